@@ -1,0 +1,61 @@
+"""TensorFlow Lite's integer arithmetic, on numpy arrays.
+
+The formulas are those of TensorFlow Lite Micro (gemmlowp's fixed-point functions with double rounding), which
+CMSIS-NN reproduces; all functions are exact for the ranges that int8 networks reach.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """Fixed-point form of a positive factor: real = multiplier * 2**(shift - 31), 2**30 <= multiplier < 2**31.
+
+    Source: ``QuantizeMultiplier`` of TensorFlow Lite. 0 gives (0, 0); factors below 2**-32 round to 0.
+
+    Raises:
+        ValueError: ``real`` is negative, not finite, or 2**31 and above.
+    """
+    if not (0 <= real < 2.0**31):
+        raise ValueError(f"factor {real} cannot be written in fixed point; it must lie in [0, 2**31)")
+    if real == 0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    # Round half away from zero, as C's round(); Python's round() would go to even.
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier //= 2
+        shift += 1
+    return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def doubling_high_mul(a: NDArray[np.integer], b: NDArray[np.integer] | int) -> NDArray[np.int64]:
+    """round(a * b / 2**31), ties towards plus infinity: gemmlowp's SaturatingRoundingDoublingHighMul of int32.
+
+    Equal to it for all operands but a = b = -2**31, which multipliers (never negative) cannot reach.
+    """
+    product = a.astype(np.int64) * np.asarray(b, dtype=np.int64)
+    return np.asarray((product + (1 << 30)) >> 31, dtype=np.int64)
+
+
+def rounding_divide(x: NDArray[np.integer], exponent: NDArray[np.integer] | int) -> NDArray[np.int64]:
+    """round(x / 2**exponent), ties away from zero: gemmlowp's RoundingDivideByPOT; exponent 0 ... 31."""
+    wide = x.astype(np.int64)
+    shift = np.asarray(exponent, dtype=np.int64)
+    mask = (np.int64(1) << shift) - 1
+    threshold = (mask >> 1) + (wide < 0)
+    return np.asarray((wide >> shift) + ((wide & mask) > threshold), dtype=np.int64)
+
+
+def requantize(
+    acc: NDArray[np.integer], multiplier: NDArray[np.integer] | int, shift: NDArray[np.integer] | int
+) -> NDArray[np.int64]:
+    """acc * multiplier * 2**(shift - 31) with TensorFlow Lite's double rounding; arrays broadcast over channels."""
+    amount = np.asarray(shift, dtype=np.int64)
+    left, right = np.maximum(amount, 0), np.maximum(-amount, 0)
+    scaled = acc.astype(np.int64) << left
+    return rounding_divide(doubling_high_mul(scaled, multiplier), right)

@@ -1,0 +1,17 @@
+"""[budget]: what the firmware may use."""
+
+from pydantic import Field
+
+from mcubuild.settings import Settings
+from mcubuild.units import Bytes, Seconds
+
+
+class Budget(Settings):
+    """Limits of the firmware. A limit that is not given is the board's memory, or no limit on the time."""
+
+    sram: Bytes | None = None
+    """Peak RAM in bytes: arena, static data and stack."""
+    flash: Bytes | None = None
+    """Flash in bytes: code, constants and initial values."""
+    latency: Seconds | None = Field(default=None)
+    """Time of one inference in seconds; "5fps" is 0.2 s."""

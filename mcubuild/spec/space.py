@@ -1,0 +1,16 @@
+"""[space]: which search spaces compete."""
+
+from pydantic import Field
+
+from mcubuild.settings import Settings
+
+
+class SpaceSettings(Settings):
+    """Search space optimisation (MCUNet, section 3.1)."""
+
+    samples: int = Field(default=200, ge=10, le=100_000)
+    """Networks drawn from each width x resolution space."""
+    widths: tuple[float, ...] = Field(default=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), min_length=1)
+    """Width multipliers of the competing spaces."""
+    resolutions: tuple[int, ...] | None = Field(default=None, min_length=1)
+    """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``."""

@@ -1,0 +1,88 @@
+"""The whole spec: specs/<name>.toml, validated against itself and against its board."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from mcubuild.board import Board, read_board
+from mcubuild.errors import BuildError
+from mcubuild.settings import Settings, read_toml
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.finetune import FinetuneSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.measure import MeasureSettings
+from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.spec.report import ReportSettings
+from mcubuild.spec.search import SearchSettings
+from mcubuild.spec.space import SpaceSettings
+from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.units import format_size
+
+
+class Spec(Settings):
+    """A deployment spec."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """The file's stem; results go to ``build/<name>/``."""
+    task: Literal["image_classification"]
+    """What the network does."""
+    dataset: DatasetSettings
+    """Where the samples come from; a name stands for a data set without options."""
+    board: str
+    """Which microcontroller: the stem of a file in boards/."""
+    bits: Literal[4, 8] = 8
+    """Width of the weights; activations have 8 bits."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of everything random; the same seed gives the same firmware."""
+    budget: Budget = Budget()
+    """What the firmware may use."""
+    space: SpaceSettings = SpaceSettings()
+    """Which search spaces compete."""
+    supernet: SupernetSettings = SupernetSettings()
+    """How the super network is trained."""
+    search: SearchSettings = SearchSettings()
+    """The evolutionary search."""
+    finetune: FinetuneSettings = FinetuneSettings()
+    """Training of the chosen network."""
+    quantize: QuantizeSettings = QuantizeSettings()
+    """From floating point to integers."""
+    engine: EngineSettings = EngineSettings()
+    """Code generation and memory planning."""
+    firmware: FirmwareSettings = FirmwareSettings()
+    """Compiler and flags."""
+    measure: MeasureSettings = MeasureSettings()
+    """How the firmware is run."""
+    report: ReportSettings = ReportSettings()
+    """How the results are shown."""
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _short_dataset(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+def read_spec(path: Path) -> tuple[Spec, Board]:
+    """The spec in ``path`` and its board; limits that the budget leaves open are the board's memories.
+
+    Raises:
+        BuildError: the file or its board is not valid, or a budget is above the board's memory.
+    """
+    spec = read_toml(path, Spec, {"name": path.stem})
+    try:
+        board = read_board(spec.board)
+    except BuildError as error:
+        raise BuildError(f"{path}: board: {error}") from None
+    filled: dict[str, int] = {}
+    for key, available in (("sram", board.sram_bytes), ("flash", board.flash_bytes)):
+        limit: int | None = getattr(spec.budget, key)
+        if limit is not None and limit > available:
+            raise BuildError(
+                f"{path}: budget.{key}: found {format_size(limit)}, but {board.title} has {format_size(available)}; "
+                f"lower the budget or choose a larger board."
+            )
+        filled[key] = available if limit is None else limit
+    budget = spec.budget.model_copy(update=filled)
+    return spec.model_copy(update={"budget": budget}), board

@@ -1,0 +1,93 @@
+"""Quantities as people write them in TOML ("256kB", "100ms", "5fps"), and back."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_SIZE_UNITS = {"B": 1, "kB": 1024, "KB": 1024, "KiB": 1024, "MB": 1024**2, "MiB": 1024**2}
+_TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_FREQUENCY_UNITS = {"Hz": 1, "kHz": 1_000, "MHz": 1_000_000, "GHz": 1_000_000_000}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+
+
+def _split(text: object, examples: str) -> tuple[float, str]:
+    match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"found {text!r}; write a number with a unit, such as {examples}")
+    return float(match[1]), match[2]
+
+
+def parse_size(text: object) -> int:
+    """Bytes of a size such as ``"256kB"`` or ``"1MB"``; 1 kB = 1024 B, as on data sheets.
+
+    Raises:
+        ValueError: no number, unknown unit, or not a whole positive number of bytes.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        text = f"{text}B"
+    number, unit = _split(text, '"256kB" or "1MB"')
+    if unit not in _SIZE_UNITS:
+        raise ValueError(f"found {text!r}; the unit of a size is one of B, kB, MB (1 kB = 1024 B)")
+    size = number * _SIZE_UNITS[unit]
+    if size < 1 or size != int(size):
+        raise ValueError(f"found {text!r}; a size is a whole number of bytes above 0")
+    return int(size)
+
+
+def parse_time(text: object) -> float:
+    """Seconds of a duration such as ``"100ms"`` or of a rate such as ``"5fps"`` (one frame: 0.2 s).
+
+    Raises:
+        ValueError: no number, unknown unit, or zero.
+    """
+    if isinstance(text, float):
+        text = f"{text}s"
+    number, unit = _split(text, '"100ms" or "5fps"')
+    if unit != "fps" and unit not in _TIME_UNITS:
+        raise ValueError(f"found {text!r}; the unit of a time is one of s, ms, us, or fps for a rate")
+    if number == 0:
+        raise ValueError(f"found {text!r}; a time is above 0")
+    return 1.0 / number if unit == "fps" else number * _TIME_UNITS[unit]
+
+
+def parse_frequency(text: object) -> int:
+    """Hertz of a frequency such as ``"216MHz"``.
+
+    Raises:
+        ValueError: no number, unknown unit, or zero.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        text = f"{text}Hz"
+    number, unit = _split(text, '"216MHz"')
+    if unit not in _FREQUENCY_UNITS or number == 0:
+        raise ValueError(f"found {text!r}; a frequency has the unit Hz, kHz, MHz or GHz and is above 0")
+    return round(number * _FREQUENCY_UNITS[unit])
+
+
+def format_size(size: float) -> str:
+    """``size`` bytes for people: ``"512 B"``, ``"62.5 kB"``, ``"1.2 MB"``."""
+    if abs(size) < 1024:
+        return f"{size:.0f} B"
+    if abs(size) < 1024**2:
+        return f"{size / 1024:.1f} kB"
+    return f"{size / 1024**2:.2f} MB"
+
+
+def format_time(seconds: float) -> str:
+    """``seconds`` for people: ``"2.4 s"``, ``"48.1 ms"``, ``"120.0 us"``."""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds * 1e6:.1f} us"
+
+
+Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
+"""A size in bytes, written as ``"256kB"`` in TOML."""
+
+Seconds = Annotated[float, BeforeValidator(parse_time, json_schema_input_type=str), PlainSerializer(float)]
+"""A duration in seconds, written as ``"100ms"`` or ``"5fps"`` in TOML."""
+
+Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=str | int)]
+"""A frequency in Hz, written as ``"216MHz"`` in TOML."""
