@@ -186,7 +186,9 @@ class Graph:
                 raise ValueError(f"output {name!r} is never written")
         for name, values in self.constants.items():
             if values.shape != self.tensors[name].shape or values.dtype != self.tensors[name].dtype:
-                raise ValueError(f"constant {name!r}: values {values.dtype}{values.shape} do not match {self.tensors[name]}")
+                raise ValueError(
+                    f"constant {name!r}: values {values.dtype}{values.shape} do not match {self.tensors[name]}"
+                )
 
     def tensor(self, name: str) -> Tensor:
         """The tensor called ``name``."""
@@ -196,7 +198,9 @@ class Graph:
         """Inputs, then what each operator writes, in order."""
         return [self.tensors[name] for name in (*self.inputs, *(op.output for op in self.ops))]
 
-    def with_values(self, tensors: Mapping[str, Tensor], constants: Mapping[str, NDArray[np.int8] | NDArray[np.int32]]) -> "Graph":
+    def with_values(
+        self, tensors: Mapping[str, Tensor], constants: Mapping[str, NDArray[np.int8] | NDArray[np.int32]]
+    ) -> "Graph":
         """The same operators with quantised ``tensors`` and ``constants``."""
         return replace(self, tensors=dict(tensors), constants=dict(constants))
 
@@ -215,14 +219,18 @@ def output_shape(graph: Graph, op: Op) -> Shape:
     shape = graph.tensor(op_inputs(op)[0]).shape
     if isinstance(op, Add):
         if graph.tensor(op.right).shape != shape:
-            raise ValueError(f"Add of {op.left!r} {shape} and {op.right!r} {graph.tensor(op.right).shape}: shapes differ")
+            raise ValueError(
+                f"Add of {op.left!r} {shape} and {op.right!r} {graph.tensor(op.right).shape}: shapes differ"
+            )
         return shape
     if isinstance(op, AveragePool2D):
         return (1, *_window_shape(shape, op.window, op.stride, (0, 0, 0, 0)), shape[3])
     weights = graph.tensor(op.weights).shape
     if isinstance(op, FullyConnected):
         if weights[1] != prod(shape):
-            raise ValueError(f"FullyConnected of {op.input!r} {shape} with weights {weights}: must have {prod(shape)} columns")
+            raise ValueError(
+                f"FullyConnected of {op.input!r} {shape} with weights {weights}: must have {prod(shape)} columns"
+            )
         return (1, weights[0])
     if weights[3] != shape[3]:
         raise ValueError(f"{type(op).__name__} of {op.input!r} {shape} with weights {weights}: channels differ")
