@@ -54,7 +54,7 @@ def rounding_divide(x: NDArray[np.integer], exponent: NDArray[np.integer] | int)
 def requantize(
     acc: NDArray[np.integer], multiplier: NDArray[np.integer] | int, shift: NDArray[np.integer] | int
 ) -> NDArray[np.int64]:
-    """acc * multiplier * 2**(shift - 31) with TensorFlow Lite's double rounding; arrays broadcast over channels."""
+    """``acc * multiplier * 2**(shift - 31)`` with TensorFlow Lite's double rounding; arrays broadcast over channels."""
     amount = np.asarray(shift, dtype=np.int64)
     left, right = np.maximum(amount, 0), np.maximum(-amount, 0)
     scaled = acc.astype(np.int64) << left
