@@ -1,0 +1,84 @@
+"""Graphs in files: model.json (structure and quantisation) beside model.npz (constants)."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mcubuild.errors import BuildError
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    Quantization,
+    Tensor,
+)
+from mcubuild.npz import read_npz, write_npz
+
+_KINDS: Final[dict[str, type[Op]]] = {
+    kind.__name__: kind for kind in (Conv2D, DepthwiseConv2D, FullyConnected, Add, AveragePool2D)
+}
+
+
+def write_graph(graph: Graph, folder: Path) -> None:
+    """Write ``graph`` to ``folder``/model.json and model.npz; equal graphs give equal bytes."""
+    content = {
+        "name": graph.name,
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        # Lists, because the order of tensors and operators is part of the graph while keys are sorted.
+        "tensors": [asdict(tensor) for tensor in graph.tensors.values()],
+        "operators": [{"kind": type(op).__name__, **asdict(op)} for op in graph.ops],
+        "constants": sorted(graph.constants),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_npz(folder / "model.npz", {name: np.asarray(values) for name, values in graph.constants.items()})
+
+
+def read_graph(folder: Path) -> Graph:
+    """The graph that ``write_graph`` wrote to ``folder``.
+
+    Raises:
+        BuildError: a file is missing or damaged, or the two do not belong together.
+    """
+    path = folder / "model.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{path}: cannot be read ({error}); delete {folder} and build again.") from None
+    try:
+        tensors = [_tensor(entry) for entry in content["tensors"]]
+        constants = read_npz(folder / "model.npz", content["constants"])
+        return Graph(
+            name=content["name"],
+            tensors={tensor.name: tensor for tensor in tensors},
+            ops=tuple(_operator(entry) for entry in content["operators"]),
+            inputs=tuple(content["inputs"]),
+            outputs=tuple(content["outputs"]),
+            constants=constants,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BuildError(
+            f"{path}: not a graph that mcubuild wrote ({error}); delete {folder} and build again."
+        ) from None
+
+
+def _tensor(entry: dict[str, Any]) -> Tensor:
+    quantization = entry["quantization"]
+    if quantization is not None:
+        quantization = Quantization(**{**quantization, "scale": tuple(quantization["scale"])})
+    return Tensor(**{**entry, "shape": tuple(entry["shape"]), "quantization": quantization})
+
+
+def _operator(entry: dict[str, Any]) -> Op:
+    kind: Any = _KINDS[entry["kind"]]
+    values: dict[str, Any] = {field.name: entry[field.name] for field in fields(kind)}
+    operator: Op = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    return operator
