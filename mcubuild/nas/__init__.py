@@ -1,0 +1,1 @@
+"""TinyNAS: the search space is fitted to the board, one super network is trained in it, and searched."""

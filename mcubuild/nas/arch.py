@@ -1,0 +1,165 @@
+"""The base space, its scaled copies, and the networks inside them.
+
+The base space is that of ProxylessNAS and once-for-all which MCUNet scales (arXiv 2007.10319, section 3.1): a stem, a
+first block without expansion, and six stages of inverted bottlenecks with a choice of depth, kernel and expansion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+STEM_WIDTH = 32
+FIRST_WIDTH = 16
+STAGE_WIDTHS = (24, 40, 80, 96, 192, 320)
+"""Output channels of the six stages at width multiplier 1."""
+STRIDES = (2, 2, 2, 2, 1, 2, 1)
+"""Of the stem, then of the first block of each stage."""
+DEPTHS = ((2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 3, 4), (1,))
+"""Blocks that each stage may have."""
+KERNELS = (3, 5, 7)
+EXPANSIONS = (3, 4, 6)
+STEM_KERNEL = 3
+FIRST_KERNEL = 3
+
+BASE_RESOLUTIONS = tuple(range(48, 225, 16))
+"""The paper's input sides, for images of up to 224 pixels."""
+SMALLEST_MAP = 2
+"""Pixels; see ``strides_for``. It is also the last map of the base space at its smallest resolution, 48."""
+
+Choice: TypeAlias = tuple[int, int]
+"""Kernel and expansion of one block."""
+Stage: TypeAlias = tuple[Choice, ...]
+
+
+def round_channels(channels: float) -> int:
+    """The multiple of 8 next to ``channels``, at least 8 and not more than 10 % below (MobileNetV2's rule)."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def resolutions_for(max_resolution: int) -> tuple[int, ...]:
+    """The paper's twelve resolutions scaled to ``max_resolution`` pixels, rounded to even, at least 8, sorted.
+
+    Small data sets have fewer: resolutions that coincide count once.
+    """
+    scaled = {2 * round(base * max_resolution / BASE_RESOLUTIONS[-1] / 2) for base in BASE_RESOLUTIONS}
+    return tuple(sorted({max(8, resolution) for resolution in scaled}))
+
+
+def strides_for(max_resolution: int) -> tuple[int, ...]:
+    """Strides of the stem and the six stages for images of up to ``max_resolution`` pixels.
+
+    The base space divides the side by 32. Small images would be gone before the last stage, so the last of its strides
+    of 2 become 1, as few as leave a map of ``SMALLEST_MAP`` pixels at the largest resolution. The early ones stay, as
+    they save the most multiply-accumulates and memory. One set of strides serves all spaces of a data set.
+    """
+    strides, side = [], max_resolution
+    for stride in STRIDES:
+        strides.append(stride if -(-side // stride) >= SMALLEST_MAP else 1)
+        side = -(-side // strides[-1])
+    return tuple(strides)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A scaled copy of the base space: what all its networks have in common."""
+
+    width: float
+    """Multiplier of the base widths."""
+    resolution: int
+    """Input side in pixels."""
+    strides: tuple[int, ...]
+    """Of the stem, then of the first block of each stage."""
+    channels: int
+    """Input channels: 1 (grey) or 3."""
+    classes: int
+
+    @property
+    def stem(self) -> int:
+        """Channels that the stem writes."""
+        return round_channels(STEM_WIDTH * self.width)
+
+    @property
+    def first(self) -> int:
+        """Channels that the first block writes."""
+        return round_channels(FIRST_WIDTH * self.width)
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Channels that each stage writes."""
+        return tuple(round_channels(base * self.width) for base in STAGE_WIDTHS)
+
+    @property
+    def name(self) -> str:
+        """Short name in the paper's manner, such as ``w0.5-r144``."""
+        return f"w{self.width:g}-r{self.resolution}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {**asdict(self), "strides": list(self.strides)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Space":
+        """The space that ``to_json`` described."""
+        return cls(**{**values, "strides": tuple(values["strides"])})
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One network: a space and, for each stage, kernel and expansion of each of its blocks."""
+
+    space: Space
+    stages: tuple[Stage, ...]
+
+    @property
+    def key(self) -> str:
+        """The choices as text, kernel x expansion, stages apart by a slash: ``3x4.5x6/3x3...``; unique in the space."""
+        return "/".join(".".join(f"{kernel}x{expansion}" for kernel, expansion in stage) for stage in self.stages)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        stages = [[{"kernel": kernel, "expansion": expansion} for kernel, expansion in stage] for stage in self.stages]
+        return {"space": self.space.to_json(), "stages": stages}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Arch":
+        """The network that ``to_json`` described."""
+        stages = tuple(tuple((block["kernel"], block["expansion"]) for block in stage) for stage in values["stages"])
+        return cls(Space.from_json(values["space"]), stages)
+
+
+def parse_key(space: Space, key: str) -> Arch:
+    """The network of ``space`` whose ``key`` this is."""
+    return Arch(space, tuple(tuple(_parse_block(block) for block in stage.split(".")) for stage in key.split("/")))
+
+
+def _parse_block(text: str) -> Choice:
+    kernel, expansion = text.split("x")
+    return int(kernel), int(expansion)
+
+
+def smallest(space: Space) -> Arch:
+    """The network with the fewest blocks, smallest kernels and expansions."""
+    return Arch(space, tuple(((min(KERNELS), min(EXPANSIONS)),) * min(depths) for depths in DEPTHS))
+
+
+def largest(space: Space) -> Arch:
+    """The network with the most blocks, largest kernels and expansions: it holds the weights of all others."""
+    return Arch(space, tuple(((max(KERNELS), max(EXPANSIONS)),) * max(depths) for depths in DEPTHS))
+
+
+def draw_choice(rng: np.random.Generator) -> Choice:
+    """Kernel and expansion of a block, each uniform."""
+    return pick(rng, KERNELS), pick(rng, EXPANSIONS)
+
+
+def draw(space: Space, rng: np.random.Generator) -> Arch:
+    """A random network: every depth, kernel and expansion uniform."""
+    return Arch(space, tuple(tuple(draw_choice(rng) for _ in range(pick(rng, depths))) for depths in DEPTHS))
+
+
+def pick(rng: np.random.Generator, options: Sequence[int]) -> int:
+    """One of ``options``, uniform."""
+    return options[int(rng.integers(len(options)))]

@@ -1,0 +1,76 @@
+"""A network as a row of blocks between which a single tensor is live.
+
+Skeletons, float networks and footprints are all made from this one description. A block is hashable: blocks that look
+the same cost the same, wherever they stand.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mcubuild.nas.arch import FIRST_KERNEL, STEM_KERNEL, Arch
+
+
+@dataclass(frozen=True)
+class Stem:
+    """Convolution of the image: (side, side, inputs) -> (ceil(side / stride), ..., outputs), ReLU6."""
+
+    side: int
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Inverted bottleneck: expand 1x1 (ReLU6) unless hidden = inputs, depthwise (ReLU6), project 1x1, residual add."""
+
+    side: int
+    inputs: int
+    hidden: int
+    outputs: int
+    kernel: int
+    stride: int
+
+    @property
+    def expands(self) -> bool:
+        """Whether there is an expanding convolution."""
+        return self.hidden != self.inputs
+
+    @property
+    def residual(self) -> bool:
+        """Whether the input is added to the output: wherever the shapes allow it."""
+        return self.stride == 1 and self.inputs == self.outputs
+
+
+@dataclass(frozen=True)
+class Head:
+    """Global average pool and classifier: (side, side, inputs) -> (classes,)."""
+
+    side: int
+    inputs: int
+    classes: int
+
+
+Block: TypeAlias = Stem | Bottleneck | Head
+
+
+def blocks(arch: Arch) -> dict[str, Block]:
+    """The blocks of ``arch`` by name, in the order in which they run.
+
+    The names are stem, first, stages.<stage>.<block>, head; a block has the same name in every network of the space.
+    """
+    space = arch.space
+    stem = Stem(space.resolution, space.channels, space.stem, STEM_KERNEL, space.strides[0])
+    side, width = -(-stem.side // stem.stride), space.stem
+    row: dict[str, Block] = {"stem": stem, "first": Bottleneck(side, width, width, space.first, FIRST_KERNEL, 1)}
+    width = space.first
+    for stage, choices in enumerate(arch.stages):
+        for index, (kernel, expansion) in enumerate(choices):
+            stride = space.strides[stage + 1] if index == 0 else 1
+            row[f"stages.{stage}.{index}"] = Bottleneck(
+                side, width, width * expansion, space.stages[stage], kernel, stride
+            )
+            side, width = -(-side // stride), space.stages[stage]
+    row["head"] = Head(side, width, space.classes)
+    return row

@@ -1,0 +1,95 @@
+"""The skeleton of a network: operators and shapes without values, for the planner, the estimates and quantisation.
+
+Every operator is named by its output tensor, and the float network of ``mcubuild.nas.network`` has a submodule of that
+name which computes the same value. Weights and bias are called <operator>.weights and <operator>.bias.
+"""
+
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    Shape,
+    Tensor,
+    same_padding,
+)
+from mcubuild.nas.arch import Arch
+from mcubuild.nas.blocks import Block, Bottleneck, Stem, blocks
+
+INPUT = "input"
+
+
+def skeleton(arch: Arch, bits: int) -> Graph:
+    """The whole network with weights of ``bits`` bits; input (1, R, R, C) "input", output (1, classes) "classifier"."""
+    return _graph(arch.space.name, blocks(arch), bits)
+
+
+def block_skeleton(block: Block, bits: int) -> Graph:
+    """One block as a network of its own."""
+    return _graph("block", {"block": block}, bits)
+
+
+def _graph(name: str, row: dict[str, Block], bits: int) -> Graph:
+    first = next(iter(row.values()))
+    builder = _Builder((1, first.side, first.side, first.inputs), bits)
+    for prefix, block in row.items():
+        builder.append(prefix, block)
+    return Graph(name, builder.tensors, tuple(builder.ops), (INPUT,), (builder.last,))
+
+
+class _Builder:
+    """Appends operators to a chain; ``last`` is the tensor at its end."""
+
+    def __init__(self, shape: Shape, bits: int) -> None:
+        self.tensors = {INPUT: Tensor(INPUT, shape)}
+        self.ops: list[Op] = []
+        self.last = INPUT
+        self._bits = bits
+
+    def append(self, name: str, block: Block) -> None:
+        if isinstance(block, Stem):
+            self._conv(name, block.outputs, block.kernel, block.stride)
+        elif isinstance(block, Bottleneck):
+            entry = self.last
+            if block.expands:
+                self._conv(f"{name}.expand", block.hidden)
+            self._depthwise(f"{name}.depthwise", block.kernel, block.stride)
+            self._conv(f"{name}.project", block.outputs)
+            if block.residual:
+                self._emit(Add(entry, self.last, f"{name}.add"), self._shape)
+        else:
+            self._emit(AveragePool2D(self.last, "pool", (block.side, block.side)), (1, 1, 1, block.inputs))
+            weights, bias = self._constants("classifier", (block.classes, block.inputs), block.classes)
+            self._emit(FullyConnected(self.last, weights, bias, "classifier"), (1, block.classes))
+
+    @property
+    def _shape(self) -> Shape:
+        return self.tensors[self.last].shape
+
+    def _conv(self, name: str, outputs: int, kernel: int = 1, stride: int = 1) -> None:
+        _, height, width, inputs = self._shape
+        weights, bias = self._constants(name, (outputs, kernel, kernel, inputs), outputs)
+        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
+        op = Conv2D(self.last, weights, bias, name, (stride, stride), padding)
+        self._emit(op, (1, -(-height // stride), -(-width // stride), outputs))
+
+    def _depthwise(self, name: str, kernel: int, stride: int) -> None:
+        _, height, width, channels = self._shape
+        weights, bias = self._constants(name, (1, kernel, kernel, channels), channels)
+        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
+        op = DepthwiseConv2D(self.last, weights, bias, name, (stride, stride), padding)
+        self._emit(op, (1, -(-height // stride), -(-width // stride), channels))
+
+    def _constants(self, name: str, shape: Shape, outputs: int) -> tuple[str, str]:
+        weights, bias = f"{name}.weights", f"{name}.bias"
+        self.tensors[weights] = Tensor(weights, shape, bits=self._bits)
+        self.tensors[bias] = Tensor(bias, (outputs,), dtype="int32", bits=32)
+        return weights, bias
+
+    def _emit(self, op: Op, shape: Shape) -> None:
+        self.tensors[op.output] = Tensor(op.output, shape)
+        self.ops.append(op)
+        self.last = op.output

@@ -1,0 +1,79 @@
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+import pytest
+
+from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, FullyConnected, macs
+from mcubuild.nas.arch import STRIDES, Space, draw, largest, smallest
+from mcubuild.nas.blocks import Bottleneck, blocks
+from mcubuild.nas.skeleton import block_skeleton, skeleton
+
+SPACE = Space(width=0.5, resolution=144, strides=STRIDES, channels=3, classes=100)
+SMALL = Space(width=0.3, resolution=30, strides=(2, 2, 2, 2, 1, 1, 1), channels=1, classes=10)
+
+
+def test_shapes_of_the_smallest_network() -> None:
+    graph = skeleton(smallest(SPACE), 8)
+    shapes = {op.output: graph.tensor(op.output).shape for op in graph.ops}
+    assert graph.tensor("input").shape == (1, 144, 144, 3)
+    assert shapes["stem"] == (1, 72, 72, 16)
+    assert shapes["first.depthwise"] == (1, 72, 72, 16)
+    assert shapes["first.project"] == (1, 72, 72, 8)
+    assert shapes["stages.0.0.expand"] == (1, 72, 72, 24)
+    assert shapes["stages.0.0.depthwise"] == (1, 36, 36, 24)
+    assert shapes["stages.0.1.add"] == (1, 36, 36, 16)
+    assert shapes["stages.5.0.project"] == (1, 5, 5, 160)
+    assert shapes["pool"] == (1, 1, 1, 160)
+    assert shapes["classifier"] == (1, 100)
+    assert graph.outputs == ("classifier",)
+    assert "first.expand" not in shapes
+    assert "stages.0.0.add" not in shapes
+
+
+def test_macs_of_the_smallest_network_by_hand() -> None:
+    graph = skeleton(smallest(SMALL), 8)
+    by_hand = 15 * 15 * 9 * 16 + 15 * 15 * (9 * 16 + 16 * 8)  # stem, first
+    side, inputs = 15, 8
+    for stage, outputs in enumerate((8, 16, 24, 32, 56, 96)):
+        for block in range(1 if stage == 5 else 2):
+            stride = SMALL.strides[stage + 1] if block == 0 else 1
+            out = -(-side // stride)
+            by_hand += side * side * inputs * 3 * inputs + out * out * 3 * inputs * (9 + outputs)
+            side, inputs = out, outputs
+    assert side == 2
+    assert sum(macs(graph, op) for op in graph.ops) == by_hand + 96 * 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_additions_join_equal_shapes_with_stride_one(seed: int) -> None:
+    arch = draw(SMALL, np.random.default_rng(seed))
+    graph = skeleton(arch, 8)
+    joined = {op.output.removesuffix(".add") for op in graph.ops if isinstance(op, Add)}
+    allowed = {
+        name
+        for name, block in blocks(arch).items()
+        if isinstance(block, Bottleneck) and block.stride == 1 and block.inputs == block.outputs
+    }
+    assert joined == allowed
+    assert {f"stages.{stage}.1" for stage in range(5)} <= joined
+
+
+def test_weights_take_the_bits_that_were_asked_for() -> None:
+    for bits in (4, 8):
+        graph = skeleton(largest(SMALL), bits)
+        for op in graph.ops:
+            if isinstance(op, Conv2D | DepthwiseConv2D | FullyConnected):
+                weights = graph.tensor(op.weights)
+                assert weights.nbytes == (prod(weights.shape) * bits + 7) // 8
+                assert graph.tensor(op.bias).nbytes == 4 * graph.tensor(op.bias).elements
+
+
+def test_blocks_in_a_row_are_the_whole_network() -> None:
+    arch = draw(SPACE, np.random.default_rng(3))
+    whole = skeleton(arch, 8)
+    parts = [block_skeleton(block, 8) for block in blocks(arch).values()]
+    assert [type(op) for part in parts for op in part.ops] == [type(op) for op in whole.ops]
+    assert sum(macs(part, op) for part in parts for op in part.ops) == sum(macs(whole, op) for op in whole.ops)
+    for one, other in pairwise(parts):
+        assert one.tensor(one.outputs[0]).shape == other.tensor("input").shape
