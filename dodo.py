@@ -1,0 +1,28 @@
+"""What doit loads: the tasks of rules/ for the specs that the command line names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from doit import get_var
+from doit.exceptions import InvalidDodoFile
+
+from mcubuild.errors import BuildError
+from rules.graph import BUILD, spec_files, tasks
+from rules.reporter import StageReporter
+
+BUILD.mkdir(exist_ok=True)
+
+DOIT_CONFIG = {
+    "backend": "sqlite3",
+    "default_tasks": ["build"],
+    "dep_file": str(BUILD / ".doit.db"),
+    "reporter": StageReporter,
+}
+
+
+def task_all() -> Iterator[dict[str, Any]]:
+    """Stages and builds of the specs: spec=FILE[,FILE...], or all of specs/."""
+    try:
+        yield from tasks(spec_files(get_var("spec")))
+    except BuildError as error:
+        raise InvalidDodoFile(str(error)) from None

@@ -1,0 +1,29 @@
+"""dataset: download or find, verify, split."""
+
+from pathlib import Path
+
+from rules.stage import Job, Resolved, Stage
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.dataset import prepare
+
+    prepare(job["dataset"], job.root, job["seed"], job.out)
+
+
+def _sources(resolved: Resolved) -> list[Path]:
+    from mcubuild.data.sources import source_files
+
+    settings = resolved["spec"]["dataset"]
+    return source_files(settings["kind"], settings["path"], Path(resolved["folder"]))
+
+
+STAGE = Stage(
+    name="dataset",
+    doc="samples found, verified and split",
+    inputs=(),
+    outputs=("index.json", "train.npz", "val.npz", "test.npz"),
+    settings=("task", "dataset", "seed"),
+    run=_run,
+    sources=_sources,
+)

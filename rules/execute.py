@@ -1,0 +1,111 @@
+"""Running one stage: from the store if it was done before, anywhere; otherwise for real."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from mcubuild import ROOT
+from mcubuild.store import Store, digest_file, digest_json, disk_errors
+from rules.imports import dependencies
+from rules.stage import Job, Resolved, Stage
+
+
+def template_files(stage: Stage) -> list[Path]:
+    """The template files that ``stage`` depends on, sorted."""
+    return sorted(path for folder in stage.templates for path in (ROOT / folder).rglob("*") if path.is_file())
+
+
+def code_of(stage: Stage) -> tuple[list[Path], dict[str, str]]:
+    """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
+    return dependencies(ROOT / "rules" / f"{stage.name}.py", ROOT, "mcubuild")
+
+
+def action_key(stage: Stage, resolved: Resolved, folder: Path) -> str:
+    """What the result of ``stage`` depends on, as one SHA-256: equal keys mean equal bytes."""
+    code, libraries = code_of(stage)
+    sources = stage.sources(resolved)
+    common = Path(os.path.commonpath(sources)) if sources else ROOT
+    return digest_json(
+        {
+            "stage": stage.name,
+            "settings": stage.selected(resolved),
+            "code": {path.relative_to(ROOT).as_posix(): digest_file(path) for path in [*code, *template_files(stage)]},
+            "libraries": libraries,
+            "identities": stage.identities(resolved),
+            "inputs": {name: digest_file(folder / name) for name in stage.inputs},
+            "sources": {path.relative_to(common).as_posix(): digest_file(path) for path in sources},
+        }
+    )
+
+
+def _install(stage: Stage, made: Path, folder: Path) -> None:
+    missing = [name for name in stage.outputs if not (made / name).is_file()]
+    if missing:
+        raise RuntimeError(f"stage {stage.name} did not write {', '.join(missing)}")
+    for name in stage.outputs:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).replace(folder / name)
+
+
+def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str | float]:
+    """Make the outputs of ``stage`` in ``folder``; they appear only when complete.
+
+    Returns:
+        ``origin``: "built" or "store"; ``seconds``: wall time.
+
+    Raises:
+        BuildError: the user can do something about it.
+    """
+    start = time.monotonic()
+    store = Store()
+    with ExitStack() as stack:
+        stack.enter_context(disk_errors(store.root))
+        folder.mkdir(parents=True, exist_ok=True)
+        key = action_key(stage, resolved, folder)
+        stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f".{stage.name}-")))
+        origin = "store"
+        if not store.fetch(key, made):
+            origin = "built"
+            # Imported here: a build that finds everything in the store validates nothing.
+            from mcubuild.board import Board
+            from mcubuild.spec.spec import Spec
+
+            work = store.work(key)
+            stage.run(
+                Job(
+                    inputs=folder,
+                    names=stage.inputs,
+                    declared=stage.settings,
+                    spec=Spec.model_validate(resolved["spec"]),
+                    board=Board.model_validate(resolved["board"]),
+                    root=Path(resolved["folder"]),
+                    out=made,
+                    work=work,
+                )
+            )
+            store.put(key, made)
+        _install(stage, made, folder)
+    return {"origin": origin, "seconds": round(time.monotonic() - start, 2)}
+
+
+def _waiting(stage: Stage, resolved: Resolved) -> None:
+    name = resolved["spec"]["name"]
+    print(f"  {name}: another build is making the same {stage.name}; waiting for it.", file=sys.stderr, flush=True)
+
+
+def clean(stage: Stage, folder: Path) -> None:
+    """Remove the outputs of ``stage`` from ``folder``, and folders that this leaves empty; the store keeps them."""
+    for name in stage.outputs:
+        (folder / name).unlink(missing_ok=True)
+        for parent in (folder / name).relative_to(folder).parents:
+            empty = folder / parent
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+    for leftover in folder.glob(f".{stage.name}-*"):
+        shutil.rmtree(leftover)

@@ -1,0 +1,127 @@
+"""From specs and stages to doit tasks."""
+
+import glob
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from doit import loader
+from doit.exceptions import TaskFailed
+from doit.tools import config_changed
+
+from mcubuild import ROOT
+from mcubuild.errors import BuildError
+from mcubuild.store import digest_json
+from rules import dataset
+from rules.execute import clean, code_of, execute, template_files
+from rules.resolve import resolve
+from rules.stage import Resolved, Stage
+
+STAGES: tuple[Stage, ...] = (dataset.STAGE,)
+"""In the order of the pipeline."""
+
+BUILD = Path("build")
+"""Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
+
+
+def spec_files(chosen: str | None) -> list[Path]:
+    """The spec files of ``spec=...``: names separated by commas, patterns allowed; all of specs/ by default.
+
+    Raises:
+        BuildError: a name matches no file, or two files have the same name.
+    """
+    if chosen is None:
+        return sorted(Path("specs").glob("*.toml"))
+    files: dict[str, Path] = {}
+    for pattern in chosen.split(","):
+        matches = sorted(glob.glob(pattern, root_dir=loader.initial_workdir))
+        if not matches:
+            known = ", ".join(str(path) for path in sorted(Path("specs").glob("*.toml")))
+            raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
+        for match in matches:
+            path = Path(loader.initial_workdir or ".", match).resolve()
+            if files.setdefault(path.stem, path) != path:
+                raise BuildError(f"{path} and {files[path.stem]} have the same name; results would collide: rename one.")
+    return [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files.values()]
+
+
+def _listing(files: list[Path]) -> str:
+    """Digest of names, sizes and times: cheap, and enough to know that nothing was touched."""
+    digest = sha256()
+    for path in files:
+        status = path.stat()
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _run(stage: Stage, resolved: Resolved) -> Any:
+    try:
+        return dict(execute(stage, resolved, BUILD / resolved["spec"]["name"]))
+    except BuildError as error:
+        return TaskFailed(str(error))
+
+
+def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
+    name = resolved["spec"]["name"]
+    folder = BUILD / name
+    code, libraries = code_of(stage)
+    state = {
+        "settings": stage.selected(resolved),
+        "libraries": libraries,
+        "identities": stage.identities(resolved),
+        "sources": _listing(stage.sources(resolved)),
+    }
+    return {
+        "basename": stage.name,
+        "name": name,
+        "doc": f"{stage.doc} ({resolved['spec']['board']})",
+        "actions": [(_run, [stage, resolved])],
+        "file_dep": [
+            *(str(folder / artifact) for artifact in stage.inputs),
+            *(str(path.relative_to(ROOT)) for path in [*code, *template_files(stage)]),
+        ],
+        "targets": [str(folder / artifact) for artifact in stage.outputs],
+        "uptodate": [config_changed(digest_json(state))],
+        "clean": [(clean, [stage, folder])],
+        "verbosity": 2,
+    }
+
+
+def _judge(folder: Path) -> Any:
+    import json
+
+    from mcubuild.report.terminal import summarise
+
+    report = json.loads((folder / "report.json").read_text())
+    summarise(report, folder)
+    if report["verdict"] != "pass":
+        return TaskFailed(f"the budget is broken: {'; '.join(report['reasons'])}.")
+    return None
+
+
+def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
+    """All doit tasks: a group a stage, and in it a task a spec.
+
+    Raises:
+        BuildError: a spec is not valid.
+    """
+    everything = [resolve(path, BUILD / ".specs") for path in specs]
+    for stage in STAGES:
+        yield {"basename": stage.name, "name": None, "doc": stage.doc}
+        for resolved in everything:
+            yield _stage_task(stage, resolved)
+    yield {"basename": "build", "name": None, "doc": "firmware and report of every spec, judged against its budget"}
+    for resolved in everything:
+        name = resolved["spec"]["name"]
+        folder = BUILD / name
+        yield {
+            "basename": "build",
+            "name": name,
+            "doc": f"firmware and report of {name} ({resolved['spec']['board']})",
+            "actions": [(_judge, [folder])],
+            "file_dep": [str(folder / "report.json")],
+            "task_dep": [f"{stage.name}:{name}" for stage in STAGES],
+            "uptodate": [False],
+            "verbosity": 2,
+        }

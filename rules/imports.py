@@ -1,0 +1,71 @@
+"""Which source files and libraries a stage depends on: everything its module imports, directly or not.
+
+Found by reading import statements, nested ones included, without importing anything; so the graph is built in
+milliseconds, and a module that a stage starts to import counts from that moment on.
+"""
+
+import ast
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = {
+    "PIL": "pillow",
+    "capstone": "capstone",
+    "elftools": "pyelftools",
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "sklearn": "scikit-learn",
+    "torch": "torch",
+    "unicorn": "unicorn",
+}
+"""Libraries whose version can change a result: import name -> distribution."""
+
+
+@cache
+def _imported(path: Path) -> frozenset[str]:
+    """Dotted names in the import statements of a file; ``from a import b`` gives a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(names)
+
+
+def _files_of(name: str, root: Path) -> list[Path]:
+    """The source files that importing the dotted ``name`` executes: the packages on the way and the module."""
+    files = []
+    folder = root
+    for part in name.split("."):
+        folder /= part
+        for candidate in (folder / "__init__.py", folder.with_suffix(".py")):
+            if candidate.is_file():
+                files.append(candidate)
+    return files
+
+
+def dependencies(module: Path, root: Path, package: str) -> tuple[list[Path], dict[str, str]]:
+    """Source files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
+
+    Args:
+        module: the Python file to start from; it belongs to the result.
+        root: folder that holds ``package``.
+        package: only its modules are followed.
+
+    Returns:
+        The files, sorted; versions by distribution.
+    """
+    pending, files, names = [module], {module}, set[str]()
+    while pending:
+        for name in _imported(pending.pop()):
+            names.add(name)
+            if name.split(".")[0] == package:
+                found = [path for path in _files_of(name, root) if path not in files]
+                files.update(found)
+                pending.extend(found)
+    libraries = {LIBRARIES[name.split(".")[0]] for name in names if name.split(".")[0] in LIBRARIES}
+    return sorted(files), {library: version(library) for library in sorted(libraries)}

@@ -1,0 +1,31 @@
+"""space: which width and resolution suit the board (TinyNAS, first half)."""
+
+from rules.stage import Job, Stage
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_index
+    from mcubuild.nas.space import optimise
+
+    optimise(
+        read_index(job.file("index.json")),
+        job["board"],
+        job["space"],
+        job["engine"],
+        sram=job["budget.sram"],
+        flash=job["budget.flash"],
+        stack=job["firmware.stack"],
+        bits=job["bits"],
+        seed=job["seed"],
+        out=job.out,
+    )
+
+
+STAGE = Stage(
+    name="space",
+    doc="search spaces sampled, scheduled and compared",
+    inputs=("index.json",),
+    outputs=("space.json", "space_table.json"),
+    settings=("board", "space", "engine", "budget.sram", "budget.flash", "firmware.stack", "bits", "seed"),
+    run=_run,
+)
