@@ -1,0 +1,1 @@
+"""Running an ELF: emulator, exact instruction counts, cycle models."""

@@ -1,0 +1,1 @@
+"""Cycle models: tables of one core each, and the walk over executed blocks that applies them."""

@@ -1,0 +1,162 @@
+"""A Cortex-M microcontroller in unicorn: memories from the board file, the ELF as a flash programmer would write it.
+
+What it does not model, for any core: time, interrupts and exceptions, the peripherals (their addresses are plain RAM,
+so that start-up code gets through), caches and wait states (the cycle models add those), and the alignment faults that
+a real core raises for LDRD, LDM and the like. Floating point is switched on from reset on cores that have it.
+The Cortex-M0+ runs as unicorn's Cortex-M0, which has the same instruction set.
+"""
+
+import struct
+from typing import Any
+
+from mcubuild.board import Board, Core
+from mcubuild.errors import BuildError
+from mcubuild.measure.counter import Counter, Stop
+from mcubuild.measure.elf import Firmware
+
+_PERIPHERALS = (0x4000_0000, 0x2000_0000)
+_SYSTEM = (0xE000_0000, 0x0010_0000)
+_PAGE = 4096
+_MODELS: dict[Core, str] = {
+    "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
+    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
+    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
+    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+}
+
+
+class Emulator:
+    """One microcontroller, at reset."""
+
+    def __init__(self, board: Board, firmware: Firmware, layers: list[str]):
+        """Map the memories, write the image, set stack pointer and program counter from the vector table.
+
+        Args:
+            board: core and memories.
+            firmware: the image.
+            layers: names of the functions that instructions are attributed to.
+
+        Raises:
+            BuildError: a segment lies outside of the board's memories, or a layer function is not in the ELF.
+        """
+        from unicorn import arm_const, unicorn_const
+        from unicorn.unicorn_py3 import Uc
+
+        self._board, self._firmware = board, firmware
+        # not UC_MODE_MCLASS: that forces a Cortex-M33 whatever model is set
+        self.uc: Any = Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
+        self.uc.ctl_set_cpu_model(getattr(arm_const, _MODELS[board.core]))
+        self._map_memories()
+        self._load()
+        self.counter = Counter(self.uc, [firmware.symbol(name).address for name in layers])
+        self._fault: tuple[int, int] | None = None
+        self.uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_bad_access)
+        stack_pointer, reset = struct.unpack("<II", self.read(board.flash.origin, 8))
+        self._next = reset & ~1
+        self.uc.reg_write(arm_const.UC_ARM_REG_SP, stack_pointer)
+
+    def _map_memories(self) -> None:
+        from unicorn import unicorn_const as const
+
+        for memory in self._board.memory:
+            writable = const.UC_PROT_WRITE if memory.kind == "ram" else 0
+            size = -(-memory.size // _PAGE) * _PAGE
+            self.uc.mem_map(memory.origin, size, const.UC_PROT_READ | const.UC_PROT_EXEC | writable)
+        for origin, size in (_PERIPHERALS, _SYSTEM):
+            self.uc.mem_map(origin, size, const.UC_PROT_READ | const.UC_PROT_WRITE)
+
+    def _load(self) -> None:
+        for segment in self._firmware.segments:
+            end = segment.address + len(segment.data)
+            if not any(m.origin <= segment.address and end <= m.end for m in self._board.memory):
+                raise BuildError(
+                    f"{self._firmware.path}: a segment at 0x{segment.address:08x}..0x{end:08x} lies in no memory of "
+                    f"board {self._board.name!r}; the firmware was linked for another board."
+                )
+            self.uc.mem_write(segment.address, segment.data)
+
+    def read(self, address: int, size: int) -> bytes:
+        """``size`` bytes of memory."""
+        return bytes(self.uc.mem_read(address, size))
+
+    def write(self, address: int, data: bytes) -> None:
+        """Overwrite memory."""
+        self.uc.mem_write(address, data)
+
+    @property
+    def link_register(self) -> int:
+        """Where the running function returns to."""
+        from unicorn import arm_const
+
+        return int(self.uc.reg_read(arm_const.UC_ARM_REG_LR)) & ~1
+
+    @property
+    def stack_pointer(self) -> int:
+        """The stack pointer."""
+        from unicorn import arm_const
+
+        return int(self.uc.reg_read(arm_const.UC_ARM_REG_SP))
+
+    def run(self, until: int, code_bytes: int, doing: str) -> None:
+        """Execute from where the last run ended until the program counter is ``until``.
+
+        Args:
+            until: address of an instruction that starts a block: a function's entry or a return address.
+            code_bytes: how much code may be executed on the way, in bytes.
+            doing: what happens meanwhile, for the message.
+
+        Raises:
+            BuildError: the firmware faults, or does not get there.
+        """
+        from unicorn import arm_const
+        from unicorn.unicorn_py3 import UcError
+
+        self._fault = None
+        self.uc.ctl_remove_cache(until, until + 2)  # translated code runs past ``until`` if it was passed before
+        self.counter.allow(code_bytes)
+        error: Any = None
+        try:
+            self.uc.emu_start(self._next | 1, until)
+        except UcError as caught:
+            error = caught
+        at = int(self.uc.reg_read(arm_const.UC_ARM_REG_PC)) & ~1
+        stop, stopped_at = self.counter.stopped
+        if error is not None:
+            raise BuildError(self._message(doing, at, self._describe(error)))
+        if stop is Stop.ENDLESS_LOOP:
+            raise BuildError(self._message(doing, stopped_at, "loops there forever (a fault handler or a halt)"))
+        if stop is Stop.OUT_OF_BUDGET:
+            reason = f"made no progress within {code_bytes / 1e6:.0f} MB of executed code"
+            raise BuildError(self._message(doing, stopped_at, reason))
+        if at != until:
+            raise BuildError(self._message(doing, at, "stopped by itself (a WFI, BKPT or SVC without a debugger)"))
+        self._next = until
+
+    def _message(self, doing: str, address: int, problem: str) -> str:
+        function = self._firmware.function_at(address)
+        return f"{self._firmware.path}: {doing}, the firmware {problem}, in {function} at 0x{address:08x}."
+
+    def _describe(self, error: Any) -> str:
+        from unicorn import unicorn_const as const
+
+        verbs = {
+            const.UC_MEM_READ_UNMAPPED: "reads",
+            const.UC_MEM_WRITE_UNMAPPED: "writes",
+            const.UC_MEM_FETCH_UNMAPPED: "jumps to",
+            const.UC_MEM_WRITE_PROT: "writes the flash at",
+            const.UC_MEM_FETCH_PROT: "executes the peripheral address",
+        }
+        if self._fault is None:
+            meanings = {
+                const.UC_ERR_INSN_INVALID: f"executes an instruction that a {self._board.core} does not have",
+                const.UC_ERR_EXCEPTION: "raises an exception (SVC, BKPT or undefined instruction)",
+            }
+            return meanings.get(error.errno, f"is stopped by the emulator ({error})")
+        access, address = self._fault
+        where = "" if access == const.UC_MEM_WRITE_PROT else f", which no memory of board {self._board.name!r} has"
+        return f"{verbs.get(access, 'accesses')} 0x{address:08x}{where}"
+
+    def _on_bad_access(self, uc: Any, access: int, address: int, size: int, value: int, data: Any) -> bool:
+        self._fault = (access, address)
+        return False
