@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.settings import Settings, read_toml
-from mcubuild.units import Bytes, Hertz
+from mcubuild.quantities import Bytes, Hertz
 
 BOARDS = ROOT / "boards"
 

@@ -1,9 +1,6 @@
 """Quantities as people write them in TOML ("256kB", "100ms", "5fps"), and back."""
 
 import re
-from typing import Annotated
-
-from pydantic import BeforeValidator, PlainSerializer
 
 _SIZE_UNITS = {"B": 1, "kB": 1024, "KB": 1024, "KiB": 1024, "MB": 1024**2, "MiB": 1024**2}
 _TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -81,13 +78,3 @@ def format_time(seconds: float) -> str:
     if seconds >= 1e-3:
         return f"{seconds * 1e3:.1f} ms"
     return f"{seconds * 1e6:.1f} us"
-
-
-Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
-"""A size in bytes, written as ``"256kB"`` in TOML."""
-
-Seconds = Annotated[float, BeforeValidator(parse_time, json_schema_input_type=str), PlainSerializer(float)]
-"""A duration in seconds, written as ``"100ms"`` or ``"5fps"`` in TOML."""
-
-Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=str | int)]
-"""A frequency in Hz, written as ``"216MHz"`` in TOML."""

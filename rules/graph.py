@@ -42,7 +42,9 @@ def spec_files(chosen: str | None) -> list[Path]:
         for match in matches:
             path = Path(loader.initial_workdir or ".", match).resolve()
             if files.setdefault(path.stem, path) != path:
-                raise BuildError(f"{path} and {files[path.stem]} have the same name; results would collide: rename one.")
+                raise BuildError(
+                    f"{path} and {files[path.stem]} have the same name; results would collide: rename one."
+                )
     return [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files.values()]
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from mcubuild.settings import Settings
-from mcubuild.units import Bytes, Seconds
+from mcubuild.quantities import Bytes, Seconds
 
 
 class Budget(Settings):

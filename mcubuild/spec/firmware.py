@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from mcubuild.settings import Settings
-from mcubuild.units import Bytes
+from mcubuild.quantities import Bytes
 
 
 class FirmwareSettings(Settings):

@@ -1,0 +1,16 @@
+"""Fields of TOML models that hold a quantity with a unit."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from mcubuild.units import parse_frequency, parse_size, parse_time
+
+Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
+"""A size in bytes, written as ``"256kB"`` in TOML."""
+
+Seconds = Annotated[float, BeforeValidator(parse_time, json_schema_input_type=str), PlainSerializer(float)]
+"""A duration in seconds, written as ``"100ms"`` or ``"5fps"`` in TOML."""
+
+Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=str | int)]
+"""A frequency in Hz, written as ``"216MHz"`` in TOML."""

@@ -1,0 +1,46 @@
+"""The import statements that decide what a stage depends on."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from mcubuild import ROOT
+from rules.graph import STAGES
+from rules.imports import dependencies, imported
+
+SOURCES = sorted([*(ROOT / "mcubuild").rglob("*.py"), *(ROOT / "rules").rglob("*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_import_statement_is_found(path: Path) -> None:
+    wanted = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            wanted.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{path}: imports are absolute"
+            wanted.add(node.module)
+            wanted.update(f"{node.module}.{alias.name}" for alias in node.names)
+    assert wanted <= imported(path)
+
+
+def test_nested_and_indirect_imports_count(tmp_path: Path) -> None:
+    package = tmp_path / "pack"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "a.py").write_text("def f():\n    from pack import (\n        b,  # why\n        g,\n    )\n")
+    (package / "b.py").write_text("import numpy as np, os\n")
+    (package / "other.py").write_text("import torch\n")
+    start = tmp_path / "start.py"
+    start.write_text("import pack.a\n")
+    files, libraries = dependencies(start, tmp_path, "pack")
+    assert [path.name for path in files] == ["__init__.py", "a.py", "b.py", "start.py"]
+    assert set(libraries) == {"numpy"}
+
+
+def test_stages_depend_on_the_code_they_run() -> None:
+    """A stage without library code would be rebuilt too rarely."""
+    for stage in STAGES:
+        files, _ = dependencies(ROOT / "rules" / f"{stage.name}.py", ROOT, "mcubuild")
+        assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name
