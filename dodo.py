@@ -7,6 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
+from rules import schema
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -20,9 +21,14 @@ DOIT_CONFIG = {
 }
 
 
-def task_all() -> Iterator[dict[str, Any]]:
+def task_pipeline() -> Iterator[dict[str, Any]]:
     """Stages and builds of the specs: spec=FILE[,FILE...], or all of specs/."""
     try:
         yield from tasks(spec_files(get_var("spec")))
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
+
+
+def task_schema() -> dict[str, Any]:
+    """JSON schemas of specs and boards."""
+    return schema.task()

@@ -50,8 +50,8 @@ def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = 
 def _describe(problem: Any, model: type[Settings], text: str) -> str:
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
-    line = _line_of(location, text)
-    where = f"{line}: {key}" if line else f" {key}"
+    line = _line_of(location, text) if location else None
+    where = f"{line}: {key}" if line else f" {key or 'the whole file'}"
     if problem["type"] == "extra_forbidden":
         allowed = sorted(_fields_at(location[:-1], model))
         close = difflib.get_close_matches(location[-1], allowed, n=1)

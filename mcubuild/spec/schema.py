@@ -1,0 +1,40 @@
+"""The JSON schemas of specs and boards, for editors that complete and check TOML."""
+
+import json
+from typing import Any
+
+from mcubuild.board import Board
+from mcubuild.settings import Settings
+from mcubuild.spec.spec import Spec
+
+
+def _schema(model: type[Settings], title: str) -> dict[str, Any]:
+    described = model.model_json_schema(mode="validation")
+    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    described["title"] = title
+    # The name is the file's stem and stands in no file.
+    del described["properties"]["name"]
+    described["required"].remove("name")
+    return described
+
+
+def _text(described: dict[str, Any]) -> str:
+    return json.dumps(described, indent=2, sort_keys=True) + "\n"
+
+
+def spec_schema() -> str:
+    """JSON schema (draft 2020-12) of ``specs/*.toml``, as text."""
+    described = _schema(Spec, "mcubuild deployment spec")
+    # ``dataset = "digits"`` is short for a table with that kind.
+    kinds = described["$defs"]["DatasetSettings"]["properties"]["kind"]
+    table = described["properties"]["dataset"]
+    described["properties"]["dataset"] = {
+        "description": table.pop("description"),
+        "anyOf": [{key: kinds[key] for key in ("enum", "type")}, table],
+    }
+    return _text(described)
+
+
+def board_schema() -> str:
+    """JSON schema (draft 2020-12) of ``boards/*.toml``, as text."""
+    return _text(_schema(Board, "mcubuild board"))

@@ -1,0 +1,144 @@
+"""Specs and boards: what is accepted, and what a user is told otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from mcubuild import ROOT
+from mcubuild.board import board_names, read_board
+from mcubuild.errors import BuildError
+from mcubuild.spec.schema import board_schema, spec_schema
+from mcubuild.spec.spec import Spec, read_spec
+from mcubuild.units import parse_frequency, parse_size, parse_time
+
+SPEC = """
+task = "image_classification"
+dataset = "digits"
+board = "stm32f412"
+bits = 8
+
+[budget]
+sram = "128kB"
+flash = "512kB"
+latency = "50ms"
+"""
+
+
+def read(tmp_path: Path, text: str) -> Spec:
+    path = tmp_path / "net.toml"
+    path.write_text(text)
+    return read_spec(path)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("256kB", 262144), ("1MB", 1048576), ("512B", 512), ("1.5 kB", 1536), (4096, 4096)]
+)
+def test_sizes(text: object, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025)])
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("text", "hertz"), [("216MHz", 216_000_000), ("32.768kHz", 32768)])
+def test_frequencies(text: str, hertz: int) -> None:
+    assert parse_frequency(text) == hertz
+
+
+@pytest.mark.parametrize("text", ["256", "256kb", "kB", "-1kB", "0kB", "0.3B", "1GB", "1e3kB", None, True, 0])
+def test_not_sizes(text: object) -> None:
+    with pytest.raises(ValueError, match="found"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["100", "100kB", "0ms", "0fps", "fast", None, 100])
+def test_not_times(text: object) -> None:
+    with pytest.raises(ValueError, match="found"):
+        parse_time(text)
+
+
+def test_a_short_spec_is_enough(tmp_path: Path) -> None:
+    spec = read(tmp_path, SPEC)
+    assert (spec.name, spec.dataset.kind, spec.bits) == ("net", "digits", 8)
+    assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (131072, 524288, 0.05)
+
+
+def test_open_limits_are_the_boards(tmp_path: Path) -> None:
+    spec = read(tmp_path, SPEC.split("[budget]", maxsplit=1)[0])
+    assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (262144, 1048576, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("bits = 8", "bitz = 8", ["net.toml:5: bitz", "unknown key", "did you mean 'bits'"]),
+        ('sram = "128kB"', 'srma = "128kB"', ["net.toml:8: budget.srma", "did you mean 'sram'"]),
+        ('"128kB"', '"128kb"', ["net.toml:8: budget.sram", "'128kb'", "kB, MB"]),
+        ('"50ms"', '"50kB"', ["net.toml:10: budget.latency", "'50kB'", "ms", "fps"]),
+        ("stm32f412", "stm32f421", ["board", "'stm32f421'", "did you mean 'stm32f412'", "stm32h743"]),
+        ('"128kB"', '"512kB"', ["budget.sram", "512.0 kB", "STM32F412", "256.0 kB", "larger board"]),
+        ('"512kB"', '"2MB"', ["budget.flash", "2.00 MB", "1.00 MB"]),
+        ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
+        ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
+        ('task = "image_classification"', "", ["task", "missing"]),
+        ('"digits"', '"digit"', ["dataset", "'digit'", "'digits' or 'image_folder'"]),
+        ("[budget]", "[search]\npopulation = 1\n[budget]", ["net.toml:8: search.population", "4", "found 1"]),
+    ],
+)
+def test_a_mistake_is_told_with_place_and_remedy(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+    assert old in SPEC
+    with pytest.raises(BuildError) as caught:
+        read(tmp_path, SPEC.replace(old, new))
+    for words in told:
+        assert words in str(caught.value)
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        read(tmp_path, SPEC.replace("bits = 8", "bits = 7").replace("50ms", "50"))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"gone\.toml: cannot be read"):
+        read_spec(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_specs_of_the_checkout_are_valid(path: Path) -> None:
+    read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "core", "sram", "flash"),
+    [  # kB; the table in the MCUNet paper's board section
+        ("stm32f412", "cortex-m4", 256, 1024),
+        ("stm32f746", "cortex-m7", 320, 1024),
+        ("stm32f765", "cortex-m7", 512, 1024),
+        ("stm32h743", "cortex-m7", 512, 2048),
+    ],
+)
+def test_boards(name: str, core: str, sram: int, flash: int) -> None:
+    board = read_board(name)
+    assert (board.core, board.sram_bytes, board.flash_bytes) == (core, sram * 1024, flash * 1024)
+
+
+def test_adding_a_board_is_adding_a_file(tmp_path: Path) -> None:
+    text = (ROOT / "boards" / "stm32f412.toml").read_text().replace("STM32F412xG", "Mine").replace("256kB", "64kB")
+    (tmp_path / "mine.toml").write_text(text)
+    assert board_names(tmp_path) == ["mine"]
+    assert read_board("mine", tmp_path).sram_bytes == 65536
+
+
+def test_overlapping_memories_are_refused(tmp_path: Path) -> None:
+    text = (ROOT / "boards" / "stm32f746.toml").read_text().replace("0x2001_0000", "0x2000_8000")
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(BuildError, match=r"DTCM reaching into SRAM1"):
+        read_board("mine", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "text"), [("spec", spec_schema()), ("board", board_schema())])
+def test_the_schema_for_editors_is_current(name: str, text: str) -> None:
+    assert (ROOT / "docs" / f"{name}.schema.json").read_text() == text, "run: doit schema"
