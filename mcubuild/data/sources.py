@@ -54,11 +54,11 @@ def scan_image_folder(folder: Path) -> ImageFolder:
         raise BuildError(f"{folder}: no such folder; dataset.path names the folder with one folder of images a class.")
     names = _folders(folder)
     if "train" in names and set(names) <= set(SPLITS):
-        splits = {split: folder / split for split in SPLITS if split in names}
+        splits: dict[str, Path] = {split: folder / split for split in SPLITS if split in names}
     else:
         splits = {"all": folder}
     classes: list[str] = []
-    images = {}
+    images: dict[str, list[list[Path]]] = {}
     for split, path in splits.items():
         found = _folders(path)
         if len(found) < 2:

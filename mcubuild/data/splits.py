@@ -1,0 +1,84 @@
+"""The prepared data set in files: index.json beside one file a split, so that a stage reads only the splits it may."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.errors import BuildError
+from mcubuild.npz import read_npz, write_npz
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is known of a data set without reading its samples."""
+
+    kind: str
+    """As in the spec."""
+    task: str
+    """``image_classification``."""
+    classes: tuple[str, ...]
+    """Names by label."""
+    native_resolution: int
+    """Side of the stored images in pixels."""
+    max_resolution: int
+    """Largest input side that a network may take."""
+    channels: int
+    """1 for grey, 3 for RGB."""
+    splits: Mapping[str, Mapping[str, int]]
+    """``{"train": {"samples": n}, "val": ..., "test": ...}``"""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The samples of one split."""
+
+    x: NDArray[np.uint8]
+    """Pixels (N, H, W, C), 0 ... 255."""
+    y: NDArray[np.int64]
+    """Labels (N,)."""
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def write_index(index: Index, path: Path) -> None:
+    """Write ``index`` as JSON."""
+    path.write_text(json.dumps(asdict(index), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_index(path: Path) -> Index:
+    """The index in ``path``.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Index(**{**content, "classes": tuple(content["classes"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
+
+
+def write_split(split: Split, path: Path) -> None:
+    """Write ``split`` as .npz."""
+    write_npz(path, {"x": split.x, "y": split.y})
+
+
+def read_split(path: Path) -> Split:
+    """The split in ``path``.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
+    arrays = read_npz(path, ("x", "y"))
+    x, y = arrays["x"], arrays["y"]
+    if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
+        raise BuildError(
+            f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
+            f"y int64 (N,); delete the file and build again."
+        )
+    return Split(x, y)

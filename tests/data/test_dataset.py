@@ -1,0 +1,232 @@
+"""prepare(): what is written, that it is deterministic, and what users are told when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mcubuild.data.dataset import prepare
+from mcubuild.data.sources import source_files
+from mcubuild.data.splits import Split, read_index, read_split
+from mcubuild.errors import BuildError
+from mcubuild.spec.dataset import DatasetSettings
+
+FILES = ("index.json", "train.npz", "val.npz", "test.npz")
+COLOURS = {"cat": (200, 30, 60), "dog": (10, 120, 250), "emu": (90, 90, 20)}
+
+
+def picture(path: Path, colour: tuple[int, ...] | int, size: tuple[int, int] = (12, 10), mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+def folder_of(root: Path, count: int = 10, names: tuple[str, ...] = tuple(COLOURS), suffix: str = ".png") -> Path:
+    """One folder a class; the red channel tells the class and the pictures differ a little."""
+    for name in names:
+        red, green, blue = COLOURS[name]
+        for number in range(count):
+            picture(root / name / f"{number:03}{suffix}", (red, green, blue - number))
+    return root
+
+
+def settings(path: Path, **options: object) -> DatasetSettings:
+    return DatasetSettings.model_validate({"kind": "image_folder", "path": str(path), **options})
+
+
+def splits(out: Path) -> dict[str, Split]:
+    return {name: read_split(out / f"{name}.npz") for name in ("train", "val", "test")}
+
+
+def test_digits(tmp_path: Path) -> None:
+    prepare(DatasetSettings(kind="digits"), tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert (index.native_resolution, index.max_resolution, index.channels) == (8, 32, 1)
+    assert index.classes == tuple("0123456789")
+    parts = splits(tmp_path / "out")
+    assert {name: len(part) for name, part in parts.items()} == {k: v["samples"] for k, v in index.splits.items()}
+    assert sum(len(part) for part in parts.values()) == 1797
+    assert len(parts["test"]) == pytest.approx(0.2 * 1797, abs=10)
+    assert len(parts["val"]) == pytest.approx(0.15 * 0.8 * 1797, abs=10)
+    for part in parts.values():
+        shares = np.bincount(part.y, minlength=10) / len(part)
+        assert np.allclose(shares, 0.1, atol=0.015)
+        assert part.x.shape[1:] == (8, 8, 1)
+    assert parts["train"].x.max() == 255
+    assert set(np.unique(parts["train"].x)) <= {round(level * 255 / 16) for level in range(17)} | {128}
+
+
+def test_every_digit_is_in_exactly_one_split(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    prepare(DatasetSettings(kind="digits"), tmp_path, 5, tmp_path)
+    written = np.concatenate([part.x.reshape(len(part), -1) for part in splits(tmp_path).values()])
+    expected = np.round(load_digits().images * 255 / 16).astype(np.uint8).reshape(1797, -1)
+    assert sorted(map(bytes, written)) == sorted(map(bytes, expected))
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None:
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        prepare(DatasetSettings(kind="digits"), tmp_path, seed, tmp_path / out)
+    for name in FILES:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert (tmp_path / "a" / "test.npz").read_bytes() != (tmp_path / "c" / "test.npz").read_bytes()
+
+
+def test_image_folder(tmp_path: Path) -> None:
+    folder_of(tmp_path / "pets")
+    prepare(settings(Path("pets")), tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert index.classes == ("cat", "dog", "emu")
+    assert (index.native_resolution, index.max_resolution, index.channels) == (10, 40, 3)
+    for part in splits(tmp_path / "out").values():
+        for x, y in zip(part.x, part.y, strict=True):
+            red, green, blue = COLOURS[index.classes[y]]
+            assert (x[..., 0] == red).all()
+            assert (x[..., 1] == green).all()
+            assert (blue - 10 < x[..., 2]).all()
+    assert index.splits == {"train": {"samples": 21}, "val": {"samples": 3}, "test": {"samples": 6}}
+
+
+def test_given_splits_are_kept(tmp_path: Path) -> None:
+    folder_of(tmp_path / "pets" / "train", 8)
+    folder_of(tmp_path / "pets" / "test", 3, suffix=".bmp")
+    prepare(settings(Path("pets"), val_fraction=0.25), tmp_path, 0, tmp_path / "out")
+    assert {name: len(part) for name, part in splits(tmp_path / "out").items()} == {"train": 18, "val": 6, "test": 9}
+    folder_of(tmp_path / "pets" / "val", 2, suffix=".jpg")
+    prepare(settings(Path("pets")), tmp_path, 0, tmp_path / "out")
+    assert {name: len(part) for name, part in splits(tmp_path / "out").items()} == {"train": 24, "val": 6, "test": 9}
+
+
+def test_no_absolute_path_in_the_output(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        folder_of(tmp_path / place / "pets", 4)
+        prepare(settings(Path("pets")), tmp_path / place, 0, tmp_path / place / "out")
+    for name in FILES:
+        assert (tmp_path / "here" / "out" / name).read_bytes() == (tmp_path / "there" / "out" / name).read_bytes()
+
+
+def test_images_of_every_kind(tmp_path: Path) -> None:
+    """Grey, alpha and 16-bit files: RGB as soon as one has colour; 16 bits are scaled, not clipped."""
+    pets = tmp_path / "pets"
+    for name in ("cat", "dog"):
+        for number in range(3):
+            picture(tmp_path / "pets" / name / f"{number}.png", 77, mode="L")
+    Image.fromarray(np.full((10, 10), 77 * 256 + 9, np.uint16)).save(pets / "cat" / "deep.png")
+    prepare(settings(pets), tmp_path, 0, tmp_path / "out")
+    parts = splits(tmp_path / "out")
+    assert all((part.x == 77).all() and part.x.shape[3] == 1 for part in parts.values())
+    picture(pets / "dog" / "alpha.png", (77, 77, 77, 128), mode="RGBA")
+    prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "out2")
+    assert all((part.x == 77).all() and part.x.shape[3] == 3 for part in splits(tmp_path / "out2").values())
+
+
+def test_the_central_square_is_kept(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(3):
+            pixels = np.zeros((8, 16), np.uint8)
+            pixels[:, 4:12] = 50 + number
+            (tmp_path / "pets" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{number}.png")
+    prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "out")
+    assert all((part.x >= 50).all() and part.x.shape[1:] == (8, 8, 1) for part in splits(tmp_path / "out").values())
+
+
+def test_max_resolution_limits_the_stored_images(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(3):
+            picture(tmp_path / "pets" / name / f"{number}.png", (1, 2, 3), size=(40, 50))
+    prepare(settings(tmp_path / "pets", max_resolution=16), tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert (index.native_resolution, index.max_resolution) == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("breakage", "message"),
+    [
+        ("missing", "no such folder"),
+        ("one class", r"found 1 folders \(cat\)"),
+        ("no class", "found 0 folders"),
+        ("empty class", r"emu.*found no images"),
+        ("text", r"notes\.txt.*\.png"),
+        ("damaged", r"000\.png: cannot be read as an image"),
+        ("truncated", r"001\.jpg: cannot be read as an image"),
+        ("few", "class 'cat' has 2 images.* at least 3"),
+        ("splits", r"class 'emu' is in one of train, test"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, breakage: str, message: str) -> None:
+    root = tmp_path / "pets"
+    if breakage == "one class":
+        folder_of(root, names=("cat",))
+    elif breakage == "no class":
+        root.mkdir()
+    elif breakage == "few":
+        folder_of(root, 2)
+    elif breakage == "splits":
+        folder_of(root / "train")
+        folder_of(root / "test", names=("cat", "dog"))
+    elif breakage != "missing":
+        folder_of(root, names=("cat", "dog"))
+    if breakage == "empty class":
+        (root / "emu").mkdir()
+    if breakage == "text":
+        (root / "cat" / "notes.txt").write_text("not a cat")
+    if breakage == "damaged":
+        (root / "cat" / "000.png").write_bytes(b"not a png")
+    if breakage == "truncated":
+        path = root / "cat" / "001.jpg"
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(BuildError, match=message):
+        prepare(settings(root), tmp_path, 0, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_hidden_files_are_no_images(tmp_path: Path) -> None:
+    pets = folder_of(tmp_path / "pets", 3)
+    (pets / "cat" / ".DS_Store").write_text("")
+    (pets / "cat" / "Thumbs.db").write_text("")
+    (pets / ".cache").mkdir()
+    prepare(settings(pets), tmp_path, 0, tmp_path / "out")
+    assert len(splits(tmp_path / "out")["test"]) == 3
+
+
+def test_path_is_required(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"dataset\.path"):
+        prepare(DatasetSettings(kind="image_folder"), tmp_path, 0, tmp_path)
+
+
+def test_source_files(tmp_path: Path) -> None:
+    folder_of(tmp_path / "pets", 2)
+    found = source_files("image_folder", "pets", tmp_path)
+    assert found == sorted((tmp_path / "pets").rglob("*.png"))
+    assert len(found) == 6
+    assert source_files("image_folder", "nothing", tmp_path) == []
+    assert source_files("digits", None, tmp_path) == []
+
+
+def test_source_files_imports_nothing_heavy() -> None:
+    heavy = ("numpy", "PIL", "torch", "sklearn", "pydantic")
+    code = f"import sys, mcubuild.data.sources; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    prepare(DatasetSettings(kind="digits"), tmp_path, 0, tmp_path)
+    data = (tmp_path / "val.npz").read_bytes()
+    for broken in (b"", data[: len(data) // 2], data[:1000] + b"\x55" + data[1001:]):
+        (tmp_path / "val.npz").write_bytes(broken)
+        with pytest.raises(BuildError, match=r"val\.npz"):
+            read_split(tmp_path / "val.npz")
+    with pytest.raises(BuildError, match=r"none\.npz"):
+        read_split(tmp_path / "none.npz")
+    content = json.loads((tmp_path / "index.json").read_text())
+    del content["classes"]
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    with pytest.raises(BuildError, match=r"index\.json"):
+        read_index(tmp_path / "index.json")
