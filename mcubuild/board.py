@@ -70,6 +70,8 @@ class Board(Settings):
     """Core clock in Hz, the fastest that the data sheet allows."""
     active_power_mw: float = Field(gt=0)
     """Typical power in run mode at ``clock`` with peripherals off, in mW."""
+    clock_setup: Literal["stm32f4", "stm32f7", "stm32h7"] | None = None
+    """Which start-up code (``clock_<...>.c.j2``) brings the core to ``clock``; none leaves that to others."""
     cache: Cache = Cache()
     """Core caches (Cortex-M7) or the flash accelerator's (STM32F4)."""
     memory: tuple[Memory, ...] = Field(min_length=2)

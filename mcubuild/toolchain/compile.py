@@ -1,0 +1,170 @@
+"""Compilers: which there are, and from a folder of C to firmware or to a library for this machine."""
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcubuild.errors import BuildError
+from mcubuild.progress import bar
+from mcubuild.toolchain import sizes
+from mcubuild.toolchain.firmware import TEMPLATES
+from mcubuild.toolchain.target import ToolchainName, target_flags
+
+if TYPE_CHECKING:
+    from mcubuild.board import Board
+    from mcubuild.spec.firmware import FirmwareSettings
+
+# -ffp-contract=off: floating point gives the same bits with and without a fused multiply-add.
+_FLAGS = ("-std=c99", "-g", "-ffp-contract=off", "-fno-strict-aliasing")
+_FIRMWARE_FLAGS = (
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-fno-stack-protector",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-fomit-frame-pointer",
+)
+# -fhosted: else a memcpy of four bytes is a call.
+_ZIG_FLAGS = ("-fno-sanitize=undefined", "-fhosted", "-isystem", str(TEMPLATES / "libc"))
+_OVERFLOW = re.compile(r"will not fit in region|overflowed by")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler for Cortex-M."""
+
+    name: ToolchainName
+    identity: str
+    """Name and version; two toolchains with one identity give the same bytes."""
+    command: tuple[str, ...]
+    """How to call the compiler."""
+    prefixes: tuple[tuple[str, str], ...]
+    """Folders of the toolchain and what stands for them in the debug information."""
+
+
+@cache
+def find(name: ToolchainName) -> Toolchain:
+    """The toolchain called ``name``.
+
+    Raises:
+        BuildError: it is not installed; the message says what was looked for and how to install it.
+    """
+    return _find_zig() if name == "zig" else _find_gcc()
+
+
+def _find_zig() -> Toolchain:
+    found = importlib.util.find_spec("ziglang")
+    if found is None or found.origin is None:
+        raise BuildError(
+            "firmware.toolchain: 'zig' is not installed (looked for the Python package 'ziglang'); "
+            "install it: pip install 'ziglang>=0.15,<0.18'."
+        )
+    folder = Path(found.origin).parent
+    version = importlib.metadata.version("ziglang")
+    return Toolchain("zig", f"zig cc {version}", (str(folder / "zig"), "cc"), ((str(folder), "/zig"),))
+
+
+def _find_gcc() -> Toolchain:
+    path = shutil.which("arm-none-eabi-gcc")
+    if path is None:
+        raise BuildError(
+            "firmware.toolchain: 'gcc' is not installed (looked for arm-none-eabi-gcc on the PATH); install it "
+            "(Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi) or use toolchain = \"zig\"."
+        )
+    version = _run([path, "--version"], Path.cwd()).splitlines()[0]
+    return Toolchain("gcc", version, (path,), ())
+
+
+def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path) -> None:
+    """Compile every .c in ``c_folder``, link them, and write firmware.elf, .bin, .map and sizes.json to ``out``.
+
+    The bytes depend on the C, the board, the settings and the toolchain only, not on where the folders are.
+
+    Raises:
+        BuildError: the compiler is missing or refuses the code, or the firmware does not fit the board's memories.
+    """
+    toolchain = find(settings.toolchain)
+    script = c_folder / "linker.ld"
+    sources = sorted(c_folder.glob("*.c"))
+    elf = out / "firmware.elf"
+    with tempfile.TemporaryDirectory() as scratch, bar("firmware", len(sources) + 1) as progress:
+        objects = []
+        for source in sources:
+            objects.append(Path(scratch) / f"{source.stem}.o")
+            _run(
+                _compile_command(toolchain, board, settings, source, objects[-1]),
+                c_folder,
+            )
+            progress.advance()
+        try:
+            _run(_link_command(toolchain, board, objects, script, elf), c_folder)
+        except BuildError as error:
+            if not _OVERFLOW.search(str(error)):
+                raise
+            roomy = Path(scratch) / "roomy.ld"
+            roomy.write_text(re.sub(r"LENGTH = \d+", "LENGTH = 32M", script.read_text("utf-8")), encoding="utf-8")
+            _run(_link_command(toolchain, board, objects, roomy, Path(scratch) / "roomy.elf"), c_folder)
+            raise BuildError(sizes.overflow_message(Path(scratch) / "roomy.elf", board)) from None
+        progress.advance()
+    sizes.write(elf, board, settings.stack, toolchain.identity, out)
+
+
+def _compile_command(
+    toolchain: Toolchain, board: "Board", settings: "FirmwareSettings", source: Path, target: Path
+) -> list[str]:
+    flags = [*target_flags(toolchain.name, board), f"-{settings.optimize}", *_FLAGS, *_FIRMWARE_FLAGS]
+    if toolchain.name == "zig":
+        flags += _ZIG_FLAGS
+    prefixes = [*toolchain.prefixes, (str(source.parent.resolve()), "."), (str(TEMPLATES.parent), "/templates")]
+    flags += [f"-ffile-prefix-map={folder}={name}" for folder, name in prefixes]
+    return [*toolchain.command, *flags, "-c", source.name, "-o", str(target)]
+
+
+def _link_command(
+    toolchain: Toolchain, board: "Board", objects: Sequence[Path], script: Path, target: Path
+) -> list[str]:
+    # Always -O2: with -Os zig would strip the symbols and choose memcpy and memset that go byte by byte.
+    flags = [*target_flags(toolchain.name, board), "-O2", f"-Wl,-T,{script.resolve()}", "-Wl,--gc-sections"]
+    if toolchain.name == "gcc":
+        flags += ["-nostartfiles", "-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none"]
+    else:
+        flags += ["-Wl,-e,Reset_Handler"]
+    return [*toolchain.command, *flags, *map(str, objects), "-o", str(target.resolve())]
+
+
+def host_library(c_folder: Path, out: Path, flags: Sequence[str] = (), toolchain: ToolchainName = "zig") -> Path:
+    """The network as a shared library for this machine, to be called with ctypes.
+
+    Args:
+        c_folder: holds model.c, model.h and weights.c.
+        out: folder to write model.so to.
+        flags: more flags for the compiler (sanitizers, warnings).
+        toolchain: ``zig``, or ``gcc`` for the ``cc`` of this machine.
+
+    Raises:
+        BuildError: the compiler is missing or refuses the code.
+    """
+    command = find("zig").command if toolchain == "zig" else ("cc",)
+    library = (out / "model.so").resolve()
+    sources = ["model.c", "weights.c"]
+    _run([*command, "-O2", *_FLAGS, "-shared", "-fPIC", *flags, *sources, "-o", str(library)], c_folder)
+    return library
+
+
+def _run(command: Sequence[str], folder: Path) -> str:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise BuildError(
+            f"{folder}: {Path(command[0]).name} ended with {result.returncode}:\n{result.stderr.strip()}\n"
+            f"The command was: {' '.join(command)}"
+        )
+    return result.stdout

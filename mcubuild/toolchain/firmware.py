@@ -1,0 +1,73 @@
+"""The C around the network: start-up code, clock set-up, main and the linker script, from templates."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcubuild import ROOT
+from mcubuild.errors import BuildError
+from mcubuild.toolchain.placement import ALIGNMENT, place
+
+if TYPE_CHECKING:
+    from mcubuild.board import Board
+    from mcubuild.spec.firmware import FirmwareSettings
+
+TEMPLATES = ROOT / "kernels_templates" / "firmware"
+
+
+def static_ram_bytes(board: "Board", settings: "FirmwareSettings") -> int:
+    """Bytes of RAM that the firmware itself needs: its variables (.data and .bss), without arena and stack.
+
+    The only variable is the cycle count; the linker script rounds up so that the arena follows without a gap.
+    """
+    return ALIGNMENT
+
+
+def generate(board: "Board", settings: "FirmwareSettings", out: Path) -> None:
+    """Write startup.c, main.c, linker.ld and, where the board names one, clock.c next to the model's C.
+
+    Args:
+        board: the board.
+        settings: how much stack to reserve.
+        out: the folder that holds model.h.
+
+    Raises:
+        BuildError: model.h is missing or does not give the size of the arena.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    static = settings.stack + static_ram_bytes(board, settings)
+    values = {
+        "board": board,
+        "alignment": ALIGNMENT,
+        "stack": settings.stack,
+        "placement": place(board, static, arena_bytes(out / "model.h")),
+        "cycle_counter": board.core != "cortex-m0plus",
+        "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
+    }
+    files = {"startup.c": "startup.c.j2", "main.c": "main.c.j2", "linker.ld": "linker.ld.j2"}
+    for name, template in files.items():
+        (out / name).write_text(environment.get_template(template).render(values), encoding="utf-8")
+
+
+def arena_bytes(header: Path) -> int:
+    """The value of MODEL_ARENA_BYTES in ``header`` (model.h).
+
+    Raises:
+        BuildError: the header is missing or does not define it as a number.
+    """
+    try:
+        text = header.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BuildError(f"{header}: cannot be read ({error.strerror}); generate the network's C first.") from None
+    match = re.search(r"^#define\s+MODEL_ARENA_BYTES\s+(\d+)\s*$", text, re.MULTILINE)
+    if match is None:
+        raise BuildError(f"{header}: MODEL_ARENA_BYTES is not defined as a plain number; generate the C again.")
+    return int(match[1])

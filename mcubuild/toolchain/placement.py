@@ -1,0 +1,79 @@
+"""Where in RAM the stack, the variables and the arena go."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcubuild.units import format_size
+
+if TYPE_CHECKING:
+    from mcubuild.board import Board, Memory
+
+ALIGNMENT = 32
+"""Bytes; arena, variables and stack are multiples of it, so that nothing is lost between them (a cache line, too)."""
+
+_SPEED = {"tcm": 0, "axi": 1, "ahb": 2}
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A run of RAM regions with consecutive addresses, named after the first."""
+
+    name: str
+    regions: tuple[str, ...]
+    origin: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The banks that the firmware's RAM sections go to."""
+
+    static: Bank
+    """Stack and variables, from its lowest address on."""
+    arena: Bank
+    """The arena; behind the variables if this is the same bank."""
+    reasons: tuple[str, ...]
+    """The choice in words, one line each."""
+
+    @property
+    def banks(self) -> tuple[Bank, ...]:
+        """The banks used, each once."""
+        return (self.static,) if self.static == self.arena else (self.static, self.arena)
+
+
+def place(board: "Board", static: int, arena: int) -> Placement:
+    """Stack and variables in the fastest bank that holds them, then the arena in the fastest that has room left.
+
+    Tightly coupled memory comes before memory on the AXI bus, and that before the AHB; of equally fast banks the larger
+    comes first. An arena that fits nowhere is given to the largest bank, where the linker will find out by how much.
+
+    Args:
+        board: the board.
+        static: bytes of stack and variables.
+        arena: bytes of the arena.
+    """
+    banks = [_bank(run) for run in sorted(board.ram_banks, key=lambda run: _SPEED[run[0].bus])]
+    largest = max(banks, key=lambda bank: bank.size)
+    first = next((bank for bank in banks if static <= bank.size), largest)
+    room = {bank: bank.size - (static if bank == first else 0) for bank in banks}
+    second = next((bank for bank in banks if arena <= room[bank]), largest)
+    if second == largest and arena > room[largest]:
+        first = largest  # nothing fits: one bank gives one clear figure
+    return Placement(first, second, _reasons(banks, first, second, static, arena))
+
+
+def _bank(run: "tuple[Memory, ...]") -> Bank:
+    names = tuple(region.name for region in run)
+    return Bank(names[0], names, run[0].origin, sum(region.size for region in run))
+
+
+def _reasons(banks: list[Bank], first: Bank, second: Bank, static: int, arena: int) -> tuple[str, ...]:
+    lines = ["RAM, fastest first: " + "; ".join(f"{' + '.join(b.regions)} {format_size(b.size)}" for b in banks) + "."]
+    lines.append(f"Stack and variables ({format_size(static)}) lie at the start of {first.name}.")
+    if second == first:
+        lines.append(f"The arena ({format_size(arena)}) follows them.")
+    else:
+        skipped = ", ".join(bank.name for bank in banks[: banks.index(second)])
+        lines.append(f"The arena ({format_size(arena)}) lies in {second.name}: there is no room for it in {skipped}.")
+    return tuple(lines)
