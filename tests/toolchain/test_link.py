@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handwritten import board_with, expected, write_model
-from plain_unicorn import Core
 
 from mcubuild.board import Board, board_names, read_board
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain import compile as compiling
 from mcubuild.toolchain import firmware
 from mcubuild.toolchain.target import ToolchainName
+from tests.toolchain.handwritten import board_with, expected, write_model
+from tests.toolchain.plain_unicorn import Core
 
 BOARDS = [*board_names(), "cortex-m0plus", "cortex-m3", "cortex-m33"]
 
