@@ -1,0 +1,285 @@
+"""The network as C: one function a layer, shapes as constants, and the memory plan for the report."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild import ROOT
+from mcubuild.board import Board
+from mcubuild.engine.constants import Constants, constants
+from mcubuild.engine.footprint import Footprint, estimate
+from mcubuild.engine.kernels import choose
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import ALIGNMENT, Layer, layers
+from mcubuild.engine.planner import Placement, Plan
+from mcubuild.ir.graph import Add, Graph, Shape, Weighted, op_inputs
+from mcubuild.ir.parameters import parameters
+from mcubuild.spec.engine import EngineSettings
+
+TEMPLATES = ROOT / "kernels_templates" / "model"
+HELPERS = ("clamp", "rescale", "rescale_any", "low_half", "high_half")
+
+
+@dataclass(frozen=True)
+class Body:
+    """A kernel specialised for a shape; layers for which the template gives the same C share it."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class GeneratedLayer:
+    """A layer in the generated C."""
+
+    layer: Layer
+    kernel: Kernel
+    body: Body
+    constants: Constants | None
+
+    @property
+    def name(self) -> str:
+        """The C function."""
+        return f"layer_{self.layer.index:02d}_{self.kernel.kind}"
+
+    @property
+    def constants_name(self) -> str:
+        """The C object with the constants."""
+        return f"layer_{self.layer.index:02d}_filters"
+
+
+def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, out: Path, *, stack: int) -> None:
+    """Write model.h, model.c, weights.h, weights.c and plan.json to ``out``.
+
+    Args:
+        graph: a quantised graph with values, one input and one output.
+        plan: where its activations lie.
+        board: what plan.json predicts cycles for.
+        settings: as the plan was made with.
+        out: an existing folder.
+        stack: bytes that the linker reserves for the stack, for the predicted SRAM.
+
+    Raises:
+        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    generated = _layers(graph, environment)
+    bodies = list({layer.body.name: layer.body for layer in generated}.values())
+    text = "".join(body.text for body in bodies)
+    weighted = [layer for layer in generated if layer.constants is not None]
+    values: dict[str, object] = {
+        "name": graph.name,
+        "alignment": ALIGNMENT,
+        "arena": plan.arena,
+        "input": _interface(graph, plan, graph.inputs[0]),
+        "output": _interface(graph, plan, graph.outputs[0]),
+        "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
+        "bodies": bodies,
+        "layers": [_layer_values(layer, plan) for layer in generated],
+        "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
+        "constants": [_constant_values(layer) for layer in weighted],
+    }
+    for name in ("model.h", "model.c", "weights.h", "weights.c"):
+        (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+    document = _plan_document(generated, plan, estimate(graph, settings, board, stack))
+    (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _layers(graph: Graph, environment: jinja2.Environment) -> list[GeneratedLayer]:
+    """Every layer with its body; equal bodies are one object."""
+    bodies: dict[str, Body] = {}
+    taken: dict[str, int] = {}
+    generated = []
+    for layer in layers(graph):
+        kernel = choose(layer)
+        numbers = constants(layer, kernel) if isinstance(layer.op, Weighted) else None
+        template = environment.get_template(f"{kernel.kind}.c.j2")
+        values = _body_values(layer, kernel, numbers)
+        text = template.render(values, name="")
+        if text not in bodies:
+            stem = f"{kernel.kind}_{_dimensions(layer.input.shape)}_to_{_dimensions(layer.output.shape)}"
+            taken[stem] = taken.get(stem, 0) + 1
+            name = stem if taken[stem] == 1 else f"{stem}_{taken[stem]}"
+            bodies[text] = Body(name, template.render(values, name=name))
+        generated.append(GeneratedLayer(layer, kernel, bodies[text], numbers))
+    return generated
+
+
+def _dimensions(shape: Shape) -> str:
+    return "x".join(str(size) for size in shape[1:])
+
+
+def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dict[str, object]:
+    """What every kernel's template may use, and what this kernel adds."""
+    derived = parameters(layer.graph, layer.op)
+    input_quantization = layer.input.quantization
+    assert input_quantization is not None
+    common: dict[str, object] = {"low": derived.clamp[0], "high": derived.clamp[1]}
+    if isinstance(layer.op, Weighted):
+        assert numbers is not None
+        common |= {
+            "bits": layer.weights.bits,
+            "input_zero_point": input_quantization.zero_point,
+            "zero_point": parameters(layer.graph, layer.op).output_offset,
+            "rescale": "rescale" if numbers.plain else "rescale_any",
+            "struct": _struct_name(numbers),
+        }
+    elif isinstance(layer.op, Add):
+        add = parameters(layer.graph, layer.op)
+        common |= {"add": add, "zero_point": add.output_offset}
+    return {**common, **kernel.context(layer)}
+
+
+def _struct_name(numbers: Constants) -> str:
+    return f"filters_{len(numbers.bias)}_of_{len(numbers.weights)}"
+
+
+def _struct_values(generated: GeneratedLayer) -> dict[str, object]:
+    assert generated.constants is not None
+    numbers = generated.constants
+    return {"name": _struct_name(numbers), "filters": len(numbers.bias), "weights": len(numbers.weights)}
+
+
+def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
+    assert generated.constants is not None
+    numbers = generated.constants
+    return {
+        "name": generated.constants_name,
+        "struct": _struct_name(numbers),
+        "comment": f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
+        f"{'x'.join(str(size) for size in generated.layer.weights.shape)}",
+        "bias": _rows(numbers.bias),
+        "multiplier": _rows(numbers.multiplier),
+        "shift": _rows(numbers.shift),
+        "weights": _rows(numbers.weights),
+    }
+
+
+def _rows(values: NDArray[np.int32] | NDArray[np.int8]) -> str:
+    """Numbers in lines of at most about 100 characters."""
+    per_line = 20 if values.dtype == np.int8 else 8
+    numbers = [str(value) for value in values.tolist()]
+    lines = (", ".join(numbers[start : start + per_line]) for start in range(0, len(numbers), per_line))
+    return "\n".join(f"        {line}," for line in lines)
+
+
+def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "shape": _dimensions(graph.tensor(name).shape),
+        "offset": plan.activations[name].offset,
+        "nbytes": plan.activations[name].nbytes,
+    }
+
+
+def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
+    layer = generated.layer
+    names = op_inputs(layer.op)
+    buffers = [*(plan.activations[name] for name in names), plan.activations[layer.op.output]]
+    lines = [
+        *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names)),
+        f"-> {layer.op.output}: {_where(layer.graph, plan, layer.op.output)}"
+        + (f", over {plan.inplace[layer.op.output]}" if layer.op.output in plan.inplace else ""),
+    ]
+    scratch = plan.scratch.get(layer.index)
+    if scratch is not None:
+        buffers.append(scratch)
+        lines.append(f"scratch: {_span(scratch)}")
+    arguments = [f"arena + {buffer.offset}" for buffer in buffers]
+    if generated.constants is not None:
+        arguments.append(f"&{generated.constants_name}")
+    return {
+        "name": generated.name,
+        "body": generated.body.name,
+        "arguments": ", ".join(arguments),
+        "comment": "\n   ".join(lines),
+    }
+
+
+def _where(graph: Graph, plan: Plan, name: str) -> str:
+    return f"{_dimensions(graph.tensor(name).shape)} at {_span(plan.activations[name])}"
+
+
+def _span(place: Placement) -> str:
+    return f"{place.offset} ... {place.offset + place.nbytes - 1}"
+
+
+def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint) -> Mapping[str, object]:
+    """The memory plan for the report."""
+    graph = generated[0].layer.graph
+    return {
+        "arena": plan.arena,
+        "lower_bound": plan.lower_bound,
+        "layers": [_layer_document(layer, plan) for layer in generated],
+        "tensors": [
+            {
+                "name": name,
+                "offset": place.offset,
+                "bytes": place.nbytes,
+                "shape": list(graph.tensor(name).shape),
+                "first": place.first,
+                "last": place.last,
+            }
+            for name, place in plan.activations.items()
+        ]
+        + [
+            {
+                "name": f"{generated[index].name} scratch",
+                "offset": place.offset,
+                "bytes": place.nbytes,
+                "shape": [place.nbytes],
+                "first": place.first,
+                "last": place.last,
+            }
+            for index, place in plan.scratch.items()
+        ],
+        "predicted": {
+            "sram": predicted.sram,
+            "flash": predicted.flash,
+            "weights": predicted.weights,
+            "code": predicted.code,
+            "cycles": predicted.cycles,
+        },
+    }
+
+
+def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
+    layer, kernel = generated.layer, generated.kernel
+    live = {name: place for name, place in plan.activations.items() if place.first <= layer.index <= place.last}
+    places = [*live.values(), *(place for index, place in plan.scratch.items() if index == layer.index)]
+    return {
+        "index": layer.index,
+        "name": generated.name,
+        "kind": kernel.kind,
+        "op": type(layer.op).__name__,
+        "output": layer.op.output,
+        "macs": layer.macs,
+        "weights_bytes": kernel.constant_bytes(layer),
+        "shape_in": list(layer.input.shape),
+        "shape_out": list(layer.output.shape),
+        "kernel": list(layer.kernel_size) if kernel.kind in ("conv2d", "pointwise", "depthwise") else None,
+        "stride": list(getattr(layer.op, "stride", ())) or None,
+        "live": list(live),
+        "live_bytes": occupied(places),
+    }
+
+
+def occupied(places: Sequence[Placement]) -> int:
+    """Bytes that lie in at least one of ``places``."""
+    total = end = 0
+    for place in sorted(places, key=lambda place: place.offset):
+        total += max(0, place.offset + place.nbytes - max(end, place.offset))
+        end = max(end, place.offset + place.nbytes)
+    return total

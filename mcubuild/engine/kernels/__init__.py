@@ -1,0 +1,31 @@
+"""The kernels: every module here defines one as ``KERNEL``; the cheapest that serves a layer computes it."""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.errors import BuildError
+
+
+@cache
+def kernels() -> tuple[Kernel, ...]:
+    """All kernels, by name."""
+    names = sorted(module.name for module in iter_modules(__path__) if module.name != "base")
+    return tuple(import_module(f"{__name__}.{name}").KERNEL for name in names)
+
+
+def choose(layer: Layer) -> Kernel:
+    """The kernel that computes ``layer``.
+
+    Raises:
+        BuildError: none can.
+    """
+    serving = [kernel for kernel in kernels() if kernel.serves(layer)]
+    if not serving:
+        raise BuildError(
+            f"layer {layer.index}: no kernel computes {layer.op} on {layer.input.shape}; "
+            f"add one to mcubuild/engine/kernels or change the network."
+        )
+    return min(serving, key=lambda kernel: kernel.rank)

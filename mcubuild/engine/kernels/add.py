@@ -1,0 +1,38 @@
+"""Sum of two tensors with their own scales."""
+
+from collections.abc import Mapping
+
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.ir.graph import Add
+
+
+class ElementwiseAdd(Kernel):
+    """Add."""
+
+    kind = "add"
+
+    def serves(self, layer: Layer) -> bool:
+        """Every Add."""
+        return isinstance(layer.op, Add)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """Either operand: each element is read before it is written."""
+        op = layer.op
+        assert isinstance(op, Add)
+        return (op.left, op.right)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Number of elements."""
+        return {"elements": layer.output.elements}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Filled in from compiled code; see costs."""
+        return 300
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Outputs, calls."""
+        return {"output": layer.output.elements, "call": 1}
+
+
+KERNEL = ElementwiseAdd()

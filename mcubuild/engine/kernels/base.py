@@ -1,0 +1,67 @@
+"""What a kernel is: a family of specialised C functions for some operators, with its needs and its costs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.layer import Layer, align
+
+CHANNEL_BYTES = 4 + 4 + 1
+"""Constants that every output channel has besides its weights: bias, multiplier, shift."""
+
+
+class Kernel(ABC):
+    """One kernel family; its C stands in ``kernels_templates/model/<kind>.c.j2``.
+
+    All methods work on skeletons, except ``arrange`` and the values that ``context`` may add.
+    """
+
+    kind: ClassVar[str]
+    """Name of the template, and part of the C functions' names."""
+    rank: ClassVar[int] = 1
+    """Of the kernels that serve a layer the one with the lowest rank computes it; special cases have 0."""
+
+    @abstractmethod
+    def serves(self, layer: Layer) -> bool:
+        """Whether the kernel can compute ``layer``."""
+
+    def scratch_bytes(self, layer: Layer) -> int:
+        """Bytes of working memory in the arena while the layer runs."""
+        return 0
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """Activations over which the output may be written: both begin, or both end, at the same address."""
+        return ()
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Bytes that ``arrange`` makes of the weights; 0 for operators without."""
+        return 0
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The weights in the order in which the C reads them, int8 (weight_bytes,), narrower ones packed.
+
+        Args:
+            layer: the layer.
+            weights: one element an int8, in the graph's shape and order.
+        """
+        raise TypeError(f"{self.kind} has no weights")
+
+    def constant_bytes(self, layer: Layer) -> int:
+        """Bytes of the layer's struct of constants in Flash."""
+        weights = self.weight_bytes(layer)
+        return align(weights + CHANNEL_BYTES * layer.filters) if weights else 0
+
+    @abstractmethod
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Names that the template uses besides the common ones (``codegen.body``)."""
+
+    @abstractmethod
+    def code_bytes(self, layer: Layer) -> int:
+        """Upper estimate of the compiled function's bytes."""
+
+    @abstractmethod
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """How often each feature of the cost model occurs (``costs.CYCLES`` has the cycles each takes)."""

@@ -1,0 +1,73 @@
+"""Convolution of any shape: two output pixels' windows are copied side by side (im2col), then multiplied."""
+
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.packing import pair_bytes, pairs
+from mcubuild.ir.graph import Conv2D
+
+
+class GeneralConv2D(Kernel):
+    """Conv2D with any filter size, stride and padding."""
+
+    kind = "conv2d"
+
+    def serves(self, layer: Layer) -> bool:
+        """Every Conv2D."""
+        return isinstance(layer.op, Conv2D)
+
+    def scratch_bytes(self, layer: Layer) -> int:
+        """The windows of two output pixels."""
+        return _PIXELS * _depth(layer)
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Packed in pairs of filters."""
+        return pair_bytes(layer.filters, _depth(layer), layer.weights.bits)
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Pairs of filters, interleaved."""
+        return pairs(weights.reshape(layer.filters, -1), layer.weights.bits)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes."""
+        op = layer.op
+        assert isinstance(op, Conv2D)
+        _, height, width, channels = layer.input.shape
+        _, rows, columns, filters = layer.output.shape
+        return {
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "rows": rows,
+            "columns": columns,
+            "filters": filters,
+            "size": layer.kernel_size,
+            "stride": op.stride,
+            "padding": op.padding,
+            "padded": any(op.padding),
+            "depth": _depth(layer),
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Filled in from compiled code; see costs."""
+        return 1200
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Products, outputs, bytes copied, calls."""
+        pixels = prod(layer.output.shape[1:3])
+        return {"mac": layer.macs, "output": layer.output.elements, "copy": pixels * _depth(layer), "call": 1}
+
+
+_PIXELS = 2
+
+
+def _depth(layer: Layer) -> int:
+    return prod(layer.weights.shape[1:])
+
+
+KERNEL = GeneralConv2D()

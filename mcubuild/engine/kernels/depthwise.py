@@ -1,0 +1,88 @@
+"""Depthwise convolution, one channel at a time: copied into a bordered plane, convolved from there.
+
+As the copy is made before anything is written, and as a channel's outputs lie only where that channel's inputs lay
+(addresses that are equal modulo the number of channels), the output may be written over the input, whatever stride and
+padding are: the peak is N + 1 channels instead of 2 N (MCUNet, section 3.2).
+"""
+
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import ALIGNMENT, Layer
+from mcubuild.engine.packing import row_bytes, rows
+from mcubuild.ir.graph import DepthwiseConv2D, Pair
+
+
+class Depthwise(Kernel):
+    """DepthwiseConv2D with any filter size, stride and padding."""
+
+    kind = "depthwise"
+
+    def serves(self, layer: Layer) -> bool:
+        """Every DepthwiseConv2D."""
+        return isinstance(layer.op, DepthwiseConv2D)
+
+    def scratch_bytes(self, layer: Layer) -> int:
+        """One channel with its border."""
+        return prod(_plane(layer))
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input, unless aligning the end of a smaller output with the input's would mix the channels up."""
+        same = layer.input.elements == layer.output.elements
+        return (layer.input.name,) if same or layer.input.shape[3] % ALIGNMENT == 0 else ()
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Filter by filter."""
+        return row_bytes(layer.filters, prod(layer.kernel_size), layer.weights.bits)
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Filter by filter."""
+        return rows(weights.reshape(-1, layer.filters).T, layer.weights.bits)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes, and how many neighbouring outputs are computed at once."""
+        op = layer.op
+        assert isinstance(op, DepthwiseConv2D)
+        _, height, width, channels = layer.input.shape
+        _, rows, columns, _ = layer.output.shape
+        return {
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "rows": rows,
+            "columns": columns,
+            "size": layer.kernel_size,
+            "stride": op.stride,
+            "padding": op.padding,
+            "padded": any(op.padding),
+            "plane": _plane(layer),
+            "block_size": _block(columns),
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Filled in from compiled code; see costs."""
+        return 1200
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Products, outputs, bytes copied, calls."""
+        return {"mac": layer.macs, "output": layer.output.elements, "copy": layer.input.elements, "call": 1}
+
+
+def _plane(layer: Layer) -> Pair:
+    """Height and width of a channel with its border."""
+    op = layer.op
+    assert isinstance(op, DepthwiseConv2D)
+    top, bottom, left, right = op.padding
+    return layer.input.shape[1] + top + bottom, layer.input.shape[2] + left + right
+
+
+def _block(columns: int) -> int:
+    """Neighbouring outputs computed at once: 4, or what divides the row with less left over."""
+    return min((4, 3, 2), key=lambda block: (-(-columns // block) * (block + 2), -block)) if columns > 1 else 1
+
+
+KERNEL = Depthwise()

@@ -1,0 +1,44 @@
+"""Fully connected layer: each pair of filters times the one input vector."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.packing import pair_bytes, pairs
+from mcubuild.ir.graph import FullyConnected
+
+
+class MatrixVector(Kernel):
+    """FullyConnected."""
+
+    kind = "fully_connected"
+
+    def serves(self, layer: Layer) -> bool:
+        """Every FullyConnected."""
+        return isinstance(layer.op, FullyConnected)
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Packed in pairs of filters."""
+        return pair_bytes(layer.filters, layer.input.elements, layer.weights.bits)
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Pairs of filters, interleaved."""
+        return pairs(weights, layer.weights.bits)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes."""
+        return {"channels": layer.input.elements, "filters": layer.filters}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Filled in from compiled code; see costs."""
+        return 600
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Products, outputs, calls."""
+        return {"mac": layer.macs, "output": layer.output.elements, "call": 1}
+
+
+KERNEL = MatrixVector()

@@ -1,0 +1,47 @@
+"""1x1 convolution: a matrix product of pixels and filters that reads the input where it lies."""
+
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.packing import pair_bytes, pairs
+from mcubuild.ir.graph import Conv2D
+
+
+class Pointwise(Kernel):
+    """Conv2D of size 1x1, stride 1, without padding."""
+
+    kind = "pointwise"
+    rank = 0
+
+    def serves(self, layer: Layer) -> bool:
+        """1x1, stride 1, no padding."""
+        op = layer.op
+        return isinstance(op, Conv2D) and layer.kernel_size == (1, 1) and op.stride == (1, 1) and not any(op.padding)
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Packed in pairs of filters."""
+        return pair_bytes(layer.filters, layer.input.shape[3], layer.weights.bits)
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Pairs of filters, interleaved."""
+        return pairs(weights.reshape(layer.filters, -1), layer.weights.bits)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes."""
+        return {"pixels": prod(layer.input.shape[1:3]), "channels": layer.input.shape[3], "filters": layer.filters}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Filled in from compiled code; see costs."""
+        return 800
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Products, outputs, calls."""
+        return {"mac": layer.macs, "output": layer.output.elements, "call": 1}
+
+
+KERNEL = Pointwise()

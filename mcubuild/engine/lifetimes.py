@@ -1,0 +1,98 @@
+"""When activations and scratch are alive, which may share bytes, and where one tensor alone is alive."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from mcubuild.engine.kernels import choose
+from mcubuild.engine.layer import Layer, align
+from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, op_inputs
+from mcubuild.spec.engine import EngineSettings
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A buffer and the layers that need it: from ``first`` to ``last``, both inclusive.
+
+    The network's inputs live from layer 0, its outputs until the last layer.
+    """
+
+    name: str
+    first: int
+    last: int
+    size: int
+    """Bytes, rounded up to the alignment."""
+
+
+def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
+    """Lifetime of every activation by name, in the order of definition."""
+    end = max(len(graph.ops) - 1, 0)
+    first = dict.fromkeys(graph.inputs, 0) | {op.output: index for index, op in enumerate(graph.ops)}
+    last = dict(first)
+    for index, op in enumerate(graph.ops):
+        last.update(dict.fromkeys(op_inputs(op), index))
+    last.update(dict.fromkeys(graph.outputs, end))
+    return {name: Lifetime(name, first[name], last[name], align(graph.tensor(name).nbytes)) for name in first}
+
+
+def scratch_lifetimes(layers: list[Layer]) -> dict[int, Lifetime]:
+    """Lifetime of the working memory of the layers that need some, by layer index."""
+    sizes = {layer.index: choose(layer).scratch_bytes(layer) for layer in layers}
+    return {index: Lifetime(f"scratch of layer {index}", index, index, align(n)) for index, n in sizes.items() if n}
+
+
+def overwritable(layer: Layer, lifetimes: dict[str, Lifetime], settings: EngineSettings) -> tuple[str, ...]:
+    """Inputs over which the layer's output may be written: the kernel allows it, and nobody needs them afterwards."""
+    if isinstance(layer.op, DepthwiseConv2D) and not settings.inplace_depthwise:
+        return ()
+    if isinstance(layer.op, Add) and not settings.inplace_add:
+        return ()
+    names = dict.fromkeys(choose(layer).overwrites(layer))
+    return tuple(name for name in names if lifetimes[name].last == layer.index)
+
+
+def cuts(graph: Graph, lifetimes: dict[str, Lifetime]) -> list[int]:
+    """Positions between layers where exactly one activation is alive; position i is before layer i.
+
+    Always includes 0 and the number of layers, the two ends.
+    """
+    alive = [0] * (len(graph.ops) + 1)
+    for lifetime in lifetimes.values():
+        begin = 0 if lifetime.name in graph.inputs else lifetime.first + 1
+        stop = len(graph.ops) if lifetime.name in graph.outputs else lifetime.last
+        for position in range(begin, stop + 1):
+            alive[position] += 1
+    return [i for i, count in enumerate(alive) if count == 1 or i in (0, len(graph.ops))]
+
+
+def sharings(options: dict[str, tuple[str, ...]]) -> Iterator[dict[str, str]]:
+    """All ways to write outputs over inputs (output -> input), those that share most first.
+
+    Args:
+        options: the inputs over which each output may be written.
+    """
+    for choice in product(*[(*names, None) for names in options.values()]):
+        shared = {output: name for output, name in zip(options, choice, strict=True) if name is not None}
+        if len(set(shared.values())) == len(shared):
+            yield shared
+
+
+def lower_bound(
+    lifetimes: list[Lifetime], options: dict[str, tuple[str, ...]], writers: dict[int, str], steps: range
+) -> int:
+    """Bytes that no plan goes below: at each layer, everything alive then, overwritten inputs counted once.
+
+    Args:
+        lifetimes: activations and scratch.
+        options: the inputs over which each output may be written.
+        writers: the output of each layer.
+        steps: the layers.
+    """
+    sizes = {lifetime.name: lifetime.size for lifetime in lifetimes}
+    bound = 0
+    for step in steps:
+        alive = sum(lifetime.size for lifetime in lifetimes if lifetime.first <= step <= lifetime.last)
+        output = writers[step]
+        saved = max((min(sizes[output], sizes[name]) for name in options.get(output, ())), default=0)
+        bound = max(bound, alive - saved)
+    return bound
