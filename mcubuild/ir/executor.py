@@ -112,7 +112,7 @@ def _weighted(graph: Graph, op: Weighted, x: Int8) -> Int8:
     centred = (x.astype(np.int16) + np.int16(derived.input_offset)).astype(exact)
     sums: _Floats
     if isinstance(op, FullyConnected):
-        sums = centred.reshape(len(x), -1) @ weights.T.astype(exact)
+        sums = centred.reshape(len(x), weights.shape[1]) @ weights.T.astype(exact)
     else:
         top, bottom, left, right = op.padding
         # The input's zero point, with which the graph pads, is 0 once the offset is added.

@@ -1,0 +1,151 @@
+"""The executor against TensorFlow Lite Micro: real networks' tensors, and scalar kernels on random networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mcubuild import ROOT
+from mcubuild.ir import executor
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    FullyConnected,
+    Graph,
+    Quantization,
+    Tensor,
+)
+from tests.ir import scalar
+from tests.ir.tflite_reader import read_tflite
+from tests.networks import random_inputs, random_network
+
+MODELS = ROOT.parent / "shared" / "models"
+needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")
+
+
+def reference_network(name: str) -> tuple[Graph, np.ndarray[tuple[int, ...], np.dtype[np.int8]]]:
+    graph = read_tflite(MODELS / f"{name}.tflite")
+    inputs = np.load(MODELS / f"{name}_in.npy")
+    return graph, inputs.reshape(len(inputs), *graph.tensor(graph.inputs[0]).shape[1:])
+
+
+@needs_models
+@pytest.mark.parametrize("name", ["kws", "resnet", "vww96"])
+def test_every_intermediate_tensor_of_the_mlperf_tiny_networks(name: str) -> None:
+    graph, inputs = reference_network(name)
+    got = executor.run_all(graph, inputs[:1])
+    taps = np.load(MODELS / f"{name}_taps_seed1.npz")
+    expected = {key.rsplit("_", 1)[1]: taps[key] for key in taps if "RESHAPE" not in key and "SOFTMAX" not in key}
+    assert expected.keys() == got.keys() - set(graph.inputs)
+    for tensor, values in expected.items():
+        assert (got[tensor] == values).all(), tensor
+
+
+@needs_models
+def test_fully_connected_rounds_twice_as_micro_does() -> None:
+    """LiteRT's own reference kernel rounds once here; TensorFlow Lite Micro and CMSIS-NN round twice."""
+    graph, inputs = reference_network("ad01")
+    got = executor.run(graph, inputs)
+    assert (got == np.load(MODELS / "ad01_out_tflm.npy").reshape(got.shape)).all()
+    assert (got != np.load(MODELS / "ad01_out.npy").reshape(got.shape)).any()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("seed", range(12))
+def test_scalar_kernels_on_random_networks(seed: int, bits: int) -> None:
+    graph = random_network(seed, bits)
+    inputs = random_inputs(graph, 3, seed)
+    got = executor.run_all(graph, inputs)
+    for sample in range(len(inputs)):
+        values = {name: array[sample : sample + 1] for name, array in got.items()}
+        for op in graph.ops if sample == 0 else graph.ops[-2:]:
+            expected = scalar.execute(graph, op, values)
+            assert (values[op.output] == expected).all(), (op, sample)
+
+
+def test_run_gives_what_run_all_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when memory forces batches of one or a few samples."""
+    graph = random_network(7)
+    inputs = random_inputs(graph, 11)
+    expected = executor.run_all(graph, inputs)[graph.outputs[0]]
+    assert (executor.run(graph, inputs) == expected).all()
+    largest = max(executor._working_bytes(graph, op) for op in graph.ops)
+    for samples in (1, 3):
+        monkeypatch.setattr(executor, "_BATCH_BYTES", samples * largest)
+        assert (executor.run(graph, inputs) == expected).all()
+        assert (executor.run_all(graph, inputs)[graph.outputs[0]] == expected).all()
+    assert executor.run(graph, inputs[:0]).shape == (0, *expected.shape[1:])
+
+
+def single(
+    op: AveragePool2D | FullyConnected, shape: tuple[int, ...], out: tuple[int, ...], **constants: object
+) -> Graph:
+    """A graph of one operator with scales of 1."""
+    unit = Quantization((1.0,))
+    tensors = {"x": Tensor("x", shape, quantization=unit), "y": Tensor("y", out, quantization=unit)}
+    arrays = {name: np.asarray(value) for name, value in constants.items()}
+    for name, array in arrays.items():
+        kind, bits = ("int8", 8) if array.dtype == np.int8 else ("int32", 32)
+        tensors[name] = Tensor(name, array.shape, kind, bits, unit)  # type: ignore[arg-type]
+    return Graph("single", tensors, (op,), ("x",), ("y",), arrays)
+
+
+def test_average_rounds_half_away_from_zero() -> None:
+    graph = single(AveragePool2D("x", "y", (1, 2)), (1, 1, 2, 1), (1, 1, 1, 1))
+    inputs = np.array([[1, 2], [-1, -2], [2, 3], [-2, -3], [0, 1], [0, -1], [127, 127], [-128, -127]], np.int8)
+    got = executor.run(graph, inputs.reshape(-1, 1, 2, 1)).reshape(-1)
+    assert got.tolist() == [2, -2, 3, -3, 1, -1, 127, -128]
+
+
+def test_sums_beyond_float32_stay_exact() -> None:
+    """4096 products of 255 * 127 need 27 bits; the bias brings the sum to where one too few would show."""
+    size = 4096
+    weights = np.full((1, size), 127, np.int8)
+    weights[0, 0] = 126
+    bias = np.array([-(size * 255 * 127)], np.int32)
+    op = FullyConnected("x", "w", "b", "y")
+    graph = single(op, (1, size), (1, 1), w=weights, b=bias)
+    tensors = {**graph.tensors, "x": replace(graph.tensor("x"), quantization=Quantization((1.0,), -128))}
+    tensors["y"] = replace(graph.tensor("y"), quantization=Quantization((16.0,)))
+    inputs = np.full((2, size), 127, np.int8)
+    inputs[1, 1:3] = 126
+    # -255 / 16 and (-255 - 2 * 127) / 16.
+    assert executor.run(replace(graph, tensors=tensors), inputs).reshape(-1).tolist() == [-16, -32]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inputs": np.zeros((1, 3), np.int8)}, "inputs are int8"),
+        ({"inputs": np.zeros((1, 4), np.uint8)}, "inputs are uint8"),
+        ({"constants": {}}, "skeleton"),
+        ({"quantization": None}, "'x' has no quantisation"),
+        ({"quantization": Quantization((1.0, 2.0))}, "must have one"),
+    ],
+)
+def test_what_cannot_be_run_is_told(change: dict[str, object], message: str) -> None:
+    op = FullyConnected("x", "w", "b", "y")
+    graph = single(op, (1, 4), (1, 1), w=np.ones((1, 4), np.int8), b=np.zeros(1, np.int32))
+    inputs = change.get("inputs", np.zeros((1, 4), np.int8))
+    if "constants" in change:
+        graph = replace(graph, constants={})
+    if "quantization" in change:
+        tensor = Tensor("x", (1, 4), quantization=change["quantization"])  # type: ignore[arg-type]
+        graph = replace(graph, tensors={**graph.tensors, "x": tensor})
+    with pytest.raises(ValueError, match=message):
+        executor.run(graph, inputs)  # type: ignore[arg-type]
+
+
+def test_random_networks_exercise_every_operator() -> None:
+    """Guards the generator that other packages test with: every kind of operator, lively outputs, a fixed seed."""
+    graphs = [random_network(seed, bits) for seed in range(20) for bits in (8, 4)]
+    kinds = {type(op) for graph in graphs for op in graph.ops}
+    assert len(kinds) == 5
+    assert any(isinstance(op, Add) and op.left == op.right for graph in graphs for op in graph.ops)
+    assert any(isinstance(op, Conv2D) and op.padding[0] != op.padding[1] for graph in graphs for op in graph.ops)
+    lively = [np.unique(executor.run(graph, random_inputs(graph, 20))).size > 15 for graph in graphs]
+    assert np.mean(lively) > 0.9
+    again = random_network(3)
+    assert all((again.constants[name] == graphs[6].constants[name]).all() for name in again.constants)
+    assert again.tensors == graphs[6].tensors
