@@ -20,3 +20,8 @@ def resize(x: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
             resized = plane.resize((resolution, resolution), Image.Resampling.BILINEAR)
             result[..., channel] = np.asarray(resized)
     return out
+
+
+def network_input(x: NDArray[np.uint8], resolution: int) -> NDArray[np.int8]:
+    """What a quantised network reads for the images ``x``: int8 (N, resolution, resolution, C), pixel - 128."""
+    return (resize(x, resolution).astype(np.int16) - 128).astype(np.int8)

@@ -1,0 +1,31 @@
+"""codegen: the quantised graph as C, with everything that makes it a firmware."""
+
+from rules.stage import Job, Stage
+
+MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/plan.json")
+FIRMWARE = ("c/main.c", "c/startup.c", "c/clock.c", "c/linker.ld")
+
+
+def _run(job: Job) -> None:
+    from mcubuild.engine.codegen import generate as generate_model
+    from mcubuild.engine.planner import plan
+    from mcubuild.ir.files import read_graph
+    from mcubuild.toolchain.firmware import generate as generate_firmware
+
+    graph = read_graph(job.file("model.json").parent)
+    folder = job.out / "c"
+    folder.mkdir()
+    stack = job["firmware.stack"]
+    generate_model(graph, plan(graph, job["engine"]), job["board"], job["engine"], folder, stack=stack)
+    generate_firmware(job["board"], stack, folder)
+
+
+STAGE = Stage(
+    name="codegen",
+    doc="memory planned, C generated",
+    inputs=("model.json", "model.npz"),
+    outputs=(*MODEL, *FIRMWARE),
+    settings=("board", "engine", "firmware.stack"),
+    run=_run,
+    templates=("kernels_templates",),
+)

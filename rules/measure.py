@@ -1,0 +1,32 @@
+"""measure: the ELF run on the test samples."""
+
+from rules.stage import Job, Stage
+
+
+def _run(job: Job) -> None:
+    import json
+
+    from mcubuild.data.resize import network_input
+    from mcubuild.data.splits import read_split
+    from mcubuild.measure.runner import measure, write
+
+    layers = json.loads(job.file("c/plan.json").read_text())["layers"]
+    images = read_split(job.file("test.npz")).x
+    result = measure(
+        job.file("firmware.elf"),
+        job["board"],
+        job["measure"],
+        network_input(images, layers[0]["shape_in"][1]),
+        [layer["name"] for layer in layers],
+    )
+    write(result, job.out)
+
+
+STAGE = Stage(
+    name="measure",
+    doc="firmware run on the test samples, instructions counted",
+    inputs=("test.npz", "c/plan.json", "firmware.elf"),
+    outputs=("measure.json", "device_outputs.npy"),
+    settings=("board", "measure"),
+    run=_run,
+)

@@ -1,0 +1,111 @@
+"""A copy of the project that a test may edit, with its own store."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcubuild import ROOT
+
+PARTS = ("boards", "kernels_templates", "mcubuild", "rules", "dodo.py", "pyproject.toml")
+_LINE = re.compile(r"^(\S+) +(\w+) +(built|from store|up to date|not reached)\b", re.MULTILINE)
+
+SPEC = """
+task = "image_classification"
+dataset = "digits"
+board = "stm32f412"
+bits = 8
+
+[budget]
+sram = "128kB"
+flash = "512kB"
+latency = "200ms"
+
+[space]
+samples = 10
+widths = [0.2, 0.3]
+resolutions = [8, 12]
+
+[supernet]
+epochs = 1
+
+[search]
+population = 4
+generations = 1
+parents = 2
+calibration = 64
+
+[finetune]
+epochs = 1
+
+[measure]
+samples = 8
+"""
+"""A spec that builds in seconds: its network is bad, but every stage does its work."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one command did."""
+
+    code: int
+    output: str
+
+    @property
+    def stages(self) -> dict[tuple[str, str], str]:
+        """What was done, by spec and stage: "built", "from store" or "up to date"."""
+        return {(spec, stage): what for spec, stage, what in _LINE.findall(self.output)}
+
+    def did(self, what: str) -> set[str]:
+        """The stages of a run of one spec for which ``what`` was done."""
+        return {stage for (_, stage), done in self.stages.items() if done == what}
+
+
+class Checkout:
+    """A copy of the checkout in ``path`` whose builds use the store in ``store``."""
+
+    def __init__(self, path: Path, store: Path) -> None:
+        self.path, self.store = path, store
+        path.mkdir()
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, path / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, path / part)
+        (path / "specs").mkdir()
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Environment variables of a build: this store, one thread, ``changes``."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+        return {**inherited, "MCUBUILD_STORE": str(self.store), "PYTHONDONTWRITEBYTECODE": "1", **changes}
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of ``doit`` with ``arguments``."""
+        return [sys.executable, "-m", "doit", *arguments]
+
+    def doit(self, *arguments: str, **environment: str) -> Run:
+        """Run ``doit`` with ``arguments`` and wait for it."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.path,
+            env=self.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        return Run(done.returncode, done.stdout + done.stderr)
+
+    def write_spec(self, text: str = SPEC, name: str = "net") -> Path:
+        """Write ``specs/<name>.toml``."""
+        path = self.path / "specs" / f"{name}.toml"
+        path.write_text(text)
+        return path
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace ``old``, which must occur, in a file of the checkout."""
+        text = (self.path / file).read_text()
+        assert old in text, f"{file} has no {old!r}"
+        (self.path / file).write_text(text.replace(old, new, 1))

@@ -1,0 +1,162 @@
+"""What changed -> which stages ran."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mcubuild.store import digest_file
+from rules.graph import STAGES
+from tests.e2e.checkout import SPEC, Checkout
+
+ALL = {stage.name for stage in STAGES}
+TRAINING = {"dataset", "space", "supernet"}
+
+
+def _draw_images(folder: Path) -> None:
+    """Three classes of 20 small pictures each: a bar that stands, one that lies, one that leans."""
+    for label, name in enumerate(("standing", "lying", "leaning")):
+        (folder / name).mkdir(parents=True)
+        for number in range(20):
+            image = Image.new("L", (12, 12), number)
+            for step in range(12):
+                x, y = [(number % 10 + 1, step), (step, number % 10 + 1), (step, (step + number) % 12)][label]
+                image.putpixel((x, y), 255 - number)
+            image.save(folder / name / f"{number:02}.png")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout with one finished build of an image folder."""
+    folder = tmp_path_factory.mktemp("incremental")
+    checkout = Checkout(folder / "checkout", folder / "store")
+    _draw_images(checkout.path / "photos")
+    checkout.write_spec(SPEC.replace('"digits"', '{ kind = "image_folder", path = "../photos" }'))
+    run = checkout.doit("build")
+    assert run.did("built") == ALL, run.output
+    yield checkout
+    shutil.rmtree(folder)
+
+
+def _spec(old: str, new: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.edit("specs/net.toml", old, new)
+
+
+def _append(file: str, text: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.edit(file, "", text) if file.endswith(".c") else _add(checkout.path / file, text)
+
+
+def _add(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def _touch_image(checkout: Checkout) -> None:
+    image = Image.open(checkout.path / "photos" / "lying" / "03.png")
+    image.putpixel((0, 0), 77)
+    image.save(checkout.path / "photos" / "lying" / "03.png")
+
+
+def _rewrite_image(checkout: Checkout) -> None:
+    path = checkout.path / "photos" / "lying" / "03.png"
+    path.write_bytes(path.read_bytes())
+
+
+EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
+    # name: (edit, stages whose own settings, code, templates or files it changes)
+    "comment": (_spec("bits = 8", "bits = 8  # bytes"), set()),
+    "key order": (_spec('sram = "128kB"\nflash = "512kB"', 'flash = "512kB"\nsram = "128kB"'), set()),
+    "unit": (_spec('"200ms"', '"5fps"'), set()),
+    "default": (_spec("[finetune]", "[quantize]\nsamples = 256\n\n[finetune]"), set()),
+    "latency": (_spec('"200ms"', '"190ms"'), {"search", "report"}),
+    "sram": (_spec('"128kB"', '"100kB"'), {"space", "search", "report"}),
+    "flash": (_spec('"512kB"', '"500kB"'), {"space", "search", "report"}),
+    "board": (_spec("stm32f412", "stm32f746"), {"space", "search", "codegen", "firmware", "measure", "report"}),
+    "bits": (_spec("bits = 8", "bits = 4"), {"space", "search", "quantize", "report"}),
+    "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"supernet", "report"}),
+    "fine-tuning": (_spec("[finetune]\nepochs = 1", "[finetune]\nepochs = 2"), {"finetune", "report"}),
+    "seed": (
+        _spec("bits = 8", "bits = 8\nseed = 1"),
+        {"dataset", "space", "supernet", "search", "finetune", "quantize", "report"},
+    ),
+    "engine": (
+        _spec("[finetune]", "[engine]\ninplace_depthwise = false\n\n[finetune]"),
+        {"space", "search", "codegen", "report"},
+    ),
+    "compiler flag": (_spec("[finetune]", '[firmware]\noptimize = "Os"\n\n[finetune]'), {"firmware", "report"}),
+    "measured samples": (_spec("samples = 8", "samples = 9"), {"measure", "report"}),
+    "report title": (_spec("[measure]", '[report]\ntitle = "Bars"\n\n[measure]'), {"report"}),
+    "kernel template": (_append("kernels_templates/model/model.c.j2", "/* end */\n"), {"codegen"}),
+    "firmware template": (_append("kernels_templates/firmware/main.c.j2", "/* end */\n"), {"firmware"}),
+    "module of nas": (_append("mcubuild/nas/search.py", "\n# a remark\n"), {"search"}),
+    "module of report": (_append("mcubuild/report/verdict.py", "\n# a remark\n"), {"report"}),
+    "board file, other board": (_append("boards/stm32f746.toml", "# a remark\n"), set()),
+    "image": (_touch_image, {"dataset"}),
+    "image, same content": (_rewrite_image, set()),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_runs_what_depends_on_it(built: Checkout, name: str) -> None:
+    """A stage runs if the edit changed what it declares, or changed the bytes of an artifact that it reads."""
+    edit, direct = EDITS[name]
+    saved = built.path.with_name("saved")
+    shutil.copytree(built.path, saved, symlinks=True)
+    before = _digests(built)
+    try:
+        edit(built)
+        run = built.doit("build")
+        after = _digests(built)
+        expected: set[str] = set()
+        for stage in STAGES:
+            if stage.name in direct or any(before[artifact] != after[artifact] for artifact in stage.inputs):
+                expected.add(stage.name)
+        told = run.did("built") | (run.did("from store") & {"dataset"} if "same content" in name else set())
+        assert run.did("built") == expected, run.output
+        assert run.did("up to date") | run.did("from store") == ALL - expected, told
+        if name in ("latency", "comment", "key order", "report title", "kernel template"):
+            assert not run.did("built") & TRAINING
+        assert built.doit("build").did("up to date") == ALL
+    finally:
+        shutil.rmtree(built.path)
+        saved.rename(built.path)
+
+
+def _digests(checkout: Checkout) -> dict[str, str]:
+    folder = checkout.path / "build" / "net"
+    return {path.relative_to(folder).as_posix(): digest_file(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_to_do(built: Checkout) -> None:
+    assert built.doit("build").did("up to date") == ALL
+
+
+def test_without_build_all_comes_from_the_store(built: Checkout) -> None:
+    before = _digests(built)
+    shutil.rmtree(built.path / "build")
+    run = built.doit("build")
+    assert run.did("from store") == ALL, run.output
+    assert _digests(built) == before
+
+
+def test_a_second_checkout_is_served_from_the_store(built: Checkout, tmp_path: Path) -> None:
+    other = Checkout(tmp_path / "elsewhere", built.store)
+    shutil.copytree(built.path / "photos", other.path / "photos")
+    other.write_spec((built.path / "specs" / "net.toml").read_text())
+    run = other.doit("build")
+    assert run.did("from store") == ALL, run.output
+    assert _digests(other) == _digests(built)
+
+
+def test_two_specs_share_a_super_network(built: Checkout) -> None:
+    text = (built.path / "specs" / "net.toml").read_text().replace("stm32f412", "stm32f746")
+    second = built.write_spec(text, "second")
+    try:
+        run = built.doit("build", "spec=specs/net.toml,specs/second.toml", "-n", "2")
+        assert run.stages["second", "supernet"] == "from store", run.output
+        assert run.stages["net", "supernet"] == "up to date"
+        assert run.stages["second", "firmware"] == "built"
+        assert {stage for spec, stage in run.stages if spec == "second"} == ALL
+    finally:
+        second.unlink()
