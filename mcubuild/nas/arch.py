@@ -4,8 +4,9 @@ The base space is that of ProxylessNAS and once-for-all which MCUNet scales (arX
 first block without expansion, and six stages of inverted bottlenecks with a choice of depth, kernel and expansion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ FIRST_WIDTH = 16
 STAGE_WIDTHS = (24, 40, 80, 96, 192, 320)
 """Output channels of the six stages at width multiplier 1."""
 STRIDES = (2, 2, 2, 2, 1, 2, 1)
-"""Of the stem, then of the first block of each stage."""
+"""Of the stem, then of the first block of each stage. With SAME padding a map never gets smaller than one pixel."""
 DEPTHS = ((2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 3, 4), (1,))
 """Blocks that each stage may have."""
 KERNELS = (3, 5, 7)
@@ -25,9 +26,6 @@ FIRST_KERNEL = 3
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
 """The paper's input sides, for images of up to 224 pixels."""
-SMALLEST_MAP = 2
-"""Pixels; see ``strides_for``. It is also the last map of the base space at its smallest resolution, 48."""
-
 Choice: TypeAlias = tuple[int, int]
 """Kernel and expansion of one block."""
 Stage: TypeAlias = tuple[Choice, ...]
@@ -48,20 +46,6 @@ def resolutions_for(max_resolution: int) -> tuple[int, ...]:
     return tuple(sorted({max(8, resolution) for resolution in scaled}))
 
 
-def strides_for(max_resolution: int) -> tuple[int, ...]:
-    """Strides of the stem and the six stages for images of up to ``max_resolution`` pixels.
-
-    The base space divides the side by 32. Small images would be gone before the last stage, so the last of its strides
-    of 2 become 1, as few as leave a map of ``SMALLEST_MAP`` pixels at the largest resolution. The early ones stay, as
-    they save the most multiply-accumulates and memory. One set of strides serves all spaces of a data set.
-    """
-    strides, side = [], max_resolution
-    for stride in STRIDES:
-        strides.append(stride if -(-side // stride) >= SMALLEST_MAP else 1)
-        side = -(-side // strides[-1])
-    return tuple(strides)
-
-
 @dataclass(frozen=True)
 class Space:
     """A scaled copy of the base space: what all its networks have in common."""
@@ -70,8 +54,6 @@ class Space:
     """Multiplier of the base widths."""
     resolution: int
     """Input side in pixels."""
-    strides: tuple[int, ...]
-    """Of the stem, then of the first block of each stage."""
     channels: int
     """Input channels: 1 (grey) or 3."""
     classes: int
@@ -86,10 +68,35 @@ class Space:
         """Channels that the first block writes."""
         return round_channels(FIRST_WIDTH * self.width)
 
-    @property
+    @cached_property
     def stages(self) -> tuple[int, ...]:
         """Channels that each stage writes."""
         return tuple(round_channels(base * self.width) for base in STAGE_WIDTHS)
+
+    @cached_property
+    def kernels(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """Kernels that the blocks of each stage may have.
+
+        On a map of n pixels, taps more than n - 1 pixels from the centre meet nothing but padding: a kernel above
+        2 n - 1 computes the same as the next smaller one, only slower, and is left out.
+        """
+        side = -(-self.resolution // STRIDES[0])
+        stages = []
+        for stride, depths in zip(STRIDES[1:], DEPTHS, strict=True):
+            sides = [side, *[-(-side // stride)] * (max(depths) - 1)]
+            side = -(-side // stride)
+            stages.append(tuple(tuple(k for k in KERNELS if k <= max(KERNELS[0], 2 * n - 1)) for n in sides))
+        return tuple(stages)
+
+    @cached_property
+    def options(self) -> tuple[tuple[int, ...], ...]:
+        """Of every choice: for each stage its depths, then kernels and expansions of as many blocks as it may have."""
+        options: list[tuple[int, ...]] = []
+        for depths, kernels in zip(DEPTHS, self.kernels, strict=True):
+            options.append(depths)
+            for choices in kernels:
+                options += (choices, EXPANSIONS)
+        return tuple(options)
 
     @property
     def name(self) -> str:
@@ -98,12 +105,12 @@ class Space:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        return {**asdict(self), "strides": list(self.strides)}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Space":
         """The space that ``to_json`` described."""
-        return cls(**{**values, "strides": tuple(values["strides"])})
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -140,26 +147,27 @@ def _parse_block(text: str) -> Choice:
     return int(kernel), int(expansion)
 
 
+def draw(space: Space, rng: np.random.Generator) -> Arch:
+    """A random network: every depth, kernel and expansion uniform."""
+    options = space.options
+    picks = rng.integers([len(choices) for choices in options]).tolist()
+    chosen = iter([choices[index] for choices, index in zip(options, picks, strict=True)])
+    stages = []
+    for depths in DEPTHS:
+        depth = next(chosen)
+        stages.append(tuple((next(chosen), next(chosen)) for _ in range(max(depths)))[:depth])
+    return Arch(space, tuple(stages))
+
+
 def smallest(space: Space) -> Arch:
     """The network with the fewest blocks, smallest kernels and expansions."""
-    return Arch(space, tuple(((min(KERNELS), min(EXPANSIONS)),) * min(depths) for depths in DEPTHS))
+    return Arch(space, tuple(_uniform(space, stage, min, min(depths)) for stage, depths in enumerate(DEPTHS)))
 
 
 def largest(space: Space) -> Arch:
     """The network with the most blocks, largest kernels and expansions: it holds the weights of all others."""
-    return Arch(space, tuple(((max(KERNELS), max(EXPANSIONS)),) * max(depths) for depths in DEPTHS))
+    return Arch(space, tuple(_uniform(space, stage, max, max(depths)) for stage, depths in enumerate(DEPTHS)))
 
 
-def draw_choice(rng: np.random.Generator) -> Choice:
-    """Kernel and expansion of a block, each uniform."""
-    return pick(rng, KERNELS), pick(rng, EXPANSIONS)
-
-
-def draw(space: Space, rng: np.random.Generator) -> Arch:
-    """A random network: every depth, kernel and expansion uniform."""
-    return Arch(space, tuple(tuple(draw_choice(rng) for _ in range(pick(rng, depths))) for depths in DEPTHS))
-
-
-def pick(rng: np.random.Generator, options: Sequence[int]) -> int:
-    """One of ``options``, uniform."""
-    return options[int(rng.integers(len(options)))]
+def _uniform(space: Space, stage: int, extreme: Callable[[Sequence[int]], int], depth: int) -> Stage:
+    return tuple((extreme(space.kernels[stage][index]), extreme(EXPANSIONS)) for index in range(depth))

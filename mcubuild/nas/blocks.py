@@ -7,7 +7,7 @@ the same cost the same, wherever they stand.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mcubuild.nas.arch import FIRST_KERNEL, STEM_KERNEL, Arch
+from mcubuild.nas.arch import FIRST_KERNEL, STEM_KERNEL, STRIDES, Arch
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,15 @@ def blocks(arch: Arch) -> dict[str, Block]:
     The names are stem, first, stages.<stage>.<block>, head; a block has the same name in every network of the space.
     """
     space = arch.space
-    stem = Stem(space.resolution, space.channels, space.stem, STEM_KERNEL, space.strides[0])
+    stem = Stem(space.resolution, space.channels, space.stem, STEM_KERNEL, STRIDES[0])
     side, width = -(-stem.side // stem.stride), space.stem
     row: dict[str, Block] = {"stem": stem, "first": Bottleneck(side, width, width, space.first, FIRST_KERNEL, 1)}
     width = space.first
     for stage, choices in enumerate(arch.stages):
+        outputs = space.stages[stage]
         for index, (kernel, expansion) in enumerate(choices):
-            stride = space.strides[stage + 1] if index == 0 else 1
-            row[f"stages.{stage}.{index}"] = Bottleneck(
-                side, width, width * expansion, space.stages[stage], kernel, stride
-            )
-            side, width = -(-side // stride), space.stages[stage]
+            stride = STRIDES[stage + 1] if index == 0 else 1
+            row[f"stages.{stage}.{index}"] = Bottleneck(side, width, width * expansion, outputs, kernel, stride)
+            side, width = -(-side // stride), outputs
     row["head"] = Head(side, width, space.classes)
     return row

@@ -1,11 +1,9 @@
 import json
 
 import numpy as np
-import pytest
 
 from mcubuild.nas.arch import (
     BASE_RESOLUTIONS,
-    STRIDES,
     Arch,
     Space,
     draw,
@@ -14,10 +12,9 @@ from mcubuild.nas.arch import (
     resolutions_for,
     round_channels,
     smallest,
-    strides_for,
 )
 
-SPACE = Space(width=0.5, resolution=144, strides=STRIDES, channels=3, classes=100)
+SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
 
 
 def test_channels_are_multiples_of_eight_and_never_more_than_a_tenth_too_few() -> None:
@@ -28,20 +25,22 @@ def test_channels_are_multiples_of_eight_and_never_more_than_a_tenth_too_few() -
 
 
 def test_widths_of_the_base_space_at_multiplier_one() -> None:
-    space = Space(1.0, 224, STRIDES, 3, 1000)
+    space = Space(1.0, 224, 3, 1000)
     assert (space.stem, space.first, *space.stages) == (32, 16, 24, 40, 80, 96, 192, 320)
 
 
-def test_imagenet_sizes_keep_the_papers_resolutions_and_strides() -> None:
+def test_imagenet_sizes_have_the_papers_resolutions() -> None:
     assert resolutions_for(224) == BASE_RESOLUTIONS == (48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224)
-    assert strides_for(224) == STRIDES
 
 
-@pytest.mark.parametrize(
-    ("resolution", "strides"), [(64, (2, 2, 2, 2, 1, 2, 1)), (32, (2, 2, 2, 2, 1, 1, 1)), (8, (2, 2, 1, 1, 1, 1, 1))]
-)
-def test_small_images_lose_their_last_strides(resolution: int, strides: tuple[int, ...]) -> None:
-    assert strides_for(resolution) == strides
+def test_kernels_never_reach_across_the_whole_map() -> None:
+    assert all(kernels == (3, 5, 7) for stage in SPACE.kernels for kernels in stage)
+    small = Space(width=0.5, resolution=32, channels=1, classes=10)
+    # maps that the blocks read: 16 and 8, 8 and 4, 4 and 2, 2 and 2, 2 and 1, 1
+    assert [stage[0] for stage in small.kernels] == [(3, 5, 7), (3, 5, 7), (3, 5, 7), (3,), (3,), (3,)]
+    assert [stage[-1] for stage in small.kernels] == [(3, 5, 7), (3, 5, 7), (3,), (3,), (3,), (3,)]
+    assert [len(stage) for stage in small.kernels] == [4, 4, 4, 4, 4, 1]
+    assert largest(small).key == "7x6.7x6.7x6.7x6/7x6.7x6.7x6.7x6/7x6.3x6.3x6.3x6/" + "3x6.3x6.3x6.3x6/" * 2 + "3x6"
 
 
 def test_small_images_have_distinct_even_resolutions() -> None:

@@ -1,0 +1,112 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcubuild.board import read_board
+from mcubuild.data.splits import Index
+from mcubuild.engine.footprint import Footprint, estimate
+from mcubuild.errors import BuildError
+from mcubuild.nas import space as module
+from mcubuild.nas.arch import Space, draw, largest, smallest
+from mcubuild.nas.files import read_space
+from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space import Row, optimise, winner
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.space import SpaceSettings
+
+BOARD = read_board("stm32f412")
+INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1, {})
+SETTINGS = SpaceSettings(samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
+
+
+def run(out: Path, sram: int = 64 << 10, flash: int = 512 << 10, seed: int = 0) -> None:
+    optimise(INDEX, BOARD, SETTINGS, EngineSettings(), sram=sram, flash=flash, stack=2048, bits=8, seed=seed, out=out)
+
+
+@pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
+@pytest.mark.parametrize("bits", [8, 4])
+def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: int) -> None:
+    footprints = Footprints(BOARD, engine, 2048, bits)
+    rng = np.random.default_rng(1)
+    for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
+        for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
+            assert footprints.of(arch) == estimate(skeleton(arch, bits), engine, BOARD, 2048)
+
+
+def test_results_depend_on_the_seed_alone(tmp_path: Path) -> None:
+    for folder, seed in (("one", 0), ("same", 0), ("other", 1)):
+        run(tmp_path / folder, seed=seed)
+    for name in ("space.json", "space_table.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
+    assert (tmp_path / "one/space_table.json").read_bytes() != (tmp_path / "other/space_table.json").read_bytes()
+
+
+def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp_path: Path) -> None:
+    run(tmp_path)
+    table = json.loads((tmp_path / "space_table.json").read_text())
+    assert [row["name"] for row in table["spaces"]] == [
+        f"w{width}-r{resolution}" for width in (0.3, 0.5, 0.8) for resolution in (16, 32)
+    ]
+    chosen = read_space(tmp_path / "space.json")
+    assert table["winner"] == chosen.name
+    assert (chosen.channels, chosen.classes) == (1, 3)
+    enough = [row for row in table["spaces"] if row["share"] >= 0.1]
+    assert chosen.name == max(enough, key=lambda row: row["macs"]["p80"])["name"]
+    for row in enough:
+        macs, shares = zip(*row["cdf"], strict=True)
+        assert list(macs) == sorted(macs)
+        assert (shares[0], shares[-1]) == (0, 1)
+        assert macs[16] == row["macs"]["p80"]
+
+
+def test_more_flash_buys_a_space_with_more_work(tmp_path: Path) -> None:
+    work = {}
+    for flash in (150, 1024):
+        run(tmp_path / str(flash), flash=flash << 10)
+        table = json.loads((tmp_path / str(flash) / "space_table.json").read_text())
+        row = next(row for row in table["spaces"] if row["name"] == table["winner"])
+        work[flash] = (row["width"], row["macs"]["p80"])
+    assert work[150] < work[1024]
+
+
+def _row(width: float, macs: tuple[int, ...], samples: int = 100) -> Row:
+    return Row(Space(width, 32, 1, 10), samples, macs, Footprint(1, 1, 1, 1, 1, 1, 1))
+
+
+def test_winner_is_judged_by_the_80th_percentile_of_what_fits() -> None:
+    steady, lucky = _row(0.2, (50,) * 100), _row(0.3, (10,) * 85 + (1000,) * 15)
+    assert winner([steady, lucky]) is steady
+    assert winner([_row(0.2, (50,) * 100), wide := _row(0.3, (50,) * 100)]) is wide
+
+
+def test_spaces_where_hardly_anything_fits_do_not_compete_with_those_where_much_does() -> None:
+    few, many = _row(0.9, (1000,) * 9), _row(0.2, (10,) * 10)
+    assert winner([few, many]) is many
+    fewer = _row(1.0, (5000,))
+    assert winner([fewer, few]) is few
+    assert winner([_row(0.5, ()), fewer]) is fewer
+    assert winner([_row(0.5, ())]) is None
+
+
+def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        run(tmp_path, sram=2000, flash=512 << 10)
+    least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3)))
+    assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16)" in str(caught.value)
+    assert "budget.sram" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
+    settings = SpaceSettings(samples=10, resolutions=(48,))
+    with pytest.raises(BuildError, match=r"space.resolutions: found 48.* at most 32 pixels"):
+        optimise(
+            INDEX, BOARD, settings, EngineSettings(), sram=1, flash=1, stack=1, bits=8, seed=0, out=tmp_path
+        )  # fmt: skip
+
+
+def test_default_is_the_papers_108_spaces() -> None:
+    assert len(module._spaces(INDEX, SpaceSettings())) == 108
