@@ -15,5 +15,5 @@ class FirmwareSettings(Settings):
     """``zig``: the clang that pip installs. ``gcc``: the ``arm-none-eabi-gcc`` on the PATH."""
     optimize: Literal["O3", "O2", "Os"] = "O2"
     """The compiler's optimisation level."""
-    stack: Bytes = Field(default=2048, ge=256, validate_default=True)
-    """RAM that the linker reserves for the stack; its high-water mark is measured."""
+    stack: Bytes = Field(default=2048, ge=256, multiple_of=32, validate_default=True)
+    """RAM that the linker reserves for the stack, a multiple of 32 bytes; its high-water mark is measured."""

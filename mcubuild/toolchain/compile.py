@@ -78,7 +78,7 @@ def _find_gcc() -> Toolchain:
     if path is None:
         raise BuildError(
             "firmware.toolchain: 'gcc' is not installed (looked for arm-none-eabi-gcc on the PATH); install it "
-            "(Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi) or use toolchain = \"zig\"."
+            '(Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi) or use toolchain = "zig".'
         )
     version = _run([path, "--version"], Path.cwd()).splitlines()[0]
     return Toolchain("gcc", version, (path,), ())
@@ -100,20 +100,18 @@ def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path
         objects = []
         for source in sources:
             objects.append(Path(scratch) / f"{source.stem}.o")
-            _run(
-                _compile_command(toolchain, board, settings, source, objects[-1]),
-                c_folder,
-            )
+            _run(_compile_command(toolchain, board, settings, source, objects[-1]), c_folder)
             progress.advance()
         try:
             _run(_link_command(toolchain, board, objects, script, elf), c_folder)
         except BuildError as error:
             if not _OVERFLOW.search(str(error)):
                 raise
-            roomy = Path(scratch) / "roomy.ld"
-            roomy.write_text(re.sub(r"LENGTH = \d+", "LENGTH = 32M", script.read_text("utf-8")), encoding="utf-8")
-            _run(_link_command(toolchain, board, objects, roomy, Path(scratch) / "roomy.elf"), c_folder)
-            raise BuildError(sizes.overflow_message(Path(scratch) / "roomy.elf", board)) from None
+            roomy, too_large = Path(scratch) / "roomy.ld", Path(scratch) / "too_large.elf"
+            limits = re.compile(r"LENGTH = \d+")
+            roomy.write_text(limits.sub(f"LENGTH = {sizes.ROOM}", script.read_text("utf-8")), encoding="utf-8")
+            _run(_link_command(toolchain, board, objects, roomy, too_large), c_folder)
+            raise BuildError(sizes.overflow_message(too_large, board)) from None
         progress.advance()
     sizes.write(elf, board, settings.stack, toolchain.identity, out)
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 TEMPLATES = ROOT / "kernels_templates" / "firmware"
 
+_PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 96, 480)}
+"""MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
+
 
 def static_ram_bytes(board: "Board", settings: "FirmwareSettings") -> int:
     """Bytes of RAM that the firmware itself needs: its variables (.data and .bss), without arena and stack.
@@ -32,7 +35,7 @@ def generate(board: "Board", settings: "FirmwareSettings", out: Path) -> None:
         out: the folder that holds model.h.
 
     Raises:
-        BuildError: model.h is missing or does not give the size of the arena.
+        BuildError: model.h is missing or does not give the size of the arena, or the board's clock is out of reach.
     """
     import jinja2
 
@@ -52,9 +55,25 @@ def generate(board: "Board", settings: "FirmwareSettings", out: Path) -> None:
         "cycle_counter": board.core != "cortex-m0plus",
         "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
     }
-    files = {"startup.c": "startup.c.j2", "main.c": "main.c.j2", "linker.ld": "linker.ld.j2"}
-    for name, template in files.items():
-        (out / name).write_text(environment.get_template(template).render(values), encoding="utf-8")
+    names = ["startup.c", "main.c", "linker.ld"]
+    if board.clock_setup:
+        names.append("clock.c")
+        values["mhz"] = _megahertz(board)
+    for name in names:
+        (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+
+
+def _megahertz(board: "Board") -> int:
+    """The core clock, where the board's PLL can reach it from the internal oscillator."""
+    assert board.clock_setup
+    step, lowest, highest = _PLL_STEPS[board.clock_setup]
+    megahertz, rest = divmod(board.clock, 1_000_000)
+    if rest or megahertz % step or not lowest <= megahertz <= highest:
+        raise BuildError(
+            f"boards/{board.name}.toml: clock: found {board.clock} Hz; clock_setup = {board.clock_setup!r} reaches "
+            f"{lowest} to {highest} MHz in steps of {step} MHz."
+        )
+    return megahertz
 
 
 def arena_bytes(header: Path) -> int:
@@ -67,7 +86,7 @@ def arena_bytes(header: Path) -> int:
         text = header.read_text(encoding="utf-8")
     except OSError as error:
         raise BuildError(f"{header}: cannot be read ({error.strerror}); generate the network's C first.") from None
-    match = re.search(r"^#define\s+MODEL_ARENA_BYTES\s+(\d+)\s*$", text, re.MULTILINE)
+    match = re.search(r"^#define\s+MODEL_ARENA_BYTES\s+(\d+)\b", text, re.MULTILINE)
     if match is None:
         raise BuildError(f"{header}: MODEL_ARENA_BYTES is not defined as a plain number; generate the C again.")
     return int(match[1])

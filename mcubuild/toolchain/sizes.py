@@ -1,4 +1,4 @@
-"""What a linked ELF needs of each memory: sizes.json, the flash image, the map, and the message when it does not fit."""
+"""What a linked ELF needs of each memory: sizes.json, flash image, map, and the message when it does not fit."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from mcubuild.board import Board, Memory
 
 _ALLOCATED = 2  # SHF_ALLOC
+_SHOWN = 8
+"""Largest symbols to name of a memory that is too small."""
 _STATIC = (".arena", ".data", ".bss")
+
+ROOM = 32 << 20
+"""Bytes of every memory when the firmware is linked to see by how much it is too large."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class Section:
 
     name: str
     address: int
-    bytes: int
+    size: int
+    """Bytes."""
     load_address: int | None
     """Where in flash its content lies; None where it has none (.bss, .arena, .stack)."""
     content: bytes
@@ -33,7 +39,8 @@ class Symbol:
     name: str
     address: int
     """Without the Thumb bit."""
-    bytes: int
+    size: int
+    """Bytes."""
     section: str
 
 
@@ -78,7 +85,7 @@ def read_image(path: Path) -> Image:
             key = (address, size)
             if key not in symbols or symbol.name < symbols[key].name:
                 symbols[key] = symbol
-    ordered = sorted(symbols.values(), key=lambda symbol: (-symbol.bytes, symbol.name))
+    ordered = sorted(symbols.values(), key=lambda symbol: (-symbol.size, symbol.name))
     return Image(tuple(sorted(sections, key=lambda section: section.address)), tuple(ordered))
 
 
@@ -99,12 +106,12 @@ def write(elf: Path, board: "Board", stack: int, toolchain: str, out: Path) -> N
     (out / "firmware.bin").write_bytes(flash_image(image, board))
     (out / "firmware.map").write_text(_map(image), encoding="utf-8")
     report = {
-        "sections": {s.name: {"bytes": s.bytes, "memory": _memory_names(s, board)} for s in image.sections},
+        "sections": {s.name: {"bytes": s.size, "memory": _memory_names(s, board)} for s in image.sections},
         "flash_bytes": len(flash_image(image, board)),
-        "sram_static_bytes": sum(s.bytes for s in image.sections if s.name in _STATIC),
+        "sram_static_bytes": sum(s.size for s in image.sections if s.name in _STATIC),
         "stack_reserved": stack,
         "memories": {m.name: {"used": used(image, m, board), "size": m.size} for m in board.memory},
-        "symbols": [{"name": s.name, "bytes": s.bytes, "section": s.section} for s in image.symbols],
+        "symbols": [{"name": s.name, "bytes": s.size, "section": s.section} for s in image.symbols],
         "toolchain": toolchain,
     }
     (out / "sizes.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -115,46 +122,42 @@ def used(image: Image, memory: "Memory", board: "Board") -> int:
     if memory == board.flash:
         return len(flash_image(image, board))
     return sum(
-        max(0, min(section.address + section.bytes, memory.end) - max(section.address, memory.origin))
+        max(0, min(section.address + section.size, memory.end) - max(section.address, memory.origin))
         for section in image.sections
     )
 
 
 def _memory_names(section: Section, board: "Board") -> str:
-    end = section.address + section.bytes
+    end = section.address + section.size
     return "+".join(m.name for m in board.memory if section.address < m.end and m.origin < end)
 
 
 def _map(image: Image) -> str:
     lines = ["address     bytes  section          symbol"]
     for section in image.sections:
-        lines.append(f"0x{section.address:08x} {section.bytes:6d}  {section.name}")
+        lines.append(f"0x{section.address:08x} {section.size:6d}  {section.name}")
         within = [symbol for symbol in image.symbols if symbol.section == section.name]
         for symbol in sorted(within, key=lambda symbol: (symbol.address, symbol.name)):
-            lines.append(f"0x{symbol.address:08x} {symbol.bytes:6d}  {'':16} {symbol.name}")
+            lines.append(f"0x{symbol.address:08x} {symbol.size:6d}  {'':16} {symbol.name}")
     return "\n".join(lines) + "\n"
 
 
-def overflow_message(elf: Path, board: "Board", count: int = 8) -> str:
-    """The message for firmware that does not fit, from an ELF that was linked without limits.
-
-    Args:
-        elf: the ELF.
-        board: the board.
-        count: how many of the largest symbols to name for each memory that is too small.
-    """
+def overflow_message(elf: Path, board: "Board") -> str:
+    """The message for firmware that does not fit, from an ELF that was linked with ``ROOM`` in every memory."""
     image = read_image(elf)
-    banks = [("FLASH", board.flash.origin, board.flash.size, len(flash_image(image, board)))]
-    for run in board.ram_banks:
-        size = sum(region.size for region in run)
-        taken = sum(s.bytes for s in image.sections if run[0].origin <= s.address < run[0].origin + (32 << 20))
-        banks.append((" + ".join(region.name for region in run), run[0].origin, size, taken))
+    runs = [(board.flash,), *board.ram_banks]
     lines = [f"the firmware does not fit {board.title}:", f"  {'memory':28} {'used':>10} {'size':>10} {'over by':>10}"]
-    for name, origin, size, taken in banks:
+    for run in runs:
+        origin, size = run[0].origin, sum(region.size for region in run)
+        sections = {s.name: s.size for s in image.sections if origin <= s.address < origin + ROOM}
+        taken = len(flash_image(image, board)) if run[0] == board.flash else sum(sections.values())
+        if not taken:
+            continue
         over = format_size(taken - size) if taken > size else ""
+        name = " + ".join(region.name for region in run)
         lines.append(f"  {name:28} {format_size(taken):>10} {format_size(size):>10} {over:>10}")
-        if taken > size:
-            inside = [s for s in image.symbols if origin <= s.address < origin + (32 << 20)][:count]
-            lines += [f"    {symbol.name:26} {format_size(symbol.bytes):>10}  {symbol.section}" for symbol in inside]
-    lines.append("Lower budget.sram or budget.flash so that the search finds a smaller network, or choose a larger board.")
+        if over:
+            largest = [symbol for symbol in image.symbols if symbol.section in sections][:_SHOWN]
+            lines += [f"    {symbol.name:26} {format_size(symbol.size):>10}  {symbol.section}" for symbol in largest]
+    lines.append("Lower budget.sram or budget.flash for a smaller network, or choose a larger board.")
     return "\n".join(lines)

@@ -31,10 +31,10 @@ def target_flags(toolchain: ToolchainName, board: "Board") -> tuple[str, ...]:
 
 
 def _zig_flags(board: "Board") -> tuple[str, ...]:
-    """Zig ignores -mfpu; -mcpu has to name every feature: ``cortex_m4`` alone has no FPU, ``cortex_m33`` has one."""
+    """Zig ignores -mfpu; -mcpu has to name every feature: ``cortex_m4`` alone has no FPU, ``cortex_m33`` no DSP."""
     core = _ZIG_CORES[board.core]
-    if board.core == "cortex-m33" and not board.dsp:
-        core += "-dsp"
+    if board.core == "cortex-m33" and board.dsp:
+        core += "+dsp"
     if board.fpu == "none":
         return ("-target", "thumb-freestanding-eabi", f"-mcpu={core}")
     return ("-target", "thumb-freestanding-eabihf", f"-mcpu={core}+{_ZIG_FPUS[board.fpu]}")

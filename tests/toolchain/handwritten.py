@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcubuild.board import Board, Cache, Core, Memory
 
@@ -14,10 +15,11 @@ WEIGHTS = rng.integers(-127, 128, (10, 64), dtype=np.int8)
 BIAS = rng.integers(-1000, 1001, 10, dtype=np.int32)
 
 
-def expected(x: np.ndarray) -> np.ndarray:
+def expected(x: NDArray[np.int8]) -> NDArray[np.int8]:
     """What the hand-written network in model/ gives for int8 (64,)."""
     sums = WEIGHTS.astype(np.int64) @ x.astype(np.int64) + BIAS
-    return np.clip((sums * 0x40000000) >> 38, -128, 127).astype(np.int8)
+    rescaled: NDArray[np.int8] = np.clip((sums * 0x40000000) >> 38, -128, 127).astype(np.int8)
+    return rescaled
 
 
 def write_model(folder: Path, extra_weights: int = 0, arena: int = 160) -> Path:

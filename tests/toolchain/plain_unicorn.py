@@ -2,8 +2,10 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
-from unicorn import UC_ARCH_ARM, UC_MODE_THUMB, Uc, arm_const
+from unicorn import arm_const, unicorn_const
+from unicorn.unicorn_py3 import Uc
 
 from mcubuild.board import Board
 from mcubuild.toolchain import sizes
@@ -22,7 +24,7 @@ class Core:
     """A core with the board's memories and the flash programmed; peripherals are plain memory."""
 
     def __init__(self, folder: Path, board: Board) -> None:
-        self.uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)
+        self.uc: Any = Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
         self.uc.ctl_set_cpu_model(CORES[board.core])
         for memory in board.memory:
             self.uc.mem_map(memory.origin, memory.size)
@@ -44,8 +46,8 @@ class Core:
         assert self.pc == until, f"stopped at 0x{self.pc:08x} instead of {function}"
 
     def write(self, symbol: str, data: bytes) -> None:
-        assert len(data) == self.symbols[symbol].bytes
+        assert len(data) == self.symbols[symbol].size
         self.uc.mem_write(self.symbols[symbol].address, data)
 
     def read(self, symbol: str) -> bytes:
-        return bytes(self.uc.mem_read(self.symbols[symbol].address, self.symbols[symbol].bytes))
+        return bytes(self.uc.mem_read(self.symbols[symbol].address, self.symbols[symbol].size))
