@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
 from mcubuild.toolchain import sizes
-from mcubuild.toolchain.firmware import TEMPLATES
+from mcubuild.toolchain.firmware import SOURCES, TEMPLATES
 from mcubuild.toolchain.target import ToolchainName, target_flags
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path
 def _compile_command(
     toolchain: Toolchain, board: "Board", settings: "FirmwareSettings", source: Path, target: Path
 ) -> list[str]:
-    flags = [*target_flags(toolchain.name, board), f"-{settings.optimize}", *_FLAGS, *_FIRMWARE_FLAGS]
+    optimize = "Os" if source.name in SOURCES else settings.optimize  # start-up code runs once
+    flags = [*target_flags(toolchain.name, board), f"-{optimize}", *_FLAGS, *_FIRMWARE_FLAGS]
     if toolchain.name == "zig":
         flags += _ZIG_FLAGS
     prefixes = [*toolchain.prefixes, (str(source.parent.resolve()), "."), (str(TEMPLATES.parent), "/templates")]
@@ -135,7 +136,7 @@ def _link_command(
     if toolchain.name == "gcc":
         flags += ["-nostartfiles", "-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none"]
     else:
-        flags += ["-Wl,-e,Reset_Handler"]
+        flags += ["-Wl,-e,Reset_Handler", "-Wl,-z,max-page-size=32"]
     return [*toolchain.command, *flags, *map(str, objects), "-o", str(target.resolve())]
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 TEMPLATES = ROOT / "kernels_templates" / "firmware"
 
+SOURCES = ("startup.c", "clock.c", "main.c")
+"""The firmware's own C files, all but the network's."""
+
 _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 96, 480)}
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
 
