@@ -10,9 +10,11 @@ from mcubuild.toolchain.placement import ALIGNMENT, place
 
 if TYPE_CHECKING:
     from mcubuild.board import Board
-    from mcubuild.spec.firmware import FirmwareSettings
 
 TEMPLATES = ROOT / "kernels_templates" / "firmware"
+
+STATIC_BYTES = ALIGNMENT
+"""RAM that the firmware's own variables need (the cycle count), rounded up so that the arena follows without a gap."""
 
 SOURCES = ("startup.c", "clock.c", "main.c")
 """The firmware's own C files, all but the network's."""
@@ -21,20 +23,12 @@ _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 9
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
 
 
-def static_ram_bytes(board: "Board", settings: "FirmwareSettings") -> int:
-    """Bytes of RAM that the firmware itself needs: its variables (.data and .bss), without arena and stack.
-
-    The only variable is the cycle count; the linker script rounds up so that the arena follows without a gap.
-    """
-    return ALIGNMENT
-
-
-def generate(board: "Board", settings: "FirmwareSettings", out: Path) -> None:
-    """Write startup.c, main.c, linker.ld and, where the board names one, clock.c next to the model's C.
+def generate(board: "Board", stack: int, out: Path) -> None:
+    """Write startup.c, clock.c, main.c and linker.ld next to the network's C.
 
     Args:
         board: the board.
-        settings: how much stack to reserve.
+        stack: bytes to reserve for the stack, a multiple of 32.
         out: the folder that holds model.h.
 
     Raises:
@@ -49,20 +43,16 @@ def generate(board: "Board", settings: "FirmwareSettings", out: Path) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    static = settings.stack + static_ram_bytes(board, settings)
     values = {
         "board": board,
         "alignment": ALIGNMENT,
-        "stack": settings.stack,
-        "placement": place(board, static, arena_bytes(out / "model.h")),
+        "stack": stack,
+        "placement": place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h")),
+        "mhz": _megahertz(board) if board.clock_setup else None,
         "cycle_counter": board.core != "cortex-m0plus",
         "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
     }
-    names = ["startup.c", "main.c", "linker.ld"]
-    if board.clock_setup:
-        names.append("clock.c")
-        values["mhz"] = _megahertz(board)
-    for name in names:
+    for name in (*SOURCES, "linker.ld"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
 
 

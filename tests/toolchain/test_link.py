@@ -17,7 +17,7 @@ BOARDS = [*board_names(), "cortex-m0plus", "cortex-m3", "cortex-m33"]
 
 
 def build(folder: Path, board: Board, settings: FirmwareSettings) -> Path:
-    firmware.generate(board, settings, folder)
+    firmware.generate(board, settings.stack, folder)
     out = folder.parent / "out"
     out.mkdir()
     compiling.link(folder, board, settings, out)
