@@ -1,0 +1,74 @@
+"""The files of a build folder that the report is made from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.data.splits import Index, Split, read_index, read_split
+from mcubuild.errors import BuildError
+
+Json = dict[str, Any]
+_OPTIONAL = ("space", "space_table", "supernet_log", "arch", "search", "finetune_log")
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What the stages before have written. What a build did not do (a search, say) is ``None``."""
+
+    index: Index
+    test: Split
+    plan: Json
+    sizes: Json
+    accuracy: Json
+    measure: Json
+    outputs: NDArray[np.int8]
+    """What the firmware computed, int8 (samples, classes)."""
+    space: Json | None
+    space_table: Json | None
+    supernet_log: list[dict[str, float]] | None
+    arch: Json | None
+    search: Json | None
+    finetune_log: list[dict[str, float]] | None
+
+
+def read(inputs: Mapping[str, Path]) -> Artifacts:
+    """The artifacts at ``inputs``: file by artifact name (``"plan.json"``; folders in the name do not matter).
+
+    Raises:
+        BuildError: a file that no build goes without is missing, or one is damaged.
+    """
+    files = {Path(name).name: path for name, path in inputs.items()}
+    optional: dict[str, Any] = {
+        name: _json(files[f"{name}.json"]) if f"{name}.json" in files else None for name in _OPTIONAL
+    }
+    return Artifacts(
+        index=read_index(_file(files, "index.json")),
+        test=read_split(_file(files, "test.npz")),
+        plan=_json(_file(files, "plan.json")),
+        sizes=_json(_file(files, "sizes.json")),
+        accuracy=_json(_file(files, "accuracy.json")),
+        measure=_json(_file(files, "measure.json")),
+        outputs=np.load(_file(files, "device_outputs.npy")),
+        **optional,
+    )
+
+
+def _file(files: Mapping[str, Path], name: str) -> Path:
+    if name not in files or not files[name].is_file():
+        raise BuildError(
+            f"{files.get(name, name)}: missing; the report needs it. Build the stage that writes it first."
+        )
+    return files[name]
+
+
+def _json(path: Path) -> Json:
+    try:
+        values: Json = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{path}: cannot be read ({error}); delete it and build again.") from None
+    return values

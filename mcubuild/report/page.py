@@ -1,0 +1,122 @@
+"""report.html: one file without scripts or anything from elsewhere, from templates/report.html.j2."""
+
+import json
+from typing import Any
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.report import architecture, classes, layers, space, training
+from mcubuild.report.artifacts import Artifacts
+from mcubuild.report.budget import bars
+from mcubuild.report.model import Report
+from mcubuild.report.verdict import amount
+from mcubuild.units import format_size, format_time
+
+SHORT = 40
+"""Characters of all class names together that fit above a matrix on a phone."""
+SYMBOLS = 12
+"""Largest symbols of the ELF to list."""
+
+
+def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int) -> str:
+    """The page.
+
+    Args:
+        report: the figures.
+        artifacts: what the figures are drawn from.
+        samples: indexes in the test split of the samples that the firmware classified.
+        mistakes: how many wrongly classified samples to show.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mcubuild.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "size": format_size,
+        "ms": lambda value: format_time(value / 1e3),
+        "count": _count,
+        "percent": _percent,
+        "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
+        "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
+    }
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        amount=amount,
+        bars=bars(report),
+        index=artifacts.index,
+        symbols=artifacts.sizes["symbols"][:SYMBOLS],
+        sections=artifacts.sizes["sections"],
+        memories=artifacts.sizes["memories"],
+        lower_bound=artifacts.plan["lower_bound"],
+        provenance_rows=[
+            (key, value) for key, value in report.provenance.items() if not isinstance(value, dict | list)
+        ],
+        provenance_details=[(key, value) for key, value in report.provenance.items() if isinstance(value, dict | list)],
+        **_layers(artifacts),
+        **_classes(report, artifacts, samples, mistakes),
+        **_search(artifacts),
+    )
+
+
+def _count(value: float) -> str:
+    """Large counts for people: ``"3.21 M"``, ``"48.2 k"``, ``"512"``."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _layers(artifacts: Artifacts) -> dict[str, Any]:
+    rows = layers.read_layers(artifacts.plan, artifacts.measure)
+    return {
+        "layers": rows,
+        "groups": architecture.by_size(row := architecture.blocks(rows)),
+        "kernels": sorted({(block.style, block.kernel) for block in row}),
+        "most_channels": max(max(block.channels) for block in row),
+        "kinds": layers.by_kind(rows),
+        "memory_plot": layers.memory_plot(artifacts.plan),
+        "time_plot": layers.time_plot(rows) if any(row.cycles for row in rows) else None,
+        "weights_plot": layers.weights_plot(rows),
+    }
+
+
+def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int) -> dict[str, Any]:
+    names, accuracy = artifacts.index.classes, report.accuracy
+    true, images = artifacts.test.y[samples], artifacts.test.x[samples]
+    matrix = classes.confusion_matrix(true, artifacts.outputs.argmax(axis=1), len(names))
+    scale = artifacts.accuracy["logit_scale"]
+    steps = [
+        ("float", accuracy.float_, accuracy.samples),
+        ("int8", accuracy.int8, accuracy.samples),
+        ("device", accuracy.device, report.samples),
+    ]
+    return {
+        "accuracy_plot": classes.accuracy_plot(steps),
+        "agreement": artifacts.accuracy["agreement"],
+        "matrix": classes.matrix_cells(matrix, names) if len(names) <= classes.MATRIX_CLASSES else None,
+        "confusions": classes.confusions(matrix, names),
+        "mistakes": classes.mistakes(artifacts.outputs, images, true, samples, names, scale=scale, count=mistakes),
+        "short_names": sum(len(name) for name in names) <= SHORT,
+        "errors": int(matrix.sum() - np.trace(matrix)),
+    }
+
+
+def _search(artifacts: Artifacts) -> dict[str, Any]:
+    table = artifacts.space_table
+    return {
+        "cdf_plot": space.cdf_plot(table) if table else None,
+        "heat": space.heat_table(table) if table else None,
+        "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
+        "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
+        "history_plot": None,
+        "pareto_plot": None,
+    }

@@ -1,0 +1,145 @@
+"""Geometry of charts: data to percentages of the plot's area; templates/chart.svg.j2 draws them.
+
+Positions are percentages, so that one SVG fills a phone's or a desktop's width while its text keeps its size.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear or logarithmic axis from ``low`` to ``high``."""
+
+    low: float
+    high: float
+    title: str = ""
+    ticks: tuple[tuple[float, str], ...] = ()
+    """Value and label."""
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Percentage of the axis's length at which ``value`` lies, to 0.01 %."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        position = math.log(value) if self.log else value
+        return round(100 * (position - low) / ((high - low) or 1), 2)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle between two values of each axis."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    style: str
+    hint: str = ""
+    """Shown by the browser on hovering, read by screen readers."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line through points."""
+
+    points: Sequence[tuple[float, float]]
+    style: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point."""
+
+    x: float
+    y: float
+    style: str
+    hint: str = ""
+    radius: float = 3.5
+    """In pixels."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A line across the plot at a value, with a label."""
+
+    value: float
+    label: str
+    vertical: bool = False
+    style: str = "limit"
+
+
+@dataclass(frozen=True)
+class Label:
+    """Text at a point."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str = "middle"
+    dx: int = 0
+    """Offset in pixels to the right."""
+    dy: int = 0
+    """Offset in pixels downwards."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart. Later items lie over earlier ones: boxes, curves, dots, rules, labels."""
+
+    name: str
+    """What a screen reader calls it."""
+    x: Axis
+    y: Axis
+    boxes: Sequence[Box] = ()
+    curves: Sequence[Curve] = ()
+    dots: Sequence[Dot] = ()
+    rules: Sequence[Rule] = ()
+    labels: Sequence[Label] = ()
+    legend: Sequence[tuple[str, str]] = ()
+    """Style and text of what is drawn."""
+    height: int = 240
+    """In pixels."""
+    key: str = field(default="line", kw_only=True)
+    """Shape of the legend's keys: line, dot or box."""
+
+    def path(self, curve: Curve) -> str:
+        """``curve`` as the points of an SVG polyline in a 100 x 100 box, y downwards."""
+        return " ".join(f"{self.x.at(x):g},{100 - self.y.at(y):g}" for x, y in curve.points)
+
+
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """About ``count`` round values between ``low`` and ``high``: multiples of 1, 2, 2.5 or 5 times a power of ten."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = power * min((m for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999), default=10)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def linear(
+    values: Iterable[float],
+    title: str,
+    text: Callable[[float], str],
+    *,
+    zero: bool = False,
+    room: float = 0.05,
+    count: int = 5,
+    most: float = math.inf,
+) -> Axis:
+    """A linear axis around ``values``, from 0 if ``zero``, with ``room`` at its ends (a share), at most to ``most``."""
+    finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+    low, high = (0.0 if zero else min(finite)), max(finite)
+    spread = (high - low) or abs(high) or 1.0
+    low, high = (0.0 if zero else low - room * spread), min(high + room * spread, most)
+    return Axis(low, high, title, tuple((tick, text(tick)) for tick in nice_ticks(low, high, count)))
+
+
+def steps(values: Sequence[float]) -> list[tuple[float, float]]:
+    """Corners of the empirical distribution of ``values``: (value, share of values that are not larger)."""
+    ordered = sorted(values)
+    corners: list[tuple[float, float]] = []
+    for index, value in enumerate(ordered):
+        corners += [(value, index / len(ordered)), (value, (index + 1) / len(ordered))]
+    return corners

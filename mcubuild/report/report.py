@@ -1,0 +1,177 @@
+"""The report of a build: report.json and report.html."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcubuild.board import Board
+from mcubuild.errors import BuildError
+from mcubuild.report import artifacts as files
+from mcubuild.report import page, verdict
+from mcubuild.report.artifacts import Artifacts
+from mcubuild.report.layers import read_layers
+from mcubuild.report.model import Accuracy, BudgetLines, Flash, Network, Range, Report, SearchResult, Sram, Target
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.report import ReportSettings
+
+
+def write(
+    inputs: Mapping[str, Path],
+    *,
+    name: str,
+    board: Board,
+    budget: Budget,
+    settings: ReportSettings,
+    provenance: Mapping[str, Any],
+    out: Path,
+) -> None:
+    """Write report.json and report.html to ``out``.
+
+    Args:
+        inputs: file by artifact name; artifacts of stages that the build does not have (a search, say) are left out.
+        name: the spec's name.
+        board: what was built for.
+        budget: limits.
+        settings: presentation.
+        provenance: what the build was made from; plain values without times and absolute paths.
+        out: an existing folder.
+
+    Raises:
+        BuildError: an artifact is missing or damaged, or artifacts do not belong together.
+    """
+    artifacts = files.read(inputs)
+    report = make(artifacts, name=name, board=board, budget=budget, settings=settings, provenance=provenance)
+    text = json.dumps(report.model_dump(mode="json", by_alias=True), indent=1, sort_keys=True) + "\n"
+    (out / "report.json").write_text(text, encoding="utf-8")
+    html = page.render(report, artifacts, _samples(artifacts), settings.mistakes)
+    (out / "report.html").write_text(html, encoding="utf-8")
+
+
+def make(
+    artifacts: Artifacts,
+    *,
+    name: str,
+    board: Board,
+    budget: Budget,
+    settings: ReportSettings,
+    provenance: Mapping[str, Any],
+) -> Report:
+    """The figures of report.json; arguments as for ``write``."""
+    measure = artifacts.measure
+    sram, flash = _sram(artifacts), _flash(artifacts)
+    cycles, clock = measure["cycles"], measure["clock_hz"]
+    latency = measure["latency_ms"]
+    slowest = None if cycles is None else 1e3 * cycles["max"] / clock
+    lines = BudgetLines(
+        sram=verdict.limit(sram.arena + sram.static + sram.stack, budget.sram, "B"),
+        flash=verdict.limit(flash.code + flash.weights + flash.data, budget.flash, "B"),
+        latency=verdict.limit(slowest, None if budget.latency is None else 1e3 * budget.latency, "ms"),
+    )
+    accuracy = _accuracy(artifacts)
+    failures = verdict.failures(
+        lines,
+        stack=sram.stack,
+        stack_reserved=sram.stack_reserved,
+        mismatches=accuracy.mismatches,
+        samples=measure["samples"],
+    )
+    return Report(
+        name=name,
+        title=settings.title or name,
+        verdict="fail" if failures else "pass",
+        failures=failures,
+        cautions=verdict.cautions(lines, measure["uncertainty"], measure["samples"], len(artifacts.test)),
+        accuracy=accuracy,
+        instructions=Range(**measure["instructions"]),
+        cycles=None if cycles is None else Range(**cycles),
+        latency_ms=latency,
+        energy_mj=None if latency is None else board.active_power_mw * latency / 1e3,
+        sram_bytes=sram.arena + sram.static + sram.stack,
+        sram=sram,
+        flash_bytes=flash.code + flash.weights + flash.data,
+        flash=flash,
+        toolchain=artifacts.sizes["toolchain"],
+        runner=measure["runner"],
+        cycle_model=measure["cycle_model"],
+        uncertainty=measure["uncertainty"],
+        board=Target(
+            name=board.name,
+            title=board.title,
+            core=board.core,
+            clock_hz=board.clock,
+            active_power_mw=board.active_power_mw,
+        ),
+        budget=lines,
+        samples=measure["samples"],
+        model=_network(artifacts),
+        search=_search(artifacts),
+        provenance=dict(provenance),
+    )
+
+
+def _section(artifacts: Artifacts, name: str) -> int:
+    size: int = artifacts.sizes["sections"].get(name, {"bytes": 0})["bytes"]
+    return size
+
+
+def _sram(artifacts: Artifacts) -> Sram:
+    arena = _section(artifacts, ".arena")
+    return Sram(
+        arena=arena,
+        static=artifacts.sizes["sram_static_bytes"] - arena,
+        stack=artifacts.measure["stack_bytes"],
+        stack_reserved=artifacts.sizes["stack_reserved"],
+        predicted=artifacts.plan["predicted"]["sram"],
+    )
+
+
+def _flash(artifacts: Artifacts) -> Flash:
+    weights, data = _section(artifacts, ".model_weights"), _section(artifacts, ".data")
+    return Flash(
+        code=artifacts.sizes["flash_bytes"] - weights - data,
+        weights=weights,
+        data=data,
+        predicted=artifacts.plan["predicted"]["flash"],
+    )
+
+
+def _samples(artifacts: Artifacts) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Indexes in the test split of the samples that the firmware classified."""
+    count, available = len(artifacts.outputs), len(artifacts.test)
+    if count > available or artifacts.outputs.shape[1] != len(artifacts.index.classes):
+        raise BuildError(
+            f"device_outputs.npy: found {artifacts.outputs.shape} outputs for {available} test samples of "
+            f"{len(artifacts.index.classes)} classes; delete it and build again."
+        )
+    return np.arange(count, dtype=np.int64) * available // count
+
+
+def _accuracy(artifacts: Artifacts) -> Accuracy:
+    predicted = artifacts.outputs.argmax(axis=1)
+    samples = _samples(artifacts)
+    reference = np.asarray(artifacts.accuracy["predictions_int8"])[samples]
+    return Accuracy(
+        float=artifacts.accuracy["float"],
+        int8=artifacts.accuracy["int8"],
+        device=float(np.mean(predicted == artifacts.test.y[samples])),
+        samples=len(artifacts.test),
+        mismatches=int(np.sum(predicted != reference)),
+    )
+
+
+def _network(artifacts: Artifacts) -> Network:
+    layers = read_layers(artifacts.plan, artifacts.measure)
+    return Network(
+        macs=sum(layer.macs for layer in layers),
+        parameters=sum(layer.parameters for layer in layers),
+        layers=len(layers),
+        resolution=layers[0].shape_in[1],
+        width=None if artifacts.space is None else artifacts.space["width"],
+    )
+
+
+def _search(artifacts: Artifacts) -> SearchResult | None:
+    return None

@@ -1,0 +1,72 @@
+"""The competing search spaces: distributions of their networks' work, and a table over width and resolution."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
+
+PERCENTILE = 80
+"""The percentile by which spaces are compared (MCUNet, figure 3)."""
+
+
+def cdf_plot(table: Mapping[str, Any]) -> Plot:
+    """The distribution of the multiply-accumulates of the networks that fit: a curve a space, the winner's last."""
+    rows = [row for row in table["spaces"] if row["cdf"]]
+    rows.sort(key=lambda row: row["name"] == table["winner"])
+    curves = [
+        Curve(
+            [(macs / 1e6, 100 * share) for macs, share in row["cdf"]],
+            "winner" if row["name"] == table["winner"] else "other",
+        )
+        for row in rows
+    ]
+    millions = [macs / 1e6 for row in rows for macs, _ in row["cdf"]]
+    return Plot(
+        name="Distribution of multiply-accumulates in each search space",
+        x=linear(millions, "million MACs of a network that fits", "{:g}".format, zero=True),
+        y=Axis(0, 100, "networks with fewer MACs, %", tuple((tick, str(tick)) for tick in (0, 20, 40, 60, 80, 100))),
+        curves=curves,
+        rules=(Rule(PERCENTILE, f"{PERCENTILE}th percentile", style="mean"),),
+        legend=(("winner", f"{table['winner']}, chosen"), ("other", f"{len(rows) - 1} others in which networks fit")),
+        height=280,
+    )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A space in the table."""
+
+    text: str
+    heat: float
+    """0 ... 1 of the best score."""
+    best: bool
+    hint: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Width multipliers down, resolutions across."""
+
+    resolutions: list[int]
+    rows: list[tuple[float, list[Cell | None]]]
+    """Width and its cells, the widest first; ``None`` where no network fits."""
+    spaces: int
+
+
+def heat_table(table: Mapping[str, Any]) -> Table:
+    """The 80th percentile of the million MACs in each space."""
+    spaces = {(row["width"], row["resolution"]): row for row in table["spaces"]}
+    widths, resolutions = sorted({w for w, _ in spaces}, reverse=True), sorted({r for _, r in spaces})
+    top = max((row["macs"]["p80"] for row in spaces.values() if row["macs"]), default=1.0)
+
+    def cell(width: float, resolution: int) -> Cell | None:
+        row = spaces.get((width, resolution))
+        if row is None or not row["macs"]:
+            return None
+        score = row["macs"]["p80"]
+        text = f"{score / 1e6:.0f}" if score >= 99.5e6 else f"{score / 1e6:.2g}"
+        hint = f"{row['name']}: {score / 1e6:.2f} million MACs, {row['share']:.0%} of {row['samples']} networks fit"
+        return Cell(text, score / top, row["name"] == table["winner"], hint)
+
+    return Table(resolutions, [(w, [cell(w, r) for r in resolutions]) for w in widths], len(spaces))

@@ -1,0 +1,40 @@
+"""Training curves, epoch by epoch."""
+
+from collections.abc import Mapping, Sequence
+
+from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
+
+STYLES = ("largest", "smallest", "macs dashed", "code dashed")
+
+
+def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
+    """Accuracies above, loss below; the log has one entry an epoch, in which all of its figures are named."""
+    count = len(log)
+    accuracies = sorted((key for key in log[0] if "accuracy" in key), key=lambda key: ("train" in key, key))
+    series = {key: [(epoch, 100 * entry[key]) for epoch, entry in enumerate(log, start=1)] for key in accuracies}
+    loss = [(epoch, entry["loss"]) for epoch, entry in enumerate(log, start=1)]
+    ticks = tuple((tick, f"{tick:.0f}") for tick in nice_ticks(0, count, 5) if tick == int(tick))
+    return [
+        Plot(
+            name="Accuracy after each epoch",
+            x=Axis(0, count, "", ticks),
+            y=linear([y for points in series.values() for _, y in points], "accuracy, %", "{:g}".format, most=100),
+            curves=[Curve(points, style) for points, style in zip(series.values(), STYLES, strict=False)],
+            legend=tuple((style, _title(key)) for key, style in zip(series, STYLES, strict=False)),
+            height=200,
+        ),
+        Plot(
+            name="Loss of each epoch",
+            x=Axis(0, count, "epoch", ticks),
+            y=linear([y for _, y in loss], "loss", "{:g}".format, count=3),
+            curves=[Curve(loss, "loss")],
+            height=90,
+        ),
+    ]
+
+
+def _title(key: str) -> str:
+    """``val_accuracy_largest`` as "largest, validation"."""
+    split = {"val": "validation", "train": "training"}.get(key.split("_")[0], "")
+    rest = " ".join(word for word in key.split("_") if word not in ("val", "train", "accuracy"))
+    return ", ".join(part for part in (rest, split) if part)

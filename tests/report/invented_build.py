@@ -1,0 +1,209 @@
+"""A build folder of invented but plausible artifacts: test data, nothing was built or measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcubuild.data.splits import Index, Split, write_index, write_split
+from mcubuild.nas.arch import Arch, Space, draw
+from mcubuild.nas.blocks import Bottleneck, Head, Stem, blocks
+
+CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TEST, STATIC, STACK, CODE = 360, 220, 424, 21_480
+SPACE = Space(0.3, 32, 1, len(CLASSES))
+
+
+def write_build(folder: Path, *, seed: int = 3) -> None:
+    """Write everything that the report reads to ``folder``."""
+    (folder / "c").mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    arch = draw(SPACE, rng)
+    _dataset(folder, rng)
+    plan = _plan(arch)
+    _write(folder, "c/plan.json", plan)
+    _write(folder, "arch.json", arch.to_json())
+    _write(folder, "space.json", SPACE.to_json())
+    _write(folder, "space_table.json", _space_table(rng))
+    _write(folder, "sizes.json", _sizes(plan))
+    _write(folder, "measure.json", _measure(plan, rng))
+
+
+def edit(folder: Path, name: str, **values: Any) -> None:
+    """Replace top-level values of a JSON artifact."""
+    path = folder / name
+    _write(folder, name, {**json.loads(path.read_text(encoding="utf-8")), **values})
+
+
+def _write(folder: Path, name: str, values: Any) -> None:
+    (folder / name).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _dataset(folder: Path, rng: np.random.Generator) -> None:
+    splits = {"train": {"samples": 1200}, "val": {"samples": 237}, "test": {"samples": TEST}}
+    write_index(Index("digits", "image_classification", CLASSES, 8, 32, 1, splits), folder / "index.json")
+    y = rng.integers(len(CLASSES), size=TEST)
+    rows, columns = np.mgrid[0:8, 0:8]
+    prototypes = [np.cos(rows * (1 + k % 4) / 2 + k) * np.sin(columns * (1 + k // 3) / 2) for k in range(len(CLASSES))]
+    x = np.stack([prototypes[label] for label in y]) + rng.normal(0, 0.25, (TEST, 8, 8))
+    pixels = np.clip(128 + 100 * x, 0, 255).astype(np.uint8)[..., None]
+    write_split(Split(pixels, y), folder / "test.npz")
+    logits = rng.normal(-60, 20, (TEST, len(CLASSES)))
+    logits[np.arange(TEST), y] += 110
+    wrong = rng.choice(TEST, 9, replace=False)
+    logits[wrong, (y[wrong] + rng.integers(1, 4, 9)) % len(CLASSES)] += 140
+    outputs = np.clip(logits, -128, 127).astype(np.int8)
+    np.save(folder / "device_outputs.npy", outputs)
+    int8 = float(np.mean(outputs.argmax(1) == y))
+    _write(folder, "accuracy.json", {
+        "float": int8 + 2 / TEST, "int8": int8, "samples": TEST, "predictions_int8": outputs.argmax(1).tolist(),
+        "agreement": 1 - 3 / TEST, "max_logit_error": 0.61, "logit_scale": 0.061,
+    })  # fmt: skip
+
+
+def _plan(arch: Arch) -> dict[str, Any]:
+    layers: list[dict[str, Any]] = []
+    tensors: list[dict[str, Any]] = [{"name": "input", "shape": [1, 32, 32, 1], "bytes": 1024, "first": 0, "last": 0}]
+
+    def layer(kind: str, op: str, shape: tuple[int, ...], kernel: int, stride: int, macs: int, weights: int) -> None:
+        index, source = len(layers), tensors[-1]
+        source["last"] = index
+        nbytes = int(np.prod(shape))
+        tensors.append({"name": op, "shape": [1, *shape], "bytes": nbytes, "first": index, "last": index})
+        layers.append(
+            {"index": index, "name": f"layer_{index:02d}_{kind}", "kind": kind, "op": kind, "output": op, "macs": macs,
+             "weights_bytes": weights, "shape_in": source["shape"], "shape_out": [1, *shape],
+             "kernel": [kernel, kernel] if macs and kernel else None, "stride": [stride, stride] if macs else None}
+        )  # fmt: skip
+
+    def conv(op: str, side: int, inputs: int, outputs: int, kernel: int, stride: int) -> int:
+        after = -(-side // stride)
+        weights = outputs * kernel * kernel * inputs
+        layer(
+            "conv2d" if kernel > 1 else "pointwise",
+            op,
+            (after, after, outputs),
+            kernel,
+            stride,
+            after * after * weights,
+            weights + 12 * outputs,
+        )
+        return after
+
+    for name, block in blocks(arch).items():
+        if isinstance(block, Stem):
+            conv(name, block.side, block.inputs, block.outputs, block.kernel, block.stride)
+        elif isinstance(block, Bottleneck):
+            entry, side, k = tensors[-1], block.side, block.kernel
+            if block.expands:
+                conv(f"{name}.expand", side, block.inputs, block.hidden, 1, 1)
+            after = -(-side // block.stride)
+            shape, weights = (after, after, block.hidden), k * k * block.hidden
+            layer(
+                "depthwise",
+                f"{name}.depthwise",
+                shape,
+                k,
+                block.stride,
+                after * after * weights,
+                weights + 12 * block.hidden,
+            )
+            conv(f"{name}.project", after, block.hidden, block.outputs, 1, 1)
+            if block.residual:
+                entry["last"] = len(layers)
+                layer("add", f"{name}.add", (after, after, block.outputs), 1, 1, 0, 0)
+        else:
+            assert isinstance(block, Head)
+            layer("average_pool", "pool", (1, 1, block.inputs), block.side, 1, 0, 0)
+            weights = block.inputs * block.classes
+            layer("fully_connected", "classifier", (block.classes,), 0, 1, weights, weights + 12 * block.classes)
+    _place(tensors)
+    for entry in layers:
+        live = [t for t in tensors if t["first"] <= entry["index"] <= t["last"]]
+        entry["live"], entry["live_bytes"] = [t["name"] for t in live], sum(t["bytes"] for t in live)
+    arena = max(t["offset"] + t["bytes"] for t in tensors)
+    weights = sum(entry["weights_bytes"] for entry in layers)
+    predicted = {"sram": arena + STATIC + 2048, "flash": weights + CODE + 900, "weights": weights, "code": CODE + 900}
+    return {
+        "arena": arena, "layers": layers, "tensors": tensors, "lower_bound": max(x["live_bytes"] for x in layers),
+        "predicted": {**predicted, "cycles": 3_000_000},
+    }  # fmt: skip
+
+
+def _place(tensors: list[dict[str, Any]]) -> None:
+    placed: list[dict[str, Any]] = []
+    for tensor in sorted(tensors, key=lambda t: -t["bytes"]):
+        offset = 0
+        for other in sorted(placed, key=lambda t: t["offset"]):
+            together = other["first"] <= tensor["last"] and tensor["first"] <= other["last"]
+            if together and offset + tensor["bytes"] > other["offset"]:
+                offset = max(offset, other["offset"] + other["bytes"])
+        tensor["offset"] = offset
+        placed.append(tensor)
+
+
+def _sizes(plan: dict[str, Any]) -> dict[str, Any]:
+    weights, arena, data = plan["predicted"]["weights"], plan["arena"], 64
+    sections = {
+        ".vectors": {"bytes": 512, "memory": "FLASH"}, ".text": {"bytes": CODE - 512, "memory": "FLASH"},
+        ".model_weights": {"bytes": weights, "memory": "FLASH"}, ".data": {"bytes": data, "memory": "SRAM1"},
+        ".bss": {"bytes": STATIC - data, "memory": "SRAM1"}, ".arena": {"bytes": arena, "memory": "SRAM1"},
+        ".stack": {"bytes": 2048, "memory": "SRAM1"},
+    }  # fmt: skip
+    symbols = [{"name": "model_arena", "bytes": arena, "section": ".arena"}]
+    symbols += [
+        {"name": f"weights_{x['index']:02d}", "bytes": x["weights_bytes"], "section": ".model_weights"}
+        for x in plan["layers"]
+        if x["weights_bytes"]
+    ]
+    return {
+        "sections": sections, "flash_bytes": CODE + weights + data, "sram_static_bytes": arena + STATIC,
+        "stack_reserved": 2048, "toolchain": "invented compiler 1.0 (test data)",
+        "memories": {
+            "FLASH": {"used": CODE + weights + data, "size": 1 << 20},
+            "SRAM1": {"used": arena + STATIC + 2048, "size": 1 << 18},
+        },
+        "symbols": sorted(symbols, key=lambda s: (-s["bytes"], s["name"])),
+    }  # fmt: skip
+
+
+def _measure(plan: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    cost = {"conv2d": 1.9, "pointwise": 1.3, "depthwise": 3.5, "fully_connected": 2.2}
+    layers = []
+    for x in plan["layers"]:
+        elements = int(np.prod(x["shape_out"]))
+        instructions = round(x["macs"] * cost.get(x["kind"], 0) * rng.uniform(0.9, 1.2) + 14 * elements + 90)
+        layers.append({"name": x["name"], "instructions": instructions, "cycles": 1.35 * instructions})
+    instructions = 60 + sum(x["instructions"] for x in layers)
+    outside = {"name": "outside of the layers", "instructions": 60, "cycles": 81.0}
+    return {
+        "runner": "emulator", "core": "cortex-m4", "uncertainty": 0.2,
+        "cycle_model": "invented cycle model (test data)",
+        "samples": TEST, "clock_hz": 100_000_000, "stack_bytes": STACK, "layers": layers, "outside_layers": outside,
+        "functions": layers[:3], "latency_ms": 1.35 * instructions / 1e5,
+        "instructions": {"min": instructions - 40, "mean": instructions, "max": instructions + 55},
+        "cycles": {"min": 1.35 * instructions - 60, "mean": 1.35 * instructions, "max": 1.35 * instructions + 75},
+    }  # fmt: skip
+
+
+def _space_table(rng: np.random.Generator) -> dict[str, Any]:
+    rows = []
+    for width in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+        for resolution in (8, 10, 12, 14, 16, 18, 20, 24, 26, 28, 30, 32):
+            peak = 10_000 + 900 * resolution * resolution * width**1.3 / 8
+            share = float(np.clip(2.2 - peak / 60_000 - 1.3 * width, 0, 1).round(3))
+            center = 4e6 * (width / 0.5) ** 1.6 * (resolution / 32) ** 1.7
+            macs = sorted(np.minimum(rng.lognormal(np.log(center), 0.25, 200), 7e6 * (1.1 - width / 2)))
+            points = np.percentile(macs, range(0, 101, 5)).tolist()
+            macs_of = {"mean": float(np.mean(macs)), "median": points[10], "p80": points[16], "max": points[-1]}
+            row: dict[str, Any] = {
+                "name": f"w{width:g}-r{resolution}", "width": width, "resolution": resolution, "samples": 200,
+                "share": share, "macs": macs_of if share else None,
+                "cdf": [[value, 5 * k / 100] for k, value in enumerate(points)] if share else [],
+                "smallest": {"sram": 9000, "flash": 60000, "macs": 200000},
+            }  # fmt: skip
+            rows.append(row)
+    fitting = [row for row in rows if row["share"] >= 0.1]
+    best = max(fitting, key=lambda row: (row["macs"]["p80"], row["resolution"]))
+    return {"winner": best["name"], "spaces": rows}
