@@ -25,7 +25,7 @@ class Bar:
     title: str
     line: Limit
     summary: str
-    """ "48.3 kB of 128.0 kB, 79.7 kB free"."""
+    """Such as ``10.6 kB of 128.0 kB · 117.4 kB free``."""
     pieces: tuple[Piece, ...]
     limit_at: float | None
     """Position of the limit in percent."""

@@ -141,10 +141,10 @@ class Report(_Part):
     """Heading."""
     verdict: Literal["pass", "fail"]
     """``pass``: within all limits and the firmware computes what the reference computes."""
-    failures: list[str]
-    """One sentence for each reason to fail, with the amount; empty on a pass."""
+    reasons: list[str]
+    """Why the verdict is ``fail``, each with the amount; empty on a pass."""
     cautions: list[str]
-    """One sentence for each reason to read a figure with care; they do not change the verdict."""
+    """Why to read some figures with care; they do not change the verdict."""
     accuracy: Accuracy
     """Accuracy on the test split."""
     instructions: Range
@@ -167,8 +167,10 @@ class Report(_Part):
     """Compiler and version."""
     runner: str
     """What executed the firmware."""
-    cycle_model: str | None
-    """What turned instructions into cycles."""
+    zero_wait_cycles: float | None
+    """The mean of ``cycles`` if memory never made the core wait."""
+    cycle_model: str
+    """What turned instructions into cycles, or why nothing did."""
     uncertainty: float | None
     """Relative uncertainty of ``cycles``, ``latency_ms`` and ``energy_mj`` against silicon."""
     board: Target

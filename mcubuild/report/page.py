@@ -1,6 +1,7 @@
 """report.html: one file without scripts or anything from elsewhere, from templates/report.html.j2."""
 
 import json
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -29,6 +30,33 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         samples: indexes in the test split of the samples that the firmware classified.
         mistakes: how many wrongly classified samples to show.
     """
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            amount=amount,
+            bars=bars(report),
+            index=artifacts.index,
+            symbols=artifacts.sizes["symbols"][:SYMBOLS],
+            sections=artifacts.sizes["sections"],
+            memories=artifacts.sizes["memories"],
+            lower_bound=artifacts.plan["lower_bound"],
+            provenance_rows=[
+                (key, value) for key, value in report.provenance.items() if not isinstance(value, dict | list)
+            ],
+            provenance_details=[
+                (key, value) for key, value in report.provenance.items() if isinstance(value, dict | list)
+            ],
+            **_layers(artifacts),
+            **_classes(report, artifacts, samples, mistakes),
+            **_search(artifacts),
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mcubuild.report"),
         autoescape=True,
@@ -44,23 +72,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
         "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
     }
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        amount=amount,
-        bars=bars(report),
-        index=artifacts.index,
-        symbols=artifacts.sizes["symbols"][:SYMBOLS],
-        sections=artifacts.sizes["sections"],
-        memories=artifacts.sizes["memories"],
-        lower_bound=artifacts.plan["lower_bound"],
-        provenance_rows=[
-            (key, value) for key, value in report.provenance.items() if not isinstance(value, dict | list)
-        ],
-        provenance_details=[(key, value) for key, value in report.provenance.items() if isinstance(value, dict | list)],
-        **_layers(artifacts),
-        **_classes(report, artifacts, samples, mistakes),
-        **_search(artifacts),
-    )
+    return environment
 
 
 def _count(value: float) -> str:

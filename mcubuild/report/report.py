@@ -71,7 +71,7 @@ def make(
         latency=verdict.limit(slowest, None if budget.latency is None else 1e3 * budget.latency, "ms"),
     )
     accuracy = _accuracy(artifacts)
-    failures = verdict.failures(
+    reasons = verdict.reasons(
         lines,
         stack=sram.stack,
         stack_reserved=sram.stack_reserved,
@@ -81,8 +81,8 @@ def make(
     return Report(
         name=name,
         title=settings.title or name,
-        verdict="fail" if failures else "pass",
-        failures=failures,
+        verdict="fail" if reasons else "pass",
+        reasons=reasons,
         cautions=verdict.cautions(lines, measure["uncertainty"], measure["samples"], len(artifacts.test)),
         accuracy=accuracy,
         instructions=Range(**measure["instructions"]),
@@ -95,6 +95,7 @@ def make(
         flash=flash,
         toolchain=artifacts.sizes["toolchain"],
         runner=measure["runner"],
+        zero_wait_cycles=measure["zero_wait_cycles"],
         cycle_model=measure["cycle_model"],
         uncertainty=measure["uncertainty"],
         board=Target(

@@ -21,8 +21,8 @@ def amount(value: float, unit: Unit) -> str:
     return format_size(value) if unit == "B" else format_time(value / 1e3)
 
 
-def failures(budget: BudgetLines, *, stack: int, stack_reserved: int, mismatches: int, samples: int) -> list[str]:
-    """One sentence for each broken promise.
+def reasons(budget: BudgetLines, *, stack: int, stack_reserved: int, mismatches: int, samples: int) -> list[str]:
+    """Why the verdict is "fail": each broken promise, and by how much.
 
     Args:
         budget: use against limits.
@@ -36,12 +36,12 @@ def failures(budget: BudgetLines, *, stack: int, stack_reserved: int, mismatches
     if stack > stack_reserved:
         broken.append(
             f"The stack reached {stack} B, {stack - stack_reserved} B beyond the {stack_reserved} B reserved for it: "
-            f"it overwrites other data. Raise firmware.stack in the spec."
+            f"it overwrites other data; raise firmware.stack"
         )
     if mismatches:
         broken.append(
             f"The firmware classified {mismatches} of {samples} samples otherwise than the integer reference; "
-            f"the two must agree bit by bit."
+            f"the two must agree bit by bit"
         )
     return broken
 
@@ -49,18 +49,18 @@ def failures(budget: BudgetLines, *, stack: int, stack_reserved: int, mismatches
 def _over(title: str, line: Limit) -> str:
     assert line.limit is not None
     if line.used is None:
-        return f"{title} is limited to {amount(line.limit, line.unit)} but not known: the core has no cycle model."
+        return f"{title} is limited to {amount(line.limit, line.unit)} but not known: the core has no cycle model"
     over = line.used - line.limit
     # Bytes are exact: "0.0 kB over" would hide a small overrun.
     by = f"{over:.0f} B" if line.unit == "B" and over < 10240 else amount(over, line.unit)
     return (
         f"{title} is {by} ({over / line.limit:.1%}) over its budget: "
-        f"{amount(line.used, line.unit)} of {amount(line.limit, line.unit)}."
+        f"{amount(line.used, line.unit)} of {amount(line.limit, line.unit)}"
     )
 
 
 def cautions(budget: BudgetLines, uncertainty: float | None, samples: int, available: int) -> list[str]:
-    """One sentence for each figure to read with care.
+    """Why to read some figures with care.
 
     Args:
         budget: use against limits.
@@ -75,8 +75,8 @@ def cautions(budget: BudgetLines, uncertainty: float | None, samples: int, avail
         if low <= latency.limit < high:
             found.append(
                 f"The latency limit of {amount(latency.limit, 'ms')} lies inside the cycle model's uncertainty "
-                f"({amount(low, 'ms')} to {amount(high, 'ms')}): only a board can settle it."
+                f"({amount(low, 'ms')} to {amount(high, 'ms')}): only a board can settle it"
             )
     if samples < available:
-        found.append(f"The firmware classified {samples} of the {available} test samples.")
+        found.append(f"The firmware classified {samples} of the {available} test samples")
     return found

@@ -1,0 +1,103 @@
+"""What the terminal shows after a build."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcubuild.units import format_size, format_time
+
+_BAR = 24
+_TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency"}
+
+
+def summarise(report: Mapping[str, Any], folder: Path) -> None:
+    """Print the verdict, the budget line by line and the figures; plain lines where there is no terminal.
+
+    Args:
+        report: the content of report.json.
+        folder: where report.html lies.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        _draw(console, report, folder)
+    else:
+        _list(report, folder)
+
+
+def _amount(value: float, unit: str) -> str:
+    return format_size(value) if unit == "B" else format_time(value / 1e3)
+
+
+def _use(line: Mapping[str, Any]) -> str:
+    """Such as ``10.6 kB of 128.0 kB, 117.4 kB free``."""
+    used = "unknown" if line["used"] is None else _amount(line["used"], line["unit"])
+    if line["limit"] is None:
+        return f"{used}, no limit"
+    text = f"{used} of {_amount(line['limit'], line['unit'])}"
+    if line["margin"] is None:
+        return text
+    return f"{text}, {_amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}"
+
+
+def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
+    accuracy = report["accuracy"]
+    shares = " -> ".join(f"{step} {100 * accuracy[step]:.2f} %" for step in ("float", "int8", "device"))
+    figures = [("accuracy", f"{shares} ({report['samples']} samples)")]
+    figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
+    if report["cycles"] is not None:
+        spread = f" ± {100 * report['uncertainty']:.0f} %" if report["uncertainty"] else ""
+        figures.append(("cycles", f"{report['cycles']['mean']:,.0f}, modelled: {report['cycle_model']}{spread}"))
+        figures.append(("energy", f"{report['energy_mj']:.3g} mJ, modelled"))
+    figures.append(("report", str(folder / "report.html")))
+    return figures
+
+
+def _list(report: Mapping[str, Any], folder: Path) -> None:
+    print(f"{report['name']}: {report['verdict']}")
+    for reason in report["reasons"]:
+        print(f"  fail: {reason}")
+    for caution in report["cautions"]:
+        print(f"  note: {caution}")
+    for key, title in _TITLES.items():
+        line = report["budget"][key]
+        print(f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}")
+    for title, text in _figures(report, folder):
+        print(f"  {title:<13}{text}")
+
+
+def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    passed = report["verdict"] == "pass"
+    console.print()
+    console.print(
+        Text.assemble((report["name"], "bold"), "  ", ("✓ pass", "bold green") if passed else ("✗ fail", "bold red"))
+    )
+    for reason in report["reasons"]:
+        console.print(Padding(Text(reason, "red"), (0, 0, 0, 2)))
+    for caution in report["cautions"]:
+        console.print(Padding(Text(caution, "yellow"), (0, 0, 0, 2)))
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for key, title in _TITLES.items():
+        line = report["budget"][key]
+        mark = Text("✓ ", "green") if line["ok"] else Text("✗ ", "red")
+        table.add_row(title, Text.assemble(_bar(line), " ", mark, _use(line)))
+    for title, text in _figures(report, folder):
+        table.add_row(title, Text(text))
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _bar(line: Mapping[str, Any]) -> Any:
+    """Use as a share of the limit; what is over fills the bar in red."""
+    from rich.text import Text
+
+    if not line["limit"] or line["used"] is None:
+        return Text(" " * _BAR)
+    filled = min(_BAR, max(1, round(_BAR * line["used"] / line["limit"])))
+    return Text.assemble(("━" * filled, "green" if line["ok"] else "red"), ("━" * (_BAR - filled), "bright_black"))

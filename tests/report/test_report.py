@@ -1,0 +1,274 @@
+"""The report as a whole, made from an invented build folder."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcubuild.board import read_board
+from mcubuild.errors import BuildError
+from mcubuild.report.model import Report
+from mcubuild.report.report import write
+from mcubuild.report.schema import report_schema
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.report import ReportSettings
+from tests.report.invented_build import STACK, STATIC, TEST, edit, write_build
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("original")
+    write_build(folder)
+    return folder
+
+
+@pytest.fixture
+def build(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "build"))
+
+
+def make(build: Path, **changes: Any) -> tuple[dict[str, Any], str]:
+    """report.json and report.html of ``build``."""
+    inputs = {str(path.relative_to(build)): path for path in build.rglob("*") if path.is_file()}
+    out = build / "out"
+    out.mkdir(exist_ok=True)
+    arguments: dict[str, Any] = {
+        "name": "invented",
+        "board": read_board("stm32f412"),
+        "budget": Budget(sram=128 << 10, flash=512 << 10, latency=0.05),
+        "settings": ReportSettings(),
+        "provenance": {"seed": 0, "spec": {"task": "image_classification"}},
+    }
+    write(inputs, **{**arguments, **changes}, out=out)
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    html = (out / "report.html").read_text(encoding="utf-8")
+    shutil.rmtree(out)
+    return report, html
+
+
+class Structure(HTMLParser):
+    """Checks that elements nest, and collects text and attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_figures_are_those_of_the_artifacts(build: Path) -> None:
+    report, html = make(build)
+    sizes = json.loads((build / "sizes.json").read_text())
+    measure = json.loads((build / "measure.json").read_text())
+    assert report["schema"] == 1
+    assert report["verdict"] == "pass" and report["reasons"] == []
+    assert report["sram_bytes"] == sizes["sram_static_bytes"] + STACK
+    assert report["sram"]["static"] == STATIC
+    assert (
+        sum(report["flash"][part] for part in ("code", "weights", "data"))
+        == report["flash_bytes"]
+        == sizes["flash_bytes"]
+    )
+    assert report["latency_ms"] == measure["latency_ms"]
+    assert report["energy_mj"] == pytest.approx(37 * measure["latency_ms"] / 1000)
+    assert report["budget"]["latency"]["used"] == pytest.approx(measure["cycles"]["max"] / 1e5)
+    assert report["samples"] == report["accuracy"]["samples"] == TEST
+    assert report["accuracy"]["device"] == pytest.approx(report["accuracy"]["int8"])
+    assert report["model"]["layers"] == len(measure["layers"])
+    assert f"{100 * report['accuracy']['device']:.2f} %" in Structure(html).text
+
+
+def test_json_validates_against_the_exported_schema(build: Path) -> None:
+    report, _ = make(build)
+    Report.model_validate(report)
+    schema = json.loads(report_schema())
+    assert set(report) == set(schema["properties"]) == set(schema["required"]) | {"schema"}
+    assert all("description" in part for part in schema["properties"].values())
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        ({"sram": 8000}, r"SRAM is \d+ B \([\d.]+%\) over its budget"),
+        ({"flash": 200 << 10}, r"Flash is [\d.]+ kB \([\d.]+%\) over its budget"),
+        ({"latency": 0.01}, r"Latency is [\d.]+ ms \([\d.]+%\) over its budget"),
+    ],
+)
+def test_a_broken_budget_fails_first_thing_on_the_page(build: Path, budget: dict[str, Any], reason: str) -> None:
+    report, html = make(build, budget=Budget(**{"sram": 128 << 10, "flash": 512 << 10, "latency": 0.05, **budget}))
+    assert report["verdict"] == "fail"
+    assert [bool(re.match(reason, line)) for line in report["reasons"]] == [True]
+    text = Structure(html).text
+    assert text.index(report["reasons"][0]) < text.index("Does it fit?")
+    assert "✗ Fail." in text and "over" in text
+
+
+def test_a_stack_overflow_fails(build: Path) -> None:
+    edit(build, "measure.json", stack_bytes=2052)
+    report, _ = make(build)
+    assert report["verdict"] == "fail"
+    assert "4 B beyond" in report["reasons"][0]
+
+
+def test_a_device_that_disagrees_with_the_reference_fails(build: Path) -> None:
+    outputs = np.load(build / "device_outputs.npy")
+    outputs[5] = np.roll(outputs[5], 1)
+    np.save(build / "device_outputs.npy", outputs)
+    report, html = make(build)
+    assert report["verdict"] == "fail"
+    assert report["accuracy"]["mismatches"] == 1
+    assert "disagree on 1 of" in Structure(html).text
+
+
+def test_some_samples_only(build: Path) -> None:
+    outputs = np.load(build / "device_outputs.npy")
+    chosen = np.arange(100) * TEST // 100
+    np.save(build / "device_outputs.npy", outputs[chosen])
+    edit(build, "measure.json", samples=100)
+    report, _ = make(build)
+    assert report["accuracy"]["mismatches"] == 0
+    assert any("100 of the 360" in caution for caution in report["cautions"])
+
+
+def test_a_core_without_cycle_model(build: Path) -> None:
+    layers = json.loads((build / "measure.json").read_text())["layers"]
+    unknown = {
+        "cycles": None,
+        "latency_ms": None,
+        "zero_wait_cycles": None,
+        "cycle_model": "no model of this core",
+        "uncertainty": None,
+    }
+    edit(build, "measure.json", **unknown, layers=[{**layer, "cycles": None} for layer in layers])
+    report, html = make(build, budget=Budget(sram=128 << 10, flash=512 << 10))
+    assert report["verdict"] == "pass" and report["energy_mj"] is None
+    assert "no model of this core" in Structure(html).text
+    report, _ = make(build)
+    assert report["verdict"] == "fail"
+
+
+@pytest.mark.parametrize("missing", ["space_table.json", "supernet_log.json", "search.json", "finetune_log.json"])
+def test_stages_that_a_build_does_not_have_are_left_out(build: Path, missing: str) -> None:
+    (build / missing).unlink()
+    _, html = make(build)
+    Structure(html)
+
+
+def test_a_network_that_was_not_searched_for(build: Path) -> None:
+    for name in ("arch", "space", "space_table", "supernet_log", "search", "finetune_log"):
+        (build / f"{name}.json").unlink()
+    report, html = make(build)
+    assert report["search"] is None and report["model"]["width"] is None
+    assert "How was it found?" not in html and "Why this search space?" not in html
+
+
+@pytest.mark.parametrize(
+    "missing", ["index.json", "test.npz", "c/plan.json", "sizes.json", "accuracy.json", "measure.json"]
+)
+def test_artifacts_that_no_build_goes_without(build: Path, missing: str) -> None:
+    (build / missing).unlink()
+    with pytest.raises(BuildError, match=Path(missing).name):
+        make(build)
+
+
+def test_a_damaged_artifact_is_named(build: Path) -> None:
+    (build / "sizes.json").write_text("{")
+    with pytest.raises(BuildError, match=r"sizes\.json: cannot be read"):
+        make(build)
+
+
+def test_artifacts_of_different_builds_are_refused(build: Path) -> None:
+    np.save(build / "device_outputs.npy", np.zeros((TEST, 3), np.int8))
+    with pytest.raises(BuildError, match="360 test samples of 10 classes"):
+        make(build)
+
+
+def test_page_needs_nothing_from_elsewhere(build: Path) -> None:
+    _, html = make(build)
+    structure = Structure(html)
+    assert "<script" not in html and "@import" not in html and "url(" not in html
+    assert not re.search(r"https?://", html)
+    for _, name, value in structure.attributes:
+        if name in ("src", "href"):
+            assert value.startswith("data:")
+        assert not name.startswith("on")
+
+
+def test_same_artifacts_same_bytes(build: Path) -> None:
+    assert make(build) == make(build)
+
+
+def test_no_path_and_no_number_that_is_not_one(build: Path) -> None:
+    report, html = make(build)
+    assert str(build) not in html + json.dumps(report)
+    assert not re.search(r"\b(nan|inf|None|Undefined)\b", Structure(html).text)
+    numbers = [
+        value for _, name, value in Structure(html).attributes if name in ("x", "y", "width", "height", "points")
+    ]
+    assert not re.search("nan|inf", " ".join(numbers))
+
+
+def test_names_are_escaped(build: Path) -> None:
+    evil = "<script>alert('&')</script>\""
+    edit(build, "index.json", classes=[evil, *"123456789"])
+    report, html = make(build, settings=ReportSettings(title=evil), provenance={evil: evil, "x": {evil: evil}})
+    assert report["title"] == evil
+    assert "<script" not in html
+    assert evil in Structure(html).text
+
+
+def test_many_classes_are_listed_instead_of_drawn(build: Path) -> None:
+    classes = 40
+    edit(build, "index.json", classes=[f"class {k}" for k in range(classes)])
+    outputs = np.full((TEST, classes), -128, np.int8)
+    outputs[:, :10] = np.load(build / "device_outputs.npy")
+    np.save(build / "device_outputs.npy", outputs)
+    _, html = make(build)
+    assert 'class="matrix"' not in html and "taken for" in html
+
+
+def test_a_network_without_mistakes(build: Path) -> None:
+    labels = np.load(build / "test.npz")["y"]
+    outputs = np.full((TEST, 10), -128, np.int8)
+    outputs[np.arange(TEST), labels] = 127
+    np.save(build / "device_outputs.npy", outputs)
+    edit(build, "accuracy.json", predictions_int8=labels.tolist(), int8=1.0, float=1.0)
+    _, html = make(build)
+    assert "Worst mistakes" not in html and "100.00 %" in html
+
+
+def test_every_figure_has_a_caption_and_every_chart_a_name(build: Path) -> None:
+    _, html = make(build)
+    figures = re.findall(r"<figure>.*?</figure>", html, re.DOTALL)
+    assert len(figures) >= 9
+    assert all("<figcaption>" in figure for figure in figures)
+    assert all("aria-label" in svg for svg in re.findall(r"<svg height[^>]*>", html))
