@@ -100,19 +100,7 @@ class Counter:
             entry_count=len(layers),
             link_register=arm_const.UC_ARM_REG_LR,
         )
-        self._handle = ctypes.c_size_t()
-        # uc_hook_add(uc, handle, type, callback, user_data, begin, end): begin > end means everywhere
-        status = uclib.uc_hook_add(
-            uc._uch,
-            ctypes.byref(self._handle),
-            unicorn_const.UC_HOOK_BLOCK,
-            ctypes.cast(native.load("blockcount").on_block, ctypes.c_void_p),
-            ctypes.cast(ctypes.byref(self._state), ctypes.c_void_p),
-            ctypes.c_uint64(1),
-            ctypes.c_uint64(0),
-        )
-        if status != unicorn_const.UC_ERR_OK:
-            raise RuntimeError(f"unicorn refuses the block hook: error {status}")
+        native.hook(uc, unicorn_const.UC_HOOK_BLOCK, native.load("blockcount").on_block, self._state)
 
     def allow(self, code_bytes: int) -> None:
         """Let the next run execute at most ``code_bytes`` bytes of code (two or four an instruction)."""
@@ -124,6 +112,11 @@ class Counter:
         self._state.counting = enabled
         self._state.before = 0
         self._state.layer = 0
+
+    @property
+    def layer_address(self) -> int:
+        """Where C code finds 1 + index of the running layer, or 0: a uint32."""
+        return ctypes.addressof(self._state) + _State.layer.offset
 
     @property
     def stopped(self) -> tuple[Stop, int]:

@@ -1,11 +1,11 @@
 """Machine code to instructions, each block once."""
 
 from collections.abc import Callable
-from typing import Any
 
 from mcubuild.board import Core
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Block
+from mcubuild.measure.instruction import Instruction, classify
 
 
 class Decoder:
@@ -26,9 +26,9 @@ class Decoder:
         self._capstone = capstone.Cs(capstone.CS_ARCH_ARM, mode)
         self._capstone.detail = True
         self._read = read
-        self._blocks: dict[Block, tuple[Any, ...]] = {}
+        self._blocks: dict[Block, tuple[Instruction, ...]] = {}
 
-    def instructions(self, block: Block) -> tuple[Any, ...]:
+    def instructions(self, block: Block) -> tuple[Instruction, ...]:
         """The instructions of ``block``, in order.
 
         Raises:
@@ -36,7 +36,7 @@ class Decoder:
         """
         if block not in self._blocks:
             code = self._read(block.start, block.size)
-            found = tuple(self._capstone.disasm(code, block.start))
+            found = tuple(classify(decoded) for decoded in self._capstone.disasm(code, block.start))
             decoded = sum(instruction.size for instruction in found)
             if decoded != block.size:
                 unknown = code[decoded : decoded + 4].hex()

@@ -112,6 +112,8 @@ class Emulator:
         from unicorn import arm_const
         from unicorn.unicorn_py3 import UcError
 
+        if self._next == until:
+            return
         self._fault = None
         self.uc.ctl_remove_cache(until, until + 2)  # translated code runs past ``until`` if it was passed before
         self.counter.allow(code_bytes)

@@ -28,22 +28,24 @@ class Share:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One firmware, run on many samples."""
+    """One firmware, run on many samples. Instructions are exact, cycles are modelled."""
 
     runner: str
     """``emulator``."""
     core: str
     """The board's core."""
-    cycle_model: str | None
-    """What turned instructions into cycles, memory model included; None where the core has no model."""
+    cycle_model: str
+    """What turned instructions into ``cycles``, memory model included; or why there are none."""
     uncertainty: float | None
     """Relative uncertainty of ``cycles`` against silicon."""
     samples: int
     """Inferences run."""
     instructions: Range
-    """Executed instructions of an inference: exact. Instructions that an IT block skips count, as on silicon."""
+    """Executed instructions of an inference; those that an IT block skips count: they take their cycle on silicon."""
     cycles: Range | None
-    """Modelled cycles of an inference."""
+    """Cycles of an inference on the board, with what its memories cost; None where the core has no model."""
+    zero_wait_cycles: float | None
+    """The mean of ``cycles`` if no access ever made the core wait."""
     latency_ms: float | None
     """Mean cycles at ``clock_hz``, in milliseconds."""
     clock_hz: int
@@ -51,7 +53,7 @@ class Measurement:
     stack_bytes: int
     """Deepest use of the stack, in bytes below __stack_top."""
     layers: tuple[Share, ...]
-    """Each layer function with everything it calls, in the order of execution that was passed in."""
+    """Each layer function with everything it calls, in the order that was asked for."""
     outside_layers: Share
     """What remains of an inference: calling the layers."""
     functions: tuple[Share, ...]

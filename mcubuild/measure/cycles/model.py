@@ -1,0 +1,34 @@
+"""Which cycle model a core has, and how far to trust it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcubuild.board import Core
+from mcubuild.measure.cycles.m0plus import CortexM0Plus
+from mcubuild.measure.cycles.m4 import M3_CYCLES, CortexM4
+from mcubuild.measure.cycles.m7 import CortexM7
+from mcubuild.measure.cycles.pipeline import MemoryOf, Pipeline
+
+
+@dataclass(frozen=True)
+class CycleModel:
+    """The cycle model of one core."""
+
+    name: str
+    uncertainty: float
+    """Relative error to expect against silicon."""
+    pipeline: Callable[[MemoryOf], Pipeline]
+    """An empty pipeline."""
+
+
+_MODELS: dict[Core, CycleModel] = {
+    "cortex-m0plus": CycleModel("cortex-m0plus table", 0.1, lambda memory_of: CortexM0Plus()),
+    "cortex-m3": CycleModel("cortex-m3 pipeline", 0.15, lambda memory_of: CortexM4(memory_of, M3_CYCLES)),
+    "cortex-m4": CycleModel("cortex-m4 pipeline", 0.1, CortexM4),
+    "cortex-m7": CycleModel("cortex-m7 pipeline", 0.2, lambda memory_of: CortexM7()),
+}
+
+
+def cycle_model(core: Core) -> CycleModel | None:
+    """The model of ``core``; None for the Cortex-M33, of which neither Arm nor others publish instruction timing."""
+    return _MODELS.get(core)

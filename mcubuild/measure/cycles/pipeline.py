@@ -1,0 +1,26 @@
+"""What every core's cycle model offers to the walk over executed code."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from mcubuild.measure.instruction import Instruction
+
+MemoryOf = Callable[[Instruction], str | None]
+"""Which memory a load or store accesses, by name; None where unknown or irrelevant (zero-wait model)."""
+
+
+class Pipeline(Protocol):
+    """The state of one core's pipeline, empty at first."""
+
+    @property
+    def time(self) -> float:
+        """Cycles used by the instructions issued so far."""
+
+    def issue(self, instruction: Instruction) -> None:
+        """Execute the next instruction; a branch, as if it were not taken."""
+
+    def redirect(self, target: Instruction) -> None:
+        """The branch issued last was taken (and predicted, on a core that predicts): go on at ``target``."""
+
+    def misprediction(self, block: tuple[Instruction, ...]) -> float:
+        """Extra cycles where the branch that ends ``block`` was predicted wrongly."""

@@ -1,0 +1,135 @@
+"""From counted edges and one profiled inference to the figures of a measurement."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.board import Board
+from mcubuild.errors import BuildError
+from mcubuild.measure.counter import Edge
+from mcubuild.measure.cycles.model import CycleModel, cycle_model
+from mcubuild.measure.cycles.walk import Decode, edge_cycles
+from mcubuild.measure.elf import Firmware
+from mcubuild.measure.instruction import Instruction, Kind
+from mcubuild.measure.profile import Profile
+from mcubuild.measure.result import Measurement, Range, Share
+
+_NEED_ALIGNMENT = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.FLOAT_LOAD, Kind.FLOAT_STORE}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that was observed of a firmware."""
+
+    firmware: Firmware
+    board: Board
+    layers: list[str]
+    """Names of the layer functions."""
+    decode: Decode
+    edges: list[Edge]
+    """Every way from block to block."""
+    counts: NDArray[np.int64]
+    """How often each edge was taken in each sample: int64 (samples, edges)."""
+    stack_bytes: int
+    profile: Profile
+    """One inference, watched."""
+    outputs: NDArray[np.int8]
+    """int8 (samples, output bytes)."""
+
+
+def summarise(run: Run) -> Measurement:
+    """The measurement.
+
+    Raises:
+        BuildError: the firmware does something that faults on silicon, though not in the emulator.
+    """
+    _check_alignment(run)
+    model = cycle_model(run.board.core)
+    lengths = np.array([len(run.decode(edge.block)) for edge in run.edges], np.float64)
+    stalls = int(run.profile.layer_stalls.sum())
+    costs = zero_wait = cycles = None
+    if model is not None:
+        costs = _costs(run, model, watched=True)
+        zero_wait = float(run.counts.mean(axis=0) @ _costs(run, model, watched=False))
+        cycles = _range(run.counts @ costs + stalls)
+    layers, outside, functions = _shares(run, lengths, costs)
+    return Measurement(
+        runner="emulator",
+        core=run.board.core,
+        cycle_model=f"{model.name}, {run.profile.description}"
+        if model
+        else "none: no timing is published of this core",
+        uncertainty=model.uncertainty if model else None,
+        samples=len(run.counts),
+        instructions=_range(run.counts @ lengths),
+        cycles=cycles,
+        zero_wait_cycles=zero_wait,
+        latency_ms=cycles.mean / run.board.clock * 1e3 if cycles else None,
+        clock_hz=run.board.clock,
+        stack_bytes=run.stack_bytes,
+        layers=layers,
+        outside_layers=outside,
+        functions=functions,
+        outputs=run.outputs,
+    )
+
+
+def _costs(run: Run, model: CycleModel, watched: bool) -> NDArray[np.float64]:
+    """Cycles of the core for one pass over each edge, float64 (edges,).
+
+    Args:
+        run: the edges.
+        model: the core.
+        watched: whether to take into account which memory each instruction was seen to access.
+    """
+    places = run.profile.places if watched else {}
+
+    def memory_of(instruction: Instruction) -> str | None:
+        place = places.get(instruction.address)
+        return place.memory if place else None
+
+    return edge_cycles(run.edges, run.counts.sum(axis=0), run.decode, lambda: model.pipeline(memory_of))
+
+
+def _shares(
+    run: Run, lengths: NDArray[np.float64], costs: NDArray[np.float64] | None
+) -> tuple[tuple[Share, ...], Share, tuple[Share, ...]]:
+    """What each layer, the rest, and each function take."""
+    mean = run.counts.mean(axis=0)
+    by_layer: dict[int, list[int]] = defaultdict(list)
+    by_function: dict[str, list[int]] = defaultdict(list)
+    for index, edge in enumerate(run.edges):
+        by_layer[edge.layer].append(index)
+        by_function[run.firmware.function_at(edge.block.start)].append(index)
+    waits: dict[str, int] = defaultdict(int)
+    for address, place in run.profile.places.items():
+        waits[run.firmware.function_at(address)] += place.stalls
+
+    def share(name: str, edges: list[int], waited: int) -> Share:
+        cycles = float(mean[edges] @ costs[edges]) + waited if costs is not None else None
+        return Share(name, float(mean[edges] @ lengths[edges]), cycles)
+
+    waited = [int(stalls) for stalls in run.profile.layer_stalls]
+    layers = tuple(share(name, by_layer[index], waited[index]) for index, name in enumerate(run.layers))
+    functions = [share(name, edges, waits[name]) for name, edges in by_function.items()]
+    functions.sort(key=lambda function: (-function.instructions, function.name))
+    return layers, share("outside of the layers", by_layer[-1], waited[-1]), tuple(functions)
+
+
+def _check_alignment(run: Run) -> None:
+    instructions = {i.address: i for edge in run.edges for i in run.decode(edge.block)}
+    strict = run.board.core == "cortex-m0plus"
+    for address, place in sorted(run.profile.places.items()):
+        instruction = instructions.get(address)
+        if place.unaligned and instruction and (strict or instruction.kind in _NEED_ALIGNMENT):
+            raise BuildError(
+                f"{run.firmware.path}: {instruction.operation.upper()} in {run.firmware.function_at(address)} at "
+                f"0x{address:08x} accesses an unaligned address; a {run.board.core} faults on it. "
+                "Align the buffer that it accesses."
+            )
+
+
+def _range(values: NDArray[np.float64]) -> Range:
+    return Range(float(values.min()), float(values.mean()), float(values.max()))
