@@ -38,17 +38,23 @@ def doubling_high_mul(a: NDArray[np.integer], b: NDArray[np.integer] | int) -> N
 
     Equal to it for all operands but a = b = -2**31, which multipliers (never negative) cannot reach.
     """
-    product = a.astype(np.int64) * np.asarray(b, dtype=np.int64)
-    return np.asarray((product + (1 << 30)) >> 31, dtype=np.int64)
+    product = np.asarray(a, dtype=np.int64) * np.asarray(b, dtype=np.int64)
+    product += 1 << 30
+    product >>= 31
+    return np.asarray(product, dtype=np.int64)
 
 
 def rounding_divide(x: NDArray[np.integer], exponent: NDArray[np.integer] | int) -> NDArray[np.int64]:
     """round(x / 2**exponent), ties away from zero: gemmlowp's RoundingDivideByPOT; exponent 0 ... 31."""
-    wide = x.astype(np.int64)
     shift = np.asarray(exponent, dtype=np.int64)
     mask = (np.int64(1) << shift) - 1
-    threshold = (mask >> 1) + (wide < 0)
-    return np.asarray((wide >> shift) + ((wide & mask) > threshold), dtype=np.int64)
+    wide = np.asarray(x, dtype=np.int64)
+    # Half of 2**exponent for x >= 0, one less below 0; nothing for exponent 0. In place, as arrays are large.
+    result = (wide >= 0) + mask
+    result >>= 1
+    result += wide
+    result >>= shift
+    return np.asarray(result, dtype=np.int64)
 
 
 def requantize(
