@@ -1,0 +1,78 @@
+"""What quantisation costs: the float network and the integer executor on the test split."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mcubuild.data.resize import network_input, resize
+from mcubuild.data.splits import Split
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import Graph
+from mcubuild.nas.arch import Arch
+from mcubuild.nas.batches import evaluation_batches
+from mcubuild.nas.training import deterministic
+from mcubuild.progress import bar
+from mcubuild.quant.weights import read_network
+
+_BATCH = 64
+"""Samples between two steps of the progress bar."""
+
+
+def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) -> None:
+    """Write accuracy.json to ``out``.
+
+    It holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1), ``samples``, ``labels``, ``predictions_int8``,
+    ``confusion_int8`` (rows: true class, columns: predicted), ``agreement`` (share of samples that both networks put
+    in the same class), ``max_logit_error`` and ``logit_scale`` (of the int8 logits, in the unit of the float ones).
+
+    Args:
+        graph: the quantised network.
+        arch: of the float network.
+        weights: of the float network, a .safetensors file.
+        test: the test split, at any resolution.
+        out: an existing folder.
+
+    Raises:
+        BuildError: the weights are missing or belong to another network.
+    """
+    output = graph.tensor(graph.outputs[0])
+    classes = output.shape[1]
+    quantization = output.quantization
+    assert quantization is not None, "a quantised graph"
+    with bar("accuracy", 2 * len(test)) as progress:
+        parts = []
+        inputs = network_input(test.x, arch.space.resolution)
+        for start in range(0, len(test), _BATCH):
+            parts.append(run(graph, inputs[start : start + _BATCH]))
+            progress.advance(len(parts[-1]))
+        integers = np.concatenate(parts)
+        floats = _float_logits(arch, weights, test)
+        progress.advance(len(test))
+    predicted, expected = integers.argmax(axis=1), floats.argmax(axis=1)
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (test.y, predicted), 1)
+    logits = quantization.scale[0] * (integers.astype(np.float64) - quantization.zero_point)
+    content = {
+        "float": float((expected == test.y).mean()),
+        "int8": float((predicted == test.y).mean()),
+        "samples": len(test),
+        "labels": test.y.tolist(),
+        "predictions_int8": predicted.tolist(),
+        "confusion_int8": confusion.tolist(),
+        "agreement": float((predicted == expected).mean()),
+        "max_logit_error": round(float(np.abs(logits - floats).max()), 4),
+        "logit_scale": quantization.scale[0],
+    }
+    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@torch.no_grad()
+def _float_logits(arch: Arch, weights: Path, test: Split) -> NDArray[np.float32]:
+    """Logits (N, classes) of the float network."""
+    network = read_network(arch, weights)
+    samples = Split(resize(test.x, arch.space.resolution), test.y)
+    with deterministic(threads=1):
+        return np.concatenate([network(images).numpy() for images, _ in evaluation_batches(samples)])
