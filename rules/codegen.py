@@ -2,7 +2,8 @@
 
 from rules.stage import Job, Stage
 
-MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/plan.json")
+PLAN = "c/plan.json"
+MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c")
 FIRMWARE = ("c/main.c", "c/startup.c", "c/clock.c", "c/linker.ld")
 
 
@@ -24,7 +25,7 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
-    outputs=(*MODEL, *FIRMWARE),
+    outputs=(*MODEL, PLAN, *FIRMWARE),
     settings=("board", "engine", "firmware.stack"),
     run=_run,
     templates=("kernels_templates",),

@@ -84,6 +84,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     declared=stage.settings,
                     spec=Spec.model_validate(resolved["spec"]),
                     board=Board.model_validate(resolved["board"]),
+                    identities=stage.identities(resolved),
                     root=Path(resolved["folder"]),
                     out=made,
                     work=work,

@@ -13,12 +13,36 @@ from doit.tools import config_changed
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.store import digest_json
-from rules import dataset
+from rules import (
+    accuracy,
+    codegen,
+    dataset,
+    finetune,
+    firmware,
+    measure,
+    quantize,
+    report,
+    search,
+    space,
+    supernet,
+)
 from rules.execute import clean, code_of, execute, template_files
 from rules.resolve import resolve
 from rules.stage import Resolved, Stage
 
-STAGES: tuple[Stage, ...] = (dataset.STAGE,)
+STAGES: tuple[Stage, ...] = (
+    dataset.STAGE,
+    space.STAGE,
+    supernet.STAGE,
+    search.STAGE,
+    finetune.STAGE,
+    quantize.STAGE,
+    codegen.STAGE,
+    firmware.STAGE,
+    accuracy.STAGE,
+    measure.STAGE,
+    report.STAGE,
+)
 """In the order of the pipeline."""
 
 BUILD = Path("build")

@@ -1,5 +1,6 @@
 """measure: the ELF run on the test samples."""
 
+from rules import codegen
 from rules.stage import Job, Stage
 
 
@@ -10,7 +11,7 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.measure.runner import measure, write
 
-    layers = json.loads(job.file("c/plan.json").read_text())["layers"]
+    layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
     images = read_split(job.file("test.npz")).x
     result = measure(
         job.file("firmware.elf"),
@@ -25,7 +26,7 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="measure",
     doc="firmware run on the test samples, instructions counted",
-    inputs=("test.npz", "c/plan.json", "firmware.elf"),
+    inputs=("test.npz", codegen.PLAN, "firmware.elf"),
     outputs=("measure.json", "device_outputs.npy"),
     settings=("board", "measure"),
     run=_run,

@@ -23,6 +23,8 @@ class Job:
     names: tuple[str, ...]
     spec: "Spec"
     board: "Board"
+    identities: Mapping[str, str]
+    """Names and versions of the declared tools."""
     root: Path
     """Folder of the spec file: relative paths in the spec start here."""
     out: Path
@@ -41,7 +43,7 @@ class Job:
         return self.inputs / name
 
     def __getitem__(self, field: str) -> Any:
-        """The declared setting ``field``, such as ``"search"``, ``"budget.sram"`` or ``"board"``.
+        """The declared setting ``field``: ``"search"``, ``"budget.sram"``, ..., the whole ``"spec"`` or ``"board"``.
 
         Raises:
             KeyError: the stage did not declare it, so a change of it would go unnoticed.
@@ -51,9 +53,13 @@ class Job:
         if field == "board":
             return self.board
         value: Any = self.spec
-        for part in field.split("."):
+        for part in _path(field):
             value = getattr(value, part)
         return value
+
+
+def _path(field: str) -> list[str]:
+    return [] if field == "spec" else field.split(".")
 
 
 def _no_identities(resolved: Resolved) -> dict[str, str]:
@@ -75,7 +81,7 @@ class Stage:
     outputs: tuple[str, ...]
     """Artifacts that it writes: files, relative to the folder of the spec."""
     settings: tuple[str, ...]
-    """Fields of the spec that it depends on, dotted; ``board`` is the whole board file."""
+    """Fields of the spec that it depends on, dotted; ``spec`` is all of it, ``board`` the whole board file."""
     run: Callable[[Job], None]
     """The wiring to the library; the modules it imports, and what they import, are what the stage depends on."""
     templates: tuple[str, ...] = ()
@@ -89,8 +95,11 @@ class Stage:
         """The declared settings as JSON."""
         values: dict[str, Any] = {}
         for field in self.settings:
-            value: Any = resolved["board"] if field == "board" else resolved["spec"]
-            for part in () if field == "board" else field.split("."):
+            if field == "board":
+                values[field] = resolved["board"]
+                continue
+            value: Any = resolved["spec"]
+            for part in _path(field):
                 value = value[part]
             values[field] = value
         return values

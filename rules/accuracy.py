@@ -1,0 +1,28 @@
+"""accuracy: the float and the quantised network on the test split."""
+
+from rules.stage import Job, Stage
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_split
+    from mcubuild.ir.files import read_graph
+    from mcubuild.nas.files import read_arch
+    from mcubuild.quant.accuracy import evaluate
+
+    evaluate(
+        read_graph(job.file("model.json").parent),
+        read_arch(job.file("arch.json")),
+        job.file("weights.safetensors"),
+        read_split(job.file("test.npz")),
+        job.out,
+    )
+
+
+STAGE = Stage(
+    name="accuracy",
+    doc="accuracy of the float and of the quantised network on the test samples",
+    inputs=("test.npz", "arch.json", "weights.safetensors", "model.json", "model.npz"),
+    outputs=("accuracy.json",),
+    settings=(),
+    run=_run,
+)

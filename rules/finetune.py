@@ -1,0 +1,30 @@
+"""finetune: the chosen network trained on its own."""
+
+from rules.stage import Job, Stage
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_split
+    from mcubuild.nas.files import read_arch
+    from mcubuild.nas.finetune import finetune
+
+    finetune(
+        read_arch(job.file("arch.json")),
+        job.file("supernet.safetensors"),
+        read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
+        job["finetune"],
+        seed=job["seed"],
+        out=job.out,
+        work=job.work,
+    )
+
+
+STAGE = Stage(
+    name="finetune",
+    doc="chosen network fine-tuned",
+    inputs=("train.npz", "val.npz", "arch.json", "supernet.safetensors"),
+    outputs=("weights.safetensors", "finetune_log.json"),
+    settings=("finetune", "seed"),
+    run=_run,
+)

@@ -1,0 +1,35 @@
+"""search: the network of the space that suits data and budget best (TinyNAS, second half)."""
+
+from rules.stage import Job, Stage
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_split
+    from mcubuild.nas.files import read_space
+    from mcubuild.nas.search import search
+
+    search(
+        read_space(job.file("space.json")),
+        job.file("supernet.safetensors"),
+        read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
+        job["search"],
+        job["board"],
+        job["engine"],
+        budget=job["budget"],
+        stack=job["firmware.stack"],
+        bits=job["bits"],
+        seed=job["seed"],
+        out=job.out,
+        work=job.work,
+    )
+
+
+STAGE = Stage(
+    name="search",
+    doc="evolutionary search under the budget",
+    inputs=("train.npz", "val.npz", "space.json", "supernet.safetensors"),
+    outputs=("arch.json", "search.json"),
+    settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
+    run=_run,
+)
