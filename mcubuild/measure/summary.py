@@ -52,7 +52,7 @@ def summarise(run: Run) -> Measurement:
     costs = zero_wait = cycles = None
     if model is not None:
         costs = _costs(run, model, watched=True)
-        zero_wait = float(run.counts.mean(axis=0) @ _costs(run, model, watched=False))
+        zero_wait = float((run.counts @ _costs(run, model, watched=False)).mean())
         cycles = _range(run.counts @ costs + stalls)
     layers, outside, functions = _shares(run, lengths, costs)
     return Measurement(
@@ -97,7 +97,7 @@ def _shares(
     run: Run, lengths: NDArray[np.float64], costs: NDArray[np.float64] | None
 ) -> tuple[tuple[Share, ...], Share, tuple[Share, ...]]:
     """What each layer, the rest, and each function take."""
-    mean = run.counts.mean(axis=0)
+    totals, samples = run.counts.sum(axis=0), len(run.counts)
     by_layer: dict[int, list[int]] = defaultdict(list)
     by_function: dict[str, list[int]] = defaultdict(list)
     for index, edge in enumerate(run.edges):
@@ -108,8 +108,8 @@ def _shares(
         waits[run.firmware.function_at(address)] += place.stalls
 
     def share(name: str, edges: list[int], waited: int) -> Share:
-        cycles = float(mean[edges] @ costs[edges]) + waited if costs is not None else None
-        return Share(name, float(mean[edges] @ lengths[edges]), cycles)
+        cycles = float(totals[edges] @ costs[edges]) / samples + waited if costs is not None else None
+        return Share(name, float(totals[edges] @ lengths[edges]) / samples, cycles)
 
     waited = [int(stalls) for stalls in run.profile.layer_stalls]
     layers = tuple(share(name, by_layer[index], waited[index]) for index, name in enumerate(run.layers))
