@@ -20,7 +20,7 @@ def template_files(stage: Stage) -> list[Path]:
     return sorted(path for folder in stage.templates for path in (ROOT / folder).rglob("*") if path.is_file())
 
 
-def code_of(stage: Stage) -> tuple[list[Path], dict[str, str]]:
+def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
     return dependencies(ROOT / "rules" / f"{stage.name}.py", ROOT, "mcubuild")
 

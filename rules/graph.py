@@ -1,6 +1,5 @@
 """From specs and stages to doit tasks."""
 
-import glob
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -59,12 +58,12 @@ def spec_files(chosen: str | None) -> list[Path]:
         return sorted(Path("specs").glob("*.toml"))
     files: dict[str, Path] = {}
     for pattern in chosen.split(","):
-        matches = sorted(glob.glob(pattern, root_dir=loader.initial_workdir))
+        wanted = Path(loader.initial_workdir or ".", pattern)
+        matches = sorted(wanted.parent.glob(wanted.name))
         if not matches:
             known = ", ".join(str(path) for path in sorted(Path("specs").glob("*.toml")))
             raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
-        for match in matches:
-            path = Path(loader.initial_workdir or ".", match).resolve()
+        for path in (match.resolve() for match in matches):
             if files.setdefault(path.stem, path) != path:
                 raise BuildError(
                     f"{path} and {files[path.stem]} have the same name; results would collide: rename one."

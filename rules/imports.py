@@ -48,19 +48,25 @@ def _names(listed: str) -> list[str]:
     return [words[0] for item in without_comments.split(",") if (words := item.split())]
 
 
-def _files_of(name: str, root: Path) -> list[Path]:
+@cache
+def _files_of(name: str, root: Path) -> tuple[Path, ...]:
     """The source files that importing the dotted ``name`` executes: the packages on the way and the module."""
     files = []
     folder = root
     for part in name.split("."):
         folder /= part
-        for candidate in (folder / "__init__.py", folder.with_suffix(".py")):
-            if candidate.is_file():
-                files.append(candidate)
-    return files
+        files += [path for path in (folder / "__init__.py", folder.with_suffix(".py")) if path.is_file()]
+    return tuple(files)
 
 
-def dependencies(module: Path, root: Path, package: str) -> tuple[list[Path], dict[str, str]]:
+@cache
+def library_version(library: str) -> str:
+    """Version of the installed distribution ``library``."""
+    return version(library)
+
+
+@cache
+def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Source files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
 
     Args:
@@ -73,11 +79,12 @@ def dependencies(module: Path, root: Path, package: str) -> tuple[list[Path], di
     """
     pending, files, names = [module], {module}, set[str]()
     while pending:
-        for name in imported(pending.pop()):
-            names.add(name)
+        fresh = imported(pending.pop()) - names
+        names |= fresh
+        for name in fresh:
             if name.split(".")[0] == package:
                 found = [path for path in _files_of(name, root) if path not in files]
                 files.update(found)
                 pending.extend(found)
     libraries = {LIBRARIES[name.split(".")[0]] for name in names if name.split(".")[0] in LIBRARIES}
-    return sorted(files), {library: version(library) for library in sorted(libraries)}
+    return tuple(sorted(files)), {library: library_version(library) for library in sorted(libraries)}

@@ -1,9 +1,7 @@
 """report: figures, pictures and the verdict."""
 
-from importlib.metadata import version
-
 from rules import codegen, firmware
-from rules.imports import LIBRARIES
+from rules.imports import LIBRARIES, library_version
 from rules.stage import Job, Resolved, Stage
 
 
@@ -28,7 +26,7 @@ def _run(job: Job) -> None:
 
 
 def _tools(resolved: Resolved) -> dict[str, str]:
-    versions = {library: version(library) for library in sorted(LIBRARIES.values())}
+    versions = {library: library_version(library) for library in sorted(LIBRARIES.values())}
     return {**versions, **firmware.STAGE.identities(resolved)}
 
 

@@ -134,7 +134,7 @@ def test_a_full_disk_is_one_clear_message_and_leaves_nothing(store: Store, tmp_p
         folder = fill(tmp_path)
         (folder / "large").write_bytes(bytes(200_000))
         small = Store(disk / "store")
-        with pytest.raises(BuildError, match="the disk is full.*MCUBUILD_STORE"), disk_errors(small.root):
+        with pytest.raises(BuildError, match=r"the disk is full.*MCUBUILD_STORE"), disk_errors(small.root):
             small.put(KEY, folder)
         assert not [path for path in disk.rglob("*") if path.is_file()]
         assert fetched(small, tmp_path) is None
