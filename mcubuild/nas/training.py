@@ -1,0 +1,158 @@
+"""What training a super network and fine-tuning share: schedule, determinism, checkpoints, batch-norm statistics."""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from torch import Tensor, nn
+
+from mcubuild.data.splits import Split
+from mcubuild.nas.batches import evaluation_batches
+from mcubuild.progress import Bar, bar
+
+LABEL_SMOOTHING = 0.1
+MOMENTUM = 0.9
+WEIGHT_DECAY = 1e-4
+_WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises from 0."""
+
+Entry: TypeAlias = dict[str, float]
+"""Figures of one epoch: loss, accuracy, ..."""
+Log: TypeAlias = list[Entry]
+
+
+class Stateful(Protocol):
+    """A module or optimiser."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a step changes."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Set what ``state_dict`` gave."""
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Same inputs, same bits: deterministic algorithms, and sums split over a given number of threads."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+@contextmanager
+def workers() -> Iterator[Executor]:
+    """Threads for whole networks, each of which computes alone: results depend neither on their number nor on timing.
+
+    Sharing single operations among cores would make sums depend on the number of cores, gains little on networks this
+    small, and loses much on a machine that is busy otherwise.
+    """
+    # The number of threads is a property of the thread that asks for the operation.
+    alone: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with deterministic(threads=1), ThreadPoolExecutor(os.cpu_count(), **alone) as executor:
+        yield executor
+
+
+def sgd(network: nn.Module) -> torch.optim.SGD:
+    """Nesterov SGD; weight decay on convolutions and the classifier, not on batch norm and biases."""
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=0.0, momentum=MOMENTUM, nesterov=True)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, total: int) -> None:
+    """Linear warm-up over the first tenth of ``total`` steps, then cosine decay to 0."""
+    warm_up = max(1, round(_WARM_UP * total))
+    if step < warm_up:
+        rate = peak * (step + 1) / warm_up
+    else:
+        rate = peak * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def distillation_loss(logits: Tensor, teacher: Tensor) -> Tensor:
+    """Cross-entropy of ``logits`` (N, classes) against the probabilities of the ``teacher``'s logits."""
+    return F.cross_entropy(logits, teacher.detach().softmax(dim=1))
+
+
+def epochs(
+    title: str, count: int, steps: int, work: Path, state: Mapping[str, Stateful], run: Callable[[int, Bar], Entry]
+) -> Log:
+    """Run ``count`` epochs of ``steps`` steps, each followed by a checkpoint in the folder ``work``.
+
+    A run that was killed goes on behind its last complete epoch, to the same bits: what is random in an epoch must
+    derive from the seed and the epoch's number.
+
+    Args:
+        title: of the progress bar.
+        count: number of epochs.
+        steps: of an epoch.
+        work: folder of this very job, with what an interrupted run left.
+        state: what the epochs change, by name.
+        run: runs epoch ``n``, advances the bar by its steps, and returns its entry of the log.
+
+    Returns:
+        The log of all epochs.
+    """
+    path = work / "checkpoint.pt"
+    log: Log = []
+    if path.is_file():
+        checkpoint = torch.load(path, weights_only=True)
+        log = checkpoint["log"]
+        for name, part in state.items():
+            part.load_state_dict(checkpoint["state"][name])
+    with bar(title, count * steps, len(log) * steps) as progress:
+        for epoch in range(len(log), count):
+            log.append(run(epoch, progress))
+            _save({"log": log, "state": {name: part.state_dict() for name, part in state.items()}}, path)
+    return log
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write beside ``path`` and rename: there is always a whole checkpoint."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        torch.save(checkpoint, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@torch.no_grad()
+def calibrate(network: nn.Module, samples: Split) -> None:
+    """Set batch norm's statistics to those of ``samples``, the mean over batches, and the network to evaluation."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average
+    network.train()
+    for images, _ in evaluation_batches(samples):
+        network(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, samples: Split) -> tuple[float, float]:
+    """Accuracy (0 ... 1) and mean cross-entropy of a network in evaluation mode."""
+    correct, loss = 0, 0.0
+    for images, labels in evaluation_batches(samples):
+        logits = network(images)
+        correct += int((logits.argmax(dim=1) == labels).sum())
+        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+    return correct / len(samples), loss / len(samples)
