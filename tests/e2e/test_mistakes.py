@@ -1,0 +1,154 @@
+"""What a user sees when something is wrong: one message, a remedy, exit code not 0, nothing half-written."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import SPEC, Checkout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout", tmp_path / "store")
+
+
+def _no_leftovers(checkout: Checkout) -> bool:
+    """Whether the folder of the spec holds finished artifacts only."""
+    return not list((checkout.path / "build").glob("net/.*"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("bits = 8", "bitz = 8", ["specs/net.toml:5: bitz: unknown key", "did you mean 'bits'"]),
+        ('"128kB"', '"128 parsecs"', ["specs/net.toml:8: budget.sram", "'128 parsecs'", "B, kB, MB"]),
+        ("stm32f412", "stm32f999", ["specs/net.toml: board", "unknown board 'stm32f999'", "stm32f412, stm32f746"]),
+        ('"128kB"', '"1MB"', ["specs/net.toml: budget.sram", "found 1.00 MB", "has 256.0 kB", "lower the budget"]),
+        ("bits = 8", "bits = eight", ["specs/net.toml: not valid TOML"]),
+    ],
+)
+def test_a_wrong_spec_runs_nothing(checkout: Checkout, old: str, new: str, told: list[str]) -> None:
+    assert old in SPEC
+    checkout.write_spec(SPEC.replace(old, new))
+    run = checkout.doit("build")
+    assert run.code != 0
+    assert all(words in run.output for words in told), run.output
+    assert "Traceback" not in run.output
+    assert not run.stages
+    assert not (checkout.path / "build" / "net").exists()
+
+
+def test_an_unknown_spec_file(checkout: Checkout) -> None:
+    checkout.write_spec()
+    run = checkout.doit("build", "spec=specs/nett.toml")
+    assert run.code != 0
+    assert "spec=specs/nett.toml: there is no such file; specs of this checkout: specs/net.toml" in run.output
+
+
+def test_two_specs_of_one_name(checkout: Checkout) -> None:
+    path = checkout.write_spec()
+    (checkout.path / "other").mkdir()
+    (checkout.path / "other" / "net.toml").write_text(path.read_text())
+    run = checkout.doit("build", "spec=specs/net.toml,other/net.toml")
+    assert run.code != 0
+    assert "have the same name" in run.output
+
+
+@pytest.mark.parametrize(("key", "found"), [("sram", '"3kB"'), ("flash", '"4kB"')])
+def test_memory_that_nothing_fits_says_what_would(checkout: Checkout, key: str, found: str) -> None:
+    old = {"sram": '"128kB"', "flash": '"512kB"'}[key]
+    checkout.write_spec(SPEC.replace(old, found))
+    run = checkout.doit("build")
+    assert run.code == 1
+    assert f"budget.{key}" in run.output and "smallest" in run.output and "kB" in run.output
+    assert "Traceback" not in run.output
+    assert run.did("built") == {"dataset"}
+    assert _no_leftovers(checkout)
+
+
+def test_latency_that_nothing_keeps_says_what_would(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC.replace('"200ms"', '"10us"'))
+    run = checkout.doit("build")
+    assert run.code == 1
+    assert "budget.latency" in run.output and "smallest" in run.output and " ms" in run.output
+    assert run.did("built") == {"dataset", "space", "supernet"}
+    assert _no_leftovers(checkout)
+
+
+def test_a_missing_compiler_is_told_before_anything_runs(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC + '[firmware]\ntoolchain = "gcc"\n')
+    run = checkout.doit("build", PATH="/nowhere")
+    assert run.code != 0
+    assert "net: firmware.toolchain: 'gcc' is not installed" in run.output
+    assert "Traceback" not in run.output
+    assert not run.stages
+
+
+def test_a_missing_image_folder(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC.replace('"digits"', '{ kind = "image_folder", path = "../gone" }'))
+    run = checkout.doit("build")
+    assert run.code == 1
+    assert "gone: no such folder; dataset.path" in run.output
+    assert "Traceback" not in run.output
+    assert _no_leftovers(checkout)
+
+
+def test_a_damaged_store_entry_is_made_again(checkout: Checkout) -> None:
+    checkout.write_spec()
+    assert checkout.doit("dataset").did("built") == {"dataset"}
+    entry = next((checkout.store / "artifacts").glob("*/*/files/train.npz"))
+    content = entry.read_bytes()
+    entry.write_bytes(content[:-100] + bytes(100))
+    built = (checkout.path / "build" / "net" / "train.npz").read_bytes()
+    subprocess.run(["rm", "-r", checkout.path / "build"], check=True)
+    run = checkout.doit("dataset")
+    assert run.code == 0 and run.did("built") == {"dataset"}
+    assert "damaged" in run.output
+    assert (checkout.path / "build" / "net" / "train.npz").read_bytes() == built
+    assert next((checkout.store / "artifacts").glob("*/*/files/train.npz")).read_bytes() == content
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk(checkout: Checkout, small_disk: Path) -> None:
+    checkout.write_spec()
+    run = checkout.doit("dataset", MCUBUILD_STORE=str(small_disk / "store"))
+    assert run.code == 1
+    assert "the disk is full" in run.output and "MCUBUILD_STORE" in run.output
+    assert "Traceback" not in run.output
+    assert not list(small_disk.rglob("*.npz"))
+    assert _no_leftovers(checkout)
+    assert checkout.doit("dataset").code == 0
+
+
+def test_two_builds_at_once(checkout: Checkout) -> None:
+    checkout.write_spec()
+    first = subprocess.Popen(
+        checkout.command("supernet"), cwd=checkout.path, env=checkout.environment(), stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (checkout.path / "build" / "net" / "train.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        second = checkout.doit("build")
+        assert second.code != 0
+        assert f"another build (process {first.pid}) is running in this checkout" in second.output
+        assert "Traceback" not in second.output
+        assert checkout.doit("list").code == 0
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    assert checkout.doit("dataset").code == 0
