@@ -152,11 +152,18 @@ def host_library(c_folder: Path, out: Path, flags: Sequence[str] = (), toolchain
     Raises:
         BuildError: the compiler is missing or refuses the code.
     """
-    command = find("zig").command if toolchain == "zig" else ("cc",)
+    command = find("zig").command if toolchain == "zig" else (_host_compiler(),)
     library = (out / "model.so").resolve()
     sources = ["model.c", "weights.c"]
     _run([*command, "-O2", *_FLAGS, "-shared", "-fPIC", *flags, *sources, "-o", str(library)], c_folder)
     return library
+
+
+def _host_compiler() -> str:
+    path = shutil.which("cc")
+    if path is None:
+        raise BuildError("this machine has no C compiler (looked for cc on the PATH); install one or use zig.")
+    return path
 
 
 def _run(command: Sequence[str], folder: Path) -> str:

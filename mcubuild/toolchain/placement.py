@@ -58,8 +58,6 @@ def place(board: "Board", static: int, arena: int) -> Placement:
     first = next((bank for bank in banks if static <= bank.size), largest)
     room = {bank: bank.size - (static if bank == first else 0) for bank in banks}
     second = next((bank for bank in banks if arena <= room[bank]), largest)
-    if second == largest and arena > room[largest]:
-        first = largest  # nothing fits: one bank gives one clear figure
     return Placement(first, second, _reasons(banks, first, second, static, arena))
 
 

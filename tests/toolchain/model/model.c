@@ -6,9 +6,11 @@
 extern const int8_t weights_1[10][64];
 extern const int32_t bias_1[10];
 
-__attribute__((noinline)) void layer_00_copy(const int8_t *in, int8_t *out) { memcpy(out, in, MODEL_INPUT_BYTES); }
+#define LAYER __attribute__((noinline))
 
-__attribute__((noinline)) void layer_01_fully_connected(const int8_t *in, int8_t *out) {
+LAYER static void layer_00_copy(const int8_t *in, int8_t *out) { memcpy(out, in, MODEL_INPUT_BYTES); }
+
+LAYER static void layer_01_fully_connected(const int8_t *in, int8_t *out) {
     for (int channel = 0; channel < 10; channel++) {
         int32_t sum = bias_1[channel];
         for (int i = 0; i < 64; i++) {
