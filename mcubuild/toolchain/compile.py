@@ -134,7 +134,7 @@ def _link_command(
     # Always -O2: with -Os zig would strip the symbols and choose memcpy and memset that go byte by byte.
     flags = [*target_flags(toolchain.name, board), "-O2", f"-Wl,-T,{script.resolve()}", "-Wl,--gc-sections"]
     if toolchain.name == "gcc":
-        flags += ["-nostartfiles", "-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none"]
+        flags += ["-nostartfiles", "-Wl,--build-id=none"]
     else:
         flags += ["-Wl,-e,Reset_Handler", "-Wl,-z,max-page-size=32"]
     return [*toolchain.command, *flags, *map(str, objects), "-o", str(target.resolve())]

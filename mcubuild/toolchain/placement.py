@@ -48,6 +48,9 @@ def place(board: "Board", static: int, arena: int) -> Placement:
     Tightly coupled memory comes before memory on the AXI bus, and that before the AHB; of equally fast banks the larger
     comes first. An arena that fits nowhere is given to the largest bank, where the linker will find out by how much.
 
+    An arena may lie across regions that touch. Arm leaves open what an unaligned access does that straddles the border
+    of a tightly coupled memory (Cortex-M7 Technical Reference Manual, 2.4.2); aligned accesses are safe.
+
     Args:
         board: the board.
         static: bytes of stack and variables.
