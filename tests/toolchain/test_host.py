@@ -12,7 +12,6 @@ from mcubuild.toolchain.compile import host_library
 from mcubuild.toolchain.target import ToolchainName
 from tests.toolchain.handwritten import expected, inputs, write_model
 
-
 STRICT = ("-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 
 
