@@ -13,7 +13,7 @@ from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.batches import evaluation_batches
-from mcubuild.nas.training import deterministic
+from mcubuild.nas.training import workers
 from mcubuild.progress import bar
 from mcubuild.quant.weights import read_network
 
@@ -69,10 +69,14 @@ def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) ->
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-@torch.no_grad()
 def _float_logits(arch: Arch, weights: Path, test: Split) -> NDArray[np.float32]:
     """Logits (N, classes) of the float network."""
     network = read_network(arch, weights)
     samples = Split(resize(test.x, arch.space.resolution), test.y)
-    with deterministic(threads=1):
-        return np.concatenate([network(images).numpy() for images, _ in evaluation_batches(samples)])
+
+    def logits(batch: tuple[torch.Tensor, torch.Tensor]) -> NDArray[np.float32]:
+        with torch.no_grad():  # which holds for one thread
+            return np.asarray(network(batch[0]).numpy())
+
+    with workers() as executor:
+        return np.concatenate(list(executor.map(logits, evaluation_batches(samples))))

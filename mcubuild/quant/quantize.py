@@ -22,7 +22,7 @@ from mcubuild.ir.graph import AveragePool2D, DepthwiseConv2D, FullyConnected, Gr
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.network import ConvNorm, Network
 from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.training import calibrate, deterministic
+from mcubuild.nas.training import calibrate, workers
 from mcubuild.quant.ranges import Range, observe
 from mcubuild.quant.scales import Floats, activation, channel_scales, rounded, weighted
 from mcubuild.quant.weights import read_network
@@ -51,7 +51,7 @@ def quantize(arch: Arch, weights: Path, train: Split, settings: QuantizeSettings
     chosen = np.linspace(0, len(train) - 1, min(settings.samples, len(train))).round().astype(np.int64)
     samples = Split(resize(train.x[chosen], arch.space.resolution), train.y[chosen])
     graph = skeleton(arch, bits)
-    with deterministic(threads=1):
+    with workers():
         if bits < 8:
             _adapt_batch_norm(network, samples, bits)
         ranges = observe(network, [op.output for op in graph.ops], samples, settings.method)

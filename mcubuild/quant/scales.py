@@ -10,6 +10,8 @@ from mcubuild.ir.graph import Quantization
 
 Floats = NDArray[np.float64]
 
+_NOTHING: Final = 1e-6
+"""Ranges below are those of dead tensors."""
 _LARGEST_BIAS: Final = 1 << 28
 """Leaves room for every sum of products below 2**30, where the generated C has its shortest rescaling."""
 _SMALLEST_RATIO: Final = 2.0**-16
@@ -31,8 +33,8 @@ class QuantizedWeights:
 def activation(low: float, high: float) -> Quantization:
     """int8 scale and zero point for values from ``low`` to ``high``, and 0, which has an integer of its own."""
     low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
-        high = 1.0  # a tensor that is always 0: any scale will do
+    if high - low < _NOTHING:
+        high = low + 1.0  # a tensor that is always 0: any scale will do
     scale = float(np.float32((high - low) / 255))
     return Quantization((scale,), int(np.clip(np.round(-128 - low / scale), -128, 127)))
 
