@@ -49,7 +49,7 @@ def test_identities_hold_the_version(toolchain: ToolchainName) -> None:
 
 
 EXPECTED_FPU = {"none": 0x0, "fpv4-sp-d16": 0x4, "fpv5-sp-d16": 0x4, "fpv5-d16": 0xC}
-"""Bits of __ARM_FP (Arm C Language Extensions, 5.5.1): 4 single precision, 8 double precision."""
+"""Bits of __ARM_FP (Arm C Language Extensions): 4 single precision, 8 double precision."""
 PROBE = """
 #if defined(__ARM_FEATURE_DSP) != {dsp}
 #error the DSP extension
