@@ -1,6 +1,6 @@
-"""Bars of use against limit."""
+"""Use against limits, and predictions against what came out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcubuild.report.model import Limit, Report
@@ -29,6 +29,8 @@ class Bar:
     pieces: tuple[Piece, ...]
     limit_at: float | None
     """Position of the limit in percent."""
+    excess: float | None
+    """Length of what is over the limit in percent."""
     whisker: tuple[float, float] | None
     """Ends of the uncertainty in percent."""
 
@@ -59,6 +61,8 @@ def _bar(title: str, line: Limit, parts: Sequence[tuple[str, str, float]], uncer
     full = max(line.limit or 0, used * (1 + uncertainty)) * 1.04 or 1
     pieces, start = [], 0.0
     for style, name, value in parts:
+        if not value:
+            continue
         pieces.append(
             Piece(style, name, amount(value, line.unit), round(100 * start / full, 2), round(100 * value / full, 2))
         )
@@ -70,6 +74,7 @@ def _bar(title: str, line: Limit, parts: Sequence[tuple[str, str, float]], uncer
         summary=_summary(line),
         pieces=tuple(pieces),
         limit_at=None if line.limit is None else round(100 * line.limit / full, 2),
+        excess=round(-100 * line.margin / full, 2) if line.margin is not None and line.margin < 0 else None,
         whisker=ends if used and uncertainty else None,
     )
 
@@ -82,3 +87,35 @@ def _summary(line: Limit) -> str:
         return f"{used}, no limit"
     word = "free" if line.ok else "over"
     return f"{used} of {amount(line.limit, line.unit)} · {amount(abs(line.margin), line.unit)} {word}"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the search was told, and what came out."""
+
+    title: str
+    promised: str
+    delivered: str
+    difference: str
+
+
+def promises(report: Report, predicted: Mapping[str, float]) -> list[Promise]:
+    """The engine's predictions (plan.json) beside the linked firmware and the modelled cycles."""
+    sram, flash = report.sram, report.flash
+    rows = [
+        _promise("SRAM", predicted["sram"], sram.arena + sram.static + sram.stack_reserved),
+        _promise("Flash: weights", predicted["weights"], flash.weights),
+        _promise("Flash: code", predicted["code"], flash.code + flash.data),
+    ]
+    if report.cycles is not None:
+        relative = report.cycles.mean / predicted["cycles"] - 1
+        rows.append(
+            Promise("cycles", f"{predicted['cycles']:,.0f}", f"{report.cycles.mean:,.0f}", f"{100 * relative:+.1f} %")
+        )
+    return rows
+
+
+def _promise(title: str, promised: float, delivered: float) -> Promise:
+    difference = delivered - promised
+    text = "equal" if difference == 0 else f"{difference:+,.0f} B".replace("-", "\N{MINUS SIGN}")
+    return Promise(title, f"{promised:,.0f} B", f"{delivered:,.0f} B", text)

@@ -1,6 +1,7 @@
 """report.html: one file without scripts or anything from elsewhere, from templates/report.html.j2."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -8,11 +9,9 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.report import architecture, classes, layers, space, training
+from mcubuild.report import architecture, budget, classes, layers, space, training
 from mcubuild.report.artifacts import Artifacts
-from mcubuild.report.budget import bars
 from mcubuild.report.model import Report
-from mcubuild.report.verdict import amount
 from mcubuild.units import format_size, format_time
 
 SHORT = 40
@@ -30,33 +29,25 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         samples: indexes in the test split of the samples that the firmware classified.
         mistakes: how many wrongly classified samples to show.
     """
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            amount=amount,
-            bars=bars(report),
-            index=artifacts.index,
-            symbols=artifacts.sizes["symbols"][:SYMBOLS],
-            sections=artifacts.sizes["sections"],
-            memories=artifacts.sizes["memories"],
-            lower_bound=artifacts.plan["lower_bound"],
-            provenance_rows=[
-                (key, value) for key, value in report.provenance.items() if not isinstance(value, dict | list)
-            ],
-            provenance_details=[
-                (key, value) for key, value in report.provenance.items() if isinstance(value, dict | list)
-            ],
-            **_layers(artifacts),
-            **_classes(report, artifacts, samples, mistakes),
-            **_search(artifacts),
-        )
+    provenance = report.provenance.items()
+    return _template().render(
+        report=report,
+        index=artifacts.index,
+        bars=budget.bars(report),
+        promises=budget.promises(report, artifacts.plan["predicted"]),
+        symbols=artifacts.sizes["symbols"][:SYMBOLS],
+        sections=_sections(artifacts),
+        lower_bound=artifacts.plan["lower_bound"],
+        provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
+        provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
+        **_layers(artifacts),
+        **_classes(report, artifacts, samples, mistakes),
+        **_search(artifacts),
     )
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mcubuild.report"),
         autoescape=True,
@@ -68,11 +59,12 @@ def _environment() -> jinja2.Environment:
         "size": format_size,
         "ms": lambda value: format_time(value / 1e3),
         "count": _count,
+        "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
         "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
         "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
     }
-    return environment
+    return environment.get_template("report.html.j2")
 
 
 def _count(value: float) -> str:
@@ -84,7 +76,13 @@ def _count(value: float) -> str:
 
 
 def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _sections(artifacts: Artifacts) -> list[tuple[str, Mapping[str, Any]]]:
+    """Sections that take room, the largest first."""
+    found = [(name, section) for name, section in artifacts.sizes["sections"].items() if section["bytes"]]
+    return sorted(found, key=lambda item: (-item[1]["bytes"], item[0]))
 
 
 def _layers(artifacts: Artifacts) -> dict[str, Any]:

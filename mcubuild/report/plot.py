@@ -5,7 +5,7 @@ Positions are percentages, so that one SVG fills a phone's or a desktop's width 
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Plot:
     """Style and text of what is drawn."""
     height: int = 240
     """In pixels."""
-    key: str = field(default="line", kw_only=True)
+    key: str = "line"
     """Shape of the legend's keys: line, dot or box."""
 
     def path(self, curve: Curve) -> str:
@@ -134,12 +134,3 @@ def linear(
     spread = (high - low) or abs(high) or 1.0
     low, high = (0.0 if zero else low - room * spread), min(high + room * spread, most)
     return Axis(low, high, title, tuple((tick, text(tick)) for tick in nice_ticks(low, high, count)))
-
-
-def steps(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Corners of the empirical distribution of ``values``: (value, share of values that are not larger)."""
-    ordered = sorted(values)
-    corners: list[tuple[float, float]] = []
-    for index, value in enumerate(ordered):
-        corners += [(value, index / len(ordered)), (value, (index + 1) / len(ordered))]
-    return corners

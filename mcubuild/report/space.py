@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mcubuild.nas.space import ENOUGH, PERCENTILE
 from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
-
-PERCENTILE = 80
-"""The percentile by which spaces are compared (MCUNet, figure 3)."""
 
 
 def cdf_plot(table: Mapping[str, Any]) -> Plot:
-    """The distribution of the multiply-accumulates of the networks that fit: a curve a space, the winner's last."""
-    rows = [row for row in table["spaces"] if row["cdf"]]
+    """The distribution of the multiply-accumulates of the networks that fit: a curve a competing space."""
+    rows = [row for row in table["spaces"] if _competes(row, table)]
     rows.sort(key=lambda row: row["name"] == table["winner"])
     curves = [
         Curve(
@@ -28,9 +26,14 @@ def cdf_plot(table: Mapping[str, Any]) -> Plot:
         y=Axis(0, 100, "networks with fewer MACs, %", tuple((tick, str(tick)) for tick in (0, 20, 40, 60, 80, 100))),
         curves=curves,
         rules=(Rule(PERCENTILE, f"{PERCENTILE}th percentile", style="mean"),),
-        legend=(("winner", f"{table['winner']}, chosen"), ("other", f"{len(rows) - 1} others in which networks fit")),
+        legend=(("winner", f"{table['winner']}, chosen"), ("other", f"{len(rows) - 1} others that compete")),
         height=280,
     )
+
+
+def _competes(row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    """Whether enough of the networks fit; the winner counts in any case (where none has enough, the best one wins)."""
+    return bool(row["share"] >= ENOUGH or row["name"] == table["winner"])
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Cell:
     heat: float
     """0 ... 1 of the best score."""
     best: bool
+    competes: bool
+    """Whether enough of its networks fit."""
     hint: str
 
 
@@ -52,13 +57,15 @@ class Table:
     rows: list[tuple[float, list[Cell | None]]]
     """Width and its cells, the widest first; ``None`` where no network fits."""
     spaces: int
+    enough: float
+    """Share of networks that must fit for a space to compete."""
 
 
 def heat_table(table: Mapping[str, Any]) -> Table:
     """The 80th percentile of the million MACs in each space."""
     spaces = {(row["width"], row["resolution"]): row for row in table["spaces"]}
     widths, resolutions = sorted({w for w, _ in spaces}, reverse=True), sorted({r for _, r in spaces})
-    top = max((row["macs"]["p80"] for row in spaces.values() if row["macs"]), default=1.0)
+    top = max(row["macs"]["p80"] for row in spaces.values() if row["macs"])
 
     def cell(width: float, resolution: int) -> Cell | None:
         row = spaces.get((width, resolution))
@@ -67,6 +74,6 @@ def heat_table(table: Mapping[str, Any]) -> Table:
         score = row["macs"]["p80"]
         text = f"{score / 1e6:.0f}" if score >= 99.5e6 else f"{score / 1e6:.2g}"
         hint = f"{row['name']}: {score / 1e6:.2f} million MACs, {row['share']:.0%} of {row['samples']} networks fit"
-        return Cell(text, score / top, row["name"] == table["winner"], hint)
+        return Cell(text, score / top, row["name"] == table["winner"], _competes(row, table), hint)
 
-    return Table(resolutions, [(w, [cell(w, r) for r in resolutions]) for w in widths], len(spaces))
+    return Table(resolutions, [(w, [cell(w, r) for r in resolutions]) for w in widths], len(spaces), ENOUGH)

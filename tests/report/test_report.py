@@ -82,7 +82,7 @@ class Structure(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        return " ".join(" ".join(self.words).split())  # no-break spaces become plain ones
 
 
 def test_figures_are_those_of_the_artifacts(build: Path) -> None:

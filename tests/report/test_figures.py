@@ -1,0 +1,179 @@
+"""The data behind the figures."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mcubuild.report import classes
+from mcubuild.report.architecture import blocks, by_size
+from mcubuild.report.layers import Layer, by_kind, memory_plot
+from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
+from mcubuild.report.space import cdf_plot, heat_table
+from mcubuild.report.training import plots
+
+
+def layer(index: int, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], kernel: int = 1) -> Layer:
+    return Layer(
+        index=index, name=f"layer_{index:02d}_{kind}", kind=kind, output="", shape_in=(1, *inputs),
+        shape_out=(1, *outputs), kernel=(kernel, kernel), stride=1, macs=0 if kind == "add" else 100, weights=10,
+        live=10, cycles=50, instructions=40,
+    )  # fmt: skip
+
+
+NETWORK = [
+    layer(0, "conv2d", (8, 8, 1), (4, 4, 16), 3),
+    layer(1, "depthwise", (4, 4, 16), (4, 4, 16), 3),
+    layer(2, "pointwise", (4, 4, 16), (4, 4, 8)),
+    layer(3, "pointwise", (4, 4, 8), (4, 4, 48)),
+    layer(4, "depthwise", (4, 4, 48), (4, 4, 48), 7),
+    layer(5, "pointwise", (4, 4, 48), (4, 4, 8)),
+    layer(6, "add", (4, 4, 8), (4, 4, 8)),
+    layer(7, "pointwise", (4, 4, 8), (4, 4, 24)),
+    layer(8, "depthwise", (4, 4, 24), (2, 2, 24), 5),
+    layer(9, "pointwise", (2, 2, 24), (2, 2, 12)),
+    layer(10, "average_pool", (2, 2, 12), (1, 1, 12)),
+    layer(11, "fully_connected", (1, 1, 12), (10,)),
+]
+
+
+def test_layers_form_the_blocks_that_architectures_name() -> None:
+    row = blocks(NETWORK)
+    assert [block.title for block in row] == ["conv", "MB1", "MB6", "MB3", "pool", "linear"]
+    assert [block.kernel for block in row] == [3, 3, 7, 5, 1, 1]
+    assert [block.channels for block in row] == [
+        (1, 16, 16),
+        (16, 16, 8),
+        (8, 48, 8),
+        (8, 24, 12),
+        (12, 12, 12),
+        (12, 12, 10),
+    ]
+    assert [block.residual for block in row] == [False, False, True, False, False, False]
+    assert [(block.first, block.last) for block in row] == [(0, 0), (1, 2), (3, 6), (7, 9), (10, 10), (11, 11)]
+    assert sum(block.cycles for block in row) == pytest.approx(1)
+    assert [(size, len(group)) for size, group in by_size(row)] == [(4, 3), (2, 1), (1, 2)]
+
+
+def test_layers_of_other_networks_stand_alone() -> None:
+    row = blocks([layer(0, "add", (4, 4, 8), (4, 4, 8)), layer(1, "depthwise", (4, 4, 8), (4, 4, 8), 3)])
+    assert [block.title for block in row] == ["add", "depthwise"]
+
+
+def test_parameters_are_weights_and_biases() -> None:
+    expected = [16 * 10, 16 * 10, 8 * 17, 48 * 9, 48 * 50, 8 * 49, 0, 24 * 9, 24 * 26, 12 * 25, 0, 10 * 13]
+    assert [one.parameters for one in NETWORK] == expected
+
+
+def test_shares_by_kind_add_up() -> None:
+    kinds = by_kind(NETWORK)
+    assert sum(kind.cycles for kind in kinds) == pytest.approx(1)
+    assert sum(kind.macs for kind in kinds) == pytest.approx(1)
+    assert kinds[0].title == "pointwise" and kinds[0].count == 5 and kinds[0].per_mac == 0.5
+    assert next(kind for kind in kinds if kind.title == "addition").per_mac is None
+
+
+def test_memory_rectangles_lie_where_the_plan_says() -> None:
+    plan = {
+        "arena": 4096,
+        "layers": [{}] * 5,
+        "tensors": [
+            {"name": "input", "offset": 0, "bytes": 1024, "shape": [1, 32, 32, 1], "first": 0, "last": 0},
+            {"name": "kept", "offset": 1024, "bytes": 2048, "shape": [1, 2048], "first": 1, "last": 4},
+            {"name": "layer_02_conv2d scratch", "offset": 3072, "bytes": 1024, "shape": [1024], "first": 2, "last": 2},
+        ],
+    }
+    boxes = memory_plot(plan).boxes
+    assert [(box.x, box.y, box.style) for box in boxes] == [
+        ((0, 1), (0, 1), "live"),
+        ((1, 5), (1, 3), "kept"),
+        ((2, 3), (3, 4), "scratch"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 10, [0, 2, 4, 6, 8, 10]),
+        (97.2, 98.9, [97.5, 98, 98.5]),
+        (0, 0.013, [0, 0.005, 0.01]),
+        (3, 3, [3]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert nice_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_axes_place_values_in_percent() -> None:
+    assert [Axis(2, 4).at(value) for value in (2, 3, 4)] == [0, 50, 100]
+    assert Axis(1, 100, log=True).at(10) == 50
+    assert linear([90, 99], "", str, most=100).high <= 100
+    assert linear([], "", str).low < linear([], "", str).high
+    plot = Plot("", Axis(0, 2), Axis(0, 10))
+    assert plot.path(Curve([(0, 0), (1, 5), (2, 10)], "")) == "0,100 50,50 100,0"
+
+
+def test_confusions_and_the_worst_mistakes() -> None:
+    outputs = np.array([[10, 0, 0], [0, 90, 0], [0, 0, 30], [5, 0, 0]], np.int8)
+    true = np.array([0, 0, 1, 2])
+    images = np.arange(4 * 2 * 2, dtype=np.uint8).reshape(4, 2, 2, 1)
+    matrix = classes.confusion_matrix(true, outputs.argmax(1), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 0, 1], [1, 0, 0]]
+    found = classes.confusions(matrix, "abc")
+    assert [(item.true, item.predicted, item.share) for item in found] == [
+        ("b", "c", 1),
+        ("c", "a", 1),
+        ("a", "b", 0.5),
+    ]
+    worst = classes.mistakes(outputs, images, true, np.array([7, 8, 9, 10]), "abc", scale=0.1, count=2)
+    assert [(item.sample, item.true, item.predicted) for item in worst] == [(8, "a", "b"), (9, "b", "c")]
+    assert worst[0].confidence == pytest.approx(np.exp(9) / (np.exp(9) + 2))
+    picture = Image.open(io.BytesIO(base64.b64decode(worst[0].image.split(",")[1])))
+    assert np.asarray(picture).tolist() == images[1, :, :, 0].tolist()
+
+
+def test_colour_pictures_stay_in_colour() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (1, 4, 6, 3), dtype=np.uint8)
+    (mistake,) = classes.mistakes(
+        np.array([[1, 0]], np.int8), images, np.array([1]), np.array([0]), "ab", scale=1, count=5
+    )
+    picture = Image.open(io.BytesIO(base64.b64decode(mistake.image.split(",")[1])))
+    assert np.array_equal(np.asarray(picture), images[0])
+
+
+def test_wilson_interval() -> None:
+    # E. B. Wilson's interval as in Brown, Cai and DasGupta, Statistical Science 16 (2001).
+    assert classes.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    low, high = classes.wilson(1.0, 360)
+    assert low == pytest.approx(0.98944, abs=1e-4) and high == pytest.approx(1)
+
+
+def row(name: str, share: float, p80: float) -> dict[str, object]:
+    width, resolution = name[1:].split("-r")
+    return {
+        "name": name, "width": float(width), "resolution": int(resolution), "samples": 10, "share": share,
+        "macs": {"p80": p80} if share else None, "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
+    }  # fmt: skip
+
+
+def test_spaces_with_too_few_networks_do_not_compete() -> None:
+    table = {
+        "winner": "w0.5-r32",
+        "spaces": [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.02, 3e6), row("w0.5-r16", 0, 0)],
+    }
+    assert len(cdf_plot(table).curves) == 1
+    heat = heat_table(table)
+    assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
+    wide, narrow = heat.rows[0][1], heat.rows[1][1]
+    assert wide[0] is None and narrow[0] is None
+    assert wide[1] is not None and not wide[1].competes and not wide[1].best and wide[1].text == "3"
+    assert narrow[1] is not None and narrow[1].competes and narrow[1].best and narrow[1].heat == pytest.approx(2 / 3)
+
+
+def test_training_curves_name_what_the_log_names() -> None:
+    log = [{"loss": 2.0 / n, "train_accuracy": 0.1 * n, "val_accuracy_largest": 0.11 * n} for n in (1, 2, 3)]
+    accuracy, loss = plots(log)
+    assert [text for _, text in accuracy.legend] == ["largest, validation", "training"]
+    assert list(loss.curves[0].points) == [(1, 2.0), (2, 1.0), (3, pytest.approx(2 / 3))]

@@ -1,0 +1,61 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mcubuild.report import terminal
+
+REPORT: dict[str, Any] = {
+    "name": "invented",
+    "verdict": "fail",
+    "reasons": ["Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB"],
+    "cautions": ["The firmware classified 10 of the 360 test samples"],
+    "accuracy": {"float": 0.98, "int8": 0.97, "device": 0.97},
+    "samples": 10,
+    "instructions": {"min": 1e6, "mean": 1234567.0, "max": 2e6},
+    "cycles": {"min": 1e6, "mean": 2345678.0, "max": 3e6},
+    "cycle_model": "invented model",
+    "uncertainty": 0.2,
+    "energy_mj": 1.5,
+    "budget": {
+        "sram": {"limit": 4096, "used": 1024, "ok": True, "margin": 3072, "unit": "B"},
+        "flash": {"limit": 1024, "used": 1536, "ok": False, "margin": -512, "unit": "B"},
+        "latency": {"limit": None, "used": 23.4, "ok": True, "margin": None, "unit": "ms"},
+    },
+}
+
+
+def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.summarise(REPORT, Path("build/invented"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "invented: fail"
+    assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
+    assert "  SRAM         ok    1.0 kB of 4.0 kB, 3.0 kB free" in lines
+    assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines
+    assert "  latency      ok    23.4 ms, no limit" in lines
+    assert "  cycles       2,345,678, modelled: invented model ± 20 %" in lines
+    assert lines[-1].endswith("build/invented/report.html")
+    assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, highlight=False)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    terminal.summarise(REPORT, Path("build/invented"))
+    text = stream.getvalue()
+    assert "✗ fail" in text and "━" in text and "report.html" in text
+    assert max(len(line) for line in Console().render_str(text).plain.splitlines()) < width + 200
+
+
+def test_a_report_without_cycles_and_with_markup_in_its_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = {"limit": 5.0, "used": None, "ok": False, "margin": None, "unit": "ms"}
+    report = {**REPORT, "cycles": None, "energy_mj": None, "budget": {**REPORT["budget"], "latency": unknown}}
+    report["reasons"] = ["[red]not markup[/]"]
+    terminal.summarise(json.loads(json.dumps(report)), Path("b"))
+    text = capsys.readouterr().out
+    assert "unknown of 5.0 ms" in text and "[red]not markup[/]" in text and "energy" not in text
