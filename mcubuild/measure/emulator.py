@@ -152,7 +152,7 @@ class Emulator:
         if self._fault is None:
             meanings = {
                 const.UC_ERR_INSN_INVALID: f"executes an instruction that a {self._board.core} does not have",
-                const.UC_ERR_EXCEPTION: "raises an exception (SVC, BKPT or undefined instruction)",
+                const.UC_ERR_EXCEPTION: "raises an exception (SVC, BKPT, or an access that has to be aligned)",
             }
             return meanings.get(error.errno, f"is stopped by the emulator ({error})")
         access, address = self._fault

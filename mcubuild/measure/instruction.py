@@ -1,11 +1,11 @@
 """What a cycle model needs to know of an instruction: its class, and which registers it reads and writes when."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Any
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """Classes of instructions that cycle models tell apart."""
 
     ALU = auto()
@@ -78,6 +78,8 @@ class Instruction:
     """The immediate offset of an access; None for a register offset or no access."""
     shifted_constant: bool
     """Whether an immediate takes the shifter: eight bits moved to another place."""
+    dsp: bool
+    """Whether the instruction belongs to the DSP extension."""
 
     @property
     def writes_pc(self) -> bool:
@@ -186,6 +188,7 @@ def classify(decoded: Any) -> Instruction:
         registers=_moved(kind, registers),
         offset=offset,
         shifted_constant=shifted_constant,
+        dsp=any(decoded.group(group) for group in (arm.ARM_GRP_THUMB2DSP, arm.ARM_GRP_T2EXTRACTPACK)),
     )
 
 

@@ -45,7 +45,7 @@ def summarise(run: Run) -> Measurement:
     Raises:
         BuildError: the firmware does something that faults on silicon, though not in the emulator.
     """
-    _check_alignment(run)
+    _check(run)
     model = cycle_model(run.board.core)
     lengths = np.array([len(run.decode(edge.block)) for edge in run.edges], np.float64)
     stalls = int(run.profile.layer_stalls.sum())
@@ -90,7 +90,8 @@ def _costs(run: Run, model: CycleModel, watched: bool) -> NDArray[np.float64]:
         place = places.get(instruction.address)
         return place.memory if place else None
 
-    return edge_cycles(run.edges, run.counts.sum(axis=0), run.decode, lambda: model.pipeline(memory_of))
+    totals = run.counts.sum(axis=0)
+    return edge_cycles(run.edges, totals, run.decode, lambda: model.pipeline(memory_of), model.history)
 
 
 def _shares(
@@ -118,17 +119,20 @@ def _shares(
     return layers, share("outside of the layers", by_layer[-1], waited[-1]), tuple(functions)
 
 
-def _check_alignment(run: Run) -> None:
-    instructions = {i.address: i for edge in run.edges for i in run.decode(edge.block)}
-    strict = run.board.core == "cortex-m0plus"
-    for address, place in sorted(run.profile.places.items()):
-        instruction = instructions.get(address)
-        if place.unaligned and instruction and (strict or instruction.kind in _NEED_ALIGNMENT):
-            raise BuildError(
-                f"{run.firmware.path}: {instruction.operation.upper()} in {run.firmware.function_at(address)} at "
-                f"0x{address:08x} accesses an unaligned address; a {run.board.core} faults on it. "
-                "Align the buffer that it accesses."
-            )
+def _check(run: Run) -> None:
+    """What the emulator lets through and silicon does not."""
+    board = run.board
+    for instruction in sorted({i for edge in run.edges for i in run.decode(edge.block)}, key=lambda i: i.address):
+        place = run.profile.places.get(instruction.address)
+        if instruction.dsp and not board.dsp:
+            problem, remedy = f"board {board.name!r} has no DSP extension", "Compile for this board's core."
+        elif place and place.unaligned and instruction.kind in _NEED_ALIGNMENT:
+            problem = f"it accesses an unaligned address, on which a {board.core} faults"
+            remedy = "Align the buffer that it accesses."
+        else:
+            continue
+        where = f"{instruction.operation.upper()} in {run.firmware.function_at(instruction.address)}"
+        raise BuildError(f"{run.firmware.path}: {where} at 0x{instruction.address:08x}: {problem}. {remedy}")
 
 
 def _range(values: NDArray[np.float64]) -> Range:

@@ -10,14 +10,12 @@ from mcubuild.measure.counter import Block, Edge
 from mcubuild.measure.cycles.pipeline import Pipeline
 from mcubuild.measure.instruction import Instruction
 
-_WARM_UP = 12
-"""Instructions before a block that set the state of the pipeline: more than any model remembers."""
-
 Decode = Callable[[Block], tuple[Instruction, ...]]
+_Step = tuple[Instruction, bool]
 
 
 def edge_cycles(
-    edges: list[Edge], counts: NDArray[np.int64], decode: Decode, pipeline: Callable[[], Pipeline]
+    edges: list[Edge], counts: NDArray[np.int64], decode: Decode, pipeline: Callable[[], Pipeline], history: int
 ) -> NDArray[np.float64]:
     """Cycles that one pass over each edge takes.
 
@@ -30,6 +28,7 @@ def edge_cycles(
         counts: int64 (edges,), how often each was taken.
         decode: the instructions of a block.
         pipeline: makes the model of an empty pipeline.
+        history: how many instructions back that model remembers.
 
     Returns:
         float64 (edges,), cycles.
@@ -41,34 +40,38 @@ def edge_cycles(
     for index, edge in enumerate(edges):
         way = (edge.before, edge.block)
         if way not in costs:
-            costs[way] = _cost(edge, likely, decode, pipeline)
+            costs[way] = _cost(edge, likely, decode, pipeline, history)
         penalty = pipeline().misprediction(decode(edge.before)) if way in rare else 0.0
         result[index] = costs[way] + penalty
     return result
 
 
-def _cost(edge: Edge, likely: dict[Block, Block], decode: Decode, pipeline: Callable[[], Pipeline]) -> float:
-    path: list[Block] = []
-    before, length = edge.before, 0
-    while before.size and length < _WARM_UP:
-        path.append(before)
-        length += len(decode(before))
-        before = likely[before]
+def _cost(
+    edge: Edge, likely: dict[Block, Block], decode: Decode, pipeline: Callable[[], Pipeline], history: int
+) -> float:
+    past: list[_Step] = []
+    block = edge.before
+    while block.size and len(past) < history:
+        before = likely[block]
+        past = _steps(before, block, decode) + past
+        block = before
     state = pipeline()
-    last: Block | None = None
-    for block in reversed(path):
-        _run(state, last, block, decode)
-        last = block
+    _run(state, past[-history:])
     start = state.time
-    _run(state, last, edge.block, decode)
+    _run(state, _steps(edge.before, edge.block, decode))
     return state.time - start
 
 
-def _run(state: Pipeline, last: Block | None, block: Block, decode: Decode) -> None:
-    instructions = decode(block)
-    if last is not None and last.end != block.start:
-        state.redirect(instructions[0])
-    for instruction in instructions:
+def _steps(before: Block, block: Block, decode: Decode) -> list[_Step]:
+    """The instructions of ``block``, each with whether a branch led to it."""
+    jumped = before.size > 0 and before.end != block.start
+    return [(instruction, jumped and index == 0) for index, instruction in enumerate(decode(block))]
+
+
+def _run(state: Pipeline, steps: list[_Step]) -> None:
+    for instruction, jumped in steps:
+        if jumped:
+            state.redirect(instruction)
         state.issue(instruction)
 
 
