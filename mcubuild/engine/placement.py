@@ -31,25 +31,24 @@ class Packing:
     """Bytes of the arena."""
     offsets: tuple[int, ...]
     """Of each block."""
+    nodes: int
+    """Steps that the search took."""
 
 
-MAX_NODES = 20_000
-"""Blocks put down before the search gives up and the best packing so far stands."""
-
-
-def pack(blocks: Sequence[Block], floor: Sequence[int], top: int | None, bound: int) -> Packing | None:
-    """The lowest packing, or the best found within MAX_NODES.
+def pack(blocks: Sequence[Block], floor: Sequence[int], top: int | None, bound: int, limit: int) -> Packing | None:
+    """The lowest packing, or the best found in ``limit`` steps of the search.
 
     Args:
         blocks: what to pack.
         floor: indices of blocks that must lie at offset 0.
         top: index of a block whose largest part must end flush with the arena, or None.
         bound: a height that no packing goes below; the search ends when it is reached.
+        limit: steps after which the best packing so far stands.
 
     Returns:
         The packing; None if the blocks on the floor get in each other's way.
     """
-    search = _Search(blocks, bound)
+    search = _Search(blocks, bound, limit)
     order: list[int] = []
     for index in floor:
         if search.lowest(index) > 0:
@@ -77,13 +76,14 @@ def _greedy_orders(blocks: Sequence[Block], free: Sequence[int]) -> list[list[in
 class _Search:
     """State of the search: the skyline of what has been put down, step by step of the program."""
 
-    def __init__(self, blocks: Sequence[Block], bound: int) -> None:
+    def __init__(self, blocks: Sequence[Block], bound: int, limit: int) -> None:
         self._steps = 1 + max(part.last for block in blocks for part in block)
         self._profiles = [self._profile(block) for block in blocks]
         self._rest = [sum(profile.get(step, 0) for profile in self._profiles) for step in range(self._steps)]
         self._skyline = [0] * self._steps
         self._offsets: dict[int, int] = {}
         self._bound = bound
+        self._limit = limit
         self._height: int | None = None
         self._best: dict[int, int] = {}
         self._nodes = 0
@@ -131,7 +131,7 @@ class _Search:
             self.take(*undo)
 
     def _done(self) -> bool:
-        return self._nodes > MAX_NODES or (self._height is not None and self._height <= self._bound)
+        return self._nodes > self._limit or (self._height is not None and self._height <= self._bound)
 
     def try_order(self, order: Sequence[int], top: int | None) -> None:
         """One order, without branching."""
@@ -167,4 +167,4 @@ class _Search:
         offsets = dict(self._best)
         if top is not None:
             offsets[top] = self._height - max(self._profiles[top].values())
-        return Packing(self._height, tuple(offsets[index] for index in range(len(offsets))))
+        return Packing(self._height, tuple(offsets[index] for index in range(len(offsets))), self._nodes)

@@ -24,6 +24,11 @@ from mcubuild.engine.placement import Block, Part, pack
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 
+SEARCH_STEPS = 20_000
+"""Steps that the search for one piece may take; pieces of up to about ten buffers are solved in far fewer."""
+_STEPS_EACH = 2_500
+"""Of these, at most for one way of sharing bytes, so that others get their turn in large pieces."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -69,13 +74,15 @@ class _Piece:
     crosses: bool
     """Whether the last tensor lies at the top."""
     bound: int
+    nodes: int
+    """Steps of the search."""
 
 
 def plan(graph: Graph, settings: EngineSettings) -> Plan:
     """Plan the memory of a network or of a part of one; constants and quantisation are not needed.
 
     The plan is optimal among those that hold the tensors at the cuts at either end of the arena, as long as no piece
-    exhausts the search (``placement.MAX_NODES``).
+    exhausts SEARCH_STEPS.
 
     Raises:
         BuildError: a layer has no kernel.
@@ -126,13 +133,17 @@ def _solve(
     entries = [life.name for life in inside if life.first < steps.start or life.name in graph.inputs]
     exits = [life.name for life in inside if life.last >= steps.stop or life.name in graph.outputs]
     best: _Piece | None = None
+    nodes = 0
     for sharing in sharings(here):
         for crosses in (False, True):
             piece = _pack(inside, steps, sharing, entries, exits, crosses, bound)
-            if piece is not None and (best is None or piece.height < best.height):
+            if piece is None:
+                continue
+            nodes += piece.nodes
+            if best is None or piece.height < best.height:
                 best = piece
-            if best is not None and best.height == bound:
-                return best
+        if best is not None and (best.height == bound or nodes > SEARCH_STEPS):
+            break
     assert best is not None, "without sharing, crossing is always possible"
     return best
 
@@ -168,7 +179,7 @@ def _pack(
             return None
         else:
             top = end
-    packing = pack(packed, floor, top, bound)
+    packing = pack(packed, floor, top, bound, _STEPS_EACH)
     if packing is None:
         return None
     return _Piece(
@@ -179,4 +190,5 @@ def _pack(
         inplace=sharing,
         crosses=top is not None,
         bound=bound,
+        nodes=packing.nodes,
     )

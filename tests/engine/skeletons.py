@@ -1,0 +1,109 @@
+"""Skeletons built in a few words, for tests of the planner and the estimates."""
+
+import numpy as np
+
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    Shape,
+    Tensor,
+    same_padding,
+)
+
+
+class Sketch:
+    """Operators appended one by one; every method returns the name of its output."""
+
+    def __init__(self, shape: Shape, bits: int = 8) -> None:
+        self.tensors = {"input": Tensor("input", shape)}
+        self.ops: list[Op] = []
+        self.bits = bits
+
+    def conv(self, source: str, filters: int, kernel: int = 1, stride: int = 1) -> str:
+        _, height, width, channels = self.tensors[source].shape
+        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
+        weights, bias, output = self._weighted((filters, kernel, kernel, channels), filters)
+        return self._emit(
+            Conv2D(source, weights, bias, output, (stride, stride), padding),
+            (1, -(-height // stride), -(-width // stride), filters),
+        )
+
+    def depthwise(self, source: str, kernel: int = 3, stride: int = 1) -> str:
+        _, height, width, channels = self.tensors[source].shape
+        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
+        weights, bias, output = self._weighted((1, kernel, kernel, channels), channels)
+        return self._emit(
+            DepthwiseConv2D(source, weights, bias, output, (stride, stride), padding),
+            (1, -(-height // stride), -(-width // stride), channels),
+        )
+
+    def fully_connected(self, source: str, filters: int) -> str:
+        weights, bias, output = self._weighted((filters, self.tensors[source].elements), filters)
+        return self._emit(FullyConnected(source, weights, bias, output), (1, filters))
+
+    def add(self, left: str, right: str) -> str:
+        return self._emit(Add(left, right, f"t{len(self.ops)}"), self.tensors[left].shape)
+
+    def pool(self, source: str) -> str:
+        _, height, width, channels = self.tensors[source].shape
+        return self._emit(AveragePool2D(source, f"t{len(self.ops)}", (height, width)), (1, 1, 1, channels))
+
+    def bottleneck(self, source: str, hidden: int, filters: int, kernel: int = 3, stride: int = 1) -> str:
+        """An inverted bottleneck, residual where the shapes allow."""
+        last = self.conv(self.depthwise(self.conv(source, hidden), kernel, stride), filters)
+        same = self.tensors[last].shape == self.tensors[source].shape
+        return self.add(source, last) if same else last
+
+    def graph(self) -> Graph:
+        return Graph("sketch", self.tensors, tuple(self.ops), ("input",), (self.ops[-1].output,))
+
+    def _weighted(self, shape: Shape, filters: int) -> tuple[str, str, str]:
+        output = f"t{len(self.ops)}"
+        weights, bias = f"{output}.weights", f"{output}.bias"
+        self.tensors[weights] = Tensor(weights, shape, bits=self.bits)
+        self.tensors[bias] = Tensor(bias, (filters,), dtype="int32", bits=32)
+        return weights, bias, output
+
+    def _emit(self, op: Op, shape: Shape) -> str:
+        self.tensors[op.output] = Tensor(op.output, shape)
+        self.ops.append(op)
+        return op.output
+
+
+def chain_with_residuals(seed: int) -> Graph:
+    """3 to 6 operators on a few pixels; residuals of one or more operators, nested at times."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch((1, 1, 4, int(rng.integers(1, 4))))
+    chain = ["input"]
+    while len(sketch.ops) < 3 or (len(sketch.ops) < 6 and rng.random() < 0.7):
+        shape = sketch.tensors[chain[-1]].shape
+        earlier = [name for name in chain[:-1] if sketch.tensors[name].shape == shape]
+        if earlier and rng.random() < 0.6:
+            chain.append(sketch.add(earlier[int(rng.integers(len(earlier)))], chain[-1]))
+        elif rng.random() < 0.35:
+            chain.append(sketch.depthwise(chain[-1], stride=int(rng.integers(1, 3)) if shape[2] % 2 == 0 else 1))
+        else:
+            chain.append(sketch.conv(chain[-1], int(rng.integers(1, 4))))
+    return sketch.graph()
+
+
+def branching(seed: int) -> Graph:
+    """4 to 6 operators; every one reads whatever was computed before."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch((1, 1, 4, int(rng.integers(1, 4))))
+    names = ["input"]
+    for _ in range(int(rng.integers(4, 7))):
+        source = names[int(rng.integers(max(len(names) - 3, 0), len(names)))]
+        partners = [n for n in names if n != source and sketch.tensors[n].shape == sketch.tensors[source].shape]
+        if partners and rng.random() < 0.6:
+            names.append(sketch.add(source, partners[int(rng.integers(len(partners)))]))
+        elif rng.random() < 0.3:
+            names.append(sketch.depthwise(source))
+        else:
+            names.append(sketch.conv(source, int(rng.integers(1, 4))))
+    return sketch.graph()

@@ -1,0 +1,266 @@
+"""The generated C, compiled for this machine, equals the integer reference executor bit for bit."""
+
+import ctypes
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcubuild.board import read_board
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.planner import Plan, plan
+from mcubuild.errors import BuildError
+from mcubuild.ir.executor import run, run_all
+from mcubuild.ir.graph import Conv2D, Graph, Quantization
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.toolchain.compile import find, host_library
+from tests.engine.skeletons import Sketch
+from tests.engine.values import with_random_values
+from tests.networks import random_inputs, random_network
+
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+
+def write_c(graph: Graph, folder: Path, settings: EngineSettings | None = None) -> Plan:
+    settings = settings or EngineSettings()
+    result = plan(graph, settings)
+    generate(graph, result, read_board("stm32f412"), settings, folder, stack=2048)
+    return result
+
+
+class Compiled:
+    """A graph as a library of this machine."""
+
+    def __init__(self, graph: Graph, folder: Path, toolchain: str = "zig", settings: EngineSettings | None = None):
+        self.plan = write_c(graph, folder, settings)
+        self.graph = graph
+        library = host_library(folder, folder, WARNINGS, "gcc" if toolchain == "gcc" else "zig")
+        self._run = ctypes.CDLL(str(library)).model_run
+
+    def arena_after(self, sample: NDArray[np.int8], seed: int = 0) -> NDArray[np.int8]:
+        """The arena after one inference; before, it holds random bytes, and there are guards around it."""
+        memory = np.random.default_rng(seed).integers(-128, 128, self.plan.arena + 128, np.int8)
+        before = memory.copy()
+        arena = memory[64:-64]
+        source = self.plan.activations[self.graph.inputs[0]]
+        arena[source.offset : source.offset + source.nbytes] = sample.ravel()
+        self._run(arena.ctypes.data_as(ctypes.c_void_p))
+        assert (memory[:64] == before[:64]).all()
+        assert (memory[-64:] == before[-64:]).all()
+        return arena
+
+    def run(self, inputs: NDArray[np.int8], seed: int = 0) -> NDArray[np.int8]:
+        """Outputs (N, ...) of inputs (N, ...)."""
+        target = self.plan.activations[self.graph.outputs[0]]
+        outputs = [
+            self.arena_after(sample, seed + index)[target.offset : target.offset + target.nbytes]
+            for index, sample in enumerate(inputs)
+        ]
+        return np.array(outputs).reshape(len(inputs), *self.graph.tensor(self.graph.outputs[0]).shape[1:])
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_networks(tmp_path: Path, seed: int, bits: int) -> None:
+    check_random(tmp_path, seed, bits, "zig")
+
+
+@needs_gcc
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("seed", range(4, 12))
+def test_random_networks_with_gcc(tmp_path: Path, seed: int, bits: int) -> None:
+    check_random(tmp_path, seed, bits, "gcc")
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("seed", range(20, 60))
+def test_many_random_networks(tmp_path: Path, seed: int, bits: int) -> None:
+    check_random(tmp_path, seed, bits, "gcc")
+
+
+def check_random(folder: Path, seed: int, bits: int, toolchain: str) -> None:
+    graph = random_network(seed, bits)
+    compiled = Compiled(graph, folder, toolchain)
+    inputs = random_inputs(graph, 4)
+    outputs = run(graph, inputs)
+    np.testing.assert_array_equal(compiled.run(inputs), outputs)
+    np.testing.assert_array_equal(compiled.run(inputs, seed=1), outputs, "the arena's former content matters")
+
+
+@needs_gcc
+def test_every_switch_off(tmp_path: Path) -> None:
+    for seed in (40, 41, 42):
+        graph = random_network(seed)
+        settings = EngineSettings(inplace_depthwise=False, inplace_add=False)
+        inputs = random_inputs(graph, 3)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        np.testing.assert_array_equal(Compiled(graph, folder, "gcc", settings).run(inputs), run(graph, inputs))
+
+
+@needs_gcc
+@pytest.mark.parametrize("seed", [7, 9, 10, 13])
+def test_every_intermediate_tensor(tmp_path: Path, seed: int) -> None:
+    """Few outputs hide differences: here every tensor is an output, so that the plan keeps all of them."""
+    graph = random_network(seed)
+    others = tuple(tensor.name for tensor in graph.activations() if tensor.name not in graph.outputs)
+    compiled = Compiled(replace(graph, outputs=graph.outputs + others), tmp_path, "gcc")
+    for sample in random_inputs(graph, 3):
+        arena = compiled.arena_after(sample)
+        for name, expected in run_all(graph, sample[None]).items():
+            place = compiled.plan.activations[name]
+            np.testing.assert_array_equal(arena[place.offset : place.offset + place.nbytes], expected.ravel(), name)
+
+
+@needs_gcc
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("bits", [8, 4])
+def test_depthwise_over_its_input(tmp_path: Path, kernel: int, stride: int, bits: int) -> None:
+    for side in (6, 7):
+        sketch = Sketch((1, side, side + 3, 8), bits)
+        sketch.depthwise(sketch.conv("input", 12), kernel, stride)
+        graph = with_random_values(sketch.graph())
+        folder = tmp_path / str(side)
+        folder.mkdir()
+        compiled = Compiled(graph, folder, "gcc")
+        assert compiled.plan.inplace == {"t1": "t0"}
+        inputs = random_inputs(graph, 3)
+        np.testing.assert_array_equal(compiled.run(inputs), run(graph, inputs))
+
+
+@needs_gcc
+def test_rounding_ties_and_saturation(tmp_path: Path) -> None:
+    """A 1x1 convolution by powers of two: every input gives a tie in the second rounding or leaves the int8 range."""
+    sketch = Sketch((1, 16, 16, 1))
+    sketch.conv("input", 4)
+    graph = sketch.graph()
+    (op,) = graph.ops
+    assert isinstance(op, Conv2D)
+    tensors = dict(graph.tensors)
+    for name, quantization in {
+        op.input: Quantization((1.0,), 0),
+        op.weights: Quantization((0.5, 0.25, 1.0, 4.0), 0, 0),
+        op.output: Quantization((1.0,), 3),
+    }.items():
+        tensors[name] = replace(tensors[name], quantization=quantization)
+    values: dict[str, NDArray[np.int8] | NDArray[np.int32]] = {
+        op.weights: np.array([1, -1, 3, -5], np.int8).reshape(4, 1, 1, 1),
+        op.bias: np.array([0, 1, -2, 7], np.int32),
+    }
+    graph = graph.with_values(tensors, values)
+    inputs = np.arange(-128, 128, dtype=np.int8).reshape(1, 16, 16, 1)
+    outputs = run(graph, inputs)
+    assert outputs.min() == -128 and outputs.max() == 127
+    np.testing.assert_array_equal(Compiled(graph, tmp_path, "gcc").run(inputs), outputs)
+
+
+@needs_gcc
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    """The runs are processes of their own, as the sanitizers must be loaded first; the arena has no byte to spare."""
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include "model.h"\n#include <stdio.h>\n#include <stdlib.h>\n'
+        "int main(void)\n{\n"
+        "    int8_t *arena = malloc(MODEL_ARENA_BYTES);\n"
+        "    for (int i = 0; i < MODEL_ARENA_BYTES; i++) arena[i] = (int8_t)(i * 37);\n"
+        "    if (fread(arena + MODEL_INPUT_OFFSET, 1, MODEL_INPUT_BYTES, stdin) != MODEL_INPUT_BYTES) return 2;\n"
+        "    model_run(arena);\n"
+        "    fwrite(arena + MODEL_OUTPUT_OFFSET, 1, MODEL_OUTPUT_BYTES, stdout);\n"
+        "    free(arena);\n    return 0;\n}\n"
+    )
+    for seed, bits in ((2, 8), (4, 4), (10, 8)):
+        graph = random_network(seed, bits)
+        write_c(graph, tmp_path)
+        program = tmp_path / "program"
+        flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        sources = ["model.c", "weights.c", "main.c"]
+        subprocess.run(["gcc", *flags, *sources, "-o", str(program)], cwd=tmp_path, check=True)
+        inputs = random_inputs(graph, 3)
+        for sample, expected in zip(inputs, run(graph, inputs), strict=True):
+            result = subprocess.run([program], input=sample.tobytes(), capture_output=True, check=False)
+            assert result.returncode == 0, result.stderr.decode()
+            assert result.stdout == expected.tobytes()
+
+
+def test_same_bytes_every_time(tmp_path: Path) -> None:
+    names = ("model.h", "model.c", "weights.h", "weights.c", "plan.json")
+    contents = []
+    for attempt in ("one", "two"):
+        folder = tmp_path / attempt
+        folder.mkdir()
+        write_c(random_network(3), folder)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+        contents.append([(folder / name).read_bytes() for name in names])
+    assert contents[0] == contents[1]
+
+
+def test_layers_that_are_alike_share_one_function(tmp_path: Path) -> None:
+    sketch = Sketch((1, 4, 4, 8))
+    for _ in range(3):
+        sketch.conv(sketch.ops[-1].output if sketch.ops else "input", 8)
+    graph = with_random_values(sketch.graph())
+    same = Quantization((1.0,), 0)
+    tensors = {n: replace(t, quantization=same) if t.shape == (1, 4, 4, 8) else t for n, t in graph.tensors.items()}
+    write_c(graph.with_values(tensors, graph.constants), tmp_path)
+    code = (tmp_path / "model.c").read_text()
+    assert len(re.findall(r"^static void pointwise_\w+\(", code, re.MULTILINE)) == 1
+    assert len(re.findall(r"^LAYER static void layer_\d\d_pointwise\(", code, re.MULTILINE)) == 3
+
+
+def test_header_is_valid_cplusplus(tmp_path: Path) -> None:
+    write_c(random_network(3), tmp_path)
+    (tmp_path / "use.cpp").write_text(
+        '#include "model.h"\nint8_t arena[MODEL_ARENA_BYTES];\nvoid f() { model_run(arena); }\n'
+    )
+    command = [*find("zig").command, "-x", "c++", "-Wall", "-Wextra", "-Werror", "-c", "use.cpp", "-o", "use.o"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+
+def test_header_and_plan_agree(tmp_path: Path) -> None:
+    graph = random_network(5)
+    result = write_c(graph, tmp_path)
+    header = (tmp_path / "model.h").read_text()
+    defined = {name: int(value) for name, value in re.findall(r"#define (MODEL_\w+) (\d+)", header)}
+    source, target = result.activations[graph.inputs[0]], result.activations[graph.outputs[0]]
+    assert defined == {
+        "MODEL_ARENA_BYTES": result.arena,
+        "MODEL_INPUT_OFFSET": source.offset,
+        "MODEL_INPUT_BYTES": source.nbytes,
+        "MODEL_OUTPUT_OFFSET": target.offset,
+        "MODEL_OUTPUT_BYTES": target.nbytes,
+    }
+    document = json.loads((tmp_path / "plan.json").read_text())
+    assert document["arena"] == result.arena
+    assert max(layer["live_bytes"] for layer in document["layers"]) <= document["lower_bound"] <= document["arena"]
+    assert [layer["index"] for layer in document["layers"]] == list(range(len(graph.ops)))
+    assert {tensor["name"] for tensor in document["tensors"]} >= set(result.activations)
+
+
+def test_weights_beyond_their_bits_are_refused(tmp_path: Path) -> None:
+    sketch = Sketch((1, 4, 4, 3), bits=4)
+    sketch.conv("input", 2)
+    graph = with_random_values(sketch.graph())
+    constants = dict(graph.constants)
+    constants["t0.weights"] = np.full((2, 1, 1, 3), 8, np.int8)
+    with pytest.raises(BuildError, match=r"layer 0 \(pointwise\).*'t0.weights'.* 8;.*-7 ... 7"):
+        write_c(graph.with_values(graph.tensors, constants), tmp_path)
+
+
+def test_sums_beyond_32_bits_are_refused(tmp_path: Path) -> None:
+    sketch = Sketch((1, 4, 4, 3))
+    sketch.conv("input", 2)
+    graph = with_random_values(sketch.graph())
+    constants = dict(graph.constants)
+    constants["t0.bias"] = np.full(2, 2**31 - 5, np.int32)
+    with pytest.raises(BuildError, match=r"layer 0 .*32 bits.*'t0.bias'"):
+        write_c(graph.with_values(graph.tensors, constants), tmp_path)

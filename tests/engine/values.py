@@ -1,0 +1,40 @@
+"""Random constants and plausible scales for skeletons: what the code generator needs, without any training."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mcubuild.ir.graph import Add, AveragePool2D, DepthwiseConv2D, Graph, Quantization, Tensor, Weighted
+
+
+def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
+    """``skeleton`` with random weights and biases, and scales that keep outputs of random inputs in the int8 range."""
+    rng = np.random.default_rng(seed)
+    tensors: dict[str, Tensor] = dict(skeleton.tensors)
+    constants: dict[str, np.ndarray] = {}
+
+    def set_quantization(name: str, scale: float | tuple[float, ...], zero_point: int, axis: int | None = None) -> None:
+        scales = scale if isinstance(scale, tuple) else (float(np.float32(scale)),)
+        tensors[name] = replace(tensors[name], quantization=Quantization(scales, zero_point, axis))
+
+    for name in skeleton.inputs:
+        set_quantization(name, 1 / 255, -128)
+    for op in skeleton.ops:
+        if isinstance(op, Weighted):
+            weights, filters = tensors[op.weights], tensors[op.bias].elements
+            largest = 2 ** (weights.bits - 1) - 1
+            constants[op.weights] = rng.integers(-largest, largest + 1, weights.shape).astype(np.int8)
+            constants[op.bias] = rng.integers(-2000, 2000, filters).astype(np.int32)
+            depth = weights.elements / filters
+            scales = tuple(float(np.float32(s)) for s in rng.uniform(0.5, 1, filters) / (largest * np.sqrt(depth)))
+            set_quantization(op.weights, scales, 0, 3 if isinstance(op, DepthwiseConv2D) else 0)
+            source = tensors[op.input].quantization
+            assert source is not None
+            set_quantization(op.output, 1.5 * source.scale[0], int(rng.integers(-20, 20)))
+        elif isinstance(op, Add):
+            left, right = tensors[op.left].quantization, tensors[op.right].quantization
+            assert left is not None and right is not None
+            set_quantization(op.output, float(np.hypot(left.scale[0], right.scale[0])), int(rng.integers(-20, 20)))
+        elif isinstance(op, AveragePool2D):
+            tensors[op.output] = replace(tensors[op.output], quantization=tensors[op.input].quantization)
+    return skeleton.with_values(tensors, constants)
