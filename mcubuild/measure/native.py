@@ -3,7 +3,6 @@
 import ctypes
 import hashlib
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild.errors import BuildError
+from mcubuild.store import default_root, disk_errors
 
 _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror")
 """Without a C library: zig would first compile its own, which takes ten seconds."""
@@ -22,17 +22,17 @@ _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", 
 def load(name: str) -> ctypes.CDLL:
     """The shared library compiled from ``mcubuild/measure/<name>.c``.
 
-    It lies in the user's cache folder under a name that holds a hash of source, flags, compiler version and machine.
+    It lies beside the store's artifacts under a name that holds a hash of source, flags, compiler version and machine.
     Each process compiles into a file of its own and renames it, so that concurrent builds never see half a library.
 
     Raises:
-        BuildError: the compiler fails.
+        BuildError: the compiler fails, or the folder cannot be written.
     """
     source = Path(__file__).with_name(f"{name}.c")
     version = importlib.metadata.version("ziglang")
     identity = (source.read_text(encoding="utf-8"), *_FLAGS, version, platform.system(), platform.machine())
     key = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16]
-    library = _cache_folder() / f"{name}-{key}.so"
+    library = default_root() / "hooks" / f"{name}-{key}.so"
     if not library.exists():
         _compile(source, library)
     return ctypes.CDLL(str(library))
@@ -57,13 +57,8 @@ def hook(uc: Any, kind: int, function: Any, state: ctypes.Structure) -> None:
         raise RuntimeError(f"unicorn refuses a hook of kind {kind}: error {status}")
 
 
-def _cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "mcubuild"
-
-
 def _compile(source: Path, library: Path) -> None:
-    try:
+    with disk_errors(library.parent):
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             fresh = Path(folder) / library.name
@@ -71,13 +66,8 @@ def _compile(source: Path, library: Path) -> None:
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode != 0:
                 raise BuildError(
-                    f"{source}: the emulator's counter cannot be compiled for this machine "
+                    f"{source}: the emulator's hooks cannot be compiled for this machine "
                     f"(python -m ziglang cc ended with {result.returncode}); reinstall the wheel 'ziglang'.\n"
                     f"{result.stderr.strip()}"
                 )
             fresh.replace(library)
-    except OSError as error:
-        raise BuildError(
-            f"{library.parent}: the emulator's counter cannot be stored here ({error.strerror}); "
-            "set XDG_CACHE_HOME to a folder that can be written."
-        ) from None

@@ -54,27 +54,22 @@ def measure(
         )
     session = Session(board, firmware, layers)
     counter = session.emulator.counter
-    snapshots = [counter.counts]
     outputs = np.empty((len(samples), firmware.symbol("model_output").size), np.int8)
-    with bar("measure", len(samples)) as progress:
+    rows: dict[bytes, NDArray[np.int64]] = {}  # most samples take the same ways: each row of counts is kept once
+    counts: list[NDArray[np.int64]] = []
+    with bar("measure", len(samples) + 1) as progress:
+        before = counter.counts
         for index, sample in enumerate(samples):
             outputs[index] = session.infer(sample, f"on sample {index}")
-            snapshots.append(counter.counts)
+            after = counter.counts
+            before.resize(after.shape)
+            row = after - before
+            counts.append(rows.setdefault(row.tobytes(), row))
+            before = after
             progress.advance()
-    edges = counter.edges
-    totals = np.zeros((len(snapshots), len(edges)), np.int64)
-    for row, snapshot in zip(totals, snapshots, strict=True):
-        row[: len(snapshot)] = snapshot
-    return summarise(
-        Run(
-            firmware=firmware,
-            board=board,
-            layers=layers,
-            decode=Decoder(board.core, session.emulator.read).instructions,
-            edges=edges,
-            counts=np.diff(totals, axis=0),
-            stack_bytes=session.stack_bytes,
-            profile=session.profile(samples[0]),
-            outputs=outputs,
-        )
-    )
+        edges = counter.edges
+        stack_bytes = session.stack_bytes
+        profile = session.profile(samples[0])
+        progress.advance()
+    decode = Decoder(board.core, session.emulator.read).instructions
+    return summarise(Run(firmware, board, layers, decode, edges, counts, stack_bytes, profile, outputs))

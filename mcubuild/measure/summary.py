@@ -30,13 +30,25 @@ class Run:
     decode: Decode
     edges: list[Edge]
     """Every way from block to block."""
-    counts: NDArray[np.int64]
-    """How often each edge was taken in each sample: int64 (samples, edges)."""
+    counts: list[NDArray[np.int64]]
+    """How often each edge was taken in each sample: int64 (edges,), shorter where the last ones were not known yet."""
     stack_bytes: int
     profile: Profile
     """One inference, watched."""
     outputs: NDArray[np.int8]
     """int8 (samples, output bytes)."""
+
+    @property
+    def totals(self) -> NDArray[np.int64]:
+        """How often each edge was taken in all samples: int64 (edges,)."""
+        totals = np.zeros(len(self.edges), np.int64)
+        for row in self.counts:
+            totals[: len(row)] += row
+        return totals
+
+    def of_samples(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each sample costs, given the cost of each edge: float64 (samples,)."""
+        return np.array([row @ costs[: len(row)] for row in self.counts])
 
 
 def summarise(run: Run) -> Measurement:
@@ -52,8 +64,8 @@ def summarise(run: Run) -> Measurement:
     costs = zero_wait = cycles = None
     if model is not None:
         costs = _costs(run, model, watched=True)
-        zero_wait = float((run.counts @ _costs(run, model, watched=False)).mean())
-        cycles = _range(run.counts @ costs + stalls)
+        zero_wait = float(run.of_samples(_costs(run, model, watched=False)).mean())
+        cycles = _range(run.of_samples(costs) + stalls)
     layers, outside, functions = _shares(run, lengths, costs)
     return Measurement(
         runner="emulator",
@@ -63,7 +75,7 @@ def summarise(run: Run) -> Measurement:
         else "none: no timing is published of this core",
         uncertainty=model.uncertainty if model else None,
         samples=len(run.counts),
-        instructions=_range(run.counts @ lengths),
+        instructions=_range(run.of_samples(lengths)),
         cycles=cycles,
         zero_wait_cycles=zero_wait,
         latency_ms=cycles.mean / run.board.clock * 1e3 if cycles else None,
@@ -90,15 +102,14 @@ def _costs(run: Run, model: CycleModel, watched: bool) -> NDArray[np.float64]:
         place = places.get(instruction.address)
         return place.memory if place else None
 
-    totals = run.counts.sum(axis=0)
-    return edge_cycles(run.edges, totals, run.decode, lambda: model.pipeline(memory_of), model.history)
+    return edge_cycles(run.edges, run.totals, run.decode, lambda: model.pipeline(memory_of), model.history)
 
 
 def _shares(
     run: Run, lengths: NDArray[np.float64], costs: NDArray[np.float64] | None
 ) -> tuple[tuple[Share, ...], Share, tuple[Share, ...]]:
     """What each layer, the rest, and each function take."""
-    totals, samples = run.counts.sum(axis=0), len(run.counts)
+    totals, samples = run.totals, len(run.counts)
     by_layer: dict[int, list[int]] = defaultdict(list)
     by_function: dict[str, list[int]] = defaultdict(list)
     for index, edge in enumerate(run.edges):

@@ -109,20 +109,20 @@ def test_firmware_that_does_not_follow_the_protocol(build: Build, tmp_path: Path
 
 def test_counter_that_cannot_be_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken.c").write_text("int broken(void) { return undeclared; }\n")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path))
     monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
     with pytest.raises(BuildError, match="cannot be compiled for this machine") as caught:
         native.load("broken")
     assert "undeclared" in str(caught.value)
-    assert list((tmp_path / "cache" / "mcubuild").iterdir()) == []
+    assert list((tmp_path / "hooks").iterdir()) == []
 
 
 def test_counter_is_compiled_once_whoever_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "seven.c").write_text("int seven(void) { return 7; }\n")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path))
     monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
     assert native.load("seven").seven() == 7
-    (library,) = (tmp_path / "cache" / "mcubuild").iterdir()
+    (library,) = (tmp_path / "hooks").iterdir()
     before = library.stat().st_mtime_ns
     native.load.cache_clear()
     assert native.load("seven").seven() == 7

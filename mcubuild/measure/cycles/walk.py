@@ -28,7 +28,7 @@ def edge_cycles(
         counts: int64 (edges,), how often each was taken.
         decode: the instructions of a block.
         pipeline: makes the model of an empty pipeline.
-        history: how many instructions back that model remembers.
+        history: how many instructions back that model remembers; whole blocks are run, as pairs form from their start.
 
     Returns:
         float64 (edges,), cycles.
@@ -56,7 +56,7 @@ def _cost(
         past = _steps(before, block, decode) + past
         block = before
     state = pipeline()
-    _run(state, past[-history:])
+    _run(state, past)
     start = state.time
     _run(state, _steps(edge.before, edge.block, decode))
     return state.time - start
