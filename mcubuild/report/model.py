@@ -128,6 +128,8 @@ class SearchResult(_Part):
     """Random search."""
     evaluated: int
     """Networks that each search evaluated at most."""
+    chosen: str
+    """The method that found the network that was built."""
 
 
 class Report(_Part):

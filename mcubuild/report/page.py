@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.report import architecture, budget, classes, layers, space, training
+from mcubuild.report import architecture, budget, classes, layers, search, space, training
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.model import Report
 from mcubuild.units import format_size, format_time
@@ -127,6 +127,6 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "heat": space.heat_table(table) if table else None,
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
         "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
-        "history_plot": None,
-        "pareto_plot": None,
+        "history_plot": search.history_plot(artifacts.search) if artifacts.search else None,
+        "pareto_plot": search.pareto_plot(artifacts.search) if artifacts.search else None,
     }

@@ -6,6 +6,7 @@ Positions are percentages, so that one SVG fills a phone's or a desktop's width 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -134,3 +135,11 @@ def linear(
     spread = (high - low) or abs(high) or 1.0
     low, high = (0.0 if zero else low - room * spread), min(high + room * spread, most)
     return Axis(low, high, title, tuple((tick, text(tick)) for tick in nice_ticks(low, high, count)))
+
+
+def stairs(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The corners of a line that keeps the value of each point until the next."""
+    corners = list(points[:1])
+    for (_, before), (x, y) in pairwise(points):
+        corners += [(x, before), (x, y)]
+    return corners

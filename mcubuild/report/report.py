@@ -175,4 +175,13 @@ def _network(artifacts: Artifacts) -> Network:
 
 
 def _search(artifacts: Artifacts) -> SearchResult | None:
-    return None
+    if artifacts.search is None:
+        return None
+    found: Mapping[str, list[dict[str, Any]]] = artifacts.search["evaluations"]
+    best = {method: max(one["accuracy"] for one in evaluations) for method, evaluations in found.items() if evaluations}
+    return SearchResult(
+        evolution=best.get("evolution"),
+        random=best.get("random"),
+        evaluated=max(len(evaluations) for evaluations in found.values()),
+        chosen=artifacts.search["chosen"]["method"],
+    )

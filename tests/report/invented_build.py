@@ -26,6 +26,9 @@ def write_build(folder: Path, *, seed: int = 3) -> None:
     _write(folder, "arch.json", arch.to_json())
     _write(folder, "space.json", SPACE.to_json())
     _write(folder, "space_table.json", _space_table(rng))
+    _write(folder, "supernet_log.json", _log(rng, 25, largest=0.98, smallest=0.95))
+    _write(folder, "finetune_log.json", _log(rng, 15, start=0.9, val=0.985))
+    _write(folder, "search.json", _search(rng))
     _write(folder, "sizes.json", _sizes(plan))
     _write(folder, "measure.json", _measure(plan, rng))
 
@@ -207,3 +210,36 @@ def _space_table(rng: np.random.Generator) -> dict[str, Any]:
     fitting = [row for row in rows if row["share"] >= 0.1]
     best = max(fitting, key=lambda row: (row["macs"]["p80"], row["resolution"]))
     return {"winner": best["name"], "spaces": rows}
+
+
+def _log(rng: np.random.Generator, epochs: int, start: float = 0.1, **ends: float) -> list[dict[str, float]]:
+    log = []
+    for epoch in range(epochs):
+        gone = 1 - np.exp(-5 * (epoch + 1) / epochs)
+        entry = {"loss": 2.3 - 1.7 * gone, "train_accuracy": start + (0.97 - start) * gone}
+        for name, end in ends.items():
+            key = "val_accuracy" if name == "val" else f"val_accuracy_{name}"
+            entry[key] = float(np.clip(start + (end - start) * gone + rng.normal(0, 0.01), 0, 1))
+        log.append({key: float(value) for key, value in entry.items()})
+    return log
+
+
+def _search(rng: np.random.Generator) -> dict[str, Any]:
+    evaluations: dict[str, list[dict[str, Any]]] = {"evolution": [], "random": []}
+    for method, gain in (("evolution", 0.0025), ("random", 0.0)):
+        for generation in range(9):
+            for _ in range(32):
+                latency = float(rng.uniform(0.018, 0.046))
+                accuracy = 0.93 + 0.8 * (latency - 0.018) + gain * generation + float(rng.normal(0, 0.008))
+                evaluations[method].append(
+                    {"key": "3x4/5x6", "generation": generation, "accuracy": round(min(accuracy, 1) * 237) / 237,
+                     "loss": 0.2, "macs": round(5e7 * latency), "sram": 13000, "flash": 250_000,
+                     "cycles": round(1e8 * latency), "latency": latency}
+                )  # fmt: skip
+    best = max(evaluations["evolution"], key=lambda one: one["accuracy"])
+    return {
+        "limits": {"sram": 128 << 10, "flash": 512 << 10, "latency": 0.05},
+        "chosen": {"method": "evolution", **best},
+        "best_by_generation": {},
+        "evaluations": evaluations,
+    }

@@ -11,6 +11,7 @@ from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
+from mcubuild.report.search import history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_table
 from mcubuild.report.training import plots
 
@@ -170,6 +171,21 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
     assert wide[0] is None and narrow[0] is None
     assert wide[1] is not None and not wide[1].competes and not wide[1].best and wide[1].text == "3"
     assert narrow[1] is not None and narrow[1].competes and narrow[1].best and narrow[1].heat == pytest.approx(2 / 3)
+
+
+def test_best_so_far_and_the_frontier() -> None:
+    def one(latency: float, accuracy: float) -> dict[str, float]:
+        return {"latency": latency, "accuracy": accuracy, "macs": 1e6}
+
+    found = {"evolution": [one(0.01, 0.5), one(0.03, 0.4), one(0.02, 0.7)], "random": []}
+    search = {"evaluations": found, "chosen": one(0.02, 0.7), "limits": {"latency": 0.04}}
+    history = history_plot(search)
+    assert [list(curve.points) for curve in history.curves] == [[(1, 50), (2, 50), (2, 50), (3, 50), (3, 70)]]
+    plot = pareto_plot(search)
+    assert list(plot.curves[0].points) == [(10, 50), (20, 50), (20, 70)]
+    assert [rule.value for rule in plot.rules] == [40]
+    assert not pareto_plot({**search, "limits": {"latency": 1}}).rules
+    assert not pareto_plot({**search, "limits": {"latency": None}}).rules
 
 
 def test_training_curves_name_what_the_log_names() -> None:

@@ -183,6 +183,22 @@ def test_stages_that_a_build_does_not_have_are_left_out(build: Path, missing: st
     Structure(html)
 
 
+@pytest.mark.parametrize("method", ["evolution", "random"])
+def test_a_search_with_one_method(build: Path, method: str) -> None:
+    search = json.loads((build / "search.json").read_text())
+    edit(build, "search.json", evaluations={method: search["evaluations"][method]})
+    report, html = make(build)
+    other = {"evolution": "random", "random": "evolution"}[method]
+    assert report["search"][other] is None and report["search"][method] > 0.9
+    assert "best so far" in Structure(html).text
+
+
+def test_no_fine_tuning(build: Path) -> None:
+    (build / "finetune_log.json").write_text("[]")
+    _, html = make(build)
+    assert "Fine-tuning" not in html and "Super network" in html
+
+
 def test_a_network_that_was_not_searched_for(build: Path) -> None:
     for name in ("arch", "space", "space_table", "supernet_log", "search", "finetune_log"):
         (build / f"{name}.json").unlink()

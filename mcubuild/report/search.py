@@ -1,0 +1,78 @@
+"""The search: how fast each method found good networks, and accuracy against latency of all that were looked at."""
+
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import Any
+
+from mcubuild.report.plot import Axis, Curve, Dot, Plot, Rule, linear, stairs
+from mcubuild.units import format_time
+
+METHODS = {"evolution": "evolution", "random": "random search"}
+"""In the order in which they are drawn, the last on top; a search may lack one."""
+NEAR = 1.5
+"""A latency limit beyond this many times the slowest network is not drawn: it would squeeze all points to the left."""
+
+
+def _methods(search: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    return {method: search["evaluations"][method] for method in METHODS if search["evaluations"].get(method)}
+
+
+def history_plot(search: Mapping[str, Any]) -> Plot:
+    """The best network so far against the number of networks, over dots for each network."""
+    methods = _methods(search)
+    curves, dots = [], []
+    for method, evaluations in methods.items():
+        accuracies = [100 * evaluation["accuracy"] for evaluation in evaluations]
+        curves.append(Curve(stairs(list(enumerate(accumulate(accuracies, max), start=1))), method))
+        dots += [Dot(number, y, f"{method} pale", radius=2) for number, y in enumerate(accuracies, start=1)]
+    count = max(len(evaluations) for evaluations in methods.values())
+    return Plot(
+        name="Best accuracy so far of each search method",
+        x=linear([count], "networks evaluated", "{:g}".format, zero=True, room=0),
+        y=linear([dot.y for dot in dots], "validation accuracy, %", "{:g}".format, most=100),
+        curves=curves,
+        dots=dots,
+        legend=tuple((method, f"{METHODS[method]}: best so far") for method in methods),
+        height=280,
+    )
+
+
+def pareto_plot(search: Mapping[str, Any]) -> Plot:
+    """Accuracy against estimated latency, the networks that no other beats in both connected, the chosen one ringed."""
+    methods, chosen, limit = _methods(search), search["chosen"], search["limits"]["latency"]
+    everything = [(1e3 * one["latency"], 100 * one["accuracy"]) for found in methods.values() for one in found]
+    dots = [
+        Dot(1e3 * one["latency"], 100 * one["accuracy"], method, _hint(method, one), 3)
+        for method, evaluations in methods.items()
+        for one in evaluations
+    ]
+    dots.append(Dot(1e3 * chosen["latency"], 100 * chosen["accuracy"], "ring", _hint("chosen", chosen), 8))
+    slowest = max(x for x, _ in everything)
+    limits = [1e3 * limit] if limit is not None and 1e3 * limit <= NEAR * slowest else []
+    axis = linear([*(x for x, _ in everything), *limits], "estimated latency, ms", "{:g}".format)
+    return Plot(
+        name="Accuracy against latency of the networks that the search evaluated",
+        x=Axis(max(axis.low, 0), axis.high, axis.title, axis.ticks),
+        y=linear([y for _, y in everything], "validation accuracy, %", "{:g}".format, most=100.5),
+        curves=[Curve(stairs(frontier(everything)), "chosen")],
+        dots=dots,
+        rules=[Rule(value, f"limit {format_time(value / 1e3)}", vertical=True) for value in limits],
+        legend=(*((method, METHODS[method]) for method in methods), ("ring", "built")),
+        height=280,
+        key="dot",
+    )
+
+
+def frontier(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The (latency, accuracy) points that are more accurate than every faster one, by latency."""
+    best: list[tuple[float, float]] = []
+    for latency, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not best or accuracy > best[-1][1]:
+            best.append((latency, accuracy))
+    return best
+
+
+def _hint(method: str, one: Mapping[str, Any]) -> str:
+    return (
+        f"{method}: {100 * one['accuracy']:.1f} %, {format_time(one['latency'])}, {one['macs'] / 1e6:.2f} million MACs"
+    )
