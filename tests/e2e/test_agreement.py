@@ -1,0 +1,127 @@
+"""One arithmetic: the reference executor, the generated C on this machine and the emulated ELF agree in every bit.
+
+So accuracy measured by the executor is the board's accuracy.
+"""
+
+import ctypes
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcubuild import ROOT
+from mcubuild.board import read_board
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.planner import Plan, plan
+from mcubuild.ir.executor import run
+from mcubuild.ir.files import read_graph
+from mcubuild.ir.graph import Graph
+from mcubuild.measure.runner import measure
+from mcubuild.quant.quantize import quantize
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.measure import MeasureSettings
+from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.toolchain.compile import host_library
+from tests.ir.tflite_reader import read_tflite
+from tests.networks import random_inputs, random_network
+from tests.quant.networks import random_network as random_float_network
+from tests.quant.networks import random_samples, write_weights
+from tests.toolchain.building import build
+
+Int8 = NDArray[np.int8]
+
+MODELS = ROOT.parent / "shared" / "models"
+BOARDS = ("stm32f412", "stm32f746")
+TOOLCHAINS = ("zig", "gcc")
+LEVELS = ("O2", "Os", "O3")
+
+# Every seed with another mix of weights, core, compiler and optimisation level.
+QUICK = range(20)
+THOROUGH = range(20, 60)
+
+
+def on_host(graph: Graph, place: Plan, folder: Path, inputs: Int8) -> Int8:
+    """Outputs (N, bytes) of the C, compiled for this machine."""
+    call = ctypes.CDLL(str(host_library(folder, folder))).model_run
+    source, target = (place.activations[name] for name in (graph.inputs[0], graph.outputs[0]))
+    arena = np.zeros(place.arena, np.int8)
+    outputs = []
+    for sample in inputs:
+        arena[source.offset : source.offset + source.nbytes] = sample.ravel()
+        call(arena.ctypes.data_as(ctypes.c_void_p))
+        outputs.append(arena[target.offset : target.offset + target.nbytes].copy())
+    return np.array(outputs)
+
+
+def check(
+    graph: Graph, inputs: Int8, folder: Path, board: str = "stm32f746", toolchain: str = "zig", optimize: str = "O2"
+) -> Int8:
+    """Compare all three on ``inputs``; the outputs."""
+    if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    expected = run(graph, inputs)
+    flat = expected.reshape(len(inputs), -1)
+    target, settings = read_board(board), EngineSettings()
+    firmware = FirmwareSettings.model_validate({"toolchain": toolchain, "optimize": optimize})
+    place = plan(graph, settings)
+    code = folder / "c"
+    code.mkdir()
+    generate(graph, place, target, settings, code, stack=firmware.stack)
+    np.testing.assert_array_equal(on_host(graph, place, code, inputs), flat, "C on this machine")
+    elf = build(code, target, firmware) / "firmware.elf"
+    measured = measure(elf, target, MeasureSettings(), inputs, [])
+    np.testing.assert_array_equal(measured.outputs, flat, "ELF in the emulator")
+    return expected
+
+
+def check_random(seed: int, folder: Path) -> None:
+    graph = random_network(seed, bits=8 if seed % 3 else 4)
+    outputs = check(
+        graph,
+        random_inputs(graph, 6, seed),
+        folder,
+        BOARDS[seed % 2],
+        TOOLCHAINS[seed // 2 % 2],
+        LEVELS[seed // 4 % 3],
+    )
+    assert len(np.unique(outputs)) > 1, "outputs that are all the same would agree whatever is wrong"
+
+
+@pytest.mark.parametrize("seed", QUICK)
+def test_random_networks(tmp_path: Path, seed: int) -> None:
+    check_random(seed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", THOROUGH)
+def test_many_random_networks(tmp_path: Path, seed: int) -> None:
+    check_random(seed, tmp_path)
+
+
+@pytest.mark.parametrize("bits", [8, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_network_of_the_search_space(tmp_path: Path, bits: int) -> None:
+    """From float weights over quantisation and files, as in the pipeline."""
+    arch, network = random_float_network(11)
+    weights = write_weights(network, tmp_path / "w.safetensors")
+    quantize(arch, weights, random_samples(1, 40), QuantizeSettings(samples=32), bits=bits, out=tmp_path)
+    graph = read_graph(tmp_path)
+    check(graph, random_inputs(graph, 4), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")
+@pytest.mark.parametrize("name", ["kws", "resnet", "vww96", "ad01"])
+def test_mlperf_tiny(tmp_path: Path, name: str) -> None:
+    """Networks that nobody here made; the first sample's last tensor before the softmax is that of LiteRT."""
+    graph = read_tflite(MODELS / f"{name}.tflite")
+    inputs = np.load(MODELS / f"{name}_in.npy")[:2]
+    outputs = check(graph, inputs.reshape(2, *graph.tensor(graph.inputs[0]).shape[1:]), tmp_path)
+    if name == "ad01":  # where LiteRT rounds once and TensorFlow Lite Micro twice
+        expected = np.load(MODELS / "ad01_out_tflm.npy")[:2]
+    else:
+        taps = np.load(MODELS / f"{name}_taps_seed1.npz")
+        expected = taps[next(key for key in taps if key.endswith(graph.outputs[0]))]
+    np.testing.assert_array_equal(outputs[: len(expected)].reshape(expected.shape), expected)
