@@ -4,7 +4,7 @@ The base space is that of ProxylessNAS and once-for-all which MCUNet scales (arX
 first block without expansion, and six stages of inverted bottlenecks with a choice of depth, kernel and expansion.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -90,7 +90,7 @@ class Space:
 
     @cached_property
     def options(self) -> tuple[tuple[int, ...], ...]:
-        """Of every choice: for each stage its depths, then kernels and expansions of as many blocks as it may have."""
+        """What each gene may be: for each stage its depth, then kernel and expansion of each block it may have."""
         options: list[tuple[int, ...]] = []
         for depths, kernels in zip(DEPTHS, self.kernels, strict=True):
             options.append(depths)
@@ -147,27 +147,44 @@ def _parse_block(text: str) -> Choice:
     return int(kernel), int(expansion)
 
 
-def draw(space: Space, rng: np.random.Generator) -> Arch:
-    """A random network: every depth, kernel and expansion uniform."""
-    options = space.options
-    picks = rng.integers([len(choices) for choices in options]).tolist()
-    chosen = iter([choices[index] for choices, index in zip(options, picks, strict=True)])
+def to_genes(arch: Arch, filler: Sequence[int]) -> list[int]:
+    """``arch`` as one value for each of ``space.options``; those of blocks that it does not have are the filler's."""
+    genes = list(filler)
+    position = 0
+    for stage, depths in zip(arch.stages, DEPTHS, strict=True):
+        own = [len(stage), *(value for choice in stage for value in choice)]
+        genes[position : position + len(own)] = own
+        position += 1 + 2 * max(depths)
+    return genes
+
+
+def from_genes(space: Space, genes: Sequence[int]) -> Arch:
+    """The network that ``genes`` describe; those of blocks beyond a stage's depth do not matter."""
     stages = []
+    position = 0
     for depths in DEPTHS:
-        depth = next(chosen)
-        stages.append(tuple((next(chosen), next(chosen)) for _ in range(max(depths)))[:depth])
+        own = genes[position + 1 : position + 1 + 2 * genes[position]]
+        stages.append(tuple(zip(own[::2], own[1::2], strict=True)))
+        position += 1 + 2 * max(depths)
     return Arch(space, tuple(stages))
 
 
 def smallest(space: Space) -> Arch:
     """The network with the fewest blocks, smallest kernels and expansions."""
-    return Arch(space, tuple(_uniform(space, stage, min, min(depths)) for stage, depths in enumerate(DEPTHS)))
+    return from_genes(space, [min(options) for options in space.options])
 
 
 def largest(space: Space) -> Arch:
     """The network with the most blocks, largest kernels and expansions: it holds the weights of all others."""
-    return Arch(space, tuple(_uniform(space, stage, max, max(depths)) for stage, depths in enumerate(DEPTHS)))
+    return from_genes(space, [max(options) for options in space.options])
 
 
-def _uniform(space: Space, stage: int, extreme: Callable[[Sequence[int]], int], depth: int) -> Stage:
-    return tuple((extreme(space.kernels[stage][index]), extreme(EXPANSIONS)) for index in range(depth))
+def draw_genes(space: Space, rng: np.random.Generator) -> list[int]:
+    """Random genes, each uniform."""
+    picks = rng.integers([len(options) for options in space.options]).tolist()
+    return [options[index] for options, index in zip(space.options, picks, strict=True)]
+
+
+def draw(space: Space, rng: np.random.Generator) -> Arch:
+    """A random network: every depth, kernel and expansion uniform."""
+    return from_genes(space, draw_genes(space, rng))

@@ -1,19 +1,21 @@
-"""The chosen network trained on its own, from the weights that it inherits from the super network."""
+"""Training of the chosen network alone, from its inherited weights."""
 
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import save_file
+from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batches
 from mcubuild.nas.files import write_json
-from mcubuild.nas.supernet import read_supernet
+from mcubuild.nas.network import Network
+from mcubuild.nas.supernet import SuperNetwork, read_supernet
 from mcubuild.nas.training import (
-    LABEL_SMOOTHING,
     Entry,
     calibrate,
     distillation_loss,
@@ -25,9 +27,6 @@ from mcubuild.nas.training import (
 )
 from mcubuild.progress import Bar
 from mcubuild.spec.finetune import FinetuneSettings
-
-TEACHING = 0.5
-"""Share of the loss that is distillation from the super network's largest network; the labels have the rest."""
 
 
 def finetune(
@@ -41,15 +40,15 @@ def finetune(
     out: Path,
     work: Path,
 ) -> None:
-    """Train ``arch`` further; write weights.safetensors and finetune_log.json to ``out``.
+    """Train the network ``arch``; write weights.safetensors (state of ``build_network(arch)``) and finetune_log.json.
 
     Args:
-        arch: the chosen network.
-        supernet: weights of the super network.
+        arch: the network.
+        supernet: weights of the super network that it is from; its largest network is the teacher.
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: epochs, batch, learning rate.
-        seed: of the order and shifts of the samples.
+        seed: of the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
     """
@@ -61,39 +60,54 @@ def finetune(
         optimiser = sgd(network)
         steps = steps_per_epoch(len(train), settings.batch)
 
-        @torch.no_grad()
-        def teach(images: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = teacher(images)
-            return logits
-
         def run(epoch: int, progress: Bar) -> Entry:
-            rng = np.random.default_rng([seed, epoch])
-            losses, correct = [], 0
             network.train()
-            for step, (images, labels) in enumerate(training_batches(train, settings.batch, rng)):
+            losses, correct, seen = [], 0, 0
+            batches = training_batches(train, settings.batch, np.random.default_rng([seed, epoch]))
+            for step, (images, labels) in enumerate(batches):
                 set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, settings.epochs * steps)
-                taught = executor.submit(teach, images)
-                logits = network(images)
-                labelled = F.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING)
-                loss = (1 - TEACHING) * labelled + TEACHING * distillation_loss(logits, taught.result())
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                losses.append(loss.item())
-                right = int((logits.argmax(dim=1) == labels).sum())
+                loss, right = _step(network, teacher, optimiser, images, labels, executor)
+                losses.append(loss)
                 correct += right
-                progress.advance(loss=losses[-1], accuracy=right / len(labels))
+                seen += len(labels)
+                progress.advance(loss=loss, accuracy=right / len(labels))
             network.eval()
+            accuracy, val_loss = evaluate(network, val)
             return {
                 "loss": float(np.mean(losses)),
-                "train_accuracy": correct / (steps * len(labels)),
-                "val_accuracy": evaluate(network, val)[0],
+                "train_accuracy": correct / seen,
+                "val_accuracy": accuracy,
+                "val_loss": val_loss,
             }
 
-        log = epochs("fine-tune", settings.epochs, steps, work, {"network": network, "optimiser": optimiser}, run)
+        log = epochs("finetune", settings.epochs, steps, work, {"network": network, "optimiser": optimiser}, run)
         calibrate(network, train)
         out.mkdir(parents=True, exist_ok=True)
         save_file(
             {name: value.contiguous() for name, value in network.state_dict().items()}, out / "weights.safetensors"
         )
         write_json(log, out / "finetune_log.json")
+
+
+def _step(
+    network: Network,
+    teacher: SuperNetwork,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    executor: Executor,
+) -> tuple[float, int]:
+    """One update towards labels and teacher in equal parts; the loss and the number of correct answers."""
+
+    @torch.no_grad()
+    def teach() -> Tensor:
+        logits: Tensor = teacher(images)
+        return logits
+
+    taught = executor.submit(teach)
+    optimiser.zero_grad(set_to_none=True)
+    logits = network(images)
+    loss = (F.cross_entropy(logits, labels) + distillation_loss(logits, taught.result())) / 2
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return loss.item(), int((logits.argmax(dim=1) == labels).sum())

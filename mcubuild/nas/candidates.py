@@ -1,0 +1,123 @@
+"""Networks of a space that keep within the limits: drawn at random, mutated, crossed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcubuild.engine.footprint import Footprint
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import Arch, Space, draw, draw_genes, from_genes, smallest, to_genes
+from mcubuild.nas.footprints import Footprints
+from mcubuild.units import format_size, format_time
+
+_ATTEMPTS = 50
+"""Proposals that are made afresh before the last one is made smaller instead."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the firmware may use."""
+
+    sram: int
+    """Bytes of RAM, stack included."""
+    flash: int
+    """Bytes of Flash."""
+    latency: float | None
+    """Seconds an inference; None: any."""
+
+
+class Candidates:
+    """Proposes networks of a space within limits."""
+
+    def __init__(self, space: Space, footprints: Footprints, limits: Limits) -> None:
+        """Check that there is such a network.
+
+        Raises:
+            BuildError: even the smallest network of the space is above a limit.
+        """
+        self.space = space
+        self._footprints = footprints
+        self._limits = limits
+        least = smallest(space)
+        broken = self._broken(footprints.of(least))
+        if broken:
+            raise BuildError(
+                f"budget: no network of the search space {space.name} fits: the smallest needs {', '.join(broken)}. "
+                f"Raise the budget, or allow smaller networks in space.widths and space.resolutions."
+            )
+
+    def footprint(self, arch: Arch) -> Footprint:
+        """What ``arch`` needs."""
+        return self._footprints.of(arch)
+
+    def latency(self, arch: Arch) -> float:
+        """Seconds of one inference, estimated."""
+        return self._footprints.latency(self._footprints.of(arch))
+
+    def fits(self, arch: Arch) -> bool:
+        """Whether ``arch`` keeps within every limit."""
+        return not self._broken(self._footprints.of(arch))
+
+    def _broken(self, footprint: Footprint) -> list[str]:
+        limits, latency = self._limits, self._footprints.latency(footprint)
+        broken = []
+        if footprint.sram > limits.sram:
+            broken.append(f"{format_size(footprint.sram)} SRAM (budget.sram is {format_size(limits.sram)})")
+        if footprint.flash > limits.flash:
+            broken.append(f"{format_size(footprint.flash)} Flash (budget.flash is {format_size(limits.flash)})")
+        if limits.latency is not None and latency > limits.latency:
+            broken.append(f"{format_time(latency)} (budget.latency is {format_time(limits.latency)})")
+        return broken
+
+    def draw(self, rng: np.random.Generator) -> Arch:
+        """A random network."""
+        return self._within_limits(lambda: draw(self.space, rng), rng)
+
+    def mutate(self, parent: Arch, rate: float, rng: np.random.Generator) -> Arch:
+        """``parent`` with each depth, kernel and expansion drawn afresh with probability ``rate``."""
+        return self._within_limits(lambda: _mutate(parent, rate, rng), rng)
+
+    def cross(self, one: Arch, other: Arch, rng: np.random.Generator) -> Arch:
+        """A child that has each depth, kernel and expansion from one of the two parents."""
+        return self._within_limits(lambda: _cross(one, other, rng), rng)
+
+    def _within_limits(self, propose: Callable[[], Arch], rng: np.random.Generator) -> Arch:
+        """The first proposal that fits; if none of many does, the last one, made smaller at random until it fits."""
+        for _ in range(_ATTEMPTS):
+            arch = propose()
+            if self.fits(arch):
+                return arch
+        while not self.fits(arch):
+            variants = _smaller(arch)
+            arch = variants[int(rng.integers(len(variants)))]
+        return arch
+
+
+def _mutate(parent: Arch, rate: float, rng: np.random.Generator) -> Arch:
+    fresh = draw_genes(parent.space, rng)
+    return from_genes(parent.space, _mix(fresh, to_genes(parent, fresh), rate, rng))
+
+
+def _cross(one: Arch, other: Arch, rng: np.random.Generator) -> Arch:
+    # What one parent lacks, the other may have.
+    left = to_genes(one, to_genes(other, draw_genes(one.space, rng)))
+    return from_genes(one.space, _mix(left, to_genes(other, left), 0.5, rng))
+
+
+def _mix(one: Sequence[int], other: Sequence[int], rate: float, rng: np.random.Generator) -> list[int]:
+    """Each gene of ``one`` with probability ``rate``, else of ``other``."""
+    chosen = (rng.random(len(one)) < rate).tolist()
+    return [a if first else b for a, b, first in zip(one, other, chosen, strict=True)]
+
+
+def _smaller(arch: Arch) -> list[Arch]:
+    """Every network with one choice one step smaller."""
+    options = arch.space.options
+    genes = to_genes(arch, [min(values) for values in options])
+    variants = []
+    for position, (values, gene) in enumerate(zip(options, genes, strict=True)):
+        below = [value for value in values if value < gene]
+        if below:
+            variants.append(from_genes(arch.space, [*genes[:position], max(below), *genes[position + 1 :]]))
+    return variants
