@@ -172,7 +172,8 @@ def classify(decoded: Any) -> Instruction:
     conditional = decoded.cc not in (arm.ARM_CC_INVALID, arm.ARM_CC_AL) and kind is not Kind.IT
     if operation in _READ_CARRY or (conditional and kind is not Kind.BRANCH):
         sources.add(FLAGS)
-    if decoded.update_flags or kind is Kind.COMPARE or operation == "fmstat":
+    without_flags = operation in _READ_CARRY and not decoded.mnemonic.startswith(f"{operation}s")  # capstone says else
+    if (decoded.update_flags and not without_flags) or kind is Kind.COMPARE or operation == "fmstat":
         results.add(FLAGS)
     return Instruction(
         address=decoded.address,

@@ -58,8 +58,10 @@ class _State(ctypes.Structure):
 class Accesses:
     """What one instruction did in the inference."""
 
-    stalls: int
-    """Cycles waited for its fetch and its data."""
+    fetch_stalls: int
+    """Cycles waited for the instruction."""
+    data_stalls: int
+    """Cycles waited for its data."""
     unaligned: int
     """How often it accessed an address that is not a multiple of the access's size."""
     memory: str
@@ -130,7 +132,7 @@ class Profiler:
         places = {}
         for address, fetch, data, unaligned, mask in seen.tolist():
             memory = "+".join(name for bit, name in enumerate(names) if mask >> bit & 1)
-            places[address] = Accesses(fetch + data, unaligned, memory)
+            places[address] = Accesses(fetch, data, unaligned, memory)
         return Profile(places, np.roll(self._layer_stalls.sum(axis=0), -1).astype(np.int64), self._system.description)
 
 

@@ -117,7 +117,7 @@ def _shares(
         by_function[run.firmware.function_at(edge.block.start)].append(index)
     waits: dict[str, int] = defaultdict(int)
     for address, place in run.profile.places.items():
-        waits[run.firmware.function_at(address)] += place.stalls
+        waits[run.firmware.function_at(address)] += place.fetch_stalls + place.data_stalls
 
     def share(name: str, edges: list[int], waited: int) -> Share:
         cycles = float(totals[edges] @ costs[edges]) / samples + waited if costs is not None else None
