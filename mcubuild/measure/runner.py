@@ -62,8 +62,8 @@ def measure(
         for index, sample in enumerate(samples):
             outputs[index] = session.infer(sample, f"on sample {index}")
             after = counter.counts
-            before.resize(after.shape)
-            row = after - before
+            row = after.copy()
+            row[: len(before)] -= before
             counts.append(rows.setdefault(row.tobytes(), row))
             before = after
             progress.advance()
