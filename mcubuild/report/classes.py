@@ -13,6 +13,8 @@ from mcubuild.report.plot import Axis, Curve, Dot, Label, Plot, linear
 MATRIX_CLASSES = 20
 """Above that a matrix is unreadable, and only the most frequent confusions are listed."""
 CONFUSIONS = 10
+LARGEST_PICTURE = 160
+"""Pixels of an embedded sample's longer side."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Mistake:
     truth: float
     """Softmax probability of the right class, 0 ... 1."""
     image: str
-    """PNG as a data URI, one pixel a pixel."""
+    """PNG as a data URI, one pixel a pixel, or smaller where it would be large."""
 
 
 def confusion_matrix(true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -132,8 +134,10 @@ def mistakes(
 def _png(image: NDArray[np.uint8]) -> str:
     from PIL import Image
 
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    picture.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    picture.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

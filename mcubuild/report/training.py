@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 
-STYLES = ("largest", "smallest", "macs dashed", "code dashed")
+STYLES = {"val_accuracy_largest": "largest", "val_accuracy_smallest": "smallest", "val_accuracy": "largest"}
+"""By the figure's name in the log; others are dashed."""
 
 
 def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
@@ -19,8 +20,8 @@ def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
             name="Accuracy after each epoch",
             x=Axis(0, count, "", ticks),
             y=linear([y for points in series.values() for _, y in points], "accuracy, %", "{:g}".format, most=100),
-            curves=[Curve(points, style) for points, style in zip(series.values(), STYLES, strict=False)],
-            legend=tuple((style, _title(key)) for key, style in zip(series, STYLES, strict=False)),
+            curves=[Curve(points, _style(key)) for key, points in series.items()],
+            legend=tuple((_style(key), _title(key)) for key in series),
             height=200,
         ),
         Plot(
@@ -31,6 +32,10 @@ def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
             height=90,
         ),
     ]
+
+
+def _style(key: str) -> str:
+    return STYLES.get(key, "training dashed")
 
 
 def _title(key: str) -> str:

@@ -59,7 +59,9 @@ def _over(title: str, line: Limit) -> str:
     )
 
 
-def cautions(budget: BudgetLines, uncertainty: float | None, samples: int, available: int) -> list[str]:
+def cautions(
+    budget: BudgetLines, *, uncertainty: float | None, samples: int, available: int, promised: int, linked: int
+) -> list[str]:
     """Why to read some figures with care.
 
     Args:
@@ -67,6 +69,8 @@ def cautions(budget: BudgetLines, uncertainty: float | None, samples: int, avail
         uncertainty: of the latency, relative.
         samples: samples that the firmware classified.
         available: samples of the test split.
+        promised: bytes of RAM that the planner promised, with the reserved stack.
+        linked: bytes of RAM that the linker gave, with the reserved stack.
     """
     found = []
     latency = budget.latency
@@ -79,4 +83,6 @@ def cautions(budget: BudgetLines, uncertainty: float | None, samples: int, avail
             )
     if samples < available:
         found.append(f"The firmware classified {samples} of the {available} test samples")
+    if promised != linked:
+        found.append(f"The memory planner promised {promised} B SRAM, the linked firmware takes {linked} B")
     return found

@@ -144,6 +144,19 @@ def test_colour_pictures_stay_in_colour() -> None:
     assert np.array_equal(np.asarray(picture), images[0])
 
 
+def test_large_pictures_are_embedded_smaller() -> None:
+    (mistake,) = classes.mistakes(
+        np.array([[1, 0]], np.int8),
+        np.zeros((1, 300, 400, 3), np.uint8),
+        np.array([1]),
+        np.array([0]),
+        "ab",
+        scale=1,
+        count=5,
+    )
+    assert Image.open(io.BytesIO(base64.b64decode(mistake.image.split(",")[1]))).size == (160, 120)
+
+
 def test_wilson_interval() -> None:
     # E. B. Wilson's interval as in Brown, Cai and DasGupta, Statistical Science 16 (2001).
     assert classes.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)

@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 
 from mcubuild.report import verdict
 from mcubuild.report.model import BudgetLines
 
-PASSING = {"stack": 400, "stack_reserved": 2048, "mismatches": 0, "samples": 360}
+PASSING: dict[str, Any] = {"stack": 400, "stack_reserved": 2048, "mismatches": 0, "samples": 360}
 
 
 def lines(
@@ -59,16 +61,23 @@ def test_predictions_that_differ_from_the_reference() -> None:
     assert "3 of 360 samples" in reason
 
 
+CLEAN: dict[str, Any] = {"uncertainty": 0.2, "samples": 360, "available": 360, "promised": 5000, "linked": 5000}
+
+
 def test_a_latency_limit_inside_the_uncertainty_is_cautioned() -> None:
-    (caution,) = verdict.cautions(lines(latency=90), 0.2, 360, 360)
+    (caution,) = verdict.cautions(lines(latency=90), **CLEAN)
     assert "72.0 ms to 108.0 ms" in caution
-    assert verdict.cautions(lines(latency=50), 0.2, 360, 360) == []
-    assert verdict.cautions(lines(latency=50), None, 360, 360) == []
+    assert verdict.cautions(lines(latency=50), **CLEAN) == []
+    assert verdict.cautions(lines(latency=90), **{**CLEAN, "uncertainty": None}) == []
     # Also where the model says that the limit is broken.
-    assert verdict.cautions(lines(latency=110), 0.2, 360, 360)
+    assert verdict.cautions(lines(latency=110), **CLEAN)
 
 
 def test_a_part_of_the_test_split_is_cautioned() -> None:
-    assert verdict.cautions(lines(latency=50), None, 100, 360) == [
-        "The firmware classified 100 of the 360 test samples"
-    ]
+    (caution,) = verdict.cautions(lines(latency=50), **{**CLEAN, "samples": 100})
+    assert caution == "The firmware classified 100 of the 360 test samples"
+
+
+def test_a_broken_promise_of_the_planner_is_cautioned() -> None:
+    (caution,) = verdict.cautions(lines(latency=50), **{**CLEAN, "linked": 5032})
+    assert "promised 5000 B SRAM, the linked firmware takes 5032 B" in caution
