@@ -158,7 +158,7 @@ def accuracy_plot(steps: Sequence[tuple[str, float, int]]) -> Plot:
         y = count - number - 0.5
         curves.append(Curve(((low, y), (high, y)), "int8"))
         dots.append(Dot(share, y, "int8", f"{title}: {share:.2f} %, 95 % interval {low:.1f} to {high:.1f} %", 6))
-        labels.append(Label(share, y, f"{share:.2f} %", dy=-11))
+        labels.append(Label(share, y, f"{share:.2f} %"))
     return Plot(
         name="Accuracy from floating point to the device",
         x=linear([end for row in rows for end in row[2]], "test accuracy, %", "{:g}".format, most=100),

@@ -1,4 +1,4 @@
-"""The network layer by layer: memory, time and Flash over the same horizontal axis, and the blocks the layers form."""
+"""The network layer by layer: memory, time and Flash over the same horizontal axis."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,16 +115,18 @@ def by_kind(layers: Iterable[Layer]) -> list[Kind]:
     groups: dict[str, list[Layer]] = defaultdict(list)
     for layer in layers:
         groups[layer.kind].append(layer)
-    everything = [layer for group in groups.values() for layer in group]
-    cycles, macs = sum(x.cycles for x in everything), sum(x.macs for x in everything)
-    kinds = []
-    for kind, group in groups.items():
-        own, work = sum(x.cycles for x in group), sum(x.macs for x in group)
-        kinds.append(
-            Kind(
-                KINDS.get(kind, kind), len(group), own / (cycles or 1), work / (macs or 1), own / work if work else None
-            )
+    cycles = {kind: sum(layer.cycles for layer in group) for kind, group in groups.items()}
+    macs = {kind: sum(layer.macs for layer in group) for kind, group in groups.items()}
+    kinds = [
+        Kind(
+            title=KINDS.get(kind, kind),
+            count=len(group),
+            cycles=cycles[kind] / (sum(cycles.values()) or 1),
+            macs=macs[kind] / (sum(macs.values()) or 1),
+            per_mac=cycles[kind] / macs[kind] if macs[kind] else None,
         )
+        for kind, group in groups.items()
+    ]
     return sorted(kinds, key=lambda kind: (-kind.cycles, kind.title))
 
 
@@ -139,7 +141,7 @@ def memory_plot(plan: Mapping[str, Any]) -> Plot:
     count = len(plan["layers"])
     boxes = []
     for tensor in plan["tensors"]:
-        first, last = max(tensor["first"], 0), min(tensor["last"], count - 1)
+        first, last = tensor["first"], tensor["last"]
         style = "scratch" if tensor["name"].endswith(" scratch") else "kept" if last - first > 1 else "live"
         size = format_size(tensor["bytes"])
         shape = TIMES.join(str(side) for side in tensor["shape"])

@@ -1,4 +1,4 @@
-"""Geometry of charts: data to percentages of the plot's area; templates/chart.svg.j2 draws them.
+"""Geometry of charts: data to percentages of the plot's area; templates/chart.html.j2 draws them.
 
 Positions are percentages, so that one SVG fills a phone's or a desktop's width while its text keeps its size.
 """
@@ -11,20 +11,17 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear or logarithmic axis from ``low`` to ``high``."""
+    """A linear axis from ``low`` to ``high``."""
 
     low: float
     high: float
     title: str = ""
     ticks: tuple[tuple[float, str], ...] = ()
     """Value and label."""
-    log: bool = False
 
     def at(self, value: float) -> float:
         """Percentage of the axis's length at which ``value`` lies, to 0.01 %."""
-        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        position = math.log(value) if self.log else value
-        return round(100 * (position - low) / ((high - low) or 1), 2)
+        return round(100 * (value - self.low) / ((self.high - self.low) or 1), 2)
 
 
 @dataclass(frozen=True)
@@ -70,16 +67,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Label:
-    """Text at a point."""
+    """Text over a point."""
 
     x: float
     y: float
     text: str
-    anchor: str = "middle"
-    dx: int = 0
-    """Offset in pixels to the right."""
-    dy: int = 0
-    """Offset in pixels downwards."""
 
 
 @dataclass(frozen=True)

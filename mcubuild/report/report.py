@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
+from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
 from mcubuild.report import page, verdict
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import Accuracy, BudgetLines, Flash, Network, Range, Report, SearchResult, Sram, Target
 from mcubuild.spec.budget import Budget
+from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.report import ReportSettings
 
 
@@ -146,7 +149,7 @@ def _flash(artifacts: Artifacts) -> Flash:
     )
 
 
-def _samples(artifacts: Artifacts) -> "np.ndarray[Any, np.dtype[np.int64]]":
+def _samples(artifacts: Artifacts) -> NDArray[np.int64]:
     """Indexes in the test split of the samples that the firmware classified."""
     count, available = len(artifacts.outputs), len(artifacts.test)
     if count > available or artifacts.outputs.shape[1] != len(artifacts.index.classes):
@@ -154,7 +157,7 @@ def _samples(artifacts: Artifacts) -> "np.ndarray[Any, np.dtype[np.int64]]":
             f"device_outputs.npy: found {artifacts.outputs.shape} outputs for {available} test samples of "
             f"{len(artifacts.index.classes)} classes; delete it and build again."
         )
-    return np.arange(count, dtype=np.int64) * available // count
+    return chosen(available, MeasureSettings(samples=count))
 
 
 def _accuracy(artifacts: Artifacts) -> Accuracy:

@@ -109,7 +109,6 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
 
 def test_axes_place_values_in_percent() -> None:
     assert [Axis(2, 4).at(value) for value in (2, 3, 4)] == [0, 50, 100]
-    assert Axis(1, 100, log=True).at(10) == 50
     assert linear([90, 99], "", str, most=100).high <= 100
     assert linear([], "", str).low < linear([], "", str).high
     plot = Plot("", Axis(0, 2), Axis(0, 10))
