@@ -75,6 +75,7 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["inset"] = inset
     generated = _layers(graph, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     text = "".join(body.text for body in bodies)
@@ -95,6 +96,11 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
     document = _plan_document(generated, plan, estimate(graph, settings, board, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def inset(text: str, width: int = 0) -> str:
+    """A macro's lines, moved right by ``width``, but for the first, which stands where the template calls the macro."""
+    return re.sub(r"\n(?=[^\n])", "\n" + " " * width, text.strip("\n"))
 
 
 def _layers(graph: Graph, environment: jinja2.Environment) -> list[GeneratedLayer]:

@@ -60,7 +60,8 @@ class Depthwise(Kernel):
             "padding": op.padding,
             "padded": any(op.padding),
             "plane": _plane(layer),
-            "block_size": _block(columns),
+            "tile_size": _tile(columns),
+            "packed": row_bytes(1, prod(layer.kernel_size), layer.weights.bits),
         }
 
     def code_bytes(self, layer: Layer) -> int:
@@ -80,9 +81,9 @@ def _plane(layer: Layer) -> Pair:
     return layer.input.shape[1] + top + bottom, layer.input.shape[2] + left + right
 
 
-def _block(columns: int) -> int:
-    """Neighbouring outputs computed at once: 4, or what divides the row with less left over."""
-    return min((4, 3, 2), key=lambda block: (-(-columns // block) * (block + 2), -block)) if columns > 1 else 1
+def _tile(columns: int) -> int:
+    """Neighbouring outputs computed at once: 4, or what leaves less of the row over."""
+    return min((4, 3, 2), key=lambda tile: (-(-columns // tile) * (tile + 2), -tile)) if columns > 1 else 1
 
 
 KERNEL = Depthwise()
