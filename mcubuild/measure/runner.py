@@ -57,7 +57,7 @@ def measure(
     outputs = np.empty((len(samples), firmware.symbol("model_output").size), np.int8)
     rows: dict[bytes, NDArray[np.int64]] = {}  # most samples take the same ways: each row of counts is kept once
     counts: list[NDArray[np.int64]] = []
-    with bar("measure", len(samples) + 1) as progress:
+    with bar("measure", len(samples) + 2) as progress:  # the profile and the summary take as long as some samples
         before = counter.counts
         for index, sample in enumerate(samples):
             outputs[index] = session.infer(sample, f"on sample {index}")
@@ -67,9 +67,10 @@ def measure(
             counts.append(rows.setdefault(row.tobytes(), row))
             before = after
             progress.advance()
-        edges = counter.edges
-        stack_bytes = session.stack_bytes
+        edges, stack_bytes = counter.edges, session.stack_bytes
         profile = session.profile(samples[0])
         progress.advance()
-    decode = Decoder(board.core, session.emulator.read).instructions
-    return summarise(Run(firmware, board, layers, decode, edges, counts, stack_bytes, profile, outputs))
+        decode = Decoder(board.core, session.emulator.read).instructions
+        result = summarise(Run(firmware, board, layers, decode, edges, counts, stack_bytes, profile, outputs))
+        progress.advance()
+    return result

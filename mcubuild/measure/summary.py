@@ -63,8 +63,9 @@ def summarise(run: Run) -> Measurement:
     stalls = int(run.profile.layer_stalls.sum())
     costs = zero_wait = cycles = None
     if model is not None:
-        costs = _costs(run, model, watched=True)
-        zero_wait = float(run.of_samples(_costs(run, model, watched=False)).mean())
+        without = _costs(run, model, watched=False)
+        costs = _costs(run, model, watched=True) if model.sees_memories else without
+        zero_wait = float(run.of_samples(without).mean())
         cycles = _range(run.of_samples(costs) + stalls)
     layers, outside, functions = _shares(run, lengths, costs)
     return Measurement(

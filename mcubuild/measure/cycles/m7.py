@@ -12,6 +12,7 @@ earlier than every other reader does ("fast" below).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from mcubuild.measure.instruction import FLAGS, MULTIPLIES, Instruction, Kind
 
@@ -105,18 +106,12 @@ class CortexM7:
 
     def _operands_ready(self, instruction: Instruction) -> int:
         """The first cycle in which the instruction finds all operands at the stages that read them."""
-        early = set(instruction.address_sources | instruction.shifted)
-        late = set(instruction.sources)
-        if instruction.operation in _READ_EARLY:
-            early, late = early | late, set()
-        if instruction.kind in _STORES | _BRANCHES | {Kind.STORE_MANY}:
-            late = set()  # [jnk0le] any result can be stored in the same cycle; branches are predicted
-        fast = instruction.kind in _LATE_ALU and not instruction.shifted
-        accumulate = FLOAT_ACCUMULATE if instruction.kind is Kind.FLOAT_MULTIPLY_ADD else ACCUMULATE
-        times = [self._result(register).normal - EARLY for register in early]
-        times += [(self._result(r).fast if fast else self._result(r).normal) - LATE for r in late]
-        times += [self._result(register).normal - accumulate for register in instruction.accumulators]
-        return max(times, default=0)
+        earliest = 0
+        for register, stage, fast in _reads(instruction):
+            result = self._results.get(register)
+            if result is not None:
+                earliest = max(earliest, (result.fast if fast else result.normal) - stage)
+        return earliest
 
     def _result(self, register: str) -> _Result:
         return self._results.get(register, _ALWAYS)
@@ -161,6 +156,24 @@ class CortexM7:
         return all(self._result(register).normal <= cycle for register in instruction.sources)
 
 
+@cache
+def _reads(instruction: Instruction) -> tuple[tuple[str, int, bool], ...]:
+    """Each register that the instruction waits for, the stage that reads it, and whether that is the late ALU."""
+    early = instruction.address_sources | instruction.shifted
+    late = instruction.sources
+    if instruction.operation in _READ_EARLY:
+        early, late = early | late, frozenset()
+    if instruction.kind in _STORES or instruction.kind in _BRANCHES or instruction.kind is Kind.STORE_MANY:
+        late = frozenset()  # [jnk0le] any result can be stored in the same cycle; branches are predicted
+    fast = instruction.kind in _LATE_ALU and not instruction.shifted
+    accumulate = FLOAT_ACCUMULATE if instruction.kind is Kind.FLOAT_MULTIPLY_ADD else ACCUMULATE
+    return (
+        *((register, EARLY, False) for register in sorted(early)),
+        *((register, LATE, fast) for register in sorted(late)),
+        *((register, accumulate, False) for register in sorted(instruction.accumulators)),
+    )
+
+
 def _busy_cycles(instruction: Instruction) -> int:
     kind = instruction.kind
     if kind in (Kind.LOAD_MANY, Kind.STORE_MANY):
@@ -180,6 +193,7 @@ def _alone(instruction: Instruction) -> bool:
     return instruction.kind in _ALONE or two_words
 
 
+@cache
 def _pair(older: Instruction, younger: Instruction) -> bool:
     """Whether two instructions can be issued in one cycle, dependencies aside."""
     if _alone(older) or _alone(younger):

@@ -21,13 +21,15 @@ class CycleModel:
     """An empty pipeline."""
     history: int
     """How many instructions back it remembers."""
+    sees_memories: bool
+    """Whether its core cycles depend on which memory an instruction accesses."""
 
 
 _MODELS: dict[Core, CycleModel] = {
-    "cortex-m0plus": CycleModel("cortex-m0plus table", 0.1, lambda memory_of: CortexM0Plus(), 1),
-    "cortex-m3": CycleModel("cortex-m3 pipeline", 0.15, lambda memory_of: CortexM4(memory_of, M3_CYCLES), 1),
-    "cortex-m4": CycleModel("cortex-m4 pipeline", 0.1, CortexM4, 1),
-    "cortex-m7": CycleModel("cortex-m7 pipeline", 0.2, lambda memory_of: CortexM7(), 12),
+    "cortex-m0plus": CycleModel("cortex-m0plus table", 0.1, lambda memory_of: CortexM0Plus(), 1, False),
+    "cortex-m3": CycleModel("cortex-m3 pipeline", 0.15, lambda memory_of: CortexM4(memory_of, M3_CYCLES), 1, True),
+    "cortex-m4": CycleModel("cortex-m4 pipeline", 0.1, CortexM4, 1, True),
+    "cortex-m7": CycleModel("cortex-m7 pipeline", 0.2, lambda memory_of: CortexM7(), 12, False),
 }
 
 
