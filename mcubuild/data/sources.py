@@ -4,6 +4,7 @@ Asked while the task graph is built, so this module scans folders and imports no
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ class ImageFolder:
 
 
 def source_files(kind: str, path: str | None, root: Path) -> list[Path]:
-    """Every file that the data set is made from, sorted; none for ``digits``, which scikit-learn ships.
+    """Every file that the data set is made from, in a fixed order; none for ``digits``, which scikit-learn ships.
 
     Args:
         kind: of the spec's dataset section.
@@ -40,7 +41,8 @@ def source_files(kind: str, path: str | None, root: Path) -> list[Path]:
     """
     if kind == "digits" or path is None:
         return []
-    return sorted(Path(folder, name) for folder, _, names in os.walk(root / path) for name in names)
+    folder = root / path
+    return [Path(file) for file in _files(folder)] if folder.is_dir() else []
 
 
 def scan_image_folder(folder: Path) -> ImageFolder:
@@ -77,10 +79,19 @@ def scan_image_folder(folder: Path) -> ImageFolder:
     return ImageFolder(tuple(classes), images)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         wanted = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _LITTER]
     return sorted(wanted, key=lambda entry: entry.name)
+
+
+def _files(folder: Path | str) -> Iterator[str]:
+    """Paths of all files under ``folder``: as strings, because there may be very many."""
+    for entry in _entries(folder):
+        if entry.is_dir():
+            yield from _files(entry.path)
+        else:
+            yield entry.path
 
 
 def _folders(folder: Path) -> list[str]:
