@@ -1,6 +1,6 @@
 """The ranges of activations, observed while the float network sees calibration samples."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import torch
@@ -90,8 +90,8 @@ def _pass(
 ) -> None:
     """Run the network on all ``images`` and show ``observer`` what each operator gives."""
 
-    def hook_of(name: str):  # type: ignore[no-untyped-def]
-        return lambda module, inputs, output: observer.add(name, output)
+    def hook_of(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        return lambda _module, _inputs, output: observer.add(name, output)
 
     handles = [network.get_submodule(name).register_forward_hook(hook_of(name)) for name in operators]
     try:
