@@ -65,3 +65,8 @@ class Kernel(ABC):
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:
         """How often each feature of the cost model occurs (``costs.CYCLES`` has the cycles each takes)."""
+
+
+def products(layer: Layer) -> str:
+    """The feature of the cost model that counts the layer's multiply-accumulates: unpacking narrow weights takes time."""
+    return "mac" if layer.weights.bits == 8 else f"mac{layer.weights.bits}"

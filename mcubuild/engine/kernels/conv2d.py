@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.base import Kernel, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.ir.graph import Conv2D
@@ -58,9 +58,16 @@ class GeneralConv2D(Kernel):
         return 1200
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, outputs, bytes copied, calls."""
+        """Products, tiles of two pixels by two filters, outputs, bytes copied and their rows."""
         pixels = prod(layer.output.shape[1:3])
-        return {"mac": layer.macs, "output": layer.output.elements, "copy": pixels * _depth(layer), "call": 1}
+        return {
+            products(layer): layer.macs,
+            "tile": -(-pixels // 2) * -(-layer.filters // 2),
+            "output": layer.output.elements,
+            "copy": pixels * _depth(layer),
+            "row": pixels * layer.kernel_size[0],
+            "call": 1,
+        }
 
 
 _PIXELS = 2

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.base import Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.ir.graph import DepthwiseConv2D, Pair
@@ -69,8 +69,17 @@ class Depthwise(Kernel):
         return 1200
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, outputs, bytes copied, calls."""
-        return {"mac": layer.macs, "output": layer.output.elements, "copy": layer.input.elements, "call": 1}
+        """Products, tiles and the rows of their windows, outputs, bytes copied."""
+        _, rows, columns, channels = layer.output.shape
+        tiles = rows * -(-columns // _tile(columns)) * channels
+        return {
+            products(layer): layer.macs,
+            "tile": tiles,
+            "row": tiles * layer.kernel_size[0],
+            "output": layer.output.elements,
+            "copy": layer.input.elements,
+            "call": 1,
+        }
 
 
 def _plane(layer: Layer) -> Pair:

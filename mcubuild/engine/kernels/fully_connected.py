@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.base import Kernel, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.ir.graph import FullyConnected
@@ -37,8 +37,8 @@ class MatrixVector(Kernel):
         return 600
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, outputs, calls."""
-        return {"mac": layer.macs, "output": layer.output.elements, "call": 1}
+        """Products, outputs."""
+        return {products(layer): layer.macs, "output": layer.filters, "call": 1}
 
 
 KERNEL = MatrixVector()

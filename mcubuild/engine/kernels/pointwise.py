@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.base import Kernel, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.ir.graph import Conv2D
@@ -40,8 +40,15 @@ class Pointwise(Kernel):
         return 800
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, outputs, calls."""
-        return {"mac": layer.macs, "output": layer.output.elements, "call": 1}
+        """Products, tiles of two pixels by two filters, outputs, pairs of filters."""
+        pixels, pairs = prod(layer.input.shape[1:3]), -(-layer.filters // 2)
+        return {
+            products(layer): layer.macs,
+            "tile": -(-pixels // 2) * pairs,
+            "output": layer.output.elements,
+            "pair": pairs,
+            "call": 1,
+        }
 
 
 KERNEL = Pointwise()
