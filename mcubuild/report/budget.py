@@ -110,12 +110,21 @@ def promises(report: Report, predicted: Mapping[str, float]) -> list[Promise]:
     if report.cycles is not None:
         relative = report.cycles.mean / predicted["cycles"] - 1
         rows.append(
-            Promise("cycles", f"{predicted['cycles']:,.0f}", f"{report.cycles.mean:,.0f}", f"{100 * relative:+.1f} %")
+            Promise(
+                "cycles",
+                f"{predicted['cycles']:,.0f}",
+                f"{report.cycles.mean:,.0f}",
+                _minus(f"{100 * relative:+.1f} %"),
+            )
         )
     return rows
 
 
 def _promise(title: str, promised: float, delivered: float) -> Promise:
     difference = delivered - promised
-    text = "equal" if difference == 0 else f"{difference:+,.0f} B".replace("-", "\N{MINUS SIGN}")
+    text = "equal" if difference == 0 else _minus(f"{difference:+,.0f} B")
     return Promise(title, f"{promised:,.0f} B", f"{delivered:,.0f} B", text)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
