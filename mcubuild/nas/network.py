@@ -12,6 +12,19 @@ from mcubuild.nas.blocks import Bottleneck, Head, Stem, blocks
 from mcubuild.nas.depthwise import conv_same
 
 
+class Conv(nn.Module):
+    """The weight of a convolution (outputs, inputs / groups, K, K), not initialised."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> None:
+        super().__init__()
+        self.stride, self.groups = stride, groups
+        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, kernel))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, H) -> (N, outputs, ceil(H / stride), ceil(H / stride))."""
+        return conv_same(x, self.weight, self.stride, self.groups)
+
+
 class ConvNorm(nn.Module):
     """Convolution, batch norm and, optionally, ReLU6."""
 
@@ -20,13 +33,12 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.relu6 = relu6
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.conv = Conv(inputs, outputs, kernel, stride, groups)
         self.norm = nn.BatchNorm2d(outputs)
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, H) -> (N, outputs, ceil(H / stride), ceil(H / stride))."""
-        x = self.norm(conv_same(x, self.conv.weight, self.conv.stride[0], self.conv.groups))
+        x = self.norm(self.conv(x))
         return F.relu6(x, inplace=True) if self.relu6 else x
 
     def folded(self) -> tuple[Tensor, Tensor]:
@@ -63,7 +75,10 @@ class InvertedBottleneck(nn.Module):
 
 
 class Network(nn.Module):
-    """A network of the search space: pixels / 255 (N, channels, R, R) -> logits (N, classes)."""
+    """A network of the search space: pixels / 255 (N, channels, R, R) -> logits (N, classes).
+
+    Its weights are not initialised: see ``build_network``.
+    """
 
     def __init__(self, arch: Arch) -> None:
         super().__init__()
@@ -79,8 +94,6 @@ class Network(nn.Module):
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(head.inputs, head.classes)
-        nn.init.normal_(self.classifier.weight, std=0.01)
-        nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the images ``x``."""
@@ -99,4 +112,19 @@ def _bottleneck(block: object) -> InvertedBottleneck:
 
 def build_network(arch: Arch) -> Network:
     """The plain network of ``arch`` with fresh weights, drawn from torch's global generator."""
-    return Network(arch)
+    network = Network(arch)
+    initialise(network)
+    return network
+
+
+def initialise(network: Network) -> None:
+    """Draw all weights afresh from torch's global generator."""
+    for module in network.modules():
+        if isinstance(module, Conv):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+    nn.init.normal_(network.classifier.weight, std=0.01)
+    nn.init.zeros_(network.classifier.bias)
+    for module in network.modules():
+        if isinstance(module, InvertedBottleneck) and module.add is not None:
+            # The block begins as the identity: deep networks of many sizes then learn in half the steps.
+            nn.init.zeros_(module.project.norm.weight)

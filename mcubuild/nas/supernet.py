@@ -20,7 +20,7 @@ from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batche
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.files import write_json
-from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network, build_network
+from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network, initialise
 from mcubuild.nas.training import (
     LABEL_SMOOTHING,
     Entry,
@@ -56,8 +56,7 @@ class SuperNetwork(Network):
 
     def extract(self, arch: Arch) -> Network:
         """The plain network of ``arch`` with a copy of its share of the weights."""
-        with torch.device("meta"):
-            network = build_network(arch)
+        network = Network(arch)
         shared = self.state_dict()
         state = {name: share(shared[name], value.shape).clone() for name, value in network.state_dict().items()}
         network.load_state_dict(state, assign=True)
@@ -82,7 +81,7 @@ def _run(layer: ConvNorm, x: Tensor, outputs: int | None = None, kernel: int | N
     outputs, kernel = outputs or whole.shape[0], kernel or whole.shape[2]
     depthwise = layer.conv.groups > 1
     weight = share(whole, (outputs, 1 if depthwise else x.shape[1], kernel, kernel))
-    x = conv_same(x, weight, layer.conv.stride[0], outputs if depthwise else 1)
+    x = conv_same(x, weight, layer.conv.stride, outputs if depthwise else 1)
     x = F.batch_norm(x, None, None, norm.weight[:outputs], norm.bias[:outputs], training=True, eps=norm.eps)
     return F.relu6(x, inplace=True) if layer.relu6 else x
 
@@ -119,6 +118,7 @@ def train(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = SuperNetwork(space).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            initialise(network)
         optimiser = sgd(network)
         steps = steps_per_epoch(len(train), settings.batch)
 
@@ -182,7 +182,6 @@ def _step(
 
 def read_supernet(path: Path, space: Space) -> SuperNetwork:
     """The trained super network in ``path``, in evaluation mode."""
-    with torch.device("meta"):
-        network = SuperNetwork(space)
-    network.load_state_dict(load_file(path), assign=True)
+    network = SuperNetwork(space)
+    network.load_state_dict(load_file(path))
     return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]

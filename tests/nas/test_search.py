@@ -1,0 +1,173 @@
+"""Search and fine-tuning on a toy data set, from a super network that has just begun to learn."""
+
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mcubuild.board import read_board
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import parse_key
+from mcubuild.nas.batches import to_tensor
+from mcubuild.nas.files import read_arch
+from mcubuild.nas.finetune import finetune
+from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.network import build_network
+from mcubuild.nas.search import search
+from mcubuild.nas.supernet import train
+from mcubuild.nas.training import evaluate
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.finetune import FinetuneSettings
+from mcubuild.spec.search import SearchSettings
+from mcubuild.spec.supernet import SupernetSettings
+from tests.nas.toy import SPACE, split
+
+BOARD = read_board("stm32f412")
+SETTINGS = SearchSettings(population=4, generations=2, parents=2, calibration=32)
+FINETUNE = FinetuneSettings(epochs=4, batch=32, learning_rate=0.05)
+FOOTPRINTS = Footprints(BOARD, EngineSettings(), 2048, 8)
+BUDGET = Budget(sram=64 << 10, flash=100 << 10, latency=0.01)
+
+
+@pytest.fixture(scope="module")
+def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("supernet")
+    settings = SupernetSettings(epochs=4, batch=32, learning_rate=0.1, subnets=0)
+    train(SPACE, split(64, 1), split(32, 2), settings, seed=0, out=folder, work=folder)
+    return folder / "supernet.safetensors"
+
+
+def run(supernet: Path, out: Path, work: Path, budget: Budget = BUDGET) -> None:
+    search(
+        SPACE,
+        supernet,
+        split(64, 1),
+        split(32, 2),
+        SETTINGS,
+        BOARD,
+        EngineSettings(),
+        budget=budget,
+        stack=2048,
+        bits=8,
+        seed=0,
+        out=out,
+        work=work,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(supernet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("found")
+    run(supernet, folder, folder / "work")
+    return folder
+
+
+def test_the_best_network_looked_at_is_chosen_and_every_one_fits(found: Path) -> None:
+    history = json.loads((found / "search.json").read_text())
+    looked_at = [row for rows in history["evaluations"].values() for row in rows]
+    chosen = read_arch(found / "arch.json")
+    assert chosen.key == history["chosen"]["key"]
+    best = max(looked_at, key=lambda row: (row["accuracy"], -row["loss"]))
+    assert (history["chosen"]["accuracy"], history["chosen"]["loss"]) == (best["accuracy"], best["loss"])
+    assert {method: len(rows) for method, rows in history["evaluations"].items()} == {"evolution": 12, "random": 12}
+    for row in looked_at:
+        footprint = FOOTPRINTS.of(parse_key(SPACE, row["key"]))
+        assert (row["sram"], row["flash"], row["cycles"]) == (footprint.sram, footprint.flash, footprint.cycles)
+        assert row["flash"] <= 100 << 10
+        assert row["latency"] == footprint.cycles / BOARD.clock <= 0.01
+    for method, bests in history["best_by_generation"].items():
+        assert bests == sorted(bests)
+        assert bests[-1] == max(row["accuracy"] for row in history["evaluations"][method])
+
+
+def test_a_search_that_was_cut_off_goes_on_to_the_same_result(
+    supernet: Path, found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated = 0
+
+    def cut_off(*arguments: object) -> tuple[float, float]:
+        nonlocal evaluated
+        evaluated += 1
+        if evaluated > 6:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mcubuild.nas.search.evaluate", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(supernet, tmp_path, tmp_path / "work")
+    kept = len(json.loads((tmp_path / "work" / "evaluations.json").read_text()))
+    assert kept == 4  # the first generation
+    evaluated = -1000
+    run(supernet, tmp_path, tmp_path / "work")
+    assert evaluated + 1000 == 20 - kept
+    for name in ("arch.json", "search.json"):
+        assert (tmp_path / name).read_bytes() == (found / name).read_bytes()
+
+
+def test_test_split_is_not_even_asked_for() -> None:
+    for function in (search, train, finetune):
+        assert not [name for name in inspect.signature(function).parameters if "test" in name]
+
+
+def test_budget_that_nothing_meets_is_an_error(supernet: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"the smallest needs .* ms \(budget.latency is 100.0 us\)"):
+        run(supernet, tmp_path, tmp_path, Budget(sram=64 << 10, flash=100 << 10, latency=1e-4))
+    assert not (tmp_path / "arch.json").exists()
+
+
+def tune(supernet: Path, found: Path, out: Path, settings: FinetuneSettings = FINETUNE) -> bytes:
+    arch = read_arch(found / "arch.json")
+    finetune(arch, supernet, split(64, 1), split(32, 2), settings, seed=0, out=out, work=out / "work")
+    return (out / "weights.safetensors").read_bytes()
+
+
+def test_fine_tuning_writes_the_plain_networks_weights_and_improves_them(
+    supernet: Path, found: Path, tmp_path: Path
+) -> None:
+    tune(supernet, found, tmp_path)
+    network = build_network(read_arch(found / "arch.json"))
+    network.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    accuracy, _ = evaluate(network.eval(), split(64, 3))
+    assert accuracy > 0.7
+    log = json.loads((tmp_path / "finetune_log.json").read_text())
+    assert [set(entry) for entry in log] == [{"loss", "train_accuracy", "val_accuracy", "val_loss"}] * 4
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_fine_tuning_is_deterministic_and_resumes(
+    supernet: Path, found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tune(supernet, found, tmp_path / "whole")
+    calls = 0
+
+    def cut_off(*arguments: object) -> tuple[float, float]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mcubuild.nas.finetune.evaluate", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        tune(supernet, found, tmp_path / "cut")
+    assert tune(supernet, found, tmp_path / "cut") == whole
+    assert calls == 3 + 2
+
+
+def test_without_epochs_the_inherited_weights_are_kept(supernet: Path, found: Path, tmp_path: Path) -> None:
+    tune(supernet, found, tmp_path, FinetuneSettings(epochs=0))
+    kept, shared = load_file(tmp_path / "weights.safetensors"), load_file(supernet)
+    assert torch.equal(kept["classifier.weight"], shared["classifier.weight"])
+    assert json.loads((tmp_path / "finetune_log.json").read_text()) == []
+
+
+def test_pixels_are_divided_by_255_and_channels_come_first() -> None:
+    x = np.arange(2 * 3 * 3 * 2, dtype=np.uint8).reshape(2, 3, 3, 2)
+    tensor = to_tensor(x)
+    assert tensor.shape == (2, 2, 3, 3)
+    assert tensor[1, 1, 2, 0].item() == pytest.approx(x[1, 2, 0, 1] / 255)
