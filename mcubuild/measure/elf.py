@@ -6,6 +6,8 @@ from pathlib import Path
 
 from mcubuild.errors import BuildError
 
+_EXECUTABLE = 1  # PF_X
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -14,6 +16,10 @@ class Segment:
     address: int
     """Load (physical) address: where the bytes lie before the start-up code runs."""
     data: bytes
+    run_address: int
+    """Where they lie once the start-up code has copied them."""
+    executable: bool
+    """Whether there is code among them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def read_firmware(path: Path) -> Firmware:
             if elf["e_machine"] != "EM_ARM":
                 raise BuildError(f"{path}: found an ELF for {elf['e_machine']}; an Arm Cortex-M image is needed.")
             segments = [
-                Segment(segment["p_paddr"], segment.data())
+                Segment(segment["p_paddr"], segment.data(), segment["p_vaddr"], bool(segment["p_flags"] & _EXECUTABLE))
                 for segment in elf.iter_segments("PT_LOAD")
                 if segment["p_filesz"]
             ]

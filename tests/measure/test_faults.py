@@ -26,10 +26,10 @@ def message(build: Build, body: str, core: Core = "cortex-m4") -> str:
 
 
 FAULTS = {
-    "ldr r0, =0x30000000\n ldr r1, [r0, #4]": ("reads 0x30000004", "no memory of board 'stm32f412'"),
-    "ldr r0, =0x30000000\n str r1, [r0]": ("writes 0x30000000", "no memory"),
-    "ldr r0, =0x20040000\n str r1, [r0]": ("writes 0x20040000", "no memory"),
-    "ldr r0, =0x08000000\n str r1, [r0]": ("writes the flash at 0x08000000",),
+    "ldr r0, =0x30000000\n ldr r1, [r0, #4]": ("reads the page at 0x30000000", "no memory of board 'stm32f412'"),
+    "ldr r0, =0x30000000\n str r1, [r0]": ("writes the page at 0x30000000", "no memory"),
+    "ldr r0, =0x20040000\n str r1, [r0]": ("writes the page at 0x20040000", "no memory"),
+    "ldr r0, =0x08000000\n str r1, [r0]": ("writes the page at 0x08000000, which is not writable",),
     "udf #1": ("executes an instruction that a cortex-m4 does not have",),
     "svc #1": ("exception",),
     "bkpt #1": ("exception",),
@@ -47,7 +47,7 @@ def test_faults_name_function_address_and_cause(build: Build, body: str) -> None
 
 def test_wild_jump(build: Build) -> None:
     elf = build(assembly="ldr r0, =0x30000001\n bx r0")
-    with pytest.raises(BuildError, match="jumps to 0x30000000"):
+    with pytest.raises(BuildError, match="jumps to the page at 0x30000000"):
         measure(elf, board("cortex-m4"), MeasureSettings(), SAMPLE, ["layer_00_asm"])
 
 
