@@ -1,9 +1,14 @@
 """A Cortex-M microcontroller in unicorn: memories from the board file, the ELF as a flash programmer would write it.
 
-What it does not model, for any core: time, interrupts and exceptions, the peripherals (their addresses are plain RAM,
-so that start-up code gets through), caches and wait states (the cycle models add those), and the alignment faults that
-a real core raises for LDRD, LDM and the like. Floating point is switched on from reset on cores that have it.
-The Cortex-M0+ runs as unicorn's Cortex-M0, which has the same instruction set.
+What unicorn does not model, and what becomes of it:
+- time, caches, wait states: the cycle models add them afterwards;
+- interrupts and exceptions: SVC, BKPT and faults end the run with a message;
+- peripherals and the system control space: their addresses are plain RAM, so that start-up code gets through;
+- alignment faults of LDRD, LDM and the like, and the lack of DSP instructions on a Cortex-M3 or M33 without them:
+  the summary of a run checks both;
+- the Cortex-M0+: it runs as a Cortex-M0, which has the same instructions;
+- TrustZone and the vector extension: firmware for them does not run.
+The floating-point unit is on from reset, on cores that have one.
 """
 
 import struct
