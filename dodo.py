@@ -30,5 +30,5 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
 
 
 def task_schema() -> dict[str, Any]:
-    """JSON schemas of specs and boards."""
+    """JSON schemas of specs, boards and reports."""
     return schema.task()

@@ -22,7 +22,7 @@ STAGE = Stage(
     name="accuracy",
     doc="accuracy of the float and of the quantised network on the test samples",
     inputs=("test.npz", "arch.json", "weights.safetensors", "model.json", "model.npz"),
-    outputs=("accuracy.json",),
+    outputs=("accuracy.json", "int8_outputs.npy"),
     settings=(),
     run=_run,
 )

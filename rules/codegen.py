@@ -28,5 +28,5 @@ STAGE = Stage(
     outputs=(*MODEL, PLAN, *FIRMWARE),
     settings=("board", "engine", "firmware.stack"),
     run=_run,
-    templates=("kernels_templates",),
+    templates=("kernels_templates/**/*.j2",),
 )

@@ -16,8 +16,8 @@ from rules.stage import Job, Resolved, Stage
 
 
 def template_files(stage: Stage) -> list[Path]:
-    """The template files that ``stage`` depends on, sorted."""
-    return sorted(path for folder in stage.templates for path in (ROOT / folder).rglob("*") if path.is_file())
+    """The files besides Python's that ``stage`` depends on, sorted."""
+    return sorted(path for pattern in stage.templates for path in ROOT.glob(pattern) if path.is_file())
 
 
 def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:

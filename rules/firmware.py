@@ -28,6 +28,6 @@ STAGE = Stage(
     outputs=("firmware.elf", "firmware.bin", "firmware.map", "sizes.json"),
     settings=("board", "firmware"),
     run=_run,
-    templates=("kernels_templates/firmware/libc",),
+    templates=("kernels_templates/firmware/libc/*",),
     identities=_compiler,
 )

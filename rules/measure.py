@@ -30,4 +30,5 @@ STAGE = Stage(
     outputs=("measure.json", "device_outputs.npy"),
     settings=("board", "measure"),
     run=_run,
+    templates=("mcubuild/measure/*.c",),
 )

@@ -1,4 +1,4 @@
-"""The JSON schemas for editors: docs/*.schema.json, kept under version control."""
+"""The JSON schemas of what users write and read: docs/*.schema.json, kept under version control."""
 
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,20 @@ FOLDER = Path("docs")
 
 
 def _write() -> None:
+    from mcubuild.report.schema import report_schema
     from mcubuild.spec.schema import board_schema, spec_schema
 
     (FOLDER / "spec.schema.json").write_text(spec_schema())
     (FOLDER / "board.schema.json").write_text(board_schema())
+    (FOLDER / "report.schema.json").write_text(report_schema())
 
 
 def task() -> dict[str, Any]:
     """The doit task."""
     code, _ = dependencies(ROOT / "rules" / "schema.py", ROOT, "mcubuild")
     return {
-        "doc": "JSON schemas of specs and boards, for editors",
+        "doc": "JSON schemas of specs, boards and reports",
         "actions": [(_write, [])],
         "file_dep": [str(path.relative_to(ROOT)) for path in code],
-        "targets": [str(FOLDER / "spec.schema.json"), str(FOLDER / "board.schema.json")],
+        "targets": [str(FOLDER / f"{name}.schema.json") for name in ("spec", "board", "report")],
     }

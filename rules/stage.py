@@ -85,7 +85,7 @@ class Stage:
     run: Callable[[Job], None]
     """The wiring to the library; the modules it imports, and what they import, are what the stage depends on."""
     templates: tuple[str, ...] = ()
-    """Folders of templates that it depends on, relative to the checkout."""
+    """Patterns of other files that it depends on, relative to the checkout."""
     identities: Callable[[Resolved], dict[str, str]] = _no_identities
     """Names and versions of tools that it runs."""
     sources: Callable[[Resolved], list[Path]] = _no_sources

@@ -22,9 +22,9 @@ _BATCH = 64
 
 
 def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) -> None:
-    """Write accuracy.json to ``out``.
+    """Write accuracy.json and int8_outputs.npy, the integer network's outputs int8 (N, classes), to ``out``.
 
-    It holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1), ``samples``, ``labels``, ``predictions_int8``,
+    The JSON holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1), ``samples``, ``labels``, ``predictions_int8``,
     ``confusion_int8`` (rows: true class, columns: predicted), ``agreement`` (share of samples that both networks put
     in the same class), ``max_logit_error`` and ``logit_scale`` (of the int8 logits, in the unit of the float ones).
 
@@ -66,6 +66,7 @@ def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) ->
         "max_logit_error": round(float(np.abs(logits - floats).max()), 4),
         "logit_scale": quantization.scale[0],
     }
+    np.save(out / "int8_outputs.npy", integers)
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

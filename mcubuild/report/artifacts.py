@@ -28,6 +28,8 @@ class Artifacts:
     measure: Json
     outputs: NDArray[np.int8]
     """What the firmware computed, int8 (samples, classes)."""
+    expected: NDArray[np.int8]
+    """What the integer reference computed for the whole test split, int8 (N, classes)."""
     space: Json | None
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None
@@ -53,6 +55,7 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         accuracy=_json(_file(files, "accuracy.json")),
         measure=_json(_file(files, "measure.json")),
         outputs=np.load(_file(files, "device_outputs.npy")),
+        expected=np.load(_file(files, "int8_outputs.npy")),
         **optional,
     )
 

@@ -21,7 +21,7 @@ class Accuracy(_Part):
     samples: int
     """Test samples behind ``float`` and ``int8``; ``Report.samples`` is behind ``device``."""
     mismatches: int
-    """Samples that the firmware classified otherwise than the integer reference; anything but 0 is a failure."""
+    """Samples whose outputs differ in any bit from the integer reference's; anything but 0 is a failure."""
 
 
 class Range(_Part):

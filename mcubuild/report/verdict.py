@@ -28,7 +28,7 @@ def reasons(budget: BudgetLines, *, stack: int, stack_reserved: int, mismatches:
         budget: use against limits.
         stack: bytes of the stack's high-water mark.
         stack_reserved: bytes that the linker set aside for it.
-        mismatches: samples that firmware and integer reference classify differently.
+        mismatches: samples whose outputs differ in any bit from the integer reference's.
         samples: samples that were run.
     """
     lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("Latency", budget.latency))
@@ -40,8 +40,8 @@ def reasons(budget: BudgetLines, *, stack: int, stack_reserved: int, mismatches:
         )
     if mismatches:
         broken.append(
-            f"The firmware classified {mismatches} of {samples} samples otherwise than the integer reference; "
-            f"the two must agree bit by bit"
+            f"The outputs of {mismatches} of {samples} samples differ from the integer reference; "
+            f"the two must agree in every bit"
         )
     return broken
 

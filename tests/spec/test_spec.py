@@ -7,6 +7,7 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.board import board_names, read_board
 from mcubuild.errors import BuildError
+from mcubuild.report.schema import report_schema
 from mcubuild.spec.schema import board_schema, spec_schema
 from mcubuild.spec.spec import Spec, read_spec
 from mcubuild.units import parse_frequency, parse_size, parse_time
@@ -139,6 +140,8 @@ def test_overlapping_memories_are_refused(tmp_path: Path) -> None:
         read_board("mine", tmp_path)
 
 
-@pytest.mark.parametrize(("name", "text"), [("spec", spec_schema()), ("board", board_schema())])
+@pytest.mark.parametrize(
+    ("name", "text"), [("spec", spec_schema()), ("board", board_schema()), ("report", report_schema())]
+)
 def test_the_schema_for_editors_is_current(name: str, text: str) -> None:
     assert (ROOT / "docs" / f"{name}.schema.json").read_text() == text, "run: doit schema"
