@@ -49,6 +49,7 @@ def _install(stage: Stage, made: Path, folder: Path) -> None:
         raise RuntimeError(f"stage {stage.name} did not write {', '.join(missing)}")
     for name in stage.outputs:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).chmod(0o644)  # the same whether it was built or comes from the store
         (made / name).replace(folder / name)
 
 

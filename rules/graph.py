@@ -85,6 +85,8 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         return dict(execute(stage, resolved, BUILD / resolved["spec"]["name"]))
     except BuildError as error:
         return TaskFailed(str(error))
+    except KeyboardInterrupt:
+        return TaskFailed("interrupted. The same command goes on from the last checkpoint.")
 
 
 def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def test_two_specs_share_a_super_network(built: Checkout) -> None:
     text = (built.path / "specs" / "net.toml").read_text().replace("stm32f412", "stm32f746")
     second = built.write_spec(text, "second")
     try:
-        run = built.doit("build", "spec=specs/net.toml,specs/second.toml", "-n", "2")
+        run = built.doit("-n", "2", "build", "spec=specs/net.toml,specs/second.toml")
         assert run.stages["second", "supernet"] == "from store", run.output
         assert run.stages["net", "supernet"] == "up to date"
         assert run.stages["second", "firmware"] == "built"
