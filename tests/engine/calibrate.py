@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import nnls  # type: ignore[import-untyped]
 
 from mcubuild.board import Board, read_board
 from mcubuild.engine.codegen import generate
@@ -68,11 +68,16 @@ def calibration_network(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
-def samples(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> list[Sample]:
-    """Cycles and code of every layer of ``graph``."""
+def build(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> None:
+    """Generate and link the firmware of ``graph``, all in ``folder``."""
     generate(graph, plan(graph, EngineSettings()), board, EngineSettings(), folder, stack=settings.stack)
     firmware.generate(board, settings.stack, folder)
     link(folder, board, settings, folder)
+
+
+def samples(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> list[Sample]:
+    """Cycles and code of every layer of ``graph``."""
+    build(graph, board, settings, folder)
     names = [layer["name"] for layer in json.loads((folder / "plan.json").read_text())["layers"]]
     sizes = {s["name"]: s["bytes"] for s in json.loads((folder / "sizes.json").read_text())["symbols"]}
     inputs = np.random.default_rng(0).integers(-128, 128, (1, *graph.tensor(graph.inputs[0]).shape[1:]), np.int8)
@@ -111,9 +116,8 @@ def main() -> None:
             coefficients, errors = fit(data)
             table = ", ".join(f'"{feature}": {value:.2f}' for feature, value in coefficients.items())
             code = max(sample.code_bytes / sample.code_estimate for sample in data)
-            print(
-                f'        "{kind}": {{{table}}},  # {len(data)} layers, {min(errors):+.0%} ... {max(errors):+.0%}; code {code:.2f}'
-            )
+            quality = f"{len(data)} layers, {min(errors):+.0%} ... {max(errors):+.0%}; code {code:.2f}"
+            print(f'        "{kind}": {{{table}}},  # {quality}')
         print("    },")
 
 

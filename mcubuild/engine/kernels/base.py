@@ -60,7 +60,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def code_bytes(self, layer: Layer) -> int:
-        """Upper estimate of the compiled function's bytes."""
+        """Upper estimate of the compiled function's bytes at -O2, from the largest of many that were compiled."""
 
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:
@@ -68,5 +68,10 @@ class Kernel(ABC):
 
 
 def products(layer: Layer) -> str:
-    """The feature of the cost model that counts the layer's multiply-accumulates: unpacking narrow weights takes time."""
+    """The cost model's feature that counts multiply-accumulates: unpacking narrow weights takes time."""
     return "mac" if layer.weights.bits == 8 else f"mac{layer.weights.bits}"
+
+
+def loops(count: int) -> int:
+    """Copies of a loop body that takes ``count`` things two by two: one more for an odd last one."""
+    return 1 if count == 1 else 1 + count % 2

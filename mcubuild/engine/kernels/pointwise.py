@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel, products
+from mcubuild.engine.kernels.base import Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.ir.graph import Conv2D
@@ -36,8 +36,9 @@ class Pointwise(Kernel):
         return {"pixels": prod(layer.input.shape[1:3]), "channels": layer.input.shape[3], "filters": layer.filters}
 
     def code_bytes(self, layer: Layer) -> int:
-        """Filled in from compiled code; see costs."""
-        return 800
+        """One tile loop for pairs of pixels and filters, another for each odd rest of either."""
+        pixels = prod(layer.input.shape[1:3])
+        return 250 + 700 * loops(pixels) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles of two pixels by two filters, outputs, pairs of filters."""

@@ -1,0 +1,104 @@
+"""What the estimates promise the search, the linked and emulated firmware keeps."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mcubuild.board import Board, read_board
+from mcubuild.engine.costs import CYCLES
+from mcubuild.engine.footprint import STATIC_BYTES, Segment, combine, estimate, estimate_segment
+from mcubuild.engine.kernels import choose, kernels
+from mcubuild.engine.layer import layers
+from mcubuild.engine.planner import plan
+from mcubuild.ir.graph import Graph
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.toolchain import firmware
+from tests.engine.calibrate import NETWORKS, build, calibration_network, samples
+from tests.engine.skeletons import Sketch
+from tests.engine.values import with_random_values
+from tests.networks import random_network
+
+SETTINGS = EngineSettings()
+needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+
+
+@pytest.mark.parametrize("toolchain", ["zig", pytest.param("gcc", marks=needs_gcc)])
+@pytest.mark.parametrize(("seed", "bits"), [(3, 8), (7, 8), (5, 4)])
+def test_memories_of_random_networks(tmp_path: Path, seed: int, bits: int, toolchain: str) -> None:
+    settings = FirmwareSettings.model_validate({"toolchain": toolchain})
+    check_memories(random_network(seed, bits), read_board("stm32f412"), settings, tmp_path)
+
+
+@pytest.mark.parametrize("optimize", ["O2", pytest.param("O3", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("toolchain", ["zig", pytest.param("gcc", marks=needs_gcc)])
+def test_memories_of_a_mobile_network(tmp_path: Path, toolchain: str, optimize: str) -> None:
+    settings = FirmwareSettings.model_validate({"toolchain": toolchain, "optimize": optimize})
+    check_memories(calibration_network(NETWORKS), read_board("stm32f746"), settings, tmp_path, 2.5)
+
+
+def check_memories(
+    graph: Graph, board: Board, settings: FirmwareSettings, folder: Path, most_code: float = 4.0
+) -> None:
+    """Weights and SRAM exact, code below the estimate but not by more than a factor of ``most_code``."""
+    predicted = estimate(graph, SETTINGS, board, settings.stack)
+    build(graph, board, settings, folder)
+    sizes = json.loads((folder / "sizes.json").read_text())
+    sections = {name: section["bytes"] for name, section in sizes["sections"].items()}
+    assert sections[".model_weights"] == predicted.weights
+    assert sections[".arena"] == predicted.arena
+    ram = sum(bytes_ for name, bytes_ in sections.items() if name in (".arena", ".bss", ".data", ".stack"))
+    assert ram == predicted.sram
+    assert sizes["flash_bytes"] <= predicted.flash
+    code = sizes["flash_bytes"] - predicted.weights
+    assert code <= predicted.code <= most_code * code
+
+
+@pytest.mark.parametrize("name", ["stm32f412", "stm32f746"])
+def test_cycles_of_a_network_that_was_not_calibrated_with(tmp_path: Path, name: str) -> None:
+    sketch = Sketch((1, 28, 28, 3))
+    last = sketch.bottleneck(sketch.conv("input", 16, 3, 2), 64, 16)
+    last = sketch.bottleneck(last, 96, 24, 5, 2)
+    last = sketch.bottleneck(last, 144, 24, 7)
+    sketch.fully_connected(sketch.pool(last), 10)
+    graph, board = with_random_values(sketch.graph()), read_board(name)
+    measured = sum(sample.cycles for sample in samples(graph, board, FirmwareSettings(), tmp_path))
+    assert estimate(graph, SETTINGS, board, 2048).cycles == pytest.approx(measured, rel=0.1)
+
+
+def test_firmware_variables_are_those_of_the_toolchain() -> None:
+    assert STATIC_BYTES == firmware.STATIC_BYTES
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, EngineSettings(inplace_depthwise=False, inplace_add=False)])
+def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
+    board = read_board("stm32f746")
+    whole = Sketch((1, 24, 24, 3))
+    pieces: list[Segment] = []
+    last = "input"
+    steps: list[Callable[[Sketch, str], str]] = [
+        lambda sketch, source: sketch.conv(source, 16, 3, 2),
+        lambda sketch, source: sketch.bottleneck(source, 96, 24, 3, 2),
+        lambda sketch, source: sketch.bottleneck(source, 144, 24, 5, 1),
+        lambda sketch, source: sketch.bottleneck(source, 144, 40, 7, 2),
+        lambda sketch, source: sketch.fully_connected(sketch.pool(source), 10),
+    ]
+    for step in steps:
+        alone = Sketch(whole.tensors[last].shape)
+        step(alone, "input")
+        pieces.append(estimate_segment(alone.graph(), settings, board))
+        last = step(whole, last)
+    assert combine(pieces, settings, board, 2048) == estimate(whole.graph(), settings, board, 2048)
+    assert plan(whole.graph(), settings).arena == max(piece.arena for piece in pieces)
+
+
+def test_every_core_has_costs_for_every_kernel() -> None:
+    for core, table in CYCLES.items():
+        assert set(table) == {kernel.kind for kernel in kernels()}, core
+    for seed in range(4):
+        for layer in layers(calibration_network(seed)):
+            for table in CYCLES.values():
+                assert set(choose(layer).work(layer)) <= set(table[choose(layer).kind])
