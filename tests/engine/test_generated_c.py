@@ -139,8 +139,9 @@ def test_depthwise_over_its_input(tmp_path: Path, kernel: int, stride: int, bits
 
 
 @needs_gcc
-def test_rounding_ties_and_saturation(tmp_path: Path) -> None:
-    """A 1x1 convolution by powers of two: every input gives a tie in the second rounding or leaves the int8 range."""
+@pytest.mark.parametrize("factors", [(0.25, 0.25, 0.125, 0.0625), (0.5, 0.25, 1.0, 4.0)], ids=["right", "any"])
+def test_rounding_ties_and_saturation(tmp_path: Path, factors: tuple[float, ...]) -> None:
+    """Powers of two: many inputs give ties in the first and the second rounding, others leave the int8 range."""
     sketch = Sketch((1, 16, 16, 1))
     sketch.conv("input", 4)
     graph = sketch.graph()
@@ -149,12 +150,12 @@ def test_rounding_ties_and_saturation(tmp_path: Path) -> None:
     tensors = dict(graph.tensors)
     for name, quantization in {
         op.input: Quantization((1.0,), 0),
-        op.weights: Quantization((0.5, 0.25, 1.0, 4.0), 0, 0),
+        op.weights: Quantization(factors, 0, 0),
         op.output: Quantization((1.0,), 3),
     }.items():
         tensors[name] = replace(tensors[name], quantization=quantization)
     values: dict[str, NDArray[np.int8] | NDArray[np.int32]] = {
-        op.weights: np.array([1, -1, 3, -5], np.int8).reshape(4, 1, 1, 1),
+        op.weights: np.array([1, -1, 3, -77], np.int8).reshape(4, 1, 1, 1),
         op.bias: np.array([0, 1, -2, 7], np.int32),
     }
     graph = graph.with_values(tensors, values)
@@ -162,6 +163,7 @@ def test_rounding_ties_and_saturation(tmp_path: Path) -> None:
     outputs = run(graph, inputs)
     assert outputs.min() == -128 and outputs.max() == 127
     np.testing.assert_array_equal(Compiled(graph, tmp_path, "gcc").run(inputs), outputs)
+    assert ("rescale_any" in (tmp_path / "model.c").read_text()) == (max(factors) > 0.25)
 
 
 @needs_gcc
