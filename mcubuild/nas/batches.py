@@ -21,6 +21,12 @@ def at_resolution(split: Split, resolution: int) -> Split:
     return Split(resize(split.x, resolution), split.y)
 
 
+def spread(split: Split, samples: int) -> Split:
+    """``samples`` of the split, evenly spread over it; all if there are fewer."""
+    chosen = np.arange(min(samples, len(split))) * len(split) // min(samples, len(split))
+    return Split(split.x[chosen], split.y[chosen])
+
+
 def steps_per_epoch(samples: int, batch: int) -> int:
     """Batches in an epoch: only full ones, as batch norm suffers from small ones; or one of all samples."""
     return max(1, samples // batch)

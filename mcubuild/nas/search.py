@@ -10,12 +10,10 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mcubuild.board import Board
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space
-from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.batches import at_resolution, spread
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.evolution import METHODS, Evaluation, Method, Score, explore
 from mcubuild.nas.files import write_json
@@ -69,11 +67,10 @@ def search(
     limits = Limits(budget.sram or board.sram_bytes, budget.flash or board.flash_bytes, budget.latency)
     candidates = Candidates(space, Footprints(board, engine, stack, bits), limits)
     train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(train))[: settings.calibration])
     total = settings.population * ((settings.generations + 1) * len(METHODS) - 1)
     with bar("search", total) as progress, workers() as executor:
         fitness = _Inherited(
-            read_supernet(supernet, space), Split(train.x[chosen], train.y[chosen]), val, work, executor, progress
+            read_supernet(supernet, space), spread(train, settings.calibration), val, work, executor, progress
         )
         found = {method: explore(method, candidates, fitness, settings, seed) for method in METHODS}
     best = max((evaluation for method in METHODS for evaluation in found[method]), key=lambda one: one.score)

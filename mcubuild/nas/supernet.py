@@ -3,6 +3,10 @@
 Elastic kernel (the centre of a larger one), depth (the first blocks of a stage) and width (the first hidden channels),
 trained with the sandwich rule (arXiv 1903.05134): each step trains the largest, the smallest and a few random networks,
 all but the largest taught by the largest one's output.
+
+Once-for-all sorts hidden channels by importance (L1 norm) after training the largest network alone, so that smaller
+ones begin with its best channels. Here the small networks learn from the first step, always with the first channels:
+there is nothing to sort before, and to sort later would take from the small networks what they have learned.
 """
 
 from concurrent.futures import Executor
@@ -16,7 +20,7 @@ from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
-from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batches
+from mcubuild.nas.batches import at_resolution, spread, steps_per_epoch, training_batches
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.files import write_json
@@ -34,6 +38,9 @@ from mcubuild.nas.training import (
 )
 from mcubuild.progress import Bar
 from mcubuild.spec.supernet import SupernetSettings
+
+_CALIBRATION = 256
+"""Samples that set the batch norm of the networks in the log."""
 
 
 class SuperNetwork(Network):
@@ -135,7 +142,7 @@ def train(
             entry = {"loss": float(np.mean(losses)), "train_accuracy": correct / (steps * len(labels))}
             for name, arch in (("largest", largest(space)), ("smallest", smallest(space))):
                 network_of = network.extract(arch)
-                calibrate(network_of, train)
+                calibrate(network_of, spread(train, _CALIBRATION))
                 entry[f"val_accuracy_{name}"] = evaluate(network_of, val)[0]
             return entry
 

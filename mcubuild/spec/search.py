@@ -16,5 +16,5 @@ class SearchSettings(Settings):
     """Best networks that breed the next generation: half by mutation, half by crossover."""
     mutation: float = Field(default=0.1, gt=0, le=1)
     """Chance that a mutation re-draws a given choice (kernel, expansion, depth)."""
-    calibration: int = Field(default=256, ge=16)
+    calibration: int = Field(default=128, ge=16)
     """Training samples that re-estimate a candidate's batch-norm statistics."""

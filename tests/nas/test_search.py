@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from mcubuild.board import read_board
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import parse_key
+from mcubuild.nas.arch import largest, parse_key, smallest
 from mcubuild.nas.batches import to_tensor
 from mcubuild.nas.files import read_arch
 from mcubuild.nas.finetune import finetune
@@ -31,7 +31,10 @@ BOARD = read_board("stm32f412")
 SETTINGS = SearchSettings(population=4, generations=2, parents=2, calibration=32)
 FINETUNE = FinetuneSettings(epochs=4, batch=32, learning_rate=0.05)
 FOOTPRINTS = Footprints(BOARD, EngineSettings(), 2048, 8)
-BUDGET = Budget(sram=64 << 10, flash=100 << 10, latency=0.01)
+LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))
+FLASH = round(LEAST.flash + 0.3 * (MOST.flash - LEAST.flash))
+LATENCY = (LEAST.cycles + 0.3 * (MOST.cycles - LEAST.cycles)) / BOARD.clock
+BUDGET = Budget(sram=64 << 10, flash=FLASH, latency=LATENCY)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +81,8 @@ def test_the_best_network_looked_at_is_chosen_and_every_one_fits(found: Path) ->
     for row in looked_at:
         footprint = FOOTPRINTS.of(parse_key(SPACE, row["key"]))
         assert (row["sram"], row["flash"], row["cycles"]) == (footprint.sram, footprint.flash, footprint.cycles)
-        assert row["flash"] <= 100 << 10
-        assert row["latency"] == footprint.cycles / BOARD.clock <= 0.01
+        assert row["flash"] <= FLASH
+        assert row["latency"] == footprint.cycles / BOARD.clock <= LATENCY
     for method, bests in history["best_by_generation"].items():
         assert bests == sorted(bests)
         assert bests[-1] == max(row["accuracy"] for row in history["evaluations"][method])
@@ -116,7 +119,7 @@ def test_test_split_is_not_even_asked_for() -> None:
 
 def test_budget_that_nothing_meets_is_an_error(supernet: Path, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"the smallest needs .* ms \(budget.latency is 100.0 us\)"):
-        run(supernet, tmp_path, tmp_path, Budget(sram=64 << 10, flash=100 << 10, latency=1e-4))
+        run(supernet, tmp_path, tmp_path, Budget(sram=64 << 10, flash=FLASH, latency=1e-4))
     assert not (tmp_path / "arch.json").exists()
 
 

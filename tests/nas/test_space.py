@@ -64,12 +64,12 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
 
 def test_more_flash_buys_a_space_with_more_work(tmp_path: Path) -> None:
     work = {}
-    for flash in (150, 1024):
+    for flash in (200, 1024):
         run(tmp_path / str(flash), flash=flash << 10)
         table = json.loads((tmp_path / str(flash) / "space_table.json").read_text())
         row = next(row for row in table["spaces"] if row["name"] == table["winner"])
         work[flash] = (row["width"], row["macs"]["p80"])
-    assert work[150] < work[1024]
+    assert work[200] < work[1024]
 
 
 def _row(width: float, macs: tuple[int, ...], samples: int = 100) -> Row:
