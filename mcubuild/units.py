@@ -33,13 +33,13 @@ def parse_size(text: object) -> int:
 
 
 def parse_time(text: object) -> float:
-    """Seconds of a duration such as ``"100ms"`` or of a rate such as ``"5fps"`` (one frame: 0.2 s).
+    """Seconds of a duration such as ``"100ms"`` or of a rate such as ``"5fps"`` (one frame: 0.2 s); floats are seconds.
 
     Raises:
         ValueError: no number, unknown unit, or zero.
     """
-    if isinstance(text, float):
-        text = f"{text}s"
+    if isinstance(text, float) and text > 0:
+        return text
     number, unit = _split(text, '"100ms" or "5fps"')
     if unit != "fps" and unit not in _TIME_UNITS:
         raise ValueError(f"found {text!r}; the unit of a time is one of s, ms, us, or fps for a rate")

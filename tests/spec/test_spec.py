@@ -38,8 +38,10 @@ def test_sizes(text: object, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025)])
-def test_times(text: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025), (1e-5, 1e-5)]
+)
+def test_times(text: object, seconds: float) -> None:
     assert parse_time(text) == pytest.approx(seconds)
 
 
