@@ -1,6 +1,7 @@
 """The boards: what boards/*.toml says of core, clock, memories and power."""
 
 import difflib
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,8 @@ from pydantic import Field, model_validator
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
-from mcubuild.settings import Settings, read_toml
 from mcubuild.quantities import Bytes, Hertz
+from mcubuild.settings import Settings, read_toml
 
 BOARDS = ROOT / "boards"
 
@@ -80,7 +81,7 @@ class Board(Settings):
     @model_validator(mode="after")
     def _regions_do_not_overlap(self) -> "Board":
         regions = sorted(self.memory, key=lambda region: region.origin)
-        for low, high in zip(regions, regions[1:], strict=False):
+        for low, high in pairwise(regions):
             if low.end > high.origin:
                 raise ValueError(f"found memory {low.name} reaching into {high.name}; regions must not overlap")
         if not any(region.kind == "flash" for region in regions):

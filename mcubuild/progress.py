@@ -4,9 +4,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcubuild.units import format_time
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -22,7 +25,8 @@ class Bar(Protocol):
 def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     """A progress display of ``total`` steps, ``done`` of which an earlier, interrupted run has finished.
 
-    On a terminal: a bar with the latest figures and the time left. Elsewhere (CI, a log file): a line every ten seconds.
+    On a terminal: a bar with the latest figures and the time left. Elsewhere (CI, a log file): a line every ten
+    seconds.
     """
     if sys.stderr.isatty():
         from rich.console import Console
@@ -46,12 +50,14 @@ def _format(figures: dict[str, float | str]) -> str:
 
 
 class _RichBar:
-    def __init__(self, display: "object", task: int) -> None:
+    def __init__(self, display: "Progress", task: "TaskID") -> None:
         self._display, self._task = display, task
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
-        fields = {"figures": _format(figures)} if figures else {}
-        self._display.update(self._task, advance=steps, **fields)  # type: ignore[attr-defined]
+        if figures:
+            self._display.update(self._task, advance=steps, figures=_format(figures))
+        else:
+            self._display.update(self._task, advance=steps)
 
 
 class _LineBar:

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from mcubuild.settings import Settings
 from mcubuild.quantities import Bytes, Seconds
+from mcubuild.settings import Settings
 
 
 class Budget(Settings):

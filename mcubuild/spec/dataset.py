@@ -11,7 +11,7 @@ class DatasetSettings(Settings):
     """A data set. ``dataset = "digits"`` is short for a table with that ``kind`` alone."""
 
     kind: Literal["digits", "image_folder"]
-    """``digits``: the 8x8 handwritten digits that scikit-learn ships. ``image_folder``: one folder of images a class."""
+    """``digits``: the 8x8 digits that scikit-learn ships. ``image_folder``: one folder of images a class."""
     path: str | None = None
     """Folder of an ``image_folder``, relative to the spec; either ``<class>/*`` or ``{train,val,test}/<class>/*``."""
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5)

@@ -7,6 +7,6 @@ class EngineSettings(Settings):
     """Switches of the engine, each on by default; switching one off shows what it is worth."""
 
     inplace_depthwise: bool = True
-    """A depthwise convolution writes its output over its input (peak N + 1 instead of 2N channels; MCUNet, section 3.2)."""
+    """A depthwise convolution writes its output over its input: N + 1 channels instead of 2N (MCUNet, section 3.2)."""
     inplace_add: bool = True
     """An addition writes its output over an operand that nobody else needs."""

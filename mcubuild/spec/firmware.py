@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from mcubuild.settings import Settings
 from mcubuild.quantities import Bytes
+from mcubuild.settings import Settings
 
 
 class FirmwareSettings(Settings):

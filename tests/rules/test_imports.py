@@ -14,7 +14,7 @@ SOURCES = sorted([*(ROOT / "mcubuild").rglob("*.py"), *(ROOT / "rules").rglob("*
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_import_statement_is_found(path: Path) -> None:
-    wanted = set()
+    wanted: set[str] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             wanted.update(alias.name for alias in node.names)
