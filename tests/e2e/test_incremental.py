@@ -159,3 +159,18 @@ def test_two_specs_share_a_super_network(built: Checkout) -> None:
         assert {stage for spec, stage in run.stages if spec == "second"} == ALL
     finally:
         second.unlink()
+
+
+def test_clean_leaves_nothing_and_the_store_brings_it_back(built: Checkout) -> None:
+    before = _digests(built)
+    assert built.doit("clean").code == 0
+    assert not (built.path / "build" / "net").exists() or not any((built.path / "build" / "net").iterdir())
+    assert built.doit("build").did("from store") == ALL
+    assert _digests(built) == before
+
+
+def test_list_and_info(built: Checkout) -> None:
+    listed = built.doit("list", "--all").output
+    assert all(f"{stage}:net" in listed for stage in (*ALL, "build"))
+    info = built.doit("info", "search:net").output
+    assert "mcubuild/nas/search.py" in info and "supernet.safetensors" in info and "up-to-date" in info
