@@ -8,7 +8,7 @@ from mcubuild.settings import Settings
 class FinetuneSettings(Settings):
     """Fine-tuning from the inherited weights, distilled from the super network's largest network."""
 
-    epochs: int = Field(default=8, ge=0, le=10_000)
+    epochs: int = Field(default=6, ge=0, le=10_000)
     """Passes over the training samples; 0 keeps the inherited weights with batch norm recalibrated."""
     learning_rate: float = Field(default=0.05, gt=0, le=10)
     """Peak learning rate; linear warm-up over a tenth of the steps, then cosine decay to 0."""
