@@ -23,7 +23,7 @@ from mcubuild.ir.parameters import parameters
 from mcubuild.spec.engine import EngineSettings
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
-HELPERS = ("clamp", "rescale", "rescale_any", "low_half", "high_half")
+HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half")
 
 
 @dataclass(frozen=True)

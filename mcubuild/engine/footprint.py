@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcubuild.board import Board
-from mcubuild.engine import costs
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
@@ -69,7 +68,7 @@ def estimate_segment(graph: Graph, settings: EngineSettings, board: Board) -> Se
         kernel = choose(layer)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
-        cycles += costs.cycles(kernel.kind, kernel.work(layer), board.core)
+        cycles += kernel.cycles(layer, board.core)
         macs += layer.macs
     return Segment(arena, weights, code, cycles, macs)
 

@@ -1,10 +1,10 @@
-"""Fits the cost model of ``mcubuild.engine.costs`` to emulated runs and prints its table.
+"""Fits the costs of the kernels to emulated runs and prints them.
 
     python -m tests.engine.calibrate
 
 Random networks are generated, compiled (zig, -O2) and run in the emulator; the coefficients are the non-negative least
-squares fit of the relative errors over all layers. Run it after a change of a kernel or of a cycle model, paste the
-table into ``costs.py`` and see whether ``test_footprint`` agrees.
+squares fit of the relative errors over all layers. Run it after a change of a kernel or of a cycle model, paste
+the rows into the modules of ``mcubuild.engine.kernels`` and see whether ``test_footprint`` agrees.
 """
 
 import json
@@ -55,7 +55,7 @@ def calibration_network(seed: int) -> Graph:
     def pick(*choices: int) -> int:
         return choices[int(rng.integers(len(choices)))]
 
-    side = pick(24, 31, 32, 40, 48)
+    side = pick(16, 24, 31, 32, 40)
     sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=pick(8, 8, 4))
     last = sketch.conv("input", pick(8, 16, 24), pick(3, 3, 5), 2)
     last = sketch.conv(sketch.depthwise(last), pick(8, 16))
@@ -64,7 +64,8 @@ def calibration_network(seed: int) -> Graph:
         filters = channels if stride == 1 and rng.random() < 0.6 else pick(8, 15, 16, 24, 33, 40, 64)
         last = sketch.bottleneck(last, channels * pick(3, 4, 6), filters, pick(3, 5, 7), stride)
     last = sketch.conv(last, pick(16, 32), 3) if rng.random() < 0.5 else last
-    sketch.fully_connected(sketch.pool(last), pick(2, 10, 35))
+    last = sketch.fully_connected(last, pick(8, 16)) if seed % 3 == 0 else sketch.pool(last)
+    sketch.fully_connected(last, pick(2, 10, 35))
     return with_random_values(sketch.graph(), seed)
 
 
@@ -103,22 +104,22 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
 def main() -> None:
     """Measure, fit, print."""
     graphs = [calibration_network(seed) for seed in range(NETWORKS)]
-    for core, name in BOARDS.items():
-        by_kind: dict[str, list[Sample]] = defaultdict(list)
-        with bar(core, len(graphs)) as progress:
+    data: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    with bar("calibrate", len(graphs) * len(BOARDS)) as progress:
+        for core, name in BOARDS.items():
             for graph in graphs:
                 with tempfile.TemporaryDirectory() as folder:
                     for sample in samples(graph, read_board(name), FirmwareSettings(), Path(folder)):
-                        by_kind[sample.kind].append(sample)
+                        data[sample.kind][core].append(sample)
                 progress.advance()
-        print(f'    "{core}": {{')
-        for kind, data in sorted(by_kind.items()):
-            coefficients, errors = fit(data)
-            table = ", ".join(f'"{feature}": {value:.2f}' for feature, value in coefficients.items())
-            code = max(sample.code_bytes / sample.code_estimate for sample in data)
-            quality = f"{len(data)} layers, {min(errors):+.0%} ... {max(errors):+.0%}; code {code:.2f}"
-            print(f'        "{kind}": {{{table}}},  # {quality}')
-        print("    },")
+    for kind, by_core in sorted(data.items()):
+        print(kind)
+        for core, fitted in by_core.items():
+            coefficients, errors = fit(fitted)
+            row = ", ".join(f'"{feature}": {value:.2f}' for feature, value in coefficients.items())
+            code = max(sample.code_bytes / sample.code_estimate for sample in fitted)
+            print(f'        "{core}": {{{row}}},')
+            print(f"        # {len(fitted)} layers, {min(errors):+.0%} ... {max(errors):+.0%}; code up to {code:.0%}")
 
 
 if __name__ == "__main__":

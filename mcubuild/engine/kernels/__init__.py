@@ -1,4 +1,7 @@
-"""The kernels: every module here defines one as ``KERNEL``; the cheapest that serves a layer computes it."""
+"""The kernels: every module here defines one as ``KERNEL``, and its C stands in a template of the same name.
+
+A new kernel is those two files; ``python -m tests.engine.calibrate`` gives its costs.
+"""
 
 from functools import cache
 from importlib import import_module

@@ -2,15 +2,31 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.board import Core
 from mcubuild.engine.layer import Layer, align
 
 CHANNEL_BYTES = 4 + 4 + 1
 """Constants that every output channel has besides its weights: bias, multiplier, shift."""
+
+CostTable: TypeAlias = Mapping[Core, Mapping[str, float]]
+"""Cycles by core and feature of a kernel's work.
+
+``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on an
+STM32F412 (Cortex-M4) and an STM32F746 (Cortex-M7) with their Flash wait states and caches: layers come out within about
+30 %, networks within 10 %.
+"""
+_RELATIVE: Mapping[Core, tuple[Core, float]] = {
+    "cortex-m0plus": ("cortex-m4", 3.45),
+    "cortex-m3": ("cortex-m4", 1.33),
+    "cortex-m33": ("cortex-m4", 1.0),
+}
+"""Cores without a row of their own, and their cycles relative to one that has: from two emulated networks; of the
+Cortex-M33, no timing is published."""
 
 
 class Kernel(ABC):
@@ -21,6 +37,8 @@ class Kernel(ABC):
 
     kind: ClassVar[str]
     """Name of the template, and part of the C functions' names."""
+    cost: ClassVar[CostTable]
+    """Cycles of the features that ``work`` counts; all 0 until the first fit."""
     rank: ClassVar[int] = 1
     """Of the kernels that serve a layer the one with the lowest rank computes it; special cases have 0."""
 
@@ -64,7 +82,13 @@ class Kernel(ABC):
 
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """How often each feature of the cost model occurs (``costs.CYCLES`` has the cycles each takes)."""
+        """How often each feature of ``cost`` occurs."""
+
+    def cycles(self, layer: Layer, core: Core) -> int:
+        """Estimated cycles of ``layer``."""
+        row, factor = _RELATIVE.get(core, (core, 1.0))
+        costs = self.cost[row]
+        return round(factor * sum(costs[feature] * count for feature, count in self.work(layer).items()))
 
 
 def products(layer: Layer) -> str:

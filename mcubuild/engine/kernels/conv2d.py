@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel, loops, products
+from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.ir.graph import Conv2D
@@ -16,6 +17,10 @@ class GeneralConv2D(Kernel):
     """Conv2D with any filter size, stride and padding."""
 
     kind = "conv2d"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 0.0, "copy": 3.11, "mac": 3.24, "mac4": 3.35, "output": 17.77, "row": 51.87, "tile": 0.0},
+        "cortex-m7": {"call": 0.0, "copy": 3.11, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
+    }
 
     def serves(self, layer: Layer) -> bool:
         """Every Conv2D."""
@@ -55,7 +60,7 @@ class GeneralConv2D(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """The copy of windows, inlined or not, and tile loops as those of a pointwise convolution."""
-        return 1400 + 700 * loops(prod(layer.output.shape[1:3])) * loops(layer.filters)
+        return 1400 + 750 * loops(prod(layer.output.shape[1:3])) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles of two pixels by two filters, outputs, bytes copied and their rows."""

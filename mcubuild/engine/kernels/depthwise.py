@@ -7,11 +7,12 @@ padding are: the peak is N + 1 channels instead of 2 N (MCUNet, section 3.2).
 
 from collections.abc import Mapping
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel, products
+from mcubuild.engine.kernels.base import CostTable, Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.ir.graph import DepthwiseConv2D, Pair
@@ -21,6 +22,18 @@ class Depthwise(Kernel):
     """DepthwiseConv2D with any filter size, stride and padding."""
 
     kind = "depthwise"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {
+            "call": 1018.99,
+            "copy": 5.25,
+            "mac": 2.21,
+            "mac4": 2.22,
+            "output": 0.99,
+            "row": 22.11,
+            "tile": 0.0,
+        },
+        "cortex-m7": {"call": 855.66, "copy": 2.0, "mac": 1.25, "mac4": 1.27, "output": 5.1, "row": 5.43, "tile": 0.0},
+    }
 
     def serves(self, layer: Layer) -> bool:
         """Every DepthwiseConv2D."""

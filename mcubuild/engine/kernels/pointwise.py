@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel, loops, products
+from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.ir.graph import Conv2D
@@ -17,6 +18,10 @@ class Pointwise(Kernel):
 
     kind = "pointwise"
     rank = 0
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 0.0, "mac": 3.16, "mac4": 3.45, "output": 12.66, "pair": 63.33, "tile": 0.0},
+        "cortex-m7": {"call": 0.0, "mac": 1.3, "mac4": 1.58, "output": 0.0, "pair": 80.91, "tile": 31.91},
+    }
 
     def serves(self, layer: Layer) -> bool:
         """1x1, stride 1, no padding."""
@@ -38,7 +43,7 @@ class Pointwise(Kernel):
     def code_bytes(self, layer: Layer) -> int:
         """One tile loop for pairs of pixels and filters, another for each odd rest of either."""
         pixels = prod(layer.input.shape[1:3])
-        return 250 + 700 * loops(pixels) * loops(layer.filters)
+        return 300 + 750 * loops(pixels) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles of two pixels by two filters, outputs, pairs of filters."""
