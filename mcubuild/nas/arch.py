@@ -26,6 +26,7 @@ FIRST_KERNEL = 3
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
 """The paper's input sides, for images of up to 224 pixels."""
+
 Choice: TypeAlias = tuple[int, int]
 """Kernel and expansion of one block."""
 Stage: TypeAlias = tuple[Choice, ...]

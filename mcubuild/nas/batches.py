@@ -40,6 +40,12 @@ def training_batches(split: Split, batch: int, rng: np.random.Generator) -> Iter
         yield to_tensor(_shift(split.x[chosen], rng)), torch.from_numpy(split.y[chosen])
 
 
+def calibration_batches(split: Split) -> Iterator[Tensor]:
+    """Images in order, unchanged, in full batches; or all of them in one."""
+    for step in range(steps_per_epoch(len(split), _EVALUATED)):
+        yield to_tensor(split.x[step * _EVALUATED : (step + 1) * _EVALUATED])
+
+
 def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """All samples in order, unchanged."""
     for start in range(0, len(split), _EVALUATED):

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.batches import evaluation_batches
+from mcubuild.nas.batches import calibration_batches, evaluation_batches
 from mcubuild.progress import Bar, bar
 
 LABEL_SMOOTHING = 0.1
@@ -140,7 +140,7 @@ def calibrate(network: nn.Module, samples: Split) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average
     network.train()
-    for images, _ in evaluation_batches(samples):
+    for images in calibration_batches(samples):
         network(images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

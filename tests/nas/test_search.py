@@ -4,7 +4,6 @@ import inspect
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,7 +11,6 @@ from safetensors.torch import load_file
 from mcubuild.board import read_board
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import largest, parse_key, smallest
-from mcubuild.nas.batches import to_tensor
 from mcubuild.nas.files import read_arch
 from mcubuild.nas.finetune import finetune
 from mcubuild.nas.footprints import Footprints
@@ -167,10 +165,3 @@ def test_without_epochs_the_inherited_weights_are_kept(supernet: Path, found: Pa
     kept, shared = load_file(tmp_path / "weights.safetensors"), load_file(supernet)
     assert torch.equal(kept["classifier.weight"], shared["classifier.weight"])
     assert json.loads((tmp_path / "finetune_log.json").read_text()) == []
-
-
-def test_pixels_are_divided_by_255_and_channels_come_first() -> None:
-    x = np.arange(2 * 3 * 3 * 2, dtype=np.uint8).reshape(2, 3, 3, 2)
-    tensor = to_tensor(x)
-    assert tensor.shape == (2, 2, 3, 3)
-    assert tensor[1, 1, 2, 0].item() == pytest.approx(x[1, 2, 0, 1] / 255)

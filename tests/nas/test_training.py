@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mcubuild.data.splits import Split
+from mcubuild.nas.batches import spread, steps_per_epoch, to_tensor, training_batches
+from mcubuild.nas.network import ConvNorm
+from mcubuild.nas.training import calibrate, evaluate, set_learning_rate, workers
+
+
+def _split(samples: int, side: int = 10) -> Split:
+    x = np.random.default_rng(0).integers(256, size=(samples, side, side, 1)).astype(np.uint8)
+    return Split(x, np.arange(samples) % 3)
+
+
+def test_an_epoch_sees_samples_once_in_an_order_of_its_own() -> None:
+    split = Split(np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(10, 1).repeat(10, 2), np.arange(20))
+    epochs = [
+        [y.tolist() for _, y in training_batches(split, 6, np.random.default_rng([0, epoch]))] for epoch in (0, 1)
+    ]
+    for epoch in epochs:
+        seen = [label for batch in epoch for label in batch]
+        assert [len(batch) for batch in epoch] == [6, 6, 6]
+        assert len(set(seen)) == 18
+    assert epochs[0] != epochs[1]
+    for images, labels in training_batches(split, 6, np.random.default_rng(0)):
+        assert torch.equal(torch.round(images[:, 0, 5, 5] * 255).long(), labels)
+    assert steps_per_epoch(5, 6) == 1
+
+
+def test_images_are_shifted_by_at_most_a_tenth() -> None:
+    x = np.zeros((200, 20, 20, 1), np.uint8)
+    x[:, 10, 10] = 255
+    ((images, _),) = training_batches(Split(x, np.zeros(200, np.int64)), 200, np.random.default_rng(0))
+    places = {tuple(place) for place in images[:, 0].nonzero()[:, 1:].tolist()}
+    assert places == {(row, column) for row in range(8, 13) for column in range(8, 13)}
+
+
+def test_samples_are_spread_evenly() -> None:
+    split = _split(10)
+    assert spread(split, 4).y.tolist() == split.y[[0, 2, 5, 7]].tolist()
+    assert len(spread(split, 40)) == 10
+
+
+@pytest.mark.parametrize("samples", [3, 256, 257, 600])
+def test_calibration_sets_the_statistics_of_full_batches(samples: int) -> None:
+    split = _split(samples)
+    layer = ConvNorm(1, 2, relu6=False)
+    nn.init.ones_(layer.conv.weight)
+    calibrate(layer, split)
+    full = split.x[: max(1, samples // 256) * 256] / 255
+    assert layer.norm.running_mean is not None
+    np.testing.assert_allclose(layer.norm.running_mean.numpy(), full.mean(), rtol=1e-4)
+    assert not layer.training
+    assert layer.norm.momentum == 0.1
+
+
+def test_a_single_sample_left_over_is_no_problem_where_maps_have_one_pixel() -> None:
+    layer = ConvNorm(1, 2)
+    nn.init.ones_(layer.conv.weight)
+    calibrate(layer, _split(257, side=1))
+
+
+def test_evaluation_counts_every_sample() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[2.0, 1.0, 0.0]]).repeat(len(x), 1)
+
+    accuracy, loss = evaluate(Fixed(), _split(300))
+    assert accuracy == pytest.approx(1 / 3)
+    assert loss == pytest.approx(np.log(np.exp([2, 1, 0]).sum()) - 1, rel=1e-5)
+
+
+def test_learning_rate_rises_then_falls_to_nothing() -> None:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.0)
+    rates = []
+    for step in range(100):
+        set_learning_rate(optimiser, 0.5, step, 100)
+        rates.append(optimiser.param_groups[0]["lr"])
+    assert rates[:10] == pytest.approx([0.05 * (step + 1) for step in range(10)])
+    assert max(rates) == 0.5
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] < 0.001
+
+
+def test_workers_compute_alone_and_leave_torch_as_it_was() -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with workers() as executor:
+        assert torch.are_deterministic_algorithms_enabled()
+        assert {executor.submit(torch.get_num_threads).result() for _ in range(4)} == {1}
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+def test_pixels_are_divided_by_255_and_channels_come_first() -> None:
+    x = np.arange(2 * 3 * 3 * 2, dtype=np.uint8).reshape(2, 3, 3, 2)
+    tensor = to_tensor(x)
+    assert tensor.shape == (2, 2, 3, 3)
+    assert tensor[1, 1, 2, 0].item() == pytest.approx(x[1, 2, 0, 1] / 255)
