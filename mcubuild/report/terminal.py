@@ -1,5 +1,6 @@
 """What the terminal shows after a build."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,10 @@ def summarise(report: Mapping[str, Any], folder: Path) -> None:
         report: the content of report.json.
         folder: where report.html lies.
     """
-    from rich.console import Console
+    if sys.stdout.isatty():  # rich is not imported otherwise: a build with nothing to do is to be quick
+        from rich.console import Console
 
-    console = Console(highlight=False)
-    if console.is_terminal:
-        _draw(console, report, folder)
+        _draw(Console(highlight=False), report, folder)
     else:
         _list(report, folder)
 

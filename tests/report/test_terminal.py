@@ -41,11 +41,17 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "\x1b" not in "".join(lines)
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize("width", [60, 120])
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=width, highlight=False)
     monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    monkeypatch.setattr("sys.stdout", Terminal())
     terminal.summarise(REPORT, Path("build/invented"))
     text = stream.getvalue()
     assert "✗ fail" in text and "━" in text and "report.html" in text
