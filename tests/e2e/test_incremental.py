@@ -155,7 +155,7 @@ def test_two_specs_share_a_super_network(built: Checkout) -> None:
         run = built.doit("-n", "2", "build", "spec=specs/net.toml,specs/second.toml")
         assert run.stages["second", "supernet"] == "from store", run.output
         assert run.stages["net", "supernet"] == "up to date"
-        assert run.stages["second", "firmware"] == "built"
+        assert run.stages["second", "firmware"] in ("built", "from store")
         assert {stage for spec, stage in run.stages if spec == "second"} == ALL
     finally:
         second.unlink()

@@ -75,7 +75,7 @@ def test_every_operator_computes_what_its_module_computes(
     errors = errors_in_steps(network, graph, random_samples(9, 20, channels), arch.space.resolution)
     assert errors.keys() == {op.output for op in graph.ops}
     # Rounding alone gives 0.29 (a uniform error of half a step); rounded weights add to it.
-    assert max(errors.values()) < 2.0, max(errors.items(), key=lambda item: item[1])
+    assert max(errors.values()) < 2.5, max(errors.items(), key=lambda item: item[1])
     assert np.median(list(errors.values())) < 0.5
 
 
