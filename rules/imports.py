@@ -49,14 +49,20 @@ def _names(listed: str) -> list[str]:
 
 
 @cache
-def _files_of(name: str, root: Path) -> tuple[Path, ...]:
+def _modules(root: Path, package: str) -> dict[str, Path]:
+    """The source file of every module of ``package``, by dotted name; a package's is its ``__init__.py``."""
+    modules = {}
+    for path in (root / package).rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
+
+
+def _executed(name: str, modules: dict[str, Path]) -> list[Path]:
     """The source files that importing the dotted ``name`` executes: the packages on the way and the module."""
-    files = []
-    folder = root
-    for part in name.split("."):
-        folder /= part
-        files += [path for path in (folder / "__init__.py", folder.with_suffix(".py")) if path.is_file()]
-    return tuple(files)
+    parts = name.split(".")
+    prefixes = (".".join(parts[: count + 1]) for count in range(len(parts)))
+    return [modules[prefix] for prefix in prefixes if prefix in modules]
 
 
 @cache
@@ -77,14 +83,14 @@ def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ..
     Returns:
         The files, sorted; versions by distribution.
     """
+    modules = _modules(root, package)
     pending, files, names = [module], {module}, set[str]()
     while pending:
         fresh = imported(pending.pop()) - names
         names |= fresh
         for name in fresh:
-            if name.split(".")[0] == package:
-                found = [path for path in _files_of(name, root) if path not in files]
-                files.update(found)
-                pending.extend(found)
+            found = [path for path in _executed(name, modules) if path not in files]
+            files.update(found)
+            pending.extend(found)
     libraries = {LIBRARIES[name.split(".")[0]] for name in names if name.split(".")[0] in LIBRARIES}
     return tuple(sorted(files)), {library: library_version(library) for library in sorted(libraries)}
