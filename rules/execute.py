@@ -71,7 +71,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f".{stage.name}-")))
         origin = "store"
-        if not store.fetch(key, made):
+        if not (stage.stored and store.fetch(key, made)):
             origin = "built"
             # Imported here: a build that finds everything in the store validates nothing.
             from mcubuild.board import Board
@@ -91,7 +91,8 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     work=work,
                 )
             )
-            store.put(key, made)
+            if stage.stored:
+                store.put(key, made)
         _install(stage, made, folder)
     return {"origin": origin, "seconds": round(time.monotonic() - start, 2)}
 

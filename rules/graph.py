@@ -27,7 +27,7 @@ from rules import (
 )
 from rules.execute import clean, code_of, execute, template_files
 from rules.resolve import resolve
-from rules.stage import Resolved, Stage
+from rules.stage import Resolved, Stage, pipeline
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
@@ -136,7 +136,8 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
     everything = [resolve(path, BUILD / ".specs") for path in specs]
     for stage in STAGES:
         yield {"basename": stage.name, "name": None, "doc": stage.doc}
-        for resolved in everything:
+    for resolved in everything:
+        for stage in pipeline(STAGES, resolved):
             yield _stage_task(stage, resolved)
     yield {"basename": "build", "name": None, "doc": "firmware and report of every spec, judged against its budget"}
     for resolved in everything:
@@ -148,7 +149,7 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
             "doc": f"firmware and report of {name} ({resolved['spec']['board']})",
             "actions": [(_judge, [folder])],
             "file_dep": [str(folder / "report.json")],
-            "task_dep": [f"{stage.name}:{name}" for stage in STAGES],
+            "task_dep": [f"{stage.name}:{name}" for stage in pipeline(STAGES, resolved)],
             "uptodate": [False],
             "verbosity": 2,
         }

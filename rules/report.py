@@ -11,7 +11,7 @@ def _run(job: Job) -> None:
 
     spec = job["spec"]
     write(
-        {name: job.file(name) for name in STAGE.inputs},
+        {name: job.file(name) for name in job.names},
         name=spec.name,
         board=job["board"],
         budget=spec.budget,
@@ -19,7 +19,7 @@ def _run(job: Job) -> None:
         provenance={
             "spec": spec.model_dump(mode="json"),
             "tools": dict(job.identities),
-            "artifacts": {name: digest_file(job.file(name)) for name in STAGE.inputs},
+            "artifacts": {name: digest_file(job.file(name)) for name in job.names},
         },
         out=job.out,
     )

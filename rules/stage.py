@@ -1,7 +1,7 @@
 """What a stage is: a function of files and settings, declared so that nothing else can influence its result."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,10 @@ def _no_sources(resolved: Resolved) -> list[Path]:
     return []
 
 
+def _always(resolved: Resolved) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of the pipeline, as plain data."""
@@ -90,6 +94,12 @@ class Stage:
     """Names and versions of tools that it runs."""
     sources: Callable[[Resolved], list[Path]] = _no_sources
     """Files of the user that it reads."""
+    optional: tuple[str, ...] = ()
+    """Artifacts that it reads as well, where the spec has a stage that writes them."""
+    serves: Callable[[Resolved], bool] = _always
+    """Whether a spec has this stage."""
+    stored: bool = True
+    """Whether the store keeps the result; a measurement of silicon belongs to one board on one day."""
 
     def selected(self, resolved: Resolved) -> dict[str, Any]:
         """The declared settings as JSON."""
@@ -103,3 +113,15 @@ class Stage:
                 value = value[part]
             values[field] = value
         return values
+
+
+def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
+    """The stages that a spec has, in order; their optional inputs that exist have become inputs."""
+    serving: list[Stage] = []
+    written: set[str] = set()
+    for stage in stages:
+        if stage.serves(resolved):
+            found = tuple(name for name in stage.optional if name in written)
+            serving.append(replace(stage, inputs=(*stage.inputs, *found), optional=()))
+            written.update(stage.outputs)
+    return tuple(serving)
