@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild import ROOT
-from mcubuild.board import Board
 from mcubuild.engine.constants import Constants, constants
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, layers
 from mcubuild.engine.planner import Placement, Plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, Graph, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
-from mcubuild.spec.engine import EngineSettings
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
 HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half")
@@ -54,14 +53,13 @@ class GeneratedLayer:
         return f"layer_{self.layer.index:02d}_filters"
 
 
-def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, out: Path, *, stack: int) -> None:
+def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
     """Write model.h, model.c, weights.h, weights.c and plan.json to ``out``.
 
     Args:
         graph: a quantised graph with values, one input and one output.
         plan: where its activations lie.
-        board: what plan.json predicts cycles for.
-        settings: as the plan was made with.
+        target: as the plan was made for.
         out: an existing folder.
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
 
@@ -76,7 +74,7 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
         keep_trailing_newline=True,
     )
     environment.filters["inset"] = inset
-    generated = _layers(graph, environment)
+    generated = _layers(graph, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     text = "".join(body.text for body in bodies)
     weighted = [layer for layer in generated if layer.constants is not None]
@@ -94,7 +92,7 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
     }
     for name in ("model.h", "model.c", "weights.h", "weights.c"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
-    document = _plan_document(generated, plan, estimate(graph, settings, board, stack))
+    document = _plan_document(generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -103,13 +101,13 @@ def inset(text: str, width: int = 0) -> str:
     return re.sub(r"\n(?=[^\n])", "\n" + " " * width, text.strip("\n"))
 
 
-def _layers(graph: Graph, environment: jinja2.Environment) -> list[GeneratedLayer]:
+def _layers(graph: Graph, target: Target, environment: jinja2.Environment) -> list[GeneratedLayer]:
     """Every layer with its body; equal bodies are one object."""
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
     generated = []
     for layer in layers(graph):
-        kernel = choose(layer)
+        kernel = choose(layer, target)
         numbers = constants(layer, kernel) if isinstance(layer.op, Weighted) else None
         template = environment.get_template(f"{kernel.kind}.c.j2")
         values = _body_values(layer, kernel, numbers)
@@ -206,6 +204,9 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     arguments = [f"arena + {buffer.offset}" for buffer in buffers]
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
+    if generated.kernel.streams:
+        top, bottom = getattr(layer.op, "padding", (0, 0))[:2]
+        arguments += [str(layer.output.shape[1]), str(top), str(bottom)]
     return {
         "name": generated.name,
         "body": generated.body.name,

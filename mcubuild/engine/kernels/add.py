@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add
 
 
@@ -17,7 +18,7 @@ class ElementwiseAdd(Kernel):
         "cortex-m7": {"call": 119.5, "output": 18.56},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Add."""
         return isinstance(layer.op, Add)
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import AveragePool2D
 
 
@@ -18,7 +19,7 @@ class AveragePool(Kernel):
         "cortex-m7": {"call": 203.7, "output": 4.16, "sum": 1.15},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every AveragePool2D."""
         return isinstance(layer.op, AveragePool2D)
 
