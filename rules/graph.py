@@ -20,6 +20,7 @@ from rules import (
     firmware,
     measure,
     quantize,
+    remote,
     report,
     search,
     space,
@@ -40,6 +41,7 @@ STAGES: tuple[Stage, ...] = (
     firmware.STAGE,
     accuracy.STAGE,
     measure.STAGE,
+    remote.STAGE,
     report.STAGE,
 )
 """In the order of the pipeline."""
