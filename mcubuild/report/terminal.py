@@ -1,9 +1,8 @@
 """What the terminal shows after a build."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mcubuild.units import format_size, format_time
 
@@ -11,19 +10,22 @@ _BAR = 24
 _TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency"}
 
 
-def summarise(report: Mapping[str, Any], folder: Path) -> None:
-    """Print the verdict, the budget line by line and the figures; plain lines where there is no terminal.
+def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: bool) -> None:
+    """Print the verdict, the budget line by line and the figures.
 
     Args:
         report: the content of report.json.
         folder: where report.html lies.
+        out: where to print.
+        drawn: with bars and colours, for a terminal; rich is imported only then.
     """
-    if sys.stdout.isatty():  # rich is not imported otherwise: a build with nothing to do is to be quick
+    if drawn:
         from rich.console import Console
 
-        _draw(Console(highlight=False), report, folder)
+        _draw(Console(file=out, highlight=False), report, folder)
     else:
-        _list(report, folder)
+        for line in _lines(report, folder):
+            print(line, file=out)
 
 
 def _amount(value: float, unit: str) -> str:
@@ -54,17 +56,17 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     return figures
 
 
-def _list(report: Mapping[str, Any], folder: Path) -> None:
-    print(f"{report['name']}: {report['verdict']}")
+def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    yield f"{report['name']}: {report['verdict']}"
     for reason in report["reasons"]:
-        print(f"  fail: {reason}")
+        yield f"  fail: {reason}"
     for caution in report["cautions"]:
-        print(f"  note: {caution}")
+        yield f"  note: {caution}"
     for key, title in _TITLES.items():
         line = report["budget"][key]
-        print(f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}")
+        yield f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}"
     for title, text in _figures(report, folder):
-        print(f"  {title:<13}{text}")
+        yield f"  {title:<13}{text}"
 
 
 def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:

@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ REPORT: dict[str, Any] = {
 
 
 def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.summarise(REPORT, Path("build/invented"))
+    terminal.summarise(REPORT, Path("build/invented"), sys.stdout, drawn=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "invented: fail"
     assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
@@ -41,18 +42,12 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "\x1b" not in "".join(lines)
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize("width", [60, 120])
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=width, highlight=False)
     monkeypatch.setattr("rich.console.Console", lambda **_: console)
-    monkeypatch.setattr("sys.stdout", Terminal())
-    terminal.summarise(REPORT, Path("build/invented"))
+    terminal.summarise(REPORT, Path("build/invented"), stream, drawn=True)
     text = stream.getvalue()
     assert "✗ fail" in text and "━" in text and "report.html" in text
     assert max(len(line) for line in Console().render_str(text).plain.splitlines()) < width + 200
@@ -62,6 +57,6 @@ def test_a_report_without_cycles_and_with_markup_in_its_texts(capsys: pytest.Cap
     unknown = {"limit": 5.0, "used": None, "ok": False, "margin": None, "unit": "ms"}
     report = {**REPORT, "cycles": None, "energy_mj": None, "budget": {**REPORT["budget"], "latency": unknown}}
     report["reasons"] = ["[red]not markup[/]"]
-    terminal.summarise(json.loads(json.dumps(report)), Path("b"))
+    terminal.summarise(json.loads(json.dumps(report)), Path("b"), sys.stdout, drawn=False)
     text = capsys.readouterr().out
     assert "unknown of 5.0 ms" in text and "[red]not markup[/]" in text and "energy" not in text
