@@ -51,8 +51,9 @@ MISPREDICTED_EARLY_FLAGS = 6  # [jnk0le] flags set at least 3 cycles before the 
 EARLY_FLAGS_DISTANCE = 6  # that is, instructions between them
 
 _EARLY_CAPABLE = {"add", "addw", "sub", "subw", "mov", "movs", "movw"}  # [jnk0le], from the older slot only
-_READ_EARLY = {*"sbfx ubfx rbit rev rev16 revsh pkhtb ssat usat ssat16 usat16".split()}  # [jnk0le], [LLVM]
-_SLOW_BITS = {"ssat", "usat", "ssat16", "usat16", "qadd", "qsub", "qdadd", "qdsub", "usad8", "usada8"}  # [LLVM]
+_SATURATE = {"ssat", "usat", "ssat16", "usat16"}
+_READ_EARLY = {"sbfx", "ubfx", "rbit", "rev", "rev16", "revsh", "pkhtb"} | _SATURATE  # [jnk0le], [LLVM]
+_SLOW_BITS = {"qadd", "qsub", "qdadd", "qdsub", "usad8", "usada8"} | _SATURATE  # [LLVM]
 _SHIFTING_BITS = {"bfi", "bfc", "sbfx", "ubfx", "rbit", "rev", "rev16", "revsh", "pkhbt", "pkhtb"}  # [jnk0le]
 _EXTEND_AND_ADD = ("sxta", "uxta")  # [jnk0le]
 _ALONE = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.DIVIDE, Kind.TABLE_BRANCH, Kind.SYSTEM}  # [jnk0le], [LLVM]
