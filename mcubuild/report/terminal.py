@@ -40,7 +40,8 @@ def _use(line: Mapping[str, Any]) -> str:
     text = f"{used} of {_amount(line['limit'], line['unit'])}"
     if line["margin"] is None:
         return text
-    return f"{text}, {_amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}"
+    origin = "" if line["origin"] == "linked" else f", {line['origin']}"
+    return f"{text}, {_amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}{origin}"
 
 
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
@@ -50,10 +51,26 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
     if report["cycles"] is not None:
         spread = f" ± {100 * report['uncertainty']:.0f} %" if report["uncertainty"] else ""
-        figures.append(("cycles", f"{report['cycles']['mean']:,.0f}, modelled: {report['cycle_model']}{spread}"))
+        latency = format_time(report["latency_ms"] / 1e3)
+        figures.append(
+            ("cycles", f"{report['cycles']['mean']:,.0f} = {latency}, emulated: {report['cycle_model']}{spread}")
+        )
+    if report["remote"] is not None:
+        figures += _remote(report["remote"])
+    if report["energy_mj"] is not None:
         figures.append(("energy", f"{report['energy_mj']:.3g} mJ, modelled"))
     figures.append(("report", str(folder / "report.html")))
     return figures
+
+
+def _remote(remote: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    where = f"{remote['target']} ({remote['runner']})"
+    if remote["silicon"] and remote["cycles"] is not None:
+        time = "" if remote["latency_ms"] is None else f" = {format_time(remote['latency_ms'] / 1e3)}"
+        ratio = "" if remote["ratio"] is None else f", {remote['ratio']:.2f} x emulated"
+        yield "", f"{remote['cycles']['mean']:,.0f}{time}, measured on {where}{ratio}"
+    same = remote["samples"] - remote["mismatches"]
+    yield "outputs", f"{where} agrees with the integer reference on {same} of {remote['samples']} samples"
 
 
 def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:

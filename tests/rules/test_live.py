@@ -44,14 +44,14 @@ def test_states_progress_and_printed_lines(monkeypatch: pytest.MonkeyPatch, line
             monkeypatch.setattr("mcubuild.progress._SECONDS_BETWEEN_MESSAGES", 0)
             bar._pause = 0  # type: ignore[attr-defined]
             bar.advance(50, loss=0.5)
-            print("a line of a stage, " + 300 * "long")
+            print("a line of a stage, " + 100 * "long")
     finally:
         progress.close_pipe()
         display._stopping.wait(0.4)
         display.stop()
     text = plain(out)
     assert "25 %" in text and "stopped" in text and "a line of a stage" in text
-    assert text.replace("\n", "").count(300 * "long") == 1
+    assert text.count(100 * "long") == 1
     assert ("waiting" in text) == (lines == 30 or "two" in text)
     assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1
 
