@@ -13,6 +13,7 @@ from mcubuild.errors import BuildError
 from mcubuild.measure.remote.packets import checksum, expand, frame
 
 _TRIES = 5
+_STOP = re.compile(rb"[TS][0-9a-fA-F]{2}")
 _CONSOLE = re.compile(rb"O([0-9a-fA-F]{2})*")
 
 
@@ -46,10 +47,11 @@ class Connection:
             BuildError: the server is silent, damages packets, or has gone.
         """
         self.send(body)
-        reply = self.receive(seconds)
-        if reply is None:
-            raise BuildError(f"{self.where}: no reply to {_shown(body)} within {seconds:g} s.")
-        return reply
+        while (reply := self.receive(seconds)) is not None:
+            # A target that runs is halted by QEMU when a client connects, which tells it unasked.
+            if body == b"?" or not _STOP.match(reply):
+                return reply
+        raise BuildError(f"{self.where}: no reply to {_shown(body)} within {seconds:g} s.")
 
     def send(self, body: bytes) -> None:
         """Send a request and do not wait for its reply.

@@ -21,6 +21,7 @@ _THUMB = 1 << 24
 _RESETS = ("reset halt", "reset", "system_reset")
 """OpenOCD, pyOCD; J-Link, ST-LINK; QEMU."""
 _REFUSED = re.compile(r"unknown|invalid|unsupported|not supported|error", re.IGNORECASE)
+_HEX = re.compile(rb"([0-9a-fA-F]{2})+")
 _SMALLEST_PACKET = 400
 _SLOW = 180.0
 """Seconds that a server may be silent while it erases or writes flash."""
@@ -98,7 +99,7 @@ class GdbTarget:
         while len(data) < size:
             wanted = min(size - len(data), (self._packet_size - 8) // 2)
             reply = self._connection.ask(b"m%x,%x" % (address + len(data), wanted))
-            if re.fullmatch(rb"([0-9a-fA-F]{2})+", reply) is None or len(reply) > 2 * wanted:
+            if _HEX.fullmatch(reply) is None or len(reply) > 2 * wanted:
                 where = f"{wanted} bytes at 0x{address + len(data):08x}"
                 raise BuildError(f"{self._connection.where}: {where} cannot be read (answer {reply.decode()!r}).")
             data += bytes.fromhex(reply.decode())
@@ -189,7 +190,7 @@ class GdbTarget:
             return None
         if reply == b"OK":
             return self._connection.console.strip()
-        return bytes.fromhex(reply.decode()).decode(errors="replace") if len(reply) % 2 == 0 else ""
+        return bytes.fromhex(reply.decode()).decode(errors="replace") if _HEX.fullmatch(reply) else ""
 
     def _banner(self) -> str:
         version = self._monitor("version") or ""
