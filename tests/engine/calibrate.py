@@ -70,9 +70,11 @@ def calibration_network(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
-def build(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> None:
+def build(
+    graph: Graph, board: Board, settings: FirmwareSettings, folder: Path, engine: EngineSettings | None = None
+) -> None:
     """Generate and link the firmware of ``graph``, all in ``folder``."""
-    target = Target.of(board, EngineSettings())
+    target = Target.of(board, engine or EngineSettings())
     generate(graph, plan(graph, target), target, folder, stack=settings.stack)
     firmware.generate(board, settings.stack, folder)
     link(folder, board, settings, folder)
