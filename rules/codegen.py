@@ -3,7 +3,7 @@
 from rules.stage import Job, Stage
 
 PLAN = "c/plan.json"
-MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c")
+MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S")
 FIRMWARE = ("c/main.c", "c/startup.c", "c/clock.c", "c/linker.ld")
 
 

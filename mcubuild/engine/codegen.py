@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import numpy as np
-from numpy.typing import NDArray
 
 from mcubuild import ROOT
-from mcubuild.engine.constants import Constants, constants
+from mcubuild.engine.constants import Channels, Constants, Field, channels
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, layers
 from mcubuild.engine.planner import Placement, Plan
+from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add, Graph, Shape, Weighted, op_inputs
+from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Pair, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
@@ -54,7 +53,7 @@ class GeneratedLayer:
 
 
 def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
-    """Write model.h, model.c, weights.h, weights.c and plan.json to ``out``.
+    """Write model.h, model.c, kernels.S, weights.h, weights.c and plan.json to ``out``.
 
     Args:
         graph: a quantised graph with values, one input and one output.
@@ -76,7 +75,8 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
     environment.filters["inset"] = inset
     generated = _layers(graph, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
-    text = "".join(body.text for body in bodies)
+    routines = _routines(generated, target, environment)
+    text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     values: dict[str, object] = {
         "name": graph.name,
@@ -85,12 +85,13 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "input": _interface(graph, plan, graph.inputs[0]),
         "output": _interface(graph, plan, graph.outputs[0]),
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
+        "routines": routines,
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
     }
-    for name in ("model.h", "model.c", "weights.h", "weights.c"):
+    for name in ("model.h", "model.c", "kernels.S", "weights.h", "weights.c"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
     document = _plan_document(generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -108,16 +109,17 @@ def _layers(graph: Graph, target: Target, environment: jinja2.Environment) -> li
     generated = []
     for layer in layers(graph):
         kernel = choose(layer, target)
-        numbers = constants(layer, kernel) if isinstance(layer.op, Weighted) else None
+        numbers = channels(layer) if isinstance(layer.op, Weighted) else None
+        constants = kernel.constants(layer, numbers) if numbers is not None else None
         template = environment.get_template(f"{kernel.kind}.c.j2")
-        values = _body_values(layer, kernel, numbers)
+        values = _body_values(layer, kernel, numbers, constants)
         text = template.render(values, name="")
         if text not in bodies:
             stem = f"{kernel.kind}_{_dimensions(layer.input.shape)}_to_{_dimensions(layer.output.shape)}"
             taken[stem] = taken.get(stem, 0) + 1
             name = stem if taken[stem] == 1 else f"{stem}_{taken[stem]}"
             bodies[text] = Body(name, template.render(values, name=name))
-        generated.append(GeneratedLayer(layer, kernel, bodies[text], numbers))
+        generated.append(GeneratedLayer(layer, kernel, bodies[text], constants))
     return generated
 
 
@@ -125,20 +127,22 @@ def _dimensions(shape: Shape) -> str:
     return "x".join(str(size) for size in shape[1:])
 
 
-def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dict[str, object]:
+def _body_values(
+    layer: Layer, kernel: Kernel, numbers: Channels | None, constants: Constants | None
+) -> dict[str, object]:
     """What every kernel's template may use, and what this kernel adds."""
     derived = parameters(layer.graph, layer.op)
     input_quantization = layer.input.quantization
     assert input_quantization is not None
     common: dict[str, object] = {"low": derived.clamp[0], "high": derived.clamp[1]}
     if isinstance(layer.op, Weighted):
-        assert numbers is not None
+        assert numbers is not None and constants is not None
         common |= {
             "bits": layer.weights.bits,
             "input_zero_point": input_quantization.zero_point,
-            "zero_point": parameters(layer.graph, layer.op).output_offset,
+            "zero_point": numbers.zero_point,
             "rescale": "rescale" if numbers.plain else "rescale_any",
-            "struct": _struct_name(numbers),
+            "struct": constants.struct,
         }
     elif isinstance(layer.op, Add):
         add = parameters(layer.graph, layer.op)
@@ -146,35 +150,47 @@ def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dic
     return {**common, **kernel.context(layer)}
 
 
-def _struct_name(numbers: Constants) -> str:
-    return f"filters_{len(numbers.bias)}_of_{len(numbers.weights)}"
+def _routines(
+    generated: Sequence[GeneratedLayer], target: Target, environment: jinja2.Environment
+) -> list[dict[str, str]]:
+    """Every routine once: its prototype, its assembly and its twin in C."""
+    found: dict[str, Routine] = {}
+    for layer in generated:
+        found |= {routine.name: routine for routine in layer.kernel.routines(layer.layer)}
+    result = []
+    for name, routine in sorted(found.items()):
+        values = {**dict(routine.values), "name": name, "core": target.core}
+        twin = environment.get_template(f"assembly/{routine.template}.c.j2")
+        result.append(
+            {
+                "signature": str(getattr(twin.make_module(values), "signature")).strip(),  # noqa: B009
+                "twin": twin.render(values).strip("\n") + "\n",
+                "assembly": environment.get_template(f"assembly/{routine.template}.S.j2").render(values).strip("\n"),
+            }
+        )
+    return result
 
 
 def _struct_values(generated: GeneratedLayer) -> dict[str, object]:
     assert generated.constants is not None
-    numbers = generated.constants
-    return {"name": _struct_name(numbers), "filters": len(numbers.bias), "weights": len(numbers.weights)}
+    return {"name": generated.constants.struct, "fields": generated.constants.fields}
 
 
 def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
     assert generated.constants is not None
-    numbers = generated.constants
     return {
         "name": generated.constants_name,
-        "struct": _struct_name(numbers),
+        "struct": generated.constants.struct,
         "comment": f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
         f"{'x'.join(str(size) for size in generated.layer.weights.shape)}",
-        "bias": _rows(numbers.bias),
-        "multiplier": _rows(numbers.multiplier),
-        "shift": _rows(numbers.shift),
-        "weights": _rows(numbers.weights),
+        "fields": [_rows(field) for field in generated.constants.fields],
     }
 
 
-def _rows(values: NDArray[np.int32] | NDArray[np.int8]) -> str:
+def _rows(field: Field) -> str:
     """Numbers in lines of at most about 100 characters."""
-    per_line = 20 if values.dtype == np.int8 else 8
-    numbers = [str(value) for value in values.tolist()]
+    per_line = 20 if field.ctype == "int8_t" else 8
+    numbers = [str(value) if value > -(2**31) else "INT32_MIN" for value in field.values.tolist()]
     lines = (", ".join(numbers[start : start + per_line]) for start in range(0, len(numbers), per_line))
     return "\n".join(f"        {line}," for line in lines)
 
@@ -205,14 +221,22 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
     if generated.kernel.streams:
-        top, bottom = getattr(layer.op, "padding", (0, 0))[:2]
-        arguments += [str(layer.output.shape[1]), str(top), str(bottom)]
+        arguments += [str(layer.output.shape[1]), *map(str, _padding_rows(layer))]
     return {
         "name": generated.name,
         "body": generated.body.name,
         "arguments": ", ".join(arguments),
         "comment": "\n   ".join(lines),
     }
+
+
+def _padding_rows(layer: Layer) -> Pair:
+    """How many rows of padding the windows reach into above and below; a stride may leave some of them out."""
+    if not isinstance(layer.op, Conv2D | DepthwiseConv2D):
+        return 0, 0
+    top = layer.op.padding[0]
+    reach = (layer.output.shape[1] - 1) * layer.op.stride[0] + layer.kernel_size[0]
+    return top, max(0, reach - top - layer.input.shape[1])
 
 
 def _where(graph: Graph, plan: Plan, name: str) -> str:
@@ -269,14 +293,14 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     return {
         "index": layer.index,
         "name": generated.name,
-        "kind": kernel.kind,
+        "kind": kernel.family or kernel.kind,
         "op": type(layer.op).__name__,
         "output": layer.op.output,
         "macs": layer.macs,
         "weights_bytes": kernel.constant_bytes(layer),
         "shape_in": list(layer.input.shape),
         "shape_out": list(layer.output.shape),
-        "kernel": list(layer.kernel_size) if kernel.kind in ("conv2d", "pointwise", "depthwise") else None,
+        "kernel": list(layer.kernel_size) if isinstance(layer.op, Conv2D | DepthwiseConv2D) else None,
         "stride": list(getattr(layer.op, "stride", ())) or None,
         "live": list(live),
         "live_bytes": occupied(places),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 
@@ -29,6 +30,8 @@ class Segment:
     """Bytes of constants in Flash, exact."""
     code: int
     """Bytes of compiled layers, an upper estimate."""
+    routines: frozenset[Routine]
+    """Inner loops in assembly, which pieces share."""
     cycles: int
     """Core cycles with memory that never waits."""
     macs: int
@@ -63,13 +66,15 @@ def estimate_segment(graph: Graph, target: Target) -> Segment:
     """
     arena = plan(graph, target).arena
     weights = code = cycles = macs = 0
+    routines: set[Routine] = set()
     for layer in layers(graph):
         kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
+        routines.update(kernel.routines(layer))
         cycles += kernel.cycles(layer, target.core)
         macs += layer.macs
-    return Segment(arena, weights, code, cycles, macs)
+    return Segment(arena, weights, code, frozenset(routines), cycles, macs)
 
 
 def combine(segments: Sequence[Segment], stack: int) -> Footprint:
@@ -81,7 +86,8 @@ def combine(segments: Sequence[Segment], stack: int) -> Footprint:
     """
     arena = max(segment.arena for segment in segments)
     weights = sum(segment.weights for segment in segments)
-    code = sum(segment.code for segment in segments) + FIRMWARE_BYTES
+    routines = frozenset[Routine]().union(*(segment.routines for segment in segments))
+    code = sum(segment.code for segment in segments) + sum(routine.code_bytes for routine in routines) + FIRMWARE_BYTES
     return Footprint(
         sram=arena + STATIC_BYTES + stack,
         arena=arena,

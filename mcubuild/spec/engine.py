@@ -10,3 +10,5 @@ class EngineSettings(Settings):
     """A depthwise convolution writes its output over its input: N + 1 channels instead of 2N (MCUNet, section 3.2)."""
     inplace_add: bool = True
     """An addition writes its output over an operand that nobody else needs."""
+    assembly: bool = True
+    """Inner loops are assembly on cores with the DSP extension; otherwise everything is portable C."""

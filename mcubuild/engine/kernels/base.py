@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.board import Core
+from mcubuild.engine.constants import Channels, Constants, Field
 from mcubuild.engine.layer import Layer, align
+from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 
 CHANNEL_BYTES = 4 + 4 + 1
@@ -33,11 +35,13 @@ Cortex-M33, no timing is published."""
 class Kernel(ABC):
     """One kernel family; its C stands in ``kernels_templates/model/<kind>.c.j2``.
 
-    All methods work on skeletons, except ``arrange`` and the values that ``context`` may add.
+    All methods work on skeletons, except ``arrange``, ``constants`` and the values that ``context`` may add.
     """
 
     kind: ClassVar[str]
     """Name of the template, and part of the C functions' names."""
+    family: ClassVar[str] = ""
+    """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     cost: ClassVar[CostTable]
     """Cycles of the features that ``work`` counts; all 0 until the first fit."""
     streams: ClassVar[bool] = False
@@ -70,10 +74,27 @@ class Kernel(ABC):
         """
         raise TypeError(f"{self.kind} has no weights")
 
+    def constants(self, layer: Layer, channels: Channels) -> Constants:
+        """What the C reads of the layer's constants; ``constant_bytes`` says their size without any values."""
+        weights = self.arrange(layer, channels.weights)
+        return Constants(
+            f"filters_{layer.filters}_of_{len(weights)}",
+            (
+                Field("int32_t", "bias", channels.bias),
+                Field("int32_t", "multiplier", channels.multiplier),
+                Field("int8_t", "shift", channels.shift),
+                Field("int8_t", "weights", weights),
+            ),
+        )
+
     def constant_bytes(self, layer: Layer) -> int:
         """Bytes of the layer's struct of constants in Flash."""
         weights = self.weight_bytes(layer)
         return align(weights + CHANNEL_BYTES * layer.filters) if weights else 0
+
+    def routines(self, layer: Layer) -> tuple[Routine, ...]:
+        """Inner loops in assembly that the C calls."""
+        return ()
 
     @abstractmethod
     def context(self, layer: Layer) -> Mapping[str, object]:
@@ -81,7 +102,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def code_bytes(self, layer: Layer) -> int:
-        """Upper estimate of the compiled function's bytes at -O2, from the largest of many that were compiled."""
+        """Upper estimate of the compiled function's bytes at -O2, without its routines, from the largest of many."""
 
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:
