@@ -205,8 +205,8 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
     if generated.kernel.streams:
-        top, bottom = getattr(layer.op, "padding", (0, 0))[:2]
-        arguments += [str(layer.output.shape[1]), str(top), str(bottom)]
+        window = layer.vertical
+        arguments += map(str, (window.rows, *window.outside(0, window.rows, layer.input_rows)))
     return {
         "name": generated.name,
         "body": generated.body.name,
