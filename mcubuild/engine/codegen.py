@@ -17,7 +17,7 @@ from mcubuild.engine.layer import ALIGNMENT, Layer, layers
 from mcubuild.engine.planner import Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Pair, Shape, Weighted, op_inputs
+from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
@@ -221,22 +221,14 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
     if generated.kernel.streams:
-        arguments += [str(layer.output.shape[1]), *map(str, _padding_rows(layer))]
+        window = layer.vertical
+        arguments += map(str, (window.rows, *window.outside(0, window.rows, layer.input_rows)))
     return {
         "name": generated.name,
         "body": generated.body.name,
         "arguments": ", ".join(arguments),
         "comment": "\n   ".join(lines),
     }
-
-
-def _padding_rows(layer: Layer) -> Pair:
-    """How many rows of padding the windows reach into above and below; a stride may leave some of them out."""
-    if not isinstance(layer.op, Conv2D | DepthwiseConv2D):
-        return 0, 0
-    top = layer.op.padding[0]
-    reach = (layer.output.shape[1] - 1) * layer.op.stride[0] + layer.kernel_size[0]
-    return top, max(0, reach - top - layer.input.shape[1])
 
 
 def _where(graph: Graph, plan: Plan, name: str) -> str:

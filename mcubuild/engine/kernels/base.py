@@ -47,14 +47,16 @@ class Kernel(ABC):
     streams: ClassVar[bool] = False
     """Whether the C function computes any run of output rows. It then takes, behind its other arguments, ``rows`` (how
     many), ``top`` and ``bottom`` (how many rows of padding their windows reach into above and below); ``input`` points
-    at the first row that their windows need and that exists, ``output`` at the first row to write."""
+    at the first row that their windows need and that exists, ``output`` at the first row to write. Rows have no
+    alignment but that of their length. Where the output may be written over the input (``overwrites``), it may also
+    begin where the first window does: ``top`` rows of the input before ``input``."""
 
     @abstractmethod
     def serves(self, layer: Layer, target: Target) -> bool:
         """Whether the kernel can compute ``layer`` on ``target``."""
 
-    def scratch_bytes(self, layer: Layer) -> int:
-        """Bytes of working memory in the arena while the layer runs."""
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """Bytes of working memory in the arena for a call of ``rows`` output rows (None: of the whole layer)."""
         return 0
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:

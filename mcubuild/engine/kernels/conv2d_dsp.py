@@ -49,7 +49,7 @@ class GeneralConv2DDsp(Kernel):
         """Every Conv2D."""
         return isinstance(layer.op, Conv2D) and product.serves(layer, target)
 
-    def scratch_bytes(self, layer: Layer) -> int:
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four windows in 16 bits; one with its padding; the outputs of four pixels, where there may be fewer."""
         return _depth(layer).scratch_bytes + _window_bytes(layer) + _tile_bytes(layer)
 

@@ -29,7 +29,7 @@ class PointwiseDsp(Kernel):
         """What the portable kernel does, with enough pixels in a row that each run of rows has four."""
         return PORTABLE.serves(layer, target) and layer.output.shape[2] >= PIXELS and product.serves(layer, target)
 
-    def scratch_bytes(self, layer: Layer) -> int:
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four pixels in 16 bits."""
         return _depth(layer).scratch_bytes
 
