@@ -14,8 +14,10 @@ class Target:
     dsp: bool
     """Whether the core has the DSP extension (SMLAD, SXTB16, ...)."""
     settings: EngineSettings
+    fpu: bool = True
+    """Whether there are floating-point registers; they hold integers, too."""
 
     @classmethod
     def of(cls, board: Board, settings: EngineSettings) -> "Target":
         """The target that ``board`` is."""
-        return cls(board.core, board.dsp, settings)
+        return cls(board.core, board.dsp, settings, fpu=board.fpu != "none")
