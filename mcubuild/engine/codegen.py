@@ -16,6 +16,7 @@ from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, layers
 from mcubuild.engine.planner import Placement, Plan
 from mcubuild.engine.routine import Routine
+from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
@@ -73,6 +74,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         keep_trailing_newline=True,
     )
     environment.filters["inset"] = inset
+    environment.filters["ordered"] = ordered
     generated = _layers(graph, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     routines = _routines(generated, target, environment)
