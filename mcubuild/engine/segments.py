@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcubuild.engine.chain import Chain
-from mcubuild.engine.flow import STEPS, Flow
+from mcubuild.engine.flow import STEPS
 from mcubuild.engine.pieces import Piece
 
 
@@ -26,11 +26,20 @@ class Segment:
     cycles: int
 
 
+def whole(pieces: Sequence[Piece], index: int) -> Segment:
+    """Piece ``index`` on whole tensors."""
+    return Segment(index, index + 1, 0, pieces[index].height, pieces[index].cycles)
+
+
+def chained(pieces: Sequence[Piece], start: int, stop: int, step: int) -> Segment:
+    """Pieces ``start`` to ``stop`` (exclusive), all of which can stream, as a chain."""
+    chain = Chain([flow for piece in pieces[start:stop] if (flow := piece.flow)], step)
+    return Segment(start, stop, step, chain.height, chain.cycles)
+
+
 def choose_segments(pieces: Sequence[Piece], limit: int | None) -> list[Segment]:
     """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible if none fits."""
-    ways: list[list[Segment]] = [[] for _ in pieces]
-    for index, piece in enumerate(pieces):
-        ways[index].append(Segment(index, index + 1, 0, piece.height, piece.cycles))
+    ways = [[whole(pieces, index)] for index in range(len(pieces))]
     if limit is not None and any(piece.height > limit for piece in pieces):
         for segment in _chains(pieces, limit):
             ways[segment.start].append(segment)
@@ -42,18 +51,13 @@ def _chains(pieces: Sequence[Piece], limit: int) -> list[Segment]:
     """All chains that can be of use: to stream pieces that all fit saves nothing and costs calls."""
     found = []
     for start in range(len(pieces)):
-        flows: list[Flow] = []
         useful = False
         for stop in range(start + 1, len(pieces) + 1):
-            flow = pieces[stop - 1].flow
-            if flow is None:
+            if pieces[stop - 1].flow is None:
                 break
-            flows.append(flow)
             useful = useful or pieces[stop - 1].height > limit
             if useful:
-                for step in STEPS:
-                    chain = Chain(tuple(flows), step)
-                    found.append(Segment(start, stop, step, chain.height, chain.cycles))
+                found += [chained(pieces, start, stop, step) for step in STEPS]
     return found
 
 
