@@ -45,7 +45,7 @@ class Rows:
         return (rows - 1) * self.stride + self.size
 
     def outside(self, first: int, rows: int, height: int) -> Pair:
-        """Padding rows above and below an input of ``height`` rows that a run of output rows from ``first`` on needs."""
+        """Padding rows above and below an input of ``height`` rows that output rows from ``first`` on need."""
         begin = first * self.stride - self.padding
         return max(-begin, 0), max(begin + self.span(rows) - height, 0)
 

@@ -1,7 +1,7 @@
 """The memory plan: an offset in one arena for every activation, row buffer and kernel's scratch.
 
 The network is cut where a single tensor is alive; the stretches between cuts run on whole tensors or stream in chains
-(``segments``). Whole stretches are joined by turning every other one upside down as needed. Where the next segment wants
+(``segments``). Whole stretches are joined by turning every other one upside down as needed. Where a segment wants
 a tensor at the other end of the arena, it is moved: a byte costs about a cycle, a hundredth of what computing it took.
 The arena is that of the most demanding segment: a network costs no more than its worst stretch, and stretches can be
 planned (and cached) one by one.

@@ -28,7 +28,7 @@ class _Line:
 
     text: str
     unit: str
-    """``multiply``, ``load``, ``store``, ``bits``, ``pair`` (two registers moved: goes alone), ``branch`` or ``alu``."""
+    """``multiply``, ``load``, ``store``, ``bits``, ``pair`` (moves two registers: alone), ``branch`` or ``alu``."""
     shifts: bool
     """Whether it takes the shifter besides its own unit."""
     reads: dict[str, int]

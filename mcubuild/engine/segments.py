@@ -38,7 +38,7 @@ def chained(pieces: Sequence[Piece], start: int, stop: int, step: int) -> Segmen
 
 
 def choose_segments(pieces: Sequence[Piece], limit: int | None) -> list[Segment]:
-    """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible if none fits."""
+    """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in the fewest if none fits."""
     ways = [[whole(pieces, index)] for index in range(len(pieces))]
     if limit is not None and any(piece.height > limit for piece in pieces):
         for segment in _chains(pieces, limit):

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def stream(
     """What the generated driver and ``next_rows`` do."""
     assert callable(tag)
     code = ChainCode(graph, result, chain)
-    state = [dict(tensor) for tensor in code.tensors()]
+    state: list[dict[str, Any]] = [dict(tensor) for tensor in code.tensors()]
     order = code.order
     calls = [
         *order.calls[: order.begin],
@@ -138,18 +139,19 @@ def stream(
     ]
     for call in calls:
         index = chain.steps.start + call.stage
-        layer, how = Layer(graph, index), code.call(index)
+        layer = Layer(graph, index)
+        how: dict[str, Any] = dict(code.call(index))
         window: Rows = layer.vertical
         output = state[call.stage + 1]
         row = output["end"]
         top, bottom = window.outside(row, call.rows, layer.input_rows)
         begin = row * window.stride - window.padding
-        sources = [state[source["tensor"]] for source in how["sources"]]  # type: ignore[attr-defined]
+        sources = [state[source["tensor"]] for source in how["sources"]]
         if how["shared"]:
-            size = how["sources"][0]["bytes"]  # type: ignore[index]
+            size = how["sources"][0]["bytes"]
             output |= {"offset": sources[0]["offset"] + (begin - sources[0]["first"]) * size, "first": row}
         elif row + call.rows > output["first"] + how["capacity"]:
-            ends = [state[r["tensor"]]["end"] * r["stride"] - r["padding"] for r in how["readers"]]  # type: ignore[attr-defined]
+            ends = [state[r["tensor"]]["end"] * r["stride"] - r["padding"] for r in how["readers"]]
             keep = min([row, *ends])
             kept = place_of(output, keep, row, how["bytes"])
             memory[output["offset"] : output["offset"] + kept.stop - kept.start] = memory[kept].copy()
