@@ -14,8 +14,10 @@ class Target:
     dsp: bool
     """Whether the core has the DSP extension (SMLAD, SXTB16, ...)."""
     settings: EngineSettings
+    arena: int | None = None
+    """Bytes that the arena should not exceed: the fastest plan within them is taken, or the smallest one. None: any."""
 
     @classmethod
-    def of(cls, board: Board, settings: EngineSettings) -> "Target":
-        """The target that ``board`` is."""
-        return cls(board.core, board.dsp, settings)
+    def of(cls, board: Board, settings: EngineSettings, arena: int | None = None) -> "Target":
+        """The target that ``board`` is, with ``arena`` bytes for the arena if the settings ask for the fastest plan."""
+        return cls(board.core, board.dsp, settings, 0 if settings.plan == "smallest" else arena)
