@@ -9,12 +9,13 @@ from pathlib import Path
 import jinja2
 
 from mcubuild import ROOT
+from mcubuild.engine.chaincode import ChainCode
 from mcubuild.engine.constants import Channels, Constants, Field, channels
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, layers
-from mcubuild.engine.planner import Placement, Plan
+from mcubuild.engine.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
@@ -90,6 +91,9 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "routines": routines,
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
+        "chains": _chain_values(generated, plan),
+        "moves": plan.moves,
+        "steps": _steps(generated, plan),
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
     }
@@ -209,28 +213,75 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer = generated.layer
     names = op_inputs(layer.op)
-    buffers = [*(plan.activations[name] for name in names), plan.activations[layer.op.output]]
+    chain = plan.chain_of(layer.index)
+    if chain is None:
+        buffers = [*(plan.activations[name] for name in names), plan.written(layer.op.output)]
+        arguments = [f"arena + {buffer.offset}" for buffer in buffers]
+    else:
+        arguments = [*(f"input{number}" for number in range(len(names))), "to"]
     lines = [
         *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names)),
-        f"-> {layer.op.output}: {_where(layer.graph, plan, layer.op.output)}"
+        f"-> {layer.op.output}: {_dimensions(layer.output.shape)} at {_span(plan.written(layer.op.output))}"
         + (f", over {plan.inplace[layer.op.output]}" if layer.op.output in plan.inplace else ""),
     ]
     scratch = plan.scratch.get(layer.index)
     if scratch is not None:
-        buffers.append(scratch)
+        arguments.append(f"arena + {scratch.offset}")
         lines.append(f"scratch: {_span(scratch)}")
-    arguments = [f"arena + {buffer.offset}" for buffer in buffers]
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
-    if generated.kernel.streams:
+    if chain is not None:
+        arguments += ["count", "top", "bottom"]
+    elif generated.kernel.streams:
         window = layer.vertical
         arguments += map(str, (window.rows, *window.outside(0, window.rows, layer.input_rows)))
     return {
         "name": generated.name,
         "body": generated.body.name,
         "arguments": ", ".join(arguments),
+        "call": chain and ChainCode(layer.graph, plan, chain).call(layer.index),
         "comment": "\n   ".join(lines),
     }
+
+
+def _chain_values(generated: Sequence[GeneratedLayer], plan: Plan) -> list[dict[str, object]]:
+    result: list[dict[str, object]] = []
+    for chain in plan.chains:
+        code = ChainCode(generated[0].layer.graph, plan, chain)
+        order = code.order
+        pairs = [f"{{{call.stage}, {call.rows}}}," for call in order.calls]
+        lines = (" ".join(pairs[start : start + 14]) for start in range(0, len(pairs), 14))
+        result.append(
+            {
+                "name": _chain_name(chain),
+                "rows": chain.rows,
+                "order": order,
+                "text": "\n".join(f"        {line}" for line in lines),
+                "tensors": code.tensors(),
+                "layers": [generated[index].name for index in chain.steps],
+            }
+        )
+    return result
+
+
+def _chain_name(chain: ChainPlan) -> str:
+    return f"layers_{chain.steps.start:02d}_to_{chain.steps[-1]:02d}"
+
+
+def _steps(generated: Sequence[GeneratedLayer], plan: Plan) -> list[str]:
+    """The calls of model_run."""
+    steps = []
+    for layer in generated:
+        index, output = layer.layer.index, layer.layer.op.output
+        chain = plan.chain_of(index)
+        if chain is None:
+            steps.append(f"{layer.name}(arena)")
+        elif index == chain.steps.start:
+            steps.append(f"{_chain_name(chain)}(arena)")
+        if output in plan.moves:
+            before, after = plan.moves[output], plan.activations[output]
+            steps.append(f"move(arena + {after.offset}, arena + {before.offset}, {after.nbytes})")
+    return steps
 
 
 def _where(graph: Graph, plan: Plan, name: str) -> str:
@@ -257,7 +308,7 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
                 "first": place.first,
                 "last": place.last,
             }
-            for name, place in plan.activations.items()
+            for name, place in (*plan.activations.items(), *plan.moves.items())
         ]
         + [
             {
@@ -282,8 +333,12 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
 
 def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer, kernel = generated.layer, generated.kernel
-    live = {name: place for name, place in plan.activations.items() if place.first <= layer.index <= place.last}
-    places = [*live.values(), *(place for index, place in plan.scratch.items() if index == layer.index)]
+    live = [
+        (name, place)
+        for name, place in (*plan.activations.items(), *plan.moves.items())
+        if place.first <= layer.index <= place.last
+    ]
+    places = [*(place for _, place in live), *(place for index, place in plan.scratch.items() if index == layer.index)]
     return {
         "index": layer.index,
         "name": generated.name,
@@ -296,7 +351,7 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "shape_out": list(layer.output.shape),
         "kernel": list(layer.kernel_size) if isinstance(layer.op, Conv2D | DepthwiseConv2D) else None,
         "stride": list(getattr(layer.op, "stride", ())) or None,
-        "live": list(live),
+        "live": [name for name, _ in live],
         "live_bytes": occupied(places),
     }
 

@@ -1,12 +1,12 @@
 """How fast depthwise kernels hold their inputs: four channels at a time, each a plane of words of two values.
 
-Inputs of four channels are loaded as words and unpacked into planes in the scratch, with their padding: a strip of rows
-at a time, from which the outputs of the strip are computed, channel by channel. The lines that the next strip needs once
-more stay in the planes. So a strip's inputs are not needed any more when its outputs are written, and these may be
-written over the input: strips go down if the output begins at or before the input, and up if it ends where the input
-does. Either way they lie behind what is still to be read.
+Inputs of four channels are loaded as words and unpacked into planes in the scratch, with their padding: a strip of
+rows at a time, from which the outputs of the strip are computed, channel by channel. The lines that the next strip
+needs once more stay in the planes. So a strip's inputs are not needed any more when its outputs are written, and these
+may be written over the input: strips go down if the output begins at or before the input, and up if it ends where the
+input does. Either way they lie behind what is still to be read.
 
-There are two kinds of words: of two rows (``ROWS``), and of two columns (``COLUMNS``).
+A word holds two values: of two rows (``kernels.depthwise_rows``) or of two columns (``kernels.depthwise_columns``).
 """
 
 from dataclasses import dataclass

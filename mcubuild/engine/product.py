@@ -123,7 +123,7 @@ def stream(numbers: Channels, windows: NDArray[np.int8], depth: Depth) -> Consta
 
 
 def work(tiles: int, filters: int, depth: Depth) -> dict[str, int]:
-    """Features of the cost of ``product``: pairs of inputs, turns of its loop, pairs of filters, tiles of four pixels."""
+    """Features of the cost of ``product``: pairs of inputs, turns of its loop, pairs of filters, tiles of 4 pixels."""
     couples = tiles * ceil(filters / 2)
     return {
         "pair": couples * depth.pairs,

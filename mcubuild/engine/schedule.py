@@ -28,7 +28,7 @@ class _Line:
 
     text: str
     unit: str
-    """``multiply``, ``load``, ``store``, ``bits``, ``pair`` (two registers moved: goes alone), ``branch`` or ``alu``."""
+    """``multiply``, ``load``, ``store``, ``bits``, ``pair`` (moves two registers: alone), ``branch`` or ``alu``."""
     shifts: bool
     """Whether it takes the shifter besides its own unit."""
     reads: dict[str, int]
@@ -65,7 +65,7 @@ def _parse(text: str) -> _Line:
     registers = _REGISTER.findall(rest)
     shifted = re.search(r"(\w+), (?:asr|lsl|lsr|ror) #", rest)
     unit = _unit(name, text)
-    stage = {register: _LATE for register in registers}
+    stage = dict.fromkeys(registers, _LATE)
     if shifted and unit == "alu":
         stage[shifted[1]] = _EARLY
     if name in _SLOW_BITS or name in ("ubfx", "sbfx"):
@@ -74,7 +74,7 @@ def _parse(text: str) -> _Line:
     kept: list[str] = []
     if unit == "store":
         written = 0
-        stage = {register: _EARLY for register in registers} | {registers[0]: _STORED}
+        stage = dict.fromkeys(registers, _EARLY) | {registers[0]: _STORED}
     elif unit == "load":
         stage = dict.fromkeys(registers[1:], _EARLY)
     elif name == "smlal":
@@ -106,7 +106,7 @@ def _parse(text: str) -> _Line:
         reads["stack"] = _EARLY
     offset = re.search(r"\[\w+(?:, #(-?\d+))?\]$", rest)
     number = int(offset[1] or 0) if unit == "load" and offset else None
-    shifts = bool(shifted) and unit == "alu" or name in ("bfi", "ubfx", "sbfx", "pkhbt", "pkhtb")
+    shifts = (bool(shifted) and unit == "alu") or name in ("bfi", "ubfx", "sbfx", "pkhbt", "pkhtb")
     return _Line(text, unit, shifts, reads, writes, number, base[1] if base else None)
 
 

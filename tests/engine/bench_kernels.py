@@ -47,6 +47,10 @@ def conv(side: int, channels: int, filters: int, kernel: int, stride: int = 1) -
     return one_layer((1, side, side, channels), lambda sketch: sketch.conv("input", filters, kernel, stride))
 
 
+def depthwise(side: int, channels: int, kernel: int, stride: int = 1) -> Graph:
+    return one_layer((1, side, side, channels), lambda sketch: sketch.depthwise("input", kernel, stride))
+
+
 def fully_connected(inputs: int, filters: int) -> Graph:
     return one_layer((1, inputs), lambda sketch: sketch.fully_connected("input", filters))
 
@@ -71,6 +75,19 @@ LAYERS: dict[str, tuple[Callable[[], Graph], Reached]] = {
     "conv 32x32 3x3 16->16": (lambda: conv(32, 16, 16, 3), None),
     "conv 16x16 3x3 32->32": (lambda: conv(16, 32, 32, 3), None),
     "conv 8x8 3x3 64->64": (lambda: conv(8, 64, 64, 3), None),
+    "depthwise 40x40 3x3 32": (lambda: depthwise(40, 32, 3), (2.02, 1.22)),
+    "depthwise 20x20 3x3 96": (lambda: depthwise(20, 96, 3), (2.02, 1.22)),
+    "depthwise 10x10 3x3 96": (lambda: depthwise(10, 96, 3), (2.02, 1.22)),
+    "depthwise 5x5 3x3 96": (lambda: depthwise(5, 96, 3), None),
+    "depthwise 20x20 5x5 96": (lambda: depthwise(20, 96, 5), (1.36, 0.72)),
+    "depthwise 10x10 5x5 96": (lambda: depthwise(10, 96, 5), None),
+    "depthwise 5x5 5x5 96": (lambda: depthwise(5, 96, 5), None),
+    "depthwise 20x20 7x7 96": (lambda: depthwise(20, 96, 7), (1.00, 0.52)),
+    "depthwise 10x10 7x7 96": (lambda: depthwise(10, 96, 7), None),
+    "depthwise 5x5 7x7 96": (lambda: depthwise(5, 96, 7), None),
+    "depthwise 40x40 3x3 48 /2": (lambda: depthwise(40, 48, 3, 2), None),
+    "depthwise 20x20 5x5 96 /2": (lambda: depthwise(20, 96, 5, 2), None),
+    "depthwise 20x20 7x7 96 /2": (lambda: depthwise(20, 96, 7, 2), None),
     "fully connected 640->128": (lambda: fully_connected(640, 128), (1.6, float("nan"))),
     "fully connected 128->128": (lambda: fully_connected(128, 128), (1.6, float("nan"))),
     "fully connected 128->8": (lambda: fully_connected(128, 8), (1.6, float("nan"))),

@@ -1,8 +1,8 @@
 """Depthwise convolution with the DSP extension on words of two columns: stride 1, two outputs in one 64-bit product.
 
-With X = 2**21, (a + b X) (v + u X) = a v + (a u + b v) X + b u X**2: a word of two neighbouring inputs a and b times two
-neighbouring weights u and v. The middle field of the sums over a window is the output of the window that begins at a
-word; the lowest field and, of the word before, the highest one add up to that of the window in between. So one SMLAL
+With X = 2**21, (a + b X) (v + u X) = a v + (a u + b v) X + b u X**2: a word of two neighbouring inputs a and b times
+two neighbouring weights u and v. The middle field of the sums over a window is the output of the window that begins at
+a word; the lowest field and, of the word before, the highest one add up to that of the window in between. So one SMLAL
 does four products, three and a half on average.
 
 A field holds sums of at most 64 products of int8 numbers: 64 * 2**14 = 2**20. What is added to the lower two fields at
@@ -140,8 +140,8 @@ class DepthwiseColumns(Kernel):
 def _place(layer: Layer) -> tuple[int, int]:
     """Zero weights before a row's first one, and words of weights a row.
 
-    Words of inputs begin at pixels of even number. Of an odd number of columns, the first window should begin at a word;
-    of an even number the second: then blocks of two outputs take all of them.
+    Words of inputs begin at pixels of even number. Of an odd number of columns, the first window should begin at a
+    word; of an even number the second: then blocks of two outputs take all of them.
     """
     left, begin = _left(layer)
     lead = begin - left - (layer.output.shape[2] % 2 == 0)

@@ -19,6 +19,8 @@ from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import DepthwiseConv2D
 
+_SHAPES = {((1, 1), 3), *(((2, 2), size) for size in range(2, 8))}
+"""Strides and sizes."""
 _CONSTANTS = 4
 """Words of a channel besides its weights."""
 
@@ -40,7 +42,7 @@ class DepthwiseRows(Kernel):
             return False
         size, stride = _shape(layer)
         words = _planes(layer).words
-        if layer.kernel_size != (size, size) or not (stride == (2, 2) and size >= 2 or (size, stride) == (3, (1, 1))):
+        if layer.kernel_size != (size, size) or (stride, size) not in _SHAPES:
             return False
         last = 4 * max(4 * (layer.output.shape[2] // 2), words * ceil((size + 1) / 2) + size + 4)
         return planes.fits(size * ceil(size / 2), last)
@@ -71,13 +73,17 @@ class DepthwiseRows(Kernel):
         """Gather, convolve."""
         size, stride = _shape(layer)
         columns = layer.output.shape[2]
-        values = (("columns", columns), ("channels", layer.filters), ("words", _planes(layer).words))
-        if stride == (1, 1):
-            name, code, values = "depthwise_3x3", 860, (*values, *planes.limits(layer))
-        else:
-            name, values = "depthwise_stride2", (("size", size), *values, *planes.limits(layer))
+        values = (
+            ("columns", columns),
+            ("channels", layer.filters),
+            ("words", _planes(layer).words),
+            *planes.limits(layer),
+        )
+        convolve = Routine("depthwise_3x3", values, 860)
+        if stride == (2, 2):
             code = (280 + 45 * size * ceil(size / 2)) * (2 if columns % 2 else 1)
-        return Routine("row_pairs", (), 230), Routine(name, values, code)
+            convolve = Routine("depthwise_stride2", (("size", size), *values), code)
+        return Routine("row_pairs", (), 230), convolve
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes and routines."""
