@@ -47,7 +47,7 @@ class GeneralConv2DDsp(Kernel):
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Conv2D."""
-        return isinstance(layer.op, Conv2D) and product.serves(layer, target)
+        return isinstance(layer.op, Conv2D) and layer.filters > 1 and product.serves(layer, target)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four windows in 16 bits; one with its padding; the outputs of four pixels, where there may be fewer."""
@@ -61,11 +61,11 @@ class GeneralConv2DDsp(Kernel):
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""
         windows = channels.weights.reshape(layer.filters, layer.kernel_size[0], -1)
-        return product.stream(channels, windows, _depth(layer))
+        return product.stream(channels, windows, _depth(layer).pairs, 2)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Pairs of filters."""
-        return product.stream_bytes(layer.filters, _depth(layer))
+        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes, routines, places in the scratch."""

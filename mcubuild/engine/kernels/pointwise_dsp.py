@@ -27,7 +27,7 @@ class PointwiseDsp(Kernel):
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """What the portable kernel does, with enough pixels in a row that each run of rows has four."""
-        return PORTABLE.serves(layer, target) and layer.output.shape[2] >= PIXELS and product.serves(layer, target)
+        return PORTABLE.serves(layer, target) and layer.output.shape[2] >= PIXELS and layer.filters > 1 and product.serves(layer, target)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four pixels in 16 bits."""
@@ -39,11 +39,11 @@ class PointwiseDsp(Kernel):
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""
-        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _depth(layer))
+        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _depth(layer).pairs, 2)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Pairs of filters."""
-        return product.stream_bytes(layer.filters, _depth(layer))
+        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes and routines."""
