@@ -23,8 +23,8 @@ class MatrixVectorDsp(Kernel):
     kind = "fully_connected_dsp"
     family = "fully_connected"
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"turn": 41, "group": 55, "copy": 1.6, "call": 100},
-        "cortex-m7": {"turn": 20, "group": 35, "copy": 1, "call": 80},
+        "cortex-m4": {"call": 145.82, "copy": 2.57, "group": 80.02, "turn": 46.63},
+        "cortex-m7": {"call": 225.83, "copy": 1.48, "group": 51.38, "turn": 30.70},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

@@ -21,8 +21,8 @@ class PointwiseDsp(Kernel):
     family = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"pair": 16, "turn": 5, "couple": 75, "tile": 100, "call": 200, "copy": 1.6},
-        "cortex-m7": {"pair": 8, "turn": 3, "couple": 42, "tile": 60, "call": 150, "copy": 1},
+        "cortex-m4": {"call": 5.92, "copy": 1.51, "couple": 84.59, "pair": 17.50, "tile": 84.93, "turn": 10.43},
+        "cortex-m7": {"call": 525.72, "copy": 0.00, "couple": 36.38, "pair": 8.93, "tile": 67.10, "turn": 11.17},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
