@@ -69,17 +69,20 @@ class Depth:
         return 4 * PIXELS * self.pairs + (8 if self.unroll else 0)
 
 
-def gather(runs: int, run: int, lanes: int) -> Routine:
-    """The routine that gathers windows of ``runs`` runs of ``run`` bytes: one, or four that follow each other."""
+def gather(runs: int, run: int, lanes: int, step: int = PIXELS) -> Routine:
+    """The routine that gathers windows of ``runs`` runs of ``run`` bytes: one, or four that follow each other.
+
+    A window's pairs lie ``step`` words apart.
+    """
     quads, rest = divmod(run, 4)
     once = 24 * min(quads, 4 + quads % 4) + 24 + 8 * rest
-    values = (("runs", runs), ("quads", quads), ("rest", rest), ("lanes", lanes), ("step", PIXELS))
+    values = (("runs", runs), ("quads", quads), ("rest", rest), ("lanes", lanes), ("step", step))
     return Routine("gather", values, 60 + once * (runs if rest else 1))
 
 
 def serves(layer: Layer, target: Target) -> bool:
     """Whether the core has the instructions, and the layer's numbers, if it has any, stay in range."""
-    if not (target.dsp and target.settings.assembly and layer.weights.bits == 8 and layer.filters >= 2):
+    if not (target.dsp and target.settings.assembly and layer.weights.bits == 8):
         return False
     if layer.weighted.weights not in layer.graph.constants:
         return True
@@ -87,38 +90,43 @@ def serves(layer: Layer, target: Target) -> bool:
     return rounding.exact(numbers) and bool(numbers.reach.max() < _REACH)
 
 
-def stream_bytes(filters: int, depth: Depth) -> int:
+def stream_bytes(filters: int, pairs: int, group: int) -> int:
     """Bytes of ``stream``."""
-    return 4 * ceil(filters / 2) * (depth.pairs + 2 * _CHANNEL_WORDS)
+    return 4 * ceil(filters / group) * group // 2 * (pairs + 2 * _CHANNEL_WORDS)
 
 
-def stream(numbers: Channels, windows: NDArray[np.int8], depth: Depth) -> Constants:
-    """Pairs of filters as ``product`` reads them; an odd last filter is paired with the one before it once more.
+def stream(numbers: Channels, windows: NDArray[np.int8], pairs: int, group: int) -> Constants:
+    """Filters in groups of two or four, as the routines read them; the last group overlaps the one before it.
+
+    A group is: for each two filters the bias of the first, and that + 256 * the bias of the second; pair by pair of
+    inputs, the weights of each two filters; for each filter multiplier, addend and shift.
 
     Args:
         numbers: of the layer.
         windows: weights, int8 (filters, runs, bytes a run).
-        depth: the loop over a window.
+        pairs: pairs of inputs, padding included.
+        group: filters at a time.
     """
     count, runs, run = windows.shape
     whole = run // 4 * 4
-    flat = np.zeros((count, ceil(depth.pairs / 2) * 4), np.int64)
+    flat = np.zeros((count, ceil(pairs / 2) * 4), np.int64)
     flat[:, : runs * run] = np.concatenate(
         [windows[:, :, :whole].reshape(count, -1), windows[:, :, whole:].reshape(count, -1)], axis=1
     )
-    first = np.minimum(np.arange(0, count, 2), count - 2)
-    halves = (flat[first] + 256 * flat[first + 1]) & 0xFFFF
-    low, high = halves.reshape(len(first), -1, 2, 2).transpose(2, 0, 1, 3).reshape(2, len(first), -1)
+    start = np.minimum(np.arange(0, count, group), max(count - group, 0))
+    members = np.minimum(start[:, None] + np.arange(group), count - 1)
+    first, second = members[:, 0::2], members[:, 1::2]
+    halves = (flat[first] + 256 * flat[second]) & 0xFFFF  # (groups, couples, inputs)
+    fours = halves.reshape(*first.shape, -1, 2, 2)
+    words = (fours[..., 0, :] | fours[..., 1, :] << 16).reshape(*first.shape, -1)[..., :pairs]
     bias = numbers.bias.astype(np.int64)
-    addend = rounding.addends(numbers)
-    columns = [
-        bias[first],
-        bias[first] + 256 * bias[first + 1],
-        *(low | high << 16)[:, : depth.pairs].T,
-        *(values[first + k] for k in (0, 1) for values in (numbers.multiplier, addend, numbers.shift)),
+    factors = np.stack([numbers.multiplier, rounding.addends(numbers), numbers.shift], axis=1)
+    groups = [
+        np.stack([bias[first], bias[first] + 256 * bias[second]], axis=2).reshape(len(start), -1),
+        words.transpose(0, 2, 1).reshape(len(start), -1),
+        factors[members].reshape(len(start), -1),
     ]
-    words = np.stack([column.astype(np.int64) for column in columns], axis=1)
-    values = (words & 0xFFFFFFFF).astype(np.uint32).view(np.int32).ravel()
+    values = (np.concatenate(groups, axis=1).ravel() & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
     return Constants(f"stream_{len(values)}", (Field("int32_t", "stream", values),))
 
 

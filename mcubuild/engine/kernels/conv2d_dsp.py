@@ -21,33 +21,13 @@ class GeneralConv2DDsp(Kernel):
     family = "conv2d"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "pair": 16,
-            "turn": 5,
-            "couple": 75,
-            "tile": 100,
-            "call": 200,
-            "copy": 1.6,
-            "window": 40,
-            "border": 300,
-            "row": 10,
-        },
-        "cortex-m7": {
-            "pair": 8,
-            "turn": 3,
-            "couple": 42,
-            "tile": 60,
-            "call": 150,
-            "copy": 1,
-            "window": 25,
-            "border": 250,
-            "row": 6,
-        },
+        "cortex-m4": {"pair": 16, "turn": 5, "couple": 75, "tile": 50, "call": 200, "copy": 1.6, "rest": 4, "window": 40, "border": 8},
+        "cortex-m7": {"pair": 8, "turn": 3, "couple": 42, "tile": 30, "call": 150, "copy": 1, "rest": 2, "window": 25, "border": 4},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Conv2D."""
-        return isinstance(layer.op, Conv2D) and product.serves(layer, target)
+        return isinstance(layer.op, Conv2D) and layer.filters > 1 and product.serves(layer, target)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four windows in 16 bits; one with its padding; the outputs of four pixels, where there may be fewer."""
@@ -61,11 +41,11 @@ class GeneralConv2DDsp(Kernel):
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""
         windows = channels.weights.reshape(layer.filters, layer.kernel_size[0], -1)
-        return product.stream(channels, windows, _depth(layer))
+        return product.stream(channels, windows, _depth(layer).pairs, 2)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Pairs of filters."""
-        return product.stream_bytes(layer.filters, _depth(layer))
+        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes, routines, places in the scratch."""
@@ -92,18 +72,19 @@ class GeneralConv2DDsp(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """One loop over pixels, and the copy of padded windows."""
-        return 900
+        return 1350 if _window_bytes(layer) else 700
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """See ``product.work``; windows, and bytes copied."""
+        """See ``product.work``; bytes of whole words and others that are gathered, windows, bytes copied with padding."""
         _, rows, columns, _ = layer.output.shape
         tiles = ceil(rows * columns / PIXELS)
         windows = tiles * PIXELS
+        runs, run = layer.kernel_size[0], layer.kernel_size[1] * layer.input.shape[3]
         return product.work(tiles, layer.filters, _depth(layer)) | {
-            "copy": windows * prod(layer.weights.shape[1:]),
+            "copy": windows * runs * (run // 4 * 4),
+            "rest": windows * runs * (run % 4),
             "window": windows,
-            "border": _borders(layer),
-            "row": windows * layer.kernel_size[0],
+            "border": _borders(layer) * runs * run,
         }
 
 

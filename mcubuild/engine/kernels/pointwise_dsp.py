@@ -21,13 +21,13 @@ class PointwiseDsp(Kernel):
     family = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"pair": 16, "turn": 5, "couple": 75, "tile": 100, "call": 200, "copy": 1.6},
-        "cortex-m7": {"pair": 8, "turn": 3, "couple": 42, "tile": 60, "call": 150, "copy": 1},
+        "cortex-m4": {"call": 5.92, "copy": 1.51, "couple": 84.59, "pair": 17.50, "tile": 84.93, "turn": 10.43},
+        "cortex-m7": {"call": 525.72, "copy": 0.00, "couple": 36.38, "pair": 8.93, "tile": 67.10, "turn": 11.17},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """What the portable kernel does, with enough pixels in a row that each run of rows has four."""
-        return PORTABLE.serves(layer, target) and layer.output.shape[2] >= PIXELS and product.serves(layer, target)
+        return PORTABLE.serves(layer, target) and layer.output.shape[2] >= PIXELS and layer.filters > 1 and product.serves(layer, target)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four pixels in 16 bits."""
@@ -39,11 +39,11 @@ class PointwiseDsp(Kernel):
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""
-        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _depth(layer))
+        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _depth(layer).pairs, 2)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Pairs of filters."""
-        return product.stream_bytes(layer.filters, _depth(layer))
+        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes and routines."""
