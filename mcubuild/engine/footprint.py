@@ -1,15 +1,16 @@
 """What a network will need on the board, before any code is compiled: RAM, Flash, cycles.
 
 Networks are estimated piece by piece (a piece begins and ends where one tensor is alive, as a block of a mobile network
-does), so that a search that builds networks of recurring blocks estimates each block once.
+does), so that a search that builds networks of recurring blocks works out each block once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.layer import ALIGNMENT, layers
+from mcubuild.engine.pieces import Piece, pieces
+from mcubuild.engine.segments import Segment, choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 
@@ -20,17 +21,15 @@ FIRMWARE_BYTES = 1536
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Estimates of a piece of a network."""
+class Stretch:
+    """Estimates of a part of a network that begins and ends with a single tensor, such as a block."""
 
-    arena: int
-    """Bytes of activations and scratch at the worst moment."""
+    pieces: tuple[Piece, ...]
+    """For the memory plan, and the cycles that depend on it."""
     weights: int
     """Bytes of constants in Flash, exact."""
     code: int
     """Bytes of compiled layers, an upper estimate."""
-    cycles: int
-    """Core cycles with memory that never waits."""
     macs: int
     """Multiply-accumulates."""
 
@@ -55,33 +54,39 @@ class Footprint:
     """Multiply-accumulates of one inference."""
 
 
-def estimate_segment(graph: Graph, target: Target) -> Segment:
-    """Estimate a piece of a network that begins and ends with a single tensor.
+def arena_within(sram: int, stack: int) -> int:
+    """Bytes that the arena may take if the firmware, with ``stack`` bytes of stack, is to fit ``sram`` bytes of RAM."""
+    return max(0, sram - STATIC_BYTES - stack) // ALIGNMENT * ALIGNMENT
+
+
+def estimate_stretch(graph: Graph, target: Target) -> Stretch:
+    """Estimate a part of a network.
 
     Raises:
         BuildError: no kernel serves one of its layers.
     """
-    arena = plan(graph, target).arena
-    weights = code = cycles = macs = 0
+    weights = code = macs = 0
     for layer in layers(graph):
         kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
-        cycles += kernel.cycles(layer, target.core)
         macs += layer.macs
-    return Segment(arena, weights, code, cycles, macs)
+    return Stretch(tuple(pieces(graph, target)), weights, code, macs)
 
 
-def combine(segments: Sequence[Segment], stack: int) -> Footprint:
-    """The firmware of a network that is these pieces in a row.
+def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footprint:
+    """The firmware of a network that is these stretches in a row.
 
     Args:
-        segments: the pieces.
+        stretches: the parts of the network.
+        target: what they were estimated for.
         stack: bytes that the linker reserves for the stack.
     """
-    arena = max(segment.arena for segment in segments)
-    weights = sum(segment.weights for segment in segments)
-    code = sum(segment.code for segment in segments) + FIRMWARE_BYTES
+    cut = [piece for stretch in stretches for piece in stretch.pieces]
+    segments = choose_segments(cut, target.arena)
+    arena = max(segment.height for segment in segments)
+    weights = sum(stretch.weights for stretch in stretches)
+    code = sum(stretch.code for stretch in stretches) + sum(_chain_code(cut, s) for s in segments) + FIRMWARE_BYTES
     return Footprint(
         sram=arena + STATIC_BYTES + stack,
         arena=arena,
@@ -89,10 +94,18 @@ def combine(segments: Sequence[Segment], stack: int) -> Footprint:
         weights=weights,
         code=code,
         cycles=sum(segment.cycles for segment in segments),
-        macs=sum(segment.macs for segment in segments),
+        macs=sum(stretch.macs for stretch in stretches),
     )
+
+
+def _chain_code(cut: Sequence[Piece], segment: Segment) -> int:
+    """Bytes of what drives a chain: the moves, each layer's rows, and the order of calls, of which much repeats."""
+    if not segment.step:
+        return 0
+    flows = [piece.flow for piece in cut[segment.start : segment.stop] if piece.flow]
+    return 700 + sum(200 * len(flow.stages) + 2 * flow.needs(segment.step).calls for flow in flows)
 
 
 def estimate(graph: Graph, target: Target, stack: int) -> Footprint:
     """The firmware of ``graph``, which may be a skeleton."""
-    return combine([estimate_segment(graph, target)], stack)
+    return combine([estimate_stretch(graph, target)], target, stack)

@@ -70,6 +70,6 @@ def _build(name: str, rows: Sequence[_Row], width: float, resolution: int, class
             block = Bottleneck(side, channels, channels * expansion, outputs, kernel, stride)
             parts[f"stages.{number}.{index}"] = block
             side, channels = -(-side // stride), outputs
-    parts["mix"] = Mix(side, channels, round_channels(_MIX * width))
-    parts["head"] = Head(side, parts["mix"].outputs, classes)
+    mix = Mix(side, channels, round_channels(_MIX * width))
+    parts |= {"mix": mix, "head": Head(side, mix.outputs, classes)}
     return row_skeleton(name, parts, bits)

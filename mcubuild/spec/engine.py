@@ -13,4 +13,4 @@ class EngineSettings(Settings):
     inplace_add: bool = True
     """An addition writes its output over an operand that nobody else needs."""
     plan: Literal["fastest", "smallest"] = "fastest"
-    """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, even if that is slower."""
+    """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, however slow."""

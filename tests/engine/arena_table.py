@@ -50,7 +50,7 @@ NETWORKS: dict[str, tuple[Callable[[], Graph], float, str, str]] = {
 
 
 def trade_off(graph: Graph, target: Target) -> list[list[Segment]]:
-    """Plans from the fastest to the smallest: each takes less memory than the one before, and as few cycles as it can."""
+    """Plans from the fastest to the smallest: each takes less memory than the one before."""
     cut = pieces(graph, target)
     plans = [choose_segments(cut, None)]
     least = max(segment.height for segment in choose_segments(cut, 0))
