@@ -6,11 +6,13 @@ does), so that a search that builds networks of recurring blocks works out each 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import ALIGNMENT, layers
 from mcubuild.engine.pieces import Piece, pieces
-from mcubuild.engine.segments import Segment, choose_segments
+from mcubuild.engine.segments import Segment, can_fit, choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 
@@ -18,6 +20,8 @@ STATIC_BYTES = 32
 """RAM of the firmware around the network (its variables, rounded up to the arena's alignment)."""
 FIRMWARE_BYTES = 1536
 """Upper estimate of the code around the network: vectors, start-up, main, memcpy and memset."""
+_CHAIN_BYTES, _STAGE_BYTES = 700, 200
+"""Upper estimates of the code that drives a chain, and of what each of its layers adds to find its rows."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,17 @@ class Stretch:
     """Bytes of compiled layers, an upper estimate."""
     macs: int
     """Multiply-accumulates."""
+
+    @cached_property
+    def height(self) -> int:
+        """Bytes of the arena if all tensors exist in full."""
+        return max(piece.height for piece in self.pieces)
+
+    @cached_property
+    def most_chain_code(self) -> int:
+        """Bytes of code that streaming adds at most."""
+        flows = [piece.flow for piece in self.pieces if piece.flow]
+        return sum(_CHAIN_BYTES + max(_flow_code(flow, step) for step in STEPS) for flow in flows)
 
 
 @dataclass(frozen=True)
@@ -98,12 +113,35 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
     )
 
 
+def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
+    """Whether the arena of what ``combine`` makes of these stretches keeps to the target's, and the Flash to ``flash``.
+
+    That is all that most questions of a search are about, and it takes a small part of the time.
+    """
+    if target.arena is None:
+        arena = True
+    elif max(stretch.height for stretch in stretches) <= target.arena:
+        arena = True
+    else:
+        arena = can_fit([piece for stretch in stretches for piece in stretch.pieces], target.arena)
+    if not arena:
+        return False
+    on_whole_tensors = sum(stretch.weights + stretch.code for stretch in stretches) + FIRMWARE_BYTES
+    if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
+        return True
+    return on_whole_tensors <= flash and combine(stretches, target, 0).flash <= flash
+
+
 def _chain_code(cut: Sequence[Piece], segment: Segment) -> int:
     """Bytes of what drives a chain: the moves, each layer's rows, and the order of calls, of which much repeats."""
     if not segment.step:
         return 0
     flows = [piece.flow for piece in cut[segment.start : segment.stop] if piece.flow]
-    return 700 + sum(200 * len(flow.stages) + 2 * flow.needs(segment.step).calls for flow in flows)
+    return _CHAIN_BYTES + sum(_flow_code(flow, segment.step) for flow in flows)
+
+
+def _flow_code(flow: Flow, step: int) -> int:
+    return _STAGE_BYTES * len(flow.stages) + 2 * flow.needs(step).calls
 
 
 def estimate(graph: Graph, target: Target, stack: int) -> Footprint:

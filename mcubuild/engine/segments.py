@@ -48,6 +48,15 @@ def choose_segments(pieces: Sequence[Piece], limit: int | None) -> list[Segment]
     return search.fastest(limit) or search.fastest(search.least())
 
 
+def can_fit(pieces: Sequence[Piece], limit: int) -> bool:
+    """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes."""
+    if all(piece.height <= limit for piece in pieces):
+        return True
+    search = _Search(pieces, limit)
+    # The smallest steps fit nearly wherever any do.
+    return search.reaches_end(STEPS[-1:]) or search.reaches_end(STEPS[:-1])
+
+
 class _Search:
     """For the paths from cut to cut."""
 
@@ -88,6 +97,28 @@ class _Search:
             # Growing on, a chain can save but the move of the tensor that it ends with.
             if best is not None and chain.inner_cycles(largest) - on_whole_tensors >= best:
                 return
+
+    def reaches_end(self, steps: Sequence[int]) -> bool:
+        """Whether whole pieces and chains of these steps fit the limit from the first cut to the last."""
+        pieces, limit = self._pieces, self._limit
+        reached = [True, *[False] * len(pieces)]
+        for start in range(self._misfits[-1] + 1):
+            if not reached[start]:
+                continue
+            reached[start + 1] |= pieces[start].height <= limit
+            chain = Chain(steps)
+            for stop in range(start + 1, len(pieces) + 1):
+                flow = pieces[stop - 1].flow
+                if flow is None:
+                    break
+                chain.append(flow)
+                if chain.at_least > limit:
+                    break
+                if not reached[stop] and any(chain.fits(step, limit) for step in steps):
+                    reached[stop] = True
+                if reached[stop] and stop > self._misfits[-1]:
+                    return True  # what follows fits as it is
+        return False
 
     def least(self) -> int:
         """The smallest arena, which is above the limit."""

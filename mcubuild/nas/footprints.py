@@ -1,7 +1,7 @@
 """What networks cost on the board: memory, Flash and cycles from the engine's own planner, remembered by block."""
 
 from mcubuild.board import Board
-from mcubuild.engine.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch
+from mcubuild.engine.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
 from mcubuild.engine.target import Target
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.blocks import Block, blocks
@@ -31,6 +31,10 @@ class Footprints:
     def of(self, arch: Arch) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton."""
         return combine([self._stretch(block) for block in blocks(arch).values()], self.target, self._stack)
+
+    def fits(self, arch: Arch, flash: int) -> bool:
+        """Whether the footprint of ``arch`` keeps to the RAM and to ``flash`` bytes; much faster than to ask for it."""
+        return fits([self._stretch(block) for block in blocks(arch).values()], self.target, flash)
 
     def latency(self, footprint: Footprint) -> float:
         """Seconds that the engine's cycle estimate takes at the board's clock."""
