@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mcubuild.engine.flow import MOVE_CYCLES, Flow, row_bytes
+from mcubuild.engine.flow import MOVE_CYCLES, Flow
 from mcubuild.engine.layer import align
 
 Place: TypeAlias = tuple[int, int]
@@ -48,7 +48,7 @@ class Chain:
         state = flow.progress
         self._oldest = self._oldest[state.written] if follows else np.minimum(state.oldest, state.read_last)
         self.flows.append(flow)
-        self._first, self._last = align(self.flows[0].entry.nbytes), align(flow.exit.nbytes)
+        self._first, self._last = self.flows[0].entry_bytes, flow.exit_bytes
 
     def _exit_shared(self, number: int, following: Flow) -> bool:
         """Whether rows of the last tensor of flow ``number`` lie in another one's buffer: not in the first tensor."""
@@ -87,15 +87,13 @@ class Chain:
 
     def lead(self, step: int) -> int:
         """Bytes by which the last tensor must begin before the first, where both overlap."""
-        last = self.flows[-1].exit
-        height = last.shape[1]
-        ends = np.minimum(np.arange(step, height + step, step), height)
+        first, last = self.flows[0], self.flows[-1]
+        ends = last.ends(step)
         oldest = self._oldest[ends]
         if len(self.flows) == 1:
             # The call that writes these rows of the last tensor may read the first one as long as it runs.
-            oldest = np.minimum(oldest, self.flows[0].progress.read_last[ends - 1 - (ends - 1) % step])
-        ahead = ends * row_bytes(last) - oldest * row_bytes(self.flows[0].entry)
-        return align(max(0, int(ahead.max())))
+            oldest = np.minimum(oldest, first.progress.read_last[ends - 1 - (ends - 1) % step])
+        return align(max(0, int((ends * last.exit_row - oldest * first.entry_row).max())))
 
     def height(self, step: int) -> int:
         """Bytes of the arena."""

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.streaming import Progress, Stage, progress, schedule
@@ -61,7 +64,17 @@ class Flow:
             Stage(layer.vertical, tuple(names.index(name) for name in op_inputs(layer.op))) for layer in layers
         )
         self.names = tuple(names)
+        self.entry_bytes, self.exit_bytes = align(self.entry.nbytes), align(self.exit.nbytes)
+        self.entry_row, self.exit_row = row_bytes(self.entry), row_bytes(self.exit)
         self._needs: dict[int, Needs] = {}
+        self._ends: dict[int, NDArray[np.int64]] = {}
+
+    def ends(self, step: int) -> NDArray[np.int64]:
+        """Rows of the last tensor that have been written after each call that writes ``step`` of them."""
+        if step not in self._ends:
+            height = self.exit.shape[1]
+            self._ends[step] = np.minimum(np.arange(step, height + step, step), height)
+        return self._ends[step]
 
     @cached_property
     def progress(self) -> Progress:

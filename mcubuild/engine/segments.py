@@ -114,10 +114,10 @@ class _Search:
                 chain.append(flow)
                 if chain.at_least > limit:
                     break
-                if not reached[stop] and any(chain.fits(step, limit) for step in steps):
-                    reached[stop] = True
-                if reached[stop] and stop > self._misfits[-1]:
-                    return True  # what follows fits as it is
+                if stop > self._misfits[0] and not reached[stop]:
+                    reached[stop] = any(chain.fits(step, limit) for step in steps)
+                    if reached[stop] and stop > self._misfits[-1]:
+                        return True  # what follows fits as it is
         return False
 
     def least(self) -> int:
