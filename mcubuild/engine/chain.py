@@ -8,81 +8,113 @@ reads any more: it trails by as many bytes as it ever gets ahead. Buffers and sc
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from mcubuild.engine.flow import Flow, row_bytes
+from mcubuild.engine.flow import MOVE_CYCLES, Flow
 from mcubuild.engine.layer import align
+
+Place: TypeAlias = tuple[int, int]
+"""A tensor of a chain: number of the flow, and of the tensor within it; what two flows share is the later one's."""
 
 
 class Chain:
-    """``flows`` in a row, with calls that write at most ``step`` rows."""
+    """Flows in a row, appended one by one, for several numbers of rows that a call may write at most."""
 
-    def __init__(self, flows: Sequence[Flow], step: int) -> None:
-        self.flows, self.step = flows, step
+    def __init__(self, steps: Sequence[int], flows: Sequence[Flow] = ()) -> None:
+        self.flows: list[Flow] = []
+        self._buffers = dict.fromkeys(steps, 0)
+        self._scratch = dict.fromkeys(steps, 0)
+        self._cycles = dict.fromkeys(steps, 0)
+        self._smallest = min(steps)
+        self._oldest = np.zeros(0, np.int64)
+        """The first row of the first tensor that is still read when 0, 1, ... rows of the last one have been written."""
+        for flow in flows:
+            self.append(flow)
 
-    def shared(self) -> Iterator[tuple[str, str]]:
+    def append(self, flow: Flow) -> None:
+        """Make the chain longer."""
+        follows = bool(self.flows)
+        passed_on = follows and self._exit_shared(len(self.flows) - 1, flow)
+        for step in self._buffers:
+            needs = flow.needs(step)
+            self._buffers[step] += needs.inside_later if follows else needs.inside_first
+            self._scratch[step] = max(self._scratch[step], needs.scratch)
+            self._cycles[step] += needs.cycles
+            if follows:
+                self._buffers[step] += 0 if passed_on else needs.entry
+                self._cycles[step] += needs.entry_cycles
+        state = flow.progress
+        self._oldest = self._oldest[state.written] if follows else np.minimum(state.oldest, state.read_last)
+        self.flows.append(flow)
+        self._first, self._last = self.flows[0].entry_bytes, flow.exit_bytes
+
+    def _exit_shared(self, number: int, following: Flow) -> bool:
+        """Whether rows of the last tensor of flow ``number`` lie in another one's buffer: not in the first tensor."""
+        source = self.flows[number].exit_shared
+        return following.passes_on and source is not None and (source > 0 or number > 0)
+
+    def shared(self) -> Iterator[tuple[Place, Place]]:
         """Tensors without a row buffer of their own, and the one in whose buffer their rows lie."""
         for number, flow in enumerate(self.flows):
             for tensor, source in flow.shared.items():
                 if source or number:
-                    yield flow.names[tensor], flow.names[source]
-            source_of_exit = flow.exit_shared
-            follows = number + 1 < len(self.flows) and self.flows[number + 1].passes_on
-            if follows and source_of_exit is not None and (source_of_exit or number):
-                yield flow.names[-1], flow.names[source_of_exit]
+                    yield (number, tensor), (number, source)
+            if number + 1 < len(self.flows) and self._exit_shared(number, self.flows[number + 1]):
+                assert flow.exit_shared is not None
+                yield (number + 1, 0), (number, flow.exit_shared)
 
-    def buffers(self) -> dict[str, int]:
-        """Bytes of the row buffers, by tensor."""
-        sizes: dict[str, int] = {}
+    def buffers(self, step: int) -> dict[Place, int]:
+        """Bytes of the row buffers."""
+        sizes: dict[Place, int] = {}
         for number, flow in enumerate(self.flows):
-            needs = flow.needs(self.step)
+            needs = flow.needs(step)
             if number:
-                sizes[flow.names[0]] = needs.entry
-            sizes |= needs.inside
-        for name, _ in self.shared():
-            del sizes[name]
+                sizes[number, 0] = needs.entry
+            sizes |= {(number, tensor): size for tensor, size in enumerate(needs.inside, 1)}
+        for place, _ in self.shared():
+            del sizes[place]
         return sizes
 
-    @property
-    def scratch(self) -> int:
-        """Bytes of working memory that all kernels share."""
-        return max(flow.needs(self.step).scratch for flow in self.flows)
+    def name(self, place: Place) -> str:
+        """The tensor's name in the network."""
+        return self.flows[place[0]].names[place[1]]
 
-    @property
-    def working(self) -> int:
-        """Bytes besides the first and the last tensor."""
-        return sum(self.buffers().values()) + self.scratch
+    def working(self, step: int) -> int:
+        """Bytes besides the first and the last tensor: row buffers, and scratch that all kernels share."""
+        return self._buffers[step] + self._scratch[step]
 
-    @property
-    def lead(self) -> int:
+    def lead(self, step: int) -> int:
         """Bytes by which the last tensor must begin before the first, where both overlap."""
-        last = self.flows[-1].exit
-        height = last.shape[1]
-        ends = np.minimum(np.arange(self.step, height + self.step, self.step), height)
-        before = np.arange(0, height, self.step)
-        rows = ends
-        for flow in reversed(self.flows[1:]):
-            rows = flow.progress.written[rows]
-        state = self.flows[0].progress
-        # The call that writes these rows of the last tensor reads as long as it runs.
-        oldest = np.minimum(state.oldest[rows], state.read_last[before if len(self.flows) == 1 else rows])
-        return align(max(0, int((ends * row_bytes(last) - oldest * row_bytes(self.flows[0].entry)).max())))
+        first, last = self.flows[0], self.flows[-1]
+        ends = last.ends(step)
+        oldest = self._oldest[ends]
+        if len(self.flows) == 1:
+            # The call that writes these rows of the last tensor may read the first one as long as it runs.
+            oldest = np.minimum(oldest, first.progress.read_last[ends - 1 - (ends - 1) % step])
+        return align(max(0, int((ends * last.exit_row - oldest * first.entry_row).max())))
 
-    @property
-    def span(self) -> int:
-        """Bytes that the first and the last tensor take together."""
-        first, last = align(self.flows[0].entry.nbytes), align(self.flows[-1].exit.nbytes)
-        return max(first + min(self.lead, last), last)
-
-    @property
-    def height(self) -> int:
+    def height(self, step: int) -> int:
         """Bytes of the arena."""
-        return self.working + self.span
+        return self.working(step) + max(self._first + min(self.lead(step), self._last), self._last)
+
+    def fits(self, step: int, bound: int) -> bool:
+        """Whether ``bound`` bytes are enough."""
+        room = bound - self.working(step)
+        if room < max(self._first, self._last):
+            return False
+        return room >= self._first + self._last or self.height(step) <= bound
 
     @property
-    def cycles(self) -> int:
+    def at_least(self) -> int:
+        """Bytes that this chain takes with the smallest steps, and every longer one."""
+        return self.working(self._smallest) + self._first
+
+    def cycles(self, step: int) -> int:
         """Estimated cycles, the move of the last tensor to an end of the arena included."""
-        needs = [flow.needs(self.step) for flow in self.flows]
-        inside = sum(need.cycles for need in needs) + sum(need.entry_cycles for need in needs[1:])
-        return inside + self.flows[-1].exit.nbytes
+        return self._cycles[step] + round(self._last * MOVE_CYCLES)
+
+    def inner_cycles(self, step: int) -> int:
+        """Estimated cycles without that move."""
+        return self._cycles[step]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcubuild.engine.flow import row_bytes
-from mcubuild.engine.layer import Layer
+from mcubuild.engine.layer import Layer, Rows
 from mcubuild.engine.planner import ChainPlan, Plan
 from mcubuild.engine.streaming import Call, Stage, first_rows, schedule
 from mcubuild.ir.graph import Graph, op_inputs
@@ -39,6 +39,56 @@ def folded(calls: Sequence[Call]) -> Order:
     return best
 
 
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor of a chain as it begins."""
+
+    name: str
+    offset: int
+    """Of its row ``first`` in the arena."""
+    first: int
+    end: int
+    """Rows that are there already."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tensor that a layer reads."""
+
+    tensor: int
+    bytes: int
+    """Of a row."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A layer that reads a tensor: it still needs rows from ``end`` of what it writes times stride minus padding on."""
+
+    tensor: int
+    """What it writes."""
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """How a call of a layer finds its rows."""
+
+    tensor: int
+    """What it writes."""
+    bytes: int
+    """Of a row of that."""
+    capacity: int
+    """Rows that its buffer holds."""
+    shared: bool
+    """Whether the rows lie in the buffer of what the layer reads, where the window begins."""
+    window: Rows
+    height: int
+    """Rows of the input."""
+    sources: tuple[Source, ...]
+    readers: tuple[Reader, ...]
+
+
 class ChainCode:
     """What the templates need to know of one chain; tensors are numbered as in ``streaming``."""
 
@@ -57,41 +107,36 @@ class ChainCode:
         """The calls."""
         return folded(self._schedule.calls)
 
-    def tensors(self) -> list[dict[str, object]]:
-        """Where each tensor's buffer lies, its first row there, and how many rows there are from the start."""
-        return [
-            {
-                "name": name,
-                "offset": self._plan.written(name).offset if number else self._plan.activations[name].offset,
-                "first": 0 if name in (self._chain.first, self._chain.last) else first,
-                "end": 0 if number else self._graph.tensor(name).shape[1],
-            }
-            for number, (name, first) in enumerate(zip(self._names, first_rows(self._stages), strict=True))
-        ]
+    def tensors(self) -> list[Buffer]:
+        """Where each tensor begins."""
+        chain, graph = self._chain, self._graph
+        result = []
+        for name, first in zip(self._names, first_rows(self._stages), strict=True):
+            if name == chain.first:
+                result.append(Buffer(name, self._plan.activations[name].offset, 0, graph.tensor(name).shape[1]))
+            else:
+                result.append(Buffer(name, self._plan.written(name).offset, 0 if name == chain.last else first, 0))
+        return result
 
-    def call(self, index: int) -> dict[str, object]:
-        """How a call of layer ``index`` finds its rows."""
+    def call(self, index: int) -> LayerCall:
+        """How a call of layer ``index`` of the network finds its rows."""
         layer = Layer(self._graph, index)
         number = index - self._chain.steps.start
         stage, tensor = self._stages[number], number + 1
-        place = self._plan.written(layer.op.output)
-        shared = self._chain.shared.get(layer.op.output)
-        capacity = place.nbytes // row_bytes(layer.output)
-        assert shared is not None or capacity >= self._schedule.capacities[tensor], "planned row buffers suffice"
-        return {
-            "tensor": tensor,
-            "bytes": row_bytes(layer.output),
-            "capacity": capacity,
-            "window": stage.window,
-            "height": layer.input_rows,
-            "sources": [
-                {"tensor": source, "bytes": row_bytes(self._graph.tensor(self._names[source]))}
-                for source in stage.sources
-            ],
-            "shared": shared is not None,
-            "readers": [
-                {"tensor": other + 1, "stride": reader.window.stride, "padding": reader.window.padding}
+        capacity = self._plan.written(layer.op.output).nbytes // row_bytes(layer.output)
+        shared = layer.op.output in self._chain.shared
+        assert shared or capacity >= self._schedule.capacities[tensor], "planned row buffers suffice"
+        return LayerCall(
+            tensor=tensor,
+            bytes=row_bytes(layer.output),
+            capacity=capacity,
+            shared=shared,
+            window=stage.window,
+            height=layer.input_rows,
+            sources=tuple(Source(s, row_bytes(self._graph.tensor(self._names[s]))) for s in stage.sources),
+            readers=tuple(
+                Reader(other + 1, reader.window.stride, reader.window.padding)
                 for other, reader in enumerate(self._stages)
                 if tensor in reader.sources
-            ],
-        }
+            ),
+        )

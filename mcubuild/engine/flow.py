@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.streaming import Progress, Stage, progress, schedule
@@ -33,14 +36,20 @@ class Needs:
 
     entry: int
     """Bytes of the row buffer of the tensor that it begins with, where that lies inside of the chain."""
-    inside: dict[str, int]
-    """Bytes of the row buffers of the tensors between the first and the last, by name."""
+    inside: tuple[int, ...]
+    """Bytes of the row buffers of the tensors between the first and the last, if they share none."""
+    inside_first: int
+    """Their sum, where the chain begins with this stretch."""
+    inside_later: int
+    """Their sum further on, where rows may also lie in the first tensor's buffer."""
     scratch: int
     """Bytes of the largest working memory of its kernels."""
     cycles: int
     """Of all calls, and of moving rows inside of it."""
     entry_cycles: int
     """Of moving rows of the tensor that it begins with, where that lies inside of the chain."""
+    calls: int
+    """Of its layers."""
 
 
 class Flow:
@@ -55,7 +64,17 @@ class Flow:
             Stage(layer.vertical, tuple(names.index(name) for name in op_inputs(layer.op))) for layer in layers
         )
         self.names = tuple(names)
+        self.entry_bytes, self.exit_bytes = align(self.entry.nbytes), align(self.exit.nbytes)
+        self.entry_row, self.exit_row = row_bytes(self.entry), row_bytes(self.exit)
         self._needs: dict[int, Needs] = {}
+        self._ends: dict[int, NDArray[np.int64]] = {}
+
+    def ends(self, step: int) -> NDArray[np.int64]:
+        """Rows of the last tensor that have been written after each call that writes ``step`` of them."""
+        if step not in self._ends:
+            height = self.exit.shape[1]
+            self._ends[step] = np.minimum(np.arange(step, height + step, step), height)
+        return self._ends[step]
 
     @cached_property
     def progress(self) -> Progress:
@@ -117,5 +136,9 @@ class Flow:
             cycles += rows // step * (kernel.cycles(layer.part(step), self._target.core) + CALL_CYCLES)
             if rows % step:
                 cycles += kernel.cycles(layer.part(rows % step), self._target.core) + CALL_CYCLES
-        inside = dict(list(zip(self.names, sizes, strict=True))[1:-1])
-        return Needs(sizes[0], inside, scratch, cycles + sum(moves[1:-1]), moves[0])
+        inside = sum(sizes[1:-1])
+        first = inside - sum(sizes[tensor] for tensor, source in self.shared.items() if source)
+        later = inside - sum(sizes[tensor] for tensor in self.shared)
+        return Needs(
+            sizes[0], tuple(sizes[1:-1]), first, later, scratch, cycles + sum(moves[1:-1]), moves[0], len(run.calls)
+        )

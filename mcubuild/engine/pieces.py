@@ -6,6 +6,7 @@ chain with its neighbours.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from mcubuild.engine.flow import Flow
@@ -43,7 +44,7 @@ class Piece:
     flow: Flow | None
     """What it needs in a chain; None if it cannot stream."""
 
-    @property
+    @cached_property
     def height(self) -> int:
         """Bytes of the arena if its tensors exist in full."""
         return self.packing.height

@@ -1,8 +1,8 @@
 """The memory plan: an offset in one arena for every activation, row buffer and kernel's scratch.
 
 The network is cut where a single tensor is alive; the stretches between cuts run on whole tensors or stream in chains
-(``segments``). Whole stretches are joined by turning every other one upside down as needed. Where a segment wants
-a tensor at the other end of the arena, it is moved: a byte costs about a cycle, a hundredth of what computing it took.
+(``segments``). Whole stretches are joined by turning every other one upside down as needed. Where the next segment
+wants a tensor elsewhere in the arena, it is moved: a byte costs about a cycle, a hundredth of what computing it took.
 The arena is that of the most demanding segment: a network costs no more than its worst stretch, and stretches can be
 planned (and cached) one by one.
 """
@@ -149,7 +149,7 @@ class _Layout:
 
     def stream(self, stretch: Sequence[Piece], step: int) -> None:
         """A chain: its buffers at the bottom, its last tensor on them, its first tensor at the top."""
-        chain = Chain([piece.flow for piece in stretch if piece.flow is not None], step)
+        chain = Chain((step,), [piece.flow for piece in stretch if piece.flow is not None])
         steps = range(stretch[0].steps.start, stretch[-1].steps.stop)
         first, last = chain.flows[0].entry, chain.flows[-1].exit
         top = self._arena - align(first.nbytes)
@@ -158,13 +158,13 @@ class _Layout:
         else:
             self._put(self._lifetimes[first.name], top)
         self._activations[first.name] = replace(self._activations[first.name], last=steps[-1])
-        apart = chain.working + align(last.nbytes) <= top
-        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working)
+        apart = chain.working(step) + align(last.nbytes) <= top
+        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working(step))
         offset = align(last.nbytes) if apart else 0
-        for name, size in chain.buffers().items():
-            self._activations[name] = Placement(offset, size, steps[0], steps[-1])
+        for buffer, size in chain.buffers(step).items():
+            self._activations[chain.name(buffer)] = Placement(offset, size, steps[0], steps[-1])
             offset += size
-        shared = dict(chain.shared())
+        shared = {chain.name(tensor): chain.name(source) for tensor, source in chain.shared()}
         for name, source in shared.items():
             self._activations[name] = self._activations[source]
         for layer in self._layers[steps[0] : steps.stop]:

@@ -1,7 +1,7 @@
 """Streaming: layers run a few rows at a time, each just before the next one needs its rows.
 
-A chain of layers pulls: to write rows of its last tensor, a layer first has those before it write the rows that its
-windows lack. So no tensor but the first and the last ever exists in full, no row is computed twice, and a tensor's
+A chain of layers pulls: to write rows of its last tensor, a layer first has the layers before it write the rows that
+its windows lack. So no tensor but the first and the last ever exists in full, no row is computed twice, and a tensor's
 buffer holds a window and nothing more. What happens here, call by call, is what the generated C does.
 
 Tensors are numbered within the chain: 0 is what it begins with, stage i writes tensor i + 1.

@@ -15,4 +15,4 @@ class EngineSettings(Settings):
     assembly: bool = True
     """Inner loops are assembly on cores with the DSP extension; otherwise everything is portable C."""
     plan: Literal["fastest", "smallest"] = "fastest"
-    """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, even if it is slower."""
+    """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, however slow."""

@@ -1,4 +1,4 @@
-"""The contract of streaming kernels: any run of output rows, from the input rows that its windows need alone."""
+"""The contract of streaming kernels: any run of output rows, from the input rows that its windows need."""
 
 import ctypes
 import re
