@@ -333,7 +333,7 @@ def test_a_second_emulator_has_no_time_but_must_agree(build: Path) -> None:
     np.save(build / "remote_outputs.npy", outputs)
     report, html = make(build)
     assert report["verdict"] == "fail"
-    assert "1 of 40 samples on QEMU at invented machine (qemu) differ from the integer reference" in report["reasons"][0]
+    assert "1 of 40 samples on QEMU at invented machine (qemu) differ from the integer" in report["reasons"][0]
     assert "differs from the integer reference on 1 of 40 samples" in Structure(html).text
 
 
