@@ -29,7 +29,7 @@ class Chain:
         self._cycles = dict.fromkeys(steps, 0)
         self._smallest = min(steps)
         self._oldest = np.zeros(0, np.int64)
-        """The first row of the first tensor that is still read when 0, 1, ... rows of the last one have been written."""
+        """The first row of the first tensor still read when 0, 1, ... rows of the last one have been written."""
         for flow in flows:
             self.append(flow)
 

@@ -123,9 +123,7 @@ def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
 
     That is all that most questions of a search are about, and it takes a small part of the time.
     """
-    if target.arena is None:
-        arena = True
-    elif max(stretch.height for stretch in stretches) <= target.arena:
+    if target.arena is None or max(stretch.height for stretch in stretches) <= target.arena:
         arena = True
     else:
         arena = can_fit([piece for stretch in stretches for piece in stretch.pieces], target.arena)

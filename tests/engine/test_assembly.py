@@ -1,4 +1,4 @@
-"""Inner loops in assembly: exact rounding, equal bytes from both toolchains, and portable kernels where they do not fit."""
+"""Inner loops in assembly: exact rounding, equal bytes from both toolchains, and portable C where they do not fit."""
 
 import shutil
 from dataclasses import replace
@@ -37,7 +37,8 @@ needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason
 
 def wrapped(values: Wide) -> Wide:
     """As a register holds them."""
-    return (values + 2**31) % 2**32 - 2**31
+    wrapped: Wide = (values + 2**31) % 2**32 - 2**31
+    return wrapped
 
 
 def four_instructions(sums: Wide, channels: Channels) -> Wide:
@@ -45,7 +46,8 @@ def four_instructions(sums: Wide, channels: Channels) -> Wide:
     acc = wrapped(2 * sums)
     t = wrapped(rounding.addends(channels) + (acc >> 31))
     high = wrapped(acc * channels.multiplier + (t << 32) + 2**31 >> 32)
-    return np.clip(high >> channels.shift, -128, 127)
+    clamped: Wide = np.clip(high >> channels.shift, -128, 127)
+    return clamped
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -53,7 +55,7 @@ def test_four_instructions_round_as_tensorflow_lite_does(seed: int) -> None:
     """Random channels; sums that are random, small, extreme, and around every tie of the second rounding."""
     rng = np.random.default_rng(seed)
     exponents = rng.integers(-22, 0, 200)
-    factors = [quantize_multiplier(float(f)) for f in rng.choice([0.5, 0.75, 1 - 2**-31, rng.random()], 200)]
+    factors = [quantize_multiplier(float(f)) for f in rng.choice(np.array([0.5, 0.75, 1 - 2**-31, rng.random()]), 200)]
     factors += [(2**30, 0), (2**31 - 1, 0), (0, 0)]
     multiplier = np.array([m for m, _ in factors], np.int32)
     shift = -np.array([*(exponents + np.array([s for _, s in factors[:200]])), -1, -1, -1], np.int64).clip(max=-1)

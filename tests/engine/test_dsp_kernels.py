@@ -192,5 +192,5 @@ def test_the_order_of_instructions_keeps_what_depends_on_what() -> None:
     strb.w  r3, [r1]
     """
     for core in ("cortex-m4", "cortex-m7"):
-        lines = [line.strip() for line in ordered(text, core).splitlines()]  # type: ignore[arg-type]
+        lines = [line.strip() for line in ordered(text, core).splitlines()]
         assert lines == [line.strip() for line in text.strip().splitlines()]

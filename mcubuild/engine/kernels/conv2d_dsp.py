@@ -21,8 +21,28 @@ class GeneralConv2DDsp(Kernel):
     family = "conv2d"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"pair": 16, "turn": 5, "couple": 75, "tile": 50, "call": 200, "copy": 1.6, "rest": 4, "window": 40, "border": 8},
-        "cortex-m7": {"pair": 8, "turn": 3, "couple": 42, "tile": 30, "call": 150, "copy": 1, "rest": 2, "window": 25, "border": 4},
+        "cortex-m4": {
+            "pair": 16,
+            "turn": 5,
+            "couple": 75,
+            "tile": 50,
+            "call": 200,
+            "copy": 1.6,
+            "rest": 4,
+            "window": 40,
+            "border": 8,
+        },
+        "cortex-m7": {
+            "pair": 8,
+            "turn": 3,
+            "couple": 42,
+            "tile": 30,
+            "call": 150,
+            "copy": 1,
+            "rest": 2,
+            "window": 25,
+            "border": 4,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -75,7 +95,7 @@ class GeneralConv2DDsp(Kernel):
         return 1350 if _window_bytes(layer) else 700
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """See ``product.work``; bytes of whole words and others that are gathered, windows, bytes copied with padding."""
+        """See ``product.work``; bytes of whole words and others that are gathered, windows, bytes copied as padding."""
         _, rows, columns, _ = layer.output.shape
         tiles = ceil(rows * columns / PIXELS)
         windows = tiles * PIXELS

@@ -31,7 +31,7 @@ class MatrixVectorDsp(Kernel):
         """Every FullyConnected."""
         return isinstance(layer.op, FullyConnected) and product.serves(layer, target)
 
-    def scratch_bytes(self, layer: Layer) -> int:
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """The inputs in 16 bits."""
         return 4 * _pairs(layer)
 

@@ -27,7 +27,12 @@ class PointwiseDsp(Kernel):
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """What the portable kernel does, with enough pixels in a row that each run of rows has four."""
-        return PORTABLE.serves(layer, target) and layer.output.shape[2] >= PIXELS and layer.filters > 1 and product.serves(layer, target)
+        return (
+            PORTABLE.serves(layer, target)
+            and layer.output.shape[2] >= PIXELS
+            and layer.filters > 1
+            and product.serves(layer, target)
+        )
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four pixels in 16 bits."""
