@@ -60,7 +60,7 @@ def test_four_instructions_round_as_tensorflow_lite_does(seed: int) -> None:
     multiplier = np.array([m for m, _ in factors], np.int32)
     shift = -np.array([*(exponents + np.array([s for _, s in factors[:200]])), -1, -1, -1], np.int64).clip(max=-1)
     reach = 2 ** rng.integers(8, 30, len(factors)) - 1
-    zero_point = int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+    zero_point = int(rng.choice(np.array([-128, 127, 0, rng.integers(-128, 128)])))
     numbers = Channels(
         bias=np.zeros(len(factors), np.int32),
         multiplier=multiplier,
