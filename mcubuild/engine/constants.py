@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.engine.layer import Layer
 from mcubuild.errors import BuildError
+from mcubuild.ir.arithmetic import requantize
 from mcubuild.ir.graph import DepthwiseConv2D
 from mcubuild.ir.parameters import parameters
 
@@ -54,6 +55,8 @@ class Constants:
 def channels(layer: Layer) -> Channels:
     """What the channels of a layer with weights compute with.
 
+    A channel that gives one value for every input has no weights here, and a bias that gives this value.
+
     Raises:
         BuildError: weights do not fit their bits, or a sum could leave int32.
     """
@@ -80,13 +83,22 @@ def channels(layer: Layer) -> Channels:
             f"{where}: sums reach {int(lowest.min())} ... {int(highest.max())}, which does "
             f"not fit 32 bits; check the scales of {op.weights!r} and {op.bias!r}."
         )
-    # A channel with factor 0 gives 0 for every shift.
-    shift = np.array([-factor.shift if factor.multiplier else 1 for factor in derived.factors], np.int8)
+    multiplier = np.array([factor.multiplier for factor in derived.factors], np.int64)
+    shift = np.array([-factor.shift for factor in derived.factors], np.int64)
+    ends = np.stack([requantize(sums, multiplier, -shift) + derived.output_offset for sums in (lowest, highest)])
+    low, high = np.clip(ends, *derived.clamp)
+    # Training leaves dead channels, whose factors and biases are often extreme: those that give one value for every
+    # input get it from small numbers, so that they do not keep fast kernels from the whole layer.
+    same = (low == high) & (shift >= 0)
+    channel_axis = -1 if isinstance(op, DepthwiseConv2D) else 0
+    values = np.moveaxis(np.where(same, 0, np.moveaxis(values, channel_axis, -1)), -1, channel_axis)
+    bias = np.where(same, (low - derived.output_offset) * 4, bias)
+    multiplier, shift = np.where(same, 2**30, multiplier), np.where(same, 1, shift)
     return Channels(
         bias=bias.astype(np.int32),
-        multiplier=np.array([factor.multiplier for factor in derived.factors], np.int32),
-        shift=shift,
+        multiplier=multiplier.astype(np.int32),
+        shift=shift.astype(np.int8),
         weights=values.astype(np.int8),
-        reach=np.maximum(-lowest, highest),
+        reach=np.where(same, np.abs(bias), np.maximum(-lowest, highest)),
         zero_point=derived.output_offset,
     )
