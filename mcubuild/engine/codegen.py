@@ -23,7 +23,7 @@ from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Shape, Weight
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
-HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half")
+HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half", "multiply_pair", "requantize")
 
 
 @dataclass(frozen=True)
