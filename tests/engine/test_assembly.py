@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,9 @@ def test_four_instructions_round_as_tensorflow_lite_does(seed: int) -> None:
     """Random channels; sums that are random, small, extreme, and around every tie of the second rounding."""
     rng = np.random.default_rng(seed)
     exponents = rng.integers(-22, 0, 200)
-    factors = [quantize_multiplier(float(f)) for f in rng.choice(np.array([0.5, 0.75, 1 - 2**-31, rng.random()]), 200)]
+    factors = [
+        quantize_multiplier(float(f)) for f in rng.choice(np.array([0.5, 0.75, 1 - 2**-31, rng.uniform(0.5, 1)]), 200)
+    ]
     factors += [(2**30, 0), (2**31 - 1, 0), (0, 0)]
     multiplier = np.array([m for m, _ in factors], np.int32)
     shift = -np.array([*(exponents + np.array([s for _, s in factors[:200]])), -1, -1, -1], np.int64).clip(max=-1)
@@ -100,8 +103,12 @@ def test_portable_kernels_where_the_instructions_are_not_exact_or_missing() -> N
     assert kernel_of(graph, Target.of(read_board("stm32f412"), EngineSettings(assembly=False))) == "pointwise"
     assert kernel_of(graph, replace(M4, core="cortex-m3", dsp=False)) == "pointwise"
     assert kernel_of(one_layer(filters=1)) == "pointwise"
+    # Sums beyond 24 bits, small steps of which the output still tells apart.
     far = dict(graph.constants) | {"t0.bias": np.full(8, 2**23, np.int32)}
-    assert kernel_of(graph.with_values(graph.tensors, far)) == "pointwise"
+    steps = [graph.tensor(name).quantization for name in ("input", "t0.weights")]
+    smallest = prod(max(step.scale) for step in steps if step is not None)
+    coarse = replace(graph.tensor("t0"), quantization=Quantization((smallest * 2**17,), 0))
+    assert kernel_of(graph.with_values(dict(graph.tensors) | {"t0": coarse}, far)) == "pointwise"
     output = replace(graph.tensor("t0"), quantization=Quantization((1e-6,), 0))
     assert kernel_of(graph.with_values(dict(graph.tensors) | {"t0": output}, graph.constants)) == "pointwise"
 
@@ -141,7 +148,7 @@ def test_assembly_equals_its_twins_and_the_executor(tmp_path: Path, seed: int, b
     """On both cores, from both toolchains: whose routines have the same bytes, and whose cycles are close."""
     graph, chip = odd_shapes(seed), read_board(board)
     target = Target.of(chip, EngineSettings())
-    assert all(choose(layer, target).routines(layer) for layer in layers(graph)[:-1])
+    assert sum(bool(choose(layer, target).routines(layer)) for layer in layers(graph)) >= 4
     inputs = random_inputs(graph, 4, seed)
     expected = run(graph, inputs).reshape(4, -1)
     place = plan(graph, target)
@@ -165,7 +172,7 @@ def routine_bytes(elf: Path) -> dict[str, bytes]:
     content = {section.name: section for section in image.sections}
     found = {}
     for symbol in image.symbols:
-        if symbol.name.startswith(("gather_", "product_", "vector")):
+        if symbol.name == "vector" or symbol.name.startswith(("gather_", "product_")):
             section = content[symbol.section]
             start = symbol.address - section.address
             found[symbol.name] = section.content[start : start + symbol.size]
