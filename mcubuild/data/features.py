@@ -37,7 +37,7 @@ _SILENCE = -60.0
 """dB; nothing quieter than that is taken for the loudest sound of a clip."""
 _FLOOR = 10 ** ((_SILENCE - RANGE) / 10)
 """Power whose level is black in every clip."""
-_OVERLAP = 1.5
+_OVERLAP = 1.4
 """Windows as long as this many hops, at least: what falls between two frames would be missed."""
 
 
