@@ -149,7 +149,7 @@ def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None)
         if match is None:
             raise BuildError(
                 f"{path}: {name!r} does not match dataset.pattern, {pattern!r}; rename the file or move it elsewhere, "
-                f"or change the pattern. A field {{...}} contains neither / nor the character behind it."
+                f"or change the pattern. No field contains what separates two of them."
             )
         fields.append(match.groupdict())
     classes = tuple(sorted({field["class"] for field in fields}))

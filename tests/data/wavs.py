@@ -25,7 +25,8 @@ def _encoded(sound: NDArray[np.float64], bits: int, form: int) -> bytes:
     if bits == 8:
         return np.clip(np.round(128 + 127 * sound), 0, 255).astype(np.uint8).tobytes()
     whole = np.round(sound * (2 ** (bits - 1) - 1)).astype("<i8")
-    return whole.reshape(-1, 1).view(np.uint8)[:, : bits // 8].tobytes()
+    lowest: NDArray[np.uint8] = whole.reshape(-1, 1).view(np.uint8)[:, : bits // 8]
+    return lowest.tobytes()
 
 
 def tone(frequency: float, seconds: float = 0.3, rate: int = 8000, level: float = 0.5) -> NDArray[np.float64]:
