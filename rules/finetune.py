@@ -14,6 +14,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["finetune"],
+        task=job["task"],
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -25,6 +26,6 @@ STAGE = Stage(
     doc="chosen network fine-tuned",
     inputs=("train.npz", "val.npz", "arch.json", "supernet.safetensors"),
     outputs=("weights.safetensors", "finetune_log.json"),
-    settings=("finetune", "seed"),
+    settings=("finetune", "task", "seed"),
     run=_run,
 )

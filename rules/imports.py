@@ -16,6 +16,7 @@ LIBRARIES = {
     "jinja2": "jinja2",
     "matplotlib": "matplotlib",
     "numpy": "numpy",
+    "scipy": "scipy",
     "sklearn": "scikit-learn",
     "torch": "torch",
     "unicorn": "unicorn",

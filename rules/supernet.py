@@ -13,6 +13,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["supernet"],
+        task=job["task"],
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -24,6 +25,6 @@ STAGE = Stage(
     doc="weight-shared super network trained",
     inputs=("train.npz", "val.npz", "space.json"),
     outputs=("supernet.safetensors", "supernet_log.json"),
-    settings=("supernet", "seed"),
+    settings=("supernet", "task", "seed"),
     run=_run,
 )

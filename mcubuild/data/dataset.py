@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.data.images import read_image_folder
+from mcubuild.data.images import read_images
 from mcubuild.data.partition import partition
+from mcubuild.data.recordings import read_recordings
+from mcubuild.data.sources import scan
 from mcubuild.data.splits import Index, Split, write_index, write_split
 from mcubuild.spec.dataset import DatasetSettings
 
@@ -28,33 +30,48 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     Raises:
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
+    fractions = settings.val_fraction, settings.test_fraction
+    front_end = None
     if settings.kind == "digits":
-        classes, given = _digits()
+        classes, x, labels = _digits()
+        chosen = partition(labels, [None] * len(labels), None, classes, *fractions, seed)
+        pictures = {name: x[indexes] for name, indexes in chosen.items()}
     else:
         assert settings.path is not None  # the spec saw to it
-        classes, given = read_image_folder(root / settings.path, settings.max_resolution or _MAX_RESOLUTION)
-    splits = partition(given, classes, settings.val_fraction, settings.test_fraction, seed)
-    _, side, _, channels = splits["train"].x.shape
+        samples = scan(root / settings.path, settings)
+        classes, labels = samples.classes, np.array(samples.labels, np.int64)
+        chosen = partition(labels, samples.splits, samples.groups, classes, *fractions, seed)
+        paths = {name: [samples.paths[index] for index in indexes] for name, indexes in chosen.items()}
+        if settings.kind == "audio_folder":
+            pictures, front_end = read_recordings(paths, settings)
+        else:
+            pictures = read_images(paths, settings.max_resolution or _MAX_RESOLUTION)
+    _, side, _, channels = pictures["train"].shape
     index = Index(
         kind=settings.kind,
-        task="image_classification",
+        task=settings.task,
         classes=classes,
         native_resolution=side,
-        max_resolution=settings.max_resolution or min(_MAX_RESOLUTION, _MAX_ENLARGEMENT * side),
+        max_resolution=settings.max_resolution
+        or (
+            # A spectrogram has all its detail at its own resolution.
+            side if front_end else min(_MAX_RESOLUTION, _MAX_ENLARGEMENT * side)
+        ),
         channels=channels,
-        splits={name: {"samples": len(split)} for name, split in splits.items()},
+        splits={name: {"samples": len(indexes)} for name, indexes in chosen.items()},
+        front_end=front_end,
     )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
-    for name, split in splits.items():
-        write_split(split, out / f"{name}.npz")
+    for name, indexes in chosen.items():
+        write_split(Split(pictures[name], labels[indexes]), out / f"{name}.npz")
 
 
-def _digits() -> tuple[tuple[str, ...], dict[str, Split]]:
-    """The 1797 handwritten digits, 8x8 pixels with 17 grey levels, that come with scikit-learn."""
+def _digits() -> tuple[tuple[str, ...], NDArray[np.uint8], NDArray[np.int64]]:
+    """Classes, pictures and labels of the 1797 handwritten digits, 8x8 pixels with 17 grey levels, of scikit-learn."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     levels: NDArray[np.float64] = bunch.images
     x = np.round(levels * (255 / 16)).astype(np.uint8)[..., np.newaxis]
-    return tuple(str(digit) for digit in range(10)), {"all": Split(x, bunch.target.astype(np.int64))}
+    return tuple(str(digit) for digit in range(10)), x, bunch.target.astype(np.int64)

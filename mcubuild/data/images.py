@@ -1,6 +1,6 @@
-"""Folders of image files as arrays."""
+"""Image files as arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -9,40 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from mcubuild.data.sources import scan_image_folder
-from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
 
 _GREY_MODES = ("1", "L", "LA", "I;16", "I;16L", "I;16B")
 
 
-def read_image_folder(folder: Path, largest: int) -> tuple[tuple[str, ...], dict[str, Split]]:
-    """Class names, and the images of each split that ``folder`` gives, or of ``all``.
+def read_images(splits: Mapping[str, Sequence[Path]], largest: int) -> dict[str, NDArray[np.uint8]]:
+    """Pixels (N, side, side, channels) of each split's image files.
 
     Every image is cut to its central square and brought to one side: the median of the images' shorter sides, at most
     ``largest``. They are grey if all files are, RGB otherwise.
 
     Raises:
-        BuildError: the layout is wrong (see ``scan_image_folder``) or an image cannot be read.
+        BuildError: an image cannot be read.
     """
-    layout = scan_image_folder(folder)
-    paths = [path for groups in layout.images.values() for group in groups for path in group]
+    paths = [path for members in splits.values() for path in members]
     with bar("read images", 2 * len(paths)) as progress:
         side, mode = _survey(paths, largest, progress)
-        splits = {}
-        for split, groups in layout.images.items():
-            members = [path for group in groups for path in group]
-            x = np.empty((len(members), side, side, 1 if mode == "L" else 3), np.uint8)
-            for pixels, path in zip(x, members, strict=True):
-                pixels[...] = _read(path, side, mode)
+        pixels = {}
+        for split, members in splits.items():
+            pixels[split] = np.empty((len(members), side, side, 1 if mode == "L" else 3), np.uint8)
+            for image, path in zip(pixels[split], members, strict=True):
+                image[...] = _read(path, side, mode)
                 progress.advance()
-            y = np.repeat(np.arange(len(groups), dtype=np.int64), [len(group) for group in groups])
-            splits[split] = Split(x, y)
-    return layout.classes, splits
+    return pixels
 
 
-def _survey(paths: list[Path], largest: int, progress: Bar) -> tuple[int, Literal["L", "RGB"]]:
+def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> tuple[int, Literal["L", "RGB"]]:
     """The side and the colour mode that all images are brought to; reads only the files' headers."""
     sides, grey = [], True
     for path in paths:

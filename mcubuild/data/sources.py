@@ -1,18 +1,22 @@
-"""Which files a data set consists of.
+"""Which files a data set consists of, and what their names and folders tell.
 
 Asked while the task graph is built, so this module scans folders and imports nothing heavy.
 """
 
+import fnmatch
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mcubuild.errors import BuildError
+from mcubuild.spec.pattern import compile_pattern
 
-IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png")
-"""Files of an ``image_folder``, in either case."""
+if TYPE_CHECKING:
+    from mcubuild.spec.dataset import DatasetSettings
+
 SPLITS: Final = ("train", "val", "test")
 
 _LITTER: Final = ("Thumbs.db", "desktop.ini")
@@ -20,13 +24,33 @@ _LITTER: Final = ("Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
-class ImageFolder:
-    """The images of a data set by split and class."""
+class Content:
+    """What the files of a kind of data set are."""
+
+    noun: str
+    suffixes: tuple[str, ...]
+    """In either case."""
+
+
+CONTENTS: Final = {
+    "image_folder": Content("images", (".bmp", ".jpeg", ".jpg", ".png")),
+    "audio_folder": Content("WAV files", (".wav",)),
+}
+"""By kind."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The files of a data set, one a sample; the lists have an entry for each."""
 
     classes: tuple[str, ...]
     """Sorted names; a sample's label is the index of its class."""
-    images: dict[str, list[list[Path]]]
-    """Sorted paths of each class, by split: ``{"all": ...}``, or those of train, val and test that are given."""
+    paths: list[Path]
+    labels: list[int]
+    splits: list[str | None]
+    """Of ``SPLITS``, the one that folder or pattern give it; None where the split is to be drawn."""
+    groups: list[str] | None
+    """Samples of one group stay together when a split is drawn; None: each may go its own way."""
 
 
 def source_files(kind: str, path: str | None, root: Path) -> list[Path]:
@@ -45,38 +69,121 @@ def source_files(kind: str, path: str | None, root: Path) -> list[Path]:
     return [Path(file) for file in _files(folder)] if folder.is_dir() else []
 
 
-def scan_image_folder(folder: Path) -> ImageFolder:
-    """The layout of ``folder``: ``<class>/*``, or ``train/<class>/*`` with ``val`` and ``test`` beside it if given.
+def scan(folder: Path, settings: "DatasetSettings") -> Samples:
+    """The samples in ``folder``, sorted by split, class and name.
+
+    Without a pattern: ``<class>/*``, or ``train/<class>/*`` with ``val`` and ``test`` beside it if given. With one: all
+    files below the folder.
 
     Raises:
-        BuildError: no such folder, no classes, a class without images, a file that is no image, or splits whose
-            classes differ.
+        BuildError: no such folder, no classes, a class without files, a file of another sort, splits whose classes
+            differ, a name that does not match the pattern, or a split that no file is in.
     """
+    content = CONTENTS[settings.kind]
     if not folder.is_dir():
-        raise BuildError(f"{folder}: no such folder; dataset.path names the folder with one folder of images a class.")
+        raise BuildError(
+            f"{folder}: no such folder; dataset.path names the folder with one folder of {content.noun} a class."
+        )
+    if settings.pattern is None:
+        samples = _by_folder(folder, content)
+    else:
+        samples = _by_pattern(folder, content, settings.pattern, settings.group)
+    for split, globs in (("val", settings.val), ("test", settings.test)):
+        if globs is not None:
+            _assign(samples, split, globs, folder)
+    return samples
+
+
+def _by_folder(folder: Path, content: Content) -> Samples:
     names = _folders(folder)
     if "train" in names and set(names) <= set(SPLITS):
-        splits: dict[str, Path] = {split: folder / split for split in SPLITS if split in names}
+        parts: dict[str | None, Path] = {split: folder / split for split in SPLITS if split in names}
     else:
-        splits = {"all": folder}
-    classes: list[str] = []
-    images: dict[str, list[list[Path]]] = {}
-    for split, path in splits.items():
-        found = _folders(path)
+        parts = {None: folder}
+    samples = Samples((), [], [], [], None)
+    for split, part in parts.items():
+        found = tuple(_folders(part))
         if len(found) < 2:
             raise BuildError(
-                f"{path}: found {len(found)} folders{' (' + found[0] + ')' if found else ''}; "
-                f"at least two classes are needed, each a folder of images."
+                f"{part}: found {len(found)} folders{' (' + found[0] + ')' if found else ''}; "
+                f"at least two classes are needed, each a folder of {content.noun}."
             )
-        if classes and found != classes:
-            odd = sorted(set(found) ^ set(classes))[0]
+        if samples.classes and found != samples.classes:
+            odd = sorted(set(found) ^ set(samples.classes))[0]
             raise BuildError(
-                f"{path}: the class {odd!r} is in one of {', '.join(splits)} and not in another; "
+                f"{part}: the class {odd!r} is in one of {', '.join(map(str, parts))} and not in another; "
                 f"every split must have the same classes."
             )
-        classes = found
-        images[split] = [_images(path / name) for name in classes]
-    return ImageFolder(tuple(classes), images)
+        samples = Samples(found, samples.paths, samples.labels, samples.splits, None)
+        for label, name in enumerate(found):
+            paths = _files_of_class(part / name, content)
+            samples.paths.extend(paths)
+            samples.labels.extend([label] * len(paths))
+            samples.splits.extend([split] * len(paths))
+    return samples
+
+
+def _files_of_class(folder: Path, content: Content) -> list[Path]:
+    paths = [Path(entry.path) for entry in _entries(folder)]
+    for path in paths:
+        if path.suffix.lower() not in content.suffixes:
+            raise BuildError(
+                f"{path}: not one of the {content.noun} that can be read; allowed here: "
+                f"{', '.join(content.suffixes)}; convert it or move it elsewhere."
+            )
+    if not paths:
+        raise BuildError(f"{folder}: found no {content.noun}; add some, or remove the folder if it is no class.")
+    return paths
+
+
+def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None) -> Samples:
+    """All files with the right suffix, which must match; others (a README, a licence) are left alone."""
+    expression = compile_pattern(pattern)
+    paths = [path for path in map(Path, _files(folder)) if path.suffix.lower() in content.suffixes]
+    if not paths:
+        raise BuildError(f"{folder}: found no {content.noun} ({', '.join(content.suffixes)}); is the path right?")
+    fields: list[dict[str, str]] = []
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        match = expression.fullmatch(name)
+        if match is None:
+            raise BuildError(
+                f"{path}: {name!r} does not match dataset.pattern, {pattern!r}; rename the file or move it elsewhere, "
+                f"or change the pattern. No field contains what separates two of them."
+            )
+        fields.append(match.groupdict())
+    classes = tuple(sorted({field["class"] for field in fields}))
+    if len(classes) < 2:
+        raise BuildError(f"{folder}: found one class, {classes[0]!r}, by dataset.pattern; at least two are needed.")
+    return Samples(
+        classes,
+        paths,
+        [classes.index(field["class"]) for field in fields],
+        [None] * len(paths),
+        None if group is None else [field[group] for field in fields],
+    )
+
+
+def _assign(samples: Samples, split: str, globs: Sequence[str], folder: Path) -> None:
+    """Put the samples that fit one of ``globs`` into ``split``."""
+    fits = re.compile("|".join(map(fnmatch.translate, globs))).match
+    found = 0
+    for number, path in enumerate(samples.paths):
+        name = path.relative_to(folder).as_posix()
+        if not fits(name):
+            continue
+        if samples.splits[number] is not None:
+            raise BuildError(
+                f"{path}: belongs to the split {samples.splits[number]!r} already, and dataset.{split} fits it too; "
+                f"every sample is in one split: change the one or the other."
+            )
+        samples.splits[number] = split
+        found += 1
+    if not found:
+        raise BuildError(
+            f"{folder}: no file fits dataset.{split} = {', '.join(map(repr, globs))}; the first file here is "
+            f"{samples.paths[0].relative_to(folder).as_posix()!r}."
+        )
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
@@ -96,16 +203,3 @@ def _files(folder: Path | str) -> Iterator[str]:
 
 def _folders(folder: Path) -> list[str]:
     return [entry.name for entry in _entries(folder) if entry.is_dir()]
-
-
-def _images(folder: Path) -> list[Path]:
-    paths = [Path(entry.path) for entry in _entries(folder)]
-    for path in paths:
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise BuildError(
-                f"{path}: not an image that can be read; allowed here: {', '.join(IMAGE_SUFFIXES)}; "
-                f"convert it or move it elsewhere."
-            )
-    if not paths:
-        raise BuildError(f"{folder}: found no images; add some, or remove the folder if it is no class.")
-    return paths

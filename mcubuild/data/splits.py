@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.front_end import FrontEnd
 from mcubuild.errors import BuildError
 from mcubuild.npz import read_npz, write_npz
 
@@ -19,17 +20,19 @@ class Index:
     kind: str
     """As in the spec."""
     task: str
-    """``image_classification``."""
+    """``image_classification`` or ``audio_classification``."""
     classes: tuple[str, ...]
     """Names by label."""
     native_resolution: int
-    """Side of the stored images in pixels."""
+    """Side of the stored images, or spectrograms, in pixels."""
     max_resolution: int
     """Largest input side that a network may take."""
     channels: int
     """1 for grey, 3 for RGB."""
     splits: Mapping[str, Mapping[str, int]]
     """``{"train": {"samples": n}, "val": ..., "test": ...}``"""
+    front_end: FrontEnd | None = None
+    """Of audio: how sounds became the stored pictures."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,11 @@ def read_index(path: Path) -> Index:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Index(**{**content, "classes": tuple(content["classes"])})
+        front_end = content.pop("front_end", None)
+        if front_end is not None:
+            ranges = {key: tuple(front_end[key]) for key in ("low", "high")}
+            front_end = FrontEnd(**{**front_end, **ranges})
+        return Index(**{**content, "classes": tuple(content["classes"]), "front_end": front_end})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
 

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
+from mcubuild.nas.augmentation import Augmentation
 
-SHIFT = 0.1
-"""Largest shift of a training image, as a share of its side. No flips: digits and signs do not survive them."""
 _EVALUATED = 256
 """Samples a batch where no gradient is needed."""
 
@@ -32,12 +31,14 @@ def steps_per_epoch(samples: int, batch: int) -> int:
     return max(1, samples // batch)
 
 
-def training_batches(split: Split, batch: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order, each image shifted at random: images (N, C, R, R) in 0 ... 1 and labels (N,)."""
+def training_batches(
+    split: Split, batch: int, augment: Augmentation, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch in random order, each image varied at random: images (N, C, R, R) in 0 ... 1 and labels (N,)."""
     order = rng.permutation(len(split))
     for step in range(steps_per_epoch(len(split), batch)):
         chosen = order[step * batch : (step + 1) * batch]
-        yield to_tensor(_shift(split.x[chosen], rng)), torch.from_numpy(split.y[chosen])
+        yield to_tensor(augment(split.x[chosen], rng)), torch.from_numpy(split.y[chosen])
 
 
 def calibration_batches(split: Split) -> Iterator[Tensor]:
@@ -57,14 +58,3 @@ def to_tensor(x: NDArray[np.uint8]) -> Tensor:
     """Pixels (N, R, R, C) -> pixel / 255 as float32 (N, C, R, R), channels last in memory: twice as fast on CPUs."""
     images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float() / 255
     return images.contiguous(memory_format=torch.channels_last)
-
-
-def _shift(x: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Each image moved by up to ``SHIFT`` of its side; the border is repeated."""
-    samples, side = x.shape[:2]
-    reach = round(SHIFT * side)
-    padded = np.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-    down, right = rng.integers(2 * reach + 1, size=(2, samples))
-    moved: NDArray[np.uint8] = windows[np.arange(samples), down, right].transpose(0, 2, 3, 1)
-    return moved

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch
+from mcubuild.nas.augmentation import augmentation
 from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batches
 from mcubuild.nas.files import write_json
 from mcubuild.nas.network import Network
@@ -36,6 +37,7 @@ def finetune(
     val: Split,
     settings: FinetuneSettings,
     *,
+    task: str,
     seed: int,
     out: Path,
     work: Path,
@@ -48,6 +50,7 @@ def finetune(
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: epochs, batch, learning rate.
+        task: of the spec: what may be done to a sample.
         seed: of the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -58,12 +61,12 @@ def finetune(
         network = teacher.extract(arch)
         calibrate(network, train)
         optimiser = sgd(network)
-        steps = steps_per_epoch(len(train), settings.batch)
+        augment, steps = augmentation(task), steps_per_epoch(len(train), settings.batch)
 
         def run(epoch: int, progress: Bar) -> Entry:
             network.train()
             losses, correct, seen = [], 0, 0
-            batches = training_batches(train, settings.batch, np.random.default_rng([seed, epoch]))
+            batches = training_batches(train, settings.batch, augment, np.random.default_rng([seed, epoch]))
             for step, (images, labels) in enumerate(batches):
                 set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, settings.epochs * steps)
                 loss, right = _step(network, teacher, optimiser, images, labels, executor)

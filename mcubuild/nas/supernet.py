@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
+from mcubuild.nas.augmentation import augmentation
 from mcubuild.nas.batches import at_resolution, spread, steps_per_epoch, training_batches
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
@@ -105,6 +106,7 @@ def train(
     val: Split,
     settings: SupernetSettings,
     *,
+    task: str,
     seed: int,
     out: Path,
     work: Path,
@@ -116,6 +118,7 @@ def train(
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: epochs, batch, learning rate, ...
+        task: of the spec: what may be done to a sample.
         seed: of weights, order and choice of networks.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -127,12 +130,12 @@ def train(
             network = SuperNetwork(space).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             initialise(network)
         optimiser = sgd(network)
-        steps = steps_per_epoch(len(train), settings.batch)
+        augment, steps = augmentation(task), steps_per_epoch(len(train), settings.batch)
 
         def run(epoch: int, progress: Bar) -> Entry:
             rng = np.random.default_rng([seed, epoch])
             losses, correct = [], 0
-            for step, (images, labels) in enumerate(training_batches(train, settings.batch, rng)):
+            for step, (images, labels) in enumerate(training_batches(train, settings.batch, augment, rng)):
                 set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, settings.epochs * steps)
                 archs = [smallest(space), *(draw(space, rng) for _ in range(settings.subnets))]
                 loss, right = _step(network, optimiser, images, labels, archs, executor)

@@ -1,30 +1,99 @@
 """[dataset]: where the samples come from and how they are split."""
 
-from typing import Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from mcubuild.quantities import Hertz, Seconds
 from mcubuild.settings import Settings
+from mcubuild.spec.pattern import compile_pattern
+
+FOLDERS: Final = ("image_folder", "audio_folder")
+"""Kinds that are folders of the user's files."""
+_FOLDER_KEYS: Final = ("path", "pattern", "group", "val", "test")
+_AUDIO_KEYS: Final = ("sample_rate", "duration", "window", "features")
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Globs = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+    Field(min_length=1),
+]
+"""Patterns of the shell (``*``, ``?``, ``[0-4]``), of which one must fit; one may stand without a list."""
 
 
 class DatasetSettings(Settings):
     """A data set. ``dataset = "digits"`` is short for a table with that ``kind`` alone."""
 
-    kind: Literal["digits", "image_folder"]
-    """``digits``: the 8x8 digits that scikit-learn ships. ``image_folder``: one folder of images a class."""
+    kind: Literal["digits", "image_folder", "audio_folder"]
+    """``digits``: the 8x8 digits that scikit-learn ships. ``image_folder``, ``audio_folder``: your images or WAVs."""
     path: str | None = None
-    """Folder of an ``image_folder``, relative to the spec; either ``<class>/*`` or ``{train,val,test}/<class>/*``."""
+    """Folder with the files, relative to the spec: ``<class>/*`` or ``{train,val,test}/<class>/*``, unless a pattern
+    says otherwise."""
+    pattern: str | None = None
+    """Where a file below ``path`` has its class, and more: ``{class}_{speaker}_{n}.wav``, ``{class}/{speaker}_*``."""
+    group: str | None = None
+    """Field of the pattern whose samples stay together when a split is drawn: with ``speaker``, no voice that is
+    trained with is in the validation split."""
+    val: Globs | None = None
+    """Files of the validation split, as patterns of their path below ``path``, where ``*`` crosses slashes."""
+    test: Globs | None = None
+    """Files of the test split, likewise: ``*_[0-4].wav``."""
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     """Share of the training samples that is held out for the search, where no ``val`` split is given."""
     test_fraction: float = Field(default=0.2, gt=0, lt=0.5)
     """Share of all samples that is held out for the report, where no ``test`` split is given."""
     max_resolution: int | None = Field(default=None, ge=8, le=512)
-    """Largest input side in pixels that a network may take; default: 224, or four times the images' side if smaller."""
+    """Largest input side that a network may take. Images: in pixels; default: 224, or four times the images' side if
+    smaller. Audio: frames and mel bands of the spectrogram; default: 48."""
+    sample_rate: Hertz | None = Field(default=None, ge=1000, le=192_000)
+    """Audio: rate that all recordings are brought to; default: their median, at most 16 kHz."""
+    duration: Seconds | None = Field(default=None, gt=0, le=60)
+    """Audio: length of the network's input. Shorter recordings are padded with silence on both sides, of longer ones
+    the middle is taken. Default: 95 % of the training recordings are not longer."""
+    window: Seconds | None = Field(default=None, gt=0, le=1)
+    """Audio: length of the piece that a frame is computed from; default: 30 ms, or as much more as frames would leave
+    gaps. The distance of the frames follows from the duration."""
+    features: Literal["log_mel", "mfcc"] = "log_mel"
+    """Audio: the picture that a network sees: energies in mel bands, or their cosine transform."""
+
+    @property
+    def task(self) -> str:
+        """The task that the data set is for."""
+        return "audio_classification" if self.kind == "audio_folder" else "image_classification"
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_fields(cls, value: str | None) -> str | None:
+        if value is not None:
+            compile_pattern(value)
+        return value
 
     @model_validator(mode="after")
-    def _path_belongs_to_folders(self) -> "DatasetSettings":
-        if self.kind == "image_folder" and self.path is None:
-            raise ValueError('found no path; kind "image_folder" needs the folder with the images: path = "../photos"')
-        if self.kind == "digits" and self.path is not None:
-            raise ValueError(f'found path = "{self.path}"; "digits" comes with mcubuild: remove it, or set the kind')
+    def _keys_belong_to_the_kind(self) -> "DatasetSettings":
+        if self.kind in FOLDERS and self.path is None:
+            raise ValueError(f'found no path; kind "{self.kind}" needs the folder with the files: path = "../files"')
+        foreign = [*(_FOLDER_KEYS if self.kind == "digits" else ()), *(_AUDIO_KEYS if self.kind != FOLDERS[1] else ())]
+        for key in foreign:
+            value = getattr(self, key)
+            if value != type(self).model_fields[key].default:
+                kinds = " or ".join(f'"{kind}"' for kind in (FOLDERS if key in _FOLDER_KEYS else FOLDERS[1:]))
+                shown = f'"{value}"' if isinstance(value, str) else value
+                raise ValueError(
+                    f'found {key} = {shown} with kind "{self.kind}"; remove it, or set the kind to {kinds}'
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _group_is_a_field(self) -> "DatasetSettings":
+        fields = [] if self.pattern is None else list(compile_pattern(self.pattern).groupindex)
+        if self.group is not None and self.group not in fields:
+            raise ValueError(
+                f"found group = {self.group!r}, which is no field of the pattern; "
+                + (f"allowed here: {', '.join(fields)}" if fields else 'add one: pattern = "{class}_{speaker}_{n}.wav"')
+            )
         return self

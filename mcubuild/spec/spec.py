@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from mcubuild.board import Board, read_board
 from mcubuild.errors import BuildError
@@ -27,8 +27,8 @@ class Spec(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """The file's stem; results go to ``build/<name>/``."""
-    task: Literal["image_classification"]
-    """What the network does."""
+    task: Literal["image_classification", "audio_classification"]
+    """What the network does; the data set must be for it."""
     dataset: DatasetSettings
     """Where the samples come from; a name stands for a data set without options."""
     board: str
@@ -62,6 +62,17 @@ class Spec(Settings):
     @classmethod
     def _short_dataset(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("dataset")
+    @classmethod
+    def _data_set_is_for_the_task(cls, value: DatasetSettings, info: ValidationInfo) -> DatasetSettings:
+        task = info.data.get("task", value.task)  # not there if it is wrong itself
+        if value.task != task:
+            raise ValueError(
+                f'found kind "{value.kind}", which is for task = "{value.task}", with task = "{task}"; '
+                f"change the task or the data set"
+            )
+        return value
 
 
 def read_spec(path: Path) -> tuple[Spec, Board]:

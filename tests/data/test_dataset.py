@@ -154,7 +154,7 @@ def test_max_resolution_limits_the_stored_images(tmp_path: Path) -> None:
         ("text", r"notes\.txt.*\.png"),
         ("damaged", r"000\.png: cannot be read as an image"),
         ("truncated", r"001\.jpg: cannot be read as an image"),
-        ("few", "class 'cat' has 2 images.* at least 3"),
+        ("few", "class 'cat' has 2 samples.* at least 3"),
         ("splits", r"class 'emu' is in one of train, test"),
     ],
 )

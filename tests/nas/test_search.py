@@ -39,7 +39,7 @@ BUDGET = Budget(sram=64 << 10, flash=FLASH, latency=LATENCY)
 def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("supernet")
     settings = SupernetSettings(epochs=4, batch=32, learning_rate=0.1, subnets=0)
-    train(SPACE, split(64, 1), split(32, 2), settings, seed=0, out=folder, work=folder)
+    train(SPACE, split(64, 1), split(32, 2), settings, task="image_classification", seed=0, out=folder, work=folder)
     return folder / "supernet.safetensors"
 
 
@@ -123,7 +123,17 @@ def test_budget_that_nothing_meets_is_an_error(supernet: Path, tmp_path: Path) -
 
 def tune(supernet: Path, found: Path, out: Path, settings: FinetuneSettings = FINETUNE) -> bytes:
     arch = read_arch(found / "arch.json")
-    finetune(arch, supernet, split(64, 1), split(32, 2), settings, seed=0, out=out, work=out / "work")
+    finetune(
+        arch,
+        supernet,
+        split(64, 1),
+        split(32, 2),
+        settings,
+        task="image_classification",
+        seed=0,
+        out=out,
+        work=out / "work",
+    )
     return (out / "weights.safetensors").read_bytes()
 
 

@@ -20,7 +20,7 @@ SETTINGS = SupernetSettings(epochs=3, batch=32, learning_rate=0.05, subnets=1)
 
 
 def run(out: Path, work: Path, seed: int = 0, settings: SupernetSettings = SETTINGS) -> bytes:
-    train(SPACE, split(64, 1), split(32, 2), settings, seed=seed, out=out, work=work)
+    train(SPACE, split(64, 1), split(32, 2), settings, task="image_classification", seed=seed, out=out, work=work)
     return (out / "supernet.safetensors").read_bytes()
 
 

@@ -3,14 +3,17 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from mcubuild.board import read_board
+from mcubuild.data.features import design
+from mcubuild.data.splits import read_index, write_index
 from mcubuild.errors import BuildError
 from mcubuild.report.model import Report
 from mcubuild.report.report import write
@@ -260,6 +263,21 @@ def test_names_are_escaped(build: Path) -> None:
     assert report["title"] == evil
     assert "<script" not in html
     assert evil in Structure(html).text
+
+
+@pytest.mark.parametrize("features", ["log_mel", "mfcc"])
+def test_what_a_device_must_do_with_sounds(build: Path, features: Literal["log_mel", "mfcc"]) -> None:
+    assert "What the device must feed it" not in make(build)[1]
+    sound = replace(design(16000, 1.0, 0.03, 40), features=features)
+    if features == "mfcc":
+        sound = replace(sound, low=(-1.0,) * 40, high=(2.0,) * 40)
+    index = read_index(build / "index.json")
+    write_index(replace(index, task="audio_classification", front_end=sound), build / "index.json")
+    _, html = make(build)
+    assert f"{sound.clip} samples" in html and f"one every {sound.hop}" in html and "to 8000 Hz" in html
+    assert ("cosine transform" in html) == (features == "mfcc")
+    assert ("low = -80, high = 0" in html) == (features == "log_mel")
+    assert "bilinearly reduced to" in html, "the network's input is smaller than the spectrogram"
 
 
 def test_many_classes_are_listed_instead_of_drawn(build: Path) -> None:

@@ -1,5 +1,10 @@
 """Which stages a spec has, and what they read."""
 
+from pathlib import Path
+
+import pytest
+
+from rules.graph import STAGES
 from rules.stage import Job, Resolved, Stage, pipeline
 
 
@@ -28,3 +33,21 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
         ("extra", ("a",)),
         ("reader", ("a", "b")),
     ]
+
+
+@pytest.mark.parametrize("task", ["image_classification", "audio_classification"])
+def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str) -> None:
+    """Of all that is read and written, only what judges the finished firmware goes back to the test split."""
+    tainted, judges = {"test.npz"}, set[str]()
+    for stage in pipeline(STAGES, {"spec": {"task": task, "measure": {"runner": "qemu"}}}):
+        if tainted & set(stage.inputs):
+            judges.add(stage.name)
+            tainted.update(stage.outputs)
+    assert judges == {"accuracy", "measure", "remote", "report"}
+
+
+def test_a_stage_cannot_open_what_it_did_not_declare(tmp_path: Path) -> None:
+    job = Job(tmp_path, (), ("train.npz",), None, None, {}, tmp_path, tmp_path, tmp_path)  # type: ignore[arg-type]
+    assert job.file("train.npz") == tmp_path / "train.npz"
+    with pytest.raises(KeyError, match=r"test\.npz"):
+        job.file("test.npz")

@@ -1,5 +1,6 @@
 """Specs and boards: what is accepted, and what a user is told otherwise."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,18 @@ def test_a_short_spec_is_enough(tmp_path: Path) -> None:
     assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (131072, 524288, 0.05)
 
 
+def test_a_spec_for_sounds(tmp_path: Path) -> None:
+    text = SPEC.replace("image_classification", "audio_classification").replace(
+        '"digits"',
+        '{ kind = "audio_folder", path = "x", pattern = "{class}_{speaker}_{n}.wav", group = "speaker", '
+        'test = "*_[0-4].wav", val = ["*_5.wav", "*_6.wav"], sample_rate = "8kHz", duration = "1s" }',
+    )
+    spec = read(tmp_path, text)
+    assert (spec.dataset.test, spec.dataset.val) == (("*_[0-4].wav",), ("*_5.wav", "*_6.wav"))
+    assert (spec.dataset.sample_rate, spec.dataset.duration) == (8000, 1.0)
+    assert Spec.model_validate(json.loads(spec.model_dump_json())) == spec, "as it is remembered"
+
+
 def test_open_limits_are_the_boards(tmp_path: Path) -> None:
     spec = read(tmp_path, SPEC.split("[budget]", maxsplit=1)[0])
     assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (262144, 1048576, None)
@@ -86,9 +99,19 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["task", "missing"]),
-        ('"digits"', '"digit"', ["dataset", "'digit'", "'digits' or 'image_folder'"]),
+        ('"digits"', '"digit"', ["dataset", "'digit'", "'digits', 'image_folder' or 'audio_folder'"]),
         ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
+        ('"digits"', '{ kind = "audio_folder", path = "x" }', ["dataset", "audio_classification", "change the task"]),
+        ('"digits"', '{ kind = "image_folder", path = "x", features = "mfcc" }', ["features", "audio_folder"]),
+        ('"digits"', '{ kind = "image_folder", path = "x", duration = "1s" }', ["duration = 1.0", "audio_folder"]),
+        ('"digits"', '{ kind = "image_folder", path = "x", pattern = "{n}.png" }', ["dataset.pattern", "{class}"]),
+        ('"digits"', '{ kind = "image_folder", path = "x", group = "who" }', ["group = 'who'", "pattern = "]),
+        (
+            '"digits"',
+            '{ kind = "image_folder", path = "x", pattern = "{class}_{n}.png", group = "who" }',
+            ["group = 'who'", "class, n"],
+        ),
         ("[budget]", "[search]\npopulation = 1\n[budget]", ["net.toml:8: search.population", "4", "found 1"]),
         (
             "[budget]",

@@ -1,0 +1,156 @@
+"""What names and folders tell of a sample, and how splits are drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcubuild.data.partition import partition
+from mcubuild.data.sources import Samples, scan
+from mcubuild.errors import BuildError
+from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.pattern import compile_pattern
+
+PATTERN = "{class}_{speaker}_{n}.wav"
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def scanned(root: Path, **options: object) -> Samples:
+    return scan(root, DatasetSettings.model_validate({"kind": "audio_folder", "path": str(root), **options}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fields"),
+    [
+        (PATTERN, "7_theo_31.wav", {"class": "7", "speaker": "theo", "n": "31"}),
+        (PATTERN, "new_york_theo_31.wav", None),  # which underscore ends the class?
+        (PATTERN, "sub/7_theo_31.wav", None),
+        (PATTERN, "7_theo_31.WAV", None),
+        (PATTERN, "7__31.wav", None),
+        ("{class}/{speaker}_nohash_{n}.wav", "yes/0a7c2a8d_nohash_0.wav", {"class": "yes", "speaker": "0a7c2a8d"}),
+        ("{class}/*.wav", "a b/x.y.wav", {"class": "a b"}),
+        ("{class}/{speaker}_{n}.wav", "stop_sign/ann_3.wav", {"class": "stop_sign", "n": "3"}),
+        ("{class}_*.wav", "7_theo_31.wav", {"class": "7"}),
+        ("{class}-{n}.wav", "new_york-1.5.wav", {"class": "new_york", "n": "1.5"}),
+        ("*/{class}.*", "1/cat.jpeg", {"class": "cat"}),
+        ("{class}", "cat", {"class": "cat"}),
+        ("(x)+{class}", "(x)+cat", {"class": "cat"}),
+    ],
+)
+def test_fields(pattern: str, name: str, fields: dict[str, str] | None) -> None:
+    match = compile_pattern(pattern).fullmatch(name)
+    if fields is None:
+        assert match is None
+    else:
+        assert match is not None and match.groupdict().items() >= fields.items()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("{speaker}_{n}.wav", r"one field must be \{class\}"),
+        ("{class}{n}.wav", "nothing tells where the first ends"),
+        ("{class}*.wav", "nothing tells where the first ends"),
+        ("{class}_{class}.wav", "found {class} twice"),
+        ("{class}_{}.wav", "a field is a name in braces"),
+        ("{class}_{1}.wav", "a field is a name in braces"),
+        ("{class", "one field must be"),
+    ],
+)
+def test_bad_patterns(pattern: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        compile_pattern(pattern)
+
+
+def test_folders_give_the_classes(tmp_path: Path) -> None:
+    samples = scanned(touch(tmp_path, "yes/1.wav", "yes/0.WAV", "no/0.wav", "readme.txt"))
+    assert samples.classes == ("no", "yes")
+    assert [path.name for path in samples.paths] == ["0.wav", "0.WAV", "1.wav"]
+    assert (samples.labels, samples.splits, samples.groups) == ([0, 1, 1], [None] * 3, None)
+
+
+def test_folders_give_the_splits(tmp_path: Path) -> None:
+    samples = scanned(touch(tmp_path, *(f"{split}/{name}/0.wav" for split in ("train", "test") for name in "ab")))
+    assert (samples.labels, samples.splits) == ([0, 1, 0, 1], ["train", "train", "test", "test"])
+
+
+def test_names_give_classes_splits_and_groups(tmp_path: Path) -> None:
+    names = [f"{digit}_{speaker}_{n}.wav" for digit in "01" for speaker in ("ann", "bob") for n in (4, 5, 14)]
+    touch(tmp_path, *names, "README.md")
+    samples = scanned(tmp_path, pattern=PATTERN, group="speaker", test="*_[0-4].wav", val=["0_ann_5*", "*_14.wav"])
+    assert samples.classes == ("0", "1") and samples.groups is not None
+    found = zip(samples.paths, samples.splits, samples.groups, strict=True)
+    for path, split, group in found:
+        _, speaker, n = path.stem.split("_")
+        assert group == speaker
+        wanted = {"4": "test", "14": "val", "5": "val" if path.stem == "0_ann_5" else None}[n]
+        assert split == wanted
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "told"),
+    [
+        (["0_a_1.wav", "1_b_2.wav", "odd.wav"], {"pattern": PATTERN}, r"odd\.wav: .* does not match dataset\.pattern"),
+        (["0_a_1.wav", "0_b_2.wav"], {"pattern": PATTERN}, "found one class, '0'"),
+        (["0_a_1.mp3", "1_b_2.mp3"], {"pattern": PATTERN}, r"found no WAV files \(\.wav\)"),
+        (["0_a_1.wav", "1_b_2.wav"], {"pattern": PATTERN, "test": "*_7.wav"}, "no file fits dataset.test = '.*_7.wav'"),
+        (
+            ["0_a_1.wav", "1_b_2.wav"],
+            {"pattern": PATTERN, "test": "0*", "val": "*_1.wav"},
+            r"0_a_1\.wav: belongs to the split 'val' already, and dataset\.test fits it too",
+        ),
+        (["a/0.wav", "a/1.mp3", "b/0.wav"], {}, r"1\.mp3: not one of the WAV files .* \.wav; convert it"),
+        (["a/0.wav"], {}, r"found 1 folders \(a\)"),
+        (["train/a/0.wav", "train/b/0.wav", "test/a/0.wav", "test/c/0.wav"], {}, "the class 'b' is in one of"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, names: list[str], options: dict[str, object], told: str) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(BuildError, match=told):
+        scanned(tmp_path, **options)
+
+
+def drawn(groups: list[str] | None, given: list[str | None] | None = None, seed: int = 0) -> dict[str, np.ndarray]:
+    labels = np.arange(60) % 3
+    return partition(labels, given or [None] * 60, groups, ("a", "b", "c"), 0.2, 0.2, seed)
+
+
+def test_every_sample_is_in_one_split_in_its_order() -> None:
+    found = drawn(None)
+    assert sorted(np.concatenate(list(found.values()))) == list(range(60))
+    assert all((np.diff(indexes) > 0).all() for indexes in found.values())
+    assert {name: len(indexes) for name, indexes in found.items()} == {"train": 39, "val": 9, "test": 12}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_together(seed: int) -> None:
+    groups = [f"speaker {index // 6}" for index in range(60)]
+    found = drawn(groups, seed=seed)
+    of = {name: {groups[index] for index in indexes} for name, indexes in found.items()}
+    assert {name: len(members) for name, members in of.items()} == {"train": 6, "val": 2, "test": 2}
+    assert len(set.union(*of.values())) == 10
+
+
+def test_groups_of_given_splits_do_not_matter() -> None:
+    groups = [str(index // 30) for index in range(60)]
+    given: list[str | None] = ["test" if index % 10 == 0 else None for index in range(60)]
+    found = drawn(groups, given)
+    assert found["test"].tolist() == list(range(0, 60, 10))
+    assert {groups[index] for index in found["val"]} != {groups[index] for index in found["train"]}
+
+
+def test_too_few_groups_are_told() -> None:
+    with pytest.raises(BuildError, match=r"dataset\.group: found 2 groups \(0, 1\) .* at least 3"):
+        drawn([str(index % 2) for index in range(60)])
+
+
+def test_a_class_that_is_only_tested_is_told() -> None:
+    given: list[str | None] = ["test" if index % 3 == 1 else None for index in range(60)]
+    with pytest.raises(BuildError, match="class 'b' has 0 samples to train from"):
+        drawn(None, given)
