@@ -16,14 +16,24 @@ from mcubuild.engine.constants import Constants, constants
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
-from mcubuild.engine.layer import ALIGNMENT, Layer, layers
+from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.planner import Placement, Plan
-from mcubuild.ir.graph import Add, Graph, Shape, Weighted, op_inputs
+from mcubuild.ir.graph import Add, AveragePool2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
 from mcubuild.spec.engine import EngineSettings
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
-HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half")
+HELPERS = (
+    "clamp",
+    "rescale",
+    "rescale_any",
+    "rounded_shift",
+    "high_product",
+    "shifted_left",
+    "mean",
+    "low_half",
+    "high_half",
+)
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,17 @@ class GeneratedLayer:
         """The C object with the constants."""
         return f"layer_{self.layer.index:02d}_filters"
 
+    def operand_name(self, name: str) -> str:
+        """The C object with a constant that the layer computes on."""
+        position = [operand.name for operand in self.layer.constant_operands].index(name)
+        return f"layer_{self.layer.index:02d}_operand_{position}"
+
 
 def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, out: Path, *, stack: int) -> None:
     """Write model.h, model.c, weights.h, weights.c and plan.json to ``out``.
 
     Args:
-        graph: a quantised graph with values, one input and one output.
+        graph: a quantised graph with values.
         plan: where its activations lie.
         board: what plan.json predicts cycles for.
         settings: as the plan was made with.
@@ -76,7 +91,7 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
         keep_trailing_newline=True,
     )
     environment.filters["inset"] = inset
-    generated = _layers(graph, environment)
+    generated = _layers(graph, plan, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     text = "".join(body.text for body in bodies)
     weighted = [layer for layer in generated if layer.constants is not None]
@@ -84,13 +99,14 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
         "name": graph.name,
         "alignment": ALIGNMENT,
         "arena": plan.arena,
-        "input": _interface(graph, plan, graph.inputs[0]),
-        "output": _interface(graph, plan, graph.outputs[0]),
+        "inputs": [_interface(graph, plan, name) for name in graph.inputs],
+        "outputs": [_interface(graph, plan, name) for name in graph.outputs],
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
+        "operands": [operand for layer in generated for operand in _operand_values(layer)],
     }
     for name in ("model.h", "model.c", "weights.h", "weights.c"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
@@ -103,12 +119,14 @@ def inset(text: str, width: int = 0) -> str:
     return re.sub(r"\n(?=[^\n])", "\n" + " " * width, text.strip("\n"))
 
 
-def _layers(graph: Graph, environment: jinja2.Environment) -> list[GeneratedLayer]:
-    """Every layer with its body; equal bodies are one object."""
+def _layers(graph: Graph, plan: Plan, environment: jinja2.Environment) -> list[GeneratedLayer]:
+    """Every layer that does something with its body; equal bodies are one object."""
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
     generated = []
     for layer in layers(graph):
+        if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
+            continue
         kernel = choose(layer)
         numbers = constants(layer, kernel) if isinstance(layer.op, Weighted) else None
         template = environment.get_template(f"{kernel.kind}.c.j2")
@@ -129,12 +147,14 @@ def _dimensions(shape: Shape) -> str:
 
 def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dict[str, object]:
     """What every kernel's template may use, and what this kernel adds."""
-    derived = parameters(layer.graph, layer.op)
-    input_quantization = layer.input.quantization
-    assert input_quantization is not None
-    common: dict[str, object] = {"low": derived.clamp[0], "high": derived.clamp[1]}
+    common: dict[str, object] = {}
+    if isinstance(layer.op, Weighted | Add | AveragePool2D):
+        derived = parameters(layer.graph, layer.op)
+        common = {"low": derived.clamp[0], "high": derived.clamp[1]}
     if isinstance(layer.op, Weighted):
+        input_quantization = layer.input.quantization
         assert numbers is not None
+        assert input_quantization is not None
         common |= {
             "bits": layer.weights.bits,
             "input_zero_point": input_quantization.zero_point,
@@ -173,6 +193,19 @@ def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
     }
 
 
+def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
+    graph = generated.layer.graph
+    return [
+        {
+            "name": generated.operand_name(operand.name),
+            "bytes": align(operand.nbytes),
+            "comment": f"{operand.name}: {_dimensions(operand.shape)}",
+            "values": _rows(graph.constants[operand.name].ravel()),
+        }
+        for operand in generated.layer.constant_operands
+    ]
+
+
 def _rows(values: NDArray[np.int32] | NDArray[np.int8]) -> str:
     """Numbers in lines of at most about 100 characters."""
     per_line = 20 if values.dtype == np.int8 else 8
@@ -182,9 +215,13 @@ def _rows(values: NDArray[np.int32] | NDArray[np.int8]) -> str:
 
 
 def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
+    quantization = graph.tensor(name).quantization
+    assert quantization is not None
     return {
         "name": name,
         "shape": _dimensions(graph.tensor(name).shape),
+        "scale": repr(quantization.scale[0]),
+        "zero_point": quantization.zero_point,
         "offset": plan.activations[name].offset,
         "nbytes": plan.activations[name].nbytes,
     }
@@ -193,17 +230,19 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer = generated.layer
     names = op_inputs(layer.op)
-    buffers = [*(plan.activations[name] for name in names), plan.activations[layer.op.output]]
+    arguments = [
+        f"arena + {plan.activations[name].offset}" if name in plan.activations else generated.operand_name(name)
+        for name in (*names, layer.op.output)
+    ]
     lines = [
-        *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names)),
+        *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names) if name in plan.activations),
         f"-> {layer.op.output}: {_where(layer.graph, plan, layer.op.output)}"
         + (f", over {plan.inplace[layer.op.output]}" if layer.op.output in plan.inplace else ""),
     ]
     scratch = plan.scratch.get(layer.index)
     if scratch is not None:
-        buffers.append(scratch)
+        arguments.append(f"arena + {scratch.offset}")
         lines.append(f"scratch: {_span(scratch)}")
-    arguments = [f"arena + {buffer.offset}" for buffer in buffers]
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
     return {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.errors import BuildError
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.graph import DepthwiseConv2D, TransposeConv2D
 from mcubuild.ir.parameters import parameters
 
 
@@ -17,7 +17,10 @@ class Constants:
     """What a ``struct filters_...`` of the generated C holds; one element an output channel, but for ``weights``."""
 
     bias: NDArray[np.int32]
-    """Bias minus input zero point times the sum of the channel's weights: the C multiplies activations as they are."""
+    """Bias minus input zero point times the sum of the channel's weights: the C multiplies activations as they are.
+
+    Of a transposed convolution it is the bias alone.
+    """
     multiplier: NDArray[np.int32]
     shift: NDArray[np.int8]
     """Bits to shift right after the multiplication."""
@@ -45,10 +48,15 @@ def constants(layer: Layer, kernel: Kernel) -> Constants:
     filters = (
         weights.reshape(-1, layer.filters).T if isinstance(op, DepthwiseConv2D) else weights.reshape(len(weights), -1)
     )
-    bias = layer.graph.constants[op.bias].astype(np.int64) + derived.input_offset * filters.sum(axis=1)
+    bias = layer.graph.constants[op.bias].astype(np.int64)
+    low, high = -128, 127
+    if isinstance(op, TransposeConv2D):  # not every output takes part in every product
+        low, high = low + derived.input_offset, high + derived.input_offset
+    else:
+        bias += derived.input_offset * filters.sum(axis=1)
     # Every sum on the way lies between these two: each term can only lower the one and raise the other.
-    lowest = bias + np.minimum(-128 * filters, 127 * filters).sum(axis=1)
-    highest = bias + np.maximum(-128 * filters, 127 * filters).sum(axis=1)
+    lowest = bias + np.minimum(low * filters, high * filters).sum(axis=1)
+    highest = bias + np.maximum(low * filters, high * filters).sum(axis=1)
     if lowest.min() < -(2**31) or highest.max() >= 2**31:
         raise BuildError(
             f"layer {layer.index} ({kernel.kind}): sums reach {int(lowest.min())} ... {int(highest.max())}, which does "

@@ -53,6 +53,17 @@ class Firmware:
             raise BuildError(f"{self.path}: the symbol {name!r} is missing; was the ELF stripped or built elsewhere?")
         return self._symbols[name]
 
+    def buffers(self, name: str) -> list[Symbol]:
+        """The symbols ``name``, ``name_2``, ``name_3``, ... as far as there are any.
+
+        Raises:
+            BuildError: the ELF has not even the first.
+        """
+        found = [self.symbol(name)]
+        while (further := f"{name}_{len(found) + 1}") in self._symbols:
+            found.append(self._symbols[further])
+        return found
+
     def function_at(self, address: int) -> str:
         """The name of the function that holds ``address``; a hexadecimal address where there is none."""
         index = bisect.bisect_right(self._starts, address) - 1

@@ -12,14 +12,20 @@ class ElementwiseAdd(Kernel):
     """Add."""
 
     kind = "add"
+    rank = 0
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.0, "output": 30.97},
         "cortex-m7": {"call": 119.5, "output": 18.56},
     }
 
     def serves(self, layer: Layer) -> bool:
-        """Every Add."""
-        return isinstance(layer.op, Add)
+        """Every Add of two activations of equal shape."""
+        op, graph = layer.op, layer.graph
+        return (
+            isinstance(op, Add)
+            and not {op.left, op.right} & graph.constants.keys()
+            and graph.tensor(op.left).shape == graph.tensor(op.right).shape
+        )
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """Either operand: each element is read before it is written."""

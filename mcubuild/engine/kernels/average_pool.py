@@ -13,14 +13,15 @@ class AveragePool(Kernel):
     """AveragePool2D with windows of any size and stride."""
 
     kind = "average_pool"
+    rank = 0
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 28.84, "output": 7.49, "sum": 2.97},
         "cortex-m7": {"call": 203.7, "output": 4.16, "sum": 1.15},
     }
 
     def serves(self, layer: Layer) -> bool:
-        """Every AveragePool2D."""
-        return isinstance(layer.op, AveragePool2D)
+        """Every AveragePool2D whose windows lie inside."""
+        return isinstance(layer.op, AveragePool2D) and not any(layer.op.padding)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""

@@ -23,8 +23,8 @@ class GeneralConv2D(Kernel):
     }
 
     def serves(self, layer: Layer) -> bool:
-        """Every Conv2D."""
-        return isinstance(layer.op, Conv2D)
+        """Every Conv2D without gaps in its filters."""
+        return isinstance(layer.op, Conv2D) and layer.op.dilation == (1, 1)
 
     def scratch_bytes(self, layer: Layer) -> int:
         """The windows of two output pixels."""

@@ -36,8 +36,9 @@ class Depthwise(Kernel):
     }
 
     def serves(self, layer: Layer) -> bool:
-        """Every DepthwiseConv2D."""
-        return isinstance(layer.op, DepthwiseConv2D)
+        """Every DepthwiseConv2D with one filter a channel and without gaps in the filters."""
+        op = layer.op
+        return isinstance(op, DepthwiseConv2D) and op.dilation == (1, 1) and layer.filters == layer.input.shape[3]
 
     def scratch_bytes(self, layer: Layer) -> int:
         """One channel with its border."""
