@@ -73,6 +73,10 @@ class Board(Settings):
     """Typical power in run mode at ``clock`` with peripherals off, in mW."""
     clock_setup: Literal["stm32f4", "stm32f7", "stm32h7"] | None = None
     """Which start-up code (``clock_<...>.c.j2``) brings the core to ``clock``; none leaves that to others."""
+    openocd: str | None = None
+    """OpenOCD's configuration file of the chip, which messages name: ``openocd -f interface/stlink.cfg -f <...>``."""
+    pyocd_target: str | None = None
+    """What pyOCD calls the chip: a built-in target, or a part number of a CMSIS pack."""
     cache: Cache = Cache()
     """Core caches (Cortex-M7) or the flash accelerator's (STM32F4)."""
     memory: tuple[Memory, ...] = Field(min_length=2)

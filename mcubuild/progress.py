@@ -1,17 +1,21 @@
-"""Progress of anything that takes more than two seconds: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of anything that takes more than two seconds: to a display that listens, or a line now and then."""
 
+import io
+import json
+import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from mcubuild.units import format_time
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_MESSAGES = 0.1
+_LONGEST_TEXT = 800
+"""Characters of a message: below PIPE_BUF, so that what several processes write at once does not mix."""
 
 
 class Bar(Protocol):
@@ -23,54 +27,111 @@ class Bar(Protocol):
 
 @contextmanager
 def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """A progress display of ``total`` steps, ``done`` of which an earlier, interrupted run has finished.
+    """Progress of ``total`` steps, ``done`` of which an earlier, interrupted run has finished.
 
-    On a terminal: a bar with the latest figures and the time left. Elsewhere (CI, a log file): a line every ten
-    seconds.
+    It goes to the display, if there is one (``open_pipe``). Otherwise (CI, a log file): a line every ten seconds.
     """
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("  {task.description:<14}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[figures]}"),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-            yield _RichBar(display, display.add_task(title, total=total, completed=done, figures=""))
+    if _pipe is None:
+        yield _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
     else:
-        yield _LineBar(title, total, done)
+        _send(**vars(_State(done, total, None, "")))
+        yield _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
 
 
-def _format(figures: dict[str, float | str]) -> str:
-    return "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
+@dataclass(frozen=True)
+class _State:
+    done: int
+    total: int
+    left: float | None
+    """Estimated seconds."""
+    figures: str
 
 
-class _RichBar:
-    def __init__(self, display: "Progress", task: "TaskID") -> None:
-        self._display, self._task = display, task
-
-    def advance(self, steps: int = 1, **figures: float | str) -> None:
-        if figures:
-            self._display.update(self._task, advance=steps, figures=_format(figures))
-        else:
-            self._display.update(self._task, advance=steps)
-
-
-class _LineBar:
-    def __init__(self, title: str, total: int, done: int) -> None:
-        self._title, self._total, self._done, self._begun_at = title, total, done, done
+class _Bar:
+    def __init__(self, total: int, done: int, tell: Callable[[_State], None], pause: float) -> None:
+        self._total, self._done, self._begun_at = total, done, done
+        self._tell, self._pause = tell, pause
         self._start = self._last = time.monotonic()
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
         self._done += steps
         now = time.monotonic()
-        if now - self._last < _SECONDS_BETWEEN_LINES:
+        if now - self._last < self._pause:
             return
         self._last = now
         left = (now - self._start) / max(self._done - self._begun_at, 1) * (self._total - self._done)
-        line = f"  {self._title}: {self._done}/{self._total}, {format_time(left)} left  {_format(figures)}"
-        print(line.rstrip(), file=sys.stderr, flush=True)
+        words = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
+        self._tell(_State(self._done, self._total, left, "  ".join(words)))
+
+
+def _print(title: str, state: _State) -> None:
+    left = format_time(state.left or 0)
+    line = f"  {title}: {state.done}/{state.total}, {left} left  {state.figures}"
+    print(line.rstrip(), file=sys.stderr, flush=True)
+
+
+# The way to the display: a pipe that forked processes inherit. A stage may run in another process than the display.
+_pipe: int | None = None
+_task = ""
+
+
+def open_pipe() -> int:
+    """Send progress and printed lines of this process, and of those that it forks, to a pipe; the end to read from.
+
+    A message is a line of JSON: ``{"task", "done", "total", "left", "figures"}`` or ``{"task", "text"}``.
+    """
+    global _pipe
+    end, _pipe = os.pipe()
+    os.set_blocking(_pipe, False)  # a display that does not listen must never hold up a stage
+    return end
+
+
+def close_pipe() -> None:
+    """Undo ``open_pipe``; a reader then finds the end of the file."""
+    global _pipe
+    if _pipe is not None:
+        os.close(_pipe)
+        _pipe = None
+
+
+@contextmanager
+def reporting(task: str) -> Iterator[None]:
+    """Progress and printed lines belong to ``task`` meanwhile; nothing happens where no display listens."""
+    global _task
+    if _pipe is None:
+        yield
+        return
+    _task, lines = task, _Lines()
+    with redirect_stdout(lines), redirect_stderr(lines):
+        try:
+            yield
+        finally:
+            lines.close()
+
+
+def _send(**values: Any) -> None:
+    if _pipe is not None:
+        with suppress(BlockingIOError):
+            os.write(_pipe, json.dumps({"task": _task, **values}).encode() + b"\n")
+
+
+class _Lines(io.TextIOBase):
+    """Sends what is printed, line by line: a display would be garbled by anything written past it."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            for start in range(0, len(line), _LONGEST_TEXT):
+                _send(text=line[start : start + _LONGEST_TEXT])
+        return len(text)
+
+    def close(self) -> None:
+        if self._begun:
+            self.write("\n")
+        super().close()

@@ -72,9 +72,10 @@ def format_size(size: float) -> str:
 
 
 def format_time(seconds: float) -> str:
-    """``seconds`` for people: ``"2.4 s"``, ``"48.1 ms"``, ``"120.0 us"``."""
-    if seconds >= 1:
-        return f"{seconds:.1f} s"
-    if seconds >= 1e-3:
-        return f"{seconds * 1e3:.1f} ms"
+    """``seconds`` for people: ``"1.5 h"``, ``"3.2 min"``, ``"2.4 s"``, ``"48.1 ms"``, ``"120.0 us"``, ``"0 s"``."""
+    if seconds == 0:
+        return "0 s"
+    for least, unit, name in ((7200, 3600, "h"), (120, 60, "min"), (1, 1, "s"), (1e-3, 1e-3, "ms")):
+        if abs(seconds) >= least * 0.99995:  # what rounds to "1000.0 ms" is "1.0 s"
+            return f"{seconds / unit:.1f} {name}"
     return f"{seconds * 1e6:.1f} us"

@@ -10,6 +10,7 @@ FIRMWARE = ("c/main.c", "c/startup.c", "c/clock.c", "c/linker.ld")
 def _run(job: Job) -> None:
     from mcubuild.engine.codegen import generate as generate_model
     from mcubuild.engine.planner import plan
+    from mcubuild.engine.target import Target
     from mcubuild.ir.files import read_graph
     from mcubuild.toolchain.firmware import generate as generate_firmware
 
@@ -17,7 +18,8 @@ def _run(job: Job) -> None:
     folder = job.out / "c"
     folder.mkdir()
     stack = job["firmware.stack"]
-    generate_model(graph, plan(graph, job["engine"]), job["board"], job["engine"], folder, stack=stack)
+    target = Target.of(job["board"], job["engine"])
+    generate_model(graph, plan(graph, target), target, folder, stack=stack)
     generate_firmware(job["board"], stack, folder)
 
 

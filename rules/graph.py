@@ -1,5 +1,6 @@
 """From specs and stages to doit tasks."""
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from doit.tools import config_changed
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
+from mcubuild.progress import reporting
 from mcubuild.store import digest_json
 from rules import (
     accuracy,
@@ -20,6 +22,7 @@ from rules import (
     firmware,
     measure,
     quantize,
+    remote,
     report,
     search,
     space,
@@ -40,12 +43,14 @@ STAGES: tuple[Stage, ...] = (
     firmware.STAGE,
     accuracy.STAGE,
     measure.STAGE,
+    remote.STAGE,
     report.STAGE,
 )
 """In the order of the pipeline."""
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
+INTERRUPTED = "interrupted. The same command goes on from the last checkpoint."
 
 
 def spec_files(chosen: str | None) -> list[Path]:
@@ -81,12 +86,14 @@ def _listing(files: list[Path]) -> str:
 
 
 def _run(stage: Stage, resolved: Resolved) -> Any:
+    name = resolved["spec"]["name"]
     try:
-        return dict(execute(stage, resolved, BUILD / resolved["spec"]["name"]))
+        with reporting(f"{stage.name}:{name}"):
+            return dict(execute(stage, resolved, BUILD / name))
     except BuildError as error:
         return TaskFailed(str(error))
     except KeyboardInterrupt:
-        return TaskFailed("interrupted. The same command goes on from the last checkpoint.")
+        return TaskFailed(INTERRUPTED)
 
 
 def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
@@ -116,12 +123,7 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
 
 
 def _judge(folder: Path) -> Any:
-    import json
-
-    from mcubuild.report.terminal import summarise
-
     report = json.loads((folder / "report.json").read_text())
-    summarise(report, folder)
     if report["verdict"] != "pass":
         return TaskFailed(f"the budget is broken: {'; '.join(report['reasons'])}.")
     return None

@@ -10,13 +10,14 @@ def _run(job: Job) -> None:
     from mcubuild.data.resize import network_input
     from mcubuild.data.splits import read_split
     from mcubuild.measure.runner import measure, write
+    from mcubuild.spec.measure import MeasureSettings
 
     layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
     images = read_split(job.file("test.npz")).x
     result = measure(
         job.file("firmware.elf"),
         job["board"],
-        job["measure"],
+        MeasureSettings(samples=job["measure.samples"]),  # another runner changes nothing here
         network_input(images, layers[0]["shape_in"][1]),
         [layer["name"] for layer in layers],
     )
@@ -28,7 +29,7 @@ STAGE = Stage(
     doc="firmware run on the test samples, instructions counted",
     inputs=("test.npz", codegen.PLAN, "firmware.elf"),
     outputs=("measure.json", "device_outputs.npy"),
-    settings=("board", "measure"),
+    settings=("board", "measure.samples"),
     run=_run,
     templates=("mcubuild/measure/*.c",),
 )

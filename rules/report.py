@@ -1,6 +1,8 @@
 """report: figures, pictures and the verdict."""
 
-from rules import codegen, firmware
+from platform import python_version
+
+from rules import codegen, firmware, quantize
 from rules.imports import LIBRARIES, library_version
 from rules.stage import Job, Resolved, Stage
 
@@ -17,6 +19,7 @@ def _run(job: Job) -> None:
         budget=spec.budget,
         settings=spec.report,
         provenance={
+            "seed": spec.seed,
             "spec": spec.model_dump(mode="json"),
             "tools": dict(job.identities),
             "artifacts": {name: digest_file(job.file(name)) for name in job.names},
@@ -27,29 +30,36 @@ def _run(job: Job) -> None:
 
 def _tools(resolved: Resolved) -> dict[str, str]:
     versions = {library: library_version(library) for library in sorted(LIBRARIES.values())}
-    return {**versions, **firmware.STAGE.identities(resolved)}
+    return {"python": python_version(), **versions, **firmware.STAGE.identities(resolved)}
 
 
 STAGE = Stage(
     name="report",
     doc="figures, pictures and the verdict",
+    # More than it reads: the page lists the keys of everything that the build has made.
     inputs=(
         "index.json",
+        "train.npz",
+        "val.npz",
         "test.npz",
         "space.json",
         "space_table.json",
+        "supernet.safetensors",
         "supernet_log.json",
         "arch.json",
         "search.json",
+        "weights.safetensors",
         "finetune_log.json",
-        codegen.PLAN,
-        "sizes.json",
+        *quantize.STAGE.outputs,
+        *codegen.STAGE.outputs,
+        *firmware.STAGE.outputs,
         "accuracy.json",
         "int8_outputs.npy",
         "measure.json",
         "device_outputs.npy",
     ),
-    outputs=("report.json", "report.html"),
+    optional=("remote.json", "remote_outputs.npy"),
+    outputs=("report.json", "report.html", "report.md"),
     settings=("spec", "board"),
     run=_run,
     templates=("mcubuild/report/templates/*",),

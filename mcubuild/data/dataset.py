@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from mcubuild.data.images import read_image_folder
 from mcubuild.data.partition import partition
 from mcubuild.data.splits import Index, Split, write_index, write_split
-from mcubuild.errors import BuildError
 from mcubuild.spec.dataset import DatasetSettings
 
 _MAX_RESOLUTION = 224
@@ -32,8 +31,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     if settings.kind == "digits":
         classes, given = _digits()
     else:
-        if settings.path is None:
-            raise BuildError('dataset.path: missing; kind "image_folder" needs the folder with the images.')
+        assert settings.path is not None  # the spec saw to it
         classes, given = read_image_folder(root / settings.path, settings.max_resolution or _MAX_RESOLUTION)
     splits = partition(given, classes, settings.val_fraction, settings.test_fraction, seed)
     _, side, _, channels = splits["train"].x.shape

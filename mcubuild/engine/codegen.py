@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild import ROOT
-from mcubuild.board import Board
 from mcubuild.engine.constants import Constants, constants
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.planner import Placement, Plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, AveragePool2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
-from mcubuild.spec.engine import EngineSettings
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
 HELPERS = (
@@ -69,14 +68,13 @@ class GeneratedLayer:
         return f"layer_{self.layer.index:02d}_operand_{position}"
 
 
-def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, out: Path, *, stack: int) -> None:
+def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
     """Write model.h, model.c, weights.h, weights.c and plan.json to ``out``.
 
     Args:
         graph: a quantised graph with values.
         plan: where its activations lie.
-        board: what plan.json predicts cycles for.
-        settings: as the plan was made with.
+        target: as the plan was made for.
         out: an existing folder.
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
 
@@ -91,7 +89,7 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
         keep_trailing_newline=True,
     )
     environment.filters["inset"] = inset
-    generated = _layers(graph, plan, environment)
+    generated = _layers(graph, plan, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     text = "".join(body.text for body in bodies)
     weighted = [layer for layer in generated if layer.constants is not None]
@@ -110,7 +108,7 @@ def generate(graph: Graph, plan: Plan, board: Board, settings: EngineSettings, o
     }
     for name in ("model.h", "model.c", "weights.h", "weights.c"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
-    document = _plan_document(generated, plan, estimate(graph, settings, board, stack))
+    document = _plan_document(generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -119,7 +117,7 @@ def inset(text: str, width: int = 0) -> str:
     return re.sub(r"\n(?=[^\n])", "\n" + " " * width, text.strip("\n"))
 
 
-def _layers(graph: Graph, plan: Plan, environment: jinja2.Environment) -> list[GeneratedLayer]:
+def _layers(graph: Graph, plan: Plan, target: Target, environment: jinja2.Environment) -> list[GeneratedLayer]:
     """Every layer that does something with its body; equal bodies are one object."""
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
@@ -127,7 +125,7 @@ def _layers(graph: Graph, plan: Plan, environment: jinja2.Environment) -> list[G
     for layer in layers(graph):
         if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
             continue
-        kernel = choose(layer)
+        kernel = choose(layer, target)
         numbers = constants(layer, kernel) if isinstance(layer.op, Weighted) else None
         template = environment.get_template(f"{kernel.kind}.c.j2")
         values = _body_values(layer, kernel, numbers)
@@ -245,6 +243,9 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         lines.append(f"scratch: {_span(scratch)}")
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
+    if generated.kernel.streams:
+        top, bottom = getattr(layer.op, "padding", (0, 0))[:2]
+        arguments += [str(layer.output.shape[1]), str(top), str(bottom)]
     return {
         "name": generated.name,
         "body": generated.body.name,

@@ -7,12 +7,11 @@ does), so that a search that builds networks of recurring blocks estimates each 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcubuild.board import Board
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
-from mcubuild.spec.engine import EngineSettings
 
 STATIC_BYTES = 32
 """RAM of the firmware around the network (its variables, rounded up to the arena's alignment)."""
@@ -56,30 +55,28 @@ class Footprint:
     """Multiply-accumulates of one inference."""
 
 
-def estimate_segment(graph: Graph, settings: EngineSettings, board: Board) -> Segment:
+def estimate_segment(graph: Graph, target: Target) -> Segment:
     """Estimate a piece of a network that begins and ends with a single tensor.
 
     Raises:
         BuildError: no kernel serves one of its layers.
     """
-    arena = plan(graph, settings).arena
+    arena = plan(graph, target).arena
     weights = code = cycles = macs = 0
     for layer in layers(graph):
-        kernel = choose(layer)
+        kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
-        cycles += kernel.cycles(layer, board.core)
+        cycles += kernel.cycles(layer, target.core)
         macs += layer.macs
     return Segment(arena, weights, code, cycles, macs)
 
 
-def combine(segments: Sequence[Segment], settings: EngineSettings, board: Board, stack: int) -> Footprint:
+def combine(segments: Sequence[Segment], stack: int) -> Footprint:
     """The firmware of a network that is these pieces in a row.
 
     Args:
         segments: the pieces.
-        settings: as they were estimated with.
-        board: as they were estimated for.
         stack: bytes that the linker reserves for the stack.
     """
     arena = max(segment.arena for segment in segments)
@@ -96,6 +93,6 @@ def combine(segments: Sequence[Segment], settings: EngineSettings, board: Board,
     )
 
 
-def estimate(graph: Graph, settings: EngineSettings, board: Board, stack: int) -> Footprint:
+def estimate(graph: Graph, target: Target, stack: int) -> Footprint:
     """The firmware of ``graph``, which may be a skeleton."""
-    return combine([estimate_segment(graph, settings, board)], settings, board, stack)
+    return combine([estimate_segment(graph, target)], stack)

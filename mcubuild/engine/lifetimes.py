@@ -6,8 +6,8 @@ from itertools import product
 
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, op_inputs
-from mcubuild.spec.engine import EngineSettings
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
     return {name: Lifetime(name, first[name], last[name], align(graph.tensor(name).nbytes)) for name in first}
 
 
-def scratch_lifetimes(layers: list[Layer]) -> dict[int, Lifetime]:
+def scratch_lifetimes(layers: list[Layer], target: Target) -> dict[int, Lifetime]:
     """Lifetime of the working memory of the layers that need some, by layer index."""
-    sizes = {layer.index: choose(layer).scratch_bytes(layer) for layer in layers}
+    sizes = {layer.index: choose(layer, target).scratch_bytes(layer) for layer in layers}
     return {index: Lifetime(f"scratch of layer {index}", index, index, align(n)) for index, n in sizes.items() if n}
 
 
-def overwritable(layer: Layer, lifetimes: dict[str, Lifetime], settings: EngineSettings) -> tuple[str, ...]:
+def overwritable(layer: Layer, lifetimes: dict[str, Lifetime], target: Target) -> tuple[str, ...]:
     """Inputs over which the layer's output may be written: the kernel allows it, and nobody needs them afterwards."""
-    if isinstance(layer.op, DepthwiseConv2D) and not settings.inplace_depthwise:
+    if isinstance(layer.op, DepthwiseConv2D) and not target.settings.inplace_depthwise:
         return ()
-    if isinstance(layer.op, Add) and not settings.inplace_add:
+    if isinstance(layer.op, Add) and not target.settings.inplace_add:
         return ()
-    names = dict.fromkeys(choose(layer).overwrites(layer))
+    names = dict.fromkeys(choose(layer, target).overwrites(layer))
     return tuple(name for name in names if lifetimes[name].last == layer.index)
 
 

@@ -42,7 +42,7 @@ def contiguous(shape: Shape) -> tuple[int, ...]:
 
 
 def broadcast(shape: Shape, to: Shape) -> tuple[int, ...]:
-    """Strides with which a tensor of ``shape`` is read where ``to`` is written: 0 where its only element is repeated."""
+    """Strides with which a tensor of ``shape`` is read where ``to`` is written: 0 where an element is repeated."""
     padded = (1,) * (len(to) - len(shape)) + shape
     return tuple(0 if size == 1 else stride for size, stride in zip(padded, contiguous(padded), strict=True))
 

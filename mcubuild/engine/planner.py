@@ -21,8 +21,8 @@ from mcubuild.engine.lifetimes import (
     sharings,
 )
 from mcubuild.engine.placement import Block, Part, pack
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
-from mcubuild.spec.engine import EngineSettings
 
 SEARCH_STEPS = 20_000
 """Steps that the search for one piece may take; pieces of up to about ten buffers are solved in far fewer."""
@@ -78,7 +78,7 @@ class _Piece:
     """Steps of the search."""
 
 
-def plan(graph: Graph, settings: EngineSettings) -> Plan:
+def plan(graph: Graph, target: Target) -> Plan:
     """Plan the memory of a network or of a part of one; constants and quantisation are not needed.
 
     The plan is optimal among those that hold the tensors at the cuts at either end of the arena, as long as no piece
@@ -89,8 +89,8 @@ def plan(graph: Graph, settings: EngineSettings) -> Plan:
     """
     every_layer = layers(graph)
     lifetimes = activation_lifetimes(graph)
-    scratch = scratch_lifetimes(every_layer)
-    options = {layer.output.name: names for layer in every_layer if (names := overwritable(layer, lifetimes, settings))}
+    scratch = scratch_lifetimes(every_layer, target)
+    options = {layer.output.name: names for layer in every_layer if (names := overwritable(layer, lifetimes, target))}
     positions = cuts(graph, lifetimes)
     pieces = [_solve(graph, range(start, stop), lifetimes, scratch, options) for start, stop in pairwise(positions)]
     arena = max(piece.height for piece in pieces)

@@ -13,7 +13,7 @@ from mcubuild.ir.graph import Graph, Op, Quantization, Reshape, Shape, Tensor, o
 Constant = NDArray[np.int8] | NDArray[np.int32]
 
 
-class Unsupported(ValueError):
+class UnsupportedError(ValueError):
     """What the file asks for has no operator in the graph."""
 
 
@@ -60,7 +60,7 @@ class Builder:
         """The activation, or the constant operand, that stands for ``tensor``.
 
         Raises:
-            Unsupported: its type or quantisation.
+            UnsupportedError: its type or quantisation.
             ValueError: nothing has written it.
         """
         if tensor.index not in self._names:
@@ -90,9 +90,7 @@ class Builder:
 
     # ---- operators ---------------------------------------------------------------------------------------------------
 
-    def emit(
-        self, make: Callable[[str], Op], result: FileTensor, quantization: Quantization | None = None
-    ) -> None:
+    def emit(self, make: Callable[[str], Op], result: FileTensor, quantization: Quantization | None = None) -> None:
         """Append the operator ``make(name of its output)``, whose output stands for ``result``.
 
         Where the operator's own shape is not that of ``result``, a reshape follows.
@@ -208,11 +206,11 @@ class Node:
         """The values of an operand that must be a constant of integers: axes, sizes, paddings; flattened.
 
         Raises:
-            Unsupported: it is computed, or of another type.
+            UnsupportedError: it is computed, or of another type.
         """
         tensor = self.input(position)
         if tensor.values is None or tensor.dtype not in ("INT32", "INT64"):
-            raise Unsupported(f"{describe(tensor)} must be a constant of 32-bit or 64-bit integers")
+            raise UnsupportedError(f"{describe(tensor)} must be a constant of 32-bit or 64-bit integers")
         if tensor.values.size > 64:
             raise ValueError(f"{describe(tensor)} has more values than a tensor has axes")
         return tuple(tensor.values.ravel().tolist())
@@ -230,14 +228,14 @@ def activation_scale(tensor: FileTensor) -> Quantization:
     """Scale and zero point of an activation.
 
     Raises:
-        Unsupported: it is not int8 with one scale.
+        UnsupportedError: it is not int8 with one scale.
     """
     if tensor.dtype != "INT8":
-        raise Unsupported(
+        raise UnsupportedError(
             f"{describe(tensor)} is {tensor.dtype}; activations must be INT8 (quantise the whole network to 8 bits)"
         )
     if len(tensor.scale) != 1:
-        raise Unsupported(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
+        raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
     if not -128 <= tensor.zero_point[0] <= 127:
         raise ValueError(f"{describe(tensor)} has zero point {tensor.zero_point[0]}, outside of int8")
     return Quantization(tensor.scale, tensor.zero_point[0])

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.arithmetic import doubling_high_mul, quantize_multiplier, requantize, rounding_divide
+from mcubuild.ir.arithmetic import quantize_multiplier, requantize, rounding_divide
 from mcubuild.ir.graph import Quantization
 from mcubuild.ir.parameters import activation_clamp
 from mcubuild.ir.transcendental import logistic as fixed_logistic
@@ -52,11 +52,11 @@ def leaky_relu(x: Quantization, y: Quantization, alpha: float) -> Table:
         raise ValueError(f"has alpha {alpha}, must not be negative")
     kept = _rescaled(x, float(source / target))
     leaked = _rescaled(x, float(source * np.float32(alpha) / target))
-    return _saturated(np.where(_INPUTS >= x.zero_point, kept, leaked) + y.zero_point)
+    return _saturated(np.where(x.zero_point <= _INPUTS, kept, leaked) + y.zero_point)
 
 
 def hard_swish(x: Quantization, y: Quantization) -> Table:
-    """x * min(max(x + 3, 0), 6) / 6 in 16-bit fixed point (``HardSwish``).
+    """X * min(max(x + 3, 0), 6) / 6 in 16-bit fixed point (``HardSwish``).
 
     Raises:
         ValueError: the output's scale is below 1/128 of the input's.
@@ -93,11 +93,11 @@ def logistic(x: Quantization, y: Quantization) -> Table:
         raise ValueError("its output must have scale 1/256 and zero point -128")
     scaled, far = _q4(x)
     values = rounding_divide(fixed_logistic(scaled, 4), 31 - 8) - 128
-    return _saturated(np.where(far, np.where(_INPUTS > x.zero_point, 127, -128), values))
+    return _saturated(np.where(far, np.where(x.zero_point < _INPUTS, 127, -128), values))
 
 
 def tanh(x: Quantization, y: Quantization) -> Table:
-    """tanh(x) in steps of 1/128 (``Tanh``).
+    """Hyperbolic tangent in steps of 1/128 (``Tanh``).
 
     Raises:
         ValueError: the output has another scale or zero point.
@@ -106,7 +106,7 @@ def tanh(x: Quantization, y: Quantization) -> Table:
         raise ValueError("its output must have scale 1/128 and zero point 0")
     scaled, far = _q4(x)
     values = rounding_divide(fixed_tanh(scaled, 4), 31 - 7)
-    return _saturated(np.where(far, np.where(_INPUTS > x.zero_point, 127, -128), values))
+    return _saturated(np.where(far, np.where(x.zero_point < _INPUTS, 127, -128), values))
 
 
 def _q4(x: Quantization) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcubuild.errors import BuildError
-from mcubuild.importers.builder import Builder, Node, Unsupported, activation_scale, describe, names
+from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe, names
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.tables import requantized
@@ -64,7 +64,7 @@ def _inputs(builder: Builder) -> dict[int, Interface]:
                     tensor.name, dtype, tensor.shape, quantization.scale[0], quantization.zero_point
                 )
             else:
-                raise Unsupported(f"the input {describe(tensor)} must be INT8, UINT8 or FLOAT32")
+                raise UnsupportedError(f"the input {describe(tensor)} must be INT8, UINT8 or FLOAT32")
         except ValueError as error:
             raise BuildError(f"{file.path}: {error}.") from None
     return found
@@ -75,7 +75,7 @@ def _as_int8(tensor: FileTensor) -> Quantization:
     if tensor.dtype != "UINT8":
         return activation_scale(tensor)
     if len(tensor.scale) != 1 or not 0 <= tensor.zero_point[0] <= 255:
-        raise Unsupported(f"{describe(tensor)} must have one scale and a zero point of uint8")
+        raise UnsupportedError(f"{describe(tensor)} must have one scale and a zero point of uint8")
     return Quantization(tensor.scale, tensor.zero_point[0] - 128)
 
 
@@ -83,7 +83,7 @@ def _convert(node: Node, inputs: dict[int, Interface]) -> None:
     if node.op.kind in BORDER and _border(node, inputs):
         return
     if node.op.kind not in CONVERTERS:
-        raise Unsupported(
+        raise UnsupportedError(
             f"is not supported; supported are {', '.join(sorted({*CONVERTERS, *BORDER}))}, all with INT8 activations"
         )
     CONVERTERS[node.op.kind](node)
@@ -97,7 +97,7 @@ def _border(node: Node, inputs: dict[int, Interface]) -> bool:
         quantization = activation_scale(result)
         if builder.knows(source):  # quantised before
             if builder.quantization(builder.activation(source)) != quantization:
-                raise Unsupported("quantises an input for the second time, at another scale")
+                raise UnsupportedError("quantises an input for the second time, at another scale")
             builder.alias(result, builder.activation(source))
             return True
         builder.alias(source, builder.define_input(result, quantization))
@@ -135,7 +135,7 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
         for index in file.outputs:
             tensor = file.tensors[index]
             if not builder.knows(tensor):
-                raise ValueError(f"the output {describe(tensor)} is never written as INT8, UINT8 or dequantised FLOAT32")
+                raise ValueError(f"the output {describe(tensor)} is never written, or of another type")
             name = builder.activation(tensor)
             quantization = builder.quantization(name)
             dtype = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}[tensor.dtype]

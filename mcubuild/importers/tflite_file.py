@@ -279,5 +279,4 @@ def _items(count: int, item: Callable[[int], Any], most: int, what: str) -> list
 def _printable(name: bytes) -> str:
     """Safe in messages, in C comments and in file names."""
     allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-    text = "".join(letter if letter in allowed else "_" for letter in name[-200:].decode("ascii", "replace"))
-    return text
+    return "".join(letter if letter in allowed else "_" for letter in name[-200:].decode("ascii", "replace"))

@@ -15,7 +15,6 @@ from mcubuild.ir.arithmetic import requantize, rounding_divide
 from mcubuild.ir.graph import (
     Add,
     AveragePool2D,
-    Concat,
     Elementwise,
     Graph,
     Lookup,

@@ -155,7 +155,7 @@ class Mul:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Any function of single elements: output = table[input + 128]; table (256,) int8 -> output of the input's shape."""
+    """Any function of single elements: table[input + 128], table (256,) int8 -> output of the input's shape."""
 
     input: str
     table: str
@@ -435,9 +435,7 @@ def _moved_shape(op: Movement, shapes: list[Shape]) -> Shape:
                 raise ValueError(f"Slice of {op.input!r} {shape}: reads outside")
         return op.shape
     if isinstance(op, Pad):
-        return tuple(
-            before + size + after for size, (before, after) in zip(shape, op.padding, strict=True)
-        )
+        return tuple(before + size + after for size, (before, after) in zip(shape, op.padding, strict=True))
     for other in shapes:
         if other[: op.axis] != shape[: op.axis] or other[op.axis + 1 :] != shape[op.axis + 1 :]:
             raise ValueError(f"Concat along axis {op.axis} of {shape} and {other}: the other sizes differ")

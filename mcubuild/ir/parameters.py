@@ -13,7 +13,6 @@ import numpy as np
 from mcubuild.ir.arithmetic import doubling_high_mul, quantize_multiplier
 from mcubuild.ir.graph import (
     Add,
-    AveragePool2D,
     Clamp,
     FullyConnected,
     Graph,
@@ -112,7 +111,7 @@ class SoftmaxParameters:
     """Of Softmax."""
 
     exponentials: tuple[int, ...]
-    """exp(-d * scale * beta) in 1/2**31, by the distance d to the largest element; what lies further off counts as 0."""
+    """exp(-d * scale * beta) in 1/2**31, by the distance d to the largest element; further off it is 0."""
 
 
 Parameters: TypeAlias = (

@@ -34,7 +34,7 @@ _32_OVER_17: Final = 1010580540
 
 
 def _shifted_left(x: Raw, bits: int) -> Raw:
-    """x * 2**bits, saturated to 32 bits."""
+    """X * 2**bits, saturated to 32 bits."""
     return np.clip(x << bits, -(2**31), 2**31 - 1)
 
 
@@ -83,7 +83,7 @@ def logistic(x: Raw, integer_bits: int) -> Raw:
 
 
 def tanh(x: Raw, integer_bits: int) -> Raw:
-    """tanh(x) in Q0 for x in Q<integer_bits>."""
+    """Hyperbolic tangent in Q0 for x in Q<integer_bits>."""
     # The same bits, read as Q<integer_bits + 1>, are twice the number.
     power = exp_of_negative(-np.abs(x), integer_bits + 1)
     result = _shifted_left(_newton(power) - (1 << 29), 2)

@@ -1,6 +1,7 @@
 """What a firmware ELF says: bytes to load, symbols, functions."""
 
 import bisect
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,16 @@ class Firmware:
         while (further := f"{name}_{len(found) + 1}") in self._symbols:
             found.append(self._symbols[further])
         return found
+
+    @property
+    def start(self) -> tuple[int, int]:
+        """Stack pointer and first instruction after a reset: the vector table, which lies at the lowest address."""
+        stack_pointer, reset = struct.unpack_from("<II", min(self.segments, key=lambda part: part.address).data)
+        return stack_pointer, reset & ~1
+
+    def has(self, name: str) -> bool:
+        """Whether there is a symbol called ``name``."""
+        return name in self._symbols
 
     def function_at(self, address: int) -> str:
         """The name of the function that holds ``address``; a hexadecimal address where there is none."""

@@ -65,7 +65,7 @@ class Instruction:
     address_sources: frozenset[str]
     """Registers that form an address."""
     shifted: frozenset[str]
-    """Registers that pass through the shifter first (``asr #31`` behind an operand)."""
+    """Registers that pass through the shifter first: ``asr #31`` behind an operand, what SXTAB, PKHBT or BFI takes."""
     accumulators: frozenset[str]
     """Registers that a product is added to."""
     results: frozenset[str]
@@ -132,6 +132,8 @@ _KINDS: dict[str, Kind] = {
 
 _STACK = {"pop", "push", "vpop", "vpush"}
 _READ_CARRY = {"adc", "sbc", "rrx", "sel"}
+_SHIFT_AND_COMBINE = ("sxta", "uxta", "pkh", "bfi")  # shift their last operand, even if by nothing
+_EXTEND = {"sxtb", "sxth", "uxtb", "uxth", "sxtb16", "uxtb16"}  # rotate, but not in the shifter
 _PLAIN_IMMEDIATE = {"addw", "subw", "movw", "movt"}
 
 
@@ -169,6 +171,10 @@ def classify(decoded: Any) -> Instruction:
         offset = 0
     first_is_read = bool(decoded.operands) and bool(decoded.operands[0].access & 1)
     results, sources, accumulators = _roles(kind, operation, registers, first_is_read)
+    if operation.startswith(_SHIFT_AND_COMBINE):
+        shifted = set(registers[-1])
+    elif operation in _EXTEND:
+        shifted = set()
     conditional = decoded.cc not in (arm.ARM_CC_INVALID, arm.ARM_CC_AL) and kind is not Kind.IT
     if operation in _READ_CARRY or (conditional and kind is not Kind.BRANCH):
         sources.add(FLAGS)

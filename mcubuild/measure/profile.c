@@ -24,6 +24,7 @@ typedef struct {
     uint32_t fetch_stalls, data_stalls;
     uint32_t unaligned; /* accesses off their size's alignment */
     uint32_t regions; /* bit r: accessed region r */
+    uint32_t loads, bank_changes; /* loads, and how many of them went to another bank (even, odd words) than the last */
 } place_t;
 
 typedef struct {
@@ -35,6 +36,7 @@ typedef struct {
     place_t *place; /* of the current instruction */
     uint32_t unaligned_stall[2]; /* cycles that an unaligned load, store adds */
     uint32_t region_count, place_bits, place_count;
+    uint32_t last_load; /* its address */
     uint32_t line, executed; /* the line that instructions come from, and how many of it were executed */
     uint32_t watching, full;
 } profile_t;
@@ -126,6 +128,11 @@ void on_access(void *engine, int type, uint64_t address64, int size, int64_t val
     place_t *place = profile->place;
     place->regions |= 1u << (region - profile->regions);
     const int is_write = type == MEM_WRITE;
+    if (!is_write) {
+        place->loads++;
+        place->bank_changes += (address ^ profile->last_load) >> 2 & 1;
+        profile->last_load = address;
+    }
     uint32_t stall = 0;
     if (address % (uint32_t)size != 0) {
         place->unaligned++;

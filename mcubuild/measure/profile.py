@@ -19,6 +19,8 @@ _PLACE = np.dtype(
         ("data_stalls", "u4"),
         ("unaligned", "u4"),
         ("regions", "u4"),
+        ("loads", "u4"),
+        ("bank_changes", "u4"),
     ]
 )
 
@@ -47,6 +49,7 @@ class _State(ctypes.Structure):
         ("region_count", ctypes.c_uint32),
         ("place_bits", ctypes.c_uint32),
         ("place_count", ctypes.c_uint32),
+        ("last_load", ctypes.c_uint32),
         ("line", ctypes.c_uint32),
         ("executed", ctypes.c_uint32),
         ("watching", ctypes.c_uint32),
@@ -66,6 +69,8 @@ class Accesses:
     """How often it accessed an address that is not a multiple of the access's size."""
     memory: str
     """Names of the memories it accessed, joined by ``+``; empty for none."""
+    bank_changes: float
+    """Which part of its loads went to another bank (even or odd words) than the load executed before; 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,9 @@ class Profiler:
         seen = self._places[self._places["address"] != 0]
         names = [region.name for region in self._system.regions]
         places = {}
-        for address, fetch, data, unaligned, mask in seen.tolist():
+        for address, fetch, data, unaligned, mask, loads, changes in seen.tolist():
             memory = "+".join(name for bit, name in enumerate(names) if mask >> bit & 1)
-            places[address] = Accesses(fetch, data, unaligned, memory)
+            places[address] = Accesses(fetch, data, unaligned, memory, changes / max(1, loads))
         return Profile(places, np.roll(self._layer_stalls.sum(axis=0), -1).astype(np.int64), self._system.description)
 
 

@@ -1,7 +1,7 @@
 """From counted edges and one profiled inference to the figures of a measurement."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from mcubuild.measure.cycles.model import CycleModel, cycle_model
 from mcubuild.measure.cycles.walk import Decode, edge_cycles
 from mcubuild.measure.elf import Firmware
 from mcubuild.measure.instruction import Instruction, Kind
-from mcubuild.measure.profile import Profile
+from mcubuild.measure.profile import Accesses, Profile
 from mcubuild.measure.result import Measurement, Range, Share
 
 _NEED_ALIGNMENT = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.FLOAT_LOAD, Kind.FLOAT_STORE}
@@ -63,8 +63,8 @@ def summarise(run: Run) -> Measurement:
     stalls = int(run.profile.layer_stalls.sum())
     costs = zero_wait = cycles = None
     if model is not None:
-        without = _costs(run, model, watched=False)
-        costs = _costs(run, model, watched=True) if model.sees_memories else without
+        without = _costs(run, model, memories=False)
+        costs = _costs(run, model, memories=True) if model.sees_memories else without
         zero_wait = float(run.of_samples(without).mean())
         cycles = _range(run.of_samples(costs) + stalls)
     layers, outside, functions = _shares(run, lengths, costs)
@@ -89,21 +89,22 @@ def summarise(run: Run) -> Measurement:
     )
 
 
-def _costs(run: Run, model: CycleModel, watched: bool) -> NDArray[np.float64]:
+def _costs(run: Run, model: CycleModel, memories: bool) -> NDArray[np.float64]:
     """Cycles of the core for one pass over each edge, float64 (edges,).
 
     Args:
         run: the edges.
         model: the core.
-        watched: whether to take into account which memory each instruction was seen to access.
+        memories: whether to take into account which memory each instruction was seen to access.
     """
-    places = run.profile.places if watched else {}
+    places = run.profile.places
+    if not memories:
+        places = {address: replace(place, memory="") for address, place in places.items()}
 
-    def memory_of(instruction: Instruction) -> str | None:
-        place = places.get(instruction.address)
-        return place.memory if place else None
+    def seen(instruction: Instruction) -> Accesses | None:
+        return places.get(instruction.address)
 
-    return edge_cycles(run.edges, run.totals, run.decode, lambda: model.pipeline(memory_of), model.history)
+    return edge_cycles(run.edges, run.totals, run.decode, lambda: model.pipeline(seen), model.history)
 
 
 def _shares(

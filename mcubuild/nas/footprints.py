@@ -2,6 +2,7 @@
 
 from mcubuild.board import Board
 from mcubuild.engine.footprint import Footprint, Segment, combine, estimate_segment
+from mcubuild.engine.target import Target
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.blocks import Block, blocks
 from mcubuild.nas.skeleton import block_skeleton
@@ -13,7 +14,7 @@ class Footprints:
 
     def __init__(self, board: Board, engine: EngineSettings, stack: int, bits: int) -> None:
         self.board = board
-        self._engine = engine
+        self._target = Target.of(board, engine)
         self._stack = stack
         self._bits = bits
         self._segments: dict[Block, Segment] = {}
@@ -21,7 +22,7 @@ class Footprints:
     def of(self, arch: Arch) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton."""
         segments = [self._segment(block) for block in blocks(arch).values()]
-        return combine(segments, self._engine, self.board, self._stack)
+        return combine(segments, self._stack)
 
     def latency(self, footprint: Footprint) -> float:
         """Seconds that the engine's cycle estimate takes at the board's clock."""
@@ -30,6 +31,6 @@ class Footprints:
     def _segment(self, block: Block) -> Segment:
         segment = self._segments.get(block)
         if segment is None:
-            segment = estimate_segment(block_skeleton(block, self._bits), self._engine, self.board)
+            segment = estimate_segment(block_skeleton(block, self._bits), self._target)
             self._segments[block] = segment
         return segment

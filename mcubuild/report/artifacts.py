@@ -13,7 +13,7 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log")
+_OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log", "remote")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Artifacts:
     supernet_log: list[dict[str, float]] | None
     search: Json | None
     finetune_log: list[dict[str, float]] | None
+    remote: Json | None
+    """What a board or a second emulator tells."""
+    remote_outputs: NDArray[np.int8] | None
+    """What the firmware computed there, int8 (samples, classes)."""
 
 
 def read(inputs: Mapping[str, Path]) -> Artifacts:
@@ -56,6 +60,7 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         measure=_json(_file(files, "measure.json")),
         outputs=np.load(_file(files, "device_outputs.npy")),
         expected=np.load(_file(files, "int8_outputs.npy")),
+        remote_outputs=np.load(_file(files, "remote_outputs.npy")) if optional["remote"] else None,
         **optional,
     )
 

@@ -52,7 +52,12 @@ def bars(report: Report) -> list[Bar]:
     return [
         _bar("SRAM", budget.sram, memory),
         _bar("Flash", budget.flash, storage),
-        _bar("Latency", budget.latency, time, report.uncertainty or 0),
+        _bar(
+            f"Latency, {budget.latency.origin}",
+            budget.latency,
+            time,
+            (report.uncertainty or 0) if budget.latency.origin == "emulated" else 0,
+        ),
     ]
 
 

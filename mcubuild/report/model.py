@@ -4,6 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+VERSION: Literal[2] = 2
+"""Of the format; see ``Report.version``."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -21,7 +24,8 @@ class Accuracy(_Part):
     samples: int
     """Test samples behind ``float`` and ``int8``; ``Report.samples`` is behind ``device``."""
     mismatches: int
-    """Samples whose outputs differ in any bit from the integer reference's; anything but 0 is a failure."""
+    """Samples whose outputs in the emulator differ in any bit from the integer reference's; anything but 0 is a
+    failure."""
 
 
 class Range(_Part):
@@ -48,6 +52,9 @@ class Limit(_Part):
     """``limit - used``: what is left, or, negative, by how much the limit is broken."""
     unit: Literal["B", "ms"]
     """Of ``limit``, ``used`` and ``margin``."""
+    origin: Literal["linked", "emulated", "measured"]
+    """Where ``used`` comes from. ``linked``: read from the ELF (SRAM: with the deepest stack seen in the emulator);
+    ``emulated``: modelled from the instructions that the emulator executed; ``measured``: on silicon."""
 
 
 class BudgetLines(_Part):
@@ -58,7 +65,7 @@ class BudgetLines(_Part):
     flash: Limit
     """Bytes of Flash."""
     latency: Limit
-    """Milliseconds of the slowest sample."""
+    """Milliseconds of the slowest sample: measured where silicon counted cycles, else emulated."""
 
 
 class Sram(_Part):
@@ -119,6 +126,52 @@ class Target(_Part):
     """Typical power in run mode in mW, from the data sheet."""
 
 
+class LayerCost(_Part):
+    """What one layer takes."""
+
+    name: str
+    """Its C function."""
+    title: str
+    """What it computes, such as "depthwise 3x3"."""
+    output: list[int]
+    """Shape of its output, without the batch."""
+    stride: int
+    """Its stride; 1 where it has none."""
+    macs: int
+    """Multiply-accumulates, padding included."""
+    weights: int
+    """Bytes of its constants in Flash."""
+    instructions: float
+    """Mean of the instructions executed in it."""
+    cycles: float | None
+    """Mean of the emulated (modelled) cycles; ``None``: the core has no model."""
+
+
+class Remote(_Part):
+    """The same firmware run once more: on a board, or in a second emulator."""
+
+    runner: Literal["gdb", "pyocd", "qemu"]
+    """What executed it."""
+    target: str
+    """The board or the machine."""
+    silicon: bool
+    """Whether it was real hardware. Only then are ``cycles`` and ``latency_ms`` measured."""
+    samples: int
+    """Test samples that it classified."""
+    mismatches: int
+    """Samples whose outputs differ in any bit from the integer reference's; anything but 0 is a failure."""
+    cycles: Range | None
+    """Clock cycles of one inference, counted by the core; ``None``: not counted."""
+    clock_hz: int | None
+    """Clock of the core in Hz while it ran."""
+    latency_ms: float | None
+    """Mean time of one inference in ms."""
+    ratio: float | None
+    """Measured cycles / emulated cycles, of the means; ``None``: one of the two is not known."""
+    note: str | None
+    """What its runner has to say."""
+
+
 class SearchResult(_Part):
     """Best validation accuracy, 0 ... 1, of the two searches over equally many networks."""
 
@@ -135,8 +188,10 @@ class SearchResult(_Part):
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[1] = Field(default=1, alias="schema")
-    """Version of this format."""
+    version: Literal[2] = Field(default=VERSION, alias="schema")
+    """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
+    changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
+    the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
     name: str
     """The spec's name."""
     title: str
@@ -152,11 +207,12 @@ class Report(_Part):
     instructions: Range
     """Instructions of one inference."""
     cycles: Range | None
-    """Clock cycles of one inference, from ``cycle_model``; ``None``: the core has no model."""
+    """Emulated clock cycles of one inference, from ``cycle_model``; ``None``: the core has no model."""
     latency_ms: float | None
-    """Mean time of one inference in ms: cycles / clock."""
+    """Emulated mean time of one inference in ms: ``cycles`` / clock. ``remote`` has the measured one."""
     energy_mj: float | None
-    """Energy of one inference in mJ: the board's typical active power x ``latency_ms``; a model, not a measurement."""
+    """Energy of one inference in mJ: the board's typical active power x the latency, measured where it was; a model,
+    not a measurement."""
     sram_bytes: int
     """arena + static + stack high-water mark."""
     sram: Sram
@@ -168,13 +224,15 @@ class Report(_Part):
     toolchain: str
     """Compiler and version."""
     runner: str
-    """What executed the firmware."""
+    """What executed the firmware for all figures outside of ``remote``."""
     zero_wait_cycles: float | None
     """The mean of ``cycles`` if memory never made the core wait."""
     cycle_model: str
     """What turned instructions into cycles, or why nothing did."""
     uncertainty: float | None
-    """Relative uncertainty of ``cycles``, ``latency_ms`` and ``energy_mj`` against silicon."""
+    """Relative uncertainty of ``cycles`` and ``latency_ms`` against silicon."""
+    remote: Remote | None
+    """The same firmware on a board or in QEMU; ``None``: the spec asks for neither."""
     board: Target
     """What it was built for."""
     budget: BudgetLines
@@ -183,6 +241,8 @@ class Report(_Part):
     """Test samples that the firmware classified."""
     model: Network
     """The network."""
+    layers: list[LayerCost]
+    """Its operators, in the order in which they run."""
     search: SearchResult | None
     """How it was found; ``None``: it was not searched for."""
     provenance: dict[str, Any]

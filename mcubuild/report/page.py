@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcubuild.report import architecture, budget, classes, layers, search, space, training
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.model import Report
+from mcubuild.report.verdict import kept
 from mcubuild.units import format_size, format_time
 
 SHORT = 40
@@ -34,6 +35,9 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         report=report,
         index=artifacts.index,
         bars=budget.bars(report),
+        kept=kept(report.budget),
+        on_silicon=report.remote is not None and report.remote.silicon and report.remote.cycles is not None,
+        remote_name=_remote_name(report),
         promises=budget.promises(report, artifacts.plan["predicted"]),
         symbols=artifacts.sizes["symbols"][:SYMBOLS],
         sections=_sections(artifacts),
@@ -58,7 +62,7 @@ def _template() -> jinja2.Template:
     environment.filters |= {
         "size": format_size,
         "ms": lambda value: format_time(value / 1e3),
-        "count": _count,
+        "count": count,
         "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
         "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
@@ -67,7 +71,7 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.j2")
 
 
-def _count(value: float) -> str:
+def count(value: float) -> str:
     """Large counts for people: ``"3.21 M"``, ``"48.2 k"``, ``"512"``."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= size:
@@ -77,6 +81,14 @@ def _count(value: float) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _remote_name(report: Report) -> str:
+    """What ran the firmware once more: "QEMU (netduinoplus2)"."""
+    if report.remote is None:
+        return ""
+    runner = {"qemu": "QEMU", "gdb": "The target", "pyocd": "The board"}[report.remote.runner]
+    return f"{runner} ({report.remote.target})"
 
 
 def _sections(artifacts: Artifacts) -> list[tuple[str, Mapping[str, Any]]]:

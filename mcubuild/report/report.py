@@ -1,4 +1,4 @@
-"""The report of a build: report.json and report.html."""
+"""The report of a build: report.json, report.html and report.md."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,22 @@ from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
-from mcubuild.report import page, verdict
+from mcubuild.report import markdown, page, verdict
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.layers import read_layers
-from mcubuild.report.model import Accuracy, BudgetLines, Flash, Network, Range, Report, SearchResult, Sram, Target
+from mcubuild.report.model import (
+    Accuracy,
+    BudgetLines,
+    Flash,
+    LayerCost,
+    Network,
+    Range,
+    Remote,
+    Report,
+    SearchResult,
+    Sram,
+    Target,
+)
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.report import ReportSettings
@@ -31,7 +43,7 @@ def write(
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
-    """Write report.json and report.html to ``out``.
+    """Write report.json, report.html and report.md to ``out``.
 
     Args:
         inputs: file by artifact name; artifacts of stages that the build does not have (a search, say) are left out.
@@ -51,6 +63,7 @@ def write(
     (out / "report.json").write_text(text, encoding="utf-8")
     html = page.render(report, artifacts, _samples(artifacts), settings.mistakes)
     (out / "report.html").write_text(html, encoding="utf-8")
+    (out / "report.md").write_text(markdown.render(report), encoding="utf-8")
 
 
 def make(
@@ -66,12 +79,16 @@ def make(
     measure = artifacts.measure
     sram, flash = _sram(artifacts), _flash(artifacts)
     cycles, clock = measure["cycles"], measure["clock_hz"]
-    latency = measure["latency_ms"]
-    slowest = None if cycles is None else 1e3 * cycles["max"] / clock
+    remote = _remote(artifacts)
+    slowest = _slowest(remote)
+    origin: verdict.Origin = "emulated" if slowest is None else "measured"
+    if slowest is None and cycles is not None:
+        slowest = 1e3 * cycles["max"] / clock
+    latency = measure["latency_ms"] if origin == "emulated" or remote is None else remote.latency_ms
     lines = BudgetLines(
         sram=verdict.limit(sram.arena + sram.static + sram.stack, budget.sram, "B"),
         flash=verdict.limit(flash.code + flash.weights + flash.data, budget.flash, "B"),
-        latency=verdict.limit(slowest, None if budget.latency is None else 1e3 * budget.latency, "ms"),
+        latency=verdict.limit(slowest, None if budget.latency is None else 1e3 * budget.latency, "ms", origin),
     )
     accuracy = _accuracy(artifacts)
     reasons = verdict.reasons(
@@ -80,6 +97,7 @@ def make(
         stack_reserved=sram.stack_reserved,
         mismatches=accuracy.mismatches,
         samples=measure["samples"],
+        remote=remote,
     )
     return Report(
         name=name,
@@ -93,11 +111,13 @@ def make(
             available=len(artifacts.test),
             promised=sram.predicted,
             linked=sram.arena + sram.static + sram.stack_reserved,
+            clock_hz=board.clock,
+            remote=remote,
         ),
         accuracy=accuracy,
         instructions=Range(**measure["instructions"]),
         cycles=None if cycles is None else Range(**cycles),
-        latency_ms=latency,
+        latency_ms=measure["latency_ms"],
         energy_mj=None if latency is None else board.active_power_mw * latency / 1e3,
         sram_bytes=sram.arena + sram.static + sram.stack,
         sram=sram,
@@ -108,6 +128,7 @@ def make(
         zero_wait_cycles=measure["zero_wait_cycles"],
         cycle_model=measure["cycle_model"],
         uncertainty=measure["uncertainty"],
+        remote=remote,
         board=Target(
             name=board.name,
             title=board.title,
@@ -118,6 +139,7 @@ def make(
         budget=lines,
         samples=measure["samples"],
         model=_network(artifacts),
+        layers=_layers(artifacts),
         search=_search(artifacts),
         provenance=dict(provenance),
     )
@@ -151,13 +173,51 @@ def _flash(artifacts: Artifacts) -> Flash:
 
 def _samples(artifacts: Artifacts) -> NDArray[np.int64]:
     """Indexes in the test split of the samples that the firmware classified."""
-    count, available = len(artifacts.outputs), len(artifacts.test)
-    if count > available or artifacts.outputs.shape[1] != len(artifacts.index.classes):
+    return _run_on(artifacts, artifacts.outputs, "device_outputs.npy")
+
+
+def _run_on(artifacts: Artifacts, outputs: NDArray[np.int8], name: str) -> NDArray[np.int64]:
+    count, available = len(outputs), len(artifacts.test)
+    if not 0 < count <= available or outputs.shape[1] != len(artifacts.index.classes):
         raise BuildError(
-            f"device_outputs.npy: found {artifacts.outputs.shape} outputs for {available} test samples of "
+            f"{name}: found {outputs.shape} outputs for {available} test samples of "
             f"{len(artifacts.index.classes)} classes; delete it and build again."
         )
     return chosen(available, MeasureSettings(samples=count))
+
+
+def _mismatches(artifacts: Artifacts, outputs: NDArray[np.int8], samples: NDArray[np.int64]) -> int:
+    """Samples whose ``outputs`` differ in any bit from the integer reference's."""
+    return int(np.any(outputs != artifacts.expected[samples], axis=1).sum())
+
+
+def _remote(artifacts: Artifacts) -> Remote | None:
+    told, outputs = artifacts.remote, artifacts.remote_outputs
+    if told is None or outputs is None:
+        return None
+    emulated, counted = artifacts.measure["cycles"], told["cycles"]
+    silicon = told["silicon"]
+    if not silicon:  # the time of an emulator on this machine says nothing
+        counted = None
+    return Remote(
+        runner=told["runner"],
+        target=told["target"],
+        silicon=silicon,
+        samples=len(outputs),
+        mismatches=_mismatches(artifacts, outputs, _run_on(artifacts, outputs, "remote_outputs.npy")),
+        cycles=None if counted is None else Range(**counted),
+        clock_hz=told["clock_hz"],
+        latency_ms=told["latency_ms"] if silicon else None,
+        ratio=counted["mean"] / emulated["mean"] if counted and emulated else None,
+        note=told["note"],
+    )
+
+
+def _slowest(remote: Remote | None) -> float | None:
+    """Milliseconds of the slowest sample on silicon, if cycles were counted there."""
+    if remote is None or not remote.silicon or remote.cycles is None or not remote.clock_hz:
+        return None
+    return 1e3 * remote.cycles.max / remote.clock_hz
 
 
 def _accuracy(artifacts: Artifacts) -> Accuracy:
@@ -168,7 +228,7 @@ def _accuracy(artifacts: Artifacts) -> Accuracy:
         int8=artifacts.accuracy["int8"],
         device=float(np.mean(predicted == artifacts.test.y[samples])),
         samples=len(artifacts.test),
-        mismatches=int(np.any(artifacts.outputs != artifacts.expected[samples], axis=1).sum()),
+        mismatches=_mismatches(artifacts, artifacts.outputs, samples),
     )
 
 
@@ -181,6 +241,23 @@ def _network(artifacts: Artifacts) -> Network:
         resolution=layers[0].shape_in[1],
         width=None if artifacts.space is None else artifacts.space["width"],
     )
+
+
+def _layers(artifacts: Artifacts) -> list[LayerCost]:
+    known = artifacts.measure["cycles"] is not None
+    return [
+        LayerCost(
+            name=layer.name,
+            title=layer.title,
+            output=list(layer.shape_out[1:]),
+            stride=layer.stride,
+            macs=layer.macs,
+            weights=layer.weights,
+            instructions=layer.instructions,
+            cycles=layer.cycles if known else None,
+        )
+        for layer in read_layers(artifacts.plan, artifacts.measure)
+    ]
 
 
 def _search(artifacts: Artifacts) -> SearchResult | None:

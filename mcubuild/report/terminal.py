@@ -1,9 +1,8 @@
 """What the terminal shows after a build."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mcubuild.units import format_size, format_time
 
@@ -11,19 +10,22 @@ _BAR = 24
 _TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency"}
 
 
-def summarise(report: Mapping[str, Any], folder: Path) -> None:
-    """Print the verdict, the budget line by line and the figures; plain lines where there is no terminal.
+def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: bool) -> None:
+    """Print the verdict, the budget line by line and the figures.
 
     Args:
         report: the content of report.json.
         folder: where report.html lies.
+        out: where to print.
+        drawn: with bars and colours, for a terminal; rich is imported only then.
     """
-    if sys.stdout.isatty():  # rich is not imported otherwise: a build with nothing to do is to be quick
+    if drawn:
         from rich.console import Console
 
-        _draw(Console(highlight=False), report, folder)
+        _draw(Console(file=out, highlight=False), report, folder)
     else:
-        _list(report, folder)
+        for line in _lines(report, folder):
+            print(line, file=out)
 
 
 def _amount(value: float, unit: str) -> str:
@@ -38,7 +40,8 @@ def _use(line: Mapping[str, Any]) -> str:
     text = f"{used} of {_amount(line['limit'], line['unit'])}"
     if line["margin"] is None:
         return text
-    return f"{text}, {_amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}"
+    origin = "" if line["origin"] == "linked" else f", {line['origin']}"
+    return f"{text}, {_amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}{origin}"
 
 
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
@@ -48,23 +51,39 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
     if report["cycles"] is not None:
         spread = f" ± {100 * report['uncertainty']:.0f} %" if report["uncertainty"] else ""
-        figures.append(("cycles", f"{report['cycles']['mean']:,.0f}, modelled: {report['cycle_model']}{spread}"))
+        latency = format_time(report["latency_ms"] / 1e3)
+        figures.append(
+            ("cycles", f"{report['cycles']['mean']:,.0f} = {latency}, emulated: {report['cycle_model']}{spread}")
+        )
+    if report["remote"] is not None:
+        figures += _remote(report["remote"])
+    if report["energy_mj"] is not None:
         figures.append(("energy", f"{report['energy_mj']:.3g} mJ, modelled"))
     figures.append(("report", str(folder / "report.html")))
     return figures
 
 
-def _list(report: Mapping[str, Any], folder: Path) -> None:
-    print(f"{report['name']}: {report['verdict']}")
+def _remote(remote: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    where = f"{remote['target']} ({remote['runner']})"
+    if remote["silicon"] and remote["cycles"] is not None:
+        time = "" if remote["latency_ms"] is None else f" = {format_time(remote['latency_ms'] / 1e3)}"
+        ratio = "" if remote["ratio"] is None else f", {remote['ratio']:.2f} x emulated"
+        yield "", f"{remote['cycles']['mean']:,.0f}{time}, measured on {where}{ratio}"
+    same = remote["samples"] - remote["mismatches"]
+    yield "outputs", f"{where} agrees with the integer reference on {same} of {remote['samples']} samples"
+
+
+def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    yield f"{report['name']}: {report['verdict']}"
     for reason in report["reasons"]:
-        print(f"  fail: {reason}")
+        yield f"  fail: {reason}"
     for caution in report["cautions"]:
-        print(f"  note: {caution}")
+        yield f"  note: {caution}"
     for key, title in _TITLES.items():
         line = report["budget"][key]
-        print(f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}")
+        yield f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}"
     for title, text in _figures(report, folder):
-        print(f"  {title:<13}{text}")
+        yield f"  {title:<13}{text}"
 
 
 def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:

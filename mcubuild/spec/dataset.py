@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mcubuild.settings import Settings
 
@@ -20,3 +20,11 @@ class DatasetSettings(Settings):
     """Share of all samples that is held out for the report, where no ``test`` split is given."""
     max_resolution: int | None = Field(default=None, ge=8, le=512)
     """Largest input side in pixels that a network may take; default: 224, or four times the images' side if smaller."""
+
+    @model_validator(mode="after")
+    def _path_belongs_to_folders(self) -> "DatasetSettings":
+        if self.kind == "image_folder" and self.path is None:
+            raise ValueError('found no path; kind "image_folder" needs the folder with the images: path = "../photos"')
+        if self.kind == "digits" and self.path is not None:
+            raise ValueError(f'found path = "{self.path}"; "digits" comes with mcubuild: remove it, or set the kind')
+        return self

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TEMPLATES = ROOT / "kernels_templates" / "firmware"
 
 STATIC_BYTES = ALIGNMENT
-"""RAM that the firmware's own variables need (the cycle count), rounded up so that the arena follows without a gap."""
+"""RAM of the firmware's own variables (cycle count and clock), rounded up so that the arena follows without a gap."""
 
 SOURCES = ("startup.c", "clock.c", "main.c")
 """The firmware's own C files, all but the network's."""
@@ -34,6 +34,35 @@ def generate(board: "Board", stack: int, out: Path) -> None:
     Raises:
         BuildError: model.h is missing or does not give the size of the arena, or the board's clock is out of reach.
     """
+    generate_linker_script(board, stack, out)
+    values = {
+        "board": board,
+        "alignment": ALIGNMENT,
+        "mhz": _megahertz(board) if board.clock_setup else None,
+        "cycle_counter": board.core != "cortex-m0plus",
+        "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
+    }
+    for name in SOURCES:
+        _render(name, values, out)
+
+
+def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
+    """Write linker.ld next to the network's C; the C around the network does not depend on where things lie.
+
+    Args:
+        board: its memories.
+        stack: bytes to reserve for the stack, a multiple of 32.
+        out: the folder that holds model.h.
+
+    Raises:
+        BuildError: model.h is missing or does not give the size of the arena.
+    """
+    placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"))
+    values = {"board": board, "alignment": ALIGNMENT, "stack": stack, "placement": placement}
+    _render("linker.ld", values, out)
+
+
+def _render(name: str, values: dict[str, Any], out: Path) -> None:
     import jinja2
 
     environment = jinja2.Environment(
@@ -43,17 +72,7 @@ def generate(board: "Board", stack: int, out: Path) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    values = {
-        "board": board,
-        "alignment": ALIGNMENT,
-        "stack": stack,
-        "placement": place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h")),
-        "mhz": _megahertz(board) if board.clock_setup else None,
-        "cycle_counter": board.core != "cortex-m0plus",
-        "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
-    }
-    for name in (*SOURCES, "linker.ld"):
-        (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+    (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
 
 
 def _megahertz(board: "Board") -> int:

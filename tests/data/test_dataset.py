@@ -195,11 +195,6 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     assert len(splits(tmp_path / "out")["test"]) == 3
 
 
-def test_path_is_required(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"dataset\.path"):
-        prepare(DatasetSettings(kind="image_folder"), tmp_path, 0, tmp_path)
-
-
 def test_source_files(tmp_path: Path) -> None:
     folder_of(tmp_path / "pets", 2)
     found = source_files("image_folder", "pets", tmp_path)

@@ -15,6 +15,7 @@ from mcubuild import ROOT
 from mcubuild.board import read_board
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.planner import Plan, plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.files import read_graph
 from mcubuild.ir.graph import Graph
@@ -64,15 +65,16 @@ def check(
         pytest.skip("arm-none-eabi-gcc is not installed")
     expected = run(graph, inputs)
     flat = expected.reshape(len(inputs), -1)
-    target, settings = read_board(board), EngineSettings()
+    chip = read_board(board)
+    target = Target.of(chip, EngineSettings())
     firmware = FirmwareSettings.model_validate({"toolchain": toolchain, "optimize": optimize})
-    place = plan(graph, settings)
+    place = plan(graph, target)
     code = folder / "c"
     code.mkdir()
-    generate(graph, place, target, settings, code, stack=firmware.stack)
+    generate(graph, place, target, code, stack=firmware.stack)
     np.testing.assert_array_equal(on_host(graph, place, code, inputs), flat, "C on this machine")
-    elf = build(code, target, firmware) / "firmware.elf"
-    measured = measure(elf, target, MeasureSettings(), inputs, [])
+    elf = build(code, chip, firmware) / "firmware.elf"
+    measured = measure(elf, chip, MeasureSettings(), inputs, [])
     np.testing.assert_array_equal(measured.outputs, flat, "ELF in the emulator")
     return expected
 

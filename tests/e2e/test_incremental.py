@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 from mcubuild.store import digest_file
-from rules.graph import STAGES
+from rules import graph
 from tests.e2e.checkout import SPEC, Checkout
+from tests.measure.remote.stub import needs_qemu
 
+STAGES = [stage for stage in graph.STAGES if stage.name != "remote"]
+"""Those of a spec that asks for no board."""
 ALL = {stage.name for stage in STAGES}
 TRAINING = {"dataset", "space", "supernet"}
 
@@ -129,6 +132,26 @@ def _digests(checkout: Checkout) -> dict[str, str]:
 
 def test_nothing_to_do(built: Checkout) -> None:
     assert built.doit("build").did("up to date") == ALL
+
+
+@needs_qemu
+def test_another_runner_adds_a_stage_and_changes_no_other(built: Checkout) -> None:
+    before = _digests(built)
+    built.edit("specs/net.toml", "samples = 8", 'samples = 8\nrunner = "qemu"')
+    run = built.doit("build")
+    assert run.did("built") == {"remote", "report"}, run.output
+    assert _digests(built)["remote_outputs.npy"] == before["device_outputs.npy"]
+    assert built.doit("build").did("up to date") == {*ALL, "remote"}
+    built.edit("specs/net.toml", '"qemu"', '"gdb"\nremote = "localhost:1"')
+    run = built.doit("build")
+    assert run.code != 0
+    assert "ERROR: remote:net: gdb runner: nothing answers at localhost:1 (connection refused)" in run.output
+    assert run.stages["net", "measure"] == "up to date"
+    built.edit("specs/net.toml", '\nrunner = "gdb"\nremote = "localhost:1"', "")
+    run = built.doit("build")
+    assert run.code == 0 and run.did("built") <= {"report"}
+    for name in ("remote.json", "remote_outputs.npy"):
+        (built.path / "build" / "net" / name).unlink()
 
 
 def test_without_build_all_comes_from_the_store(built: Checkout) -> None:

@@ -22,6 +22,7 @@ from mcubuild.engine.codegen import generate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
@@ -71,7 +72,8 @@ def calibration_network(seed: int) -> Graph:
 
 def build(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> None:
     """Generate and link the firmware of ``graph``, all in ``folder``."""
-    generate(graph, plan(graph, EngineSettings()), board, EngineSettings(), folder, stack=settings.stack)
+    target = Target.of(board, EngineSettings())
+    generate(graph, plan(graph, target), target, folder, stack=settings.stack)
     firmware.generate(board, settings.stack, folder)
     link(folder, board, settings, folder)
 
@@ -85,7 +87,7 @@ def samples(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path
     measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, names)
     result = []
     for layer, share in zip(layers(graph), measured.layers, strict=True):
-        kernel = choose(layer)
+        kernel = choose(layer, Target.of(board, EngineSettings()))
         assert share.cycles is not None
         result.append(
             Sample(kernel.kind, kernel.work(layer), share.cycles, sizes[share.name], kernel.code_bytes(layer))

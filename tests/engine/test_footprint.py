@@ -13,6 +13,7 @@ from mcubuild.engine.footprint import STATIC_BYTES, Segment, combine, estimate, 
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -44,7 +45,7 @@ def check_memories(
     graph: Graph, board: Board, settings: FirmwareSettings, folder: Path, most_code: float = 4.0
 ) -> None:
     """Weights and SRAM exact, code below the estimate but not by more than a factor of ``most_code``."""
-    predicted = estimate(graph, SETTINGS, board, settings.stack)
+    predicted = estimate(graph, Target.of(board, SETTINGS), settings.stack)
     build(graph, board, settings, folder)
     sizes = json.loads((folder / "sizes.json").read_text())
     sections = {name: section["bytes"] for name, section in sizes["sections"].items()}
@@ -66,7 +67,7 @@ def test_cycles_of_a_network_that_was_not_calibrated_with(tmp_path: Path, name: 
     sketch.fully_connected(sketch.pool(last), 10)
     graph, board = with_random_values(sketch.graph()), read_board(name)
     measured = sum(sample.cycles for sample in samples(graph, board, FirmwareSettings(), tmp_path))
-    assert estimate(graph, SETTINGS, board, 2048).cycles == pytest.approx(measured, rel=0.1)
+    assert estimate(graph, Target.of(board, SETTINGS), 2048).cycles == pytest.approx(measured, rel=0.1)
 
 
 def test_firmware_variables_are_those_of_the_toolchain() -> None:
@@ -75,7 +76,7 @@ def test_firmware_variables_are_those_of_the_toolchain() -> None:
 
 @pytest.mark.parametrize("settings", [SETTINGS, EngineSettings(inplace_depthwise=False, inplace_add=False)])
 def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
-    board = read_board("stm32f746")
+    target = Target.of(read_board("stm32f746"), settings)
     whole = Sketch((1, 24, 24, 3))
     pieces: list[Segment] = []
     last = "input"
@@ -89,14 +90,14 @@ def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
     for step in steps:
         alone = Sketch(whole.tensors[last].shape)
         step(alone, "input")
-        pieces.append(estimate_segment(alone.graph(), settings, board))
+        pieces.append(estimate_segment(alone.graph(), target))
         last = step(whole, last)
-    assert combine(pieces, settings, board, 2048) == estimate(whole.graph(), settings, board, 2048)
-    assert plan(whole.graph(), settings).arena == max(piece.arena for piece in pieces)
+    assert combine(pieces, 2048) == estimate(whole.graph(), target, 2048)
+    assert plan(whole.graph(), target).arena == max(piece.arena for piece in pieces)
 
 
 def test_every_core_has_costs_for_everything_that_a_kernel_does() -> None:
     for seed in range(4):
         for layer in layers(calibration_network(seed)):
             for core in get_args(Core):
-                assert choose(layer).cycles(layer, core) > 0
+                assert choose(layer, Target(core, core in ("cortex-m4", "cortex-m7"), SETTINGS)).cycles(layer, core) > 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mcubuild.board import read_board
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.planner import Plan, plan
+from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.graph import Conv2D, Graph, Quantization
@@ -30,8 +31,9 @@ needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not i
 
 def write_c(graph: Graph, folder: Path, settings: EngineSettings | None = None) -> Plan:
     settings = settings or EngineSettings()
-    result = plan(graph, settings)
-    generate(graph, result, read_board("stm32f412"), settings, folder, stack=2048)
+    target = Target.of(read_board("stm32f412"), settings)
+    result = plan(graph, target)
+    generate(graph, result, target, folder, stack=2048)
     return result
 
 

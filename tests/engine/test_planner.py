@@ -8,45 +8,51 @@ import pytest
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align, layers
 from mcubuild.engine.planner import Placement, Plan, plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, op_inputs
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.skeletons import Sketch, branching, chain_with_residuals
 from tests.networks import random_network
 
-ON = EngineSettings()
-OFF = EngineSettings(inplace_depthwise=False, inplace_add=False)
-SETTINGS = [
+
+def cortex_m4(settings: EngineSettings) -> Target:
+    return Target("cortex-m4", True, settings)
+
+
+ON = cortex_m4(EngineSettings())
+OFF = cortex_m4(EngineSettings(inplace_depthwise=False, inplace_add=False))
+TARGETS = [
     ON,
     OFF,
-    EngineSettings(inplace_depthwise=False),
-    EngineSettings(inplace_add=False),
+    cortex_m4(EngineSettings(inplace_depthwise=False)),
+    cortex_m4(EngineSettings(inplace_add=False)),
 ]
 
 
 def test_no_two_live_buffers_overlap_unless_in_place() -> None:
     for seed in range(15):
-        for settings in SETTINGS:
-            check(random_network(seed), settings)
+        for target in TARGETS:
+            check(random_network(seed), target)
 
 
 @pytest.mark.parametrize("make", [chain_with_residuals, branching])
 def test_small_graphs_are_planned_correctly(make: Callable[[int], Graph]) -> None:
     for seed in range(200):
-        for settings in SETTINGS:
-            check(make(seed), settings)
+        for target in TARGETS:
+            check(make(seed), target)
 
 
-def check(graph: Graph, settings: EngineSettings) -> None:
+def check(graph: Graph, target: Target) -> None:
     """Replays the network: who is alive at each layer, and where."""
-    result = plan(graph, settings)
+    result = plan(graph, target)
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op_inputs(op)}
     alive = set(graph.inputs)
     for layer in layers(graph):
         op = layer.op
         buffers = [(name, result.activations[name]) for name in (*sorted(alive), op.output)]
-        if choose(layer).scratch_bytes(layer):
+        if choose(layer, target).scratch_bytes(layer):
             buffers.append(("scratch", result.scratch[layer.index]))
-            assert result.scratch[layer.index].nbytes >= choose(layer).scratch_bytes(layer)
+            assert result.scratch[layer.index].nbytes >= choose(layer, target).scratch_bytes(layer)
         for name, place in buffers:
             assert place.offset % 4 == 0
             assert 0 <= place.offset <= place.offset + place.nbytes <= result.arena, name
@@ -58,41 +64,41 @@ def check(graph: Graph, settings: EngineSettings) -> None:
             assert result.inplace[other] == name
             assert last_use[name] == layer.index
             assert name not in graph.outputs
-            check_in_place(layer, one, two, settings)
+            check_in_place(layer, one, two, target.settings)
         alive.add(op.output)
         alive = {name for name in alive if last_use.get(name, -1) > layer.index or name in graph.outputs}
     assert result.lower_bound <= result.arena
 
 
-def check_in_place(layer: Layer, source: Placement, target: Placement, settings: EngineSettings) -> None:
+def check_in_place(layer: Layer, source: Placement, over: Placement, settings: EngineSettings) -> None:
     if isinstance(layer.op, Add):
         assert settings.inplace_add
-        assert source.offset == target.offset
+        assert source.offset == over.offset
     else:
         assert isinstance(layer.op, DepthwiseConv2D)
         assert settings.inplace_depthwise
-        assert (source.offset - target.offset) % layer.input.shape[3] == 0, "channels would mix"
+        assert (source.offset - over.offset) % layer.input.shape[3] == 0, "channels would mix"
 
 
 def overlap(one: Placement, two: Placement) -> bool:
     return one.offset < two.offset + two.nbytes and two.offset < one.offset + one.nbytes
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_no_plan_of_a_chain_with_residuals_is_lower(settings: EngineSettings) -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_plan_of_a_chain_with_residuals_is_lower(target: Target) -> None:
     for seed in range(80):
         graph = chain_with_residuals(seed)
-        result = plan(graph, settings)
-        assert not any(exhaustive(graph, settings, result, result.arena - 4)), f"seed {seed}"
+        result = plan(graph, target)
+        assert not any(exhaustive(graph, target, result, result.arena - 4)), f"seed {seed}"
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_no_plan_with_lone_tensors_at_the_ends_of_the_arena_is_lower(settings: EngineSettings) -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_plan_with_lone_tensors_at_the_ends_of_the_arena_is_lower(target: Target) -> None:
     for seed in range(40):
         graph = branching(seed)
-        result = plan(graph, settings)
+        result = plan(graph, target)
         ends = {*graph.inputs, *graph.outputs, *lone_tensors(graph)}
-        assert not any(exhaustive(graph, settings, result, result.arena - 4, ends)), f"seed {seed}"
+        assert not any(exhaustive(graph, target, result, result.arena - 4, ends)), f"seed {seed}"
 
 
 def lone_tensors(graph: Graph) -> set[str]:
@@ -109,7 +115,7 @@ def lone_tensors(graph: Graph) -> set[str]:
 
 
 def exhaustive(
-    graph: Graph, settings: EngineSettings, result: Plan, arena: int, ends: Collection[str] = ()
+    graph: Graph, target: Target, result: Plan, arena: int, ends: Collection[str] = ()
 ) -> Iterator[dict[str, int]]:
     """Every way to place all buffers in ``arena`` bytes: every offset is tried; for ``ends``, the two extreme ones."""
     size = {name: align(place.nbytes) for name, place in result.activations.items()}
@@ -119,10 +125,10 @@ def exhaustive(
         life[f"scratch{index}"] = range(index, index + 1)
     allowed = {}
     for layer in layers(graph):
-        if isinstance(layer.op, Add) and settings.inplace_add:
+        if isinstance(layer.op, Add) and target.settings.inplace_add:
             allowed[layer.op.output] = {n: 1 for n in op_inputs(layer.op) if life[n].stop == layer.index + 1}
         channels, same = layer.input.shape[-1], layer.input.elements == layer.output.elements
-        if isinstance(layer.op, DepthwiseConv2D) and settings.inplace_depthwise and (same or channels % 4 == 0):
+        if isinstance(layer.op, DepthwiseConv2D) and target.settings.inplace_depthwise and (same or channels % 4 == 0):
             allowed[layer.op.output] = {n: channels for n in op_inputs(layer.op) if life[n].stop == layer.index + 1}
 
     def fits(name: str, offset: int, placed: dict[str, int]) -> bool:
@@ -174,8 +180,8 @@ def test_bottleneck_reaches_the_lower_bound() -> None:
     last = sketch.bottleneck("input", 96, 24)
     last = sketch.bottleneck(last, 144, 40, kernel=5, stride=2)
     sketch.bottleneck(last, 160, 40, kernel=7)
-    for settings in SETTINGS:
-        result = plan(sketch.graph(), settings)
+    for target in TARGETS:
+        result = plan(sketch.graph(), target)
         assert result.arena == result.lower_bound
 
 

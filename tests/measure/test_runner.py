@@ -10,6 +10,7 @@ import pytest
 from mcubuild.board import read_board
 from mcubuild.engine.codegen import generate as generate_model
 from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.measure.runner import chosen, measure, write
 from mcubuild.spec.engine import EngineSettings
@@ -29,10 +30,11 @@ def test_generated_firmware(tmp_path: Path, name: str, toolchain: str) -> None:
     """The device computes what the reference executor computes, and every layer is seen."""
     if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
-    chip, graph, engine = read_board(name), random_network(3), EngineSettings()
+    chip, graph = read_board(name), random_network(3)
+    target = Target.of(chip, EngineSettings())
     generated = tmp_path / "c"
     generated.mkdir()
-    generate_model(graph, plan(graph, engine), chip, engine, generated, stack=STACK)
+    generate_model(graph, plan(graph, target), target, generated, stack=STACK)
     generate_firmware(chip, STACK, generated)
     link(generated, chip, FirmwareSettings(toolchain=toolchain), tmp_path)  # type: ignore[arg-type]
     layers = [layer["name"] for layer in json.loads((generated / "plan.json").read_text())["layers"]]

@@ -7,6 +7,7 @@ import pytest
 from mcubuild.board import read_board
 from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import Footprint, estimate
+from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.nas import space as module
 from mcubuild.nas.arch import Space, draw, largest, smallest
@@ -33,7 +34,7 @@ def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSetting
     rng = np.random.default_rng(1)
     for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
         for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
-            assert footprints.of(arch) == estimate(skeleton(arch, bits), engine, BOARD, 2048)
+            assert footprints.of(arch) == estimate(skeleton(arch, bits), Target.of(BOARD, engine), 2048)
 
 
 def test_results_depend_on_the_seed_alone(tmp_path: Path) -> None:

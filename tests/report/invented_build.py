@@ -33,6 +33,19 @@ def write_build(folder: Path, *, seed: int = 3) -> None:
     _write(folder, "measure.json", _measure(plan, rng))
 
 
+def write_remote(folder: Path, *, runner: str = "gdb", ratio: float = 1.05, samples: int = 40) -> None:
+    """Add an invented run on a board (``runner`` "gdb") or in QEMU."""
+    silicon = runner != "qemu"
+    mean = ratio * json.loads((folder / "measure.json").read_text())["cycles"]["mean"]
+    _write(folder, "remote.json", {
+        "runner": runner, "target": "invented board" if silicon else "invented machine", "silicon": silicon,
+        "samples": samples, "cycles": {"min": mean - 90, "mean": mean, "max": mean + 110} if silicon else None,
+        "clock_hz": 100_000_000 if silicon else None, "latency_ms": mean / 1e5 if silicon else None, "note": None,
+    })  # fmt: skip
+    outputs = np.load(folder / "int8_outputs.npy")
+    np.save(folder / "remote_outputs.npy", outputs[np.arange(samples) * TEST // samples])
+
+
 def edit(folder: Path, name: str, **values: Any) -> None:
     """Replace top-level values of a JSON artifact."""
     path = folder / name

@@ -17,7 +17,7 @@ from mcubuild.report.report import write
 from mcubuild.report.schema import report_schema
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.report import ReportSettings
-from tests.report.invented_build import STACK, STATIC, TEST, edit, write_build
+from tests.report.invented_build import STACK, STATIC, TEST, edit, write_build, write_remote
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -89,7 +89,7 @@ def test_figures_are_those_of_the_artifacts(build: Path) -> None:
     report, html = make(build)
     sizes = json.loads((build / "sizes.json").read_text())
     measure = json.loads((build / "measure.json").read_text())
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert report["verdict"] == "pass" and report["reasons"] == []
     assert report["sram_bytes"] == sizes["sram_static_bytes"] + STACK
     assert report["sram"]["static"] == STATIC
@@ -290,3 +290,63 @@ def test_every_figure_has_a_caption_and_every_chart_a_name(build: Path) -> None:
     assert len(figures) >= 9
     assert all("<figcaption>" in figure for figure in figures)
     assert all("aria-label" in svg for svg in re.findall(r"<svg height[^>]*>", html))
+
+
+def test_a_board_settles_the_latency(build: Path) -> None:
+    emulated = json.loads((build / "measure.json").read_text())
+    limit = 1.02 * emulated["cycles"]["max"] / 1e8
+    budget = Budget(sram=128 << 10, flash=512 << 10, latency=limit)
+    report, _ = make(build, budget=budget)
+    assert report["verdict"] == "pass" and report["budget"]["latency"]["origin"] == "emulated"
+    assert any("only a board can settle it" in caution for caution in report["cautions"])
+    write_remote(build, ratio=1.05)
+    report, html = make(build, budget=budget)
+    assert report["verdict"] == "fail" and report["reasons"][0].endswith(", measured")
+    assert report["budget"]["latency"]["used"] == pytest.approx(report["remote"]["cycles"]["max"] / 1e5)
+    assert report["remote"]["ratio"] == pytest.approx(1.05)
+    assert report["latency_ms"] == emulated["latency_ms"]
+    assert report["energy_mj"] == pytest.approx(37 * report["remote"]["latency_ms"] / 1000)
+    assert not any("settle" in caution or "outside" in caution for caution in report["cautions"])
+    text = Structure(html).text
+    assert "Latency, measured" in text and "measured / emulated" in text and "1.050" in text
+    assert "invented board" in text and "bit by bit, on 40 samples" in text
+
+
+def test_a_model_that_is_further_off_than_it_says(build: Path) -> None:
+    write_remote(build, ratio=1.3)
+    edit(build, "remote.json", clock_hz=96_000_000)
+    cautions = make(build)[0]["cautions"]
+    assert any("1.30 times the emulated ones, outside the cycle model's ±20%" in caution for caution in cautions)
+    assert any("ran at 96 MHz, the board file says 100 MHz" in caution for caution in cautions)
+
+
+def test_a_second_emulator_has_no_time_but_must_agree(build: Path) -> None:
+    write_remote(build, runner="qemu")
+    report, html = make(build)
+    assert report["verdict"] == "pass" and report["budget"]["latency"]["origin"] == "emulated"
+    assert report["remote"]["ratio"] is None and report["remote"]["mismatches"] == 0
+    text = Structure(html).text
+    assert "QEMU (invented machine) agrees with the integer reference, bit by bit, on 40 samples" in text
+    assert "Latency, measured" not in text
+    outputs = np.load(build / "remote_outputs.npy")
+    outputs[3, 2] ^= 1
+    np.save(build / "remote_outputs.npy", outputs)
+    report, html = make(build)
+    assert report["verdict"] == "fail"
+    assert "1 of 40 samples on invented machine (qemu) differ from the integer reference" in report["reasons"][0]
+    assert "differs from the integer reference on 1 of 40 samples" in Structure(html).text
+
+
+def test_a_board_that_counts_no_cycles_leaves_the_judgement_to_the_emulator(build: Path) -> None:
+    write_remote(build)
+    edit(build, "remote.json", cycles=None, latency_ms=None, clock_hz=None, note="This core has no cycle counter.")
+    report, html = make(build)
+    assert report["budget"]["latency"]["origin"] == "emulated"
+    assert "This core has no cycle counter." in Structure(html).text
+
+
+def test_outputs_of_another_network_from_a_board_are_refused(build: Path) -> None:
+    write_remote(build)
+    np.save(build / "remote_outputs.npy", np.zeros((5, 3), np.int8))
+    with pytest.raises(BuildError, match=r"remote_outputs\.npy"):
+        make(build)

@@ -14,7 +14,7 @@ def lines(
     return BudgetLines(
         sram=verdict.limit(sram, limit, "B"),
         flash=verdict.limit(flash, limit, "B"),
-        latency=verdict.limit(latency, limit, "ms"),
+        latency=verdict.limit(latency, limit, "ms", "emulated"),
     )
 
 
@@ -61,7 +61,14 @@ def test_predictions_that_differ_from_the_reference() -> None:
     assert "3 of 360 samples" in reason
 
 
-CLEAN: dict[str, Any] = {"uncertainty": 0.2, "samples": 360, "available": 360, "promised": 5000, "linked": 5000}
+CLEAN: dict[str, Any] = {
+    "uncertainty": 0.2,
+    "samples": 360,
+    "available": 360,
+    "promised": 5000,
+    "linked": 5000,
+    "clock_hz": 10**8,
+}
 
 
 def test_a_latency_limit_inside_the_uncertainty_is_cautioned() -> None:

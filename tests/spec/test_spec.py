@@ -87,6 +87,8 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["task", "missing"]),
         ('"digits"', '"digit"', ["dataset", "'digit'", "'digits' or 'image_folder'"]),
+        ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
+        ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
         ("[budget]", "[search]\npopulation = 1\n[budget]", ["net.toml:8: search.population", "4", "found 1"]),
     ],
 )

@@ -47,6 +47,9 @@ RESET = {RCC: 0x83, RCC + 4: 0x2400_3010, PWR7 + 0xC: 6, RCC7 + 0x28: 0x0202_020
 class Registers:
     """Status bits follow control bits when they are read."""
 
+    reported: int
+    """What the firmware says its clock is, in Hz."""
+
     def __init__(self, core: Core, rules: list[Follows]) -> None:
         from unicorn import unicorn_const
 
@@ -97,6 +100,7 @@ def at_model_ready(board: Board, rules: list[Follows], toolchain: ToolchainName,
     core = Core(build(write_model(folder / "c"), board, FirmwareSettings(toolchain=toolchain)), board)
     registers = Registers(core, rules)
     core.run_to("model_ready")
+    registers.reported = int.from_bytes(core.read("model_clock_hz"), "little")
     return registers
 
 
@@ -118,7 +122,7 @@ def test_the_core_reaches_the_clock_of_its_board(
 ) -> None:
     board = read_board(name)
     registers = at_model_ready(board, rules, toolchain, tmp_path)
-    assert clock(registers) == board.clock
+    assert clock(registers) == board.clock == registers.reported
     if clock is h7_clock:
         latency = registers.read(FLASH7) & 15
         assert 2 * (latency + 1) - 1 == board.flash.wait_states  # the flash runs at half the core's clock
@@ -131,7 +135,18 @@ def test_the_core_reaches_the_clock_of_its_board(
 @pytest.mark.parametrize("missing", range(3))
 def test_without_an_answer_the_core_keeps_its_oscillator(missing: int, tmp_path: Path) -> None:
     rules = [rule for index, rule in enumerate(CLASSIC) if index != missing]
-    assert classic_clock(at_model_ready(read_board("stm32f746"), rules, "zig", tmp_path)) == 16e6
+    registers = at_model_ready(read_board("stm32f746"), rules, "zig", tmp_path)
+    assert classic_clock(registers) == 16e6 == registers.reported
+
+
+def test_an_h7_without_an_answer_keeps_another_oscillator(tmp_path: Path) -> None:
+    registers = at_model_ready(read_board("stm32h743"), H7[:2], "zig", tmp_path)
+    assert registers.read(RCC7 + 0x10) & 7 == 0, "the core runs from the PLL"
+    assert registers.reported == 64e6
+
+
+def test_a_board_without_a_clock_set_up_does_not_know_its_clock(tmp_path: Path) -> None:
+    assert at_model_ready(board_with("cortex-m4"), [], "zig", tmp_path).reported == 0
 
 
 @pytest.mark.parametrize(("family", "clock"), [("stm32f4", 300_000_000), ("stm32h7", 401_000_000)])

@@ -8,6 +8,7 @@ import pytest
 from mcubuild.board import read_board
 from mcubuild.engine import codegen, footprint
 from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain import firmware
@@ -33,11 +34,12 @@ def test_the_firmwares_own_code_is_below_the_engines_bound(name: str, toolchain:
 @pytest.mark.parametrize("seed", range(3))
 def test_ram_and_constants_of_generated_networks(seed: int, toolchain: ToolchainName, tmp_path: Path) -> None:
     graph, board, engine = random_network(seed), read_board("stm32f746"), EngineSettings()
+    target = Target.of(board, engine)
     settings = FirmwareSettings(toolchain=toolchain, stack=3072)
     folder = tmp_path / "c"
     folder.mkdir()
-    codegen.generate(graph, plan(graph, engine), board, engine, folder, stack=settings.stack)
+    codegen.generate(graph, plan(graph, target), target, folder, stack=settings.stack)
     report = json.loads((build(folder, board, settings) / "sizes.json").read_text())
-    predicted = footprint.estimate(graph, engine, board, settings.stack)
+    predicted = footprint.estimate(graph, target, settings.stack)
     assert report["sram_static_bytes"] + report["stack_reserved"] == predicted.sram
     assert report["sections"][".model_weights"]["bytes"] == predicted.weights

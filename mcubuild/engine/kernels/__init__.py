@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 
 
@@ -19,16 +20,16 @@ def kernels() -> tuple[Kernel, ...]:
     return tuple(import_module(f"{__name__}.{name}").KERNEL for name in names)
 
 
-def choose(layer: Layer) -> Kernel:
-    """The kernel that computes ``layer``.
+def choose(layer: Layer, target: Target) -> Kernel:
+    """The kernel that computes ``layer``: of those that can, the one that is estimated to take the fewest cycles.
 
     Raises:
         BuildError: none can.
     """
-    serving = [kernel for kernel in kernels() if kernel.serves(layer)]
+    serving = [kernel for kernel in kernels() if kernel.serves(layer, target)]
     if not serving:
         raise BuildError(
             f"layer {layer.index}: no kernel computes {layer.op} on {layer.input.shape}; "
             f"add one to mcubuild/engine/kernels or change the network."
         )
-    return min(serving, key=lambda kernel: kernel.rank)
+    return min(serving, key=lambda kernel: (kernel.cycles(layer, target.core), kernel.kind))

@@ -5,27 +5,32 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add
+
+
+def plain_add(layer: Layer) -> bool:
+    """Whether ``layer`` adds two activations of equal shape."""
+    op, graph = layer.op, layer.graph
+    return (
+        isinstance(op, Add)
+        and not {op.left, op.right} & graph.constants.keys()
+        and graph.tensor(op.left).shape == graph.tensor(op.right).shape
+    )
 
 
 class ElementwiseAdd(Kernel):
     """Add."""
 
     kind = "add"
-    rank = 0
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.0, "output": 30.97},
         "cortex-m7": {"call": 119.5, "output": 18.56},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Add of two activations of equal shape."""
-        op, graph = layer.op, layer.graph
-        return (
-            isinstance(op, Add)
-            and not {op.left, op.right} & graph.constants.keys()
-            and graph.tensor(op.left).shape == graph.tensor(op.right).shape
-        )
+        return plain_add(layer)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """Either operand: each element is read before it is written."""

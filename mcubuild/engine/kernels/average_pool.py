@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import AveragePool2D
 
 
@@ -13,13 +14,12 @@ class AveragePool(Kernel):
     """AveragePool2D with windows of any size and stride."""
 
     kind = "average_pool"
-    rank = 0
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 28.84, "output": 7.49, "sum": 2.97},
         "cortex-m7": {"call": 203.7, "output": 4.16, "sum": 1.15},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every AveragePool2D whose windows lie inside."""
         return isinstance(layer.op, AveragePool2D) and not any(layer.op.padding)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mcubuild.board import Core
 from mcubuild.engine.layer import Layer, align
+from mcubuild.engine.target import Target
 
 CHANNEL_BYTES = 4 + 4 + 1
 """Constants that every output channel has besides its weights: bias, multiplier, shift."""
@@ -39,12 +40,14 @@ class Kernel(ABC):
     """Name of the template, and part of the C functions' names."""
     cost: ClassVar[CostTable]
     """Cycles of the features that ``work`` counts; all 0 until the first fit."""
-    rank: ClassVar[int] = 1
-    """Of the kernels that serve a layer the one with the lowest rank computes it; special cases have 0."""
+    streams: ClassVar[bool] = False
+    """Whether the C function computes any run of output rows. It then takes, behind its other arguments, ``rows`` (how
+    many), ``top`` and ``bottom`` (how many rows of padding their windows reach into above and below); ``input`` points
+    at the first row that their windows need and that exists, ``output`` at the first row to write."""
 
     @abstractmethod
-    def serves(self, layer: Layer) -> bool:
-        """Whether the kernel can compute ``layer``."""
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Whether the kernel can compute ``layer`` on ``target``."""
 
     def scratch_bytes(self, layer: Layer) -> int:
         """Bytes of working memory in the arena while the layer runs."""

@@ -7,6 +7,7 @@ from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.kernels.rearrange import copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Concat
 
 
@@ -16,7 +17,7 @@ class Join(Kernel):
     kind = "concat"
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 3.0}, "cortex-m7": {"output": 1.5}}
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Concat."""
         return isinstance(layer.op, Concat)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Conv2D
 
 
@@ -22,7 +23,7 @@ class GeneralConv2D(Kernel):
         "cortex-m7": {"call": 0.0, "copy": 3.11, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Conv2D without gaps in its filters."""
         return isinstance(layer.op, Conv2D) and layer.op.dilation == (1, 1)
 

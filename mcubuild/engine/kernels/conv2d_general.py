@@ -1,4 +1,4 @@
-"""Convolutions that no faster kernel computes: with gaps in the filters, transposed, or matrix products of many rows."""
+"""Convolutions that no faster kernel computes: gaps in the filters, transposed, matrix products of many rows."""
 
 from collections.abc import Mapping
 from math import prod
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import row_bytes, rows
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Conv2D, FullyConnected, Pair, TransposeConv2D
 
 
@@ -17,15 +18,17 @@ class AnyConv2D(Kernel):
     """Conv2D, TransposeConv2D and FullyConnected with 8-bit weights, product by product."""
 
     kind = "conv2d_general"
-    rank = 2
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"mac": 7.0, "tap": 25.0, "output": 40.0},
         "cortex-m7": {"mac": 3.5, "tap": 14.0, "output": 25.0},
     }
 
-    def serves(self, layer: Layer) -> bool:
-        """8-bit weights."""
-        return isinstance(layer.op, Conv2D | TransposeConv2D | FullyConnected) and layer.weights.bits == 8
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Gaps in the filters, transposed, or several rows; 8-bit weights."""
+        op = layer.op
+        gaps = isinstance(op, Conv2D) and op.dilation != (1, 1)
+        many = isinstance(op, FullyConnected) and len(layer.output.shape) > 2
+        return (gaps or many or isinstance(op, TransposeConv2D)) and layer.weights.bits == 8
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import CostTable, Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.packing import row_bytes, rows
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import DepthwiseConv2D, Pair
 
 
@@ -35,7 +36,7 @@ class Depthwise(Kernel):
         "cortex-m7": {"call": 855.66, "copy": 2.0, "mac": 1.25, "mac4": 1.27, "output": 5.1, "row": 5.43, "tile": 0.0},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every DepthwiseConv2D with one filter a channel and without gaps in the filters."""
         op = layer.op
         return isinstance(op, DepthwiseConv2D) and op.dilation == (1, 1) and layer.filters == layer.input.shape[3]

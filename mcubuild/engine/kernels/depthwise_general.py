@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import row_bytes, rows
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import DepthwiseConv2D
 
 
@@ -17,15 +18,19 @@ class AnyDepthwise(Kernel):
     """DepthwiseConv2D with 8-bit weights, product by product."""
 
     kind = "depthwise_general"
-    rank = 2
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"mac": 22.0, "output": 40.0},
         "cortex-m7": {"mac": 12.0, "output": 25.0},
     }
 
-    def serves(self, layer: Layer) -> bool:
-        """8-bit weights."""
-        return isinstance(layer.op, DepthwiseConv2D) and layer.weights.bits == 8
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Several filters a channel, or gaps in the filters; 8-bit weights."""
+        op = layer.op
+        return (
+            isinstance(op, DepthwiseConv2D)
+            and (op.dilation != (1, 1) or layer.filters != layer.input.shape[3])
+            and layer.weights.bits == 8
+        )
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

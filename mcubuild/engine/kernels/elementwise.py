@@ -3,22 +3,24 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from mcubuild.engine.kernels.add import plain_add
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import broadcast, contiguous, nest
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Elementwise
 from mcubuild.ir.parameters import parameters
 
 
 class Broadcast(Kernel):
-    """Add, Sub and Mul of any two operands; the special case of two equal shapes to add has a kernel of its own."""
+    """Add, Sub and Mul of any two operands."""
 
     kind = "elementwise"
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 35.0}, "cortex-m7": {"output": 22.0}}
 
-    def serves(self, layer: Layer) -> bool:
-        """Every operator with two operands."""
-        return isinstance(layer.op, Elementwise)
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every operator with two operands, but for what the kernel ``add`` computes."""
+        return isinstance(layer.op, Elementwise) and not plain_add(layer)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """Operands of the output's shape: each of their elements is read once, before its place is written."""

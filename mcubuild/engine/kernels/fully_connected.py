@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import FullyConnected
 
 
@@ -21,7 +22,7 @@ class MatrixVector(Kernel):
         "cortex-m7": {"call": 109.11, "mac": 1.99, "mac4": 2.42, "output": 23.48},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every FullyConnected of one row."""
         return isinstance(layer.op, FullyConnected) and len(layer.output.shape) == 2
 

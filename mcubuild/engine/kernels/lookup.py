@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Lookup
 
 
@@ -14,7 +15,7 @@ class Table(Kernel):
     kind = "lookup"
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 9.0}, "cortex-m7": {"output": 4.0}}
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Lookup."""
         return isinstance(layer.op, Lookup)
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Mean
 from mcubuild.ir.parameters import parameters
 
@@ -19,7 +20,7 @@ class AxisMean(Kernel):
         "cortex-m7": {"output": 25.0, "element": 2.5},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Mean."""
         return isinstance(layer.op, Mean)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Conv2D
 
 
@@ -17,13 +18,12 @@ class Pointwise(Kernel):
     """Conv2D of size 1x1, stride 1, without padding."""
 
     kind = "pointwise"
-    rank = 0
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.0, "mac": 3.16, "mac4": 3.45, "output": 12.66, "pair": 63.33, "tile": 0.0},
         "cortex-m7": {"call": 0.0, "mac": 1.3, "mac4": 1.58, "output": 0.0, "pair": 80.91, "tile": 31.91},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """1x1, stride 1, no padding."""
         op = layer.op
         return isinstance(op, Conv2D) and layer.kernel_size == (1, 1) and op.stride == (1, 1) and not any(op.padding)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import MaxPool2D, Pool
 from mcubuild.ir.parameters import parameters
 
@@ -19,9 +20,10 @@ class GeneralPool(Kernel):
         "cortex-m7": {"window": 40.0, "output": 10.0, "element": 2.5},
     }
 
-    def serves(self, layer: Layer) -> bool:
-        """Every pooling."""
-        return isinstance(layer.op, Pool)
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every pooling, but for averages of windows that lie inside."""
+        op = layer.op
+        return isinstance(op, Pool) and (isinstance(op, MaxPool2D) or any(op.padding))
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import Nest, contiguous, nest
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Slice, Transpose
 
 
@@ -18,7 +19,7 @@ class StridedCopy(Kernel):
         "cortex-m7": {"run": 20.0, "output": 1.5},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Slice and Transpose."""
         return isinstance(layer.op, Slice | Transpose)
 
@@ -38,7 +39,7 @@ class StridedCopy(Kernel):
 
 
 def copy_context(loops: Nest) -> dict[str, object]:
-    """Names for the template's macro ``copy``: the innermost loop is a memcpy of ``run`` bytes where both sides allow."""
+    """Names for the template's macro ``copy``: the innermost loop is one memcpy where both sides allow it."""
     together = loops.strides["input"][-1] == loops.strides["output"][-1] == 1
     return {
         "sizes": loops.sizes[:-1] if together else loops.sizes,

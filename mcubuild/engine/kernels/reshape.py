@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Reshape
 
 
@@ -14,7 +15,7 @@ class Copy(Kernel):
     kind = "reshape"
     cost: ClassVar[CostTable] = {"cortex-m4": {"call": 0.0}, "cortex-m7": {"call": 0.0}}
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Reshape."""
         return isinstance(layer.op, Reshape)
 

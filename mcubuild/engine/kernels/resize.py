@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Resize
 from mcubuild.ir.resizing import bilinear, nearest
 
@@ -18,7 +19,7 @@ class TableResize(Kernel):
         "cortex-m7": {"copied": 2.0, "mixed": 22.0, "pixel": 25.0},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Resize."""
         return isinstance(layer.op, Resize)
 

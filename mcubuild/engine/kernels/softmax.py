@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Softmax
 from mcubuild.ir.parameters import parameters
 
@@ -18,7 +19,7 @@ class TableSoftmax(Kernel):
         "cortex-m7": {"row": 200.0, "output": 30.0},
     }
 
-    def serves(self, layer: Layer) -> bool:
+    def serves(self, layer: Layer, target: Target) -> bool:
         """Every Softmax."""
         return isinstance(layer.op, Softmax)
 

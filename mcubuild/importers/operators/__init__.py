@@ -12,4 +12,4 @@ CONVERTERS: Mapping[str, Callable[[Node], None]] = {
     **windows.CONVERTERS,
     **movement.CONVERTERS,
 }
-"""By the schema's name. A converter raises Unsupported or ValueError with what it found; the caller adds where."""
+"""By the schema's name. A converter raises UnsupportedError or ValueError with what it found; the caller adds where."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from mcubuild.importers.builder import Node, Unsupported, activation_scale
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.fused import fused_clamp
 from mcubuild.ir.graph import Add, Elementwise, Mul, Sub
 
@@ -12,7 +12,7 @@ def _binary(kind: type[Elementwise]) -> Callable[[Node], None]:
         builder = node.builder
         operands = [node.activation(position) for position in (0, 1)]
         if all(name in builder.constants for name in operands):
-            raise Unsupported("computes on constants alone; let the converter fold them")
+            raise UnsupportedError("computes on constants alone; let the converter fold them")
         rank = max(len(builder.shape(name)) for name in operands)
         # Axes are counted from the last one.
         left, right = (

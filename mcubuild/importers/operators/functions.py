@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from mcubuild.importers import tables
-from mcubuild.importers.builder import Node, Unsupported, activation_scale
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.tables import Table
 from mcubuild.ir.graph import Lookup, Quantization, Softmax, Tensor
 
@@ -23,7 +23,7 @@ def _softmax(node: Node) -> None:
     x = node.activation(0)
     beta = node.real_option("Beta")
     if not 0 < beta < 1e6:
-        raise Unsupported(f"has beta {beta}, must be positive")
+        raise UnsupportedError(f"has beta {beta}, must be positive")
     # The last axis of the file may be the batch of the graph's shape: (8,) is (1, 8) there.
     node.builder.emit(lambda out: Softmax(x, out, beta), node.output)
 

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from mcubuild.importers.builder import Node, Unsupported
+from mcubuild.importers.builder import Node, UnsupportedError
 from mcubuild.ir.graph import INT8, Clamp, Padding, Pair, Quantization, dilated, same_padding
 from mcubuild.ir.parameters import activation_clamp
 
@@ -16,11 +16,11 @@ def fused_clamp(node: Node, quantization: Quantization) -> Clamp:
     """The output's clamp that the fused activation function gives.
 
     Raises:
-        Unsupported: it does more than clamp.
+        UnsupportedError: it does more than clamp.
     """
     code = node.option("FusedActivationFunction")
     if code not in _ACTIVATIONS:
-        raise Unsupported(f"has the fused activation function {_NAMES.get(code, code)}")
+        raise UnsupportedError(f"has the fused activation function {_NAMES.get(code, code)}")
     low, high = _ACTIVATIONS[code]
     if (low, high) == (None, None):
         return INT8
@@ -60,9 +60,9 @@ def image(node: Node, position: int) -> tuple[str, Pair]:
     """An operand that must be an image: its activation, height and width.
 
     Raises:
-        Unsupported: it has other axes, or a batch.
+        UnsupportedError: it has other axes, or a batch.
     """
     tensor = node.input(position)
     if len(tensor.shape) != 4 or tensor.shape[0] != 1:
-        raise Unsupported(f"operand {position} has shape {tensor.shape}, must be (1, height, width, channels)")
+        raise UnsupportedError(f"operand {position} has shape {tensor.shape}, must be (1, height, width, channels)")
     return node.builder.activation(tensor), (tensor.shape[1], tensor.shape[2])

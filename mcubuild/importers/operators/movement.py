@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from mcubuild.importers.builder import Node, Unsupported, activation_scale, describe, with_batch
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
 from mcubuild.importers.operators.axes import normal_axes, opened
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import Concat, Pad, Quantization, Slice, Transpose
@@ -14,7 +14,7 @@ def _reshape(node: Node) -> None:
     x = node.activation(0)
     quantization = _same_scale(node, node.input(0), result)
     if quantization != activation_scale(result):
-        raise Unsupported("its input and output must share scale and zero point")
+        raise UnsupportedError("its input and output must share scale and zero point")
     name = builder.view(x, with_batch(result.shape), builder.name_of(result))
     builder.alias(result, name)
 
@@ -22,7 +22,7 @@ def _reshape(node: Node) -> None:
 def _concatenation(node: Node) -> None:
     builder, result = node.builder, node.output
     if node.option("FusedActivationFunction") != 0:
-        raise Unsupported("has a fused activation function")
+        raise UnsupportedError("has a fused activation function")
     tensors = [node.input(position) for position in range(len(node.op.inputs))]
     if not tensors:
         raise ValueError("has no operands")
@@ -76,8 +76,7 @@ def _slice(node: Node) -> None:
     if not len(begin) == len(size) == len(tensor.shape):
         raise ValueError(f"has {len(begin)} begins and {len(size)} sizes for {describe(tensor)}")
     shape = tuple(
-        whole - start if count == -1 else count
-        for whole, start, count in zip(tensor.shape, begin, size, strict=True)
+        whole - start if count == -1 else count for whole, start, count in zip(tensor.shape, begin, size, strict=True)
     )
     _take(node, tensor, node.output, begin, (1,) * len(begin), shape)
 
@@ -86,7 +85,7 @@ def _strided_slice(node: Node) -> None:
     """Operands: tensor, begin, end, stride; bits of the masks belong to axes."""
     tensor = node.input(0)
     if node.option("EllipsisMask") or node.option("NewAxisMask") or node.option("Offset"):
-        raise Unsupported("has an ellipsis, a new axis or an offset; let the converter write it without")
+        raise UnsupportedError("has an ellipsis, a new axis or an offset; let the converter write it without")
     begin, end, stride = (node.integers(position) for position in (1, 2, 3))
     if not len(begin) == len(end) == len(stride) <= len(tensor.shape):
         raise ValueError(f"has {len(begin)} begins, {len(end)} ends and {len(stride)} strides for {describe(tensor)}")
@@ -144,7 +143,7 @@ def _pad(node: Node) -> None:
     filling = node.optional_input(2)
     if filling is not None:
         if filling.values is None or filling.dtype != "INT8" or filling.values.size != 1:
-            raise Unsupported(f"pads with {describe(filling)}, must be one INT8 constant")
+            raise UnsupportedError(f"pads with {describe(filling)}, must be one INT8 constant")
         value = int(filling.values.ravel()[0])
     x, offset = opened(node, tensor, [0] if pads and any(pads[0]) else [])
     node.builder.emit(lambda out: Pad(x, out, ((0, 0),) * offset + pads, value), result)
@@ -165,14 +164,14 @@ def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantizat
     """Scale and zero point that both must have.
 
     Raises:
-        Unsupported: they differ, as if the operator computed something.
+        UnsupportedError: they differ, as if the operator computed something.
     """
     before = node.builder.quantization(node.builder.activation(source))
     after = activation_scale(result)
     if before != after:
-        raise Unsupported(
-            f"its input has scale {before.scale[0]} and zero point {before.zero_point}, its output {after.scale[0]} and "
-            f"{after.zero_point}; they must be the same"
+        raise UnsupportedError(
+            f"its input has scale {before.scale[0]} and zero point {before.zero_point}, its output has "
+            f"{after.scale[0]} and {after.zero_point}; they must be the same"
         )
     return before
 

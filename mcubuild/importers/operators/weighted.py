@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mcubuild.importers.builder import Node, Unsupported, activation_scale, describe
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import (
@@ -47,7 +47,7 @@ def _transpose_conv(node: Node) -> None:
     stride = pair(node, "StrideH", "StrideW", _LARGEST_STEP)
     result = node.output
     if len(result.shape) != 4 or result.shape[0] != 1:
-        raise Unsupported(f"gives {describe(result)}, must be (1, height, width, channels)")
+        raise UnsupportedError(f"gives {describe(result)}, must be (1, height, width, channels)")
     size = result.shape[1], result.shape[2]
     # Its padding is that of the convolution that it transposes.
     pad: Padding = same_padding(size, kernel, stride) if node.option("Padding") == 0 else (0, 0, 0, 0)
@@ -57,7 +57,7 @@ def _transpose_conv(node: Node) -> None:
 
 def _fully_connected(node: Node) -> None:
     if node.option("WeightsFormat") != 0:
-        raise Unsupported(f"has weights in format {node.option('WeightsFormat')}, must be the default")
+        raise UnsupportedError(f"has weights in format {node.option('WeightsFormat')}, must be the default")
     weights, bias, _ = _filters(node, 1, 2, axis=0, rank=2)
     x = node.builder.unreshaped(node.activation(0))
     clamp = fused_clamp(node, activation_scale(node.output))
@@ -87,22 +87,22 @@ def _filters(
         source: position of the input.
 
     Raises:
-        Unsupported: types, or how they are quantised.
+        UnsupportedError: types, or how they are quantised.
         ValueError: shapes that do not go together.
     """
     tensor = node.input(position)
     if tensor.values is None or tensor.dtype != "INT8":
-        raise Unsupported(f"its weights, {describe(tensor)}, must be an INT8 constant")
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be an INT8 constant")
     if len(tensor.shape) != rank or min(tensor.shape) < 1:
         raise ValueError(f"its weights, {describe(tensor)}, must have {rank} axes and no empty one")
     channels = tensor.shape[axis]
     if len(tensor.scale) not in (1, channels) or (len(tensor.scale) > 1 and tensor.axis != axis):
         raise ValueError(
-            f"its weights, {describe(tensor)}, have {len(tensor.scale)} scales along axis {tensor.axis}, must have 1 or "
-            f"{channels} along axis {axis}"
+            f"its weights, {describe(tensor)}, have {len(tensor.scale)} scales along axis {tensor.axis}, must have 1 "
+            f"or {channels} along axis {axis}"
         )
     if any(tensor.zero_point):
-        raise Unsupported(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
     quantization = Quantization(tensor.scale, 0, axis if len(tensor.scale) > 1 else None)
     builder = node.builder
     name = builder.constant(
@@ -120,7 +120,7 @@ def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Qu
         name = f"t{node.output.index}.no_bias"
         values = np.zeros(channels, np.int32)
     elif tensor.values is None or tensor.dtype != "INT32":
-        raise Unsupported(f"its bias, {describe(tensor)}, must be an INT32 constant")
+        raise UnsupportedError(f"its bias, {describe(tensor)}, must be an INT32 constant")
     elif tensor.values.size != channels:
         raise ValueError(f"its bias, {describe(tensor)}, must have {channels} elements")
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from mcubuild.importers.builder import Node, Unsupported, activation_scale
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.axes import normal_axes, opened
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.ir.graph import AveragePool2D, MaxPool2D, Mean, Pool, Resize
@@ -33,7 +33,7 @@ def _resize(method: str) -> Callable[[Node], None]:
         if len(size) != 2 or not all(0 < each <= 4096 for each in size):
             raise ValueError(f"resizes to {size}, must be a height and a width")
         if node.builder.quantization(x) != activation_scale(node.output):
-            raise Unsupported("its input and output must share scale and zero point")
+            raise UnsupportedError("its input and output must share scale and zero point")
         corners, centers = bool(node.option("AlignCorners")), bool(node.option("HalfPixelCenters"))
         node.builder.emit(
             lambda out: Resize(

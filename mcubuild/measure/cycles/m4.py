@@ -8,7 +8,7 @@ Sources, quoted as [..] below:
 [i-0]    compendium.i-0.nl, instruction alignment rules, measured with the DWT counters.
 """
 
-from mcubuild.measure.cycles.pipeline import MemoryOf
+from mcubuild.measure.cycles.pipeline import Seen
 from mcubuild.measure.instruction import MULTIPLIES, Instruction, Kind
 
 Table = dict[Kind, float]
@@ -59,8 +59,8 @@ REFILL_WIDE_TARGET = 1  # [i-0] "branches to unaligned wide instructions take on
 class CortexM4:
     """The pipeline of a Cortex-M4, or of a Cortex-M3 with its table."""
 
-    def __init__(self, memory_of: MemoryOf, table: Table = CYCLES):
-        self._memory_of = memory_of
+    def __init__(self, seen: Seen, table: Table = CYCLES):
+        self._seen = seen
         self._table = table
         self._previous: Instruction | None = None
         self._time = 0.0
@@ -92,6 +92,8 @@ class CortexM4:
             cost += 1  # [TRM] "an address dependent on the result of a preceding data processing operation"
         if kind is Kind.STORE and previous.base_update and previous.base_update in instruction.address_sources:
             cost += 1  # [jnk0le] indexed accesses cannot be chained on the same base register
+        if kind in (Kind.LOAD, Kind.LOAD_MANY) and previous.kind is Kind.STORE:
+            cost += 1  # [jnk0le] "stores cannot be pipelined with following load instructions (adds extra cycle)"
         if kind is Kind.NOP and previous.kind is Kind.LOAD:
             return 0  # [jnk0le] "load instructions can eat following nop"
         if kind is Kind.IT and previous.size == 2 and previous.kind is not Kind.BRANCH:
@@ -108,8 +110,12 @@ class CortexM4:
             and not instruction.address_sources & previous.results
             and previous.base_update not in instruction.address_sources  # [jnk0le]
             and not (instruction.kind is Kind.LOAD and instruction.wide_off_word)  # [jnk0le]
-            and self._memory_of(instruction) == self._memory_of(previous)  # [jnk0le] "the same memory block"
+            and self._memory(instruction) == self._memory(previous)  # [jnk0le] "the same memory block"
         )
+
+    def _memory(self, instruction: Instruction) -> str:
+        accesses = self._seen(instruction)
+        return accesses.memory if accesses else ""
 
     def redirect(self, target: Instruction) -> None:
         """Refill the pipeline: P cycles."""

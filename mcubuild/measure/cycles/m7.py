@@ -2,18 +2,25 @@
 
 Arm publishes no timing. Sources, quoted as [..] below:
 [jnk0le] github.com/jnk0le/random, "pipeline cycle test", measured on an STM32H743 with DWT.CYCCNT.
-[quina]  quinapalus.com/cm7cycles.html, measured on an STM32H730.
-[LLVM]   llvm/lib/Target/ARM/ARMScheduleM7.td, written by Arm.
+[quina]  quinapalus.com/cm7cycles.html, measured on an STM32H730 (read in part: its table as quoted by others).
+[LLVM]   llvm/lib/Target/ARM/ARMScheduleM7.td and ARMLatencyMutations.cpp (CortexM7Overrides).
 
 An instruction issued in cycle t is at the early stage (address generation, shifter, early ALU) in t, at the late stage
 (ALU, multiplier's factors) in t + 1, and adds its product in t + 2. A result is usable from a certain time on; an
-instruction waits until each operand is there at the stage that reads it. The late ALU takes a loaded word one cycle
-earlier than every other reader does ("fast" below).
+instruction waits until each operand is there at the stage that reads it. The ALUs take a loaded word one cycle earlier
+than multiplier and address generation do ("fast" below).
+
+Where the sources differ, what was measured counts: [LLVM] forwards a loaded word to a base register after two cycles
+and to an index register after three; [quina] measured three.
+
+Left out: waiting for a word that was just stored ([LLVM] 4 cycles), for a product as an address ([LLVM] 4 instead of
+3), and a store buffer that is full ([jnk0le], bytes and halfwords stored cycle after cycle).
 """
 
 from dataclasses import dataclass
 from functools import cache
 
+from mcubuild.measure.cycles.pipeline import Seen
 from mcubuild.measure.instruction import FLAGS, MULTIPLIES, Instruction, Kind
 
 EARLY, LATE, ACCUMULATE = 0, 1, 2
@@ -22,8 +29,8 @@ EARLY, LATE, ACCUMULATE = 0, 1, 2
 # When a result can be read, in cycles after issue.
 EARLY_RESULT = 1  # [jnk0le] early ALU to the late ALU of the same cycle, or to the early stage of the next
 LATE_RESULT = 2
-LOAD_RESULT = 3  # [jnk0le] narrow loads: late ALU two cycles on; multiplier and addresses: words, too [quina]
-LOAD_FAST_RESULT = 2  # [jnk0le] words: "can be consumed by late ALU in next cycle"
+LOAD_RESULT = 3  # [jnk0le] narrow loads; words, too, for multiplier [jnk0le] and addresses [quina]
+LOAD_FAST_RESULT = 2  # [jnk0le] words: "can be consumed by late ALU in next cycle"; by the shifter in two [LLVM]
 MULTIPLY_RESULT = 3  # [jnk0le], [LLVM] latency 2; one cycle to the next accumulator
 SATURATE_RESULT = 3  # [LLVM] SSAT, USAT, QADD and the like: latency 2
 FLOAT_RESULT = 4  # [LLVM], [jnk0le] latency 3
@@ -37,13 +44,16 @@ FLOAT_DIVIDE_CYCLES = 16  # [LLVM], [jnk0le]
 TABLE_BRANCH_CYCLES = 2  # [LLVM]
 SYSTEM_CYCLES = 3  # [LLVM]
 
+NARROW_TO_FOLD = 2  # [jnk0le], see redirect()
+
 MISPREDICTED = 8  # [jnk0le]
 MISPREDICTED_EARLY_FLAGS = 6  # [jnk0le] flags set at least 3 cycles before the branch
 EARLY_FLAGS_DISTANCE = 6  # that is, instructions between them
 
 _EARLY_CAPABLE = {"add", "addw", "sub", "subw", "mov", "movs", "movw"}  # [jnk0le], from the older slot only
-_READ_EARLY = {"sbfx", "ubfx", "rbit", "rev", "rev16", "revsh", "ssat", "usat", "ssat16", "usat16"}  # [jnk0le], [LLVM]
-_SLOW_BITS = {"ssat", "usat", "ssat16", "usat16", "qadd", "qsub", "qdadd", "qdsub", "usad8", "usada8"}  # [LLVM]
+_SATURATE = {"ssat", "usat", "ssat16", "usat16"}
+_READ_EARLY = {"sbfx", "ubfx", "rbit", "rev", "rev16", "revsh", "pkhtb"} | _SATURATE  # [jnk0le], [LLVM]
+_SLOW_BITS = {"qadd", "qsub", "qdadd", "qdsub", "usad8", "usada8"} | _SATURATE  # [LLVM]
 _SHIFTING_BITS = {"bfi", "bfc", "sbfx", "ubfx", "rbit", "rev", "rev16", "revsh", "pkhbt", "pkhtb"}  # [jnk0le]
 _EXTEND_AND_ADD = ("sxta", "uxta")  # [jnk0le]
 _ALONE = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.DIVIDE, Kind.TABLE_BRANCH, Kind.SYSTEM}  # [jnk0le], [LLVM]
@@ -51,7 +61,7 @@ _LOADS = {Kind.LOAD, Kind.FLOAT_LOAD}
 _STORES = {Kind.STORE, Kind.FLOAT_STORE}
 _FLOATS = {Kind.FLOAT, Kind.FLOAT_MULTIPLY_ADD, Kind.FLOAT_DIVIDE}
 _BRANCHES = {Kind.BRANCH, Kind.BRANCH_REGISTER}
-_LATE_ALU = {Kind.ALU, Kind.SHIFT, Kind.COMPARE}
+_LATE_ALU = {Kind.ALU, Kind.SHIFT, Kind.COMPARE, Kind.BITS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class _Result:
 
     normal: int
     fast: int
-    """By the late ALU."""
+    """By the ALUs, early and late."""
 
 
 _ALWAYS = _Result(-1000, -1000)
@@ -69,10 +79,12 @@ _ALWAYS = _Result(-1000, -1000)
 class CortexM7:
     """The pipeline of a Cortex-M7."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
         self._cycle = -1  # of the group that was issued last
         self._older: Instruction | None = None  # the first instruction of that group while its second slot is free
         self._results: dict[str, _Result] = {}
+        self._narrow = 0  # 16-bit instructions since the last taken branch
 
     @property
     def time(self) -> float:
@@ -81,8 +93,9 @@ class CortexM7:
 
     def issue(self, instruction: Instruction) -> None:
         """Issue next to the older instruction if both can go together, otherwise in the next cycle."""
+        self._narrow += instruction.size == 2
         earliest = self._operands_ready(instruction)
-        if self._older is not None and earliest <= self._cycle and _pair(self._older, instruction):
+        if self._older is not None and earliest <= self._cycle and self._pair(self._older, instruction):
             self._older = None
             self._write_results(instruction, self._cycle, younger=True)
             return
@@ -93,11 +106,14 @@ class CortexM7:
         self._older = None if _alone(instruction) else instruction
 
     def redirect(self, target: Instruction) -> None:
-        """A predicted branch costs nothing, but its target starts a new group.
+        """A predicted branch costs nothing, and its target can join its cycle.
 
-        [jnk0le] saw a target join the branch's own cycle in favourable alignments; that is not modelled.
+        [jnk0le] This "requires at least 2 .n instructions executed prior to branch": fetching 64 bits a cycle, the core
+        is ahead only then. It is sensitive to alignment beyond that, which is not modelled.
         """
-        self._older = None
+        if self._narrow < NARROW_TO_FOLD:
+            self._older = None
+        self._narrow = 0
 
     def misprediction(self, block: tuple[Instruction, ...]) -> float:
         """[jnk0le] 6 cycles if the flags were known early enough, otherwise 8."""
@@ -113,6 +129,16 @@ class CortexM7:
                 earliest = max(earliest, (result.fast if fast else result.normal) - stage)
         return earliest
 
+    def _pair(self, older: Instruction, younger: Instruction) -> bool:
+        """Whether two instructions can be issued in one cycle, dependencies aside."""
+        if older.kind in _LOADS and younger.kind in _LOADS:
+            # [jnk0le] if "each one is targeting different bank (even and odd words)"
+            accesses = self._seen(younger)
+            changes = accesses.bank_changes if accesses else _changes_bank(older, younger)
+            if changes < 0.5:
+                return False
+        return _units_allow(older, younger)
+
     def _result(self, register: str) -> _Result:
         return self._results.get(register, _ALWAYS)
 
@@ -127,7 +153,7 @@ class CortexM7:
             self._results[instruction.base_update] = _Result(time, time)
 
     def _latency(self, instruction: Instruction, cycle: int, younger: bool) -> tuple[int, int]:
-        """When the result can be read, in cycles after issue: normally, and by the late ALU."""
+        """When the result can be read, in cycles after issue: normally, and by the ALUs."""
         kind = instruction.kind
         if kind in (Kind.LOAD, Kind.LOAD_MANY, Kind.FLOAT_LOAD):
             word = instruction.operation in ("ldr", "ldm", "ldmdb", "pop", "ldrd")
@@ -158,17 +184,17 @@ class CortexM7:
 
 @cache
 def _reads(instruction: Instruction) -> tuple[tuple[str, int, bool], ...]:
-    """Each register that the instruction waits for, the stage that reads it, and whether that is the late ALU."""
-    early = instruction.address_sources | instruction.shifted
-    late = instruction.sources
+    """Each register that the instruction waits for, the stage that reads it, and whether it takes loads fast."""
+    early, late = instruction.shifted, instruction.sources
     if instruction.operation in _READ_EARLY:
         early, late = early | late, frozenset()
     if instruction.kind in _STORES or instruction.kind in _BRANCHES or instruction.kind is Kind.STORE_MANY:
         late = frozenset()  # [jnk0le] any result can be stored in the same cycle; branches are predicted
-    fast = instruction.kind in _LATE_ALU and not instruction.shifted
+    fast = instruction.kind in _LATE_ALU and not early  # [jnk0le] not if it reads another operand early
     accumulate = FLOAT_ACCUMULATE if instruction.kind is Kind.FLOAT_MULTIPLY_ADD else ACCUMULATE
     return (
-        *((register, EARLY, False) for register in sorted(early)),
+        *((register, EARLY, False) for register in sorted(instruction.address_sources)),
+        *((register, EARLY, True) for register in sorted(early)),
         *((register, LATE, fast) for register in sorted(late)),
         *((register, accumulate, False) for register in sorted(instruction.accumulators)),
     )
@@ -194,8 +220,8 @@ def _alone(instruction: Instruction) -> bool:
 
 
 @cache
-def _pair(older: Instruction, younger: Instruction) -> bool:
-    """Whether two instructions can be issued in one cycle, dependencies aside."""
+def _units_allow(older: Instruction, younger: Instruction) -> bool:
+    """Whether there are units for two instructions in one cycle."""
     if _alone(older) or _alone(younger):
         return False
     kinds = older.kind, younger.kind
@@ -205,15 +231,13 @@ def _pair(older: Instruction, younger: Instruction) -> bool:
         return False
     if any(kind in MULTIPLIES for kind in kinds) and any(kind in _STORES for kind in kinds):
         return False  # [jnk0le] "multiplication ... can't dual issue with stores"
-    if all(kind in _LOADS for kind in kinds):
-        return _different_banks(older, younger)
     if younger.kind is Kind.BITS:
         return False  # [jnk0le] "must be placed in older op", and not two of them
     return not (_uses_shifter(older) and _uses_shifter(younger))
 
 
-def _different_banks(older: Instruction, younger: Instruction) -> bool:
-    """[jnk0le] Two loads go together if they access an even and an odd word: known for offsets from one base."""
+def _changes_bank(older: Instruction, younger: Instruction) -> bool:
+    """Whether two loads access an even and an odd word, as far as their offsets from one base tell."""
     if older.offset is None or younger.offset is None or older.address_sources != younger.address_sources:
         return False
     return bool((older.offset ^ younger.offset) & 4)

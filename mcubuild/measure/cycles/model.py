@@ -7,7 +7,7 @@ from mcubuild.board import Core
 from mcubuild.measure.cycles.m0plus import CortexM0Plus
 from mcubuild.measure.cycles.m4 import M3_CYCLES, CortexM4
 from mcubuild.measure.cycles.m7 import CortexM7
-from mcubuild.measure.cycles.pipeline import MemoryOf, Pipeline
+from mcubuild.measure.cycles.pipeline import Pipeline, Seen
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class CycleModel:
     name: str
     uncertainty: float
     """Relative error to expect against silicon."""
-    pipeline: Callable[[MemoryOf], Pipeline]
+    pipeline: Callable[[Seen], Pipeline]
     """An empty pipeline."""
     history: int
     """How many instructions back it remembers."""
@@ -26,10 +26,10 @@ class CycleModel:
 
 
 _MODELS: dict[Core, CycleModel] = {
-    "cortex-m0plus": CycleModel("cortex-m0plus table", 0.1, lambda memory_of: CortexM0Plus(), 1, False),
-    "cortex-m3": CycleModel("cortex-m3 pipeline", 0.15, lambda memory_of: CortexM4(memory_of, M3_CYCLES), 1, True),
+    "cortex-m0plus": CycleModel("cortex-m0plus table", 0.1, lambda seen: CortexM0Plus(), 1, False),
+    "cortex-m3": CycleModel("cortex-m3 pipeline", 0.15, lambda seen: CortexM4(seen, M3_CYCLES), 1, True),
     "cortex-m4": CycleModel("cortex-m4 pipeline", 0.1, CortexM4, 1, True),
-    "cortex-m7": CycleModel("cortex-m7 pipeline", 0.2, lambda memory_of: CortexM7(), 12, False),
+    "cortex-m7": CycleModel("cortex-m7 pipeline", 0.2, CortexM7, 12, False),
 }
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mcubuild.measure.instruction import Instruction
+from mcubuild.measure.profile import Accesses
 
-MemoryOf = Callable[[Instruction], str | None]
-"""Which memory a load or store accesses, by name; None where unknown or irrelevant (zero-wait model)."""
+Seen = Callable[[Instruction], Accesses | None]
+"""What a load or store was seen to access; None where it was not watched."""
 
 
 class Pipeline(Protocol):

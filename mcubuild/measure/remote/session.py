@@ -1,0 +1,117 @@
+"""One firmware on one target: from reset to the output of each sample, as the debugger sees it.
+
+The firmware's protocol needs no wire but the debugger's: halt at model_ready, write model_input, run to model_done,
+read model_output and model_cycles.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.errors import BuildError
+from mcubuild.measure.elf import Firmware
+from mcubuild.measure.remote.faults import explain
+from mcubuild.measure.remote.target import Target
+from mcubuild.progress import bar
+
+_FAULT_HANDLER = "HardFault_Handler"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a target did with the samples."""
+
+    outputs: NDArray[np.int8]
+    """int8 (samples, output bytes)."""
+    cycles: tuple[int, ...] | None
+    """Core cycles of each inference, by the core's own counter; None where it has none."""
+    clock_hz: int | None
+    """The core clock that the firmware says it runs with; None where it does not know."""
+    note: str | None
+    """What is missing, and why."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A firmware on a target."""
+
+    target: Target
+    firmware: Firmware
+    layers: tuple[str, ...]
+    """Names of the layers' C functions, for messages."""
+    patience: float = 120.0
+    """Seconds to wait for the start, and for an inference."""
+
+    def run(self, samples: NDArray[np.int8]) -> Observation:
+        """Load the firmware, start it, and run every sample.
+
+        Args:
+            samples: int8 (N, ...), each as many bytes as all inputs together.
+
+        Raises:
+            BuildError: the firmware lacks a symbol, faults or hangs, or the target does not obey.
+        """
+        sources, results = (self.firmware.buffers(f"model_{end}") for end in ("input", "output"))
+        outputs = np.empty((len(samples), sum(place.size for place in results)), np.int8)
+        cycles, longest = [], 0.0
+        self.target.load(self.firmware)
+        self.target.reset(self.firmware)
+        self._go("model_ready", "starting up")
+        clock = self._variable("model_clock_hz")
+        with bar("remote", len(samples)) as progress:
+            for index, sample in enumerate(samples):
+                data = sample.tobytes()
+                for place in sources:
+                    self.target.write(place.address, data[: place.size])
+                    data = data[place.size :]
+                begun = time.monotonic()
+                self._go("model_done", f"on sample {index}")
+                longest = max(longest, time.monotonic() - begun)
+                read = b"".join(self.target.read(place.address, place.size) for place in results)
+                outputs[index] = np.frombuffer(read, np.int8)
+                cycles.append(self._variable("model_cycles"))
+                progress.advance()
+                if index + 1 < len(samples):
+                    self._go("model_ready", f"after sample {index}")
+        counted, note = _counted(cycles, clock, longest)
+        return Observation(outputs, counted, clock or None, note)
+
+    def _go(self, name: str, doing: str) -> None:
+        where = self.firmware.symbol(name).address
+        stops = {where}
+        if self.firmware.has(_FAULT_HANDLER):
+            stops.add(self.firmware.symbol(_FAULT_HANDLER).address)
+        at = self.target.run_to(stops, self.patience)
+        if at == where:
+            return
+        if at is None:
+            at = self.target.register("pc")
+            problem = f"did not reach {name} within {self.patience:g} s; it was {self._place(at)}"
+        elif at in stops:
+            problem = explain(self.target, self.firmware, self.layers)
+        else:
+            problem = f"stopped by itself (BKPT, or a fault that the debugger catches) {self._place(at)}"
+        raise BuildError(f"{self.firmware.path}: {self.target.description}: {doing}, the firmware {problem}.")
+
+    def _place(self, address: int) -> str:
+        return f"in {self.firmware.function_at(address)} at 0x{address:08x}"
+
+    def _variable(self, name: str) -> int | None:
+        """A uint32 of the firmware; None where it has no such variable."""
+        if not self.firmware.has(name):
+            return None
+        return int.from_bytes(self.target.read(self.firmware.symbol(name).address, 4), "little")
+
+
+def _counted(cycles: list[int | None], clock: int | None, longest: float) -> tuple[tuple[int, ...] | None, str | None]:
+    """The cycles, if they can be believed; otherwise why not."""
+    counted = tuple(count for count in cycles if count is not None)
+    if len(counted) < len(cycles):
+        return None, "no cycles: the core has no cycle counter"
+    if not any(counted):
+        return None, "no cycles: the cycle counter (DWT_CYCCNT) of this target does not count"
+    if clock and longest > 2**32 / clock:
+        return None, f"no cycles: an inference may have taken {longest:.1f} s, longer than the 32-bit counter counts"
+    return counted, None

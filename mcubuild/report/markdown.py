@@ -1,0 +1,93 @@
+"""report.md: the verdict and what it rests on, short enough for a comment on a pull request (GitHub's Markdown)."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mcubuild.report.layers import TIMES
+from mcubuild.report.model import LayerCost, Limit, Report
+from mcubuild.report.page import count
+from mcubuild.report.verdict import amount, kept
+
+CAUTIONS = 3
+"""At most; report.html has all."""
+LAYERS = 5
+
+
+def render(report: Report) -> str:
+    """The text, which ends with a line break."""
+    return "\n\n".join(_parts(report)) + "\n"
+
+
+def _parts(report: Report) -> Iterator[str]:
+    passed = report.verdict == "pass"
+    yield f"## {'✅' if passed else '❌'} {_plain(report.title)}: {report.verdict}"
+    if passed:
+        left = kept(report.budget)
+        yield "Within its budget" + (f"; left: {', '.join(left)}." if left else "; it has no limits.")
+    else:
+        yield "\n".join(f"- **{_plain(reason)}**" for reason in report.reasons)
+    if report.cautions:
+        yield "\n".join(f"> ⚠️ {_plain(caution)}." for caution in report.cautions[:CAUTIONS])
+    yield _table(("", "used", "limit", "left", "origin"), _budget(report), numbers=(1, 2, 3))
+    yield _table(("", "", "origin"), list(_figures(report)))
+    if report.cycles is not None:
+        yield "Slowest layers: shares of the emulated cycles and of the multiply-accumulates"
+        yield _slowest(report)
+    core = f"{report.board.core} at {report.board.clock_hz / 1e6:g} MHz"
+    yield f"{_plain(report.board.title)}, {core}. Everything else: `build/{report.name}/report.html`."
+
+
+def _plain(text: str) -> str:
+    """``text`` with what Markdown and HTML would interpret escaped."""
+    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    rule = ["---:" if column in numbers else "---" for column in range(len(head))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+
+
+def _budget(report: Report) -> list[tuple[str, ...]]:
+    lines = (("SRAM", report.budget.sram), ("Flash", report.budget.flash), ("Latency", report.budget.latency))
+    return [_line(title, line) for title, line in lines]
+
+
+def _line(title: str, line: Limit) -> tuple[str, ...]:
+    used, limit, left = (
+        "\N{EN DASH}" if value is None else amount(value, line.unit).replace("-", "\N{MINUS SIGN}")
+        for value in (line.used, line.limit, line.margin)
+    )
+    return f"{'✅' if line.ok else '❌'} {title}", used, limit, left if line.ok else f"**{left}**", line.origin
+
+
+def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
+    accuracy = report.accuracy
+    chain = f"{accuracy.float_:.2%} → {accuracy.int8:.2%} → {accuracy.device:.2%}"
+    yield "Accuracy", chain, f"float → int8 ({accuracy.samples} test samples) → firmware, emulated ({report.samples})"
+    if (remote := report.remote) is not None:
+        if remote.silicon and remote.cycles is not None and remote.latency_ms is not None:
+            ratio = "" if remote.ratio is None else f", {remote.ratio:.2f} {TIMES} emulated"
+            figure = f"{amount(remote.latency_ms, 'ms')}, {count(remote.cycles.mean)} cycles{ratio}"
+            yield "Latency", figure, f"**measured** on {_plain(remote.target)} ({remote.runner})"
+        same = remote.samples - remote.mismatches
+        where = _plain(remote.target)
+        yield "Outputs", f"{same} of {remote.samples} agree", f"{where} ({remote.runner}) with the integer reference"
+    if report.cycles is not None and report.latency_ms is not None:
+        spread = f" ±{report.uncertainty:.0%}" if report.uncertainty else ""
+        figure = f"{amount(report.latency_ms, 'ms')}{spread}, {count(report.cycles.mean)} cycles"
+        yield "Latency", figure, f"emulated: {_plain(report.cycle_model)}"
+    yield "Instructions", count(report.instructions.mean), "an inference, counted in the emulator"
+
+
+def _slowest(report: Report) -> str:
+    cycles = sum(layer.cycles or 0 for layer in report.layers) or 1
+    macs = sum(layer.macs for layer in report.layers) or 1
+    slowest = sorted(enumerate(report.layers), key=lambda item: -(item[1].cycles or 0))[:LAYERS]
+
+    def row(index: int, layer: LayerCost) -> tuple[str, ...]:
+        time = (layer.cycles or 0) / report.board.clock_hz * 1e3
+        share, work = (layer.cycles or 0) / cycles, layer.macs / macs
+        return f"{index} {layer.title}", amount(time, "ms"), f"{share:.1%}", f"{work:.1%}"
+
+    rows = [row(index, layer) for index, layer in slowest]
+    return _table(("layer", "time", "cycles", "MACs"), rows, numbers=(1, 2, 3))

@@ -1,0 +1,43 @@
+"""remote: the firmware run once more, where the spec asks for a board or QEMU."""
+
+from rules import codegen, firmware
+from rules.stage import Job, Resolved, Stage
+
+
+def _run(job: Job) -> None:
+    import json
+
+    from mcubuild.data.resize import network_input
+    from mcubuild.data.splits import read_split
+    from mcubuild.measure.remote.runner import measure_remotely, write
+
+    layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
+    images = read_split(job.file("test.npz")).x
+    result = measure_remotely(
+        job.file("firmware.elf"),
+        job.file("c/model.c").parent,
+        job["board"],
+        job["measure"],
+        job["firmware"],
+        network_input(images, layers[0]["shape_in"][1]),
+        [layer["name"] for layer in layers],
+    )
+    write(result, job.out)
+
+
+def _asked_for(resolved: Resolved) -> bool:
+    return bool(resolved["spec"]["measure"]["runner"] != "emulator")
+
+
+STAGE = Stage(
+    name="remote",
+    doc="firmware run through a debug probe, a GDB server or QEMU",
+    inputs=("test.npz", codegen.PLAN, "firmware.elf", *codegen.MODEL, *codegen.FIRMWARE),
+    outputs=("remote.json", "remote_outputs.npy"),
+    settings=("board", "measure", "firmware"),
+    run=_run,
+    templates=("kernels_templates/firmware/linker.ld.j2", "kernels_templates/firmware/libc/*"),
+    identities=firmware.STAGE.identities,
+    serves=_asked_for,
+    stored=False,
+)

@@ -1,0 +1,75 @@
+"""report.md: short, complete rows, nothing that Markdown would take for its own."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mcubuild.board import read_board
+from mcubuild.report import artifacts, markdown, report
+from mcubuild.report.layers import TIMES
+from mcubuild.report.model import Report
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.report import ReportSettings
+from tests.report.invented_build import edit, write_build, write_remote
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    write_build(tmp_path)
+    return tmp_path
+
+
+def made(build: Path, latency: float | None = 0.05, title: str | None = None) -> Report:
+    files = {str(path.relative_to(build)): path for path in build.rglob("*") if path.is_file()}
+    return report.make(
+        artifacts.read(files),
+        name="invented",
+        board=read_board("stm32f412"),
+        budget=Budget(sram=128 << 10, flash=512 << 10, latency=latency),
+        settings=ReportSettings(title=title),
+        provenance={},
+    )
+
+
+def check_tables(text: str) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(columns) == 1, table
+
+
+def test_a_pass_says_what_is_left(build: Path) -> None:
+    text = markdown.render(made(build))
+    assert text.startswith("## ✅ invented: pass\n\nWithin its budget; left: SRAM ")
+    assert len(text) < 3000 and "<" not in text
+    assert "emulated" in text and "measured" not in text
+    assert len(re.findall(r"^\| \d+ ", text, re.MULTILINE)) == 5
+    check_tables(text)
+
+
+def test_a_failure_says_by_how_much(build: Path) -> None:
+    text = markdown.render(made(build, latency=0.01, title="a | b <i> _c_"))
+    assert r"## ❌ a \| b \<i\> \_c\_: fail" in text
+    assert re.search(r"^- \*\*Latency is .* over its budget", text, re.MULTILINE)
+    assert re.search(r"\| ❌ Latency \| .* \| \*\*\N{MINUS SIGN}", text)
+    check_tables(text)
+
+
+def test_a_board(build: Path) -> None:
+    write_remote(build)
+    text = markdown.render(made(build))
+    assert "**measured** on invented board (gdb)" in text and f"1.05 {TIMES} emulated" in text
+    assert "40 of 40 agree" in text
+    check_tables(text)
+
+
+def test_no_cycle_model_and_no_limit(build: Path) -> None:
+    unknown = {"cycles": None, "latency_ms": None, "zero_wait_cycles": None, "uncertainty": None}
+    edit(build, "measure.json", **unknown, cycle_model="none")
+    text = markdown.render(made(build, latency=None))
+    assert (
+        "| ✅ Latency | - | - | - |" in text.replace("\N{EN DASH}", "-")
+        and "Slowest" not in text
+        and "None" not in text
+    )
+    check_tables(text)

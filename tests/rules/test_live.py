@@ -1,0 +1,104 @@
+"""The live table: what it says of each stage, and what stages in other processes tell it."""
+
+import io
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mcubuild import progress
+from rules.live import Display
+from tests.e2e.checkout import Checkout
+
+TASKS = [f"{stage}:{spec}" for stage in ("dataset", "supernet", "build") for spec in ("one", "two")]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def show(monkeypatch: pytest.MonkeyPatch, columns: int, lines: int) -> tuple[Display, Terminal]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", str(lines))
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    return Display(TASKS, out, progress.open_pipe()), out
+
+
+def plain(out: Terminal) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+
+
+@pytest.mark.parametrize("lines", [30, 4])
+def test_states_progress_and_printed_lines(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    display, out = show(monkeypatch, 100, lines)
+    try:
+        display.start()
+        display.set("dataset:one", "up to date")
+        display.set("supernet:one", "running")
+        with progress.reporting("supernet:one"), progress.bar("supernet", 200) as bar:
+            monkeypatch.setattr("mcubuild.progress._SECONDS_BETWEEN_MESSAGES", 0)
+            bar._pause = 0  # type: ignore[attr-defined]
+            bar.advance(50, loss=0.5)
+            print("a line of a stage, " + 100 * "long")
+    finally:
+        progress.close_pipe()
+        display._stopping.wait(0.4)
+        display.stop()
+    text = plain(out)
+    assert "25 %" in text and "stopped" in text and "a line of a stage" in text
+    assert text.count(100 * "long") == 1
+    assert ("waiting" in text) == (lines == 30 or "two" in text)
+    assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1
+
+
+def test_an_error_is_shown_completely(monkeypatch: pytest.MonkeyPatch) -> None:
+    display, out = show(monkeypatch, 60, 24)
+    display.start()
+    message = "\n".join(f"line {number} of [a] traceback {'x' * 80}" for number in range(40))
+    display.print(message)
+    progress.close_pipe()
+    display.stop()
+    assert message in plain(out)
+
+
+def test_nobody_listens_and_a_display_that_does_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.reporting("supernet:one"):
+        print("plain")
+    assert capsys.readouterr().out == "plain\n"
+    end = progress.open_pipe()
+    try:
+        with progress.reporting("supernet:one"):
+            for _ in range(5000):
+                print("more than a pipe holds; it must not block")
+    finally:
+        progress.close_pipe()
+        os.close(end)
+
+
+def test_a_build_on_a_terminal(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", tmp_path / "store")
+    checkout.write_spec()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        checkout.command("dataset"),
+        cwd=checkout.path,
+        env=checkout.environment(TERM="xterm", COLUMNS="80", LINES="24"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # Linux: the other side is closed
+            break
+    assert process.wait() == 0
+    assert b"running" in shown and "✓".encode() in shown and b"built" in shown
+    assert shown.endswith(b"\x1b[?25h") or shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
