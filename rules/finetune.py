@@ -1,6 +1,6 @@
 """finetune: the chosen network trained on its own."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -27,4 +27,5 @@ STAGE = Stage(
     outputs=("weights.safetensors", "finetune_log.json"),
     settings=("finetune", "seed"),
     run=_run,
+    serves=searches,
 )

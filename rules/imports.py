@@ -17,6 +17,7 @@ LIBRARIES = {
     "matplotlib": "matplotlib",
     "numpy": "numpy",
     "sklearn": "scikit-learn",
+    "tflite": "tflite",
     "torch": "torch",
     "unicorn": "unicorn",
 }

@@ -303,6 +303,7 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
 
 def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer, kernel = generated.layer, generated.kernel
+    weights = layer.weights.shape if isinstance(layer.op, Weighted) else ()
     live = {name: place for name, place in plan.activations.items() if place.first <= layer.index <= place.last}
     places = [*live.values(), *(place for index, place in plan.scratch.items() if index == layer.index)]
     return {
@@ -315,7 +316,7 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "weights_bytes": kernel.constant_bytes(layer),
         "shape_in": list(layer.input.shape),
         "shape_out": list(layer.output.shape),
-        "kernel": list(layer.kernel_size) if kernel.kind in ("conv2d", "pointwise", "depthwise") else None,
+        "kernel": list(layer.kernel_size) if len(weights) == 4 else None,
         "stride": list(getattr(layer.op, "stride", ())) or None,
         "live": list(live),
         "live_bytes": occupied(places),

@@ -62,8 +62,10 @@ class Layer:
         filters = self.shape_out[-1]
         each = {
             "conv2d": height * width * self.shape_in[-1],
+            "conv2d_general": height * width * self.shape_in[-1],
             "pointwise": self.shape_in[-1],
             "depthwise": height * width,
+            "depthwise_general": height * width,
             "fully_connected": prod(self.shape_in),
         }.get(self.kind)
         return 0 if each is None else filters * (each + 1)
