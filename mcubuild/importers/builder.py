@@ -139,6 +139,13 @@ class Builder:
         self._reshaped[name] = root
         return name
 
+    def copy(self, source: str, name: str) -> str:
+        """The activation ``name``, equal to the activation or constant ``source``."""
+        shape = self.shape(source)
+        self.tensors[name] = Tensor(name, shape, quantization=self.quantization(source))
+        self.ops.append(Reshape(source, name, shape))
+        return name
+
     def unreshaped(self, source: str) -> str:
         """What ``source`` was before it was reshaped; for operators that look at elements alone."""
         return self._reshaped.get(source, source)

@@ -31,4 +31,5 @@ class Interface:
             ratio = values.astype(np.float32) / np.float32(self.scale)
             rounded = np.copysign(np.floor(np.abs(ratio).astype(np.float64) + 0.5), ratio)
             return np.clip(np.nan_to_num(rounded) + self.zero_point, -128, 127).astype(np.int8)
-        return (values.astype(np.int16) - (128 if self.dtype == "uint8" else 0)).astype(np.int8)
+        same: NDArray[np.int8] = (values.astype(np.int16) - (128 if self.dtype == "uint8" else 0)).astype(np.int8)
+        return same

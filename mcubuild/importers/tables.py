@@ -137,11 +137,11 @@ def _to16(multiplier: int) -> int:
 
 
 def _saturated16(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.clip(values, -(2**15), 2**15 - 1)
+    return np.asarray(np.clip(values, -(2**15), 2**15 - 1), np.int64)
 
 
 def _high_mul16(a: NDArray[np.int64], b: int) -> NDArray[np.int64]:
     """round(a * b / 2**15): gemmlowp's SaturatingRoundingDoublingHighMul of int16."""
     product = a * b
     nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
-    return np.sign(nudged) * (np.abs(nudged) >> 15)
+    return np.asarray(np.sign(nudged) * (np.abs(nudged) >> 15), np.int64)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe, names
-from mcubuild.importers.interface import Interface
+from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
-from mcubuild.ir.graph import Graph, Lookup, Quantization, Tensor
+from mcubuild.ir.graph import Graph, Lookup, Quantization, Reshape, Tensor
 from mcubuild.ir.parameters import Computing, parameters
 
+_NUMBERS: Mapping[str, Number] = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}
 BORDER = ("QUANTIZE", "DEQUANTIZE")
 """Operators that are taken at the borders as well: they change the type of an input or output."""
 
@@ -58,7 +59,7 @@ def _inputs(builder: Builder) -> dict[int, Interface]:
                 found[index] = Interface(tensor.name, "float32", tensor.shape, 1.0, 0)  # scale: from its QUANTIZE
             elif tensor.dtype in ("INT8", "UINT8"):
                 quantization = _as_int8(tensor)
-                dtype = "int8" if tensor.dtype == "INT8" else "uint8"
+                dtype: Number = "int8" if tensor.dtype == "INT8" else "uint8"
                 builder.define_input(tensor, quantization)
                 found[index] = Interface(
                     tensor.name, dtype, tensor.shape, quantization.scale[0], quantization.zero_point
@@ -131,25 +132,22 @@ def _requantize(node: Node, before: Quantization, after: Quantization) -> None:
 def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
     file = builder.file
     try:
-        outputs = {}
+        known = {index: face for index, face in inputs.items() if builder.knows(file.tensors[index])}
+        sources = {builder.activation(file.tensors[index]): face for index, face in known.items()}
+        outputs: dict[str, Interface] = {}
         for index in file.outputs:
             tensor = file.tensors[index]
             if not builder.knows(tensor):
                 raise ValueError(f"the output {describe(tensor)} is never written, or of another type")
             name = builder.activation(tensor)
+            if name in {*sources, *outputs, *builder.constants}:  # the same bytes once more
+                name = builder.copy(name, f"t{index}.copy")
             quantization = builder.quantization(name)
-            dtype = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}[tensor.dtype]
             outputs[name] = Interface(
-                tensor.name,
-                dtype,  # type: ignore[arg-type]
-                tensor.shape,
-                quantization.scale[0],
-                quantization.zero_point,
+                tensor.name, _NUMBERS[tensor.dtype], tensor.shape, quantization.scale[0], quantization.zero_point
             )
-        known = {index: face for index, face in inputs.items() if builder.knows(file.tensors[index])}
-        sources = {builder.activation(file.tensors[index]): face for index, face in known.items()}
         graph = builder.graph(file.path.stem, tuple(sources), tuple(outputs))
-        if not graph.ops or set(graph.outputs) & {*graph.inputs, *graph.constants}:
+        if all(isinstance(op, Reshape) for op in graph.ops):
             raise ValueError("there is nothing to compute between its inputs and outputs")
         for op in graph.ops:  # before any data is run: scales that do not go together
             if isinstance(op, Computing):

@@ -98,7 +98,7 @@ def _batches(graph: Graph, inputs: Int8) -> "list[dict[str, Int8]]":
         name: part.reshape(len(inputs), *shape)
         for (name, shape), part in zip(shapes.items(), np.split(flat, ends, axis=1), strict=True)
     }
-    constants = {name: value for name, value in graph.constants.items() if value.dtype == np.int8}
+    constants = {name: np.asarray(value, np.int8) for name, value in graph.constants.items() if value.dtype == np.int8}
     size = max(1, _BATCH_BYTES // max(_working_bytes(graph, op) for op in graph.ops))
     # An empty input still makes one (empty) batch, so that outputs have their shapes.
     return [
@@ -158,7 +158,8 @@ def _pool(graph: Graph, op: Pool, x: Int8) -> Int8:
     around = ((0, 0), (top, bottom), (left, right), (0, 0))
     if not isinstance(op, AveragePool2D):
         padded = np.pad(x, around, constant_values=-128)
-        return np.clip(windows(padded, op.window, op.stride).max(axis=(4, 5)), *derived.clamp)
+        largest = windows(padded, op.window, op.stride).max(axis=(4, 5))
+        return np.asarray(np.clip(largest, *derived.clamp), np.int8)
     sums = windows(np.pad(x, around), op.window, op.stride).sum(axis=(4, 5), dtype=np.int64)
     inside = np.pad(np.ones((1, *x.shape[1:]), np.int64), around)
     counts = windows(inside, op.window, op.stride).sum(axis=(4, 5))
@@ -201,4 +202,5 @@ def _resize(op: Resize, x: Int8) -> Int8:
     upper = wide[:, y.low][:, :, z.low] * (resizing.ONE - across) + wide[:, y.low][:, :, z.high] * across
     lower = wide[:, y.high][:, :, z.low] * (resizing.ONE - across) + wide[:, y.high][:, :, z.high] * across
     # The two weights have 20 fractional bits together; beyond the edges the result may leave int8 and wraps, as in C.
-    return rounding_divide(upper * (resizing.ONE - down) + lower * down, 20).astype(np.int8)
+    total = np.asarray(upper * (resizing.ONE - down) + lower * down, np.int64)
+    return rounding_divide(total, 20).astype(np.int8)

@@ -40,7 +40,7 @@ def weighted(graph: Graph, op: Weighted, x: Int8) -> Int8:
         raise ValueError(f"the graph holds no values for {op.weights!r} and {op.bias!r}; a skeleton cannot be run")
     weights, bias = graph.constants[op.weights], graph.constants[op.bias]
     exact = _exact_float(op, weights)
-    centred = (x.astype(np.int16) + np.int16(derived.input_offset)).astype(exact)
+    centred: _Floats = (x.astype(np.int16) + np.int16(derived.input_offset)).astype(exact)
     return _finish(_sums(graph, op, centred, weights.astype(exact)), bias, derived)
 
 

@@ -40,7 +40,7 @@ def nearest(op: Resize, size: int, axis: int) -> NDArray[np.int64]:
     whole = np.floor(places)
     if op.align_corners:  # rounded, ties up
         whole += places - whole >= 0.5
-    return np.clip(whole.astype(np.int64), 0, size - 1)
+    return np.asarray(np.clip(whole, 0, size - 1), np.int64)
 
 
 def bilinear(op: Resize, size: int, axis: int) -> Taps:

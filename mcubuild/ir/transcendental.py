@@ -35,7 +35,7 @@ _32_OVER_17: Final = 1010580540
 
 def _shifted_left(x: Raw, bits: int) -> Raw:
     """X * 2**bits, saturated to 32 bits."""
-    return np.clip(x << bits, -(2**31), 2**31 - 1)
+    return np.asarray(np.clip(x << bits, -(2**31), 2**31 - 1), np.int64)
 
 
 def exp_of_negative(x: Raw, integer_bits: int) -> Raw:

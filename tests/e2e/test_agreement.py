@@ -47,13 +47,16 @@ THOROUGH = range(20, 60)
 def on_host(graph: Graph, place: Plan, folder: Path, inputs: Int8) -> Int8:
     """Outputs (N, bytes) of the C, compiled for this machine."""
     call = ctypes.CDLL(str(host_library(folder, folder))).model_run
-    source, target = (place.activations[name] for name in (graph.inputs[0], graph.outputs[0]))
+    sources, targets = ([place.activations[name] for name in names] for names in (graph.inputs, graph.outputs))
     arena = np.zeros(place.arena, np.int8)
     outputs = []
     for sample in inputs:
-        arena[source.offset : source.offset + source.nbytes] = sample.ravel()
+        data = sample.ravel()
+        for source in sources:
+            arena[source.offset : source.offset + source.nbytes] = data[: source.nbytes]
+            data = data[source.nbytes :]
         call(arena.ctypes.data_as(ctypes.c_void_p))
-        outputs.append(arena[target.offset : target.offset + target.nbytes].copy())
+        outputs.append(np.concatenate([arena[x.offset : x.offset + x.nbytes] for x in targets]))
     return np.array(outputs)
 
 

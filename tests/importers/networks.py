@@ -34,6 +34,8 @@ class Network:
     values: list[Value] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
     kinds: list[str] = field(default_factory=list)
+    bias: bool = True
+    """Whether every convolution has one; LiteRT's host kernels need it."""
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -84,8 +86,8 @@ class Network:
 
     def finish(self) -> bytes:
         """The file; everything that nobody reads is an output."""
-        outputs = [value.index for value in self.values if value.index not in self.read]
-        outputs = [index for index in outputs if index not in {value.index for value in self.inputs}]
+        sources = {value.index for value in self.inputs}
+        outputs = [value.index for value in self.values if value.index not in self.read | sources]
         return self.writer.finish([value.index for value in self.inputs], outputs)
 
     def samples(self, count: int) -> list[NDArray[np.int8]]:
@@ -140,7 +142,7 @@ def conv(net: Network) -> None:
     kernel, stride, dilation, same, out = _windows(net, x, dilated=True)
     filters = net.number(1, 9)
     constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3])
-    if net.chance(0.2):
+    if not net.bias and net.chance(0.3):
         constants = constants[:1] if net.chance(0.5) else [constants[0], -1]
     net.emit(
         "CONV_2D",
@@ -189,7 +191,6 @@ def transpose_conv(net: Network) -> None:
     if same == 0:
         out = tuple(n * s for n, s in zip(x.shape[1:3], stride, strict=True))
     else:
-        out = tuple((n - 1) * s + max(k, s) for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True))
         out = tuple((n - 1) * s + k for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True))
     filters = net.number(1, 6)
     constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3])
@@ -284,7 +285,8 @@ def mean(net: Network) -> None:
     shape = tuple(1 if axis in gone else size for axis, size in enumerate(x.shape))
     if not keep:
         shape = tuple(size for axis, size in enumerate(x.shape) if axis not in gone)
-    result = net.like(x, shape) if net.chance(0.4) else net.value(shape, float(np.float32(x.scale * net.rng.uniform(0.2, 1.5))))
+    scale = float(np.float32(x.scale * net.rng.uniform(0.2, 1.5)))
+    result = net.like(x, shape) if net.chance(0.4) else net.value(shape, scale)
     net.emit("MEAN", [x.index, net.integers(*axes)], [result], KeepDims=keep)
 
 
@@ -395,7 +397,10 @@ def pad(net: Network) -> None:
     x = net.pick(lambda shape: prod(shape) < 500)
     if x is None:
         return
-    pads = [(0, 0) if net.chance(0.5) or (k == 0 and size == 1) else (net.number(0, 2), net.number(0, 2)) for k, size in enumerate(x.shape)]
+    pads = [
+        (0, 0) if net.chance(0.5) or (k == 0 and size == 1) else (net.number(0, 2), net.number(0, 2))
+        for k, size in enumerate(x.shape)
+    ]
     shape = tuple(size + before + after for size, (before, after) in zip(x.shape, pads, strict=True))
     numbers = net.integers(*(n for pair in pads for n in pair), shape=(len(pads), 2))
     if net.chance(0.5):
@@ -449,9 +454,11 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
 }
 
 
-def random_network(seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS)) -> Network:
+def random_network(
+    seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS), bias: bool = False
+) -> Network:
     """A network of about ``operators`` operators with one or two inputs."""
-    net = Network(seed)
+    net = Network(seed, bias=bias)
     for _ in range(net.number(1, 2)):
         net.input((1, net.number(1, 8), net.number(1, 8), net.number(1, 6)))
     while len(net.kinds) < operators:

@@ -1,10 +1,14 @@
 """TensorFlow Lite Micro itself, and LiteRT's reference kernels, where they are installed: what is exact."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+Reference = Callable[[bytes, list[NDArray[Any]], list[int]], dict[int, NDArray[Any]]]
+"""File, inputs, numbers of tensors -> the tensors' values after one run."""
 
 
 def micro_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) -> dict[int, NDArray[Any]]:

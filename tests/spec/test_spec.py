@@ -64,6 +64,7 @@ def test_not_times(text: object) -> None:
 
 def test_a_short_spec_is_enough(tmp_path: Path) -> None:
     spec = read(tmp_path, SPEC)
+    assert spec.dataset is not None
     assert (spec.name, spec.dataset.kind, spec.bits) == ("net", "digits", 8)
     assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (131072, 524288, 0.05)
 
@@ -85,7 +86,7 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ('"512kB"', '"2MB"', ["budget.flash", "2.00 MB", "1.00 MB"]),
         ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
-        ('task = "image_classification"', "", ["task", "missing"]),
+        ('task = "image_classification"', "", ["found no task", "[model] file"]),
         ('"digits"', '"digit"', ["dataset", "'digit'", "'digits' or 'image_folder'"]),
         ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
