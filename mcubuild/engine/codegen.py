@@ -198,7 +198,7 @@ def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
             "name": generated.operand_name(operand.name),
             "bytes": align(operand.nbytes),
             "comment": f"{operand.name}: {_dimensions(operand.shape)}",
-            "values": _rows(graph.constants[operand.name].ravel()),
+            "rows": _rows(graph.constants[operand.name].ravel()),
         }
         for operand in generated.layer.constant_operands
     ]

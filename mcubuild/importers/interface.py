@@ -27,9 +27,10 @@ class Interface:
 
     def to_int8(self, values: NDArray[Any]) -> NDArray[np.int8]:
         """Values of ``dtype`` as the graph's int8, in any shape."""
+        wide: NDArray[np.float64] = np.asarray(values, np.float64)
         if self.dtype == "float32":
-            ratio = values.astype(np.float32) / np.float32(self.scale)
-            rounded = np.copysign(np.floor(np.abs(ratio).astype(np.float64) + 0.5), ratio)
-            return np.clip(np.nan_to_num(rounded) + self.zero_point, -128, 127).astype(np.int8)
-        same: NDArray[np.int8] = (values.astype(np.int16) - (128 if self.dtype == "uint8" else 0)).astype(np.int8)
-        return same
+            ratio = (wide.astype(np.float32) / np.float32(self.scale)).astype(np.float64)
+            wide = np.copysign(np.floor(np.abs(np.nan_to_num(ratio)) + 0.5), ratio) + self.zero_point
+        elif self.dtype == "uint8":
+            wide = wide - 128
+        return np.asarray(np.clip(wide, -128, 127), np.int8)
