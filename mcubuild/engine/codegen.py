@@ -265,6 +265,7 @@ def _span(place: Placement) -> str:
 def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint) -> Mapping[str, object]:
     """The memory plan for the report."""
     graph = generated[0].layer.graph
+    names = {layer.layer.index: layer.name for layer in generated}
     return {
         "arena": plan.arena,
         "lower_bound": plan.lower_bound,
@@ -282,7 +283,7 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
         ]
         + [
             {
-                "name": f"{generated[index].name} scratch",
+                "name": f"{names[index]} scratch",
                 "offset": place.offset,
                 "bytes": place.nbytes,
                 "shape": [place.nbytes],
