@@ -64,10 +64,11 @@ class Builder:
             ValueError: nothing has written it.
         """
         if tensor.index not in self._names:
+            quantization = activation_scale(tensor)
             if tensor.values is None:
                 raise ValueError(f"reads {describe(tensor)}, which nothing writes before")
             name = self.name_of(tensor)
-            self.tensors[name] = Tensor(name, with_batch(tensor.shape), quantization=activation_scale(tensor))
+            self.tensors[name] = Tensor(name, with_batch(tensor.shape), quantization=quantization)
             self.constants[name] = tensor.values.reshape(with_batch(tensor.shape)).astype(np.int8)
             self._names[tensor.index] = name
         return self._names[tensor.index]
