@@ -7,7 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import schema
+from rules import diff, schema
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -23,6 +23,8 @@ DOIT_CONFIG = {
 
 def task_pipeline() -> Iterator[dict[str, Any]]:
     """Stages and builds of the specs: spec=FILE[,FILE...], or all of specs/."""
+    if diff.asked_for():
+        return
     try:
         yield from tasks(spec_files(get_var("spec")))
     except BuildError as error:
@@ -32,3 +34,8 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
 def task_schema() -> dict[str, Any]:
     """JSON schemas of specs, boards and reports."""
     return schema.task()
+
+
+def task_diff() -> dict[str, Any]:
+    """What changed between two builds: a=<build> b=<build>."""
+    return diff.task()

@@ -1,7 +1,11 @@
 """What the board's memories cost beyond the core's own cycles: wait states, the flash accelerator, caches.
 
 A simple model: it knows which lines are in a cache, and charges a miss a fixed number of cycles. It leaves out
-contention between instruction and data accesses, DMA, and the write-back of dirty lines; writes never stall.
+contention between instruction and data accesses, DMA, and the write-back of dirty lines; writes never stall. On the
+Cortex-M7 the core waits for the whole line, though the word that it needs may come first, and each beat takes a core
+cycle, though the STM32H7's AXI runs at half the core's clock: the two errors have opposite signs. The STM32F7's flash
+accelerator serves only the ITCM bus, which generated firmware does not use, and is not modelled. Figures without any of
+this are ``zero_wait_cycles``.
 
 Sources:
 [RM0402] ST, STM32F412 reference manual, 3.4.2: flash lines of 128 bits, 64 of them cached for instructions and 8 for

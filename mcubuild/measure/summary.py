@@ -73,7 +73,7 @@ def summarise(run: Run) -> Measurement:
         core=run.board.core,
         cycle_model=f"{model.name}, {run.profile.description}"
         if model
-        else "none: no timing is published of this core",
+        else "none: there is no cycle model of this core",
         uncertainty=model.uncertainty if model else None,
         samples=len(run.counts),
         instructions=_range(run.of_samples(lengths)),

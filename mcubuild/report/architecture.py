@@ -9,6 +9,14 @@ from mcubuild.report.layers import Layer
 
 KERNELS = (1, 3, 5, 7)
 """Filter sides that have a colour of their own."""
+TITLES = {
+    "conv2d": "conv",
+    "pointwise": "conv",
+    "depthwise": "dw",
+    "fully_connected": "linear",
+    "average_pool": "pool",
+}
+"""Of layers that stand alone, short enough for a narrow block; others are called what the engine calls them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def blocks(layers: Sequence[Layer]) -> list[Block]:
     found: list[Block] = []
     at = 0
     while at < len(layers):
-        kinds = [layer.kind for layer in layers[at : at + 4]]
+        kinds = [_kind(layer) for layer in layers[at : at + 4]]
         expand = kinds[:3] == ["pointwise", "depthwise", "pointwise"]
         if expand or kinds[:2] == ["depthwise", "pointwise"]:
             length = 3 if expand else 2
@@ -66,9 +74,7 @@ def blocks(layers: Sequence[Layer]) -> list[Block]:
         else:
             run, residual = layers[at : at + 1], False
             middle, kind = max(run[0].shape_in[-1], run[0].shape_out[-1]), run[0].kind
-            title = {"conv2d": "conv", "pointwise": "conv", "fully_connected": "linear", "average_pool": "pool"}.get(
-                kind, kind
-            )
+            title = TITLES.get(kind, kind)
         kernel = max(max(layer.kernel) for layer in run)
         found.append(
             Block(
@@ -85,6 +91,11 @@ def blocks(layers: Sequence[Layer]) -> list[Block]:
         )
         at += len(run)
     return found
+
+
+def _kind(layer: Layer) -> str:
+    """What the layer computes: some 1x1 convolutions run in the kernel for convolutions of any size."""
+    return "pointwise" if layer.kind == "conv2d" and max(layer.kernel) == layer.stride == 1 else layer.kind
 
 
 def _pixels(shape: Sequence[int]) -> int:

@@ -84,11 +84,10 @@ def _percent(share: float, digits: int = 1) -> str:
 
 
 def _remote_name(report: Report) -> str:
-    """What ran the firmware once more: "QEMU (netduinoplus2)"."""
+    """What ran the firmware once more: "QEMU 7.2 at netduinoplus2", "The board (...)"."""
     if report.remote is None:
         return ""
-    runner = {"qemu": "QEMU", "gdb": "The target", "pyocd": "The board"}[report.remote.runner]
-    return f"{runner} ({report.remote.target})"
+    return f"The board ({report.remote.target})" if report.remote.silicon else report.remote.target
 
 
 def _sections(artifacts: Artifacts) -> list[tuple[str, Mapping[str, Any]]]:

@@ -131,8 +131,9 @@ def _compile_command(
 def _link_command(
     toolchain: Toolchain, board: "Board", objects: Sequence[Path], script: Path, target: Path
 ) -> list[str]:
+    # -T is an argument of its own, as -Wl splits at commas, which a path may have.
     # Always -O2: with -Os zig would strip the symbols and choose memcpy and memset that go byte by byte.
-    flags = [*target_flags(toolchain.name, board), "-O2", f"-Wl,-T,{script.resolve()}", "-Wl,--gc-sections"]
+    flags = [*target_flags(toolchain.name, board), "-O2", "-T", str(script.resolve()), "-Wl,--gc-sections"]
     if toolchain.name == "gcc":
         flags += ["-nostartfiles", "-Wl,--build-id=none"]
     else:

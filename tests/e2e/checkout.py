@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from mcubuild import ROOT
 
 PARTS = ("boards", "kernels_templates", "mcubuild", "rules", "dodo.py", "pyproject.toml")
@@ -45,6 +47,21 @@ epochs = 1
 samples = 8
 """
 """A spec that builds in seconds: its network is bad, but every stage does its work."""
+
+IMAGES = SPEC.replace('"digits"', '{ kind = "image_folder", path = "../photos" }')
+"""The same of a few pictures of the user's, which ``draw_images`` makes."""
+
+
+def draw_images(folder: Path) -> None:
+    """Three classes of 20 small pictures each: a bar that stands, one that lies, one that leans."""
+    for label, name in enumerate(("standing", "lying", "leaning")):
+        (folder / name).mkdir(parents=True)
+        for number in range(20):
+            image = Image.new("L", (12, 12), number)
+            for step in range(12):
+                x, y = [(number % 10 + 1, step), (step, number % 10 + 1), (step, (step + number) % 12)][label]
+                image.putpixel((x, y), 255 - number)
+            image.save(folder / name / f"{number:02}.png")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mcubuild.store import digest_file
 from rules import graph
-from tests.e2e.checkout import SPEC, Checkout
+from tests.e2e.checkout import IMAGES, Checkout, draw_images
 from tests.measure.remote.stub import needs_qemu
 
 STAGES = [stage for stage in graph.STAGES if stage.name != "remote"]
@@ -18,25 +18,13 @@ ALL = {stage.name for stage in STAGES}
 TRAINING = {"dataset", "space", "supernet"}
 
 
-def _draw_images(folder: Path) -> None:
-    """Three classes of 20 small pictures each: a bar that stands, one that lies, one that leans."""
-    for label, name in enumerate(("standing", "lying", "leaning")):
-        (folder / name).mkdir(parents=True)
-        for number in range(20):
-            image = Image.new("L", (12, 12), number)
-            for step in range(12):
-                x, y = [(number % 10 + 1, step), (step, number % 10 + 1), (step, (step + number) % 12)][label]
-                image.putpixel((x, y), 255 - number)
-            image.save(folder / name / f"{number:02}.png")
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A checkout with one finished build of an image folder."""
     folder = tmp_path_factory.mktemp("incremental")
     checkout = Checkout(folder / "checkout", folder / "store")
-    _draw_images(checkout.path / "photos")
-    checkout.write_spec(SPEC.replace('"digits"', '{ kind = "image_folder", path = "../photos" }'))
+    draw_images(checkout.path / "photos")
+    checkout.write_spec(IMAGES)
     run = checkout.doit("build")
     assert run.did("built") == ALL, run.output
     yield checkout

@@ -38,7 +38,7 @@ def write_remote(folder: Path, *, runner: str = "gdb", ratio: float = 1.05, samp
     silicon = runner != "qemu"
     mean = ratio * json.loads((folder / "measure.json").read_text())["cycles"]["mean"]
     _write(folder, "remote.json", {
-        "runner": runner, "target": "invented board" if silicon else "invented machine", "silicon": silicon,
+        "runner": runner, "target": "invented board" if silicon else "QEMU at invented machine", "silicon": silicon,
         "samples": samples, "cycles": {"min": mean - 90, "mean": mean, "max": mean + 110} if silicon else None,
         "clock_hz": 100_000_000 if silicon else None, "latency_ms": mean / 1e5 if silicon else None, "note": None,
     })  # fmt: skip

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,9 +59,14 @@ def test_layers_form_the_blocks_that_architectures_name() -> None:
     assert [(size, len(group)) for size, group in by_size(row)] == [(4, 3), (2, 1), (1, 2)]
 
 
+def test_a_1x1_convolution_in_the_general_kernel_belongs_to_its_block() -> None:
+    general = [replace(one, kind="conv2d") if one.index in (5, 7) else one for one in NETWORK]
+    assert [block.title for block in blocks(general)] == ["conv", "MB1", "MB6", "MB3", "pool", "linear"]
+
+
 def test_layers_of_other_networks_stand_alone() -> None:
     row = blocks([layer(0, "add", (4, 4, 8), (4, 4, 8)), layer(1, "depthwise", (4, 4, 8), (4, 4, 8), 3)])
-    assert [block.title for block in row] == ["add", "depthwise"]
+    assert [block.title for block in row] == ["add", "dw"]
 
 
 def test_parameters_are_weights_and_biases() -> None:

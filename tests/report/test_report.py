@@ -326,14 +326,14 @@ def test_a_second_emulator_has_no_time_but_must_agree(build: Path) -> None:
     assert report["verdict"] == "pass" and report["budget"]["latency"]["origin"] == "emulated"
     assert report["remote"]["ratio"] is None and report["remote"]["mismatches"] == 0
     text = Structure(html).text
-    assert "QEMU (invented machine) agrees with the integer reference, bit by bit, on 40 samples" in text
+    assert "QEMU at invented machine agrees with the integer reference, bit by bit, on 40 samples" in text
     assert "Latency, measured" not in text
     outputs = np.load(build / "remote_outputs.npy")
     outputs[3, 2] ^= 1
     np.save(build / "remote_outputs.npy", outputs)
     report, html = make(build)
     assert report["verdict"] == "fail"
-    assert "1 of 40 samples on invented machine (qemu) differ from the integer reference" in report["reasons"][0]
+    assert "1 of 40 samples on QEMU at invented machine (qemu) differ from the integer" in report["reasons"][0]
     assert "differs from the integer reference on 1 of 40 samples" in Structure(html).text
 
 

@@ -91,6 +91,22 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
         ("[budget]", "[search]\npopulation = 1\n[budget]", ["net.toml:8: search.population", "4", "found 1"]),
+        (
+            "[budget]",
+            '[measure]\nrunner = "gdb"\nremote = "localhost"\n[budget]',
+            ["net.toml:9: measure.remote", "found 'localhost'", "host:port", "'localhost:3333'"],
+        ),
+        (
+            "[budget]",
+            '[measure]\nrunner = "gdb"\nremote = "host:99999"\n[budget]',
+            ["found 'host:99999'", "1 to 65535"],
+        ),
+        (
+            "[budget]",
+            '[measure]\nremote = "localhost:3333"\n[budget]',
+            ["net.toml:7: measure", "runner = 'emulator'", 'set runner = "gdb" or remove remote'],
+        ),
+        ("[budget]", '[measure]\nrunner = "jlink"\n[budget]', ["measure.runner", "'qemu', 'gdb' or 'pyocd'", "jlink"]),
     ],
 )
 def test_a_mistake_is_told_with_place_and_remedy(tmp_path: Path, old: str, new: str, told: list[str]) -> None:

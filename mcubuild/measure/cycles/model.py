@@ -34,5 +34,5 @@ _MODELS: dict[Core, CycleModel] = {
 
 
 def cycle_model(core: Core) -> CycleModel | None:
-    """The model of ``core``; None for the Cortex-M33, of which neither Arm nor others publish instruction timing."""
+    """The model of ``core``; None for the Cortex-M33: Arm publishes no timing of it."""
     return _MODELS.get(core)

@@ -22,7 +22,8 @@ _RESETS = ("reset halt", "reset", "system_reset")
 """OpenOCD, pyOCD; J-Link, ST-LINK; QEMU."""
 _REFUSED = re.compile(r"unknown|invalid|unsupported|not supported|error", re.IGNORECASE)
 _HEX = re.compile(rb"([0-9a-fA-F]{2})+")
-_SMALLEST_PACKET = 400
+_USUAL_PACKET = 400
+"""Bytes of a packet that every server takes; most tell of more."""
 _SLOW = 180.0
 """Seconds that a server may be silent while it erases or writes flash."""
 
@@ -41,7 +42,7 @@ class GdbTarget:
         self._running = False
         features = connection.ask(b"qSupported:xmlRegisters=arm").decode("ascii", "replace").split(";")
         sizes = [int(feature[11:], 16) for feature in features if re.fullmatch(r"PacketSize=[0-9a-fA-F]+", feature)]
-        self._packet_size = max(sizes[0] if sizes else 0, _SMALLEST_PACKET)
+        self._packet_size = sizes[0] if sizes else _USUAL_PACKET
         self._has_memory_map = "qXfer:memory-map:read+" in features
         if "QStartNoAckMode+" in features:
             connection.stop_acknowledging()
@@ -138,10 +139,9 @@ class GdbTarget:
             stop = self._connection.receive(10.0)
         if stop is None:
             raise BuildError(f"{self._connection.where}: the target runs and cannot be halted.")
-        if stop[:1] not in b"TS":
-            raise BuildError(
-                f"{self._connection.where}: the target ended (answer {stop.decode('ascii', 'replace')!r})."
-            )
+        if stop[:1] not in (b"T", b"S"):
+            answer = stop.decode("ascii", "replace")
+            raise BuildError(f"{self._connection.where}: the target does not run, or has ended (answer {answer!r}).")
         self._running = False
         return None if late else self.register("pc")
 

@@ -122,12 +122,12 @@ def attached(board: Board) -> Iterator[ProbeTarget]:
             f"PicoProbe); found {found}. Check cable and permissions (udev rules), or {_GO_ON}."
         )
     options = {"target_override": board.pyocd_target, "hide_programming_progress": True, "resume_on_disconnect": True}
-    session = Session(probes[0], options=options)
     hint = (
         f"is the board supplied and connected, and does pyOCD know {board.pyocd_target!r}? If not: "
         f"pyocd pack install {board.pyocd_target}"
     )
     with _explained("the board cannot be reached", hint):
+        session = Session(probes[0], options=options)
         session.open()
     try:
         target = ProbeTarget(session)

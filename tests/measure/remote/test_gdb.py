@@ -213,6 +213,13 @@ def test_a_fault_with_a_stack_elsewhere() -> None:
     assert "faults with the stack pointer at 0x1fffffe0, outside of the stack; raise [firmware] stack" in text
 
 
+@pytest.mark.parametrize("answer", [b"", b"E01", b"W00"])
+def test_a_core_that_does_not_run(answer: bytes) -> None:
+    with Server() as server:
+        server.answers[b"c"] = answer
+        assert f"does not run, or has ended (answer {answer.decode()!r})" in message(server)
+
+
 def test_memory_that_cannot_be_read() -> None:
     with Server() as server:
         server.answers[b"m"] = b"E14"

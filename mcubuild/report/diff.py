@@ -1,0 +1,260 @@
+"""What changed between two builds, read from their report.json alone."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby, zip_longest
+from pathlib import Path
+from typing import IO, Any
+
+from mcubuild.errors import BuildError
+from mcubuild.report.layers import TIMES
+from mcubuild.report.model import VERSION
+
+MOVERS = 8
+"""Layers, or kinds of layers, whose time changed most."""
+NOTHING = "\N{EN DASH}"
+_MEMORY = (
+    ("SRAM", "sram_bytes"),
+    ("SRAM: arena", "sram.arena"),
+    ("SRAM: static data", "sram.static"),
+    ("SRAM: stack, deepest", "sram.stack"),
+    ("Flash", "flash_bytes"),
+    ("Flash: code", "flash.code"),
+    ("Flash: weights", "flash.weights"),
+    ("Flash: initial values", "flash.data"),
+)
+_TIME = (
+    ("instructions", "instructions.mean", ""),
+    ("cycles, emulated", "cycles.mean", ""),
+    ("cycles, measured", "remote.cycles.mean", ""),
+    ("latency, emulated", "latency_ms", " ms"),
+    ("latency, measured", "remote.latency_ms", " ms"),
+    ("energy, modelled", "energy_mj", " mJ"),
+)
+_NETWORK = ("resolution", "width", "layers", "macs", "parameters")
+_MADE_BY = ("toolchain", "cycle_model", "uncertainty", "runner", "remote.runner", "remote.target")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that differs."""
+
+    group: str
+    what: str
+    before: str
+    after: str
+    difference: str = ""
+    """Of figures: absolute and relative."""
+    better: bool | None = None
+    """Of figures that are better small or better large."""
+
+
+def read(named: str, builds: Path, start: Path) -> dict[str, Any]:
+    """The report called ``named``.
+
+    Args:
+        named: a build in ``builds``, or the path of a folder with a report.json, or of such a file.
+        builds: the folder of all builds.
+        start: where relative paths begin.
+
+    Raises:
+        BuildError: there is none, or it cannot be read, or its format has another version.
+    """
+    found = [path / "report.json" if path.is_dir() else path for path in (builds / named, start / named)]
+    path = next((path for path in found if path.is_file()), None)
+    if path is None:
+        known = sorted(file.parent.name for file in builds.glob("*/report.json"))
+        raise BuildError(
+            f"{named}: neither a build with a report in {builds}/ nor a folder with a report.json nor such a file; "
+            f"builds here: {', '.join(known) or 'none'}."
+        )
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = report["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(f"{path}: not a report.json of mcubuild ({error!r}).") from None
+    if version != VERSION:
+        raise BuildError(
+            f"{path}: a report of version {version}, this mcubuild compares version {VERSION}; build it again here, "
+            f"or compare with the mcubuild that wrote it."
+        )
+    return report
+
+
+def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """What is different in the report ``b``, by group; empty if nothing is."""
+    return [
+        *_values("verdict", {"verdict": a["verdict"]}, {"verdict": b["verdict"]}),
+        *_values("spec", _flat(a["provenance"].get("spec", {})), _flat(b["provenance"].get("spec", {}))),
+        *_values("board", _flat(a["board"]), _flat(b["board"])),
+        *_figures("memory", [(title, _at(a, key), _at(b, key), " B") for title, key in _MEMORY]),
+        *_figures("time", [(title, _at(a, key), _at(b, key), unit) for title, key, unit in _TIME]),
+        *_accuracy(a["accuracy"], b["accuracy"]),
+        *_architecture(a, b),
+        *_layers(a, b),
+        *_values("made by", _made_by(a), _made_by(b)),
+        *_artifacts(a, b),
+    ]
+
+
+def _at(report: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key; ``None`` where a part on the way is."""
+    value: Any = report
+    for part in key.split("."):
+        value = None if value is None else value[part]
+    return value
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return flat
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return NOTHING
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _values(group: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    """Values by name; what one side lacks is a dash there."""
+    for key in dict.fromkeys([*a, *b]):
+        if a.get(key) != b.get(key):
+            yield Change(group, key, _text(a.get(key)), _text(b.get(key)))
+
+
+def _figures(group: str, rows: Iterable[tuple[str, float | None, float | None, str]]) -> Iterator[Change]:
+    """Figures, all of which are better small, with their units."""
+    for what, a, b, unit in rows:
+        if a != b:
+            better = None if a is None or b is None else b < a
+            yield Change(group, what, _figure(a, unit), _figure(b, unit), _difference(a, b, unit), better)
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}{unit}" if unit in ("", " B") else f"{value:,.4g}{unit}"
+
+
+def _difference(a: float | None, b: float | None, unit: str) -> str:
+    if a is None or b is None:
+        return ""
+    change = f"{b - a:+,.0f}" if unit in ("", " B") else f"{b - a:+,.3g}"
+    return f"{change}{unit}" + (f" ({100 * (b / a - 1):+.1f} %)" if a else "")
+
+
+def _accuracy(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    for key, title in (("float", "float"), ("int8", "int8"), ("device", "firmware")):
+        if a[key] != b[key]:
+            points = f"{100 * (b[key] - a[key]):+.2f} points"
+            if a[key]:
+                points += f" ({100 * (b[key] / a[key] - 1):+.1f} %)"
+            yield Change("accuracy", title, f"{100 * a[key]:.2f} %", f"{100 * b[key]:.2f} %", points, b[key] > a[key])
+    for key in ("samples", "mismatches"):
+        yield from _values("accuracy", {key: a[key]}, {key: b[key]})
+
+
+def _architecture(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    for key in _NETWORK:
+        before, after = a["model"][key], b["model"][key]
+        if before != after:
+            number = before is not None and after is not None and key != "width"
+            yield Change(
+                "architecture", key, _text(before), _text(after), _difference(before, after, "") if number else ""
+            )
+    ours, theirs = _described(a), _described(b)
+    for kind, a0, a1, b0, b1 in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        if kind != "equal":
+            for index, (before, after) in enumerate(zip_longest(ours[a0:a1], theirs[b0:b1], fillvalue=NOTHING)):
+                yield Change("architecture", f"layer {a0 + index}", before, after)
+
+
+def _described(report: Mapping[str, Any]) -> list[str]:
+    """Each layer as "depthwise 3x3 /2 to 15x15x16"."""
+    return [
+        layer["title"]
+        + (f" /{layer['stride']}" if layer["stride"] > 1 else "")
+        + f" to {TIMES.join(str(side) for side in layer['output'])}"
+        for layer in report["layers"]
+    ]
+
+
+def _layers(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """The biggest movers: layer by layer in the same network, else by kind."""
+    same = _described(a) == _described(b)
+    before, after = _times(a, same), _times(b, same)
+    names = sorted(dict.fromkeys([*before, *after]), key=lambda name: -abs(after.get(name, 0) - before.get(name, 0)))
+    group = "emulated time by layer" if same else "emulated time by kind of layer"
+    return list(_figures(group, [(name, before.get(name), after.get(name), " ms") for name in names[:MOVERS]]))
+
+
+def _times(report: Mapping[str, Any], by_layer: bool) -> dict[str, float]:
+    times: dict[str, float] = defaultdict(float)
+    for index, layer in enumerate(report["layers"]):
+        if layer["cycles"] is not None:
+            name = f"{index} {layer['title']}" if by_layer else layer["title"]
+            times[name] += 1e3 * layer["cycles"] / report["board"]["clock_hz"]
+    return times
+
+
+def _made_by(report: Mapping[str, Any]) -> dict[str, Any]:
+    tools = {f"tools.{name}": version for name, version in report["provenance"].get("tools", {}).items()}
+    return {key: _at(report, key) for key in _MADE_BY} | tools
+
+
+def _artifacts(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    ours, theirs = a["provenance"].get("artifacts", {}), b["provenance"].get("artifacts", {})
+    names = sorted({*ours, *theirs})
+    changed = [name for name in names if ours.get(name) != theirs.get(name)]
+    if changed:
+        listed = ", ".join(changed) if len(changed) <= MOVERS else f"{len(changed)} of {len(names)} differ"
+        yield Change("artifacts", "other keys", "", listed)
+
+
+def show(changes: list[Change], a: str, b: str, out: IO[str], *, drawn: bool) -> None:
+    """Print ``changes`` from ``a`` to ``b``: a table with colours (``drawn``, for a terminal) or aligned lines."""
+    if not changes:
+        print(f"{a} and {b}: no difference.", file=out)
+    elif drawn:
+        _draw(changes, a, b, out)
+    else:
+        for line in _lines(changes, a, b):
+            print(line, file=out)
+
+
+def _lines(changes: list[Change], a: str, b: str) -> Iterator[str]:
+    rows = [(change.what, change.before, change.after, change.difference) for change in changes]
+    # A long text would push everything else out of sight.
+    widths = [max([len(row[column]) for row in rows if len(row[column]) <= 36], default=0) for column in range(3)]
+    yield f"{a} -> {b}"
+    for group, members in groupby(changes, key=lambda change: change.group):
+        yield group
+        for change in members:
+            cells = (change.what, change.before, change.after)
+            aligned = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            yield f"  {aligned}  {change.difference}".rstrip()
+
+
+def _draw(changes: list[Change], a: str, b: str, out: IO[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for title in (a, b):
+        table.add_column(Text(title, "bold"), overflow="fold")
+    table.add_column("change")
+    for group, members in groupby(changes, key=lambda change: change.group):
+        table.add_row(Text(group, "bold"))
+        for change in members:
+            colour = {True: "green", False: "red", None: ""}[change.better]
+            cells = (Text(f"  {change.what}", "dim"), Text(change.before), Text(change.after))
+            table.add_row(*cells, Text(change.difference, colour))
+    Console(file=out, highlight=False).print(table)

@@ -1,0 +1,43 @@
+"""What changed between two builds: ``doit diff a=<build> b=<build>``; it builds nothing and needs no spec."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from doit import get_var, loader
+from doit.exceptions import TaskFailed
+
+from mcubuild.errors import BuildError
+from rules.graph import BUILD
+
+USAGE = "write doit diff a=<build> b=<build>; each is the name of a build, a folder with a report.json, or such a file"
+
+
+def asked_for() -> bool:
+    """Whether the command line names what only a comparison needs: then the specs need not even be valid."""
+    return get_var("a") is not None or get_var("b") is not None
+
+
+def _run() -> Any:
+    from mcubuild.report.diff import compare, read, show
+
+    names = {side: get_var(side) for side in ("a", "b")}
+    missing = [f"{side}=" for side, name in names.items() if not name]
+    if missing:
+        return TaskFailed(f"{' and '.join(missing)} missing: {USAGE}.")
+    try:
+        a, b = (read(name, BUILD, Path(loader.initial_workdir or ".")) for name in names.values())
+    except BuildError as error:
+        return TaskFailed(str(error))
+    show(compare(a, b), names["a"], names["b"], sys.stdout, drawn=sys.stdout.isatty())
+    return None
+
+
+def task() -> dict[str, Any]:
+    """The doit task."""
+    return {
+        "doc": "what changed between two builds: doit diff a=<build> b=<build>",
+        "actions": [(_run, [])],
+        "uptodate": [False],
+        "verbosity": 2,
+    }

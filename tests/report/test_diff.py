@@ -1,0 +1,139 @@
+"""What changed between two builds."""
+
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcubuild.board import read_board
+from mcubuild.errors import BuildError
+from mcubuild.report import artifacts, diff, report
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.report import ReportSettings
+from tests.e2e.checkout import Checkout
+from tests.report.invented_build import write_build
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    build = tmp_path_factory.mktemp("build")
+    write_build(build)
+    files = {str(path.relative_to(build)): path for path in build.rglob("*") if path.is_file()}
+    made = report.make(
+        artifacts.read(files),
+        name="invented",
+        board=read_board("stm32f412"),
+        budget=Budget(sram=128 << 10, flash=512 << 10, latency=0.05),
+        settings=ReportSettings(),
+        provenance={
+            "spec": {"budget": {"latency": 0.05}, "seed": 0},
+            "tools": {"numpy": "2.4.6"},
+            "artifacts": {"arch.json": "a", "model.json": "b"},
+        },
+    )
+    return made.model_dump(mode="json", by_alias=True)
+
+
+def found(a: dict[str, Any], b: dict[str, Any]) -> dict[tuple[str, str], diff.Change]:
+    return {(change.group, change.what): change for change in diff.compare(a, b)}
+
+
+def printed(a: dict[str, Any], b: dict[str, Any], drawn: bool = False) -> str:
+    out = io.StringIO()
+    diff.show(diff.compare(a, b), "old", "new", out, drawn=drawn)
+    return out.getvalue()
+
+
+def test_equal_builds(original: dict[str, Any]) -> None:
+    assert printed(original, copy.deepcopy(original)) == "old and new: no difference.\n"
+
+
+def test_figures_are_absolute_and_relative(original: dict[str, Any]) -> None:
+    new = copy.deepcopy(original)
+    new["sram_bytes"] = new["sram"]["arena"] = 2 * original["sram_bytes"]
+    new["accuracy"]["device"] = original["accuracy"]["device"] - 0.01
+    new["provenance"]["spec"]["budget"]["latency"] = 0.04
+    new["provenance"]["spec"]["bits"] = 4
+    new["provenance"]["tools"]["numpy"] = "2.5"
+    new["provenance"]["artifacts"]["model.json"] = "c"
+    new["layers"][3]["cycles"] *= 2
+    changes = found(original, new)
+    sram = changes["memory", "SRAM"]
+    assert sram.difference == f"+{original['sram_bytes']:,} B (+100.0 %)" and sram.better is False
+    assert changes["accuracy", "firmware"].difference.startswith("-1.00 points")
+    assert (changes["spec", "budget.latency"].before, changes["spec", "budget.latency"].after) == ("0.05", "0.04")
+    assert changes["spec", "bits"].before == diff.NOTHING
+    assert changes["made by", "tools.numpy"].after == "2.5"
+    assert changes["artifacts", "other keys"].after == "model.json"
+    (moved,) = [key for key in changes if key[0] == "emulated time by layer"]
+    assert moved[1].startswith("3 ") and "(+100.0 %)" in changes[moved].difference
+    assert ("memory", "Flash") not in changes and ("architecture", "layers") not in changes
+
+
+def test_another_network_is_compared_by_kind(original: dict[str, Any]) -> None:
+    new = copy.deepcopy(original)
+    del new["layers"][4]
+    new["model"]["layers"] -= 1
+    changes = found(original, new)
+    assert changes["architecture", "layers"].difference.startswith("-1 ")
+    assert changes["architecture", "layer 4"].after == diff.NOTHING
+    assert {group for group, _ in changes} == {"architecture", "emulated time by kind of layer"}
+
+
+def test_what_one_of_them_does_not_know(original: dict[str, Any]) -> None:
+    new = copy.deepcopy(original)
+    new.update(cycles=None, latency_ms=None, energy_mj=None)
+    new["layers"] = [{**layer, "cycles": None} for layer in new["layers"]]
+    changes = found(original, new)
+    assert changes["time", "cycles, emulated"].after == diff.NOTHING
+    assert changes["time", "cycles, emulated"].difference == ""
+    new["remote"] = {"runner": "gdb", "target": "x", "cycles": {"mean": 5e6}, "latency_ms": 50.0}
+    assert found(original, new)["time", "latency, measured"].after == "50 ms"
+    assert found(new, original)["time", "latency, measured"].before == "50 ms"
+    before = copy.deepcopy(original)
+    before["flash"]["data"], new["flash"]["data"] = 0, 8
+    assert found(before, new)["memory", "Flash: initial values"].difference == "+8 B"
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_names_and_groups_are_printed(original: dict[str, Any], drawn: bool) -> None:
+    new = copy.deepcopy(original)
+    new["flash_bytes"] -= 1024
+    text = printed(original, new, drawn)
+    assert "old" in text and "new" in text and "memory" in text and "-1,024 B (-" in text
+
+
+def test_a_report_is_found_by_name_folder_or_file(original: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "build" / "one"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(original))
+    builds = tmp_path / "build"
+    for named in ("one", "build/one", "build/one/report.json", str(folder)):
+        assert diff.read(named, builds, tmp_path) == original
+    with pytest.raises(BuildError, match=r"two: neither a build .* builds here: one"):
+        diff.read("two", builds, tmp_path)
+    (folder / "report.json").write_text(json.dumps({**original, "schema": 1}))
+    with pytest.raises(BuildError, match=r"report\.json: a report of version 1, .* build it again"):
+        diff.read("one", builds, tmp_path)
+    (folder / "report.json").write_text("[]")
+    with pytest.raises(BuildError, match=r"not a report\.json"):
+        diff.read("one", builds, tmp_path)
+
+
+def test_the_task_needs_no_valid_spec(original: dict[str, Any], tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", tmp_path / "store")
+    checkout.write_spec("not a spec")
+    folder = checkout.path / "build" / "one"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(original))
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**original, "energy_mj": 5.0}))
+    run = checkout.doit("diff", "a=one", f"b={other}")
+    assert run.code == 0 and "energy, modelled" in run.output
+    run = checkout.doit("diff", "a=one")
+    assert run.code == 1 and "b= missing: write doit diff a=<build> b=<build>" in run.output
+    run = checkout.doit("diff", "a=one", "b=none")
+    assert run.code == 1 and "builds here: one" in run.output and "Traceback" not in run.output
