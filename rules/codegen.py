@@ -3,12 +3,13 @@
 from rules.stage import Job, Stage
 
 PLAN = "c/plan.json"
-MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c")
+MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S")
 FIRMWARE = ("c/main.c", "c/startup.c", "c/clock.c", "c/linker.ld")
 
 
 def _run(job: Job) -> None:
     from mcubuild.engine.codegen import generate as generate_model
+    from mcubuild.engine.footprint import arena_within
     from mcubuild.engine.planner import plan
     from mcubuild.engine.target import Target
     from mcubuild.ir.files import read_graph
@@ -18,7 +19,8 @@ def _run(job: Job) -> None:
     folder = job.out / "c"
     folder.mkdir()
     stack = job["firmware.stack"]
-    target = Target.of(job["board"], job["engine"])
+    sram = job["budget.sram"] or job["board"].sram_bytes
+    target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
     generate_model(graph, plan(graph, target), target, folder, stack=stack)
     generate_firmware(job["board"], stack, folder)
 
@@ -28,7 +30,7 @@ STAGE = Stage(
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
     outputs=(*MODEL, PLAN, *FIRMWARE),
-    settings=("board", "engine", "firmware.stack"),
+    settings=("board", "engine", "budget.sram", "firmware.stack"),
     run=_run,
     templates=("kernels_templates/**/*.j2",),
 )

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import numpy as np
-from numpy.typing import NDArray
 
 from mcubuild import ROOT
-from mcubuild.engine.constants import Constants, constants
+from mcubuild.engine.chaincode import ChainCode
+from mcubuild.engine.constants import Channels, Constants, Field, channels
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
-from mcubuild.engine.planner import Placement, Plan
+from mcubuild.engine.planner import ChainPlan, Placement, Plan
+from mcubuild.engine.routine import Routine
+from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, AveragePool2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
@@ -32,6 +33,8 @@ HELPERS = (
     "mean",
     "low_half",
     "high_half",
+    "multiply_pair",
+    "requantize",
 )
 
 
@@ -69,7 +72,7 @@ class GeneratedLayer:
 
 
 def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
-    """Write model.h, model.c, weights.h, weights.c and plan.json to ``out``.
+    """Write model.h, model.c, kernels.S, weights.h, weights.c and plan.json to ``out``.
 
     Args:
         graph: a quantised graph with values.
@@ -89,10 +92,13 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         keep_trailing_newline=True,
     )
     environment.filters["inset"] = inset
+    environment.filters["ordered"] = ordered
     generated = _layers(graph, plan, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
-    text = "".join(body.text for body in bodies)
+    routines = _routines(generated, target, environment)
+    text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
+    names = {each.layer.index: each.name for each in generated}
     values: dict[str, object] = {
         "name": graph.name,
         "alignment": ALIGNMENT,
@@ -100,15 +106,19 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "inputs": [_interface(graph, plan, name) for name in graph.inputs],
         "outputs": [_interface(graph, plan, name) for name in graph.outputs],
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
+        "routines": routines,
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
+        "chains": _chain_values(graph, plan, names),
+        "moves": plan.moves,
+        "steps": _steps(graph, plan, names),
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
         "operands": [operand for layer in generated for operand in _operand_values(layer)],
     }
-    for name in ("model.h", "model.c", "weights.h", "weights.c"):
+    for name in ("model.h", "model.c", "kernels.S", "weights.h", "weights.c"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
-    document = _plan_document(generated, plan, estimate(graph, target, stack))
+    document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -126,16 +136,17 @@ def _layers(graph: Graph, plan: Plan, target: Target, environment: jinja2.Enviro
         if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
             continue
         kernel = choose(layer, target)
-        numbers = constants(layer, kernel) if isinstance(layer.op, Weighted) else None
+        numbers = channels(layer) if isinstance(layer.op, Weighted) else None
+        constants = kernel.constants(layer, numbers) if numbers is not None else None
         template = environment.get_template(f"{kernel.kind}.c.j2")
-        values = _body_values(layer, kernel, numbers)
+        values = _body_values(layer, kernel, numbers, constants)
         text = template.render(values, name="")
         if text not in bodies:
             stem = f"{kernel.kind}_{_dimensions(layer.input.shape)}_to_{_dimensions(layer.output.shape)}"
             taken[stem] = taken.get(stem, 0) + 1
             name = stem if taken[stem] == 1 else f"{stem}_{taken[stem]}"
             bodies[text] = Body(name, template.render(values, name=name))
-        generated.append(GeneratedLayer(layer, kernel, bodies[text], numbers))
+        generated.append(GeneratedLayer(layer, kernel, bodies[text], constants))
     return generated
 
 
@@ -143,7 +154,9 @@ def _dimensions(shape: Shape) -> str:
     return "x".join(str(size) for size in shape[1:])
 
 
-def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dict[str, object]:
+def _body_values(
+    layer: Layer, kernel: Kernel, numbers: Channels | None, constants: Constants | None
+) -> dict[str, object]:
     """What every kernel's template may use, and what this kernel adds."""
     common: dict[str, object] = {}
     if isinstance(layer.op, Weighted | Add | AveragePool2D):
@@ -151,14 +164,14 @@ def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dic
         common = {"low": derived.clamp[0], "high": derived.clamp[1]}
     if isinstance(layer.op, Weighted):
         input_quantization = layer.input.quantization
-        assert numbers is not None
+        assert numbers is not None and constants is not None
         assert input_quantization is not None
         common |= {
             "bits": layer.weights.bits,
             "input_zero_point": input_quantization.zero_point,
-            "zero_point": parameters(layer.graph, layer.op).output_offset,
+            "zero_point": numbers.zero_point,
             "rescale": "rescale" if numbers.plain else "rescale_any",
-            "struct": _struct_name(numbers),
+            "struct": constants.struct,
         }
     elif isinstance(layer.op, Add):
         add = parameters(layer.graph, layer.op)
@@ -166,28 +179,40 @@ def _body_values(layer: Layer, kernel: Kernel, numbers: Constants | None) -> dic
     return {**common, **kernel.context(layer)}
 
 
-def _struct_name(numbers: Constants) -> str:
-    return f"filters_{len(numbers.bias)}_of_{len(numbers.weights)}"
+def _routines(
+    generated: Sequence[GeneratedLayer], target: Target, environment: jinja2.Environment
+) -> list[dict[str, str]]:
+    """Every routine once: its prototype, its assembly and its twin in C."""
+    found: dict[str, Routine] = {}
+    for layer in generated:
+        found |= {routine.name: routine for routine in layer.kernel.routines(layer.layer)}
+    result = []
+    for name, routine in sorted(found.items()):
+        values = {**dict(routine.values), "name": name, "core": target.core}
+        twin = environment.get_template(f"assembly/{routine.template}.c.j2")
+        result.append(
+            {
+                "signature": str(getattr(twin.make_module(values), "signature")).strip(),  # noqa: B009
+                "twin": twin.render(values).strip("\n") + "\n",
+                "assembly": environment.get_template(f"assembly/{routine.template}.S.j2").render(values).strip("\n"),
+            }
+        )
+    return result
 
 
 def _struct_values(generated: GeneratedLayer) -> dict[str, object]:
     assert generated.constants is not None
-    numbers = generated.constants
-    return {"name": _struct_name(numbers), "filters": len(numbers.bias), "weights": len(numbers.weights)}
+    return {"name": generated.constants.struct, "fields": generated.constants.fields}
 
 
 def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
     assert generated.constants is not None
-    numbers = generated.constants
     return {
         "name": generated.constants_name,
-        "struct": _struct_name(numbers),
+        "struct": generated.constants.struct,
         "comment": f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
         f"{'x'.join(str(size) for size in generated.layer.weights.shape)}",
-        "bias": _rows(numbers.bias),
-        "multiplier": _rows(numbers.multiplier),
-        "shift": _rows(numbers.shift),
-        "weights": _rows(numbers.weights),
+        "fields": [_rows(field) for field in generated.constants.fields],
     }
 
 
@@ -198,16 +223,16 @@ def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
             "name": generated.operand_name(operand.name),
             "bytes": align(operand.nbytes),
             "comment": f"{operand.name}: {_dimensions(operand.shape)}",
-            "rows": _rows(graph.constants[operand.name].ravel()),
+            "rows": _rows(Field("int8_t", "values", graph.constants[operand.name].ravel())),
         }
         for operand in generated.layer.constant_operands
     ]
 
 
-def _rows(values: NDArray[np.int32] | NDArray[np.int8]) -> str:
+def _rows(field: Field) -> str:
     """Numbers in lines of at most about 100 characters."""
-    per_line = 20 if values.dtype == np.int8 else 8
-    numbers = [str(value) for value in values.tolist()]
+    per_line = 20 if field.ctype == "int8_t" else 8
+    numbers = [str(value) if value > -(2**31) else "INT32_MIN" for value in field.values.tolist()]
     lines = (", ".join(numbers[start : start + per_line]) for start in range(0, len(numbers), per_line))
     return "\n".join(f"        {line}," for line in lines)
 
@@ -228,13 +253,18 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer = generated.layer
     names = op_inputs(layer.op)
-    arguments = [
-        f"arena + {plan.activations[name].offset}" if name in plan.activations else generated.operand_name(name)
-        for name in (*names, layer.op.output)
-    ]
+    chain = plan.chain_of(layer.index)
+    if chain is None:
+        arguments = [
+            f"arena + {plan.activations[name].offset}" if name in plan.activations else generated.operand_name(name)
+            for name in names
+        ]
+        arguments.append(f"arena + {plan.written(layer.op.output).offset}")
+    else:
+        arguments = [*(f"input{number}" for number in range(len(names))), "to"]
     lines = [
         *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names) if name in plan.activations),
-        f"-> {layer.op.output}: {_where(layer.graph, plan, layer.op.output)}"
+        f"-> {layer.op.output}: {_dimensions(layer.output.shape)} at {_span(plan.written(layer.op.output))}"
         + (f", over {plan.inplace[layer.op.output]}" if layer.op.output in plan.inplace else ""),
     ]
     scratch = plan.scratch.get(layer.index)
@@ -243,15 +273,57 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         lines.append(f"scratch: {_span(scratch)}")
     if generated.constants is not None:
         arguments.append(f"&{generated.constants_name}")
-    if generated.kernel.streams:
-        top, bottom = getattr(layer.op, "padding", (0, 0))[:2]
-        arguments += [str(layer.output.shape[1]), str(top), str(bottom)]
+    if chain is not None:
+        arguments += ["count", "top", "bottom"]
+    elif generated.kernel.streams:
+        window = layer.vertical
+        arguments += map(str, (window.rows, *window.outside(0, window.rows, layer.input_rows)))
     return {
         "name": generated.name,
         "body": generated.body.name,
         "arguments": ", ".join(arguments),
+        "call": chain and ChainCode(layer.graph, plan, chain).call(layer.index),
         "comment": "\n   ".join(lines),
     }
+
+
+def _chain_values(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[dict[str, object]]:
+    result: list[dict[str, object]] = []
+    for chain in plan.chains:
+        code = ChainCode(graph, plan, chain)
+        order = code.order
+        pairs = [f"{{{call.stage}, {call.rows}}}," for call in order.calls]
+        lines = (" ".join(pairs[start : start + 14]) for start in range(0, len(pairs), 14))
+        result.append(
+            {
+                "name": _chain_name(chain),
+                "rows": chain.rows,
+                "order": order,
+                "text": "\n".join(f"        {line}" for line in lines),
+                "tensors": code.tensors(),
+                "layers": [names[index] for index in chain.steps],
+            }
+        )
+    return result
+
+
+def _chain_name(chain: ChainPlan) -> str:
+    return f"layers_{chain.steps.start:02d}_to_{chain.steps[-1]:02d}"
+
+
+def _steps(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[str]:
+    """The calls of model_run, by the names of the layers' functions."""
+    steps = []
+    for index, op in enumerate(graph.ops):
+        chain = plan.chain_of(index)
+        if chain is not None and index == chain.steps.start:
+            steps.append(f"{_chain_name(chain)}(arena)")
+        elif chain is None and index in names:
+            steps.append(f"{names[index]}(arena)")
+        if op.output in plan.moves:
+            before, after = plan.moves[op.output], plan.activations[op.output]
+            steps.append(f"move(arena + {after.offset}, arena + {before.offset}, {after.nbytes})")
+    return steps
 
 
 def _where(graph: Graph, plan: Plan, name: str) -> str:
@@ -262,10 +334,11 @@ def _span(place: Placement) -> str:
     return f"{place.offset} ... {place.offset + place.nbytes - 1}"
 
 
-def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint) -> Mapping[str, object]:
+def _plan_document(
+    graph: Graph, generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint
+) -> Mapping[str, object]:
     """The memory plan for the report."""
-    graph = generated[0].layer.graph
-    names = {layer.layer.index: layer.name for layer in generated}
+    names = {each.layer.index: each.name for each in generated}
     return {
         "arena": plan.arena,
         "lower_bound": plan.lower_bound,
@@ -279,7 +352,7 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
                 "first": place.first,
                 "last": place.last,
             }
-            for name, place in plan.activations.items()
+            for name, place in (*plan.activations.items(), *plan.moves.items())
         ]
         + [
             {
@@ -305,12 +378,16 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
 def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer, kernel = generated.layer, generated.kernel
     weights = layer.weights.shape if isinstance(layer.op, Weighted) else ()
-    live = {name: place for name, place in plan.activations.items() if place.first <= layer.index <= place.last}
-    places = [*live.values(), *(place for index, place in plan.scratch.items() if index == layer.index)]
+    live = [
+        (name, place)
+        for name, place in (*plan.activations.items(), *plan.moves.items())
+        if place.first <= layer.index <= place.last
+    ]
+    places = [*(place for _, place in live), *(place for index, place in plan.scratch.items() if index == layer.index)]
     return {
         "index": layer.index,
         "name": generated.name,
-        "kind": kernel.kind,
+        "kind": kernel.family or kernel.kind,
         "op": type(layer.op).__name__,
         "output": layer.op.output,
         "macs": layer.macs,
@@ -319,7 +396,7 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "shape_out": list(layer.output.shape),
         "kernel": list(layer.kernel_size) if len(weights) == 4 else None,
         "stride": list(getattr(layer.op, "stride", ())) or None,
-        "live": list(live),
+        "live": [name for name, _ in live],
         "live_bytes": occupied(places),
     }
 

@@ -1,23 +1,24 @@
-"""The constants of a layer as the C reads them: offsets folded into the bias, weights arranged and packed."""
+"""The constants of a layer: what its channels compute with, and how a kernel lays that out in Flash."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.errors import BuildError
+from mcubuild.ir.arithmetic import requantize
 from mcubuild.ir.graph import DepthwiseConv2D, TransposeConv2D
 from mcubuild.ir.parameters import parameters
 
 
 @dataclass(frozen=True)
-class Constants:
-    """What a ``struct filters_...`` of the generated C holds; one element an output channel, but for ``weights``."""
+class Channels:
+    """What the output channels compute with; one element a channel."""
 
     bias: NDArray[np.int32]
-    """Bias minus input zero point times the sum of the channel's weights: the C multiplies activations as they are.
+    """Bias minus input zero point times the sum of the channel's weights: activations are multiplied as they are.
 
     Of a transposed convolution it is the bias alone.
     """
@@ -25,49 +26,87 @@ class Constants:
     shift: NDArray[np.int8]
     """Bits to shift right after the multiplication."""
     weights: NDArray[np.int8]
-    """As the kernel arranged them."""
-    plain: bool
-    """Whether every shift goes right and twice every possible sum fits int32: the short form of rescaling is exact."""
+    """One element an int8, in the graph's shape and order."""
+    reach: NDArray[np.int64]
+    """The largest magnitude that a sum can have, also on the way: of all inputs."""
+    zero_point: int
+    """Of the output."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether every shift goes right and twice every sum fits int32: the short form of rescaling is exact."""
+        return bool(self.shift.min() >= 1 and self.reach.max() < 2**30)
 
 
-def constants(layer: Layer, kernel: Kernel) -> Constants:
-    """The constants of a layer with weights.
+@dataclass(frozen=True)
+class Field:
+    """An array in a struct of constants."""
+
+    ctype: Literal["int8_t", "int32_t"]
+    name: str
+    values: NDArray[np.int8] | NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Constants:
+    """A C struct with the constants of a layer; structs of equal names have equal fields."""
+
+    struct: str
+    fields: tuple[Field, ...]
+
+
+def channels(layer: Layer) -> Channels:
+    """What the channels of a layer with weights compute with.
+
+    A channel that gives one value for every input has no weights here, and a bias that gives this value.
 
     Raises:
         BuildError: weights do not fit their bits, or a sum could leave int32.
     """
     op = layer.weighted
     derived = parameters(layer.graph, op)
-    weights = layer.graph.constants[op.weights].astype(np.int64)
+    values = layer.graph.constants[op.weights]
+    weights = values.astype(np.int64)
+    where = f"layer {layer.index} ({type(op).__name__})"
     largest = 2 ** (layer.weights.bits - 1) - 1
     if np.abs(weights).max(initial=0) > largest:
         raise BuildError(
-            f"layer {layer.index} ({kernel.kind}): {op.weights!r} holds {int(np.abs(weights).max())}; weights of "
+            f"{where}: {op.weights!r} holds {int(np.abs(weights).max())}; weights of "
             f"{layer.weights.bits} bits lie in -{largest} ... {largest}; quantise them symmetrically."
         )
     filters = (
         weights.reshape(-1, layer.filters).T if isinstance(op, DepthwiseConv2D) else weights.reshape(len(weights), -1)
     )
     bias = layer.graph.constants[op.bias].astype(np.int64)
-    low, high = -128, 127
+    inputs = (-128, 127)
     if isinstance(op, TransposeConv2D):  # not every output takes part in every product
-        low, high = low + derived.input_offset, high + derived.input_offset
+        inputs = (-128 + derived.input_offset, 127 + derived.input_offset)
     else:
         bias += derived.input_offset * filters.sum(axis=1)
     # Every sum on the way lies between these two: each term can only lower the one and raise the other.
-    lowest = bias + np.minimum(low * filters, high * filters).sum(axis=1)
-    highest = bias + np.maximum(low * filters, high * filters).sum(axis=1)
+    lowest = bias + np.minimum(inputs[0] * filters, inputs[1] * filters).sum(axis=1)
+    highest = bias + np.maximum(inputs[0] * filters, inputs[1] * filters).sum(axis=1)
     if lowest.min() < -(2**31) or highest.max() >= 2**31:
         raise BuildError(
-            f"layer {layer.index} ({kernel.kind}): sums reach {int(lowest.min())} ... {int(highest.max())}, which does "
+            f"{where}: sums reach {int(lowest.min())} ... {int(highest.max())}, which does "
             f"not fit 32 bits; check the scales of {op.weights!r} and {op.bias!r}."
         )
-    # A channel with factor 0 gives 0 for every shift.
-    shift = np.array([-factor.shift if factor.multiplier else 1 for factor in derived.factors], np.int8)
-    return Constants(
+    multiplier = np.array([factor.multiplier for factor in derived.factors], np.int64)
+    shift = np.array([-factor.shift for factor in derived.factors], np.int64)
+    ends = np.stack([requantize(sums, multiplier, -shift) + derived.output_offset for sums in (lowest, highest)])
+    low, high = np.clip(ends, *derived.clamp)
+    # Training leaves dead channels, whose factors and biases are often extreme: those that give one value for every
+    # input get it from small numbers, so that they do not keep fast kernels from the whole layer.
+    same = (low == high) & (shift >= 0)
+    channel_axis = -1 if isinstance(op, DepthwiseConv2D) else 0
+    values = np.moveaxis(np.where(same, 0, np.moveaxis(values, channel_axis, -1)), -1, channel_axis)
+    bias = np.where(same, (low - derived.output_offset) * 4, bias)
+    multiplier, shift = np.where(same, 2**30, multiplier), np.where(same, 1, shift)
+    return Channels(
         bias=bias.astype(np.int32),
-        multiplier=np.array([factor.multiplier for factor in derived.factors], np.int32),
-        shift=shift,
-        weights=kernel.arrange(layer, weights.astype(np.int8)),
-        plain=bool(shift.min() >= 1 and lowest.min() >= -(2**30) and highest.max() < 2**30),
+        multiplier=multiplier.astype(np.int32),
+        shift=shift.astype(np.int8),
+        weights=values.astype(np.int8),
+        reach=np.where(same, np.abs(bias), np.maximum(-lowest, highest)),
+        zero_point=derived.output_offset,
     )

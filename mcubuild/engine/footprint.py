@@ -1,15 +1,19 @@
 """What a network will need on the board, before any code is compiled: RAM, Flash, cycles.
 
 Networks are estimated piece by piece (a piece begins and ends where one tensor is alive, as a block of a mobile network
-does), so that a search that builds networks of recurring blocks estimates each block once.
+does), so that a search that builds networks of recurring blocks works out each block once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.layer import ALIGNMENT, layers
+from mcubuild.engine.pieces import Piece, pieces
+from mcubuild.engine.routine import Routine
+from mcubuild.engine.segments import Segment, can_fit, choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 
@@ -17,22 +21,35 @@ STATIC_BYTES = 32
 """RAM of the firmware around the network (its variables, rounded up to the arena's alignment)."""
 FIRMWARE_BYTES = 1536
 """Upper estimate of the code around the network: vectors, start-up, main, memcpy and memset."""
+_CHAIN_BYTES, _STAGE_BYTES = 700, 200
+"""Upper estimates of the code that drives a chain, and of what each of its layers adds to find its rows."""
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Estimates of a piece of a network."""
+class Stretch:
+    """Estimates of a part of a network that begins and ends with a single tensor, such as a block."""
 
-    arena: int
-    """Bytes of activations and scratch at the worst moment."""
+    pieces: tuple[Piece, ...]
+    """For the memory plan, and the cycles that depend on it."""
     weights: int
     """Bytes of constants in Flash, exact."""
     code: int
     """Bytes of compiled layers, an upper estimate."""
-    cycles: int
-    """Core cycles with memory that never waits."""
+    routines: frozenset[Routine]
+    """Inner loops in assembly, which stretches share."""
     macs: int
     """Multiply-accumulates."""
+
+    @cached_property
+    def height(self) -> int:
+        """Bytes of the arena if all tensors exist in full."""
+        return max(piece.height for piece in self.pieces)
+
+    @cached_property
+    def most_chain_code(self) -> int:
+        """Bytes of code that streaming adds at most."""
+        flows = [piece.flow for piece in self.pieces if piece.flow]
+        return sum(_CHAIN_BYTES + max(_flow_code(flow, step) for step in STEPS) for flow in flows)
 
 
 @dataclass(frozen=True)
@@ -55,33 +72,41 @@ class Footprint:
     """Multiply-accumulates of one inference."""
 
 
-def estimate_segment(graph: Graph, target: Target) -> Segment:
-    """Estimate a piece of a network that begins and ends with a single tensor.
+def arena_within(sram: int, stack: int) -> int:
+    """Bytes that the arena may take if the firmware, with ``stack`` bytes of stack, is to fit ``sram`` bytes of RAM."""
+    return max(0, sram - STATIC_BYTES - stack) // ALIGNMENT * ALIGNMENT
+
+
+def estimate_stretch(graph: Graph, target: Target) -> Stretch:
+    """Estimate a part of a network.
 
     Raises:
         BuildError: no kernel serves one of its layers.
     """
-    arena = plan(graph, target).arena
-    weights = code = cycles = macs = 0
+    weights = code = macs = 0
+    routines: set[Routine] = set()
     for layer in layers(graph):
         kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
-        cycles += kernel.cycles(layer, target.core)
+        routines.update(kernel.routines(layer))
         macs += layer.macs
-    return Segment(arena, weights, code, cycles, macs)
+    return Stretch(tuple(pieces(graph, target)), weights, code, frozenset(routines), macs)
 
 
-def combine(segments: Sequence[Segment], stack: int) -> Footprint:
-    """The firmware of a network that is these pieces in a row.
+def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footprint:
+    """The firmware of a network that is these stretches in a row.
 
     Args:
-        segments: the pieces.
+        stretches: the parts of the network.
+        target: what they were estimated for.
         stack: bytes that the linker reserves for the stack.
     """
-    arena = max(segment.arena for segment in segments)
-    weights = sum(segment.weights for segment in segments)
-    code = sum(segment.code for segment in segments) + FIRMWARE_BYTES
+    cut = [piece for stretch in stretches for piece in stretch.pieces]
+    segments = choose_segments(cut, target.arena)
+    arena = max(segment.height for segment in segments)
+    weights = sum(stretch.weights for stretch in stretches)
+    code = _code_on_whole_tensors(stretches) + sum(_chain_code(cut, s) for s in segments)
     return Footprint(
         sram=arena + STATIC_BYTES + stack,
         arena=arena,
@@ -89,10 +114,45 @@ def combine(segments: Sequence[Segment], stack: int) -> Footprint:
         weights=weights,
         code=code,
         cycles=sum(segment.cycles for segment in segments),
-        macs=sum(segment.macs for segment in segments),
+        macs=sum(stretch.macs for stretch in stretches),
     )
+
+
+def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
+    """Whether the arena of what ``combine`` makes of these stretches keeps to the target's, and the Flash to ``flash``.
+
+    That is all that most questions of a search are about, and it takes a small part of the time.
+    """
+    if target.arena is None or max(stretch.height for stretch in stretches) <= target.arena:
+        arena = True
+    else:
+        arena = can_fit([piece for stretch in stretches for piece in stretch.pieces], target.arena)
+    if not arena:
+        return False
+    on_whole_tensors = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
+    if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
+        return True
+    return on_whole_tensors <= flash and combine(stretches, target, 0).flash <= flash
+
+
+def _code_on_whole_tensors(stretches: Sequence[Stretch]) -> int:
+    """Bytes of code if nothing streams."""
+    routines = frozenset[Routine]().union(*(stretch.routines for stretch in stretches))
+    return sum(s.code for s in stretches) + sum(routine.code_bytes for routine in routines) + FIRMWARE_BYTES
+
+
+def _chain_code(cut: Sequence[Piece], segment: Segment) -> int:
+    """Bytes of what drives a chain: the moves, each layer's rows, and the order of calls, of which much repeats."""
+    if not segment.step:
+        return 0
+    flows = [piece.flow for piece in cut[segment.start : segment.stop] if piece.flow]
+    return _CHAIN_BYTES + sum(_flow_code(flow, segment.step) for flow in flows)
+
+
+def _flow_code(flow: Flow, step: int) -> int:
+    return _STAGE_BYTES * len(flow.stages) + 2 * flow.needs(step).calls
 
 
 def estimate(graph: Graph, target: Target, stack: int) -> Footprint:
     """The firmware of ``graph``, which may be a skeleton."""
-    return combine([estimate_segment(graph, target)], stack)
+    return combine([estimate_stretch(graph, target)], target, stack)

@@ -1,9 +1,22 @@
 """An operator together with its tensors: what kernels look at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from mcubuild.ir.graph import Graph, Op, Pair, Shape, Tensor, Weighted, macs, op_inputs
+from mcubuild.ir.graph import (
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Op,
+    Pair,
+    Shape,
+    Tensor,
+    Weighted,
+    macs,
+    op_inputs,
+)
 
 ALIGNMENT = 4
 """Activations, scratch and structs of constants begin at multiples of this many bytes, so that words can be read."""
@@ -12,6 +25,29 @@ ALIGNMENT = 4
 def align(size: int) -> int:
     """``size`` rounded up to a multiple of ALIGNMENT."""
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How an operator's output rows read its input rows: windows of ``size`` rows, ``stride`` apart.
+
+    The first window begins ``padding`` rows above the input.
+    """
+
+    rows: int
+    """Output rows."""
+    size: int = 1
+    stride: int = 1
+    padding: int = 0
+
+    def span(self, rows: int) -> int:
+        """Input rows, padding included, that the windows of ``rows`` neighbouring output rows cover."""
+        return (rows - 1) * self.stride + self.size
+
+    def outside(self, first: int, rows: int, height: int) -> Pair:
+        """Padding rows above and below an input of ``height`` rows that output rows from ``first`` on need."""
+        begin = first * self.stride - self.padding
+        return max(-begin, 0), max(begin + self.span(rows) - height, 0)
 
 
 @dataclass(frozen=True)
@@ -67,6 +103,35 @@ class Layer:
     def filters(self) -> int:
         """Output channels of an operator with weights."""
         return self.graph.tensor(self.weighted.bias).elements
+
+    @cached_property
+    def vertical(self) -> Rows:
+        """How output rows depend on input rows; tensors of rank 2 are one row, which needs all rows of the input."""
+        op, shape = self.op, self.output.shape
+        if isinstance(op, AveragePool2D):
+            return Rows(shape[1], op.window[0], op.stride[0])
+        if isinstance(op, FullyConnected):
+            return Rows(1, size=self.input_rows)
+        if isinstance(op, Weighted):
+            return Rows(shape[1], self.kernel_size[0], op.stride[0], op.padding[0])
+        return Rows(shape[1] if len(shape) == 4 else 1)
+
+    def part(self, rows: int) -> "Layer":
+        """A layer that costs what a call of this one costs that writes ``rows`` rows away from top and bottom."""
+        if rows >= self.vertical.rows:
+            return self
+        op, span, tensors = self.op, self.vertical.span(rows), dict(self.graph.tensors)
+        for name in op_inputs(op):
+            tensors[name] = replace(tensors[name], shape=(1, span, *tensors[name].shape[2:]))
+        tensors[op.output] = replace(self.output, shape=(1, rows, *self.output.shape[2:]))
+        if isinstance(op, Conv2D | DepthwiseConv2D):
+            op = replace(op, padding=(0, 0, *op.padding[2:]))
+        return Layer(Graph("part", tensors, (op,), tuple(dict.fromkeys(op_inputs(op))), (op.output,)), 0)
+
+    @property
+    def input_rows(self) -> int:
+        """Rows of the input; tensors of rank 2 are one row."""
+        return self.input.shape[1] if len(self.input.shape) == 4 else 1
 
     @property
     def kernel_size(self) -> Pair:

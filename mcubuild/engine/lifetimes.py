@@ -20,8 +20,13 @@ class Lifetime:
     name: str
     first: int
     last: int
-    size: int
-    """Bytes, rounded up to the alignment."""
+    nbytes: int
+    """Bytes in use."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, rounded up to the alignment."""
+        return align(self.nbytes)
 
 
 def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
@@ -32,13 +37,13 @@ def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
     for index, op in enumerate(graph.ops):
         last.update(dict.fromkeys(op_inputs(op), index))
     last.update(dict.fromkeys(graph.outputs, end))
-    return {name: Lifetime(name, first[name], last[name], align(graph.tensor(name).nbytes)) for name in first}
+    return {name: Lifetime(name, first[name], last[name], graph.tensor(name).nbytes) for name in first}
 
 
 def scratch_lifetimes(layers: list[Layer], target: Target) -> dict[int, Lifetime]:
     """Lifetime of the working memory of the layers that need some, by layer index."""
     sizes = {layer.index: choose(layer, target).scratch_bytes(layer) for layer in layers}
-    return {index: Lifetime(f"scratch of layer {index}", index, index, align(n)) for index, n in sizes.items() if n}
+    return {index: Lifetime(f"scratch of layer {index}", index, index, n) for index, n in sizes.items() if n}
 
 
 def overwritable(layer: Layer, lifetimes: dict[str, Lifetime], target: Target) -> tuple[str, ...]:

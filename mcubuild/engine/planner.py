@@ -1,33 +1,23 @@
-"""The memory plan: an offset in one arena for every activation and every kernel's scratch.
+"""The memory plan: an offset in one arena for every activation, row buffer and kernel's scratch.
 
-The network is cut where a single tensor is alive. Each piece between two cuts is solved by itself, with the tensor it
-begins with at the bottom of the arena and the one it ends with at the bottom or flush with the top; pieces are then
-joined by turning every other one upside down as needed. The arena is that of the largest piece: a network costs no more
-than its worst block, and blocks can be planned (and cached) one by one.
+The network is cut where a single tensor is alive; the stretches between cuts run on whole tensors or stream in chains
+(``segments``). Whole stretches are joined by turning every other one upside down as needed. Where the next segment
+wants a tensor elsewhere in the arena, it is moved: a byte costs about a cycle, a hundredth of what computing it took.
+The arena is that of the most demanding segment: a network costs no more than its worst stretch, and stretches can be
+planned (and cached) one by one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from mcubuild.engine.layer import layers
-from mcubuild.engine.lifetimes import (
-    Lifetime,
-    activation_lifetimes,
-    cuts,
-    lower_bound,
-    overwritable,
-    scratch_lifetimes,
-    sharings,
-)
-from mcubuild.engine.placement import Block, Part, pack
+from mcubuild.engine.chain import Chain
+from mcubuild.engine.kernels import choose
+from mcubuild.engine.layer import align, layers
+from mcubuild.engine.lifetimes import Lifetime, activation_lifetimes, scratch_lifetimes
+from mcubuild.engine.pieces import Piece, pieces
+from mcubuild.engine.segments import Segment, choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
-
-SEARCH_STEPS = 20_000
-"""Steps that the search for one piece may take; pieces of up to about ten buffers are solved in far fewer."""
-_STEPS_EACH = 2_500
-"""Of these, at most for one way of sharing bytes, so that others get their turn in large pieces."""
 
 
 @dataclass(frozen=True)
@@ -45,150 +35,152 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class ChainPlan:
+    """Layers that stream."""
+
+    steps: range
+    """The layers."""
+    rows: int
+    """Rows that a call writes at most."""
+    first: str
+    """The tensor that it begins with, whole."""
+    last: str
+    """The tensor that it ends with, whole."""
+    shared: Mapping[str, str]
+    """Tensors whose rows lie in another one's row buffer."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A memory plan."""
 
     arena: int
     """Bytes of the arena, a multiple of ``layer.ALIGNMENT``."""
     activations: Mapping[str, Placement]
-    """By tensor name, inputs first, then in the order in which they are written."""
+    """By tensor name, inputs first, then in the order in which they are written; of tensors that never exist in full,
+    the row buffer."""
     scratch: Mapping[int, Placement]
     """By layer index, for layers whose kernel needs working memory."""
     inplace: Mapping[str, str]
     """Outputs that are written over an input: output -> input."""
     lower_bound: int
-    """Bytes alive at the worst moment: no plan takes less, so the plan is optimal where ``arena`` equals it."""
+    """Bytes alive at the worst moment: no plan of these segments takes less."""
+    chains: tuple[ChainPlan, ...] = ()
+    """What streams, in the order in which it runs."""
+    moves: Mapping[str, Placement] = field(default_factory=dict)
+    """Activations that are moved as soon as they are complete: where they were written."""
+
+    def chain_of(self, layer: int) -> ChainPlan | None:
+        """The chain that a layer belongs to."""
+        return next((chain for chain in self.chains if layer in chain.steps), None)
+
+    def written(self, name: str) -> Placement:
+        """Where an activation is written."""
+        return self.moves.get(name, self.activations[name])
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A solved stretch of the network, its first tensor at the bottom."""
-
-    height: int
-    offsets: dict[str, int]
-    """Of activations and scratch."""
-    sizes: dict[str, int]
-    raised: frozenset[str]
-    """Tensors of the block that touches the ceiling and follows it up in a higher arena."""
-    inplace: dict[str, str]
-    crosses: bool
-    """Whether the last tensor lies at the top."""
-    bound: int
-    nodes: int
-    """Steps of the search."""
-
-
-def plan(graph: Graph, target: Target) -> Plan:
+def plan(graph: Graph, target: Target, segments: Sequence[Segment] | None = None) -> Plan:
     """Plan the memory of a network or of a part of one; constants and quantisation are not needed.
 
-    The plan is optimal among those that hold the tensors at the cuts at either end of the arena, as long as no piece
-    exhausts SEARCH_STEPS.
+    Args:
+        graph: the network.
+        target: what it is for.
+        segments: how its pieces are to run; None: chosen for the target.
 
     Raises:
         BuildError: a layer has no kernel.
     """
-    every_layer = layers(graph)
-    lifetimes = activation_lifetimes(graph)
-    scratch = scratch_lifetimes(every_layer, target)
-    options = {layer.output.name: names for layer in every_layer if (names := overwritable(layer, lifetimes, target))}
-    positions = cuts(graph, lifetimes)
-    pieces = [_solve(graph, range(start, stop), lifetimes, scratch, options) for start, stop in pairwise(positions)]
-    arena = max(piece.height for piece in pieces)
-    offsets: dict[str, int] = {}
-    turned = False
-    for piece in pieces:
-        for name, low in piece.offsets.items():
-            offset = low + arena - piece.height if name in piece.raised else low
-            offsets[name] = arena - offset - piece.sizes[name] if turned else offset
-        turned ^= piece.crosses
-
-    def placed(lifetime: Lifetime, nbytes: int) -> Placement:
-        return Placement(offsets[lifetime.name], nbytes, lifetime.first, lifetime.last)
-
-    return Plan(
-        arena=arena,
-        activations={name: placed(life, graph.tensor(name).nbytes) for name, life in lifetimes.items()},
-        scratch={index: placed(life, life.size) for index, life in scratch.items()},
-        inplace={output: name for piece in pieces for output, name in piece.inplace.items()},
-        lower_bound=max(piece.bound for piece in pieces),
-    )
-
-
-def _solve(
-    graph: Graph,
-    steps: range,
-    lifetimes: dict[str, Lifetime],
-    scratch: dict[int, Lifetime],
-    options: dict[str, tuple[str, ...]],
-) -> _Piece:
-    """The lowest packing of the layers in ``steps``."""
-    inside = [
-        lifetime
-        for lifetime in (*lifetimes.values(), *(scratch[step] for step in steps if step in scratch))
-        if lifetime.first < steps.stop and lifetime.last >= steps.start
-    ]
-    writers = {step: graph.ops[step].output for step in steps}
-    here = {output: options[output] for output in writers.values() if output in options}
-    bound = lower_bound(inside, here, writers, steps)
-    entries = [life.name for life in inside if life.first < steps.start or life.name in graph.inputs]
-    exits = [life.name for life in inside if life.last >= steps.stop or life.name in graph.outputs]
-    best: _Piece | None = None
-    nodes = 0
-    for sharing in sharings(here):
-        for crosses in (False, True):
-            piece = _pack(inside, steps, sharing, entries, exits, crosses, bound)
-            if piece is None:
-                continue
-            nodes += piece.nodes
-            if best is None or piece.height < best.height:
-                best = piece
-        if best is not None and (best.height == bound or nodes > SEARCH_STEPS):
-            break
-    assert best is not None, "without sharing, crossing is always possible"
-    return best
-
-
-def _pack(
-    inside: list[Lifetime],
-    steps: range,
-    sharing: dict[str, str],
-    entries: list[str],
-    exits: list[str],
-    crosses: bool,
-    bound: int,
-) -> _Piece | None:
-    """The lowest packing for one way of sharing bytes; None if the ends cannot lie as asked."""
-    root: dict[str, str] = {}
-    blocks: dict[str, list[Part]] = {}
-    for life in inside:
-        root[life.name] = root[sharing[life.name]] if life.name in sharing else life.name
-        part = Part(
-            life.name, max(life.first - steps.start, 0), min(life.last, steps.stop - 1) - steps.start, life.size
-        )
-        blocks.setdefault(root[life.name], []).append(part)
-    index = {name: number for number, name in enumerate(blocks)}
-    packed: list[Block] = [tuple(parts) for parts in blocks.values()]
-    # Several tensors at an end (a network of several inputs or outputs) may lie anywhere.
-    floor = [index[root[entries[0]]]] if len(entries) == 1 else []
-    top: int | None = None
-    if len(exits) == 1:
-        end = index[root[exits[0]]]
-        if not crosses:
-            floor += [end] if end not in floor else []
-        elif end in floor or any(part.size > packed[end][-1].size for part in packed[end]):
-            return None
+    cut = pieces(graph, target)
+    chosen = choose_segments(cut, target.arena) if segments is None else segments
+    layout = _Layout(graph, target, max(segment.height for segment in chosen))
+    for segment in chosen:
+        if segment.step:
+            layout.stream(cut[segment.start : segment.stop], segment.step)
         else:
-            top = end
-    packing = pack(packed, floor, top, bound, _STEPS_EACH)
-    if packing is None:
-        return None
-    return _Piece(
-        height=packing.height,
-        offsets={life.name: packing.offsets[index[root[life.name]]] for life in inside},
-        sizes={life.name: life.size for life in inside},
-        raised=frozenset() if top is None else frozenset(part.name for part in packed[top]),
-        inplace=sharing,
-        crosses=top is not None,
-        bound=bound,
-        nodes=packing.nodes,
-    )
+            layout.run_whole(cut[segment.start])
+    return layout.plan(max(segment.height if segment.step else cut[segment.start].packing.bound for segment in chosen))
+
+
+class _Layout:
+    """Places segment by segment; between two of them the tensor that lives on is all that counts."""
+
+    def __init__(self, graph: Graph, target: Target, arena: int) -> None:
+        self._layers, self._arena = layers(graph), arena
+        self._lifetimes = activation_lifetimes(graph)
+        self._scratch_lifetimes = scratch_lifetimes(self._layers, target)
+        self._target = target
+        self._activations: dict[str, Placement] = {}
+        self._scratch: dict[int, Placement] = {}
+        self._inplace: dict[str, str] = {}
+        self._chains: list[ChainPlan] = []
+        self._moves: dict[str, Placement] = {}
+
+    def plan(self, lower_bound: int) -> Plan:
+        """All that was placed."""
+        return Plan(
+            arena=self._arena,
+            activations={name: self._activations[name] for name in self._lifetimes},
+            scratch=dict(sorted(self._scratch.items())),
+            inplace=self._inplace,
+            lower_bound=lower_bound,
+            chains=tuple(self._chains),
+            moves=self._moves,
+        )
+
+    def run_whole(self, piece: Piece) -> None:
+        """One layer after the other; upside down if what it begins with lies at the top."""
+        packing = piece.packing
+        turned = False
+        for name in packing.offsets.keys() & self._activations.keys():
+            place = self._activations[name]
+            turned = place.offset != 0 and place.offset + align(place.nbytes) == self._arena
+            if not turned:
+                self._move(name, 0)
+        by_name = {self._scratch_lifetimes[step].name: step for step in piece.steps if step in self._scratch_lifetimes}
+        for name, low in packing.offsets.items():
+            offset = low + self._arena - packing.height if name in packing.raised else low
+            offset = self._arena - offset - packing.sizes[name] if turned else offset
+            if name in by_name:
+                life = self._scratch_lifetimes[by_name[name]]
+                self._scratch[by_name[name]] = Placement(offset, life.nbytes, life.first, life.last)
+            elif name not in self._activations:
+                self._put(self._lifetimes[name], offset)
+        self._inplace |= packing.inplace
+
+    def stream(self, stretch: Sequence[Piece], step: int) -> None:
+        """A chain: its buffers at the bottom, its last tensor on them, its first tensor at the top."""
+        chain = Chain((step,), [piece.flow for piece in stretch if piece.flow is not None])
+        steps = range(stretch[0].steps.start, stretch[-1].steps.stop)
+        first, last = chain.flows[0].entry, chain.flows[-1].exit
+        top = self._arena - align(first.nbytes)
+        if first.name in self._activations:
+            self._move(first.name, top)
+        else:
+            self._put(self._lifetimes[first.name], top)
+        self._activations[first.name] = replace(self._activations[first.name], last=steps[-1])
+        apart = chain.working(step) + align(last.nbytes) <= top
+        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working(step))
+        offset = align(last.nbytes) if apart else 0
+        for buffer, size in chain.buffers(step).items():
+            self._activations[chain.name(buffer)] = Placement(offset, size, steps[0], steps[-1])
+            offset += size
+        shared = {chain.name(tensor): chain.name(source) for tensor, source in chain.shared()}
+        for name, source in shared.items():
+            self._activations[name] = self._activations[source]
+        for layer in self._layers[steps[0] : steps.stop]:
+            nbytes = choose(layer, self._target).scratch_bytes(layer, min(step, layer.vertical.rows))
+            if nbytes:
+                self._scratch[layer.index] = Placement(offset, nbytes, layer.index, layer.index)
+        self._chains.append(ChainPlan(steps, step, first.name, last.name, shared))
+
+    def _put(self, life: Lifetime, offset: int) -> None:
+        self._activations[life.name] = Placement(offset, life.nbytes, life.first, life.last)
+
+    def _move(self, name: str, offset: int) -> None:
+        """Have an activation that is complete lie at ``offset`` from now on."""
+        place = self._activations[name]
+        if place.offset == offset:
+            return
+        begin = self._lifetimes[name].first + 1
+        self._moves[name] = replace(place, last=begin - 1)
+        self._activations[name] = Placement(offset, place.nbytes, begin, place.last)

@@ -14,8 +14,13 @@ class Target:
     dsp: bool
     """Whether the core has the DSP extension (SMLAD, SXTB16, ...)."""
     settings: EngineSettings
+    arena: int | None = None
+    """Bytes that the arena should not exceed: the fastest plan within them is taken, or the smallest one. None: any."""
+
+    fpu: bool = True
+    """Whether there are floating-point registers; they hold integers, too."""
 
     @classmethod
-    def of(cls, board: Board, settings: EngineSettings) -> "Target":
-        """The target that ``board`` is."""
-        return cls(board.core, board.dsp, settings)
+    def of(cls, board: Board, settings: EngineSettings, arena: int | None = None) -> "Target":
+        """The target that ``board`` is, with ``arena`` bytes for the arena if the settings ask for the fastest plan."""
+        return cls(board.core, board.dsp, settings, 0 if settings.plan == "smallest" else arena, board.fpu != "none")

@@ -44,6 +44,15 @@ class Bottleneck:
 
 
 @dataclass(frozen=True)
+class Mix:
+    """1x1 convolution (ReLU6) before the head: (side, side, inputs) -> (side, side, outputs); baselines have it."""
+
+    side: int
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
 class Head:
     """Global average pool and classifier: (side, side, inputs) -> (classes,)."""
 
@@ -52,7 +61,7 @@ class Head:
     classes: int
 
 
-Block: TypeAlias = Stem | Bottleneck | Head
+Block: TypeAlias = Stem | Bottleneck | Mix | Head
 
 
 def blocks(arch: Arch) -> dict[str, Block]:

@@ -65,7 +65,7 @@ def search(
         BuildError: no network of the space fits the budget.
     """
     limits = Limits(budget.sram or board.sram_bytes, budget.flash or board.flash_bytes, budget.latency)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits), limits)
+    candidates = Candidates(space, Footprints(board, engine, stack, bits, limits.sram), limits)
     train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
     total = settings.population * ((settings.generations + 1) * len(METHODS) - 1)
     with bar("search", total) as progress, workers() as executor:

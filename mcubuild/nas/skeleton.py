@@ -17,22 +17,23 @@ from mcubuild.ir.graph import (
     same_padding,
 )
 from mcubuild.nas.arch import Arch
-from mcubuild.nas.blocks import Block, Bottleneck, Stem, blocks
+from mcubuild.nas.blocks import Block, Bottleneck, Mix, Stem, blocks
 
 INPUT = "input"
 
 
 def skeleton(arch: Arch, bits: int) -> Graph:
     """The whole network with weights of ``bits`` bits; input (1, R, R, C) "input", output (1, classes) "classifier"."""
-    return _graph(arch.space.name, blocks(arch), bits)
+    return row_skeleton(arch.space.name, blocks(arch), bits)
 
 
 def block_skeleton(block: Block, bits: int) -> Graph:
     """One block as a network of its own."""
-    return _graph("block", {"block": block}, bits)
+    return row_skeleton("block", {"block": block}, bits)
 
 
-def _graph(name: str, row: dict[str, Block], bits: int) -> Graph:
+def row_skeleton(name: str, row: dict[str, Block], bits: int) -> Graph:
+    """A network of these blocks, by name, each of which fits the one before."""
     first = next(iter(row.values()))
     builder = _Builder((1, first.side, first.side, first.inputs), bits)
     for prefix, block in row.items():
@@ -60,6 +61,8 @@ class _Builder:
             self._conv(f"{name}.project", block.outputs)
             if block.residual:
                 self._emit(Add(entry, self.last, f"{name}.add"), self._shape)
+        elif isinstance(block, Mix):
+            self._conv(name, block.outputs)
         else:
             self._emit(AveragePool2D(self.last, "pool", (block.side, block.side)), (1, 1, 1, block.inputs))
             weights, bias = self._constants("classifier", (block.classes, block.inputs), block.classes)

@@ -99,7 +99,7 @@ def optimise(
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
     spaces = _spaces(index, settings)
-    footprints = Footprints(board, engine, stack, bits)
+    footprints = Footprints(board, engine, stack, bits, sram)
     rows = []
     with bar("space", len(spaces)) as progress:
         for space in spaces:

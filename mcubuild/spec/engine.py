@@ -1,5 +1,7 @@
 """[engine]: what the code generator and the memory planner may do."""
 
+from typing import Literal
+
 from mcubuild.settings import Settings
 
 
@@ -10,3 +12,7 @@ class EngineSettings(Settings):
     """A depthwise convolution writes its output over its input: N + 1 channels instead of 2N (MCUNet, section 3.2)."""
     inplace_add: bool = True
     """An addition writes its output over an operand that nobody else needs."""
+    assembly: bool = True
+    """Inner loops are assembly on cores with the DSP extension; otherwise everything is portable C."""
+    plan: Literal["fastest", "smallest"] = "fastest"
+    """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, however slow."""

@@ -85,7 +85,7 @@ def _find_gcc() -> Toolchain:
 
 
 def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path) -> None:
-    """Compile every .c in ``c_folder``, link them, and write firmware.elf, .bin, .map and sizes.json to ``out``.
+    """Compile every .c and .S in ``c_folder``, link them, and write firmware.elf, .bin, .map and sizes.json to ``out``.
 
     The bytes depend on the C, the board, the settings and the toolchain only, not on where the folders are.
 
@@ -94,7 +94,7 @@ def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path
     """
     toolchain = find(settings.toolchain)
     script = c_folder / "linker.ld"
-    sources = sorted(c_folder.glob("*.c"))
+    sources = sorted([*c_folder.glob("*.c"), *c_folder.glob("*.S")])
     elf = out / "firmware.elf"
     with tempfile.TemporaryDirectory() as scratch, bar("firmware", len(sources) + 1) as progress:
         objects = []

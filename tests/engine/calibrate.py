@@ -35,6 +35,7 @@ from tests.engine.skeletons import Sketch
 from tests.engine.values import with_random_values
 
 NETWORKS = 12
+CONVOLUTION_NETWORKS = 4
 BOARDS = {"cortex-m4": "stm32f412", "cortex-m7": "stm32f746"}
 
 
@@ -70,9 +71,26 @@ def calibration_network(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
-def build(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> None:
+def convolution_network(seed: int) -> Graph:
+    """Convolutions of many shapes in a row."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices: int) -> int:
+        return choices[int(rng.integers(len(choices)))]
+
+    sketch = Sketch((1, pick(16, 20, 27), pick(16, 20, 27), pick(1, 3)))
+    last = "input"
+    for _ in range(5):
+        size = (pick(1, 3, 3, 5, 10), pick(1, 3, 3, 4, 5))
+        last = sketch.conv(last, pick(8, 15, 16, 24, 32, 64), size, pick(1, 1, 1, 2))
+    return with_random_values(sketch.graph(), seed)
+
+
+def build(
+    graph: Graph, board: Board, settings: FirmwareSettings, folder: Path, engine: EngineSettings | None = None
+) -> None:
     """Generate and link the firmware of ``graph``, all in ``folder``."""
-    target = Target.of(board, EngineSettings())
+    target = Target.of(board, engine or EngineSettings())
     generate(graph, plan(graph, target), target, folder, stack=settings.stack)
     firmware.generate(board, settings.stack, folder)
     link(folder, board, settings, folder)
@@ -106,6 +124,7 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
 def main() -> None:
     """Measure, fit, print."""
     graphs = [calibration_network(seed) for seed in range(NETWORKS)]
+    graphs += [convolution_network(seed) for seed in range(CONVOLUTION_NETWORKS)]
     data: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     with bar("calibrate", len(graphs) * len(BOARDS)) as progress:
         for core, name in BOARDS.items():

@@ -10,6 +10,7 @@ from mcubuild.ir.graph import (
     FullyConnected,
     Graph,
     Op,
+    Pair,
     Shape,
     Tensor,
     same_padding,
@@ -24,10 +25,11 @@ class Sketch:
         self.ops: list[Op] = []
         self.bits = bits
 
-    def conv(self, source: str, filters: int, kernel: int = 1, stride: int = 1) -> str:
+    def conv(self, source: str, filters: int, kernel: int | Pair = 1, stride: int = 1) -> str:
         _, height, width, channels = self.tensors[source].shape
-        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
-        weights, bias, output = self._weighted((filters, kernel, kernel, channels), filters)
+        size = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = same_padding((height, width), size, (stride, stride))
+        weights, bias, output = self._weighted((filters, *size, channels), filters)
         return self._emit(
             Conv2D(source, weights, bias, output, (stride, stride), padding),
             (1, -(-height // stride), -(-width // stride), filters),

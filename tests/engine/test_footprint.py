@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from mcubuild.board import Board, Core, read_board
-from mcubuild.engine.footprint import STATIC_BYTES, Segment, combine, estimate, estimate_segment
+from mcubuild.engine.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
@@ -78,7 +78,7 @@ def test_firmware_variables_are_those_of_the_toolchain() -> None:
 def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
     target = Target.of(read_board("stm32f746"), settings)
     whole = Sketch((1, 24, 24, 3))
-    pieces: list[Segment] = []
+    pieces: list[Stretch] = []
     last = "input"
     steps: list[Callable[[Sketch, str], str]] = [
         lambda sketch, source: sketch.conv(source, 16, 3, 2),
@@ -90,10 +90,10 @@ def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
     for step in steps:
         alone = Sketch(whole.tensors[last].shape)
         step(alone, "input")
-        pieces.append(estimate_segment(alone.graph(), target))
+        pieces.append(estimate_stretch(alone.graph(), target))
         last = step(whole, last)
-    assert combine(pieces, 2048) == estimate(whole.graph(), target, 2048)
-    assert plan(whole.graph(), target).arena == max(piece.arena for piece in pieces)
+    assert combine(pieces, target, 2048) == estimate(whole.graph(), target, 2048)
+    assert plan(whole.graph(), target).arena == max(piece.height for stretch in pieces for piece in stretch.pieces)
 
 
 def test_every_core_has_costs_for_everything_that_a_kernel_does() -> None:

@@ -197,7 +197,7 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
 
 
 def test_same_bytes_every_time(tmp_path: Path) -> None:
-    names = ("model.h", "model.c", "weights.h", "weights.c", "plan.json")
+    names = ("model.h", "model.c", "kernels.S", "weights.h", "weights.c", "plan.json")
     contents = []
     for attempt in ("one", "two"):
         folder = tmp_path / attempt
@@ -218,7 +218,7 @@ def test_layers_that_are_alike_share_one_function(tmp_path: Path) -> None:
     write_c(graph.with_values(tensors, graph.constants), tmp_path)
     code = (tmp_path / "model.c").read_text()
     assert len(re.findall(r"^static void pointwise_\w+\(", code, re.MULTILINE)) == 1
-    assert len(re.findall(r"^LAYER static void layer_\d\d_pointwise\(", code, re.MULTILINE)) == 3
+    assert len(re.findall(r"^LAYER static void layer_\d\d_pointwise_dsp\(", code, re.MULTILINE)) == 3
 
 
 def test_header_is_valid_cplusplus(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_weights_beyond_their_bits_are_refused(tmp_path: Path) -> None:
     graph = with_random_values(sketch.graph())
     constants = dict(graph.constants)
     constants["t0.weights"] = np.full((2, 1, 1, 3), 8, np.int8)
-    with pytest.raises(BuildError, match=r"layer 0 \(pointwise\).*'t0.weights'.* 8;.*-7 ... 7"):
+    with pytest.raises(BuildError, match=r"layer 0 \(Conv2D\).*'t0.weights'.* 8;.*-7 ... 7"):
         write_c(graph.with_values(graph.tensors, constants), tmp_path)
 
 

@@ -1,6 +1,7 @@
 """Plans are correct (nothing that lives is overwritten) and optimal (nothing lower exists)."""
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -168,11 +169,15 @@ def exhaustive(
     return search(0, {})
 
 
-def test_in_place_depthwise_needs_one_channel_more() -> None:
+@pytest.mark.parametrize("assembly", [True, False])
+def test_in_place_depthwise_needs_a_few_channels_more(assembly: bool) -> None:
+    """One channel with its border; in assembly, rows of four with two bytes an element."""
     sketch = Sketch((1, 20, 20, 64))
     sketch.depthwise("input")
-    assert plan(sketch.graph(), ON).arena == 20 * 20 * 64 + align(22 * 22)
-    assert plan(sketch.graph(), OFF).arena == 2 * 20 * 20 * 64 + align(22 * 22)
+    more = 4 * 2 * (2 * 11) * 22 if assembly else align(22 * 22)
+    for settings, copies in ((ON.settings, 1), (OFF.settings, 2)):
+        target = replace(ON, settings=settings.model_copy(update={"assembly": assembly}))
+        assert plan(sketch.graph(), target).arena == copies * 20 * 20 * 64 + more
 
 
 def test_bottleneck_reaches_the_lower_bound() -> None:

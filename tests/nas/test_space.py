@@ -35,6 +35,9 @@ def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSetting
     for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
         for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
             assert footprints.of(arch) == estimate(skeleton(arch, bits), Target.of(BOARD, engine), 2048)
+            for sram in (10_000, 60_000, 100_000):
+                tight = Footprints(BOARD, engine, 2048, bits, sram)
+                assert tight.of(arch) == estimate(skeleton(arch, bits), tight.target, 2048)
 
 
 def test_results_depend_on_the_seed_alone(tmp_path: Path) -> None:

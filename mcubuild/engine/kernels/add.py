@@ -23,6 +23,7 @@ class ElementwiseAdd(Kernel):
     """Add."""
 
     kind = "add"
+    streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.0, "output": 30.97},
         "cortex-m7": {"call": 119.5, "output": 18.56},
@@ -39,8 +40,8 @@ class ElementwiseAdd(Kernel):
         return (op.left, op.right)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
-        """Number of elements."""
-        return {"elements": layer.output.elements}
+        """Elements of a row."""
+        return {"row_elements": layer.output.elements // layer.vertical.rows}
 
     def code_bytes(self, layer: Layer) -> int:
         """One loop."""

@@ -14,6 +14,7 @@ class AveragePool(Kernel):
     """AveragePool2D with windows of any size and stride."""
 
     kind = "average_pool"
+    streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 28.84, "output": 7.49, "sum": 2.97},
         "cortex-m7": {"call": 203.7, "output": 4.16, "sum": 1.15},
@@ -27,14 +28,11 @@ class AveragePool(Kernel):
         """Shapes."""
         op = layer.op
         assert isinstance(op, AveragePool2D)
-        _, height, width, channels = layer.input.shape
-        _, rows, columns, _ = layer.output.shape
+        _, _, width, channels = layer.input.shape
         return {
-            "height": height,
             "width": width,
             "channels": channels,
-            "rows": rows,
-            "columns": columns,
+            "columns": layer.output.shape[2],
             "window": op.window,
             "stride": op.stride,
         }

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.board import Core
+from mcubuild.engine.constants import Channels, Constants, Field
 from mcubuild.engine.layer import Layer, align
+from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 
 CHANNEL_BYTES = 4 + 4 + 1
@@ -33,24 +35,28 @@ Cortex-M33, no timing is published."""
 class Kernel(ABC):
     """One kernel family; its C stands in ``kernels_templates/model/<kind>.c.j2``.
 
-    All methods work on skeletons, except ``arrange`` and the values that ``context`` may add.
+    All methods work on skeletons, except ``arrange``, ``constants`` and the values that ``context`` may add.
     """
 
     kind: ClassVar[str]
     """Name of the template, and part of the C functions' names."""
+    family: ClassVar[str] = ""
+    """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     cost: ClassVar[CostTable]
     """Cycles of the features that ``work`` counts; all 0 until the first fit."""
     streams: ClassVar[bool] = False
     """Whether the C function computes any run of output rows. It then takes, behind its other arguments, ``rows`` (how
     many), ``top`` and ``bottom`` (how many rows of padding their windows reach into above and below); ``input`` points
-    at the first row that their windows need and that exists, ``output`` at the first row to write."""
+    at the first row that their windows need and that exists, ``output`` at the first row to write. Rows have no
+    alignment but that of their length. Where the output may be written over the input (``overwrites``), it may also
+    begin where the first window does: ``top`` rows of the input before ``input``."""
 
     @abstractmethod
     def serves(self, layer: Layer, target: Target) -> bool:
         """Whether the kernel can compute ``layer`` on ``target``."""
 
-    def scratch_bytes(self, layer: Layer) -> int:
-        """Bytes of working memory in the arena while the layer runs."""
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """Bytes of working memory in the arena for a call of ``rows`` output rows (None: of the whole layer)."""
         return 0
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
@@ -70,11 +76,28 @@ class Kernel(ABC):
         """
         raise TypeError(f"{self.kind} has no weights")
 
+    def constants(self, layer: Layer, channels: Channels) -> Constants:
+        """What the C reads of the layer's constants; ``constant_bytes`` says their size without any values."""
+        weights = self.arrange(layer, channels.weights)
+        return Constants(
+            f"filters_{layer.filters}_of_{len(weights)}",
+            (
+                Field("int32_t", "bias", channels.bias),
+                Field("int32_t", "multiplier", channels.multiplier),
+                Field("int8_t", "shift", channels.shift),
+                Field("int8_t", "weights", weights),
+            ),
+        )
+
     def constant_bytes(self, layer: Layer) -> int:
         """Bytes in Flash of the layer's struct of constants, and of operands that are constants."""
         weights = self.weight_bytes(layer)
         own = align(weights + CHANNEL_BYTES * layer.filters) if weights else 0
         return own + sum(align(operand.nbytes) for operand in layer.constant_operands)
+
+    def routines(self, layer: Layer) -> tuple[Routine, ...]:
+        """Inner loops in assembly that the C calls."""
+        return ()
 
     @abstractmethod
     def context(self, layer: Layer) -> Mapping[str, object]:
@@ -82,7 +105,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def code_bytes(self, layer: Layer) -> int:
-        """Upper estimate of the compiled function's bytes at -O2, from the largest of many that were compiled."""
+        """Upper estimate of the compiled function's bytes at -O2, without its routines, from the largest of many."""
 
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ class GeneralConv2D(Kernel):
     """Conv2D with any filter size, stride and padding."""
 
     kind = "conv2d"
+    streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.0, "copy": 3.11, "mac": 3.24, "mac4": 3.35, "output": 17.77, "row": 51.87, "tile": 0.0},
         "cortex-m7": {"call": 0.0, "copy": 3.11, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
@@ -27,7 +28,7 @@ class GeneralConv2D(Kernel):
         """Every Conv2D without gaps in its filters."""
         return isinstance(layer.op, Conv2D) and layer.op.dilation == (1, 1)
 
-    def scratch_bytes(self, layer: Layer) -> int:
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """The windows of two output pixels."""
         return _PIXELS * _depth(layer)
 
@@ -43,13 +44,11 @@ class GeneralConv2D(Kernel):
         """Shapes."""
         op = layer.op
         assert isinstance(op, Conv2D)
-        _, height, width, channels = layer.input.shape
-        _, rows, columns, filters = layer.output.shape
+        _, _, width, channels = layer.input.shape
+        _, _, columns, filters = layer.output.shape
         return {
-            "height": height,
             "width": width,
             "channels": channels,
-            "rows": rows,
             "columns": columns,
             "filters": filters,
             "size": layer.kernel_size,

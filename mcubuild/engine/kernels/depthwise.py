@@ -16,13 +16,14 @@ from mcubuild.engine.kernels.base import CostTable, Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D, Pair
+from mcubuild.ir.graph import DepthwiseConv2D
 
 
 class Depthwise(Kernel):
     """DepthwiseConv2D with any filter size, stride and padding."""
 
     kind = "depthwise"
+    streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
             "call": 1018.99,
@@ -41,9 +42,9 @@ class Depthwise(Kernel):
         op = layer.op
         return isinstance(op, DepthwiseConv2D) and op.dilation == (1, 1) and layer.filters == layer.input.shape[3]
 
-    def scratch_bytes(self, layer: Layer) -> int:
-        """One channel with its border."""
-        return prod(_plane(layer))
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """One channel of the input rows, with its border."""
+        return layer.vertical.span(rows or layer.output.shape[1]) * _plane_width(layer)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input, unless aligning the end of a smaller output with the input's would mix the channels up."""
@@ -62,19 +63,17 @@ class Depthwise(Kernel):
         """Shapes, and how many neighbouring outputs are computed at once."""
         op = layer.op
         assert isinstance(op, DepthwiseConv2D)
-        _, height, width, channels = layer.input.shape
-        _, rows, columns, _ = layer.output.shape
+        _, _, width, channels = layer.input.shape
+        columns = layer.output.shape[2]
         return {
-            "height": height,
             "width": width,
             "channels": channels,
-            "rows": rows,
             "columns": columns,
             "size": layer.kernel_size,
             "stride": op.stride,
             "padding": op.padding,
             "padded": any(op.padding),
-            "plane": _plane(layer),
+            "plane_width": _plane_width(layer),
             "tile_size": _tile(columns),
             "packed": row_bytes(1, prod(layer.kernel_size), layer.weights.bits),
         }
@@ -98,12 +97,11 @@ class Depthwise(Kernel):
         }
 
 
-def _plane(layer: Layer) -> Pair:
-    """Height and width of a channel with its border."""
+def _plane_width(layer: Layer) -> int:
+    """Width of a channel with its border."""
     op = layer.op
     assert isinstance(op, DepthwiseConv2D)
-    top, bottom, left, right = op.padding
-    return layer.input.shape[1] + top + bottom, layer.input.shape[2] + left + right
+    return layer.input.shape[2] + op.padding[2] + op.padding[3]
 
 
 def _tile(columns: int) -> int:

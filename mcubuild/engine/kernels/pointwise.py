@@ -18,6 +18,7 @@ class Pointwise(Kernel):
     """Conv2D of size 1x1, stride 1, without padding."""
 
     kind = "pointwise"
+    streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.0, "mac": 3.16, "mac4": 3.45, "output": 12.66, "pair": 63.33, "tile": 0.0},
         "cortex-m7": {"call": 0.0, "mac": 1.3, "mac4": 1.58, "output": 0.0, "pair": 80.91, "tile": 31.91},
@@ -38,12 +39,11 @@ class Pointwise(Kernel):
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""
-        return {"pixels": prod(layer.input.shape[1:3]), "channels": layer.input.shape[3], "filters": layer.filters}
+        return {"width": layer.input.shape[2], "channels": layer.input.shape[3], "filters": layer.filters}
 
     def code_bytes(self, layer: Layer) -> int:
         """One tile loop for pairs of pixels and filters, another for each odd rest of either."""
-        pixels = prod(layer.input.shape[1:3])
-        return 300 + 750 * loops(pixels) * loops(layer.filters)
+        return 330 + 750 * loops(layer.input.shape[2]) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles of two pixels by two filters, outputs, pairs of filters."""

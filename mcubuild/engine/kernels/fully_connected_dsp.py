@@ -1,0 +1,78 @@
+"""Fully connected layer with the DSP extension: the inputs once in 16 bits, times four filters at a time."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import ClassVar
+
+from mcubuild.engine import product
+from mcubuild.engine.constants import Channels, Constants
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.fully_connected import KERNEL as PORTABLE
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.routine import Routine
+from mcubuild.engine.target import Target
+
+_FILTERS = 4
+_TURN = 4
+"""Pairs of inputs a turn of the loop."""
+
+
+class MatrixVectorDsp(Kernel):
+    """FullyConnected."""
+
+    kind = "fully_connected_dsp"
+    family = "fully_connected"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 145.82, "copy": 2.57, "group": 80.02, "turn": 46.63},
+        "cortex-m7": {"call": 225.83, "copy": 1.48, "group": 51.38, "turn": 30.70},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """What the portable kernel does."""
+        return PORTABLE.serves(layer, target) and product.serves(layer, target)
+
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """The inputs in 16 bits."""
+        return 4 * _pairs(layer)
+
+    def routines(self, layer: Layer) -> tuple[Routine, ...]:
+        """Widen the inputs, multiply."""
+        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", (), 400)
+
+    def constants(self, layer: Layer, channels: Channels) -> Constants:
+        """Groups of filters."""
+        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _pairs(layer), _FILTERS)
+
+    def constant_bytes(self, layer: Layer) -> int:
+        """Groups of filters."""
+        return product.stream_bytes(layer.filters, _pairs(layer), _FILTERS)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes and routines."""
+        gather, vector = self.routines(layer)
+        pairs = _pairs(layer)
+        return {
+            "channels": layer.input.elements,
+            "filters": layer.filters,
+            "pairs": pairs,
+            "group": 2 * pairs + 16,
+            "gather": gather.name,
+            "vector": vector.name,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Calls."""
+        return 150
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Groups of four filters, turns of the loop over the inputs, inputs."""
+        groups = ceil(layer.filters / _FILTERS)
+        turns = groups * _pairs(layer) // _TURN
+        return {"turn": turns, "group": groups, "copy": layer.input.elements, "call": 1}
+
+
+def _pairs(layer: Layer) -> int:
+    return ceil(layer.input.elements / (2 * _TURN)) * _TURN
+
+
+KERNEL = MatrixVectorDsp()

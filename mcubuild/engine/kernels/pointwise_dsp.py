@@ -1,0 +1,81 @@
+"""1x1 convolution with the DSP extension: four pixels by two filters at a time."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import ClassVar
+
+from mcubuild.engine import product
+from mcubuild.engine.constants import Channels, Constants
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.pointwise import KERNEL as PORTABLE
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.product import PIXELS, Depth
+from mcubuild.engine.routine import Routine
+from mcubuild.engine.target import Target
+
+
+class PointwiseDsp(Kernel):
+    """Conv2D of size 1x1, stride 1, without padding, at least four pixels wide."""
+
+    kind = "pointwise_dsp"
+    family = "pointwise"
+    streams = True
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 5.92, "copy": 1.51, "couple": 84.59, "pair": 17.50, "tile": 84.93, "turn": 10.43},
+        "cortex-m7": {"call": 525.72, "copy": 0.00, "couple": 36.38, "pair": 8.93, "tile": 67.10, "turn": 11.17},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """What the portable kernel does, with enough pixels in a row that each run of rows has four."""
+        return (
+            PORTABLE.serves(layer, target)
+            and layer.output.shape[2] >= PIXELS
+            and layer.filters > 1
+            and product.serves(layer, target)
+        )
+
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """Four pixels in 16 bits."""
+        return _depth(layer).scratch_bytes
+
+    def routines(self, layer: Layer) -> tuple[Routine, ...]:
+        """Gather four pixels, multiply."""
+        return product.gather(1, layer.input.shape[3], PIXELS), _depth(layer).routine
+
+    def constants(self, layer: Layer, channels: Channels) -> Constants:
+        """Pairs of filters."""
+        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _depth(layer).pairs, 2)
+
+    def constant_bytes(self, layer: Layer) -> int:
+        """Pairs of filters."""
+        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes and routines."""
+        gather, multiply = self.routines(layer)
+        depth = _depth(layer)
+        return {
+            "columns": layer.output.shape[2],
+            "channels": layer.input.shape[3],
+            "filters": layer.filters,
+            "depth": depth,
+            "gather": gather.name,
+            "product": multiply.name,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """One loop over pixels."""
+        return 350
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """See ``product.work``."""
+        _, rows, columns, _ = layer.output.shape
+        tiles = ceil(rows * columns / PIXELS)
+        return product.work(tiles, layer.filters, _depth(layer)) | {"copy": tiles * PIXELS * layer.input.shape[3]}
+
+
+def _depth(layer: Layer) -> Depth:
+    return Depth.of(layer.input.shape[3])
+
+
+KERNEL = PointwiseDsp()

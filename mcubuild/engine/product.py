@@ -1,0 +1,142 @@
+"""What the kernels made of ``gather`` and ``product`` share: sums of four output pixels times two filters at a time.
+
+A window of inputs consists of runs of bytes, one a row of the filter. ``gather`` writes the windows of four pixels as
+pairs of 16-bit numbers, once for all filters; ``product`` multiplies them with two filters whose int8 weights share
+16 bits as first + 256 * second. Such a number is multiplied as it is, and once more as the first weight alone, which
+one instruction extracts for two inputs. The second sum is a 256th of the difference, exact while it fits 24 bits. So
+weights take one byte in Flash and a product costs what it would with weights of 16 bits.
+
+Pairs hold the inputs (c0, c2) and (c1, c3) of four that lie side by side: as SXTB16 takes them from a word. Bytes that
+are left over behind the last whole word of each run follow behind the words of all runs.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine import rounding
+from mcubuild.engine.constants import Channels, Constants, Field, channels
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.routine import Routine
+from mcubuild.engine.target import Target
+
+PIXELS = 4
+"""Output pixels at a time."""
+_REACH = 2**23
+"""Sums that are known modulo 2**24 stay below it."""
+_STRAIGHT = 12
+"""Pairs of inputs that are multiplied without a loop."""
+_UNROLL = range(6, 13)
+"""Pairs of inputs a turn of the loop: its code stays below 700 bytes."""
+_TURN = 5
+"""Cycles of a turn besides its 16 a pair: what padding to a longer turn is weighed against."""
+_CHANNEL_WORDS = 4
+"""Bias, multiplier, addend, shift."""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The loop over a window's inputs."""
+
+    pairs: int
+    """Pairs of inputs, padded to whole turns."""
+    unroll: int
+    """Pairs a turn; 0: all of them without a loop."""
+
+    @classmethod
+    def of(cls, inputs: int) -> "Depth":
+        """The fastest loop over this many inputs, padded to fours."""
+        pairs = 2 * ceil(inputs / 4)
+        if pairs <= _STRAIGHT:
+            return cls(pairs, 0)
+        turns, unroll = min(
+            ((ceil(pairs / unroll), unroll) for unroll in _UNROLL),
+            key=lambda way: (way[0] * (16 * way[1] + _TURN), way[1]),
+        )
+        return cls(turns * unroll, unroll)
+
+    @property
+    def routine(self) -> Routine:
+        """The routine that multiplies."""
+        words = ("unroll", self.unroll) if self.unroll else ("straight", self.pairs)
+        return Routine("product", (words,), 330 + 56 * words[1])
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes of the gathered windows; a loop loads two words more than it multiplies."""
+        return 4 * PIXELS * self.pairs + (8 if self.unroll else 0)
+
+
+def gather(runs: int, run: int, lanes: int, step: int = PIXELS) -> Routine:
+    """The routine that gathers windows of ``runs`` runs of ``run`` bytes: one, or four that follow each other.
+
+    A window's pairs lie ``step`` words apart.
+    """
+    quads, rest = divmod(run, 4)
+    once = 24 * min(quads, 4 + quads % 4) + 24 + 8 * rest
+    values = (("runs", runs), ("quads", quads), ("rest", rest), ("lanes", lanes), ("step", step))
+    return Routine("gather", values, 60 + once * (runs if rest else 1))
+
+
+def serves(layer: Layer, target: Target) -> bool:
+    """Whether the core has the instructions, and the layer's numbers, if it has any, stay in range."""
+    if not (target.dsp and target.settings.assembly and layer.weights.bits == 8):
+        return False
+    if layer.weighted.weights not in layer.graph.constants:
+        return True
+    numbers = channels(layer)
+    return rounding.exact(numbers) and bool(numbers.reach.max() < _REACH)
+
+
+def stream_bytes(filters: int, pairs: int, group: int) -> int:
+    """Bytes of ``stream``."""
+    return 4 * ceil(filters / group) * group // 2 * (pairs + 2 * _CHANNEL_WORDS)
+
+
+def stream(numbers: Channels, windows: NDArray[np.int8], pairs: int, group: int) -> Constants:
+    """Filters in groups of two or four, as the routines read them; the last group overlaps the one before it.
+
+    A group is: for each two filters the bias of the first, and that + 256 * the bias of the second; pair by pair of
+    inputs, the weights of each two filters; for each filter multiplier, addend and shift.
+
+    Args:
+        numbers: of the layer.
+        windows: weights, int8 (filters, runs, bytes a run).
+        pairs: pairs of inputs, padding included.
+        group: filters at a time.
+    """
+    count, runs, run = windows.shape
+    whole = run // 4 * 4
+    flat = np.zeros((count, ceil(pairs / 2) * 4), np.int64)
+    flat[:, : runs * run] = np.concatenate(
+        [windows[:, :, :whole].reshape(count, -1), windows[:, :, whole:].reshape(count, -1)], axis=1
+    )
+    start = np.minimum(np.arange(0, count, group), max(count - group, 0))
+    members = np.minimum(start[:, None] + np.arange(group), count - 1)
+    first, second = members[:, 0::2], members[:, 1::2]
+    halves = (flat[first] + 256 * flat[second]) & 0xFFFF  # (groups, couples, inputs)
+    fours = halves.reshape(*first.shape, -1, 2, 2)
+    words = (fours[..., 0, :] | fours[..., 1, :] << 16).reshape(*first.shape, -1)[..., :pairs]
+    bias = numbers.bias.astype(np.int64)
+    factors = np.stack([numbers.multiplier, rounding.addends(numbers), numbers.shift], axis=1)
+    groups = [
+        np.stack([bias[first], bias[first] + 256 * bias[second]], axis=2).reshape(len(start), -1),
+        words.transpose(0, 2, 1).reshape(len(start), -1),
+        factors[members].reshape(len(start), -1),
+    ]
+    values = (np.concatenate(groups, axis=1).ravel() & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    return Constants(f"stream_{len(values)}", (Field("int32_t", "stream", values),))
+
+
+def work(tiles: int, filters: int, depth: Depth) -> dict[str, int]:
+    """Features of the cost of ``product``: pairs of inputs, turns of its loop, pairs of filters, tiles of 4 pixels."""
+    couples = tiles * ceil(filters / 2)
+    return {
+        "pair": couples * depth.pairs,
+        "turn": couples * depth.pairs // depth.unroll if depth.unroll else 0,
+        "couple": couples,
+        "tile": tiles,
+        "call": 1,
+    }

@@ -1,0 +1,179 @@
+"""Inner loops in assembly: exact rounding, equal bytes from both toolchains, and portable C where they do not fit."""
+
+import shutil
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcubuild.board import read_board
+from mcubuild.engine import rounding
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.constants import Channels
+from mcubuild.engine.kernels import choose
+from mcubuild.engine.layer import layers
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.ir.arithmetic import quantize_multiplier, requantize
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import Graph, Quantization
+from mcubuild.measure.runner import measure
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.measure import MeasureSettings
+from mcubuild.toolchain.sizes import read_image
+from tests.e2e.test_agreement import on_host
+from tests.engine.skeletons import Sketch
+from tests.engine.values import with_random_values
+from tests.networks import random_inputs
+from tests.toolchain.building import build
+
+Wide = NDArray[np.int64]
+M4 = Target.of(read_board("stm32f412"), EngineSettings())
+needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+
+
+def wrapped(values: Wide) -> Wide:
+    """As a register holds them."""
+    wrapped: Wide = (values + 2**31) % 2**32 - 2**31
+    return wrapped
+
+
+def four_instructions(sums: Wide, channels: Channels) -> Wide:
+    """ADD, SMMLAR, ASR, SSAT."""
+    acc = wrapped(2 * sums)
+    t = wrapped(rounding.addends(channels) + (acc >> 31))
+    high = wrapped(acc * channels.multiplier + (t << 32) + 2**31 >> 32)
+    clamped: Wide = np.clip(high >> channels.shift, -128, 127)
+    return clamped
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_four_instructions_round_as_tensorflow_lite_does(seed: int) -> None:
+    """Random channels; sums that are random, small, extreme, and around every tie of the second rounding."""
+    rng = np.random.default_rng(seed)
+    exponents = rng.integers(-22, 0, 200)
+    factors = [
+        quantize_multiplier(float(f)) for f in rng.choice(np.array([0.5, 0.75, 1 - 2**-31, rng.uniform(0.5, 1)]), 200)
+    ]
+    factors += [(2**30, 0), (2**31 - 1, 0), (0, 0)]
+    multiplier = np.array([m for m, _ in factors], np.int32)
+    shift = -np.array([*(exponents + np.array([s for _, s in factors[:200]])), -1, -1, -1], np.int64).clip(max=-1)
+    reach = 2 ** rng.integers(8, 30, len(factors)) - 1
+    zero_point = int(rng.choice(np.array([-128, 127, 0, rng.integers(-128, 128)])))
+    numbers = Channels(
+        bias=np.zeros(len(factors), np.int32),
+        multiplier=multiplier,
+        shift=shift.astype(np.int8),
+        weights=np.zeros(0, np.int8),
+        reach=reach,
+        zero_point=zero_point,
+    )
+    assert rounding.exact(numbers)
+    ties = (2 * rng.integers(-200, 200, (500, 1)) + 1) * 2.0 ** (shift - 1) * 2.0**31 / np.maximum(multiplier, 1)
+    sums = np.concatenate(
+        [
+            rng.integers(-reach, reach + 1, (20_000, len(reach))),
+            rng.integers(-50, 50, (500, len(reach))),
+            (np.clip(ties, -(2.0**40), 2.0**40) + np.arange(-2, 3)[:, None, None]).astype(np.int64).reshape(-1, 203),
+            np.stack([reach, -reach, reach - 1, 1 - reach, 0 * reach]),
+        ]
+    ).clip(-reach, reach)
+    expected = np.clip(requantize(sums, multiplier, -shift) + zero_point, -128, 127)
+    np.testing.assert_array_equal(four_instructions(sums, numbers), expected)
+
+
+def one_layer(filters: int = 8, shape: tuple[int, ...] = (1, 6, 6, 16)) -> Graph:
+    sketch = Sketch(shape)
+    sketch.conv("input", filters) if len(shape) == 4 else sketch.fully_connected("input", filters)
+    return with_random_values(sketch.graph())
+
+
+def kernel_of(graph: Graph, target: Target = M4) -> str:
+    return choose(layers(graph)[0], target).kind
+
+
+def test_portable_kernels_where_the_instructions_are_not_exact_or_missing() -> None:
+    graph = one_layer()
+    assert kernel_of(graph) == "pointwise_dsp"
+    assert kernel_of(graph, replace(M4, settings=EngineSettings(assembly=False))) == "pointwise"
+    assert kernel_of(graph, Target.of(read_board("stm32f412"), EngineSettings(assembly=False))) == "pointwise"
+    assert kernel_of(graph, replace(M4, core="cortex-m3", dsp=False)) == "pointwise"
+    assert kernel_of(one_layer(filters=1)) == "pointwise"
+    # Sums beyond 24 bits, small steps of which the output still tells apart.
+    far = dict(graph.constants) | {"t0.bias": np.full(8, 2**23, np.int32)}
+    steps = [graph.tensor(name).quantization for name in ("input", "t0.weights")]
+    smallest = prod(max(step.scale) for step in steps if step is not None)
+    coarse = replace(graph.tensor("t0"), quantization=Quantization((smallest * 2**17,), 0))
+    assert kernel_of(graph.with_values(dict(graph.tensors) | {"t0": coarse}, far)) == "pointwise"
+    output = replace(graph.tensor("t0"), quantization=Quantization((1e-6,), 0))
+    assert kernel_of(graph.with_values(dict(graph.tensors) | {"t0": output}, graph.constants)) == "pointwise"
+
+
+def test_skeletons_take_the_kernels_of_their_networks() -> None:
+    for shape, kind in (
+        ((1, 6, 6, 16), "pointwise_dsp"),
+        ((1, 3, 3, 16), "conv2d_dsp"),
+        ((1, 64), "fully_connected_dsp"),
+    ):
+        graph = one_layer(shape=shape)
+        assert kernel_of(graph) == kernel_of(replace(graph, constants={})) == kind
+
+
+def odd_shapes(seed: int) -> Graph:
+    """Every depth of the loops, widths below and above four pixels, odd channels, padding on each side."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices: int) -> int:
+        return choices[int(rng.integers(len(choices)))]
+
+    sketch = Sketch((1, pick(5, 9, 12), pick(3, 4, 7, 10), pick(1, 2, 3, 5)))
+    last = sketch.conv("input", pick(7, 12, 33), (pick(1, 3, 10), pick(2, 3, 4)), pick(1, 2))
+    last = sketch.conv(last, pick(2, 3, 26, 49))
+    last = sketch.conv(last, pick(5, 18, 70))
+    last = sketch.conv(last, pick(2, 9, 34), (pick(1, 2, 3), 3), pick(1, 2))
+    last = sketch.conv(last, pick(4, 15))
+    last = sketch.fully_connected(last, pick(2, 5, 9, 40))
+    sketch.fully_connected(last, pick(1, 2, 3, 4, 6, 7))
+    return with_random_values(sketch.graph(), seed)
+
+
+@pytest.mark.parametrize("board", ["stm32f412", "stm32f746"])
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 24))])
+@needs_gcc
+def test_assembly_equals_its_twins_and_the_executor(tmp_path: Path, seed: int, board: str) -> None:
+    """On both cores, from both toolchains: whose routines have the same bytes, and whose cycles are close."""
+    graph, chip = odd_shapes(seed), read_board(board)
+    target = Target.of(chip, EngineSettings())
+    assert sum(bool(choose(layer, target).routines(layer)) for layer in layers(graph)) >= 4
+    inputs = random_inputs(graph, 4, seed)
+    expected = run(graph, inputs).reshape(4, -1)
+    place = plan(graph, target)
+    routines: list[dict[str, bytes]] = []
+    for toolchain in ("gcc", "zig"):
+        code = tmp_path / toolchain / "c"
+        code.mkdir(parents=True)
+        firmware = FirmwareSettings.model_validate({"toolchain": toolchain})
+        generate(graph, place, target, code, stack=firmware.stack)
+        np.testing.assert_array_equal(on_host(graph, place, code, inputs), expected, "twins in C")
+        elf = build(code, chip, firmware) / "firmware.elf"
+        np.testing.assert_array_equal(measure(elf, chip, MeasureSettings(), inputs, []).outputs, expected, toolchain)
+        routines.append(routine_bytes(elf))
+    assert routines[0] == routines[1]
+    assert len(routines[0]) >= 6
+
+
+def routine_bytes(elf: Path) -> dict[str, bytes]:
+    """What the routines of the ELF are made of."""
+    image = read_image(elf)
+    content = {section.name: section for section in image.sections}
+    found = {}
+    for symbol in image.symbols:
+        if symbol.name == "vector" or symbol.name.startswith(("gather_", "product_")):
+            section = content[symbol.section]
+            start = symbol.address - section.address
+            found[symbol.name] = section.content[start : start + symbol.size]
+    return found

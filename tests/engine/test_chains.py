@@ -1,0 +1,342 @@
+"""Chains: whatever streams, in whatever steps, nothing that is still needed is overwritten and no bit changes."""
+
+import ctypes
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcubuild.engine.chain import Chain
+from mcubuild.engine.chaincode import Buffer, ChainCode, folded
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.flow import STEPS, row_bytes
+from mcubuild.engine.kernels import choose
+from mcubuild.engine.layer import Layer, Rows
+from mcubuild.engine.pieces import Piece, pieces
+from mcubuild.engine.planner import ChainPlan, Plan, plan
+from mcubuild.engine.segments import Segment, chained, choose_segments, whole
+from mcubuild.engine.streaming import Call, Stage, progress, schedule
+from mcubuild.engine.target import Target
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import Graph, op_inputs
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.toolchain.compile import host_library
+from tests.engine.skeletons import Sketch
+from tests.engine.values import with_random_values
+from tests.networks import random_inputs, random_network
+
+ON = Target("cortex-m4", True, EngineSettings())
+OFF = Target("cortex-m4", True, EngineSettings(inplace_depthwise=False, inplace_add=False))
+Tags = Callable[[str, int, int], NDArray[np.int64]]
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+
+def mobile(seed: int) -> Graph:
+    """Inverted bottlenecks on maps of odd sizes: 3x3 to 7x7, strides, residuals, with and without expansion."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch((1, int(rng.integers(9, 34)), int(rng.integers(4, 12)), int(rng.integers(1, 4))))
+    last = sketch.conv("input", int(rng.integers(2, 9)), 3, int(rng.integers(1, 3)))
+    for _ in range(int(rng.integers(2, 6))):
+        channels = sketch.tensors[last].shape[3]
+        kernel, stride = int(rng.choice((3, 5, 7))), int(rng.choice((1, 1, 2)))
+        if rng.random() < 0.25:
+            last = sketch.conv(sketch.depthwise(last, kernel, stride), int(rng.integers(2, 13)))
+        elif rng.random() < 0.2:
+            last = sketch.conv(sketch.depthwise(sketch.depthwise(last, kernel), 3, stride), channels, 3)
+        else:
+            filters = channels if stride == 1 and rng.random() < 0.6 else int(rng.integers(2, 13))
+            last = sketch.bottleneck(last, channels * int(rng.integers(2, 5)), filters, kernel, stride)
+    sketch.fully_connected(sketch.pool(last), 5)
+    return with_random_values(sketch.graph(), seed)
+
+
+def random_segments(cut: Sequence[Piece], rng: np.random.Generator) -> list[Segment]:
+    """Some way to run the pieces: long and short chains, with steps of all sizes."""
+    result: list[Segment] = []
+    while (start := result[-1].stop if result else 0) < len(cut):
+        most = start
+        while most < len(cut) and cut[most].flow is not None:
+            most += 1
+        if most == start or rng.random() < 0.2:
+            result.append(whole(cut, start))
+        else:
+            stop = int(rng.integers(start + 1, most + 1)) if rng.random() < 0.7 else most
+            result.append(chained(cut, start, stop, int(rng.choice((1, 1, 2, 3, 4, 7, 50)))))
+    return result
+
+
+def longest_chains(cut: Sequence[Piece], step: int) -> list[Segment]:
+    """Chains of everything that can stream: nothing else makes room in the arena for their mistakes."""
+    result: list[Segment] = []
+    while (start := result[-1].stop if result else 0) < len(cut):
+        stop = start
+        while stop < len(cut) and cut[stop].flow is not None:
+            stop += 1
+        result.append(chained(cut, start, stop, step) if stop > start else whole(cut, start))
+    return result
+
+
+@pytest.mark.parametrize("make", [mobile, random_network])
+@pytest.mark.parametrize("target", [ON, OFF])
+def test_no_row_is_overwritten_before_its_last_use(make: Callable[[int], Graph], target: Target) -> None:
+    for seed in range(40):
+        graph = make(seed)
+        cut = pieces(graph, target)
+        rng = np.random.default_rng(seed)
+        longest = longest_chains(cut, int(rng.choice((1, 2, 3, 4))))
+        for segments in (random_segments(cut, rng), longest, choose_segments(cut, 0)):
+            replay(graph, plan(graph, target, segments), target)
+
+
+def replay(graph: Graph, result: Plan, target: Target) -> None:
+    """Runs the plan with a name in each byte instead of a value: every read must find the rows that it expects."""
+    memory = np.full(result.arena, -1, np.int64)
+    names = {tensor.name: number for number, tensor in enumerate(graph.activations())}
+
+    def tag(name: str, first: int, stop: int) -> NDArray[np.int64]:
+        """What lies in rows ``first`` to ``stop`` of a tensor: its number, and the bytes' places in it."""
+        size = graph.tensor(name).nbytes // height(graph, name)
+        return names[name] * 10**9 + np.arange(first * size, stop * size)
+
+    (source,) = graph.inputs
+    entry = result.activations[source]
+    memory[entry.offset : entry.offset + entry.nbytes] = tag(source, 0, height(graph, source))
+    for index, op in enumerate(graph.ops):
+        chain = result.chain_of(index)
+        if chain is None:
+            for name in op_inputs(op):
+                place = result.activations[name]
+                found = memory[place.offset : place.offset + place.nbytes]
+                assert (found == tag(name, 0, height(graph, name))).all(), f"layer {index} reads {name}"
+            poison_scratch(memory, result, index)
+            place = result.written(op.output)
+            memory[place.offset : place.offset + place.nbytes] = tag(op.output, 0, height(graph, op.output))
+        elif index == chain.steps.start:
+            stream(graph, result, chain, memory, tag, target)
+        if op.output in result.moves:
+            before, after = result.moves[op.output], result.activations[op.output]
+            moved = memory[before.offset : before.offset + before.nbytes].copy()
+            memory[after.offset : after.offset + after.nbytes] = moved
+    final = result.activations[graph.outputs[0]]
+    expected = tag(graph.outputs[0], 0, height(graph, graph.outputs[0]))
+    assert (memory[final.offset : final.offset + final.nbytes] == expected).all()
+
+
+def height(graph: Graph, name: str) -> int:
+    shape = graph.tensor(name).shape
+    return shape[1] if len(shape) == 4 else 1
+
+
+def poison_scratch(memory: NDArray[np.int64], result: Plan, index: int) -> None:
+    if index in result.scratch:
+        place = result.scratch[index]
+        assert 0 <= place.offset <= place.offset + place.nbytes <= result.arena
+        memory[place.offset : place.offset + place.nbytes] = -1
+
+
+def stream(graph: Graph, result: Plan, chain: ChainPlan, memory: NDArray[np.int64], tag: Tags, target: Target) -> None:
+    """What the generated driver and ``next_rows`` do."""
+    code = ChainCode(graph, result, chain)
+    state = code.tensors()
+    order = code.order
+    calls = [
+        *order.calls[: order.begin],
+        *order.calls[order.begin : order.end] * order.times,
+        *order.calls[order.end :],
+    ]
+    for call in calls:
+        index = chain.steps.start + call.stage
+        layer, how = Layer(graph, index), code.call(index)
+        window, output = layer.vertical, state[call.stage + 1]
+        row, stop = output.end, output.end + call.rows
+        top, bottom = window.outside(row, call.rows, layer.input_rows)
+        begin = row * window.stride - window.padding
+        if how.shared:
+            source = state[how.sources[0].tensor]
+            output = replace(output, offset=at(source, begin, how.sources[0].bytes), first=row)
+        elif stop > output.first + how.capacity:
+            keep = min([row, *(state[r.tensor].end * r.stride - r.padding for r in how.readers)])
+            kept = memory[at(output, keep, how.bytes) : at(output, row, how.bytes)].copy()
+            memory[output.offset : output.offset + len(kept)] = kept
+            output = replace(output, first=keep)
+        poison_scratch(memory, result, index)
+        for source in (state[source.tensor] for source in how.sources):
+            first, end = begin + top, begin + window.span(call.rows) - bottom
+            size = row_bytes(graph.tensor(source.name))
+            found = memory[at(source, first, size) : at(source, end, size)]
+            assert (found == tag(source.name, first, end)).all(), f"layer {index} reads {source.name} from row {first}"
+        assert how.shared or stop <= output.first + how.capacity
+        memory[at(output, row, how.bytes) : at(output, stop, how.bytes)] = tag(layer.op.output, row, stop)
+        state[call.stage + 1] = replace(output, end=stop)
+        assert choose(layer, target).scratch_bytes(layer, call.rows) <= (
+            result.scratch[index].nbytes if index in result.scratch else 0
+        )
+
+
+def at(buffer: Buffer, row: int, size: int) -> int:
+    """Where a row lies."""
+    place = buffer.offset + (row - buffer.first) * size
+    assert place >= 0
+    return place
+
+
+def on_host(graph: Graph, result: Plan, folder: Path, target: Target, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Outputs of the generated C in an arena of random bytes."""
+    folder.mkdir()
+    generate(graph, result, target, folder, stack=2048)
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+    call = ctypes.CDLL(str(host_library(folder, folder, warnings, "gcc"))).model_run
+    source, sink = result.activations[graph.inputs[0]], result.activations[graph.outputs[0]]
+    outputs = []
+    for number, sample in enumerate(inputs):
+        memory = np.random.default_rng(number).integers(-128, 128, result.arena + 128, np.int8)
+        before = memory.copy()
+        arena = memory[64:-64]
+        arena[source.offset : source.offset + source.nbytes] = sample.ravel()
+        call(arena.ctypes.data_as(ctypes.c_void_p))
+        assert (memory[:64] == before[:64]).all() and (memory[-64:] == before[-64:]).all()
+        outputs.append(arena[sink.offset : sink.offset + sink.nbytes].copy())
+    return np.array(outputs)
+
+
+@needs_gcc
+@pytest.mark.parametrize("seed", range(5))
+def test_any_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
+    check_bits(mobile(seed), tmp_path, seed)
+    check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5, 60))
+def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
+    check_bits(mobile(seed), tmp_path, seed)
+    check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
+
+
+def check_bits(graph: Graph, folder: Path, seed: int) -> None:
+    target = OFF if seed % 5 == 4 else ON
+    cut, rng = pieces(graph, target), np.random.default_rng(seed)
+    inputs = random_inputs(graph, 3)
+    expected = run(graph, inputs).reshape(len(inputs), -1)
+    for number, segments in enumerate([random_segments(cut, rng), choose_segments(cut, 0)]):
+        result = plan(graph, target, segments)
+        outputs = on_host(graph, result, folder / f"{graph.name}{number}", target, inputs)
+        np.testing.assert_array_equal(outputs, expected)
+
+
+def test_a_chain_needs_what_its_stretches_need() -> None:
+    """Row buffers are sized stretch by stretch; the calls of the whole chain need no more, and mostly that much."""
+    tight = total = 0
+    for seed in range(60):
+        graph = mobile(seed)
+        cut = [piece for piece in pieces(graph, OFF) if piece.flow]
+        flows = [piece.flow for piece in cut if piece.flow]
+        stages, names, heights = joined(graph, cut)
+        for step in STEPS:
+            run = schedule(stages, heights, step)
+            chain = Chain((step,), flows)
+            buffers = {chain.name(place): size for place, size in chain.buffers(step).items()}
+            assert sum(buffers.values()) + max(flow.needs(step).scratch for flow in flows) == chain.working(step)
+            for name, rows in list(zip(names, run.capacities, strict=True))[1:-1]:
+                size = row_bytes(graph.tensor(name))
+                assert buffers[name] >= rows * size
+                tight += buffers[name] < (rows + 1) * size
+                total += 1
+    assert tight > 0.95 * total
+
+
+def joined(graph: Graph, cut: Sequence[Piece]) -> tuple[list[Stage], list[str], int]:
+    layers = [Layer(graph, index) for piece in cut for index in piece.steps]
+    names = [*graph.inputs, *(layer.op.output for layer in layers)]
+    stages = [Stage(layer.vertical, tuple(names.index(n) for n in op_inputs(layer.op))) for layer in layers]
+    return stages, names, layers[0].input_rows
+
+
+def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
+    for seed in range(40):
+        graph = mobile(seed)
+        cut = [piece for piece in pieces(graph, ON) if piece.flow]
+        rng = np.random.default_rng(seed)
+        start = int(rng.integers(len(cut)))
+        part = cut[start : int(rng.integers(start, len(cut))) + 1]
+        step = int(rng.choice(STEPS))
+        flows = [piece.flow for piece in part if piece.flow]
+        layers = [Layer(graph, index) for piece in part for index in piece.steps]
+        names = [flows[0].names[0], *(layer.op.output for layer in layers)]
+        stages = [Stage(layer.vertical, tuple(names.index(n) for n in op_inputs(layer.op))) for layer in layers]
+        first, last = row_bytes(flows[0].entry), row_bytes(flows[-1].exit)
+        lead, done = 0, [0] * len(names)
+        for call in schedule(stages, flows[0].entry.shape[1], step).calls:
+            if call.stage == len(stages) - 1:
+                needed = [
+                    max(done[index + 1] * stage.window.stride - stage.window.padding, 0)
+                    for index, stage in enumerate(stages)
+                    if 0 in stage.sources
+                ]
+                lead = max(lead, (done[-1] + call.rows) * last - min(needed) * first)
+            done[call.stage + 1] += call.rows
+        assert Chain((step,), flows).lead(step) == -(-lead // 4) * 4
+
+
+def test_rows_are_pulled_as_progress_says() -> None:
+    stages = [
+        Stage(Rows(16), (0,)),
+        Stage(Rows(16, 3, 1, 1), (1,)),
+        Stage(Rows(16), (0, 2)),
+        Stage(Rows(8, 5, 2, 1), (3,)),
+    ]
+    state = progress(stages, 16)
+    assert state.written.tolist() == [0, 5, 7, 9, 11, 13, 15, 16, 16]
+    assert state.oldest.tolist() == [0, 4, 6, 8, 10, 12, 14, 16, 16]
+    assert (state.read_last == 16).all()
+
+
+def test_repetitions_are_written_once() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        head, period, tail = ([Call(int(n), 1) for n in rng.integers(0, 3, int(rng.integers(1, 6)))] for _ in range(3))
+        calls = [*head, *period * int(rng.integers(1, 9)), *tail]
+        order = folded(calls)
+        unfolded = [*order.calls[: order.begin], *order.calls[order.begin : order.end] * order.times]
+        assert [*unfolded, *order.calls[order.end :]] == calls
+        assert len(order.calls) <= len(head) + len(period) + len(tail)
+
+
+def exhaustive(cut: Sequence[Piece], limit: int) -> tuple[int, int]:
+    """Over all ways to cut and all steps: the cycles of the fastest in ``limit`` bytes, and the smallest arena."""
+    fastest, least = 10**18, 10**18
+    for choice in range(1 << (len(cut) - 1)):
+        edges = [0, *(index + 1 for index in range(len(cut) - 1) if choice >> index & 1), len(cut)]
+        options: list[list[tuple[int, int]]] = []
+        for start, stop in pairwise(edges):
+            ways = [chained(cut, start, stop, step) for step in STEPS] if all(p.flow for p in cut[start:stop]) else []
+            if stop == start + 1:
+                ways.append(whole(cut, start))
+            options.append([(way.height, way.cycles) for way in ways])
+        if all(options):
+            least = min(least, max(min(height for height, _ in ways) for ways in options))
+            fitting = [[cycles for height, cycles in ways if height <= limit] for ways in options]
+            if all(fitting):
+                fastest = min(fastest, sum(min(ways) for ways in fitting))
+    return fastest, least
+
+
+def test_choice_is_the_best_of_all() -> None:
+    for seed in range(12):
+        cut = pieces(mobile(seed), ON)[:7]
+        _, least = exhaustive(cut, 0)
+        highest = max(piece.height for piece in cut)
+        smallest = choose_segments(cut, 0)
+        assert max(segment.height for segment in smallest) == least
+        assert sum(segment.cycles for segment in smallest) == exhaustive(cut, least)[0]
+        for limit in (least, (least + highest) // 2, highest):
+            chosen = choose_segments(cut, limit)
+            assert max(segment.height for segment in chosen) <= limit
+            assert sum(segment.cycles for segment in chosen) == exhaustive(cut, limit)[0]
+        assert all(segment.step == 0 for segment in choose_segments(cut, None))

@@ -1,0 +1,196 @@
+"""Kernels with the DSP extension: the executor, the twins in C on this machine and the ELF on two cores agree."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mcubuild.board import read_board
+from mcubuild.engine import planes
+from mcubuild.engine.kernels import choose
+from mcubuild.engine.kernels.depthwise_columns import KERNEL as COLUMNS
+from mcubuild.engine.kernels.depthwise_rows import KERNEL as ROWS
+from mcubuild.engine.layer import Layer, layers
+from mcubuild.engine.planner import plan
+from mcubuild.engine.schedule import ordered
+from mcubuild.engine.target import Target
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, Padding, Quantization, Tensor
+from mcubuild.spec.engine import EngineSettings
+from tests.e2e.test_agreement import BOARDS, TOOLCHAINS, check
+from tests.engine.skeletons import Sketch
+from tests.engine.values import with_random_values
+from tests.networks import random_inputs
+
+TARGET = Target.of(read_board("stm32f412"), EngineSettings())
+
+
+def depthwise(
+    shape: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: int,
+    padding: Padding,
+    clamp: tuple[int, int] = (-128, 127),
+    seed: int = 0,
+) -> Graph:
+    """One layer with random values."""
+    height, width, channels = shape
+    top, bottom, left, right = padding
+    rows, columns = (height + top + bottom - kernel[0]) // stride + 1, (width + left + right - kernel[1]) // stride + 1
+    tensors = {
+        "x": Tensor("x", (1, *shape)),
+        "w": Tensor("w", (1, *kernel, channels)),
+        "b": Tensor("b", (channels,), "int32", 32),
+        "y": Tensor("y", (1, rows, columns, channels)),
+    }
+    op = DepthwiseConv2D("x", "w", "b", "y", (stride, stride), padding, clamp)
+    return with_random_values(Graph("one", tensors, (op,), ("x",), ("y",)), seed)
+
+
+def random_depthwise(seed: int) -> Graph:
+    """Odd sizes, few channels or many, any padding, maps smaller than the filter, limits of every kind."""
+    rng = np.random.default_rng(seed)
+    stride = int(rng.integers(1, 3))
+    size = int(rng.choice([3, 3, 5, 7, 4, 2] if stride == 2 else [3, 3, 5, 7, 4, 6]))
+    padding = tuple(int(n) for n in rng.integers(0, size, 4))
+    assert len(padding) == 4
+    low = [max(1, size - padding[0] - padding[1]), max(1, size - padding[2] - padding[3])]
+    height, width = (int(n + rng.integers(0, 14)) for n in low)
+    clamp = [(-128, 127), (-128, 127), (-30, 127), (-128, 60), (3, 99)][int(rng.integers(5))]
+    return depthwise((height, width, int(rng.integers(4, 23))), (size, size), stride, padding, clamp, seed)
+
+
+def kind(graph: Graph) -> str:
+    return choose(layers(graph)[0], TARGET).kind
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_depthwise(tmp_path: Path, seed: int) -> None:
+    check_random_depthwise(tmp_path, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8, 80))
+def test_many_random_depthwise(tmp_path: Path, seed: int) -> None:
+    check_random_depthwise(tmp_path, seed)
+
+
+def check_random_depthwise(folder: Path, seed: int) -> None:
+    graph = random_depthwise(seed)
+    assert kind(graph).startswith("depthwise_")
+    check(graph, random_inputs(graph, 3, seed), folder, BOARDS[seed % 2], TOOLCHAINS[seed // 2 % 2])
+
+
+@pytest.mark.parametrize("size", [5, 7])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_sums_stay_in_their_fields(tmp_path: Path, size: int, sign: int) -> None:
+    """All weights 127 in magnitude and inputs at both ends of int8: the fields of a 64-bit sum at their largest."""
+    graph = depthwise((9, 10, 4), (size, size), 1, (2, 2, 2, 2))
+    weights = np.full((1, size, size, 4), 127 * sign, np.int8)
+    weights[..., 1::2, 1] *= -1
+    weights[:, 1::2, :, 2] *= -1
+    tensors = dict(graph.tensors)
+    tensors["y"] = replace(tensors["y"], quantization=Quantization((float(np.float32(1 / 255 * 80)),), 5))
+    graph = graph.with_values(tensors, {**graph.constants, "w": weights})
+    assert kind(graph) == "depthwise_columns"
+    outputs = check(graph, random_inputs(graph, 4), tmp_path)
+    assert len(np.unique(outputs)) > 10
+
+
+def test_what_does_not_fit_goes_to_the_portable_kernel() -> None:
+    def chosen(graph: Graph, target: Target = TARGET) -> str:
+        return choose(layers(graph)[0], target).kind
+
+    same = (1, 1, 1, 1)
+    fitting = depthwise((8, 8, 8), (3, 3), 1, same)
+    assert chosen(fitting) == "depthwise_rows"
+    assert chosen(depthwise((12, 12, 8), (9, 9), 1, same)) == "depthwise", "more products than a field holds"
+    assert not COLUMNS.serves(Layer(depthwise((12, 12, 8), (9, 9), 1, same), 0), TARGET)
+    assert chosen(depthwise((8, 8, 3), (3, 3), 1, same)) == "depthwise", "less than four channels"
+    assert chosen(depthwise((20, 20, 8), (3, 3), 3, same)) == "depthwise"
+    assert chosen(depthwise((8, 1200, 8), (3, 3), 1, same)) == "depthwise", "distances beyond an offset"
+    assert chosen(fitting, replace(TARGET, dsp=False)) == "depthwise"
+    assert chosen(fitting, replace(TARGET, fpu=False)) == "depthwise"
+    assert chosen(fitting, Target.of(read_board("stm32f412"), EngineSettings(assembly=False))) == "depthwise"
+    tensors = dict(fitting.tensors)
+    tensors["w"] = replace(tensors["w"], quantization=Quantization((64.0,) * 8, 0, 3))
+    assert chosen(fitting.with_values(tensors, fitting.constants)) == "depthwise", "factors above one half"
+
+
+@pytest.mark.parametrize("settings", [EngineSettings(), EngineSettings(inplace_depthwise=False)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_strips_over_the_input(tmp_path: Path, settings: EngineSettings, stride: int) -> None:
+    """Several strips, from the top or from the bottom, over the input or beside it."""
+    for index, kernel in enumerate((3, 5)):
+        sketch = Sketch((1, 37, 41, 3))
+        last = sketch.depthwise(sketch.conv("input", 8), kernel, stride)
+        sketch.conv(last, 4)
+        graph = with_random_values(sketch.graph())
+        kernels = {3: ROWS, 5: COLUMNS if stride == 1 else ROWS}
+        layer = layers(graph)[1]
+        assert choose(layer, TARGET) is kernels[kernel]
+        assert layer.output.shape[1] > 2 * 2, "more than one strip"
+        place = plan(graph, Target.of(read_board("stm32f412"), settings))
+        assert bool(place.inplace) == settings.inplace_depthwise
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        check(graph, random_inputs(graph, 2), folder, "stm32f412", "zig")
+
+
+def test_scratch_is_for_the_rows_of_a_call() -> None:
+    layer = layers(depthwise((40, 40, 16), (7, 7), 1, (3, 3, 3, 3)))[0]
+    sizes = [COLUMNS.scratch_bytes(layer, rows) for rows in range(1, 41)]
+    assert sizes == sorted(sizes) and sizes[-1] == COLUMNS.scratch_bytes(layer)
+    assert sizes[-1] <= max(planes.SCRATCH, sizes[1])
+
+
+def sum_of(shape: tuple[int, int, int], seed: int, clamp: tuple[int, int] = (-128, 127)) -> Graph:
+    """An addition of the input and a convolution of it, with random scales."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch((1, *shape))
+    other = sketch.conv("input", shape[2])
+    sketch.add(*(("input", other) if seed % 2 else (other, "input")))
+    graph = with_random_values(sketch.graph(), seed)
+    tensors = dict(graph.tensors)
+    scale = float(np.float32(1 / 255 * rng.choice([1.0, *rng.uniform(0.2, 5, 3)])))
+    tensors["t0"] = replace(tensors["t0"], quantization=Quantization((scale,), int(rng.integers(-128, 128))))
+    add = graph.ops[1]
+    assert isinstance(add, Add)
+    changed = replace(graph, ops=(graph.ops[0], replace(add, clamp=clamp)))
+    return changed.with_values(tensors, graph.constants)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_sums(tmp_path: Path, seed: int) -> None:
+    shape, clamp = [((5, 7, 3), (-128, 127)), ((6, 4, 8), (-128, 127)), ((3, 3, 16), (-20, 90))][seed % 3]
+    graph = sum_of(shape, seed, clamp)
+    assert choose(layers(graph)[1], TARGET).kind == "add_dsp"
+    check(graph, random_inputs(graph, 4, seed), tmp_path, BOARDS[seed % 2], TOOLCHAINS[seed // 2 % 2])
+
+
+def test_every_pair_of_operands(tmp_path: Path) -> None:
+    """All 65536 pairs: every tie and every saturation that the scales give."""
+    sketch = Sketch((1, 64, 64, 16))
+    sketch.add("input", sketch.depthwise("input", 1))
+    graph = with_random_values(sketch.graph(), 3)
+    values: NDArray[np.int8] = np.arange(-128, 128, dtype=np.int8)
+    inputs = np.resize(np.repeat(values, 256), (1, 64, 64, 16))
+    check(graph, inputs, tmp_path, "stm32f746", "zig")
+    assert run(graph, inputs).std() > 1
+
+
+def test_the_order_of_instructions_keeps_what_depends_on_what() -> None:
+    text = """
+    ldr.w   r2, [r0]
+    smlad   r3, r2, r4, r3
+    ldr.w   r2, [r0, #4]
+    smlad   r3, r2, r5, r3
+    strb.w  r3, [r1]
+    mov.w   r3, #0
+    strb.w  r3, [r1]
+    """
+    for core in ("cortex-m4", "cortex-m7"):
+        lines = [line.strip() for line in ordered(text, core).splitlines()]
+        assert lines == [line.strip() for line in text.strip().splitlines()]
