@@ -308,20 +308,27 @@ def test_repetitions_are_written_once() -> None:
         assert len(order.calls) <= len(head) + len(period) + len(tail)
 
 
-def exhaustive(cut: Sequence[Piece], limit: int) -> tuple[int, int]:
-    """Over all ways to cut and all steps: the cycles of the fastest in ``limit`` bytes, and the smallest arena."""
+def exhaustive(cut: Sequence[Piece], bound: int, limit: int) -> tuple[int, int]:
+    """Over all ways to cut and all steps: the cycles of the fastest in ``bound`` bytes, and the smallest arena.
+
+    Chains hold a piece that does not fit ``limit``, which is what one asks for.
+    """
+
+    def streams(chain: Sequence[Piece]) -> bool:
+        return all(piece.flow for piece in chain) and any(piece.height > limit for piece in chain)
+
     fastest, least = 10**18, 10**18
     for choice in range(1 << (len(cut) - 1)):
         edges = [0, *(index + 1 for index in range(len(cut) - 1) if choice >> index & 1), len(cut)]
         options: list[list[tuple[int, int]]] = []
         for start, stop in pairwise(edges):
-            ways = [chained(cut, start, stop, step) for step in STEPS] if all(p.flow for p in cut[start:stop]) else []
+            ways = [chained(cut, start, stop, step) for step in STEPS] if streams(cut[start:stop]) else []
             if stop == start + 1:
                 ways.append(whole(cut, start))
             options.append([(way.height, way.cycles) for way in ways])
         if all(options):
             least = min(least, max(min(height for height, _ in ways) for ways in options))
-            fitting = [[cycles for height, cycles in ways if height <= limit] for ways in options]
+            fitting = [[cycles for height, cycles in ways if height <= bound] for ways in options]
             if all(fitting):
                 fastest = min(fastest, sum(min(ways) for ways in fitting))
     return fastest, least
@@ -330,13 +337,13 @@ def exhaustive(cut: Sequence[Piece], limit: int) -> tuple[int, int]:
 def test_choice_is_the_best_of_all() -> None:
     for seed in range(12):
         cut = pieces(mobile(seed), ON)[:7]
-        _, least = exhaustive(cut, 0)
+        _, least = exhaustive(cut, 0, 0)
         highest = max(piece.height for piece in cut)
         smallest = choose_segments(cut, 0)
         assert max(segment.height for segment in smallest) == least
-        assert sum(segment.cycles for segment in smallest) == exhaustive(cut, least)[0]
+        assert sum(segment.cycles for segment in smallest) == exhaustive(cut, least, 0)[0]
         for limit in (least, (least + highest) // 2, highest):
             chosen = choose_segments(cut, limit)
             assert max(segment.height for segment in chosen) <= limit
-            assert sum(segment.cycles for segment in chosen) == exhaustive(cut, limit)[0]
+            assert sum(segment.cycles for segment in chosen) == exhaustive(cut, limit, limit)[0]
         assert all(segment.step == 0 for segment in choose_segments(cut, None))
