@@ -1,6 +1,6 @@
 """accuracy: the float and the quantised network on the test split."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -25,4 +25,5 @@ STAGE = Stage(
     outputs=("accuracy.json", "int8_outputs.npy"),
     settings=(),
     run=_run,
+    serves=searches,
 )

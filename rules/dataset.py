@@ -18,6 +18,10 @@ def _sources(resolved: Resolved) -> list[Path]:
     return source_files(settings["kind"], settings["path"], Path(resolved["folder"]))
 
 
+def _has_samples(resolved: Resolved) -> bool:
+    return resolved["spec"]["dataset"] is not None
+
+
 STAGE = Stage(
     name="dataset",
     doc="samples found, verified and split",
@@ -25,5 +29,6 @@ STAGE = Stage(
     outputs=("index.json", "train.npz", "val.npz", "test.npz"),
     settings=("task", "dataset", "seed"),
     run=_run,
+    serves=_has_samples,
     sources=_sources,
 )

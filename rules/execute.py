@@ -22,7 +22,8 @@ def template_files(stage: Stage) -> list[Path]:
 
 def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
-    return dependencies(ROOT / "rules" / f"{stage.name}.py", ROOT, "mcubuild")
+    module = ROOT.joinpath(*stage.run.__module__.split(".")).with_suffix(".py")
+    return dependencies(module, ROOT, "mcubuild")
 
 
 def action_key(stage: Stage, resolved: Resolved, folder: Path) -> str:

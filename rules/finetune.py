@@ -1,6 +1,6 @@
 """finetune: the chosen network trained on its own."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -28,4 +28,5 @@ STAGE = Stage(
     outputs=("weights.safetensors", "finetune_log.json"),
     settings=("finetune", "task", "seed"),
     run=_run,
+    serves=searches,
 )

@@ -18,6 +18,7 @@ LIBRARIES = {
     "numpy": "numpy",
     "scipy": "scipy",
     "sklearn": "scikit-learn",
+    "tflite": "tflite",
     "torch": "torch",
     "unicorn": "unicorn",
 }

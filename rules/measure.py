@@ -7,18 +7,17 @@ from rules.stage import Job, Stage
 def _run(job: Job) -> None:
     import json
 
-    from mcubuild.data.resize import network_input
-    from mcubuild.data.splits import read_split
     from mcubuild.measure.runner import measure, write
+    from mcubuild.measure.samples import read_samples
     from mcubuild.spec.measure import MeasureSettings
 
     layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
-    images = read_split(job.file("test.npz")).x
+    samples = read_samples({name: job.file(name) for name in job.names}, layers[0]["shape_in"])
     result = measure(
         job.file("firmware.elf"),
         job["board"],
         MeasureSettings(samples=job["measure.samples"]),  # another runner changes nothing here
-        network_input(images, layers[0]["shape_in"][1]),
+        samples,
         [layer["name"] for layer in layers],
     )
     write(result, job.out)
@@ -27,7 +26,8 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="measure",
     doc="firmware run on the test samples, instructions counted",
-    inputs=("test.npz", codegen.PLAN, "firmware.elf"),
+    inputs=(codegen.PLAN, "firmware.elf"),
+    optional=("test.npz", "inputs.npy"),
     outputs=("measure.json", "device_outputs.npy"),
     settings=("board", "measure.samples"),
     run=_run,

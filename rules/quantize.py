@@ -1,6 +1,6 @@
 """quantize: from the trained network to integers."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -25,4 +25,5 @@ STAGE = Stage(
     outputs=("model.json", "model.npz"),
     settings=("quantize", "bits"),
     run=_run,
+    serves=searches,
 )

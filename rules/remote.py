@@ -7,19 +7,18 @@ from rules.stage import Job, Resolved, Stage
 def _run(job: Job) -> None:
     import json
 
-    from mcubuild.data.resize import network_input
-    from mcubuild.data.splits import read_split
     from mcubuild.measure.remote.runner import measure_remotely, write
+    from mcubuild.measure.samples import read_samples
 
     layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
-    images = read_split(job.file("test.npz")).x
+    samples = read_samples({name: job.file(name) for name in job.names}, layers[0]["shape_in"])
     result = measure_remotely(
         job.file("firmware.elf"),
         job.file("c/model.c").parent,
         job["board"],
         job["measure"],
         job["firmware"],
-        network_input(images, layers[0]["shape_in"][1]),
+        samples,
         [layer["name"] for layer in layers],
     )
     write(result, job.out)
@@ -32,7 +31,8 @@ def _asked_for(resolved: Resolved) -> bool:
 STAGE = Stage(
     name="remote",
     doc="firmware run through a debug probe, a GDB server or QEMU",
-    inputs=("test.npz", codegen.PLAN, "firmware.elf", *codegen.MODEL, *codegen.FIRMWARE),
+    inputs=(codegen.PLAN, "firmware.elf", *codegen.MODEL, *codegen.FIRMWARE),
+    optional=("test.npz", "inputs.npy"),
     outputs=("remote.json", "remote_outputs.npy"),
     settings=("board", "measure", "firmware"),
     run=_run,

@@ -1,6 +1,6 @@
 """search: the network of the space that suits data and budget best (TinyNAS, second half)."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -32,4 +32,5 @@ STAGE = Stage(
     outputs=("arch.json", "search.json"),
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
+    serves=searches,
 )

@@ -1,6 +1,6 @@
 """space: which width and resolution suit the board (TinyNAS, first half)."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -28,4 +28,5 @@ STAGE = Stage(
     outputs=("space.json", "space_table.json"),
     settings=("board", "space", "engine", "budget.sram", "budget.flash", "firmware.stack", "bits", "seed"),
     run=_run,
+    serves=searches,
 )

@@ -74,6 +74,16 @@ def _always(resolved: Resolved) -> bool:
     return True
 
 
+def brings_model(resolved: Resolved) -> bool:
+    """Whether the spec names a network that exists already ([model])."""
+    return resolved["spec"]["model"] is not None
+
+
+def searches(resolved: Resolved) -> bool:
+    """Whether the network is searched for."""
+    return not brings_model(resolved)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of the pipeline, as plain data."""

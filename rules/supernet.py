@@ -1,6 +1,6 @@
 """supernet: one network whose parts are all networks of the space (TinyNAS, second half)."""
 
-from rules.stage import Job, Stage
+from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -27,4 +27,5 @@ STAGE = Stage(
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "task", "seed"),
     run=_run,
+    serves=searches,
 )

@@ -14,16 +14,28 @@ from mcubuild.engine.constants import Channels, Constants, Field, channels
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
-from mcubuild.engine.layer import ALIGNMENT, Layer, layers
+from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Shape, Weighted, op_inputs
+from mcubuild.ir.graph import Add, AveragePool2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
-HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half", "multiply_pair", "requantize")
+HELPERS = (
+    "clamp",
+    "rescale",
+    "rescale_any",
+    "rounded_shift",
+    "high_product",
+    "shifted_left",
+    "mean",
+    "low_half",
+    "high_half",
+    "multiply_pair",
+    "requantize",
+)
 
 
 @dataclass(frozen=True)
@@ -53,12 +65,17 @@ class GeneratedLayer:
         """The C object with the constants."""
         return f"layer_{self.layer.index:02d}_filters"
 
+    def operand_name(self, name: str) -> str:
+        """The C object with a constant that the layer computes on."""
+        position = [operand.name for operand in self.layer.constant_operands].index(name)
+        return f"layer_{self.layer.index:02d}_operand_{position}"
+
 
 def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
     """Write model.h, model.c, kernels.S, weights.h, weights.c and plan.json to ``out``.
 
     Args:
-        graph: a quantised graph with values, one input and one output.
+        graph: a quantised graph with values.
         plan: where its activations lie.
         target: as the plan was made for.
         out: an existing folder.
@@ -76,30 +93,32 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
     )
     environment.filters["inset"] = inset
     environment.filters["ordered"] = ordered
-    generated = _layers(graph, target, environment)
+    generated = _layers(graph, plan, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     routines = _routines(generated, target, environment)
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
+    names = {each.layer.index: each.name for each in generated}
     values: dict[str, object] = {
         "name": graph.name,
         "alignment": ALIGNMENT,
         "arena": plan.arena,
-        "input": _interface(graph, plan, graph.inputs[0]),
-        "output": _interface(graph, plan, graph.outputs[0]),
+        "inputs": [_interface(graph, plan, name) for name in graph.inputs],
+        "outputs": [_interface(graph, plan, name) for name in graph.outputs],
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
         "routines": routines,
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
-        "chains": _chain_values(generated, plan),
+        "chains": _chain_values(graph, plan, names),
         "moves": plan.moves,
-        "steps": _steps(generated, plan),
+        "steps": _steps(graph, plan, names),
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
+        "operands": [operand for layer in generated for operand in _operand_values(layer)],
     }
     for name in ("model.h", "model.c", "kernels.S", "weights.h", "weights.c"):
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
-    document = _plan_document(generated, plan, estimate(graph, target, stack))
+    document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -108,12 +127,14 @@ def inset(text: str, width: int = 0) -> str:
     return re.sub(r"\n(?=[^\n])", "\n" + " " * width, text.strip("\n"))
 
 
-def _layers(graph: Graph, target: Target, environment: jinja2.Environment) -> list[GeneratedLayer]:
-    """Every layer with its body; equal bodies are one object."""
+def _layers(graph: Graph, plan: Plan, target: Target, environment: jinja2.Environment) -> list[GeneratedLayer]:
+    """Every layer that does something with its body; equal bodies are one object."""
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
     generated = []
     for layer in layers(graph):
+        if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
+            continue
         kernel = choose(layer, target)
         numbers = channels(layer) if isinstance(layer.op, Weighted) else None
         constants = kernel.constants(layer, numbers) if numbers is not None else None
@@ -137,12 +158,14 @@ def _body_values(
     layer: Layer, kernel: Kernel, numbers: Channels | None, constants: Constants | None
 ) -> dict[str, object]:
     """What every kernel's template may use, and what this kernel adds."""
-    derived = parameters(layer.graph, layer.op)
-    input_quantization = layer.input.quantization
-    assert input_quantization is not None
-    common: dict[str, object] = {"low": derived.clamp[0], "high": derived.clamp[1]}
+    common: dict[str, object] = {}
+    if isinstance(layer.op, Weighted | Add | AveragePool2D):
+        derived = parameters(layer.graph, layer.op)
+        common = {"low": derived.clamp[0], "high": derived.clamp[1]}
     if isinstance(layer.op, Weighted):
+        input_quantization = layer.input.quantization
         assert numbers is not None and constants is not None
+        assert input_quantization is not None
         common |= {
             "bits": layer.weights.bits,
             "input_zero_point": input_quantization.zero_point,
@@ -193,6 +216,19 @@ def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
     }
 
 
+def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
+    graph = generated.layer.graph
+    return [
+        {
+            "name": generated.operand_name(operand.name),
+            "bytes": align(operand.nbytes),
+            "comment": f"{operand.name}: {_dimensions(operand.shape)}",
+            "rows": _rows(Field("int8_t", "values", graph.constants[operand.name].ravel())),
+        }
+        for operand in generated.layer.constant_operands
+    ]
+
+
 def _rows(field: Field) -> str:
     """Numbers in lines of at most about 100 characters."""
     per_line = 20 if field.ctype == "int8_t" else 8
@@ -202,9 +238,13 @@ def _rows(field: Field) -> str:
 
 
 def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
+    quantization = graph.tensor(name).quantization
+    assert quantization is not None
     return {
         "name": name,
         "shape": _dimensions(graph.tensor(name).shape),
+        "scale": repr(quantization.scale[0]),
+        "zero_point": quantization.zero_point,
         "offset": plan.activations[name].offset,
         "nbytes": plan.activations[name].nbytes,
     }
@@ -215,12 +255,15 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     names = op_inputs(layer.op)
     chain = plan.chain_of(layer.index)
     if chain is None:
-        buffers = [*(plan.activations[name] for name in names), plan.written(layer.op.output)]
-        arguments = [f"arena + {buffer.offset}" for buffer in buffers]
+        arguments = [
+            f"arena + {plan.activations[name].offset}" if name in plan.activations else generated.operand_name(name)
+            for name in names
+        ]
+        arguments.append(f"arena + {plan.written(layer.op.output).offset}")
     else:
         arguments = [*(f"input{number}" for number in range(len(names))), "to"]
     lines = [
-        *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names)),
+        *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names) if name in plan.activations),
         f"-> {layer.op.output}: {_dimensions(layer.output.shape)} at {_span(plan.written(layer.op.output))}"
         + (f", over {plan.inplace[layer.op.output]}" if layer.op.output in plan.inplace else ""),
     ]
@@ -244,10 +287,10 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     }
 
 
-def _chain_values(generated: Sequence[GeneratedLayer], plan: Plan) -> list[dict[str, object]]:
+def _chain_values(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[dict[str, object]]:
     result: list[dict[str, object]] = []
     for chain in plan.chains:
-        code = ChainCode(generated[0].layer.graph, plan, chain)
+        code = ChainCode(graph, plan, chain)
         order = code.order
         pairs = [f"{{{call.stage}, {call.rows}}}," for call in order.calls]
         lines = (" ".join(pairs[start : start + 14]) for start in range(0, len(pairs), 14))
@@ -258,7 +301,7 @@ def _chain_values(generated: Sequence[GeneratedLayer], plan: Plan) -> list[dict[
                 "order": order,
                 "text": "\n".join(f"        {line}" for line in lines),
                 "tensors": code.tensors(),
-                "layers": [generated[index].name for index in chain.steps],
+                "layers": [names[index] for index in chain.steps],
             }
         )
     return result
@@ -268,18 +311,17 @@ def _chain_name(chain: ChainPlan) -> str:
     return f"layers_{chain.steps.start:02d}_to_{chain.steps[-1]:02d}"
 
 
-def _steps(generated: Sequence[GeneratedLayer], plan: Plan) -> list[str]:
-    """The calls of model_run."""
+def _steps(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[str]:
+    """The calls of model_run, by the names of the layers' functions."""
     steps = []
-    for layer in generated:
-        index, output = layer.layer.index, layer.layer.op.output
+    for index, op in enumerate(graph.ops):
         chain = plan.chain_of(index)
-        if chain is None:
-            steps.append(f"{layer.name}(arena)")
-        elif index == chain.steps.start:
+        if chain is not None and index == chain.steps.start:
             steps.append(f"{_chain_name(chain)}(arena)")
-        if output in plan.moves:
-            before, after = plan.moves[output], plan.activations[output]
+        elif chain is None and index in names:
+            steps.append(f"{names[index]}(arena)")
+        if op.output in plan.moves:
+            before, after = plan.moves[op.output], plan.activations[op.output]
             steps.append(f"move(arena + {after.offset}, arena + {before.offset}, {after.nbytes})")
     return steps
 
@@ -292,9 +334,11 @@ def _span(place: Placement) -> str:
     return f"{place.offset} ... {place.offset + place.nbytes - 1}"
 
 
-def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint) -> Mapping[str, object]:
+def _plan_document(
+    graph: Graph, generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint
+) -> Mapping[str, object]:
     """The memory plan for the report."""
-    graph = generated[0].layer.graph
+    names = {each.layer.index: each.name for each in generated}
     return {
         "arena": plan.arena,
         "lower_bound": plan.lower_bound,
@@ -312,7 +356,7 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
         ]
         + [
             {
-                "name": f"{generated[index].name} scratch",
+                "name": f"{names[index]} scratch",
                 "offset": place.offset,
                 "bytes": place.nbytes,
                 "shape": [place.nbytes],
@@ -333,6 +377,7 @@ def _plan_document(generated: Sequence[GeneratedLayer], plan: Plan, predicted: F
 
 def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer, kernel = generated.layer, generated.kernel
+    weights = layer.weights.shape if isinstance(layer.op, Weighted) else ()
     live = [
         (name, place)
         for name, place in (*plan.activations.items(), *plan.moves.items())
@@ -349,7 +394,7 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "weights_bytes": kernel.constant_bytes(layer),
         "shape_in": list(layer.input.shape),
         "shape_out": list(layer.output.shape),
-        "kernel": list(layer.kernel_size) if isinstance(layer.op, Conv2D | DepthwiseConv2D) else None,
+        "kernel": list(layer.kernel_size) if len(weights) == 4 else None,
         "stride": list(getattr(layer.op, "stride", ())) or None,
         "live": [name for name, _ in live],
         "live_bytes": occupied(places),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.layer import Layer
 from mcubuild.errors import BuildError
 from mcubuild.ir.arithmetic import requantize
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.graph import DepthwiseConv2D, TransposeConv2D
 from mcubuild.ir.parameters import parameters
 
 
@@ -18,7 +18,10 @@ class Channels:
     """What the output channels compute with; one element a channel."""
 
     bias: NDArray[np.int32]
-    """Bias minus input zero point times the sum of the channel's weights: activations are multiplied as they are."""
+    """Bias minus input zero point times the sum of the channel's weights: activations are multiplied as they are.
+
+    Of a transposed convolution it is the bias alone.
+    """
     multiplier: NDArray[np.int32]
     shift: NDArray[np.int8]
     """Bits to shift right after the multiplication."""
@@ -74,10 +77,15 @@ def channels(layer: Layer) -> Channels:
     filters = (
         weights.reshape(-1, layer.filters).T if isinstance(op, DepthwiseConv2D) else weights.reshape(len(weights), -1)
     )
-    bias = layer.graph.constants[op.bias].astype(np.int64) + derived.input_offset * filters.sum(axis=1)
+    bias = layer.graph.constants[op.bias].astype(np.int64)
+    inputs = (-128, 127)
+    if isinstance(op, TransposeConv2D):  # not every output takes part in every product
+        inputs = (-128 + derived.input_offset, 127 + derived.input_offset)
+    else:
+        bias += derived.input_offset * filters.sum(axis=1)
     # Every sum on the way lies between these two: each term can only lower the one and raise the other.
-    lowest = bias + np.minimum(-128 * filters, 127 * filters).sum(axis=1)
-    highest = bias + np.maximum(-128 * filters, 127 * filters).sum(axis=1)
+    lowest = bias + np.minimum(inputs[0] * filters, inputs[1] * filters).sum(axis=1)
+    highest = bias + np.maximum(inputs[0] * filters, inputs[1] * filters).sum(axis=1)
     if lowest.min() < -(2**31) or highest.max() >= 2**31:
         raise BuildError(
             f"{where}: sums reach {int(lowest.min())} ... {int(highest.max())}, which does "

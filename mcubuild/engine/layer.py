@@ -73,6 +73,12 @@ class Layer:
         return self.graph.tensor(self.op.output)
 
     @cached_property
+    def constant_operands(self) -> tuple[Tensor, ...]:
+        """The operands that are constants, each once."""
+        names = dict.fromkeys(name for name in op_inputs(self.op) if name in self.graph.constants)
+        return tuple(self.graph.tensor(name) for name in names)
+
+    @cached_property
     def weighted(self) -> Weighted:
         """The operator, known to have weights.
 

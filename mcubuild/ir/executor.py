@@ -1,34 +1,42 @@
 """The integer reference executor: what every other implementation of a graph must equal, bit for bit.
 
-It follows the reference kernels of TensorFlow Lite Micro. Sums of products are taken by floating-point BLAS, which is
-exact as long as no partial sum leaves the 24 bits of float32's or the 53 of float64's significand.
+It follows the reference kernels of TensorFlow Lite Micro.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from math import prod
+from typing import TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mcubuild.ir.arithmetic import requantize
+from mcubuild.ir import resizing
+from mcubuild.ir.arithmetic import requantize, rounding_divide
 from mcubuild.ir.graph import (
     Add,
     AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
+    Elementwise,
     Graph,
+    Lookup,
+    Mean,
+    Movement,
+    Mul,
     Op,
-    Pair,
+    Pad,
+    Pool,
+    Reshape,
+    Resize,
+    Slice,
+    Softmax,
+    Transpose,
     Weighted,
     op_inputs,
 )
-from mcubuild.ir.parameters import FixedPoint, WeightedParameters, parameters
+from mcubuild.ir.parameters import FixedPoint, parameters
+from mcubuild.ir.products import patch_elements, weighted, windows
+from mcubuild.ir.softmax import probabilities
 
 Int8: TypeAlias = NDArray[np.int8]
-_Integers: TypeAlias = NDArray[np.signedinteger[Any]]
-_Floats: TypeAlias = NDArray[np.floating[Any]]
 
 _BATCH_BYTES = 1 << 25
 """Working memory of a batch: large enough to keep BLAS busy, small enough to stay near the caches."""
@@ -38,30 +46,34 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     """The graph's output for each sample.
 
     Args:
-        graph: a quantised graph with one input and one output.
-        inputs: int8 (N, ...), one sample of the input's shape (without its batch dimension) a row.
+        graph: a quantised graph.
+        inputs: int8 (N, ...), one sample of the input's shape (without its batch dimension) a row. Of a graph with
+            several inputs: int8 (N, bytes), the flattened inputs side by side.
 
     Returns:
-        int8 (N, ...), the output without its batch dimension a row; equal for every split into batches.
+        int8 (N, ...), the output without its batch dimension a row; equal for every split into batches. Of a graph with
+        several outputs: int8 (N, bytes), the flattened outputs side by side.
 
     Raises:
         ValueError: the graph has no values, or the inputs do not fit it.
     """
-    (output,) = graph.outputs
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op_inputs(op)}
+    kept = {*graph.outputs, *graph.constants}
     results = []
     for values in _batches(graph, inputs):
         for index, op in enumerate(graph.ops):
             values[op.output] = _execute(graph, op, values)
             for name in op_inputs(op):
-                if last_use[name] == index and name != output:
+                if last_use[name] == index and name not in kept:
                     values.pop(name, None)
-        results.append(values[output])
+        outputs = [values[name] for name in graph.outputs]
+        count = len(outputs[0])
+        results.append(outputs[0] if len(outputs) == 1 else np.hstack([part.reshape(count, -1) for part in outputs]))
     return np.concatenate(results)
 
 
 def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
-    """Every activation by name, the input included, for each sample; for tests and debugging.
+    """Every activation by name, the inputs included, for each sample; for tests and debugging.
 
     Arguments, shapes and errors as for ``run``; memory grows with the number of samples.
     """
@@ -75,105 +87,120 @@ def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
 
 
 def _batches(graph: Graph, inputs: Int8) -> "list[dict[str, Int8]]":
-    """The input tensor's values, cut into batches that fit the working memory."""
-    (name,) = graph.inputs
-    shape = graph.tensor(name).shape[1:]
-    if inputs.dtype != np.int8 or inputs.shape[1:] != shape:
-        raise ValueError(f"inputs are {inputs.dtype}{inputs.shape}, must be int8 (N, {', '.join(map(str, shape))})")
+    """Constants and the inputs' values, cut into batches that fit the working memory."""
+    shapes = {name: graph.tensor(name).shape[1:] for name in graph.inputs}
+    expected = next(iter(shapes.values())) if len(shapes) == 1 else (sum(map(prod, shapes.values())),)
+    if inputs.dtype != np.int8 or inputs.shape[1:] != expected:
+        raise ValueError(f"inputs are {inputs.dtype}{inputs.shape}, must be int8 (N, {', '.join(map(str, expected))})")
+    flat = inputs.reshape(len(inputs), prod(expected))
+    ends = np.cumsum([prod(shape) for shape in shapes.values()])[:-1]
+    values = {
+        name: part.reshape(len(inputs), *shape)
+        for (name, shape), part in zip(shapes.items(), np.split(flat, ends, axis=1), strict=True)
+    }
+    constants = {name: np.asarray(value, np.int8) for name, value in graph.constants.items() if value.dtype == np.int8}
     size = max(1, _BATCH_BYTES // max(_working_bytes(graph, op) for op in graph.ops))
     # An empty input still makes one (empty) batch, so that outputs have their shapes.
-    return [{name: inputs[start : start + size]} for start in range(0, max(len(inputs), 1), size)]
+    return [
+        {**constants, **{name: value[start : start + size] for name, value in values.items()}}
+        for start in range(0, max(len(inputs), 1), size)
+    ]
 
 
 def _working_bytes(graph: Graph, op: Op) -> int:
     """Bytes of temporaries for one sample: float64 patches, and a few int64 arrays of the output's size."""
-    output = graph.tensor(op.output).elements
-    patches = 0
-    if isinstance(op, Conv2D):
-        weights = graph.tensor(op.weights)
-        patches = output // weights.shape[0] * (weights.elements // weights.shape[0])
-    return 8 * (patches + graph.tensor(op_inputs(op)[0]).elements + 4 * output)
+    patches = patch_elements(graph, op) if isinstance(op, Weighted) else 0
+    return 8 * (patches + graph.tensor(op_inputs(op)[0]).elements + 4 * graph.tensor(op.output).elements)
 
 
 def _execute(graph: Graph, op: Op, values: Mapping[str, Int8]) -> Int8:
-    if isinstance(op, Add):
-        return _add(graph, op, values[op.left], values[op.right])
-    if isinstance(op, AveragePool2D):
-        return _average_pool(graph, op, values[op.input])
-    return _weighted(graph, op, values[op.input])
+    """The output of ``op``; constants among ``values`` count as one sample that fits all."""
+    inputs = [values[name] for name in op_inputs(op)]
+    if isinstance(op, Weighted):
+        return weighted(graph, op, inputs[0])
+    if isinstance(op, Elementwise):
+        return _elementwise(graph, op, *inputs)
+    if isinstance(op, Pool):
+        return _pool(graph, op, inputs[0])
+    if isinstance(op, Movement):
+        return _move(op, inputs)
+    if isinstance(op, Lookup):
+        table: Int8 = values[op.table]
+        return table[inputs[0].astype(np.int16) + 128]
+    if isinstance(op, Softmax):
+        return probabilities(inputs[0], parameters(graph, op))
+    if isinstance(op, Mean):
+        return _mean(graph, op, inputs[0])
+    return _resize(op, inputs[0])
 
 
-def _weighted(graph: Graph, op: Weighted, x: Int8) -> Int8:
-    derived = parameters(graph, op)
-    if op.weights not in graph.constants or op.bias not in graph.constants:
-        raise ValueError(f"the graph holds no values for {op.weights!r} and {op.bias!r}; a skeleton cannot be run")
-    weights, bias = graph.constants[op.weights], graph.constants[op.bias]
-    exact = _exact_float(op, weights)
-    centred = (x.astype(np.int16) + np.int16(derived.input_offset)).astype(exact)
-    sums: _Floats
-    if isinstance(op, FullyConnected):
-        sums = centred.reshape(len(x), weights.shape[1]) @ weights.T.astype(exact)
-    else:
-        top, bottom, left, right = op.padding
-        # The input's zero point, with which the graph pads, is 0 once the offset is added.
-        padded = np.pad(centred, ((0, 0), (top, bottom), (left, right), (0, 0)))
-        if isinstance(op, Conv2D):
-            sums = _convolve(padded, weights.astype(exact), op.stride)
-        else:
-            sums = _convolve_depthwise(padded, weights[0].astype(exact), op.stride)
-    return _finish(sums, bias, derived)
-
-
-def _exact_float(op: Weighted, weights: _Integers) -> type[np.float32] | type[np.float64]:
-    """The smallest float whose significand holds every partial sum of (input - zero point) * weight, exactly."""
-    axes = (0, 1, 2) if isinstance(op, DepthwiseConv2D) else tuple(range(1, weights.ndim))
-    largest = int(np.abs(weights.astype(np.int64)).sum(axis=axes).max()) * 255
-    return np.float32 if largest < 1 << 24 else np.float64
-
-
-def _convolve(padded: _Floats, weights: _Floats, stride: Pair) -> _Floats:
-    """Sums (N, OH, OW, M) of padded (N, H, W, C) with weights (M, KH, KW, C)."""
-    patches = _windows(padded, (weights.shape[1], weights.shape[2]), stride)  # (N, OH, OW, C, KH, KW)
-    rows = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, weights[0].size)
-    return (rows @ weights.reshape(len(weights), -1).T).reshape(*patches.shape[:3], len(weights))
-
-
-def _convolve_depthwise(padded: _Floats, weights: _Floats, stride: Pair) -> _Floats:
-    """Sums (N, OH, OW, C) of padded (N, H, W, C) with weights (KH, KW, C)."""
-    patches = _windows(padded, (weights.shape[0], weights.shape[1]), stride)
-    sums = np.zeros(patches.shape[:4], padded.dtype)
-    for row, column in np.ndindex(weights.shape[:2]):
-        sums += patches[..., row, column] * weights[row, column]
-    return sums
-
-
-def _windows(x: NDArray[Any], kernel: Pair, stride: Pair) -> NDArray[Any]:
-    """View (N, OH, OW, C, KH, KW) of the windows in x (N, H, W, C)."""
-    return sliding_window_view(x, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
-
-
-def _finish(sums: _Floats, bias: _Integers, derived: WeightedParameters) -> Int8:
-    """Bias, requantisation, output offset and clamp of sums (..., channels)."""
-    multipliers = np.array([factor.multiplier for factor in derived.factors], np.int64)
-    shifts = np.array([factor.shift for factor in derived.factors], np.int64)
-    scaled = requantize(sums.astype(np.int64) + bias, multipliers, shifts)
-    return np.clip(scaled + derived.output_offset, *derived.clamp).astype(np.int8)
-
-
-def _add(graph: Graph, op: Add, left: Int8, right: Int8) -> Int8:
+def _elementwise(graph: Graph, op: Elementwise, left: Int8, right: Int8) -> Int8:
+    if isinstance(op, Mul):
+        mul = parameters(graph, op)
+        product = (left.astype(np.int64) + mul.left_offset) * (right.astype(np.int64) + mul.right_offset)
+        scaled = requantize(product, mul.factor.multiplier, mul.factor.shift)
+        return np.clip(scaled + mul.output_offset, *mul.clamp).astype(np.int8)
     derived = parameters(graph, op)
 
     def enlarged(x: Int8, offset: int, factor: FixedPoint) -> NDArray[np.int64]:
         return requantize((x.astype(np.int64) + offset) << derived.left_shift, factor.multiplier, factor.shift)
 
-    total = enlarged(left, derived.left_offset, derived.left) + enlarged(right, derived.right_offset, derived.right)
+    first = enlarged(left, derived.left_offset, derived.left)
+    second = enlarged(right, derived.right_offset, derived.right)
+    total = first + second if isinstance(op, Add) else first - second
     scaled = requantize(total, derived.output.multiplier, derived.output.shift)
     return np.clip(scaled + derived.output_offset, *derived.clamp).astype(np.int8)
 
 
-def _average_pool(graph: Graph, op: AveragePool2D, x: Int8) -> Int8:
+def _pool(graph: Graph, op: Pool, x: Int8) -> Int8:
     derived = parameters(graph, op)
-    sums = _windows(x, op.window, op.stride).sum(axis=(4, 5), dtype=np.int64)
+    top, bottom, left, right = op.padding
+    around = ((0, 0), (top, bottom), (left, right), (0, 0))
+    if not isinstance(op, AveragePool2D):
+        padded = np.pad(x, around, constant_values=-128)
+        largest = windows(padded, op.window, op.stride).max(axis=(4, 5))
+        return np.asarray(np.clip(largest, *derived.clamp), np.int8)
+    sums = windows(np.pad(x, around), op.window, op.stride).sum(axis=(4, 5), dtype=np.int64)
+    inside = np.pad(np.ones((1, *x.shape[1:]), np.int64), around)
+    counts = windows(inside, op.window, op.stride).sum(axis=(4, 5))
     # C's division truncates, so adding half the count away from zero first rounds ties away from zero.
-    means = np.sign(sums) * ((np.abs(sums) + derived.count // 2) // derived.count)
+    means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
     return np.asarray(np.clip(means, *derived.clamp), dtype=np.int8)
+
+
+def _mean(graph: Graph, op: Mean, x: Int8) -> Int8:
+    derived = parameters(graph, op)
+    sums = x.sum(axis=op.axes, keepdims=True, dtype=np.int64) + derived.sum_offset
+    scaled = requantize(sums, derived.factor.multiplier, derived.factor.shift)
+    return np.clip(scaled + derived.output_offset, -128, 127).astype(np.int8)
+
+
+def _move(op: Movement, inputs: list[Int8]) -> Int8:
+    x = inputs[0]
+    if isinstance(op, Reshape):
+        return x.reshape(len(x), *op.shape[1:])
+    if isinstance(op, Transpose):
+        return x.transpose(op.permutation)
+    if isinstance(op, Slice):
+        for axis, (begin, stride, count) in enumerate(zip(op.begin, op.stride, op.shape, strict=True)):
+            if axis:
+                x = x.take(begin + stride * np.arange(count), axis)
+        return x
+    if isinstance(op, Pad):
+        return np.pad(x, op.padding, constant_values=op.value)
+    samples = max(map(len, inputs))
+    return np.concatenate([np.broadcast_to(part, (samples, *part.shape[1:])) for part in inputs], op.axis)
+
+
+def _resize(op: Resize, x: Int8) -> Int8:
+    if op.method == "nearest":
+        rows, columns = (resizing.nearest(op, x.shape[1 + axis], axis) for axis in (0, 1))
+        return x[:, rows][:, :, columns]
+    y, z = (resizing.bilinear(op, x.shape[1 + axis], axis) for axis in (0, 1))
+    wide = x.astype(np.int64)
+    down, across = y.weight[:, None, None], z.weight[:, None]
+    upper = wide[:, y.low][:, :, z.low] * (resizing.ONE - across) + wide[:, y.low][:, :, z.high] * across
+    lower = wide[:, y.high][:, :, z.low] * (resizing.ONE - across) + wide[:, y.high][:, :, z.high] * across
+    # The two weights have 20 fractional bits together; beyond the edges the result may leave int8 and wraps, as in C.
+    total = np.asarray(upper * (resizing.ONE - down) + lower * down, np.int64)
+    return rounding_divide(total, 20).astype(np.int8)

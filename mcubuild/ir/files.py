@@ -3,27 +3,16 @@
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 
 from mcubuild.errors import BuildError
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    Op,
-    Quantization,
-    Tensor,
-)
+from mcubuild.ir import graph as graphs
+from mcubuild.ir.graph import Graph, Op, Quantization, Tensor
 from mcubuild.npz import read_npz, write_npz
 
-_KINDS: Final[dict[str, type[Op]]] = {
-    kind.__name__: kind for kind in (Conv2D, DepthwiseConv2D, FullyConnected, Add, AveragePool2D)
-}
+_KINDS: Final[dict[str, type[Op]]] = {kind.__name__: kind for kind in get_args(graphs.Op)}
 
 
 def write_graph(graph: Graph, folder: Path) -> None:
@@ -80,5 +69,10 @@ def _tensor(entry: dict[str, Any]) -> Tensor:
 def _operator(entry: dict[str, Any]) -> Op:
     kind: Any = _KINDS[entry["kind"]]
     values: dict[str, Any] = {field.name: entry[field.name] for field in fields(kind)}
-    operator: Op = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    operator: Op = kind(**{name: _tuples(value) for name, value in values.items()})
     return operator
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists, nested ones too, as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -71,13 +71,14 @@ class Conv2D:
     stride: Pair = (1, 1)
     padding: Padding = (0, 0, 0, 0)
     clamp: Clamp = INT8
+    dilation: Pair = (1, 1)
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2D:
-    """Depthwise convolution with one filter a channel.
+    """Depthwise convolution with M filters a channel; output channel n belongs to input channel n // M.
 
-    input (1, H, W, C), weights (1, KH, KW, C), bias (C,) int32 -> output (1, OH, OW, C).
+    input (1, H, W, C), weights (1, KH, KW, C * M), bias (C * M,) int32 -> output (1, OH, OW, C * M).
     """
 
     input: str
@@ -87,11 +88,33 @@ class DepthwiseConv2D:
     stride: Pair = (1, 1)
     padding: Padding = (0, 0, 0, 0)
     clamp: Clamp = INT8
+    dilation: Pair = (1, 1)
+
+
+@dataclass(frozen=True)
+class TransposeConv2D:
+    """Transposed convolution: every pixel adds its value times the filters to a window of the output.
+
+    input (1, H, W, C), weights (N, KH, KW, C), bias (N,) int32 -> output (1, *size, N). The window of pixel (y, x)
+    begins at (y * stride - top, x * stride - left); what lies outside the output is dropped.
+    """
+
+    input: str
+    weights: str
+    bias: str
+    output: str
+    size: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    clamp: Clamp = INT8
 
 
 @dataclass(frozen=True)
 class FullyConnected:
-    """Matrix product: input (1, ...) of C elements, weights (N, C), bias (N,) int32 -> output (1, N)."""
+    """Matrix product of R rows: input (1, ...) of R * C elements, weights (N, C), bias (N,) int32 -> output (1, N).
+
+    The output of several rows is (1, R, N).
+    """
 
     input: str
     weights: str
@@ -102,7 +125,7 @@ class FullyConnected:
 
 @dataclass(frozen=True)
 class Add:
-    """Element-wise sum of two tensors of equal shape -> output of that shape."""
+    """Element-wise sum of two tensors; sizes of 1 are repeated as in numpy -> output of the joint shape."""
 
     left: str
     right: str
@@ -111,8 +134,46 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Sub:
+    """Element-wise left - right; sizes of 1 are repeated as in numpy -> output of the joint shape."""
+
+    left: str
+    right: str
+    output: str
+    clamp: Clamp = INT8
+
+
+@dataclass(frozen=True)
+class Mul:
+    """Element-wise product; sizes of 1 are repeated as in numpy -> output of the joint shape."""
+
+    left: str
+    right: str
+    output: str
+    clamp: Clamp = INT8
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Any function of single elements: table[input + 128], table (256,) int8 -> output of the input's shape."""
+
+    input: str
+    table: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax of beta * input over the last axis -> output of the input's shape, scale 1/256, zero point -128."""
+
+    input: str
+    output: str
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
 class AveragePool2D:
-    """Average over windows that lie inside the input; input and output share scale and zero point.
+    """Average over the part of each window that lies inside the input; input and output share scale and zero point.
 
     input (1, H, W, C) -> output (1, OH, OW, C); a window of (H, W) is the global average.
     """
@@ -122,25 +183,122 @@ class AveragePool2D:
     window: Pair
     stride: Pair = (1, 1)
     clamp: Clamp = INT8
+    padding: Padding = (0, 0, 0, 0)
 
 
-Op: TypeAlias = Conv2D | DepthwiseConv2D | FullyConnected | Add | AveragePool2D
-Weighted: TypeAlias = Conv2D | DepthwiseConv2D | FullyConnected
+@dataclass(frozen=True)
+class MaxPool2D:
+    """Largest element of each window; input and output share scale and zero point.
+
+    input (1, H, W, C) -> output (1, OH, OW, C).
+    """
+
+    input: str
+    output: str
+    window: Pair
+    stride: Pair = (1, 1)
+    clamp: Clamp = INT8
+    padding: Padding = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean over ``axes``, with its own scale -> output of the input's shape with sizes of 1 at ``axes``."""
+
+    input: str
+    output: str
+    axes: Shape
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The same elements in the same order -> output of ``shape``."""
+
+    input: str
+    output: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """Axis i of the output is axis ``permutation[i]`` of the input; the first stays."""
+
+    input: str
+    output: str
+    permutation: Shape
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Every ``stride``-th element of each axis from ``begin`` on, backwards where negative -> output of ``shape``."""
+
+    input: str
+    output: str
+    begin: Shape
+    stride: Shape
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Pad:
+    """``value`` added (before, after) each axis -> output of the larger shape."""
+
+    input: str
+    output: str
+    padding: tuple[Pair, ...]
+    value: int
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Tensors of one scale and zero point joined along ``axis`` -> output."""
+
+    inputs: tuple[str, ...]
+    output: str
+    axis: int
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Height and width changed, by the nearest pixel or bilinearly: input (1, H, W, C) -> output (1, *size, C)."""
+
+    input: str
+    output: str
+    size: Pair
+    method: Literal["nearest", "bilinear"]
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+
+
+Weighted: TypeAlias = Conv2D | DepthwiseConv2D | TransposeConv2D | FullyConnected
 """Operators with weights and a bias."""
+Elementwise: TypeAlias = Add | Sub | Mul
+"""Operators with two operands."""
+Pool: TypeAlias = AveragePool2D | MaxPool2D
+Movement: TypeAlias = Reshape | Transpose | Slice | Pad | Concat
+"""Operators that compute nothing."""
+Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Lookup | Softmax | Mean | Resize
 
 
 def op_inputs(op: Op) -> tuple[str, ...]:
-    """Names of the activations that ``op`` reads."""
-    return (op.left, op.right) if isinstance(op, Add) else (op.input,)
+    """Names of the tensors that ``op`` computes on: activations, or constants where an operand is one."""
+    if isinstance(op, Elementwise):
+        return op.left, op.right
+    return op.inputs if isinstance(op, Concat) else (op.input,)
 
 
 def op_constants(op: Op) -> tuple[str, ...]:
-    """Names of the constants that ``op`` reads."""
-    return (op.weights, op.bias) if isinstance(op, Weighted) else ()
+    """Names of the constants that belong to ``op``."""
+    if isinstance(op, Weighted):
+        return op.weights, op.bias
+    return (op.table,) if isinstance(op, Lookup) else ()
 
 
 def same_padding(size: Pair, kernel: Pair, stride: Pair) -> Padding:
-    """TensorFlow's SAME padding: output = ceil(size / stride), the odd pixel at the bottom and right."""
+    """TensorFlow's SAME padding: output = ceil(size / stride), the odd pixel at the bottom and right.
+
+    The kernel of a dilated convolution counts with its gaps (``dilated``).
+    """
     total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)]
     return total[0] // 2, total[0] - total[0] // 2, total[1] // 2, total[1] - total[1] // 2
 
@@ -164,7 +322,7 @@ class Graph:
         Raises:
             ValueError: naming the operator by index and kind, and the tensor.
         """
-        ready = set(self.inputs)
+        ready = {*self.inputs, *self.constants}
         for index, op in enumerate(self.ops):
             where = f"operator {index} ({type(op).__name__})"
             for name in (*op_inputs(op), *op_constants(op), op.output):
@@ -205,6 +363,11 @@ class Graph:
         return replace(self, tensors=dict(tensors), constants=dict(constants))
 
 
+def dilated(kernel: Pair, dilation: Pair) -> Pair:
+    """Height and width that a kernel with gaps covers."""
+    return (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
+
+
 def _window_shape(size: Shape, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
     top, bottom, left, right = padding
     return (size[1] + top + bottom - kernel[0]) // stride[0] + 1, (size[2] + left + right - kernel[1]) // stride[1] + 1
@@ -217,25 +380,66 @@ def output_shape(graph: Graph, op: Op) -> Shape:
         ValueError: the operator's inputs do not fit together.
     """
     shape = graph.tensor(op_inputs(op)[0]).shape
-    if isinstance(op, Add):
-        if graph.tensor(op.right).shape != shape:
+    if isinstance(op, Weighted):
+        return _weighted_shape(op, shape, graph.tensor(op.weights).shape)
+    if isinstance(op, Elementwise):
+        right = graph.tensor(op.right).shape
+        try:
+            return np.broadcast_shapes(shape, right)
+        except ValueError:
             raise ValueError(
-                f"Add of {op.left!r} {shape} and {op.right!r} {graph.tensor(op.right).shape}: shapes differ"
-            )
+                f"{type(op).__name__} of {op.left!r} {shape} and {op.right!r} {right}: shapes differ"
+            ) from None
+    if isinstance(op, Pool):
+        return (1, *_window_shape(shape, op.window, op.stride, op.padding), shape[3])
+    if isinstance(op, Mean):
+        return tuple(1 if axis in op.axes else size for axis, size in enumerate(shape))
+    if isinstance(op, Resize):
+        return (1, *op.size, shape[3])
+    if isinstance(op, Lookup | Softmax):
         return shape
-    if isinstance(op, AveragePool2D):
-        return (1, *_window_shape(shape, op.window, op.stride, (0, 0, 0, 0)), shape[3])
-    weights = graph.tensor(op.weights).shape
+    return _moved_shape(op, [graph.tensor(name).shape for name in op_inputs(op)])
+
+
+def _weighted_shape(op: Weighted, shape: Shape, weights: Shape) -> Shape:
     if isinstance(op, FullyConnected):
-        if weights[1] != prod(shape):
+        rows, rest = divmod(prod(shape), weights[1])
+        if rest or not rows:
             raise ValueError(
-                f"FullyConnected of {op.input!r} {shape} with weights {weights}: must have {prod(shape)} columns"
+                f"FullyConnected of {op.input!r} {shape} with weights {weights}: must have rows of {weights[1]}"
             )
-        return (1, weights[0])
-    if weights[3] != shape[3]:
+        return (1, weights[0]) if rows == 1 else (1, rows, weights[0])
+    depthwise = isinstance(op, DepthwiseConv2D)
+    if weights[3] % shape[3] if depthwise else weights[3] != shape[3]:
         raise ValueError(f"{type(op).__name__} of {op.input!r} {shape} with weights {weights}: channels differ")
-    channels = weights[0] if isinstance(op, Conv2D) else shape[3]
-    return (1, *_window_shape(shape, (weights[1], weights[2]), op.stride, op.padding), channels)
+    channels = weights[3] if depthwise else weights[0]
+    if isinstance(op, TransposeConv2D):
+        return (1, *op.size, channels)
+    kernel = dilated((weights[1], weights[2]), op.dilation)
+    return (1, *_window_shape(shape, kernel, op.stride, op.padding), channels)
+
+
+def _moved_shape(op: Movement, shapes: list[Shape]) -> Shape:
+    shape = shapes[0]
+    if isinstance(op, Reshape):
+        if prod(op.shape) != prod(shape):
+            raise ValueError(f"Reshape of {op.input!r} {shape} to {op.shape}: the number of elements differs")
+        return op.shape
+    if isinstance(op, Transpose):
+        if sorted(op.permutation) != list(range(len(shape))) or op.permutation[0] != 0:
+            raise ValueError(f"Transpose of {op.input!r} {shape}: {op.permutation} is no permutation of its axes")
+        return tuple(shape[axis] for axis in op.permutation)
+    if isinstance(op, Slice):
+        for size, begin, stride, count in zip(shape, op.begin, op.stride, op.shape, strict=True):
+            if not (0 <= begin < size and 0 <= begin + (count - 1) * stride < size):
+                raise ValueError(f"Slice of {op.input!r} {shape}: reads outside")
+        return op.shape
+    if isinstance(op, Pad):
+        return tuple(before + size + after for size, (before, after) in zip(shape, op.padding, strict=True))
+    for other in shapes:
+        if other[: op.axis] != shape[: op.axis] or other[op.axis + 1 :] != shape[op.axis + 1 :]:
+            raise ValueError(f"Concat along axis {op.axis} of {shape} and {other}: the other sizes differ")
+    return (*shape[: op.axis], sum(other[op.axis] for other in shapes), *shape[op.axis + 1 :])
 
 
 def macs(graph: Graph, op: Op) -> int:
@@ -243,8 +447,8 @@ def macs(graph: Graph, op: Op) -> int:
     if not isinstance(op, Weighted):
         return 0
     weights, output = graph.tensor(op.weights), graph.tensor(op.output)
-    if isinstance(op, FullyConnected):
-        return weights.elements
     if isinstance(op, DepthwiseConv2D):
         return output.elements * weights.shape[1] * weights.shape[2]
+    if isinstance(op, TransposeConv2D):
+        return graph.tensor(op.input).elements // weights.shape[3] * weights.elements
     return output.elements * prod(weights.shape[1:])

@@ -5,21 +5,26 @@ from here. The derivations are those of TensorFlow Lite Micro, down to the preci
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Final, TypeAlias, overload
 
 import numpy as np
 
-from mcubuild.ir.arithmetic import quantize_multiplier
+from mcubuild.ir.arithmetic import doubling_high_mul, quantize_multiplier
 from mcubuild.ir.graph import (
     Add,
-    AveragePool2D,
     Clamp,
     FullyConnected,
     Graph,
-    Op,
+    Mean,
+    Mul,
+    Pool,
     Quantization,
+    Softmax,
+    Sub,
     Weighted,
 )
+from mcubuild.ir.transcendental import exp_of_negative
 
 ADD_LEFT_SHIFT: Final = 20
 """Bits by which Add enlarges its int8 operands before it rescales them (``CalculateOpDataAdd``)."""
@@ -35,7 +40,7 @@ class FixedPoint:
 
 @dataclass(frozen=True)
 class WeightedParameters:
-    """Of Conv2D, DepthwiseConv2D and FullyConnected.
+    """Of operators with weights.
 
     output = clamp(requantize(bias + sum((input + input_offset) * weight), factors[channel]) + output_offset)
     """
@@ -51,10 +56,10 @@ class WeightedParameters:
 
 @dataclass(frozen=True)
 class AddParameters:
-    """Of Add.
+    """Of Add and Sub.
 
     sum = requantize((left + left_offset) << left_shift, left) + requantize((right + right_offset) << left_shift, right)
-    output = clamp(requantize(sum, output) + output_offset); no factor has a positive shift.
+    output = clamp(requantize(sum, output) + output_offset); no factor has a positive shift. Sub takes the difference.
     """
 
     left_offset: int
@@ -68,33 +73,82 @@ class AddParameters:
 
 
 @dataclass(frozen=True)
+class MulParameters:
+    """Of Mul: clamp(requantize((left + left_offset) * (right + right_offset), factor) + output_offset)."""
+
+    left_offset: int
+    right_offset: int
+    output_offset: int
+    factor: FixedPoint
+    clamp: Clamp
+
+
+@dataclass(frozen=True)
 class PoolParameters:
-    """Of AveragePool2D: output = clamp(sum / count), rounded to nearest, ties away from zero."""
+    """Of AveragePool2D and MaxPool2D.
+
+    Averages are clamp(sum / elements of the window inside the input), rounded to nearest, ties away from zero.
+    """
 
     count: int
     """Elements in a window."""
     clamp: Clamp
 
 
-Parameters: TypeAlias = WeightedParameters | AddParameters | PoolParameters
+@dataclass(frozen=True)
+class MeanParameters:
+    """Of Mean: output = clamp(requantize(sum + sum_offset, factor) + output_offset) to int8."""
+
+    sum_offset: int
+    """Minus the input's zero point, once an element."""
+    factor: FixedPoint
+    """Its multiplier may be below 2**30."""
+    output_offset: int
+
+
+@dataclass(frozen=True)
+class SoftmaxParameters:
+    """Of Softmax."""
+
+    exponentials: tuple[int, ...]
+    """exp(-d * scale * beta) in 1/2**31, by the distance d to the largest element; further off it is 0."""
+
+
+Parameters: TypeAlias = (
+    WeightedParameters | AddParameters | MulParameters | PoolParameters | MeanParameters | SoftmaxParameters
+)
+Computing: TypeAlias = Weighted | Add | Sub | Mul | Pool | Mean | Softmax
+"""Operators that have parameters; the others move elements, look them up or depend on shapes alone."""
 
 
 @overload
 def parameters(graph: Graph, op: Weighted) -> WeightedParameters: ...
 @overload
-def parameters(graph: Graph, op: Add) -> AddParameters: ...
+def parameters(graph: Graph, op: Add | Sub) -> AddParameters: ...
 @overload
-def parameters(graph: Graph, op: AveragePool2D) -> PoolParameters: ...
-def parameters(graph: Graph, op: Op) -> Parameters:
+def parameters(graph: Graph, op: Mul) -> MulParameters: ...
+@overload
+def parameters(graph: Graph, op: Pool) -> PoolParameters: ...
+@overload
+def parameters(graph: Graph, op: Mean) -> MeanParameters: ...
+@overload
+def parameters(graph: Graph, op: Softmax) -> SoftmaxParameters: ...
+def parameters(graph: Graph, op: Computing) -> Parameters:
     """The integer parameters of ``op``.
 
     Raises:
         ValueError: a tensor has no quantisation or one that the operator cannot take, named in the message.
     """
-    if isinstance(op, Add):
+    if isinstance(op, Add | Sub):
         return _add(graph, op)
-    if isinstance(op, AveragePool2D):
-        return _average_pool(graph, op)
+    if isinstance(op, Mul):
+        return _mul(graph, op)
+    if isinstance(op, Pool):
+        return _pool(graph, op)
+    if isinstance(op, Mean):
+        return _mean(graph, op)
+    if isinstance(op, Softmax):
+        return _softmax(graph, op)
     return _weighted(graph, op)
 
 
@@ -154,29 +208,84 @@ def _weighted(graph: Graph, op: Weighted) -> WeightedParameters:
     return WeightedParameters(-input_zero, output_zero, factors, op.clamp)
 
 
-def _add(graph: Graph, op: Add) -> AddParameters:
+def _add(graph: Graph, op: Add | Sub) -> AddParameters:
     left_scale, left_zero = _activation(graph, op.left)
     right_scale, right_zero = _activation(graph, op.right)
     output_scale, output_zero = _activation(graph, op.output)
-    twice_largest = 2 * max(left_scale, right_scale)
-    output = _fixed_point(twice_largest / ((1 << ADD_LEFT_SHIFT) * output_scale))
+    # Add derives its factors in double, Sub (CalculateOpDataSub of TensorFlow Lite Micro) in float32.
+    real = np.float64 if isinstance(op, Add) else np.float32
+    twice_largest = real(2) * real(max(left_scale, right_scale))
+    output = _fixed_point(float(twice_largest / (real(1 << ADD_LEFT_SHIFT) * real(output_scale))))
     if output.shift > 0:
         raise ValueError(
-            f"Add: the scale {output_scale} of {op.output!r} is below 2**-19 of its operands' {twice_largest / 2}"
+            f"{type(op).__name__}: the scale {output_scale} of {op.output!r} is below 2**-19 of its operands' "
+            f"{float(twice_largest) / 2}"
         )
     return AddParameters(
         left_offset=-left_zero,
         right_offset=-right_zero,
         output_offset=output_zero,
         left_shift=ADD_LEFT_SHIFT,
-        left=_fixed_point(left_scale / twice_largest),
-        right=_fixed_point(right_scale / twice_largest),
+        left=_fixed_point(float(real(left_scale) / twice_largest)),
+        right=_fixed_point(float(real(right_scale) / twice_largest)),
         output=output,
         clamp=op.clamp,
     )
 
 
-def _average_pool(graph: Graph, op: AveragePool2D) -> PoolParameters:
-    if _activation(graph, op.input) != _activation(graph, op.output):
-        raise ValueError(f"AveragePool2D: {op.input!r} and {op.output!r} must share scale and zero point")
+def _mul(graph: Graph, op: Mul) -> MulParameters:
+    left_scale, left_zero = _activation(graph, op.left)
+    right_scale, right_zero = _activation(graph, op.right)
+    output_scale, output_zero = _activation(graph, op.output)
+    factor = _fixed_point(left_scale * right_scale / output_scale)
+    if factor.shift > _MOST_ENLARGED:
+        raise ValueError(
+            f"Mul: the scale {output_scale} of {op.output!r} is too small for the product of its operands' "
+            f"{left_scale * right_scale}; products would leave 32 bits"
+        )
+    return MulParameters(-left_zero, -right_zero, output_zero, factor, op.clamp)
+
+
+_MOST_ENLARGED: Final = 14
+"""Bits by which a product of two operands (16 bits and a sign) can be shifted left."""
+
+
+def _pool(graph: Graph, op: Pool) -> PoolParameters:
+    source, target = _activation(graph, op.input), _activation(graph, op.output)
+    # PoolingPrepare of TensorFlow Lite Micro allows this difference.
+    if abs(source[0] - target[0]) > 1e-6 or source[1] != target[1]:
+        raise ValueError(f"{type(op).__name__}: {op.input!r} and {op.output!r} must share scale and zero point")
     return PoolParameters(count=op.window[0] * op.window[1], clamp=op.clamp)
+
+
+def _mean(graph: Graph, op: Mean) -> MeanParameters:
+    input_scale, input_zero = _activation(graph, op.input)
+    output_scale, output_zero = _activation(graph, op.output)
+    count = prod(graph.tensor(op.input).shape[axis] for axis in op.axes)
+    if count >= 1 << 23:
+        raise ValueError(f"Mean of {count} elements: sums would leave 32 bits")
+    factor = _fixed_point(input_scale / output_scale)
+    # The division by the count is folded into the multiplier (QuantizedMeanOrSum).
+    shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
+    folded = FixedPoint((factor.multiplier << shift) // count, factor.shift - shift)
+    if folded.shift > 0 and 256 * count << folded.shift >= 1 << 31:
+        raise ValueError(f"Mean: the scale {output_scale} of {op.output!r} is too small for its input's {input_scale}")
+    return MeanParameters(-input_zero * count, folded, output_zero)
+
+
+_SOFTMAX_BITS: Final = 5
+"""Integer bits of the differences that go into exp."""
+
+
+def _softmax(graph: Graph, op: Softmax) -> SoftmaxParameters:
+    scale, _ = _activation(graph, op.input)
+    if _activation(graph, op.output) != (1 / 256, -128):
+        raise ValueError(f"Softmax: {op.output!r} must have scale 1/256 and zero point -128")
+    real = min(op.beta * scale * (1 << (31 - _SOFTMAX_BITS)), 2.0**31 - 1)
+    if real <= 1:
+        raise ValueError(f"Softmax: beta {op.beta} times the scale {scale} of {op.input!r} is too small")
+    factor = _fixed_point(real)
+    radius = (((1 << _SOFTMAX_BITS) - 1) << (31 - _SOFTMAX_BITS)) >> factor.shift
+    distances = np.arange(min(radius, 255) + 1, dtype=np.int64)
+    scaled = doubling_high_mul(-distances << factor.shift, factor.multiplier)
+    return SoftmaxParameters(tuple(exp_of_negative(scaled, _SOFTMAX_BITS).tolist()))

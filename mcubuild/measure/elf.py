@@ -54,6 +54,17 @@ class Firmware:
             raise BuildError(f"{self.path}: the symbol {name!r} is missing; was the ELF stripped or built elsewhere?")
         return self._symbols[name]
 
+    def buffers(self, name: str) -> list[Symbol]:
+        """The symbols ``name``, ``name_2``, ``name_3``, ... as far as there are any.
+
+        Raises:
+            BuildError: the ELF has not even the first.
+        """
+        found = [self.symbol(name)]
+        while (further := f"{name}_{len(found) + 1}") in self._symbols:
+            found.append(self._symbols[further])
+        return found
+
     @property
     def start(self) -> tuple[int, int]:
         """Stack pointer and first instruction after a reset: the vector table, which lies at the lowest address."""

@@ -37,24 +37,24 @@ def measure(
         elf: the linked firmware, unmodified.
         board: what to emulate.
         settings: how many samples.
-        inputs: int8 (N, ...), one network input each.
+        inputs: int8 (N, ...), one network input each; several inputs of a network stand one behind the other.
         layers: names of the layers' C functions, in order.
 
     Raises:
         BuildError: the ELF does not follow the protocol, does not fit the board, faults or hangs; or the inputs do not
-            have the size of ``model_input``.
+            have the size of the firmware's.
     """
     firmware = read_firmware(elf)
     samples = np.ascontiguousarray(inputs[chosen(len(inputs), settings)])
-    place = firmware.symbol("model_input")
-    if samples.dtype != np.int8 or samples[0].nbytes != place.size:
+    size = sum(place.size for place in firmware.buffers("model_input"))
+    if samples.dtype != np.int8 or samples[0].nbytes != size:
         raise BuildError(
-            f"{elf}: an input is {place.size} bytes of int8 (symbol model_input); "
+            f"{elf}: an input is {size} bytes of int8 (symbol model_input); "
             f"found {samples.dtype} {samples.shape[1:]}, {samples[0].nbytes} bytes."
         )
     session = Session(board, firmware, layers)
     counter = session.emulator.counter
-    outputs = np.empty((len(samples), firmware.symbol("model_output").size), np.int8)
+    outputs = np.empty((len(samples), sum(place.size for place in firmware.buffers("model_output"))), np.int8)
     rows: dict[bytes, NDArray[np.int64]] = {}  # most samples take the same ways: each row of counts is kept once
     counts: list[NDArray[np.int64]] = []
     with bar("measure", len(samples) + 2) as progress:  # the profile and the summary take as long as some samples

@@ -32,7 +32,7 @@ class Session:
         self._board, self._firmware, self._layers = board, firmware, len(layers)
         names = ("model_ready", "model_invoke", "model_done")
         self._ready, self._invoke, self._done = (firmware.symbol(name).address for name in names)
-        self._input, self._output = firmware.symbol("model_input"), firmware.symbol("model_output")
+        self._inputs, self._outputs = firmware.buffers("model_input"), firmware.buffers("model_output")
         self._bottom, self._top = (firmware.symbol(f"__stack_{end}").address for end in ("bottom", "top"))
         self._profiler: Profiler | None = None
         self.emulator.run(self._ready, _START_LIMIT, "starting up")
@@ -43,24 +43,28 @@ class Session:
         """The output for one input; the inference between is counted.
 
         Args:
-            sample: int8, as many bytes as ``model_input``.
+            sample: int8, as many bytes as all inputs together.
             doing: for messages: which sample it is.
 
         Returns:
-            int8 (bytes of ``model_output``,).
+            int8 (bytes of all outputs,).
 
         Raises:
             BuildError: the firmware faults or hangs.
         """
         emulator = self.emulator
         emulator.run(self._ready, _START_LIMIT, doing)
-        emulator.write(self._input.address, sample.tobytes())
+        data = sample.tobytes()
+        for place in self._inputs:
+            emulator.write(place.address, data[: place.size])
+            data = data[place.size :]
         emulator.run(self._invoke, _START_LIMIT, doing)
         self._observe(True)
         emulator.run(emulator.link_register, _INFERENCE_LIMIT, doing)
         self._observe(False)
         emulator.run(self._done, _START_LIMIT, doing)
-        return np.frombuffer(emulator.read(self._output.address, self._output.size), np.int8)
+        outputs = b"".join(bytes(emulator.read(place.address, place.size)) for place in self._outputs)
+        return np.frombuffer(outputs, np.int8)
 
     def profile(self, sample: NDArray[np.int8]) -> Profile:
         """One more inference, with every access watched."""

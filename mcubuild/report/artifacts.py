@@ -20,16 +20,16 @@ _OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log", "
 class Artifacts:
     """What the stages before have written. What a build did not do (a search, say) is ``None``."""
 
-    index: Index
-    test: Split
+    index: Index | None
+    test: Split | None
     plan: Json
     sizes: Json
     accuracy: Json
     measure: Json
     outputs: NDArray[np.int8]
-    """What the firmware computed, int8 (samples, classes)."""
+    """What the firmware computed, int8 (samples, outputs)."""
     expected: NDArray[np.int8]
-    """What the integer reference computed for the whole test split, int8 (N, classes)."""
+    """What the integer reference computed for all samples, int8 (N, outputs)."""
     space: Json | None
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None
@@ -52,8 +52,8 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         name: _json(files[f"{name}.json"]) if f"{name}.json" in files else None for name in _OPTIONAL
     }
     return Artifacts(
-        index=read_index(_file(files, "index.json")),
-        test=read_split(_file(files, "test.npz")),
+        index=read_index(files["index.json"]) if "index.json" in files else None,
+        test=read_split(files["test.npz"]) if "test.npz" in files else None,
         plan=_json(_file(files, "plan.json")),
         sizes=_json(_file(files, "sizes.json")),
         accuracy=_json(_file(files, "accuracy.json")),

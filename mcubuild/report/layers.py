@@ -18,6 +18,9 @@ KINDS = {
     "fully_connected": "fully connected",
     "add": "addition",
     "average_pool": "average pool",
+    "elementwise": "element-wise",
+    "conv2d_general": "convolution, general",
+    "depthwise_general": "depthwise, general",
 }
 """The engine's kernels in words; others are called what the engine calls them."""
 
@@ -59,8 +62,10 @@ class Layer:
         filters = self.shape_out[-1]
         each = {
             "conv2d": height * width * self.shape_in[-1],
+            "conv2d_general": height * width * self.shape_in[-1],
             "pointwise": self.shape_in[-1],
             "depthwise": height * width,
+            "depthwise_general": height * width,
             "fully_connected": prod(self.shape_in),
         }.get(self.kind)
         return 0 if each is None else filters * (each + 1)
@@ -138,7 +143,7 @@ def _layer_axis(count: int, title: str = "") -> Axis:
 
 def memory_plot(plan: Mapping[str, Any]) -> Plot:
     """The arena over time: each tensor a rectangle from its first to its last layer at its place in the arena."""
-    count = len(plan["layers"])
+    count = 1 + max(tensor["last"] for tensor in plan["tensors"])
     boxes = []
     for tensor in plan["tensors"]:
         first, last = tensor["first"], tensor["last"]
@@ -174,7 +179,7 @@ def time_plot(layers: Sequence[Layer]) -> Plot:
         boxes.append(Box((layer.index + 0.5, layer.index + 0.9), (0, work), "macs", hint))
     return Plot(
         name="Cycles and MACs of each layer",
-        x=_layer_axis(len(layers)),
+        x=_layer_axis(layers[-1].index + 1),
         y=linear([max(pair) for pair in shares], "share, %", "{:g}".format, zero=True, count=4),
         boxes=boxes,
         legend=(("cycles", "cycles"), ("macs", "multiply-accumulates")),
@@ -196,7 +201,7 @@ def weights_plot(layers: Sequence[Layer]) -> Plot:
     ]
     return Plot(
         name="Flash of each layer's constants",
-        x=_layer_axis(len(layers), "layer"),
+        x=_layer_axis(layers[-1].index + 1, "layer"),
         y=linear([layer.weights / 1024 for layer in layers], "weights, kB", "{:g}".format, zero=True, count=4),
         boxes=boxes,
         height=150,

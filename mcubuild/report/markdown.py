@@ -62,8 +62,17 @@ def _line(title: str, line: Limit) -> tuple[str, ...]:
 
 def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     accuracy = report.accuracy
-    chain = f"{accuracy.float_:.2%} → {accuracy.int8:.2%} → {accuracy.device:.2%}"
-    yield "Accuracy", chain, f"float → int8 ({accuracy.samples} test samples) → firmware, emulated ({report.samples})"
+    steps = (
+        ("float", accuracy.float_),
+        (f"int8 ({accuracy.samples} test samples)", accuracy.int8),
+        (f"firmware, emulated ({report.samples})", accuracy.device),
+    )
+    known = [(step, share) for step, share in steps if share is not None]
+    if known:
+        yield "Accuracy", " → ".join(f"{share:.2%}" for _, share in known), " → ".join(step for step, _ in known)
+    else:
+        same = report.samples - accuracy.mismatches
+        yield "Outputs", f"{same} of {report.samples} agree", "firmware, emulated, with the integer reference"
     if (remote := report.remote) is not None:
         if remote.silicon and remote.cycles is not None and remote.latency_ms is not None:
             ratio = "" if remote.ratio is None else f", {remote.ratio:.2f} {TIMES} emulated"

@@ -13,13 +13,13 @@ class _Part(BaseModel):
 
 
 class Accuracy(_Part):
-    """Share of test samples classified correctly, 0 ... 1."""
+    """Share of test samples classified correctly, 0 ... 1; ``None`` where no labels or no such network are known."""
 
-    float_: float = Field(alias="float")
+    float_: float | None = Field(alias="float")
     """The fine-tuned network in floating point, all test samples."""
-    int8: float
+    int8: float | None
     """The integer reference executor, all test samples."""
-    device: float
+    device: float | None
     """The firmware's own outputs, the samples that were run."""
     samples: int
     """Test samples behind ``float`` and ``int8``; ``Report.samples`` is behind ``device``."""
@@ -105,8 +105,8 @@ class Network(_Part):
     """Weights and biases."""
     layers: int
     """Operators."""
-    resolution: int
-    """Input side in pixels."""
+    input: list[int]
+    """Shape of the (first) input without its batch: height, width and channels of an image."""
     width: float | None
     """Width multiplier of its search space; ``None``: it was not searched for."""
 

@@ -111,18 +111,27 @@ def _layers(artifacts: Artifacts) -> dict[str, Any]:
 
 
 def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int) -> dict[str, Any]:
-    names, accuracy = artifacts.index.classes, report.accuracy
-    true, images = artifacts.test.y[samples], artifacts.test.x[samples]
-    matrix = classes.confusion_matrix(true, artifacts.outputs.argmax(axis=1), len(names))
-    scale = artifacts.accuracy["logit_scale"]
+    accuracy = report.accuracy
     steps = [
         ("float", accuracy.float_, accuracy.samples),
         ("int8", accuracy.int8, accuracy.samples),
         ("device", accuracy.device, report.samples),
     ]
-    return {
-        "accuracy_plot": classes.accuracy_plot(steps),
+    known = [(title, share, count) for title, share, count in steps if share is not None]
+    values: dict[str, Any] = {
+        "accuracy_plot": classes.accuracy_plot(known) if known else None,
         "agreement": artifacts.accuracy["agreement"],
+        "matrix": None,
+        "confusions": [],
+        "mistakes": [],
+    }
+    if artifacts.index is None or artifacts.test is None:
+        return values
+    names = artifacts.index.classes
+    true, images = artifacts.test.y[samples], artifacts.test.x[samples]
+    matrix = classes.confusion_matrix(true, artifacts.outputs.argmax(axis=1), len(names))
+    scale = artifacts.accuracy["logit_scale"]
+    return values | {
         "matrix": classes.matrix_cells(matrix, names) if len(names) <= classes.MATRIX_CLASSES else None,
         "confusions": classes.confusions(matrix, names),
         "mistakes": classes.mistakes(artifacts.outputs, images, true, samples, names, scale=scale, count=mistakes),

@@ -108,11 +108,12 @@ def make(
             lines,
             uncertainty=measure["uncertainty"],
             samples=measure["samples"],
-            available=len(artifacts.test),
+            available=len(artifacts.expected),
             promised=sram.predicted,
             linked=sram.arena + sram.static + sram.stack_reserved,
             clock_hz=board.clock,
             remote=remote,
+            author=artifacts.accuracy.get("author"),
         ),
         accuracy=accuracy,
         instructions=Range(**measure["instructions"]),
@@ -172,16 +173,15 @@ def _flash(artifacts: Artifacts) -> Flash:
 
 
 def _samples(artifacts: Artifacts) -> NDArray[np.int64]:
-    """Indexes in the test split of the samples that the firmware classified."""
+    """Indexes of the samples that the firmware was run on."""
     return _run_on(artifacts, artifacts.outputs, "device_outputs.npy")
 
 
 def _run_on(artifacts: Artifacts, outputs: NDArray[np.int8], name: str) -> NDArray[np.int64]:
-    count, available = len(outputs), len(artifacts.test)
-    if not 0 < count <= available or outputs.shape[1] != len(artifacts.index.classes):
+    count, (available, width) = len(outputs), artifacts.expected.shape
+    if not 0 < count <= available or outputs.shape[1] != width:
         raise BuildError(
-            f"{name}: found {outputs.shape} outputs for {available} test samples of "
-            f"{len(artifacts.index.classes)} classes; delete it and build again."
+            f"{name}: found {outputs.shape} outputs for {available} samples of {width}; delete it and build again."
         )
     return chosen(available, MeasureSettings(samples=count))
 
@@ -221,13 +221,15 @@ def _slowest(remote: Remote | None) -> float | None:
 
 
 def _accuracy(artifacts: Artifacts) -> Accuracy:
-    predicted = artifacts.outputs.argmax(axis=1)
-    samples = _samples(artifacts)
+    samples, labels = _samples(artifacts), artifacts.accuracy["labels"]
+    device = None
+    if labels is not None:
+        device = float(np.mean(artifacts.outputs.argmax(axis=1) == np.array(labels)[samples]))
     return Accuracy(
         float=artifacts.accuracy["float"],
         int8=artifacts.accuracy["int8"],
-        device=float(np.mean(predicted == artifacts.test.y[samples])),
-        samples=len(artifacts.test),
+        device=device,
+        samples=len(artifacts.expected),
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
     )
 
@@ -238,7 +240,7 @@ def _network(artifacts: Artifacts) -> Network:
         macs=sum(layer.macs for layer in layers),
         parameters=sum(layer.parameters for layer in layers),
         layers=len(layers),
-        resolution=layers[0].shape_in[1],
+        input=list(layers[0].shape_in[1:]),
         width=None if artifacts.space is None else artifacts.space["width"],
     )
 

@@ -46,8 +46,13 @@ def _use(line: Mapping[str, Any]) -> str:
 
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     accuracy = report["accuracy"]
-    shares = " -> ".join(f"{step} {100 * accuracy[step]:.2f} %" for step in ("float", "int8", "device"))
-    figures = [("accuracy", f"{shares} ({report['samples']} samples)")]
+    known = [step for step in ("float", "int8", "device") if accuracy[step] is not None]
+    if known:
+        shares = " -> ".join(f"{step} {100 * accuracy[step]:.2f} %" for step in known)
+        figures = [("accuracy", f"{shares} ({report['samples']} samples)")]
+    else:
+        same = report["samples"] - accuracy["mismatches"]
+        figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]
     figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
     if report["cycles"] is not None:
         spread = f" ± {100 * report['uncertainty']:.0f} %" if report["uncertainty"] else ""

@@ -1,5 +1,6 @@
 """Does the firmware keep its promises? If not: by how much."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from mcubuild.report.model import BudgetLines, Limit, Remote
@@ -101,6 +102,7 @@ def cautions(
     linked: int,
     clock_hz: int,
     remote: Remote | None = None,
+    author: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Why to read some figures with care.
 
@@ -113,6 +115,7 @@ def cautions(
         linked: bytes of RAM that the linker gave, with the reserved stack.
         clock_hz: the core's clock in the board file.
         remote: the run on a board or in a second emulator.
+        author: how the integer reference agrees with what the network's author computed.
     """
     found = []
     latency = budget.latency
@@ -127,6 +130,11 @@ def cautions(
         found.append(f"The firmware classified {samples} of the {available} test samples")
     if promised != linked:
         found.append(f"The memory planner promised {promised} B SRAM, the linked firmware takes {linked} B")
+    if author is not None and author["differ"]:
+        found.append(
+            f"The integer reference differs from [model] outputs on {author['differ']} of {author['samples']} samples, "
+            f"by {author['largest']} of 255 at most"
+        )
     if remote is not None and remote.silicon:
         found += _board(remote, uncertainty, clock_hz)
     return found

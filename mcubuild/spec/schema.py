@@ -27,11 +27,11 @@ def spec_schema() -> str:
     described = _schema(Spec, "mcubuild deployment spec")
     # ``dataset = "digits"`` is short for a table with that kind.
     kinds = described["$defs"]["DatasetSettings"]["properties"]["kind"]
-    table = described["properties"]["dataset"]
-    described["properties"]["dataset"] = {
-        "description": table.pop("description"),
-        "anyOf": [{key: kinds[key] for key in ("enum", "type")}, table],
-    }
+    dataset = described["properties"]["dataset"]
+    dataset["anyOf"].insert(0, {key: kinds[key] for key in ("enum", "type")})
+    # So is one .npy file for a list of one.
+    for key in ("inputs", "outputs"):
+        described["$defs"]["ModelSettings"]["properties"][key]["anyOf"].insert(0, {"type": "string"})
     return _text(described)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mcubuild.board import Board, read_board
 from mcubuild.errors import BuildError
@@ -14,6 +14,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
+from mcubuild.spec.model import ModelSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.spec.report import ReportSettings
 from mcubuild.spec.search import SearchSettings
@@ -27,10 +28,12 @@ class Spec(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """The file's stem; results go to ``build/<name>/``."""
-    task: Literal["image_classification", "audio_classification"]
-    """What the network does; the data set must be for it."""
-    dataset: DatasetSettings
+    task: Literal["image_classification", "audio_classification"] | None = None
+    """What the network does, of a network that is searched for; the data set must be for it."""
+    dataset: DatasetSettings | None = None
     """Where the samples come from; a name stands for a data set without options."""
+    model: ModelSettings | None = None
+    """A network that exists already, instead of a search for one; a data set then gives its accuracy alone."""
     board: str
     """Which microcontroller: the stem of a file in boards/."""
     bits: Literal[4, 8] = 8
@@ -63,16 +66,38 @@ class Spec(Settings):
     def _short_dataset(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
 
-    @field_validator("dataset")
-    @classmethod
-    def _data_set_is_for_the_task(cls, value: DatasetSettings, info: ValidationInfo) -> DatasetSettings:
-        task = info.data.get("task", value.task)  # not there if it is wrong itself
-        if value.task != task:
+    @model_validator(mode="after")
+    def _searched_or_brought(self) -> "Spec":
+        if self.model is None:
+            missing = [key for key in ("task", "dataset") if getattr(self, key) is None]
+            if missing:
+                raise ValueError(
+                    f"found no {' and no '.join(missing)}, and no [model] either; say what to search a network for "
+                    '(task = "image_classification", dataset = "digits"), or take one: [model] file = "net.tflite"'
+                )
+            return self._data_set_is_for_the_task()
+        fields = type(self).model_fields
+        unused = [key for key in _OF_A_SEARCH if getattr(self, key) != fields[key].default]
+        if unused:
             raise ValueError(
-                f'found kind "{value.kind}", which is for task = "{value.task}", with task = "{task}"; '
-                f"change the task or the data set"
+                f"found [model] beside {', '.join(unused)}; a network that exists is not searched for: remove one"
             )
-        return value
+        if self.dataset is not None and self.model.inputs is not None:
+            raise ValueError("found dataset beside inputs of [model]; both say what to run: remove one")
+        return self
+
+    def _data_set_is_for_the_task(self) -> "Spec":
+        assert self.dataset is not None
+        if self.dataset.task != self.task:
+            raise ValueError(
+                f'found dataset.kind = "{self.dataset.kind}", which is for task = "{self.dataset.task}", with '
+                f'task = "{self.task}"; change the task or the data set'
+            )
+        return self
+
+
+_OF_A_SEARCH = ("task", "bits", "space", "supernet", "search", "finetune", "quantize")
+"""Keys that mean nothing for a network that exists already."""
 
 
 def read_spec(path: Path) -> tuple[Spec, Board]:

@@ -14,12 +14,12 @@ from mcubuild.board import read_board
 from mcubuild.engine.pieces import pieces
 from mcubuild.engine.segments import Segment, choose_segments
 from mcubuild.engine.target import Target
+from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import Graph, macs
 from mcubuild.nas.arch import Space, draw
 from mcubuild.nas.baselines import mobilenet_v2, proxyless_mobile
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
-from tests.ir.tflite_reader import read_tflite
 
 MODELS = ROOT.parent / "shared" / "models"
 
@@ -34,7 +34,7 @@ def mobile_80() -> Graph:
 
 
 def _model(name: str) -> Callable[[], Graph]:
-    return lambda: read_tflite(MODELS / f"{name}.tflite")
+    return lambda: import_tflite(MODELS / f"{name}.tflite").graph
 
 
 NETWORKS: dict[str, tuple[Callable[[], Graph], float, str, str]] = {

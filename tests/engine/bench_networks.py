@@ -10,11 +10,11 @@ import sys
 
 from mcubuild import ROOT
 from mcubuild.board import read_board
+from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import macs
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.bench_kernels import cycles
 from tests.engine.calibrate import BOARDS
-from tests.ir.tflite_reader import read_tflite
 
 MODELS = ROOT.parent / "shared" / "models"
 NAMES = ("kws", "resnet", "vww96", "ad01")
@@ -24,7 +24,7 @@ def main(wanted: list[str]) -> None:
     """Measure and print."""
     print(f"{'cycles a MAC':12}" + "".join(f"{core:>14} zero-wait     board" for core in BOARDS))
     for name in wanted or NAMES:
-        graph = read_tflite(MODELS / f"{name}.tflite")
+        graph = import_tflite(MODELS / f"{name}.tflite").graph
         total = sum(macs(graph, op) for op in graph.ops)
         for engine in (EngineSettings(assembly=False), EngineSettings()):
             line = f"{name:12}"

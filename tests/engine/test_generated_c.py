@@ -234,15 +234,18 @@ def test_header_and_plan_agree(tmp_path: Path) -> None:
     graph = random_network(5)
     result = write_c(graph, tmp_path)
     header = (tmp_path / "model.h").read_text()
-    defined = {name: int(value) for name, value in re.findall(r"#define (MODEL_\w+) (\d+)", header)}
-    source, target = result.activations[graph.inputs[0]], result.activations[graph.outputs[0]]
-    assert defined == {
-        "MODEL_ARENA_BYTES": result.arena,
-        "MODEL_INPUT_OFFSET": source.offset,
-        "MODEL_INPUT_BYTES": source.nbytes,
-        "MODEL_OUTPUT_OFFSET": target.offset,
-        "MODEL_OUTPUT_BYTES": target.nbytes,
-    }
+    defined = {name: float(value) for name, value in re.findall(r"#define (MODEL_\w+) (-?\d\S*)", header)}
+    expected: dict[str, float] = {"MODEL_ARENA_BYTES": result.arena}
+    for end, name in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
+        place, quantization = result.activations[name], graph.tensor(name).quantization
+        assert quantization is not None
+        expected |= {
+            f"MODEL_{end}_OFFSET": place.offset,
+            f"MODEL_{end}_BYTES": place.nbytes,
+            f"MODEL_{end}_SCALE": quantization.scale[0],
+            f"MODEL_{end}_ZERO_POINT": quantization.zero_point,
+        }
+    assert defined == expected
     document = json.loads((tmp_path / "plan.json").read_text())
     assert document["arena"] == result.arena
     assert max(layer["live_bytes"] for layer in document["layers"]) <= document["lower_bound"] <= document["arena"]

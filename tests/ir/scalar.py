@@ -54,8 +54,13 @@ def float32(value: float) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
+Scalar = Conv2D | DepthwiseConv2D | FullyConnected | Add | AveragePool2D
+"""What is written out here; TensorFlow Lite Micro itself judges the others (tests/importers)."""
+
+
 def execute(graph: Graph, op: Op, values: dict[str, NDArray[np.int8]]) -> NDArray[np.int8]:
     """The output of ``op`` for one sample; ``values`` have a leading dimension of 1."""
+    assert isinstance(op, Scalar)
     shape = graph.tensor(op.output).shape
     out = np.zeros(shape, np.int8)
     for index, value in _elements(graph, op, values, shape):
@@ -64,7 +69,7 @@ def execute(graph: Graph, op: Op, values: dict[str, NDArray[np.int8]]) -> NDArra
 
 
 def _elements(
-    graph: Graph, op: Op, values: dict[str, NDArray[np.int8]], shape: tuple[int, ...]
+    graph: Graph, op: Scalar, values: dict[str, NDArray[np.int8]], shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, ...], int]]:
     def info(name: str) -> Quantization:
         quantization = graph.tensor(name).quantization

@@ -1,11 +1,13 @@
-"""The executor against TensorFlow Lite Micro: real networks' tensors, and scalar kernels on random networks."""
+"""The executor against TensorFlow Lite Micro's kernels, written one scalar at a time, on random networks.
+
+Real networks and the other operators: tests/importers.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mcubuild import ROOT
 from mcubuild.ir import executor
 from mcubuild.ir.graph import (
     Add,
@@ -17,38 +19,7 @@ from mcubuild.ir.graph import (
     Tensor,
 )
 from tests.ir import scalar
-from tests.ir.tflite_reader import read_tflite
 from tests.networks import random_inputs, random_network
-
-MODELS = ROOT.parent / "shared" / "models"
-needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")
-
-
-def reference_network(name: str) -> tuple[Graph, np.ndarray[tuple[int, ...], np.dtype[np.int8]]]:
-    graph = read_tflite(MODELS / f"{name}.tflite")
-    inputs = np.load(MODELS / f"{name}_in.npy")
-    return graph, inputs.reshape(len(inputs), *graph.tensor(graph.inputs[0]).shape[1:])
-
-
-@needs_models
-@pytest.mark.parametrize("name", ["kws", "resnet", "vww96"])
-def test_every_intermediate_tensor_of_the_mlperf_tiny_networks(name: str) -> None:
-    graph, inputs = reference_network(name)
-    got = executor.run_all(graph, inputs[:1])
-    taps = np.load(MODELS / f"{name}_taps_seed1.npz")
-    expected = {key.rsplit("_", 1)[1]: taps[key] for key in taps if "RESHAPE" not in key and "SOFTMAX" not in key}
-    assert expected.keys() == got.keys() - set(graph.inputs)
-    for tensor, values in expected.items():
-        assert (got[tensor] == values).all(), tensor
-
-
-@needs_models
-def test_fully_connected_rounds_twice_as_micro_does() -> None:
-    """LiteRT's own reference kernel rounds once here; TensorFlow Lite Micro and CMSIS-NN round twice."""
-    graph, inputs = reference_network("ad01")
-    got = executor.run(graph, inputs)
-    assert (got == np.load(MODELS / "ad01_out_tflm.npy").reshape(got.shape)).all()
-    assert (got != np.load(MODELS / "ad01_out.npy").reshape(got.shape)).any()
 
 
 @pytest.mark.parametrize("bits", [8, 4])

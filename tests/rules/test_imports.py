@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mcubuild import ROOT
+from rules.execute import code_of
 from rules.graph import STAGES
 from rules.imports import dependencies, imported
 
@@ -42,5 +43,5 @@ def test_nested_and_indirect_imports_count(tmp_path: Path) -> None:
 def test_stages_depend_on_the_code_they_run() -> None:
     """A stage without library code would be rebuilt too rarely."""
     for stage in STAGES:
-        files, _ = dependencies(ROOT / "rules" / f"{stage.name}.py", ROOT, "mcubuild")
+        files, _ = code_of(stage)
         assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name

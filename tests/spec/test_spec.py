@@ -65,6 +65,7 @@ def test_not_times(text: object) -> None:
 
 def test_a_short_spec_is_enough(tmp_path: Path) -> None:
     spec = read(tmp_path, SPEC)
+    assert spec.dataset is not None
     assert (spec.name, spec.dataset.kind, spec.bits) == ("net", "digits", 8)
     assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (131072, 524288, 0.05)
 
@@ -76,6 +77,7 @@ def test_a_spec_for_sounds(tmp_path: Path) -> None:
         'test = "*_[0-4].wav", val = ["*_5.wav", "*_6.wav"], sample_rate = "8kHz", duration = "1s" }',
     )
     spec = read(tmp_path, text)
+    assert spec.dataset is not None
     assert (spec.dataset.test, spec.dataset.val) == (("*_[0-4].wav",), ("*_5.wav", "*_6.wav"))
     assert (spec.dataset.sample_rate, spec.dataset.duration) == (8000, 1.0)
     assert Spec.model_validate(json.loads(spec.model_dump_json())) == spec, "as it is remembered"
@@ -98,7 +100,7 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ('"512kB"', '"2MB"', ["budget.flash", "2.00 MB", "1.00 MB"]),
         ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
-        ('task = "image_classification"', "", ["task", "missing"]),
+        ('task = "image_classification"', "", ["found no task", "[model] file"]),
         ('"digits"', '"digit"', ["dataset", "'digit'", "'digits', 'image_folder' or 'audio_folder'"]),
         ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),

@@ -9,6 +9,16 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add
 
 
+def plain_add(layer: Layer) -> bool:
+    """Whether ``layer`` adds two activations of equal shape."""
+    op, graph = layer.op, layer.graph
+    return (
+        isinstance(op, Add)
+        and not {op.left, op.right} & graph.constants.keys()
+        and graph.tensor(op.left).shape == graph.tensor(op.right).shape
+    )
+
+
 class ElementwiseAdd(Kernel):
     """Add."""
 
@@ -20,8 +30,8 @@ class ElementwiseAdd(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Add."""
-        return isinstance(layer.op, Add)
+        """Every Add of two activations of equal shape."""
+        return plain_add(layer)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """Either operand: each element is read before it is written."""

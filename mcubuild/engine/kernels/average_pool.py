@@ -21,8 +21,8 @@ class AveragePool(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every AveragePool2D."""
-        return isinstance(layer.op, AveragePool2D)
+        """Every AveragePool2D whose windows lie inside."""
+        return isinstance(layer.op, AveragePool2D) and not any(layer.op.padding)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""

@@ -90,9 +90,10 @@ class Kernel(ABC):
         )
 
     def constant_bytes(self, layer: Layer) -> int:
-        """Bytes of the layer's struct of constants in Flash."""
+        """Bytes in Flash of the layer's struct of constants, and of operands that are constants."""
         weights = self.weight_bytes(layer)
-        return align(weights + CHANNEL_BYTES * layer.filters) if weights else 0
+        own = align(weights + CHANNEL_BYTES * layer.filters) if weights else 0
+        return own + sum(align(operand.nbytes) for operand in layer.constant_operands)
 
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Inner loops in assembly that the C calls."""

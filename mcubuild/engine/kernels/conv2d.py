@@ -25,8 +25,8 @@ class GeneralConv2D(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Conv2D."""
-        return isinstance(layer.op, Conv2D)
+        """Every Conv2D without gaps in its filters."""
+        return isinstance(layer.op, Conv2D) and layer.op.dilation == (1, 1)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """The windows of two output pixels."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 from mcubuild.engine import product
 from mcubuild.engine.constants import Channels, Constants
 from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.conv2d import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.product import PIXELS, Depth
 from mcubuild.engine.routine import Routine
@@ -46,8 +47,8 @@ class GeneralConv2DDsp(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Conv2D."""
-        return isinstance(layer.op, Conv2D) and layer.filters > 1 and product.serves(layer, target)
+        """What the portable kernel does, with more than one filter."""
+        return PORTABLE.serves(layer, target) and layer.filters > 1 and product.serves(layer, target)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Four windows in 16 bits; one with its padding; the outputs of four pixels, where there may be fewer."""

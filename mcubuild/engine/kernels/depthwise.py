@@ -38,8 +38,9 @@ class Depthwise(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every DepthwiseConv2D."""
-        return isinstance(layer.op, DepthwiseConv2D)
+        """Every DepthwiseConv2D with one filter a channel and without gaps in the filters."""
+        op = layer.op
+        return isinstance(op, DepthwiseConv2D) and op.dilation == (1, 1) and layer.filters == layer.input.shape[3]
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """One channel of the input rows, with its border."""

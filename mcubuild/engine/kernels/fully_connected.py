@@ -23,8 +23,8 @@ class MatrixVector(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every FullyConnected."""
-        return isinstance(layer.op, FullyConnected)
+        """Every FullyConnected of one row."""
+        return isinstance(layer.op, FullyConnected) and len(layer.output.shape) == 2
 
     def weight_bytes(self, layer: Layer) -> int:
         """Packed in pairs of filters."""

@@ -7,10 +7,10 @@ from typing import ClassVar
 from mcubuild.engine import product
 from mcubuild.engine.constants import Channels, Constants
 from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.fully_connected import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import FullyConnected
 
 _FILTERS = 4
 _TURN = 4
@@ -28,8 +28,8 @@ class MatrixVectorDsp(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every FullyConnected."""
-        return isinstance(layer.op, FullyConnected) and product.serves(layer, target)
+        """What the portable kernel does."""
+        return PORTABLE.serves(layer, target) and product.serves(layer, target)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """The inputs in 16 bits."""

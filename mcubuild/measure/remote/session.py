@@ -48,13 +48,13 @@ class Session:
         """Load the firmware, start it, and run every sample.
 
         Args:
-            samples: int8 (N, ...), each as many bytes as ``model_input``.
+            samples: int8 (N, ...), each as many bytes as all inputs together.
 
         Raises:
             BuildError: the firmware lacks a symbol, faults or hangs, or the target does not obey.
         """
-        place, result = (self.firmware.symbol(f"model_{end}") for end in ("input", "output"))
-        outputs = np.empty((len(samples), result.size), np.int8)
+        sources, results = (self.firmware.buffers(f"model_{end}") for end in ("input", "output"))
+        outputs = np.empty((len(samples), sum(place.size for place in results)), np.int8)
         cycles, longest = [], 0.0
         self.target.load(self.firmware)
         self.target.reset(self.firmware)
@@ -62,11 +62,15 @@ class Session:
         clock = self._variable("model_clock_hz")
         with bar("remote", len(samples)) as progress:
             for index, sample in enumerate(samples):
-                self.target.write(place.address, sample.tobytes())
+                data = sample.tobytes()
+                for place in sources:
+                    self.target.write(place.address, data[: place.size])
+                    data = data[place.size :]
                 begun = time.monotonic()
                 self._go("model_done", f"on sample {index}")
                 longest = max(longest, time.monotonic() - begun)
-                outputs[index] = np.frombuffer(self.target.read(result.address, result.size), np.int8)
+                read = b"".join(self.target.read(place.address, place.size) for place in results)
+                outputs[index] = np.frombuffer(read, np.int8)
                 cycles.append(self._variable("model_cycles"))
                 progress.advance()
                 if index + 1 < len(samples):

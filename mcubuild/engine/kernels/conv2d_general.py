@@ -1,0 +1,92 @@
+"""Convolutions that no faster kernel computes: gaps in the filters, transposed, matrix products of many rows."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.packing import row_bytes, rows
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Conv2D, FullyConnected, Pair, TransposeConv2D
+
+
+class AnyConv2D(Kernel):
+    """Conv2D, TransposeConv2D and FullyConnected with 8-bit weights, product by product."""
+
+    kind = "conv2d_general"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"mac": 7.0, "tap": 25.0, "output": 40.0},
+        "cortex-m7": {"mac": 3.5, "tap": 14.0, "output": 25.0},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Gaps in the filters, transposed, or several rows; 8-bit weights."""
+        op = layer.op
+        gaps = isinstance(op, Conv2D) and op.dilation != (1, 1)
+        many = isinstance(op, FullyConnected) and len(layer.output.shape) > 2
+        return (gaps or many or isinstance(op, TransposeConv2D)) and layer.weights.bits == 8
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Filter by filter."""
+        return row_bytes(layer.filters, _depth(layer), 8)
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Filter by filter."""
+        return rows(weights.reshape(layer.filters, -1), 8)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes."""
+        op = layer.op
+        common = {"transposed": isinstance(op, TransposeConv2D), "depth": _depth(layer), "filters": layer.filters}
+        if isinstance(op, FullyConnected):
+            count = layer.output.elements // layer.filters
+            return {
+                **common,
+                "height": count,
+                "width": 1,
+                "channels": layer.weights.shape[1],
+                "rows": count,
+                "columns": 1,
+                "size": (1, 1),
+                "stride": (1, 1),
+                "dilation": (1, 1),
+                "padding": (0, 0, 0, 0),
+            }
+        assert isinstance(op, Conv2D | TransposeConv2D)
+        _, height, width, channels = layer.input.shape
+        return {
+            **common,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "rows": layer.output.shape[1],
+            "columns": layer.output.shape[2],
+            "size": layer.kernel_size,
+            "stride": op.stride,
+            "dilation": op.dilation if isinstance(op, Conv2D) else (1, 1),
+            "padding": op.padding,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A nest of loops."""
+        return 800
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Products, pixels of windows, outputs."""
+        outputs = layer.output.elements
+        return {"mac": layer.macs, "tap": outputs * prod(_size(layer)), "output": outputs}
+
+
+def _size(layer: Layer) -> Pair:
+    return (1, 1) if isinstance(layer.op, FullyConnected) else layer.kernel_size
+
+
+def _depth(layer: Layer) -> int:
+    return prod(layer.weights.shape[1:])
+
+
+KERNEL = AnyConv2D()

@@ -1,0 +1,71 @@
+"""Depthwise convolutions that no faster kernel computes: several filters a channel, or gaps in the filters."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.packing import row_bytes, rows
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import DepthwiseConv2D
+
+
+class AnyDepthwise(Kernel):
+    """DepthwiseConv2D with 8-bit weights, product by product."""
+
+    kind = "depthwise_general"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"mac": 22.0, "output": 40.0},
+        "cortex-m7": {"mac": 12.0, "output": 25.0},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Several filters a channel, or gaps in the filters; 8-bit weights."""
+        op = layer.op
+        return (
+            isinstance(op, DepthwiseConv2D)
+            and (op.dilation != (1, 1) or layer.filters != layer.input.shape[3])
+            and layer.weights.bits == 8
+        )
+
+    def weight_bytes(self, layer: Layer) -> int:
+        """Filter by filter."""
+        return row_bytes(layer.filters, prod(layer.kernel_size), 8)
+
+    def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Filter by filter."""
+        return rows(weights.reshape(-1, layer.filters).T, 8)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes."""
+        op = layer.op
+        assert isinstance(op, DepthwiseConv2D)
+        _, height, width, channels = layer.input.shape
+        return {
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "multiplier": layer.filters // channels,
+            "rows": layer.output.shape[1],
+            "columns": layer.output.shape[2],
+            "filters": layer.filters,
+            "size": layer.kernel_size,
+            "stride": op.stride,
+            "dilation": op.dilation,
+            "padding": op.padding,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A nest of loops."""
+        return 800
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Products, outputs."""
+        return {"mac": layer.macs, "output": layer.output.elements}
+
+
+KERNEL = AnyDepthwise()

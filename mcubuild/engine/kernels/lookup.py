@@ -1,0 +1,42 @@
+"""Any function of single elements: a table of its 256 values."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Lookup
+
+
+class Table(Kernel):
+    """Lookup."""
+
+    kind = "lookup"
+    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 9.0}, "cortex-m7": {"output": 4.0}}
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Lookup."""
+        return isinstance(layer.op, Lookup)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input: each element is read before its place is written."""
+        return (layer.input.name,)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Number of elements, and the table in the order of the inputs' bytes: 0 ... 127, then -128 ... -1."""
+        op = layer.op
+        assert isinstance(op, Lookup)
+        table = layer.graph.constants[op.table].tolist()
+        return {"elements": layer.output.elements, "table": table[128:] + table[:128]}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A loop and the table."""
+        return 150 + 256
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Outputs."""
+        return {"output": layer.output.elements}
+
+
+KERNEL = Table()

@@ -1,0 +1,42 @@
+"""Padding: the output filled, then the input copied into it."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.rearrange import copy_context
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.nest import contiguous, nest
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Pad
+
+
+class Fill(Kernel):
+    """Pad."""
+
+    kind = "pad"
+    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 3.0}, "cortex-m7": {"output": 1.5}}
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Pad."""
+        return isinstance(layer.op, Pad)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Loops."""
+        op = layer.op
+        assert isinstance(op, Pad)
+        steps = contiguous(layer.output.shape)
+        offset = sum(before * step for (before, _), step in zip(op.padding, steps, strict=True))
+        loops = nest(layer.input.shape, {"input": contiguous(layer.input.shape), "output": steps}, {"output": offset})
+        return {**copy_context(loops), "value": op.value, "elements": layer.output.elements}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """memset, and a nest of loops."""
+        return 350
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Outputs."""
+        return {"output": layer.output.elements}
+
+
+KERNEL = Fill()

@@ -1,0 +1,39 @@
+"""Reshape: nothing to do where the output can lie over the input, otherwise a copy."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Reshape
+
+
+class Copy(Kernel):
+    """Reshape. Where the planner puts the output over the input, no code is generated."""
+
+    kind = "reshape"
+    cost: ClassVar[CostTable] = {"cortex-m4": {"call": 0.0}, "cortex-m7": {"call": 0.0}}
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Reshape."""
+        return isinstance(layer.op, Reshape)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input."""
+        return (layer.input.name,)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Number of bytes."""
+        return {"elements": layer.output.elements}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A call of memcpy, where it is needed."""
+        return 40
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Calls."""
+        return {"call": 1}
+
+
+KERNEL = Copy()

@@ -1,0 +1,55 @@
+"""Resizing by the nearest pixel or bilinearly, with what belongs to each row and column in tables."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Resize
+from mcubuild.ir.resizing import bilinear, nearest
+
+
+class TableResize(Kernel):
+    """Resize."""
+
+    kind = "resize"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"copied": 4.0, "mixed": 40.0, "pixel": 40.0},
+        "cortex-m7": {"copied": 2.0, "mixed": 22.0, "pixel": 25.0},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Resize."""
+        return isinstance(layer.op, Resize)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes, and for each row and column the nearest one, or the two beside it and the weight of the second."""
+        op = layer.op
+        assert isinstance(op, Resize)
+        _, height, width, channels = layer.input.shape
+        common = {"rows": op.size[0], "columns": op.size[1], "width": width, "channels": channels, "method": op.method}
+        if op.method == "nearest":
+            return {**common, "ys": nearest(op, height, 0).tolist(), "xs": nearest(op, width, 1).tolist()}
+        ys, xs = bilinear(op, height, 0), bilinear(op, width, 1)
+        return {
+            **common,
+            "ys": list(zip(ys.low.tolist(), ys.high.tolist(), ys.weight.tolist(), strict=True)),
+            "xs": list(zip(xs.low.tolist(), xs.high.tolist(), xs.weight.tolist(), strict=True)),
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A nest of loops, and the tables."""
+        op = layer.op
+        assert isinstance(op, Resize)
+        return 600 + (2 if op.method == "nearest" else 6) * sum(op.size)
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Pixels, and elements that are copied or mixed."""
+        op = layer.op
+        assert isinstance(op, Resize)
+        feature = "copied" if op.method == "nearest" else "mixed"
+        return {"pixel": op.size[0] * op.size[1], feature: layer.output.elements}
+
+
+KERNEL = TableResize()

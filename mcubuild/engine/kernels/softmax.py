@@ -1,0 +1,50 @@
+"""Softmax over the last axis: exponentials from a table, one division a row."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Softmax
+from mcubuild.ir.parameters import parameters
+
+
+class TableSoftmax(Kernel):
+    """Softmax; the table has a word for each distance to the largest element that counts, 1 kB at most."""
+
+    kind = "softmax"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"row": 300.0, "output": 45.0},
+        "cortex-m7": {"row": 200.0, "output": 30.0},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Softmax."""
+        return isinstance(layer.op, Softmax)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input: each element is read for the last time before its place is written."""
+        return (layer.input.name,)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes and the table."""
+        op = layer.op
+        assert isinstance(op, Softmax)
+        columns = layer.output.shape[-1]
+        return {
+            "rows": layer.output.elements // columns,
+            "columns": columns,
+            "exponentials": parameters(layer.graph, op).exponentials,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Three loops, the division and the table."""
+        return 700 + 4 * 256
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Rows, outputs."""
+        return {"row": layer.output.elements // layer.output.shape[-1], "output": layer.output.elements}
+
+
+KERNEL = TableSoftmax()

@@ -1,0 +1,259 @@
+"""A quantised graph while it grows out of a file: tensors by their number in the file, shapes with a batch of 1."""
+
+import re
+from collections.abc import Callable, Iterable
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
+from mcubuild.ir.graph import Graph, Op, Quantization, Reshape, Shape, Tensor, op_constants, op_inputs, output_shape
+
+Constant = NDArray[np.int8] | NDArray[np.int32]
+
+
+class UnsupportedError(ValueError):
+    """What the file asks for has no operator in the graph."""
+
+
+def with_batch(shape: Shape) -> Shape:
+    """``shape`` as the graph has it: with a leading batch dimension of 1."""
+    return shape if shape[:1] == (1,) else (1, *shape)
+
+
+class Builder:
+    """What converters of operators write to."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.tensors: dict[str, Tensor] = {}
+        self.constants: dict[str, Constant] = {}
+        self.ops: list[Op] = []
+        self._shapes = Graph("", self.tensors, (), (), ())
+        self._names: dict[int, str] = {}
+        self._reshaped: dict[str, str] = {}
+
+    # ---- tensors -----------------------------------------------------------------------------------------------------
+
+    def name_of(self, tensor: FileTensor) -> str:
+        """The graph's name of a tensor of the file: its number, and the end of its name."""
+        words = re.sub(r"[^A-Za-z0-9_]+", "_", tensor.name).strip("_")
+        return f"t{tensor.index}.{words[-24:]}" if words else f"t{tensor.index}"
+
+    def define_input(self, tensor: FileTensor, quantization: Quantization) -> str:
+        """A new input of the graph for ``tensor``."""
+        name = self.name_of(tensor)
+        self.tensors[name] = Tensor(name, with_batch(tensor.shape), quantization=quantization)
+        self._names[tensor.index] = name
+        return name
+
+    def alias(self, tensor: FileTensor, name: str) -> None:
+        """Let ``tensor`` be the activation called ``name``."""
+        self._names[tensor.index] = name
+
+    def knows(self, tensor: FileTensor) -> bool:
+        """Whether an activation stands for ``tensor`` already."""
+        return tensor.index in self._names
+
+    def activation(self, tensor: FileTensor) -> str:
+        """The activation, or the constant operand, that stands for ``tensor``.
+
+        Raises:
+            UnsupportedError: its type or quantisation.
+            ValueError: nothing has written it.
+        """
+        if tensor.index not in self._names:
+            quantization = activation_scale(tensor)
+            if tensor.values is None:
+                raise ValueError(f"reads {describe(tensor)}, which nothing writes before")
+            name = self.name_of(tensor)
+            self.tensors[name] = Tensor(name, with_batch(tensor.shape), quantization=quantization)
+            self.constants[name] = tensor.values.reshape(with_batch(tensor.shape)).astype(np.int8)
+            self._names[tensor.index] = name
+        return self._names[tensor.index]
+
+    def shape(self, name: str) -> Shape:
+        """Shape of an activation."""
+        return self.tensors[name].shape
+
+    def quantization(self, name: str) -> Quantization:
+        """Scale and zero point of an activation."""
+        quantization = self.tensors[name].quantization
+        assert quantization is not None
+        return quantization
+
+    def constant(self, tensor: Tensor, values: Constant) -> str:
+        """Add a constant; its name."""
+        self.tensors[tensor.name] = tensor
+        self.constants[tensor.name] = values
+        return tensor.name
+
+    # ---- operators ---------------------------------------------------------------------------------------------------
+
+    def emit(self, make: Callable[[str], Op], result: FileTensor, quantization: Quantization | None = None) -> None:
+        """Append the operator ``make(name of its output)``, whose output stands for ``result``.
+
+        Where the operator's own shape is not that of ``result``, a reshape follows.
+
+        Args:
+            make: the operator.
+            result: a tensor of the file that has no activation yet.
+            quantization: of the output; that of ``result`` if it is left out.
+
+        Raises:
+            ValueError: operands do not fit together, or the output does not fit ``result``.
+        """
+        if self.knows(result):
+            raise ValueError(f"writes {describe(result)}, which has a value already")
+        if quantization is None:
+            quantization = activation_scale(result)
+        name = self.name_of(result)
+        wanted = with_batch(result.shape)
+        shape = output_shape(self._shapes, make(name))
+        if min(shape) < 1 or prod(shape) != prod(wanted):
+            raise ValueError(f"gives {shape}, but the file says that {describe(result)} comes out")
+        first = name if shape == wanted else f"{name}.raw"
+        self.tensors[first] = Tensor(first, shape, quantization=quantization)
+        self.ops.append(make(first))
+        self._names[result.index] = first if shape == wanted else self.view(first, wanted, name)
+
+    def view(self, source: str, shape: Shape, name: str = "") -> str:
+        """The activation or constant ``source`` in another shape: itself, or a reshape of it.
+
+        Args:
+            source: what to reshape.
+            shape: of as many elements.
+            name: of the reshape, if one is needed.
+        """
+        root = self._reshaped.get(source, source)
+        for known in (source, root):
+            if self.shape(known) == shape:
+                return known
+        name = name or f"{root}.{'x'.join(map(str, shape))}"
+        if name not in self.tensors:
+            self.tensors[name] = Tensor(name, shape, quantization=self.quantization(root))
+            if root in self.constants:
+                self.constants[name] = self.constants[root].reshape(shape)
+            else:
+                self.ops.append(Reshape(root, name, shape))
+        self._reshaped[name] = root
+        return name
+
+    def copy(self, source: str, name: str) -> str:
+        """The activation ``name``, equal to the activation or constant ``source``."""
+        shape = self.shape(source)
+        self.tensors[name] = Tensor(name, shape, quantization=self.quantization(source))
+        self.ops.append(Reshape(source, name, shape))
+        return name
+
+    def unreshaped(self, source: str) -> str:
+        """What ``source`` was before it was reshaped; for operators that look at elements alone."""
+        return self._reshaped.get(source, source)
+
+    def graph(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Graph:
+        """The finished graph, without what no output needs."""
+        needed = set(outputs)
+        ops: list[Op] = []
+        for op in reversed(self.ops):
+            if op.output in needed:
+                needed.update((*op_inputs(op), *op_constants(op)))
+                ops.insert(0, op)
+        used = {*needed, *inputs}
+        return Graph(
+            name=name,
+            tensors={key: tensor for key, tensor in self.tensors.items() if key in used},
+            ops=tuple(ops),
+            inputs=inputs,
+            outputs=outputs,
+            constants={key: values for key, values in self.constants.items() if key in used},
+        )
+
+
+class Node:
+    """An operator of the file with its tensors: what a converter reads."""
+
+    def __init__(self, builder: Builder, op: FileOperator) -> None:
+        self.builder = builder
+        self.op = op
+
+    def input(self, position: int) -> FileTensor:
+        """Operand number ``position``.
+
+        Raises:
+            ValueError: there is none.
+        """
+        tensor = self.optional_input(position)
+        if tensor is None:
+            raise ValueError(f"has no operand {position}")
+        return tensor
+
+    def optional_input(self, position: int) -> FileTensor | None:
+        """Operand number ``position``, if there is one."""
+        if position >= len(self.op.inputs) or self.op.inputs[position] == -1:
+            return None
+        return self.builder.file.tensors[self.op.inputs[position]]
+
+    @property
+    def output(self) -> FileTensor:
+        """The only result."""
+        if len(self.op.outputs) != 1:
+            raise ValueError(f"has {len(self.op.outputs)} results, must have one")
+        return self.outputs[0]
+
+    @property
+    def outputs(self) -> tuple[FileTensor, ...]:
+        """All results."""
+        return tuple(self.builder.file.tensors[index] for index in self.op.outputs)
+
+    def activation(self, position: int) -> str:
+        """The activation (or constant) that stands for an operand."""
+        return self.builder.activation(self.input(position))
+
+    def integers(self, position: int) -> tuple[int, ...]:
+        """The values of an operand that must be a constant of integers: axes, sizes, paddings; flattened.
+
+        Raises:
+            UnsupportedError: it is computed, or of another type.
+        """
+        tensor = self.input(position)
+        if tensor.values is None or tensor.dtype not in ("INT32", "INT64"):
+            raise UnsupportedError(f"{describe(tensor)} must be a constant of 32-bit or 64-bit integers")
+        if tensor.values.size > 64:
+            raise ValueError(f"{describe(tensor)} has more values than a tensor has axes")
+        return tuple(tensor.values.ravel().tolist())
+
+    def option(self, name: str) -> int:
+        """An option, 0 where the file has none."""
+        return int(self.op.options.get(name, 0))
+
+    def real_option(self, name: str) -> float:
+        """An option with a fraction, 0 where the file has none."""
+        return float(self.op.options.get(name, 0))
+
+
+def activation_scale(tensor: FileTensor) -> Quantization:
+    """Scale and zero point of an activation.
+
+    Raises:
+        UnsupportedError: it is not int8 with one scale.
+    """
+    if tensor.dtype != "INT8":
+        raise UnsupportedError(
+            f"{describe(tensor)} is {tensor.dtype}; activations must be INT8 (quantise the whole network to 8 bits)"
+        )
+    if len(tensor.scale) != 1:
+        raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
+    if not -128 <= tensor.zero_point[0] <= 127:
+        raise ValueError(f"{describe(tensor)} has zero point {tensor.zero_point[0]}, outside of int8")
+    return Quantization(tensor.scale, tensor.zero_point[0])
+
+
+def describe(tensor: FileTensor) -> str:
+    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``."""
+    return f"tensor {tensor.index} {tensor.name!r} {tensor.dtype} {tensor.shape}"
+
+
+def names(tensors: Iterable[FileTensor]) -> str:
+    """Several of them."""
+    return ", ".join(describe(tensor) for tensor in tensors)

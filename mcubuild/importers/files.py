@@ -1,0 +1,42 @@
+"""An imported network in files: the graph as ever, and interface.json, which says how its author sees it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from mcubuild.errors import BuildError
+from mcubuild.importers.interface import Interface
+from mcubuild.importers.tflite import import_tflite
+from mcubuild.ir.files import write_graph
+
+
+def write_imported(file: Path, out: Path) -> None:
+    """Import the .tflite ``file`` and write model.json, model.npz and interface.json to ``out``.
+
+    Raises:
+        BuildError: it cannot be imported.
+    """
+    imported = import_tflite(file)
+    write_graph(imported.graph, out)
+    content = {
+        "inputs": [asdict(face) for face in imported.inputs],
+        "outputs": [asdict(face) for face in imported.outputs],
+    }
+    (out / "interface.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_interfaces(path: Path) -> Mapping[str, tuple[Interface, ...]]:
+    """The "inputs" and the "outputs" in an interface.json.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            key: tuple(Interface(**{**face, "shape": tuple(face["shape"])}) for face in content[key])
+            for key in ("inputs", "outputs")
+        }
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BuildError(f"{path}: not written by mcubuild ({error}); delete it and build again.") from None

@@ -1,0 +1,68 @@
+"""What several operators have in common: fused activation functions, padding, strides."""
+
+from math import inf
+
+from mcubuild.importers.builder import Node, UnsupportedError
+from mcubuild.ir.graph import INT8, Clamp, Padding, Pair, Quantization, dilated, same_padding
+from mcubuild.ir.parameters import activation_clamp
+
+_ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {0: (None, None), 1: (0, None), 2: (-1, 1), 3: (0, 6)}
+"""NONE, RELU, RELU_N1_TO_1, RELU6 of the schema: smallest and largest real value."""
+_NAMES = {4: "TANH", 5: "SIGN_BIT"}
+_SAME = 0
+
+
+def fused_clamp(node: Node, quantization: Quantization) -> Clamp:
+    """The output's clamp that the fused activation function gives.
+
+    Raises:
+        UnsupportedError: it does more than clamp.
+    """
+    code = node.option("FusedActivationFunction")
+    if code not in _ACTIVATIONS:
+        raise UnsupportedError(f"has the fused activation function {_NAMES.get(code, code)}")
+    low, high = _ACTIVATIONS[code]
+    if (low, high) == (None, None):
+        return INT8
+    clamp = activation_clamp(quantization, low, high)
+    if clamp[0] > clamp[1]:
+        raise ValueError(f"its output's scale {quantization.scale[0]} leaves no value of its activation function")
+    return clamp
+
+
+def pair(node: Node, height: str, width: str, largest: float = inf) -> Pair:
+    """Two options that must be positive: a stride, a dilation, a window.
+
+    Raises:
+        ValueError: one is not.
+    """
+    found = node.option(height), node.option(width)
+    if not all(0 < size <= largest for size in found):
+        raise ValueError(f"has {height} {found[0]} and {width} {found[1]}, must be positive")
+    return found
+
+
+def padding(node: Node, size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:
+    """The padding that the option asks for.
+
+    Raises:
+        ValueError: the window is larger than what it slides over.
+    """
+    kernel = dilated(kernel, dilation)
+    if node.option("Padding") == _SAME:
+        return same_padding(size, kernel, stride)
+    if kernel[0] > size[0] or kernel[1] > size[1]:
+        raise ValueError(f"its window {kernel} is larger than its input {size}, and it does not pad")
+    return 0, 0, 0, 0
+
+
+def image(node: Node, position: int) -> tuple[str, Pair]:
+    """An operand that must be an image: its activation, height and width.
+
+    Raises:
+        UnsupportedError: it has other axes, or a batch.
+    """
+    tensor = node.input(position)
+    if len(tensor.shape) != 4 or tensor.shape[0] != 1:
+        raise UnsupportedError(f"operand {position} has shape {tensor.shape}, must be (1, height, width, channels)")
+    return node.builder.activation(tensor), (tensor.shape[1], tensor.shape[2])

@@ -1,0 +1,191 @@
+"""Operators that compute nothing: their result holds elements of their operands, in other places."""
+
+from collections.abc import Callable, Mapping
+
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
+from mcubuild.importers.operators.axes import normal_axes, opened
+from mcubuild.importers.tflite_file import FileTensor
+from mcubuild.ir.graph import Concat, Pad, Quantization, Slice, Transpose
+
+
+def _reshape(node: Node) -> None:
+    """Also squeeze, expand dims: the file says what shape comes out."""
+    builder, result = node.builder, node.output
+    x = node.activation(0)
+    quantization = _same_scale(node, node.input(0), result)
+    if quantization != activation_scale(result):
+        raise UnsupportedError("its input and output must share scale and zero point")
+    name = builder.view(x, with_batch(result.shape), builder.name_of(result))
+    builder.alias(result, name)
+
+
+def _concatenation(node: Node) -> None:
+    builder, result = node.builder, node.output
+    if node.option("FusedActivationFunction") != 0:
+        raise UnsupportedError("has a fused activation function")
+    tensors = [node.input(position) for position in range(len(node.op.inputs))]
+    if not tensors:
+        raise ValueError("has no operands")
+    rank = len(result.shape)
+    (axis,) = normal_axes([node.option("Axis")], rank)
+    for tensor in tensors:
+        if len(tensor.shape) != rank:
+            raise ValueError(f"joins {describe(tensor)} to {rank} axes")
+        _same_scale(node, tensor, result)
+    parts = [builder.view(builder.activation(tensor), (1, *tensor.shape)) for tensor in tensors]
+    offset = 1
+    if axis > 0 and all(tensor.shape[0] == 1 for tensor in tensors):
+        parts, offset = [builder.activation(tensor) for tensor in tensors], 0
+    builder.emit(lambda out: Concat(tuple(parts), out, axis + offset), result)
+
+
+def _split(node: Node) -> None:
+    """Operands: axis, tensor."""
+    tensor, results = node.input(1), node.outputs
+    (axis,) = normal_axes(node.integers(0)[:1], len(tensor.shape))
+    if not results or tensor.shape[axis] % len(results):
+        raise ValueError(f"splits {tensor.shape[axis]} elements into {len(results)} parts")
+    _cut(node, tensor, axis, [tensor.shape[axis] // len(results)] * len(results))
+
+
+def _split_v(node: Node) -> None:
+    """Operands: tensor, sizes, axis."""
+    tensor, sizes = node.input(0), node.integers(1)
+    (axis,) = normal_axes(node.integers(2)[:1], len(tensor.shape))
+    if sizes.count(-1) == 1:
+        rest = tensor.shape[axis] - sum(sizes) - 1
+        sizes = tuple(rest if size == -1 else size for size in sizes)
+    if len(sizes) != len(node.outputs) or min(sizes, default=0) < 1 or sum(sizes) != tensor.shape[axis]:
+        raise ValueError(f"splits {tensor.shape[axis]} elements into {sizes} for {len(node.outputs)} results")
+    _cut(node, tensor, axis, list(sizes))
+
+
+def _cut(node: Node, tensor: FileTensor, axis: int, sizes: list[int]) -> None:
+    begin = 0
+    for result, size in zip(node.outputs, sizes, strict=True):
+        rank = len(tensor.shape)
+        starts = tuple(begin if each == axis else 0 for each in range(rank))
+        shape = tuple(size if each == axis else tensor.shape[each] for each in range(rank))
+        _take(node, tensor, result, starts, (1,) * rank, shape)
+        begin += size
+
+
+def _slice(node: Node) -> None:
+    """Operands: tensor, begin, size."""
+    tensor, begin, size = node.input(0), node.integers(1), node.integers(2)
+    if not len(begin) == len(size) == len(tensor.shape):
+        raise ValueError(f"has {len(begin)} begins and {len(size)} sizes for {describe(tensor)}")
+    shape = tuple(
+        whole - start if count == -1 else count for whole, start, count in zip(tensor.shape, begin, size, strict=True)
+    )
+    _take(node, tensor, node.output, begin, (1,) * len(begin), shape)
+
+
+def _strided_slice(node: Node) -> None:
+    """Operands: tensor, begin, end, stride; bits of the masks belong to axes."""
+    tensor = node.input(0)
+    if node.option("EllipsisMask") or node.option("NewAxisMask") or node.option("Offset"):
+        raise UnsupportedError("has an ellipsis, a new axis or an offset; let the converter write it without")
+    begin, end, stride = (node.integers(position) for position in (1, 2, 3))
+    if not len(begin) == len(end) == len(stride) <= len(tensor.shape):
+        raise ValueError(f"has {len(begin)} begins, {len(end)} ends and {len(stride)} strides for {describe(tensor)}")
+    ranges = []
+    for axis, size in enumerate(tensor.shape):
+        if axis >= len(begin):
+            ranges.append(range(size))
+            continue
+        first: int | None = None if node.option("BeginMask") >> axis & 1 else begin[axis]
+        last: int | None = None if node.option("EndMask") >> axis & 1 else end[axis]
+        if node.option("ShrinkAxisMask") >> axis & 1:
+            place = begin[axis] % size if -size <= begin[axis] < size else size
+            ranges.append(range(place, place + 1))
+        elif stride[axis] == 0:
+            raise ValueError("has stride 0")
+        else:
+            ranges.append(range(*slice(first, last, stride[axis]).indices(size)))
+    _take(
+        node,
+        tensor,
+        node.output,
+        tuple(each.start for each in ranges),
+        tuple(each.step for each in ranges),
+        tuple(len(each) for each in ranges),
+    )
+
+
+def _take(
+    node: Node,
+    tensor: FileTensor,
+    result: FileTensor,
+    begin: tuple[int, ...],
+    stride: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> None:
+    """A slice; all in the file's axes."""
+    if min(shape, default=1) < 1:
+        raise ValueError(f"takes {shape} of {describe(tensor)}")
+    _same_scale(node, tensor, result)
+    touched = [0] if tensor.shape[:1] == (1,) and (begin[0], shape[0]) != (0, 1) else []
+    x, offset = opened(node, tensor, touched)
+    lead = (0,) * offset, (1,) * offset, (1,) * offset
+    node.builder.emit(lambda out: Slice(x, out, (*lead[0], *begin), (*lead[1], *stride), (*lead[2], *shape)), result)
+
+
+def _pad(node: Node) -> None:
+    """Operands: tensor, (before, after) of each axis, and in version 2 the value."""
+    tensor, result = node.input(0), node.output
+    _same_scale(node, tensor, result)
+    numbers = node.integers(1)
+    if len(numbers) != 2 * len(tensor.shape) or not all(0 <= number <= 1 << 16 for number in numbers):
+        raise ValueError(f"pads {describe(tensor)} by {numbers}; there must be two numbers an axis")
+    pads = tuple((numbers[2 * axis], numbers[2 * axis + 1]) for axis in range(len(tensor.shape)))
+    value = activation_scale(result).zero_point
+    filling = node.optional_input(2)
+    if filling is not None:
+        if filling.values is None or filling.dtype != "INT8" or filling.values.size != 1:
+            raise UnsupportedError(f"pads with {describe(filling)}, must be one INT8 constant")
+        value = int(filling.values.ravel()[0])
+    x, offset = opened(node, tensor, [0] if pads and any(pads[0]) else [])
+    node.builder.emit(lambda out: Pad(x, out, ((0, 0),) * offset + pads, value), result)
+
+
+def _transpose(node: Node) -> None:
+    tensor, order = node.input(0), node.integers(1)
+    rank = len(tensor.shape)
+    if sorted(order) != list(range(rank)):
+        raise ValueError(f"has permutation {order} of {rank} axes")
+    _same_scale(node, tensor, node.output)
+    x, offset = opened(node, tensor, [] if order[:1] == (0,) else [0])
+    lead = tuple(range(offset))
+    node.builder.emit(lambda out: Transpose(x, out, (*lead, *(axis + offset for axis in order))), node.output)
+
+
+def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantization:
+    """Scale and zero point that both must have.
+
+    Raises:
+        UnsupportedError: they differ, as if the operator computed something.
+    """
+    before = node.builder.quantization(node.builder.activation(source))
+    after = activation_scale(result)
+    if before != after:
+        raise UnsupportedError(
+            f"its input has scale {before.scale[0]} and zero point {before.zero_point}, its output has "
+            f"{after.scale[0]} and {after.zero_point}; they must be the same"
+        )
+    return before
+
+
+CONVERTERS: Mapping[str, Callable[[Node], None]] = {
+    "RESHAPE": _reshape,
+    "SQUEEZE": _reshape,
+    "EXPAND_DIMS": _reshape,
+    "CONCATENATION": _concatenation,
+    "SPLIT": _split,
+    "SPLIT_V": _split_v,
+    "SLICE": _slice,
+    "STRIDED_SLICE": _strided_slice,
+    "PAD": _pad,
+    "PADV2": _pad,
+    "TRANSPOSE": _transpose,
+}

@@ -1,0 +1,137 @@
+"""Convolutions and fully connected layers."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe
+from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
+from mcubuild.importers.tflite_file import FileTensor
+from mcubuild.ir.graph import (
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Padding,
+    Pair,
+    Quantization,
+    Tensor,
+    TransposeConv2D,
+    same_padding,
+)
+
+_LARGEST_STEP = 4096
+"""Of strides and dilations: more than any image has pixels."""
+
+
+def _conv2d(node: Node) -> None:
+    x, size = image(node, 0)
+    weights, bias, kernel = _filters(node, 1, 2, axis=0)
+    stride, dilation = _steps(node)
+    pad = padding(node, size, kernel, stride, dilation)
+    clamp = fused_clamp(node, activation_scale(node.output))
+    node.builder.emit(lambda out: Conv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
+
+
+def _depthwise(node: Node) -> None:
+    x, size = image(node, 0)
+    weights, bias, kernel = _filters(node, 1, 2, axis=3)
+    stride, dilation = _steps(node)
+    pad = padding(node, size, kernel, stride, dilation)
+    clamp = fused_clamp(node, activation_scale(node.output))
+    node.builder.emit(lambda out: DepthwiseConv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
+
+
+def _transpose_conv(node: Node) -> None:
+    x, _ = image(node, 2)
+    weights, bias, kernel = _filters(node, 1, 3, axis=0, source=2)
+    stride = pair(node, "StrideH", "StrideW", _LARGEST_STEP)
+    result = node.output
+    if len(result.shape) != 4 or result.shape[0] != 1:
+        raise UnsupportedError(f"gives {describe(result)}, must be (1, height, width, channels)")
+    size = result.shape[1], result.shape[2]
+    # Its padding is that of the convolution that it transposes.
+    pad: Padding = same_padding(size, kernel, stride) if node.option("Padding") == 0 else (0, 0, 0, 0)
+    clamp = fused_clamp(node, activation_scale(result))
+    node.builder.emit(lambda out: TransposeConv2D(x, weights, bias, out, size, stride, pad, clamp), result)
+
+
+def _fully_connected(node: Node) -> None:
+    if node.option("WeightsFormat") != 0:
+        raise UnsupportedError(f"has weights in format {node.option('WeightsFormat')}, must be the default")
+    weights, bias, _ = _filters(node, 1, 2, axis=0, rank=2)
+    x = node.builder.unreshaped(node.activation(0))
+    clamp = fused_clamp(node, activation_scale(node.output))
+    node.builder.emit(lambda out: FullyConnected(x, weights, bias, out, clamp), node.output)
+
+
+def _steps(node: Node) -> tuple[Pair, Pair]:
+    """Stride and dilation."""
+    dilation = ("DilationHFactor", "DilationWFactor")
+    return (
+        pair(node, "StrideH", "StrideW", _LARGEST_STEP),
+        pair(node, *dilation, _LARGEST_STEP) if any(map(node.option, dilation)) else (1, 1),
+    )
+
+
+def _filters(
+    node: Node, position: int, bias: int, *, axis: int, rank: int = 4, source: int = 0
+) -> tuple[str, str, Pair]:
+    """Names of the constants for weights and bias, and the filters' height and width.
+
+    Args:
+        node: the operator.
+        position: of the weights among its operands.
+        bias: position of the bias, which may be missing.
+        axis: of the weights, along which output channels lie.
+        rank: number of the weights' axes.
+        source: position of the input.
+
+    Raises:
+        UnsupportedError: types, or how they are quantised.
+        ValueError: shapes that do not go together.
+    """
+    tensor = node.input(position)
+    if tensor.values is None or tensor.dtype != "INT8":
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be an INT8 constant")
+    if len(tensor.shape) != rank or min(tensor.shape) < 1:
+        raise ValueError(f"its weights, {describe(tensor)}, must have {rank} axes and no empty one")
+    channels = tensor.shape[axis]
+    if len(tensor.scale) not in (1, channels) or (len(tensor.scale) > 1 and tensor.axis != axis):
+        raise ValueError(
+            f"its weights, {describe(tensor)}, have {len(tensor.scale)} scales along axis {tensor.axis}, must have 1 "
+            f"or {channels} along axis {axis}"
+        )
+    if any(tensor.zero_point):
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
+    quantization = Quantization(tensor.scale, 0, axis if len(tensor.scale) > 1 else None)
+    builder = node.builder
+    name = builder.constant(
+        Tensor(builder.name_of(tensor), tensor.shape, quantization=quantization), tensor.values.astype(np.int8)
+    )
+    scale = activation_scale(node.input(source)).scale[0]
+    sums = Quantization(tuple(scale * each for each in tensor.scale), 0, quantization.axis and 0)
+    return name, _bias(node, node.optional_input(bias), channels, sums), (tensor.shape[1], tensor.shape[-2])
+
+
+def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Quantization) -> str:
+    """The constant for the bias; zeros where there is none."""
+    builder = node.builder
+    if tensor is None:
+        name = f"t{node.output.index}.no_bias"
+        values = np.zeros(channels, np.int32)
+    elif tensor.values is None or tensor.dtype != "INT32":
+        raise UnsupportedError(f"its bias, {describe(tensor)}, must be an INT32 constant")
+    elif tensor.values.size != channels:
+        raise ValueError(f"its bias, {describe(tensor)}, must have {channels} elements")
+    else:
+        name = builder.name_of(tensor)
+        values = tensor.values.ravel().astype(np.int32)
+    return builder.constant(Tensor(name, (channels,), "int32", 32, quantization), values)
+
+
+CONVERTERS: Mapping[str, Callable[[Node], None]] = {
+    "CONV_2D": _conv2d,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "TRANSPOSE_CONV": _transpose_conv,
+    "FULLY_CONNECTED": _fully_connected,
+}

@@ -1,0 +1,54 @@
+"""Pooling, means and resizing."""
+
+from collections.abc import Callable, Mapping
+
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
+from mcubuild.importers.operators.axes import normal_axes, opened
+from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
+from mcubuild.ir.graph import AveragePool2D, MaxPool2D, Mean, Pool, Resize
+
+
+def _pool(kind: type[Pool]) -> Callable[[Node], None]:
+    def convert(node: Node) -> None:
+        x, size = image(node, 0)
+        window, stride = pair(node, "FilterHeight", "FilterWidth", 4096), pair(node, "StrideH", "StrideW", 4096)
+        pad = padding(node, size, window, stride)
+        clamp = fused_clamp(node, activation_scale(node.output))
+        node.builder.emit(lambda out: kind(x, out, window, stride, clamp, pad), node.output)
+
+    return convert
+
+
+def _mean(node: Node) -> None:
+    tensor = node.input(0)
+    axes = normal_axes(node.integers(1), len(tensor.shape))
+    x, offset = opened(node, tensor, axes)
+    node.builder.emit(lambda out: Mean(x, out, tuple(axis + offset for axis in axes)), node.output)
+
+
+def _resize(method: str) -> Callable[[Node], None]:
+    def convert(node: Node) -> None:
+        x, _ = image(node, 0)
+        size = node.integers(1)
+        if len(size) != 2 or not all(0 < each <= 4096 for each in size):
+            raise ValueError(f"resizes to {size}, must be a height and a width")
+        if node.builder.quantization(x) != activation_scale(node.output):
+            raise UnsupportedError("its input and output must share scale and zero point")
+        corners, centers = bool(node.option("AlignCorners")), bool(node.option("HalfPixelCenters"))
+        node.builder.emit(
+            lambda out: Resize(
+                x, out, (size[0], size[1]), "nearest" if method == "nearest" else "bilinear", corners, centers
+            ),
+            node.output,
+        )
+
+    return convert
+
+
+CONVERTERS: Mapping[str, Callable[[Node], None]] = {
+    "AVERAGE_POOL_2D": _pool(AveragePool2D),
+    "MAX_POOL_2D": _pool(MaxPool2D),
+    "MEAN": _mean,
+    "RESIZE_NEAREST_NEIGHBOR": _resize("nearest"),
+    "RESIZE_BILINEAR": _resize("bilinear"),
+}

@@ -1,0 +1,163 @@
+"""A .tflite file as a quantised graph with TensorFlow Lite Micro's exact results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcubuild.errors import BuildError
+from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe, names
+from mcubuild.importers.interface import Interface, Number
+from mcubuild.importers.operators import CONVERTERS
+from mcubuild.importers.tables import requantized
+from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
+from mcubuild.ir.graph import Graph, Lookup, Quantization, Reshape, Tensor
+from mcubuild.ir.parameters import Computing, parameters
+
+_NUMBERS: Mapping[str, Number] = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}
+BORDER = ("QUANTIZE", "DEQUANTIZE")
+"""Operators that are taken at the borders as well: they change the type of an input or output."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network and how its author sees it."""
+
+    graph: Graph
+    inputs: tuple[Interface, ...]
+    """As many as the graph has, in its order."""
+    outputs: tuple[Interface, ...]
+
+
+def import_tflite(path: Path) -> Imported:
+    """The network in ``path``.
+
+    Raises:
+        BuildError: the file is damaged, or holds something that no operator of the graph computes exactly.
+    """
+    file = read_file(path)
+    builder = Builder(file)
+    inputs = _inputs(builder)
+    for op in file.operators:
+        node = Node(builder, op)
+        try:
+            _convert(node, inputs)
+        except (ValueError, OverflowError) as error:
+            raise BuildError(_told(file, op, error)) from None
+    return _finish(builder, inputs)
+
+
+def _inputs(builder: Builder) -> dict[int, Interface]:
+    """The file's inputs by number. Those of int8 and uint8 are defined in the graph; float32 waits for a QUANTIZE."""
+    file = builder.file
+    found: dict[int, Interface] = {}
+    for index in file.inputs:
+        tensor = file.tensors[index]
+        try:
+            if index in found or tensor.values is not None or 0 in tensor.shape:
+                raise ValueError(f"{describe(tensor)} cannot be an input")
+            if tensor.dtype == "FLOAT32":
+                found[index] = Interface(tensor.name, "float32", tensor.shape, 1.0, 0)  # scale: from its QUANTIZE
+            elif tensor.dtype in ("INT8", "UINT8"):
+                quantization = _as_int8(tensor)
+                dtype: Number = "int8" if tensor.dtype == "INT8" else "uint8"
+                builder.define_input(tensor, quantization)
+                found[index] = Interface(
+                    tensor.name, dtype, tensor.shape, quantization.scale[0], quantization.zero_point
+                )
+            else:
+                raise UnsupportedError(f"the input {describe(tensor)} must be INT8, UINT8 or FLOAT32")
+        except ValueError as error:
+            raise BuildError(f"{file.path}: {error}.") from None
+    return found
+
+
+def _as_int8(tensor: FileTensor) -> Quantization:
+    """Scale and zero point of a tensor at the border, whose uint8 values are int8 in the graph: less 128."""
+    if tensor.dtype != "UINT8":
+        return activation_scale(tensor)
+    if len(tensor.scale) != 1 or not 0 <= tensor.zero_point[0] <= 255:
+        raise UnsupportedError(f"{describe(tensor)} must have one scale and a zero point of uint8")
+    return Quantization(tensor.scale, tensor.zero_point[0] - 128)
+
+
+def _convert(node: Node, inputs: dict[int, Interface]) -> None:
+    if node.op.kind in BORDER and _border(node, inputs):
+        return
+    if node.op.kind not in CONVERTERS:
+        raise UnsupportedError(
+            f"is not supported; supported are {', '.join(sorted({*CONVERTERS, *BORDER}))}, all with INT8 activations"
+        )
+    CONVERTERS[node.op.kind](node)
+
+
+def _border(node: Node, inputs: dict[int, Interface]) -> bool:
+    """Whether the operator only changes the type of an input or output; then the graph begins or ends without it."""
+    builder, source, result = node.builder, node.input(0), node.output
+    types = source.dtype, result.dtype
+    if types == ("FLOAT32", "INT8") and source.index in inputs:
+        quantization = activation_scale(result)
+        if builder.knows(source):  # quantised before
+            if builder.quantization(builder.activation(source)) != quantization:
+                raise UnsupportedError("quantises an input for the second time, at another scale")
+            builder.alias(result, builder.activation(source))
+            return True
+        builder.alias(source, builder.define_input(result, quantization))
+        inputs[source.index] = Interface(
+            source.name, "float32", source.shape, quantization.scale[0], quantization.zero_point
+        )
+        return True
+    if types == ("UINT8", "INT8") and source.index in inputs:
+        _requantize(node, _as_int8(source), activation_scale(result))
+        return True
+    if types == ("INT8", "UINT8") and result.index in builder.file.outputs:
+        _requantize(node, activation_scale(source), _as_int8(result))
+        return True
+    if types == ("INT8", "FLOAT32") and result.index in builder.file.outputs:
+        builder.alias(result, builder.activation(source))
+        return True
+    return False
+
+
+def _requantize(node: Node, before: Quantization, after: Quantization) -> None:
+    """Between int8 and uint8: nothing but the name where scale and zero point agree, else a table."""
+    builder, source, result = node.builder, node.input(0), node.output
+    x = builder.activation(source)
+    if before == after:
+        builder.alias(result, x)
+        return
+    table = builder.constant(Tensor(f"{builder.name_of(result)}.table", (256,)), requantized(before, after))
+    builder.emit(lambda out: Lookup(x, table, out), result, after)
+
+
+def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
+    file = builder.file
+    try:
+        known = {index: face for index, face in inputs.items() if builder.knows(file.tensors[index])}
+        sources = {builder.activation(file.tensors[index]): face for index, face in known.items()}
+        outputs: dict[str, Interface] = {}
+        for index in file.outputs:
+            tensor = file.tensors[index]
+            if not builder.knows(tensor):
+                raise ValueError(f"the output {describe(tensor)} is never written, or of another type")
+            name = builder.activation(tensor)
+            if name in {*sources, *outputs, *builder.constants}:  # the same bytes once more
+                name = builder.copy(name, f"t{index}.copy")
+            quantization = builder.quantization(name)
+            outputs[name] = Interface(
+                tensor.name, _NUMBERS[tensor.dtype], tensor.shape, quantization.scale[0], quantization.zero_point
+            )
+        graph = builder.graph(file.path.stem, tuple(sources), tuple(outputs))
+        if all(isinstance(op, Reshape) for op in graph.ops):
+            raise ValueError("there is nothing to compute between its inputs and outputs")
+        for op in graph.ops:  # before any data is run: scales that do not go together
+            if isinstance(op, Computing):
+                parameters(graph, op)
+    except (ValueError, OverflowError) as error:
+        raise BuildError(f"{file.path}: {error}.") from None
+    return Imported(graph, tuple(sources.values()), tuple(outputs.values()))
+
+
+def _told(file: File, op: FileOperator, error: Exception) -> str:
+    """The message with the operator's place: its index, kind and tensors."""
+    tensors = [file.tensors[index] for index in (*op.inputs, *op.outputs) if index != -1]
+    return f"{file.path}: operator {op.index} ({op.kind}) {error}. Its tensors: {names(tensors)}."

@@ -1,0 +1,41 @@
+"""reference: what the integer reference says to the samples that an imported network is run on."""
+
+from pathlib import Path
+
+from rules.stage import Job, Resolved, Stage, brings_model
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_split
+    from mcubuild.importers.samples import refer
+    from mcubuild.ir.files import read_graph
+
+    refer(
+        read_graph(job.file("model.json").parent),
+        job.file("interface.json"),
+        job["model"],
+        read_split(job.file("test.npz")) if "test.npz" in job.names else None,
+        job.root,
+        seed=job["seed"],
+        out=job.out,
+    )
+
+
+def _sources(resolved: Resolved) -> list[Path]:
+    model = resolved["spec"]["model"]
+    names = [*(model["inputs"] or ()), *(model["outputs"] or ()), *filter(None, [model["labels"]])]
+    paths = (Path(resolved["folder"], name) for name in dict.fromkeys(names))
+    return [path for path in paths if path.is_file()]
+
+
+STAGE = Stage(
+    name="reference",
+    doc="integer reference run on the samples",
+    inputs=("model.json", "model.npz", "interface.json"),
+    optional=("test.npz",),
+    outputs=("inputs.npy", "int8_outputs.npy", "accuracy.json"),
+    settings=("model", "seed"),
+    run=_run,
+    sources=_sources,
+    serves=brings_model,
+)

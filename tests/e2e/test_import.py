@@ -1,0 +1,101 @@
+"""A spec that brings its network: from a .tflite file to a measured report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.e2e.checkout import Checkout
+from tests.importers.networks import random_network
+from tests.importers.writer import Writer, write
+
+SPEC = """
+board = "stm32f412"
+
+[model]
+file = "net.tflite"
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout", tmp_path / "store")
+
+
+def classifier() -> bytes:
+    """Float32 in and out; class k if input k of four is the largest."""
+    w = Writer()
+    x, y = w.tensor((1, 4), "float32", name="x"), w.tensor((1, 4), "float32", name="y")
+    q, sums, p = (
+        w.tensor((1, 4), scale=0.05),
+        w.tensor((1, 4), scale=0.05),
+        w.tensor((1, 4), scale=1 / 256, zero_point=-128),
+    )
+    weights = w.tensor((4, 4), scale=1 / 127, values=127 * np.eye(4))
+    w.operator("QUANTIZE", [x], [q])
+    w.operator("FULLY_CONNECTED", [q, weights, -1], [sums])
+    w.operator("SOFTMAX", [sums], [p], Beta=1.0)
+    w.operator("DEQUANTIZE", [p], [y])
+    return w.finish([x], [y])
+
+
+def report(checkout: Checkout) -> dict[str, object]:
+    content: dict[str, object] = json.loads((checkout.path / "build" / "net" / "report.json").read_text())
+    return content
+
+
+def test_samples_labels_and_changes(checkout: Checkout) -> None:
+    folder = checkout.write_spec(
+        SPEC + 'inputs = "x.npy"\noutputs = "y.npy"\nlabels = "labels.npy"\n[report]\ntitle = "mine"\n'
+    ).parent
+    write(folder / "net.tflite", classifier())
+    inputs = np.random.default_rng(0).normal(0, 3, (10, 4)).astype(np.float32)
+    labels = inputs.argmax(axis=1)
+    labels[:2] = (labels[:2] + 1) % 4
+    np.save(folder / "x.npy", inputs)
+    np.save(folder / "labels.npy", labels)
+    odds = np.exp(np.clip(np.round(inputs / 0.05), -128, 127) * 0.05)
+    np.save(folder / "y.npy", (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32))
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    assert run.did("built") == {"import", "reference", "codegen", "firmware", "measure", "report"}
+    accuracy = report(checkout)["accuracy"]
+    assert accuracy == {"device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10}
+    assert "mine" in (checkout.path / "build" / "net" / "report.html").read_text()
+    header = (checkout.path / "build" / "net" / "c" / "model.h").read_text()
+    assert "#define MODEL_INPUT_SCALE 0.05000000074505806" in header
+    np.save(folder / "labels.npy", inputs.argmax(axis=1))
+    run = checkout.doit("build")
+    assert run.did("built") == {"reference", "report"}, run.output
+    assert report(checkout)["accuracy"]["device"] == 1.0  # type: ignore[index]
+
+
+def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> None:
+    folder = checkout.write_spec(SPEC).parent
+    seed = next(seed for seed in range(100) if len(random_network(seed, 8).inputs) == 2)
+    write(folder / "net.tflite", random_network(seed, 8).finish())
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    assert "firmware and integer reference agree on 8 of 8 samples" in run.output
+    assert checkout.doit("build").did("built") == set()
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("", ["net.tflite: cannot be read"]),
+        ('inputs = "x.npy"', ["x.npy: cannot be read as .npy"]),
+        ('labels = "x.npy"', ["found labels without inputs"]),
+        ("file2 = 1", ["net.toml:6: model.file2: unknown key"]),
+        ("[search]\npopulation = 7", ["found [model] beside search"]),
+    ],
+)
+def test_mistakes(checkout: Checkout, spec: str, told: list[str]) -> None:
+    folder = checkout.write_spec(SPEC + spec + "\n").parent
+    if spec:
+        write(folder / "net.tflite", classifier())
+    run = checkout.doit("build")
+    assert run.code != 0
+    assert all(words in run.output for words in told), run.output
+    assert "Traceback" not in run.output

@@ -1,0 +1,466 @@
+"""Random networks in .tflite files, of all the operators that are imported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.importers.writer import Writer
+
+Shape = tuple[int, ...]
+
+RELU = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+
+
+@dataclass(frozen=True)
+class Value:
+    """An activation of the file."""
+
+    index: int
+    shape: Shape
+    scale: float
+    zero_point: int
+
+
+@dataclass
+class Network:
+    """A network under construction; every operator's output may be read again."""
+
+    seed: int
+    writer: Writer = field(default_factory=Writer)
+    inputs: list[Value] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    read: set[int] = field(default_factory=set)
+    kinds: list[str] = field(default_factory=list)
+    bias: bool = True
+    """Whether every convolution has one; LiteRT's host kernels need it."""
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+
+    def number(self, low: int, high: int) -> int:
+        """Between the two, both inclusive."""
+        return int(self.rng.integers(low, high + 1))
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def scale(self, low: float = 0.01, high: float = 0.3) -> float:
+        return float(np.float32(np.exp(self.rng.uniform(np.log(low), np.log(high)))))
+
+    def zero(self) -> int:
+        return int(self.rng.choice([-128, 0, 127, self.number(-128, 127), self.number(-40, 40)]))
+
+    def input(self, shape: Shape) -> Value:
+        value = self.value(shape)
+        self.inputs.append(value)
+        return value
+
+    def value(self, shape: Shape, scale: float | None = None, zero_point: int | None = None) -> Value:
+        scale = self.scale() if scale is None else scale
+        zero_point = self.zero() if zero_point is None else zero_point
+        value = Value(self.writer.tensor(shape, "int8", scale, zero_point), shape, scale, zero_point)
+        self.values.append(value)
+        return value
+
+    def like(self, x: Value, shape: Shape) -> Value:
+        """A result of the scale of ``x``."""
+        return self.value(shape, x.scale, x.zero_point)
+
+    def integers(self, *numbers: int, shape: Shape | None = None) -> int:
+        return self.writer.tensor(shape or (len(numbers),), "int32", values=np.array(numbers).reshape(shape or -1))
+
+    def emit(self, kind: str, inputs: list[int], results: list[Value], **options: object) -> None:
+        self.read.update(inputs)
+        self.kinds.append(kind)
+        self.writer.operator(kind, inputs, [value.index for value in results], **options)
+
+    def pick(self, fits: Callable[[Shape], bool] = lambda shape: True) -> Value | None:
+        found = [value for value in self.values if fits(value.shape)]
+        return found[self.number(0, len(found) - 1)] if found else None
+
+    def activation(self) -> int:
+        return int(self.rng.choice([0, 0, 0, 1, 2, 3]))
+
+    def finish(self) -> bytes:
+        """The file; everything that nobody reads is an output."""
+        sources = {value.index for value in self.inputs}
+        outputs = [value.index for value in self.values if value.index not in self.read | sources]
+        return self.writer.finish([value.index for value in self.inputs], outputs)
+
+    def samples(self, count: int) -> list[NDArray[np.int8]]:
+        """Inputs of the network, each int8 (count, *shape without batch)."""
+        return [self.rng.integers(-128, 128, (count, *value.shape[1:]), np.int8) for value in self.inputs]
+
+
+def _image(shape: Shape) -> bool:
+    return len(shape) == 4 and shape[0] == 1
+
+
+def _weights(net: Network, shape: Shape, axis: int, x: Value, terms: int) -> tuple[list[int], float]:
+    """Weights and bias, and a scale of the output that keeps it in range."""
+    channels = shape[axis]
+    values = net.rng.integers(-127, 128, shape, np.int8)
+    scales: float | list[float] = net.scale(0.001, 0.02)
+    if net.chance(0.7):
+        scales = [net.scale(0.001, 0.02) for _ in range(channels)]
+    weights = net.writer.tensor(shape, "int8", scales, 0, axis, values)
+    largest = float(np.max(scales))
+    bias = net.writer.tensor(
+        (channels,),
+        "int32",
+        [x.scale * s for s in scales] if isinstance(scales, list) else x.scale * scales,
+        values=net.rng.integers(-3000, 3000, channels),
+    )
+    spread = x.scale * largest * 60 * 60 * np.sqrt(terms)
+    return [weights, bias], float(np.float32(spread / 60 * net.rng.uniform(0.5, 2)))
+
+
+def _windows(net: Network, x: Value, dilated: bool) -> tuple[Shape, Shape, Shape, int, Shape]:
+    """Kernel, stride, dilation, padding and the output's height and width."""
+    size = x.shape[1:3]
+    while True:
+        kernel = (net.number(1, 5), net.number(1, 5))
+        stride = (net.number(1, 3), net.number(1, 3))
+        dilation = (net.number(1, 3), net.number(1, 3)) if dilated and net.chance(0.5) else (1, 1)
+        same = net.number(0, 1)
+        reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+        if same == 0:
+            out = tuple(-(-n // s) for n, s in zip(size, stride, strict=True))
+        else:
+            out = tuple((n - r) // s + 1 for n, r, s in zip(size, reach, stride, strict=True))
+        if min(out) > 0:
+            return kernel, stride, dilation, same, out
+
+
+def conv(net: Network) -> None:
+    x = net.pick(_image)
+    if x is None:
+        return
+    kernel, stride, dilation, same, out = _windows(net, x, dilated=True)
+    filters = net.number(1, 9)
+    constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3])
+    if not net.bias and net.chance(0.3):
+        constants = constants[:1] if net.chance(0.5) else [constants[0], -1]
+    net.emit(
+        "CONV_2D",
+        [x.index, *constants],
+        [net.value((1, *out, filters), scale)],
+        Padding=same,
+        StrideH=stride[0],
+        StrideW=stride[1],
+        DilationHFactor=dilation[0],
+        DilationWFactor=dilation[1],
+        FusedActivationFunction=net.activation(),
+    )
+
+
+def depthwise(net: Network) -> None:
+    x = net.pick(_image)
+    if x is None:
+        return
+    kernel, stride, dilation, same, out = _windows(net, x, dilated=True)
+    multiplier = net.number(1, 3)
+    channels = x.shape[3] * multiplier
+    if channels > 24:
+        return
+    constants, scale = _weights(net, (1, *kernel, channels), 3, x, kernel[0] * kernel[1])
+    net.emit(
+        "DEPTHWISE_CONV_2D",
+        [x.index, *constants],
+        [net.value((1, *out, channels), scale)],
+        Padding=same,
+        StrideH=stride[0],
+        StrideW=stride[1],
+        DilationHFactor=dilation[0],
+        DilationWFactor=dilation[1],
+        DepthMultiplier=multiplier,
+        FusedActivationFunction=net.activation(),
+    )
+
+
+def transpose_conv(net: Network) -> None:
+    x = net.pick(lambda shape: _image(shape) and prod(shape) < 600)
+    if x is None:
+        return
+    kernel = (net.number(1, 4), net.number(1, 4))
+    stride = (net.number(1, 3), net.number(1, 3))
+    same = net.number(0, 1)
+    if same == 0:
+        out = tuple(n * s for n, s in zip(x.shape[1:3], stride, strict=True))
+    else:
+        out = tuple((n - 1) * s + k for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True))
+    filters = net.number(1, 6)
+    constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3])
+    size = net.integers(1, *out, filters)
+    if net.chance(0.3):
+        constants = constants[:1]
+    net.emit(
+        "TRANSPOSE_CONV",
+        [size, constants[0], x.index, *constants[1:]],
+        [net.value((1, *out, filters), scale)],
+        Padding=same,
+        StrideH=stride[0],
+        StrideW=stride[1],
+    )
+
+
+def fully_connected(net: Network) -> None:
+    x = net.pick(lambda shape: prod(shape) <= 400)
+    if x is None:
+        return
+    rows = x.shape[0] if len(x.shape) == 2 else 1
+    depth = prod(x.shape) // rows
+    filters = net.number(1, 12)
+    # One scale: what TensorFlow Lite Micro's converter writes, and what all of its versions compute.
+    values = net.rng.integers(-127, 128, (filters, depth), np.int8)
+    scale = net.scale(0.001, 0.02)
+    weights = net.writer.tensor((filters, depth), "int8", scale, values=values)
+    bias = net.writer.tensor((filters,), "int32", x.scale * scale, values=net.rng.integers(-3000, 3000, filters))
+    out = float(np.float32(x.scale * scale * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
+    net.emit(
+        "FULLY_CONNECTED",
+        [x.index, weights, bias],
+        [net.value((rows, filters), out)],
+        FusedActivationFunction=net.activation(),
+    )
+
+
+def binary(net: Network) -> None:
+    kind = str(net.rng.choice(["ADD", "SUB", "MUL"]))
+    left = net.pick()
+    if left is None:
+        return
+    how = net.number(0, 3)
+    if how == 0:
+        right = net.pick(lambda shape: shape == left.shape)
+    elif how == 1:
+        right = net.pick(lambda shape: _fits(shape, left.shape))
+    else:
+        shape = tuple(size if net.chance(0.5) else 1 for size in left.shape)
+        shape = shape[net.number(0, len(shape) - 1) :] if net.chance(0.3) else shape
+        scale, zero = net.scale(), net.zero()
+        values = net.rng.integers(-128, 128, shape, np.int8)
+        right = Value(net.writer.tensor(shape, "int8", scale, zero, values=values), shape, scale, zero)
+    if right is None:
+        return
+    out = np.broadcast_shapes(left.shape, right.shape)
+    scale = 90 * left.scale * right.scale if kind == "MUL" else max(left.scale, right.scale)
+    result = net.value(out, float(np.float32(scale * net.rng.uniform(0.5, 1.5))))
+    first, second = (left, right) if net.chance(0.6) else (right, left)
+    net.emit(kind, [first.index, second.index], [result], FusedActivationFunction=net.activation())
+
+
+def _fits(shape: Shape, whole: Shape) -> bool:
+    return len(shape) == len(whole) and all(a in (1, b) for a, b in zip(shape, whole, strict=True))
+
+
+def pool(net: Network) -> None:
+    x = net.pick(_image)
+    if x is None:
+        return
+    kernel, stride, _, same, out = _windows(net, x, dilated=False)
+    net.emit(
+        str(net.rng.choice(["AVERAGE_POOL_2D", "MAX_POOL_2D"])),
+        [x.index],
+        [net.like(x, (1, *out, x.shape[3]))],
+        Padding=same,
+        StrideH=stride[0],
+        StrideW=stride[1],
+        FilterHeight=kernel[0],
+        FilterWidth=kernel[1],
+        FusedActivationFunction=net.activation(),
+    )
+
+
+def mean(net: Network) -> None:
+    x = net.pick(_image)
+    if x is None:
+        return
+    axes = [(1, 2), (2, 1), (1,), (2,), (3,), (-1,)][net.number(0, 5)]
+    keep = net.chance(0.5)
+    gone = {axis % 4 for axis in axes}
+    shape = tuple(1 if axis in gone else size for axis, size in enumerate(x.shape))
+    if not keep:
+        shape = tuple(size for axis, size in enumerate(x.shape) if axis not in gone)
+    scale = float(np.float32(x.scale * net.rng.uniform(0.2, 1.5)))
+    result = net.like(x, shape) if net.chance(0.4) else net.value(shape, scale)
+    net.emit("MEAN", [x.index, net.integers(*axes)], [result], KeepDims=keep)
+
+
+def function(net: Network) -> None:
+    kind = str(net.rng.choice(["RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "QUANTIZE"]))
+    x = net.pick(lambda shape: prod(shape) < 3000)
+    if x is None:
+        return
+    options: dict[str, object] = {}
+    if kind == "LOGISTIC":
+        result = net.value(x.shape, 1 / 256, -128)
+    elif kind == "TANH":
+        result = net.value(x.shape, 1 / 128, 0)
+    elif kind == "RELU6":
+        result = net.like(x, x.shape)
+        if round(6 / x.scale) + x.zero_point > 127:  # which Micro refuses
+            kind = "RELU"
+    elif kind == "HARD_SWISH":
+        result = net.value(x.shape, float(np.float32(x.scale * net.rng.uniform(0.4, 1.5))))
+    else:
+        result = net.value(x.shape, float(np.float32(x.scale * net.rng.uniform(0.3, 2))))
+    if kind == "LEAKY_RELU":
+        options["Alpha"] = float(net.rng.uniform(0, 0.5))
+    net.emit(kind, [x.index], [result], **options)
+
+
+def softmax(net: Network) -> None:
+    x = net.pick(lambda shape: 1 < shape[-1] < 200)
+    if x is not None:
+        net.emit("SOFTMAX", [x.index], [net.value(x.shape, 1 / 256, -128)], Beta=float(net.rng.choice([1, 1, 0.5, 3])))
+
+
+def reshape(net: Network) -> None:
+    x = net.pick()
+    if x is None:
+        return
+    count = prod(x.shape)
+    sizes = [n for n in range(1, count + 1) if count % n == 0]
+    a = int(net.rng.choice(sizes))
+    b = int(net.rng.choice([n for n in sizes if count // a % n == 0]))
+    shape = [(1, count), (1, a, b, count // a // b), (a, count // a), x.shape][net.number(0, 3)]
+    net.emit("RESHAPE", [x.index, net.integers(*shape)], [net.like(x, shape)])
+
+
+def concatenation(net: Network) -> None:
+    x = net.pick()
+    if x is None:
+        return
+    axis = net.number(0 if x.shape[0] > 1 else 1, len(x.shape) - 1)
+    if prod(x.shape) > 1000:
+        return
+    parts = [x]
+    for _ in range(net.number(1, 2)):
+        shape = tuple(net.number(1, 4) if k == axis else size for k, size in enumerate(x.shape))
+        values = net.rng.integers(-128, 128, shape, np.int8)
+        index = net.writer.tensor(shape, "int8", x.scale, x.zero_point, values=values)
+        parts.insert(net.number(0, len(parts)), Value(index, shape, x.scale, x.zero_point))
+    if net.chance(0.3):
+        parts.append(x)
+    total = sum(part.shape[axis] for part in parts)
+    out = tuple(total if k == axis else size for k, size in enumerate(x.shape))
+    axis = axis - len(x.shape) if net.chance(0.3) else axis
+    net.emit("CONCATENATION", [part.index for part in parts], [net.like(x, out)], Axis=axis)
+
+
+def split(net: Network) -> None:
+    x = net.pick(lambda shape: any(size in (2, 3, 4, 6) for size in shape[1:]))
+    if x is None:
+        return
+    axis = int(net.rng.choice([k for k, size in enumerate(x.shape) if k and size in (2, 3, 4, 6)]))
+    count = 3 if x.shape[axis] % 3 == 0 else 2
+    shape = tuple(size // count if k == axis else size for k, size in enumerate(x.shape))
+    results = [net.like(x, shape) for _ in range(count)]
+    net.emit("SPLIT", [net.integers(axis, shape=()), x.index], results, NumSplits=count)
+
+
+def strided_slice(net: Network) -> None:
+    x = net.pick()
+    if x is None:
+        return
+    begin, end, stride = [], [], []
+    for size in x.shape:
+        step = int(net.rng.choice([1, 1, 2, -1])) if size > 1 else 1
+        first = net.number(0, size - 1)
+        last = net.number(first + 1, size) if step > 0 else net.number(-1, first - 1) if first else -1
+        begin.append(first)
+        end.append(last if last >= 0 else -size - 1)
+        stride.append(step)
+    begin_mask = net.number(0, 2 ** len(x.shape) - 1)
+    end_mask = net.number(0, 2 ** len(x.shape) - 1)
+    ranges = [
+        range(*slice(None if begin_mask >> k & 1 else b, None if end_mask >> k & 1 else e, s).indices(size))
+        for k, (size, b, e, s) in enumerate(zip(x.shape, begin, end, stride, strict=True))
+    ]
+    shape = tuple(len(each) for each in ranges)
+    if min(shape) < 1:
+        return
+    net.emit(
+        "STRIDED_SLICE",
+        [x.index, *(net.integers(*numbers) for numbers in (begin, end, stride))],
+        [net.like(x, shape)],
+        BeginMask=begin_mask,
+        EndMask=end_mask,
+    )
+
+
+def pad(net: Network) -> None:
+    x = net.pick(lambda shape: prod(shape) < 500)
+    if x is None:
+        return
+    pads = [
+        (0, 0) if net.chance(0.5) or (k == 0 and size == 1) else (net.number(0, 2), net.number(0, 2))
+        for k, size in enumerate(x.shape)
+    ]
+    shape = tuple(size + before + after for size, (before, after) in zip(x.shape, pads, strict=True))
+    numbers = net.integers(*(n for pair in pads for n in pair), shape=(len(pads), 2))
+    if net.chance(0.5):
+        net.emit("PAD", [x.index, numbers], [net.like(x, shape)])
+    else:
+        value = net.writer.tensor((1,), "int8", x.scale, x.zero_point, values=net.rng.integers(-128, 128, 1))
+        net.emit("PADV2", [x.index, numbers, value], [net.like(x, shape)])
+
+
+def transpose(net: Network) -> None:
+    x = net.pick()
+    if x is None:
+        return
+    order = [int(axis) for axis in net.rng.permutation(len(x.shape))]
+    net.emit("TRANSPOSE", [x.index, net.integers(*order)], [net.like(x, tuple(x.shape[k] for k in order))])
+
+
+def resize(net: Network) -> None:
+    x = net.pick(_image)
+    if x is None:
+        return
+    size = (net.number(1, 12), net.number(1, 12))
+    corners = net.chance(0.3)
+    centers = not corners and net.chance(0.5)
+    net.emit(
+        str(net.rng.choice(["RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"])),
+        [x.index, net.integers(*size)],
+        [net.like(x, (1, *size, x.shape[3]))],
+        AlignCorners=corners,
+        HalfPixelCenters=centers,
+    )
+
+
+OPERATORS: dict[str, Callable[[Network], None]] = {
+    "conv": conv,
+    "depthwise": depthwise,
+    "transpose_conv": transpose_conv,
+    "fully_connected": fully_connected,
+    "binary": binary,
+    "pool": pool,
+    "mean": mean,
+    "function": function,
+    "softmax": softmax,
+    "reshape": reshape,
+    "concatenation": concatenation,
+    "split": split,
+    "strided_slice": strided_slice,
+    "pad": pad,
+    "transpose": transpose,
+    "resize": resize,
+}
+
+
+def random_network(
+    seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS), bias: bool = False
+) -> Network:
+    """A network of about ``operators`` operators with one or two inputs."""
+    net = Network(seed, bias=bias)
+    for _ in range(net.number(1, 2)):
+        net.input((1, net.number(1, 8), net.number(1, 8), net.number(1, 6)))
+    while len(net.kinds) < operators:
+        OPERATORS[kinds[net.number(0, len(kinds) - 1)]](net)
+    return net

@@ -1,0 +1,87 @@
+"""Files from anywhere: whatever is wrong with one, a BuildError says so, soon and without much memory."""
+
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcubuild.errors import BuildError
+from mcubuild.importers.tflite import import_tflite
+from tests.importers.networks import random_network
+
+HOSTILE = (0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x40000000, 0x10000, 0xFFFFFFF0)
+
+
+def mutations(data: bytes, rng: np.random.Generator, count: int) -> Iterator[bytes]:
+    """Cut, flipped, overwritten by hostile numbers, with parts moved."""
+    for _ in range(count):
+        broken = bytearray(data)
+        for _ in range(int(rng.integers(1, 4))):
+            at = int(rng.integers(0, max(1, len(broken) - 8)))
+            match int(rng.integers(0, 5)):
+                case 0:
+                    broken[at] ^= 1 << int(rng.integers(0, 8))
+                case 1:
+                    broken[at] = int(rng.integers(0, 256))
+                case 2:
+                    at -= at % 4
+                    broken[at : at + 4] = int(rng.choice(HOSTILE)).to_bytes(4, "little")
+                case 3:
+                    other = int(rng.integers(0, max(1, len(broken) - 8)))
+                    broken[at : at + 8] = broken[other : other + 8]
+                case _:
+                    del broken[at:]
+        yield bytes(broken)
+
+
+def attack(path: Path, data: bytes) -> bool:
+    """Whether the file is refused; how is checked."""
+    path.write_bytes(data)
+    begun = time.monotonic()
+    try:
+        import_tflite(path)
+    except BuildError as error:
+        assert str(path) in str(error)
+        return True
+    finally:
+        assert time.monotonic() - begun < 10
+    return False
+
+
+def check(folder: Path, seed: int, count: int) -> None:
+    data = random_network(seed, 6).finish()
+    rng = np.random.default_rng(seed)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused = sum(attack(folder / "net.tflite", broken) for broken in mutations(data, rng, count))
+    assert refused > count / 4
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 19, "half a GB more (in kB)"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mutated_files(tmp_path: Path, seed: int) -> None:
+    check(tmp_path, seed, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_many_mutated_files(tmp_path: Path, seed: int) -> None:
+    check(tmp_path, seed, 1000)
+
+
+def test_every_cut(tmp_path: Path) -> None:
+    data = random_network(3, 3).finish()
+    for length in range(0, len(data), max(1, len(data) // 60)):
+        assert attack(tmp_path / "net.tflite", data[:length])
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\0" * 100, b"\x10\0\0\0TFL3", b"\x10\0\0\0TFL3" + b"\xff" * 64])
+def test_no_model_at_all(tmp_path: Path, content: bytes) -> None:
+    assert attack(tmp_path / "net.tflite", content)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"none\.tflite: cannot be read"):
+        import_tflite(tmp_path / "none.tflite")

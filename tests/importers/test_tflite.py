@@ -1,0 +1,206 @@
+"""From files to graphs: the reference networks, types at the borders, and what users are told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcubuild import ROOT
+from mcubuild.errors import BuildError
+from mcubuild.importers.interface import Interface
+from mcubuild.importers.tflite import Imported, import_tflite
+from mcubuild.ir import executor
+from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean
+from tests.importers.reference import micro_tensors
+from tests.importers.writer import Writer, write
+
+MODELS = ROOT.parent / "shared" / "models"
+needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")
+
+
+@needs_models
+@pytest.mark.parametrize("name", ["kws", "resnet", "vww96", "ad01"])
+def test_mlperf_tiny(name: str) -> None:
+    """All samples, softmax included; LiteRT differs from Micro in ad01 alone, where it rounds once."""
+    graph = import_tflite(MODELS / f"{name}.tflite").graph
+    inputs = np.load(MODELS / f"{name}_in.npy")
+    got = executor.run(graph, inputs.reshape(len(inputs), *graph.tensor(graph.inputs[0]).shape[1:]))
+    expected = np.load(MODELS / (f"{name}_out_tflm.npy" if name == "ad01" else f"{name}_out.npy"))
+    np.testing.assert_array_equal(got, expected.reshape(got.shape))
+    if name == "ad01":
+        assert (got != np.load(MODELS / "ad01_out.npy").reshape(got.shape)).any()
+
+
+@needs_models
+@pytest.mark.parametrize("name", ["kws", "resnet", "vww96"])
+def test_every_intermediate_tensor_of_mlperf_tiny(name: str) -> None:
+    graph = import_tflite(MODELS / f"{name}.tflite").graph
+    inputs = np.load(MODELS / f"{name}_in.npy")[:1]
+    got = executor.run_all(graph, inputs.reshape(1, *graph.tensor(graph.inputs[0]).shape[1:]))
+    numbered = {tensor.split(".")[0]: values for tensor, values in got.items()}
+    taps = np.load(MODELS / f"{name}_taps_seed1.npz")
+    expected = {key.rsplit("_", 1)[1]: taps[key] for key in taps if "RESHAPE" not in key}  # which cost nothing
+    assert expected.keys() <= numbered.keys()
+    for tensor, values in expected.items():
+        np.testing.assert_array_equal(numbered[tensor].ravel(), values.ravel(), tensor)
+
+
+def made(folder: Path, build: Callable[[Writer], tuple[list[int], list[int]]]) -> tuple[bytes, Imported]:
+    writer = Writer()
+    data = writer.finish(*build(writer))
+    return data, import_tflite(write(folder / "net.tflite", data))
+
+
+def refused(folder: Path, build: Callable[[Writer], tuple[list[int], list[int]]]) -> str:
+    with pytest.raises(BuildError) as caught:
+        made(folder, build)
+    assert str(caught.value).startswith(f"{folder / 'net.tflite'}: ")
+    return str(caught.value)
+
+
+def test_float_borders_are_taken_off(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x = w.tensor((1, 6), "float32", name="serving_default:0")
+        q = w.tensor((1, 6), scale=0.05, zero_point=3)
+        y = w.tensor((1, 6), scale=0.07, zero_point=-9)
+        z = w.tensor((1, 6), "float32")
+        w.operator("QUANTIZE", [x], [q])
+        w.operator("RELU", [q], [y])
+        w.operator("DEQUANTIZE", [y], [z])
+        return [x], [z]
+
+    data, imported = made(tmp_path, build)
+    assert [type(op) for op in imported.graph.ops] == [Lookup]
+    face = imported.inputs[0]
+    assert (face.name, face.dtype, face.zero_point) == ("serving_default_0", "float32", 3)
+    values = np.random.default_rng(0).normal(0, 3, (20, 6)).astype(np.float32)
+    got = executor.run(imported.graph, face.to_int8(values))
+    for sample, row in zip(values, got, strict=True):
+        tensors = micro_tensors(data, [sample[None]], [2, 3])
+        np.testing.assert_array_equal(row, tensors[2][0])
+        np.testing.assert_array_equal(imported.outputs[0].to_int8(tensors[3][0]), row)
+
+
+@pytest.mark.parametrize("shift", [128, 100])
+def test_uint8_borders(tmp_path: Path, shift: int) -> None:
+    """A zero point that differs by 128 costs nothing, another one a table."""
+
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x = w.tensor((1, 4, 4, 2), "uint8", 0.05, 7)
+        q = w.tensor((1, 4, 4, 2), scale=0.05, zero_point=7 - shift)
+        y = w.tensor((1, 2, 2, 2), scale=0.05, zero_point=7 - shift)
+        z = w.tensor((1, 2, 2, 2), "uint8", 0.05, 7)
+        w.operator("QUANTIZE", [x], [q])
+        pool = {"StrideH": 2, "StrideW": 2, "FilterHeight": 2, "FilterWidth": 2, "Padding": 1}
+        w.operator("AVERAGE_POOL_2D", [q], [y], **pool)
+        w.operator("QUANTIZE", [y], [z])
+        return [x], [z]
+
+    data, imported = made(tmp_path, build)
+    kinds = [type(op) for op in imported.graph.ops]
+    assert kinds == ([AveragePool2D] if shift == 128 else [Lookup, AveragePool2D, Lookup])
+    sample = np.random.default_rng(1).integers(0, 256, (1, 4, 4, 2)).astype(np.uint8)
+    got = executor.run(imported.graph, imported.inputs[0].to_int8(sample))
+    expected = micro_tensors(data, [sample], [3])[3]
+    assert expected.dtype == np.uint8
+    np.testing.assert_array_equal(got, imported.outputs[0].to_int8(expected))
+
+
+def test_conversion_to_int8_saturates() -> None:
+    face = Interface("x", "float32", (1, 5), 0.5, 10)
+    values = np.array([[0.24, 0.25, -0.25, np.inf, np.nan]], np.float32)
+    assert face.to_int8(values).tolist() == [[10, 11, 9, 127, 10]]
+
+
+def test_reshapes_that_nobody_needs_disappear(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x = w.tensor((1, 2, 2, 3), scale=0.1)
+        flat = w.tensor((1, 12), scale=0.1)
+        weights = w.tensor((2, 12), scale=0.1, values=np.ones((2, 12)))
+        y = w.tensor((1, 2), scale=1.0)
+        w.operator("RESHAPE", [x, w.tensor((2,), "int32", values=np.array([1, 12]))], [flat])
+        w.operator("FULLY_CONNECTED", [flat, weights, -1], [y])
+        return [x], [y]
+
+    _, imported = made(tmp_path, build)
+    assert [type(op).__name__ for op in imported.graph.ops] == ["FullyConnected"]
+
+
+def test_what_no_output_needs_disappears(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y, z = w.tensor((1, 4), scale=0.1), w.tensor((1, 4), scale=0.2), w.tensor((1, 4), scale=0.3)
+        w.operator("RELU", [x], [y])
+        w.operator("RELU", [x], [z])
+        return [x], [z]
+
+    assert len(made(tmp_path, build)[1].graph.ops) == 1
+
+
+def test_an_unknown_operator_is_told_with_its_tensors(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y, z = w.tensor((1, 4), scale=0.1), w.tensor((1, 4), scale=0.1), w.tensor((1, 4), scale=0.1, name="net/cos")
+        w.operator("RELU", [x], [y])
+        w.operator("COS", [y], [z])
+        return [x], [z]
+
+    told = refused(tmp_path, build)
+    assert "operator 1 (COS) is not supported; supported are ADD, AVERAGE_POOL_2D, CONCATENATION" in told
+    assert "tensor 2 'net_cos' INT8 (1, 4)" in told
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [("int16", "must be INT8, UINT8 or FLOAT32"), ("float32", "activations must be INT8 (quantise the whole network")],
+)
+def test_other_types_are_told(tmp_path: Path, dtype: str, words: str) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y = w.tensor((1, 4), dtype, 0.1), w.tensor((1, 4), dtype, 0.1)
+        w.operator("RELU", [x], [y])
+        return [x], [y]
+
+    assert words in refused(tmp_path, build)
+
+
+def test_a_batch_is_told(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y = w.tensor((2, 4, 4, 1), scale=0.1), w.tensor((2, 2, 2, 1), scale=0.1)
+        pool = {"StrideH": 2, "StrideW": 2, "FilterHeight": 2, "FilterWidth": 2}
+        w.operator("MAX_POOL_2D", [x], [y], **pool)
+        return [x], [y]
+
+    assert "must be (1, height, width, channels)" in refused(tmp_path, build)
+
+
+def test_names_cannot_leave_a_comment_in_c(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x = w.tensor((1, 4), scale=0.1, name="*/ int evil(void) { } /*")
+        y = w.tensor((1, 4), scale=0.2, name='"\\n\u00e9\U0001f600')
+        w.operator("RELU", [x], [y])
+        return [x], [y]
+
+    names = list(made(tmp_path, build)[1].graph.tensors)
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") for name in names)
+
+
+def test_wrong_shapes_are_told(tmp_path: Path) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y = w.tensor((1, 5, 5, 2), scale=0.1), w.tensor((1, 9, 9, 4), scale=0.1)
+        weights = w.tensor((4, 3, 3, 2), scale=0.1, values=np.ones((4, 3, 3, 2)))
+        w.operator("CONV_2D", [x, weights, -1], [y], StrideH=1, StrideW=1, Padding=1)
+        return [x], [y]
+
+    assert "gives (1, 3, 3, 4), but the file says" in refused(tmp_path, build)
+
+
+def test_kinds_that_stay_apart(tmp_path: Path) -> None:
+    """A mean over height and width is no average pool: its arithmetic differs."""
+
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, c, y = w.tensor((1, 4, 4, 2), scale=0.1), w.tensor((1, 4, 4, 2), scale=0.2), w.tensor((1, 2), scale=0.1)
+        weights = w.tensor((2, 1, 1, 2), scale=0.1, values=np.ones((2, 1, 1, 2)))
+        w.operator("CONV_2D", [x, weights, -1], [c], StrideH=1, StrideW=1)
+        w.operator("MEAN", [c, w.tensor((2,), "int32", values=np.array([1, 2]))], [y])
+        return [x], [y]
+
+    assert [type(op) for op in made(tmp_path, build)[1].graph.ops][:2] == [Conv2D, Mean]

@@ -1,0 +1,160 @@
+"""Writes small .tflite files, with the builder functions of the package ``tflite``."""
+
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+from numpy.typing import NDArray
+
+_TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8", "int16": "INT16", "int64": "INT64"}
+
+_OPTIONS = {
+    "ADD": "AddOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "CONCATENATION": "ConcatenationOptions",
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "MEAN": "ReducerOptions",
+    "MUL": "MulOptions",
+    "RESHAPE": "ReshapeOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "SOFTMAX": "SoftmaxOptions",
+    "SPLIT": "SplitOptions",
+    "SPLIT_V": "SplitVOptions",
+    "SQUEEZE": "SqueezeOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+    "SUB": "SubOptions",
+    "TRANSPOSE": "TransposeOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+}
+
+
+class Writer:
+    """A network under construction; tensors are known by their numbers."""
+
+    def __init__(self) -> None:
+        self._builder = flatbuffers.Builder(1024)
+        self._tensors: list[int] = []
+        self._operators: list[int] = []
+        self._codes: dict[str, int] = {}
+        self._buffers = [self._buffer(None)]
+        self.shapes: list[tuple[int, ...]] = []
+
+    def tensor(
+        self,
+        shape: tuple[int, ...],
+        dtype: str = "int8",
+        scale: float | list[float] | None = None,
+        zero_point: int = 0,
+        axis: int = 0,
+        values: NDArray[Any] | None = None,
+        name: str | None = None,
+    ) -> int:
+        """A tensor; with ``values`` a constant. ``scale`` of a list is one scale for each index of ``axis``."""
+        build = self._builder
+        number = 0
+        if values is not None:
+            number = len(self._buffers)
+            self._buffers.append(self._buffer(np.ascontiguousarray(values, dtype)))
+        text = build.CreateString(name or f"tensor/{len(self._tensors)}")
+        quantization = None
+        if scale is not None:
+            scales = scale if isinstance(scale, list) else [scale]
+            first = build.CreateNumpyVector(np.array(scales, np.float32))
+            second = build.CreateNumpyVector(np.full(len(scales), zero_point, np.int64))
+            tflite.QuantizationParametersStart(build)
+            tflite.QuantizationParametersAddScale(build, first)
+            tflite.QuantizationParametersAddZeroPoint(build, second)
+            tflite.QuantizationParametersAddQuantizedDimension(build, axis)
+            quantization = tflite.QuantizationParametersEnd(build)
+        dims = build.CreateNumpyVector(np.array(shape, np.int32))
+        tflite.TensorStart(build)
+        tflite.TensorAddShape(build, dims)
+        tflite.TensorAddType(build, getattr(tflite.TensorType, _TYPES[dtype]))
+        tflite.TensorAddBuffer(build, number)
+        tflite.TensorAddName(build, text)
+        if quantization is not None:
+            tflite.TensorAddQuantization(build, quantization)
+        self._tensors.append(tflite.TensorEnd(build))
+        self.shapes.append(shape)
+        return len(self._tensors) - 1
+
+    def operator(self, kind: str, inputs: list[int], outputs: list[int], **options: Any) -> None:
+        """An operator; options by the schema's names, such as ``StrideW=2``."""
+        build = self._builder
+        table = _OPTIONS.get(kind)
+        made = None
+        if table is not None:
+            getattr(tflite, f"{table}Start")(build)
+            for field, value in options.items():
+                getattr(tflite, f"{table}Add{field}")(build, value)
+            made = getattr(tflite, f"{table}End")(build)
+        sources = build.CreateNumpyVector(np.array(inputs, np.int32))
+        targets = build.CreateNumpyVector(np.array(outputs, np.int32))
+        code = self._codes.setdefault(kind, len(self._codes))
+        tflite.OperatorStart(build)
+        tflite.OperatorAddOpcodeIndex(build, code)
+        tflite.OperatorAddInputs(build, sources)
+        tflite.OperatorAddOutputs(build, targets)
+        if made is not None:
+            tflite.OperatorAddBuiltinOptionsType(build, getattr(tflite.BuiltinOptions, str(table)))
+            tflite.OperatorAddBuiltinOptions(build, made)
+        self._operators.append(tflite.OperatorEnd(build))
+
+    def finish(self, inputs: list[int], outputs: list[int], custom: bytes | None = None) -> bytes:
+        """The file. It can be written once."""
+        build = self._builder
+        codes = []
+        for kind in self._codes:
+            number = getattr(tflite.BuiltinOperator, kind)
+            tflite.OperatorCodeStart(build)
+            tflite.OperatorCodeAddDeprecatedBuiltinCode(build, min(number, 127))
+            tflite.OperatorCodeAddBuiltinCode(build, number)
+            tflite.OperatorCodeAddVersion(build, 1)
+            codes.append(tflite.OperatorCodeEnd(build))
+        sources = build.CreateNumpyVector(np.array(inputs, np.int32))
+        targets = build.CreateNumpyVector(np.array(outputs, np.int32))
+        tensors, operators = self._vector(self._tensors), self._vector(self._operators)
+        tflite.SubGraphStart(build)
+        tflite.SubGraphAddTensors(build, tensors)
+        tflite.SubGraphAddOperators(build, operators)
+        tflite.SubGraphAddInputs(build, sources)
+        tflite.SubGraphAddOutputs(build, targets)
+        graphs = self._vector([tflite.SubGraphEnd(build)])
+        buffers, code_vector = self._vector(self._buffers), self._vector(codes)
+        tflite.ModelStart(build)
+        tflite.ModelAddVersion(build, 3)
+        tflite.ModelAddOperatorCodes(build, code_vector)
+        tflite.ModelAddSubgraphs(build, graphs)
+        tflite.ModelAddBuffers(build, buffers)
+        build.Finish(tflite.ModelEnd(build), file_identifier=b"TFL3")
+        return bytes(build.Output())
+
+    def _buffer(self, values: NDArray[Any] | None) -> int:
+        build = self._builder
+        data = None
+        if values is not None:
+            data = build.CreateNumpyVector(np.frombuffer(values.tobytes(), np.uint8))
+        tflite.BufferStart(build)
+        if data is not None:
+            tflite.BufferAddData(build, data)
+        return int(tflite.BufferEnd(build))
+
+    def _vector(self, offsets: list[int]) -> int:
+        build = self._builder
+        build.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            build.PrependUOffsetTRelative(offset)
+        return int(build.EndVector())
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Write a file; its path."""
+    path.write_bytes(data)
+    return path
