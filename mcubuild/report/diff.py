@@ -34,7 +34,7 @@ _TIME = (
     ("latency, measured", "remote.latency_ms", " ms"),
     ("energy, modelled", "energy_mj", " mJ"),
 )
-_NETWORK = ("resolution", "width", "layers", "macs", "parameters")
+_NETWORK = ("input", "width", "layers", "macs", "parameters")
 _MADE_BY = ("toolchain", "cycle_model", "uncertainty", "runner", "remote.runner", "remote.target")
 
 
@@ -151,7 +151,9 @@ def _difference(a: float | None, b: float | None, unit: str) -> str:
 
 def _accuracy(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
     for key, title in (("float", "float"), ("int8", "int8"), ("device", "firmware")):
-        if a[key] != b[key]:
+        if None in (a[key], b[key]):
+            yield from _values("accuracy", {title: a[key]}, {title: b[key]})
+        elif a[key] != b[key]:
             points = f"{100 * (b[key] - a[key]):+.2f} points"
             if a[key]:
                 points += f" ({100 * (b[key] / a[key] - 1):+.1f} %)"
@@ -164,7 +166,7 @@ def _architecture(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change
     for key in _NETWORK:
         before, after = a["model"][key], b["model"][key]
         if before != after:
-            number = before is not None and after is not None and key != "width"
+            number = before is not None and after is not None and key not in ("input", "width")
             yield Change(
                 "architecture", key, _text(before), _text(after), _difference(before, after, "") if number else ""
             )

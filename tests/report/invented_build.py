@@ -76,6 +76,7 @@ def _dataset(folder: Path, rng: np.random.Generator) -> None:
     _write(folder, "accuracy.json", {
         "float": int8 + 2 / TEST, "int8": int8, "samples": TEST,
         "agreement": 1 - 3 / TEST, "max_logit_error": 0.61, "logit_scale": 0.061,
+        "labels": y.tolist(),
     })  # fmt: skip
 
 
