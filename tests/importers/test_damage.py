@@ -28,7 +28,9 @@ def mutations(data: bytes, rng: np.random.Generator, count: int) -> Iterator[byt
     for _ in range(count):
         broken = bytearray(data)
         for _ in range(int(rng.integers(1, 4))):
-            at = int(rng.integers(0, max(1, len(broken) - 8)))
+            if len(broken) <= 8:
+                break
+            at = int(rng.integers(0, len(broken) - 8))
             match int(rng.integers(0, 5)):
                 case 0:
                     broken[at] ^= 1 << int(rng.integers(0, 8))
@@ -38,7 +40,7 @@ def mutations(data: bytes, rng: np.random.Generator, count: int) -> Iterator[byt
                     at -= at % 4
                     broken[at : at + 4] = int(rng.choice(HOSTILE)).to_bytes(4, "little")
                 case 3:
-                    other = int(rng.integers(0, max(1, len(broken) - 8)))
+                    other = int(rng.integers(0, len(broken) - 8))
                     broken[at : at + 8] = broken[other : other + 8]
                 case _:
                     del broken[at:]

@@ -9,10 +9,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mcubuild.engine.pieces import pieces
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir import executor
-from mcubuild.ir.graph import Graph
+from mcubuild.ir.graph import Graph, Lookup, Pool
 from tests.e2e.test_agreement import BOARDS, LEVELS, TOOLCHAINS, check
+from tests.engine.test_chains import ON, check_bits, needs_gcc
 from tests.importers.networks import OPERATORS, Network, network_of, random_network
 from tests.importers.reference import Reference, host_tensors, micro_tensors
 from tests.importers.writer import write
@@ -73,6 +75,26 @@ def test_networks_are_micros(tmp_path: Path, examples: int) -> None:
 def test_networks_are_those_of_the_host(tmp_path: Path, examples: int) -> None:
     """LiteRT's reference kernels."""
     check_any_network(tmp_path, host_tensors, ROUNDED_ALIKE, examples)
+
+
+def row_of(seed: int) -> Network:
+    """Operators one after the other, all of which stream."""
+    net = Network(seed)
+    net.input((1, net.number(12, 40), net.number(4, 11), net.number(1, 4)))
+    kinds = ("conv", "depthwise", "pool", "pool", "function", "function")
+    while len(net.kinds) < 7:
+        OPERATORS[kinds[net.number(0, len(kinds) - 1)]](net)
+        net.values = net.values[-1:]
+    return net
+
+
+@needs_gcc
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 60))])
+def test_activations_and_pools_in_chains(tmp_path: Path, seed: int) -> None:
+    _, graph = imported(row_of(seed), tmp_path)
+    unchained = [op for piece in pieces(graph, ON) if piece.flow is None for op in graph.ops[piece.steps.start :][:1]]
+    assert not any(isinstance(op, Lookup | Pool) for op in unchained)
+    check_bits(graph, tmp_path, seed)
 
 
 def check_c(folder: Path, seed: int, kinds: tuple[str, ...] = tuple(OPERATORS)) -> None:
