@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -84,15 +85,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
     Raises:
         BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["inset"] = inset
-    environment.filters["ordered"] = ordered
+    environment = _environment()
     generated = _layers(graph, plan, target, environment)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
     routines = _routines(generated, target, environment)
@@ -120,6 +113,21 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
     document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """One for all networks, as reading the templates takes longer than filling them in."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["inset"] = inset
+    environment.filters["ordered"] = ordered
+    return environment
 
 
 def inset(text: str, width: int = 0) -> str:

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mcubuild.ir.graph import (
-    AveragePool2D,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
     Graph,
     Op,
     Pair,
+    Pool,
     Shape,
     Tensor,
     Weighted,
@@ -108,8 +108,8 @@ class Layer:
     def vertical(self) -> Rows:
         """How output rows depend on input rows; tensors of rank 2 are one row, which needs all rows of the input."""
         op, shape = self.op, self.output.shape
-        if isinstance(op, AveragePool2D):
-            return Rows(shape[1], op.window[0], op.stride[0])
+        if isinstance(op, Pool):
+            return Rows(shape[1], op.window[0], op.stride[0], op.padding[0])
         if isinstance(op, FullyConnected):
             return Rows(1, size=self.input_rows)
         if isinstance(op, Weighted):
@@ -124,7 +124,7 @@ class Layer:
         for name in op_inputs(op):
             tensors[name] = replace(tensors[name], shape=(1, span, *tensors[name].shape[2:]))
         tensors[op.output] = replace(self.output, shape=(1, rows, *self.output.shape[2:]))
-        if isinstance(op, Conv2D | DepthwiseConv2D):
+        if isinstance(op, Conv2D | DepthwiseConv2D | Pool):
             op = replace(op, padding=(0, 0, *op.padding[2:]))
         return Layer(Graph("part", tensors, (op,), tuple(dict.fromkeys(op_inputs(op))), (op.output,)), 0)
 

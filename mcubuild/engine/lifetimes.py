@@ -53,7 +53,8 @@ def overwritable(layer: Layer, lifetimes: dict[str, Lifetime], target: Target) -
     if isinstance(layer.op, Add) and not target.settings.inplace_add:
         return ()
     names = dict.fromkeys(choose(layer, target).overwrites(layer))
-    return tuple(name for name in names if lifetimes[name].last == layer.index)
+    outputs = layer.graph.outputs
+    return tuple(name for name in names if lifetimes[name].last == layer.index and name not in outputs)
 
 
 def cuts(graph: Graph, lifetimes: dict[str, Lifetime]) -> list[int]:

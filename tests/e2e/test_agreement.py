@@ -5,6 +5,7 @@ So accuracy measured by the executor is the board's accuracy.
 
 import ctypes
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,13 @@ def on_host(graph: Graph, place: Plan, folder: Path, inputs: Int8) -> Int8:
 
 
 def check(
-    graph: Graph, inputs: Int8, folder: Path, board: str = "stm32f746", toolchain: str = "zig", optimize: str = "O2"
+    graph: Graph,
+    inputs: Int8,
+    folder: Path,
+    board: str = "stm32f746",
+    toolchain: str = "zig",
+    optimize: str = "O2",
+    engine: EngineSettings = EngineSettings(),  # noqa: B008 (frozen)
 ) -> Int8:
     """Compare all three on ``inputs``; the outputs."""
     if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
@@ -69,7 +76,7 @@ def check(
     expected = run(graph, inputs)
     flat = expected.reshape(len(inputs), -1)
     chip = read_board(board)
-    target = Target.of(chip, EngineSettings())
+    target = Target.of(chip, engine)
     firmware = FirmwareSettings.model_validate({"toolchain": toolchain, "optimize": optimize})
     place = plan(graph, target)
     code = folder / "c"
@@ -118,9 +125,18 @@ def test_a_network_of_the_search_space(tmp_path: Path, bits: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")
+@pytest.mark.parametrize("assembly", [True, False], ids=["assembly", "portable"])
+@pytest.mark.parametrize("what", ["every tensor", "smallest"])
 @pytest.mark.parametrize("name", ["kws", "resnet", "vww96", "ad01"])
-def test_mlperf_tiny(tmp_path: Path, name: str) -> None:
-    """Networks that nobody here made; that the executor computes what Micro does: tests/importers."""
+def test_mlperf_tiny(tmp_path: Path, name: str, what: str, assembly: bool) -> None:
+    """Networks that nobody here made, on eight inputs; that the executor computes what Micro does: tests/importers.
+
+    Every tensor is an output, so that the plan keeps all of them; or rows stream in the smallest arena.
+    """
     graph = import_tflite(MODELS / f"{name}.tflite").graph
     inputs = np.load(MODELS / f"{name}_in.npy")
-    check(graph, inputs.reshape(len(inputs), *graph.tensor(graph.inputs[0]).shape[1:]), tmp_path)
+    assert len(inputs) == 8
+    if what == "every tensor":
+        graph = replace(graph, outputs=tuple(op.output for op in graph.ops))
+    engine = EngineSettings(assembly=assembly, plan="smallest" if what == "smallest" else "fastest")
+    check(graph, inputs.reshape(8, *graph.tensor(graph.inputs[0]).shape[1:]), tmp_path, engine=engine)

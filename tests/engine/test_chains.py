@@ -230,6 +230,19 @@ def check_bits(graph: Graph, folder: Path, seed: int) -> None:
         np.testing.assert_array_equal(outputs, expected)
 
 
+@needs_gcc
+@pytest.mark.parametrize("step", [1, 2])
+def test_windows_that_reach_below_alone(tmp_path: Path, step: int) -> None:
+    """2x2 with stride 2 on an odd height: padding below and none above."""
+    sketch = Sketch((1, 9, 6, 3))
+    sketch.conv(sketch.conv(sketch.conv("input", 4), 5, 2, 2), 3)
+    graph = with_random_values(sketch.graph())
+    inputs = random_inputs(graph, 3)
+    result = plan(graph, ON, longest_chains(pieces(graph, ON), step))
+    outputs = on_host(graph, result, tmp_path / "c", ON, inputs)
+    np.testing.assert_array_equal(outputs, run(graph, inputs).reshape(len(inputs), -1))
+
+
 def test_a_chain_needs_what_its_stretches_need() -> None:
     """Row buffers are sized stretch by stretch; the calls of the whole chain need no more, and mostly that much."""
     tight = total = 0

@@ -43,6 +43,13 @@ def test_small_graphs_are_planned_correctly(make: Callable[[int], Graph]) -> Non
             check(make(seed), target)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_outputs_that_the_last_layer_reads_are_kept(target: Target) -> None:
+    for seed in range(50):
+        graph = chain_with_residuals(seed)
+        check(replace(graph, outputs=(*dict.fromkeys((*op_inputs(graph.ops[-1]), *graph.outputs)),)), target)
+
+
 def check(graph: Graph, target: Target) -> None:
     """Replays the network: who is alive at each layer, and where."""
     result = plan(graph, target)

@@ -1,6 +1,6 @@
 """Random networks in .tflite files, of all the operators that are imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -458,9 +458,23 @@ def random_network(
     seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS), bias: bool = False
 ) -> Network:
     """A network of about ``operators`` operators with one or two inputs."""
+    net = _inputs(seed, bias)
+    while len(net.kinds) < operators:
+        OPERATORS[kinds[net.number(0, len(kinds) - 1)]](net)
+    return net
+
+
+def network_of(seed: int, steps: Sequence[tuple[str, int]], bias: bool = False) -> Network:
+    """A network of these operators, each with a seed of its own; those that fit nowhere are left out."""
+    net = _inputs(seed, bias)
+    for kind, own in steps:
+        net.rng = np.random.default_rng(own)
+        OPERATORS[kind](net)
+    return net
+
+
+def _inputs(seed: int, bias: bool) -> Network:
     net = Network(seed, bias=bias)
     for _ in range(net.number(1, 2)):
         net.input((1, net.number(1, 8), net.number(1, 8), net.number(1, 6)))
-    while len(net.kinds) < operators:
-        OPERATORS[kinds[net.number(0, len(kinds) - 1)]](net)
     return net

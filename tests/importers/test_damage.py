@@ -3,15 +3,23 @@
 import resource
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
+from mcubuild.board import read_board
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.importers.tflite import import_tflite
+from mcubuild.spec.engine import EngineSettings
 from tests.importers.networks import random_network
 
+TARGET = Target.of(read_board("stm32f746"), EngineSettings())
 HOSTILE = (0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x40000000, 0x10000, 0xFFFFFFF0)
 
 
@@ -20,7 +28,9 @@ def mutations(data: bytes, rng: np.random.Generator, count: int) -> Iterator[byt
     for _ in range(count):
         broken = bytearray(data)
         for _ in range(int(rng.integers(1, 4))):
-            at = int(rng.integers(0, max(1, len(broken) - 8)))
+            if len(broken) <= 8:
+                break
+            at = int(rng.integers(0, len(broken) - 8))
             match int(rng.integers(0, 5)):
                 case 0:
                     broken[at] ^= 1 << int(rng.integers(0, 8))
@@ -30,7 +40,7 @@ def mutations(data: bytes, rng: np.random.Generator, count: int) -> Iterator[byt
                     at -= at % 4
                     broken[at : at + 4] = int(rng.choice(HOSTILE)).to_bytes(4, "little")
                 case 3:
-                    other = int(rng.integers(0, max(1, len(broken) - 8)))
+                    other = int(rng.integers(0, len(broken) - 8))
                     broken[at : at + 8] = broken[other : other + 8]
                 case _:
                     del broken[at:]
@@ -38,16 +48,18 @@ def mutations(data: bytes, rng: np.random.Generator, count: int) -> Iterator[byt
 
 
 def attack(path: Path, data: bytes) -> bool:
-    """Whether the file is refused; how is checked."""
+    """Whether the file is refused; how is checked, and that whatever is not refused becomes C or is told then."""
     path.write_bytes(data)
     begun = time.monotonic()
     try:
-        import_tflite(path)
+        graph = import_tflite(path).graph
     except BuildError as error:
         assert str(path) in str(error)
         return True
     finally:
         assert time.monotonic() - begun < 10
+    with TemporaryDirectory() as folder, suppress(BuildError):
+        generate(graph, plan(graph, TARGET), TARGET, Path(folder), stack=2048)
     return False
 
 

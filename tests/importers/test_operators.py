@@ -5,17 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mcubuild.engine.pieces import pieces
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir import executor
-from mcubuild.ir.graph import Graph
+from mcubuild.ir.graph import Graph, Lookup, Pool
 from tests.e2e.test_agreement import BOARDS, LEVELS, TOOLCHAINS, check
-from tests.importers.networks import OPERATORS, Network, random_network
+from tests.engine.test_chains import ON, check_bits, needs_gcc
+from tests.importers.networks import OPERATORS, Network, network_of, random_network
 from tests.importers.reference import Reference, host_tensors, micro_tensors
 from tests.importers.writer import write
 
 SAMPLES = 2
+SEEDS = st.integers(0, 2**32 - 1)
 ROUNDED_ALIKE = tuple(kind for kind in OPERATORS if kind != "fully_connected")
 """LiteRT's host kernels round the sums of fully connected layers once, Micro's twice."""
 
@@ -48,22 +53,48 @@ def test_each_operator_is_micros(tmp_path: Path, kind: str) -> None:
     assert sum(compare(random_network(seed, 6, (kind, "function")), tmp_path, micro_tensors) for seed in range(5)) > 0
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_networks_are_micros(tmp_path: Path, seed: int) -> None:
-    assert compare(random_network(seed, 8), tmp_path, micro_tensors) > 2
+def check_any_network(folder: Path, reference: Reference, kinds: tuple[str, ...], examples: int) -> None:
+    """Networks that hypothesis makes up, and makes small where they fail."""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(SEEDS, st.lists(st.tuples(st.sampled_from(kinds), SEEDS), min_size=1, max_size=10))
+    def holds(seed: int, steps: list[tuple[str, int]]) -> None:
+        net = network_of(seed, steps, bias=reference is host_tensors)
+        assume(net.kinds)
+        compare(net, folder, reference)
+
+    holds()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("start", range(100, 1100, 100))
-def test_many_networks_are_micros(tmp_path: Path, start: int) -> None:
-    for seed in range(start, start + 100):
-        compare(random_network(seed, 8), tmp_path, micro_tensors)
+@pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
+def test_networks_are_micros(tmp_path: Path, examples: int) -> None:
+    check_any_network(tmp_path, micro_tensors, tuple(OPERATORS), examples)
 
 
-@pytest.mark.parametrize("seed", range(20, 40))
-def test_networks_are_those_of_the_host(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
+def test_networks_are_those_of_the_host(tmp_path: Path, examples: int) -> None:
     """LiteRT's reference kernels."""
-    assert compare(random_network(seed, 8, ROUNDED_ALIKE, bias=True), tmp_path, host_tensors) > 2
+    check_any_network(tmp_path, host_tensors, ROUNDED_ALIKE, examples)
+
+
+def row_of(seed: int) -> Network:
+    """Operators one after the other, all of which stream."""
+    net = Network(seed)
+    net.input((1, net.number(12, 40), net.number(4, 11), net.number(1, 4)))
+    kinds = ("conv", "depthwise", "pool", "pool", "function", "function")
+    while len(net.kinds) < 7:
+        OPERATORS[kinds[net.number(0, len(kinds) - 1)]](net)
+        net.values = net.values[-1:]
+    return net
+
+
+@needs_gcc
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 60))])
+def test_activations_and_pools_in_chains(tmp_path: Path, seed: int) -> None:
+    _, graph = imported(row_of(seed), tmp_path)
+    unchained = [op for piece in pieces(graph, ON) if piece.flow is None for op in graph.ops[piece.steps.start :][:1]]
+    assert not any(isinstance(op, Lookup | Pool) for op in unchained)
+    check_bits(graph, tmp_path, seed)
 
 
 def check_c(folder: Path, seed: int, kinds: tuple[str, ...] = tuple(OPERATORS)) -> None:

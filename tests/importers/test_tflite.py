@@ -12,7 +12,7 @@ from mcubuild.importers.interface import Interface
 from mcubuild.importers.tflite import Imported, import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean
-from tests.importers.reference import micro_tensors
+from tests.importers.reference import Reference, host_tensors, micro_tensors
 from tests.importers.writer import Writer, write
 
 MODELS = ROOT.parent / "shared" / "models"
@@ -33,17 +33,25 @@ def test_mlperf_tiny(name: str) -> None:
 
 
 @needs_models
-@pytest.mark.parametrize("name", ["kws", "resnet", "vww96"])
-def test_every_intermediate_tensor_of_mlperf_tiny(name: str) -> None:
-    graph = import_tflite(MODELS / f"{name}.tflite").graph
-    inputs = np.load(MODELS / f"{name}_in.npy")[:1]
-    got = executor.run_all(graph, inputs.reshape(1, *graph.tensor(graph.inputs[0]).shape[1:]))
-    numbered = {tensor.split(".")[0]: values for tensor, values in got.items()}
-    taps = np.load(MODELS / f"{name}_taps_seed1.npz")
-    expected = {key.rsplit("_", 1)[1]: taps[key] for key in taps if "RESHAPE" not in key}  # which cost nothing
-    assert expected.keys() <= numbered.keys()
-    for tensor, values in expected.items():
-        np.testing.assert_array_equal(numbered[tensor].ravel(), values.ravel(), tensor)
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        *((name, micro_tensors) for name in ("kws", "resnet", "vww96", "ad01")),
+        *((name, host_tensors) for name in ("kws", "resnet", "vww96")),  # which rounds fully connected layers once
+    ],
+)
+def test_every_tensor_of_mlperf_tiny(name: str, reference: Reference) -> None:
+    file = MODELS / f"{name}.tflite"
+    graph = import_tflite(file).graph
+    inputs = np.load(MODELS / f"{name}_in.npy")
+    shape = graph.tensor(graph.inputs[0]).shape
+    got = executor.run_all(graph, inputs.reshape(len(inputs), *shape[1:]))
+    numbers = {int(tensor.split(".")[0].removeprefix("t")): values for tensor, values in got.items()}
+    assert len(numbers) == len(graph.ops) + 1
+    for sample, data in enumerate(inputs):
+        expected = reference(file.read_bytes(), [data.reshape(shape)], list(numbers))
+        for number, values in numbers.items():
+            np.testing.assert_array_equal(values[sample].ravel(), expected[number].ravel(), f"tensor {number}")
 
 
 def made(folder: Path, build: Callable[[Writer], tuple[list[int], list[int]]]) -> tuple[bytes, Imported]:

@@ -13,6 +13,7 @@ class Table(Kernel):
     """Lookup."""
 
     kind = "lookup"
+    streams = True
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 9.0}, "cortex-m7": {"output": 4.0}}
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -24,11 +25,11 @@ class Table(Kernel):
         return (layer.input.name,)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
-        """Number of elements, and the table in the order of the inputs' bytes: 0 ... 127, then -128 ... -1."""
+        """Elements of a row, and the table in the order of the inputs' bytes: 0 ... 127, then -128 ... -1."""
         op = layer.op
         assert isinstance(op, Lookup)
         table = layer.graph.constants[op.table].tolist()
-        return {"elements": layer.output.elements, "table": table[128:] + table[:128]}
+        return {"row_elements": layer.output.elements // layer.vertical.rows, "table": table[128:] + table[:128]}
 
     def code_bytes(self, layer: Layer) -> int:
         """A loop and the table."""

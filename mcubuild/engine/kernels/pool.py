@@ -15,6 +15,7 @@ class GeneralPool(Kernel):
     """MaxPool2D, and AveragePool2D with padding; the average without has a kernel of its own."""
 
     kind = "pool"
+    streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"window": 60.0, "output": 15.0, "element": 5.0},
         "cortex-m7": {"window": 40.0, "output": 10.0, "element": 2.5},
@@ -29,16 +30,13 @@ class GeneralPool(Kernel):
         """Shapes."""
         op = layer.op
         assert isinstance(op, Pool)
-        _, height, width, channels = layer.input.shape
-        _, rows, columns, _ = layer.output.shape
+        _, _, width, channels = layer.input.shape
         clamp = parameters(layer.graph, op).clamp
         return {
             "largest": isinstance(op, MaxPool2D),
-            "height": height,
             "width": width,
             "channels": channels,
-            "rows": rows,
-            "columns": columns,
+            "columns": layer.output.shape[2],
             "window": op.window,
             "stride": op.stride,
             "padding": op.padding,
