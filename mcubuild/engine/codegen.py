@@ -23,7 +23,9 @@ from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Shape, Weight
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
-HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half", "multiply_pair", "requantize")
+FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c")
+"""What is generated: enough to compile the network into any firmware."""
+HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half", "multiply_pair", "requantize", "move")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,11 @@ class GeneratedLayer:
     @property
     def constants_name(self) -> str:
         """The C object with the constants."""
-        return f"layer_{self.layer.index:02d}_filters"
+        return f"model_layer_{self.layer.index:02d}_filters"
 
 
 def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
-    """Write model.h, model.c, kernels.S, weights.h, weights.c and plan.json to ``out``.
+    """Write FILES and plan.json, the memory plan for the report, to ``out``.
 
     Args:
         graph: a quantised graph with values, one input and one output.
@@ -85,6 +87,9 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "name": graph.name,
         "alignment": ALIGNMENT,
         "arena": plan.arena,
+        "macs": sum(layer.layer.macs for layer in generated),
+        "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
+        "instructions": _instructions(target),
         "input": _interface(graph, plan, graph.inputs[0]),
         "output": _interface(graph, plan, graph.outputs[0]),
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
@@ -97,10 +102,15 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
     }
-    for name in ("model.h", "model.c", "kernels.S", "weights.h", "weights.c"):
+    for name in FILES:
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
     document = _plan_document(generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _instructions(target: Target) -> str:
+    """What the preprocessor has to find for kernels.S: someone else's compiler flags may leave the FPU out."""
+    return "defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M'" + (" && defined(__ARM_FP)" if target.fpu else "")
 
 
 def inset(text: str, width: int = 0) -> str:
@@ -202,9 +212,13 @@ def _rows(field: Field) -> str:
 
 
 def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
+    quantization = graph.tensor(name).quantization
+    assert quantization is not None
     return {
         "name": name,
         "shape": _dimensions(graph.tensor(name).shape),
+        "scale": repr(quantization.scale[0]),
+        "zero_point": quantization.zero_point,
         "offset": plan.activations[name].offset,
         "nbytes": plan.activations[name].nbytes,
     }

@@ -1,4 +1,8 @@
-"""The C around the network: start-up code, clock set-up, main and the linker script, from templates."""
+"""The C around the network: start-up code, clock set-up, main and the linker script, from templates.
+
+It stands in a folder of its own, ``firmware``, inside the network's, which compiles without it into any other firmware:
+what depends on the board is here and what depends on the network there, but for the arena's size.
+"""
 
 import re
 from pathlib import Path
@@ -16,20 +20,23 @@ TEMPLATES = ROOT / "kernels_templates" / "firmware"
 STATIC_BYTES = ALIGNMENT
 """RAM of the firmware's own variables (cycle count and clock), rounded up so that the arena follows without a gap."""
 
+FOLDER = "firmware"
+"""Where the firmware's own files are, inside the folder of the network's C."""
+
 SOURCES = ("startup.c", "clock.c", "main.c")
-"""The firmware's own C files, all but the network's."""
+"""The firmware's own C files."""
 
 _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 96, 480)}
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
 
 
 def generate(board: "Board", stack: int, out: Path) -> None:
-    """Write startup.c, clock.c, main.c and linker.ld next to the network's C.
+    """Write firmware/startup.c, clock.c, main.c and linker.ld.
 
     Args:
         board: the board.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder that holds model.h.
+        out: the folder with the network's C, of which model.h is read.
 
     Raises:
         BuildError: model.h is missing or does not give the size of the arena, or the board's clock is out of reach.
@@ -47,12 +54,12 @@ def generate(board: "Board", stack: int, out: Path) -> None:
 
 
 def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
-    """Write linker.ld next to the network's C; the C around the network does not depend on where things lie.
+    """Write firmware/linker.ld; the C does not depend on where things lie.
 
     Args:
         board: its memories.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder that holds model.h.
+        out: the folder with the network's C, of which model.h is read.
 
     Raises:
         BuildError: model.h is missing or does not give the size of the arena.
@@ -72,7 +79,8 @@ def _render(name: str, values: dict[str, Any], out: Path) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+    (out / FOLDER).mkdir(exist_ok=True)
+    (out / FOLDER / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
 
 
 def _megahertz(board: "Board") -> int:
