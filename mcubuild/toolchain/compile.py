@@ -87,13 +87,13 @@ def _find_gcc() -> Toolchain:
 def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path) -> None:
     """Compile the network and the firmware around it, link them, and write firmware.elf, .bin, .map and sizes.json.
 
+    The bytes depend on the C, the board, the settings and the toolchain only, not on where the folders are.
+
     Args:
         c_folder: the network's C, every .c and .S, and in a folder ``firmware`` what is around it.
         board: the board.
         settings: compiler and flags.
         out: folder to write to.
-
-    The bytes depend on the C, the board, the settings and the toolchain only, not on where the folders are.
 
     Raises:
         BuildError: the compiler is missing or refuses the code, or the firmware does not fit the board's memories.
