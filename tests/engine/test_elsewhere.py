@@ -79,9 +79,7 @@ class Generated:
 
 def generated(name: str, folder: Path) -> Generated:
     """One of NETWORKS, generated."""
-    board = (
-        read_board("stm32f746") if name == "m7" else board_with("cortex-m0plus" if name == "portable" else "cortex-m4")
-    )
+    board = {"m7": read_board("stm32f746"), "portable": CORES["cortex-m0plus"]}.get(name, CORES["cortex-m4"])
     settings = EngineSettings(plan="smallest" if name == "chains" else "fastest")
     graph = {
         "chains": lambda: mobile(3),
