@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, prod
 from pathlib import Path
 
 import jinja2
@@ -25,6 +26,8 @@ from mcubuild.ir.parameters import parameters
 TEMPLATES = ROOT / "kernels_templates" / "model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c")
 """What is generated: enough to compile the network into any firmware."""
+TILE = 4
+"""Pixels that kernels of convolutions compute together, for each of which they read all of the layer's constants."""
 HELPERS = ("clamp", "rescale", "rescale_any", "mean", "low_half", "high_half", "multiply_pair", "requantize", "move")
 
 
@@ -361,6 +364,8 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "output": layer.op.output,
         "macs": layer.macs,
         "weights_bytes": kernel.constant_bytes(layer),
+        "constants": generated.constants_name if generated.constants else None,
+        "constants_reads": ceil(prod(layer.output.shape[1:3]) / TILE) if isinstance(layer.op, Conv2D) else 1,
         "shape_in": list(layer.input.shape),
         "shape_out": list(layer.output.shape),
         "kernel": list(layer.kernel_size) if isinstance(layer.op, Conv2D | DepthwiseConv2D) else None,

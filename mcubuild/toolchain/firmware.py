@@ -4,13 +4,14 @@ It stands in a folder of its own, ``firmware``, inside the network's, which comp
 what depends on the board is here and what depends on the network there, but for the arena's size.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
-from mcubuild.toolchain.placement import ALIGNMENT, place
+from mcubuild.toolchain.placement import ALIGNMENT, Constant, place
 
 if TYPE_CHECKING:
     from mcubuild.board import Board
@@ -59,12 +60,12 @@ def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
     Args:
         board: its memories.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder with the network's C, of which model.h is read.
+        out: the folder with the network's C, of which model.h is read, and plan.json if it is there.
 
     Raises:
         BuildError: model.h is missing or does not give the size of the arena.
     """
-    placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"))
+    placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"), _constants(out / "plan.json"))
     values = {"board": board, "alignment": ALIGNMENT, "stack": stack, "placement": placement}
     _render("linker.ld", values, out)
 
@@ -94,6 +95,14 @@ def _megahertz(board: "Board") -> int:
             f"{lowest} to {highest} MHz in steps of {step} MHz."
         )
     return megahertz
+
+
+def _constants(plan: Path) -> list[Constant]:
+    """What the memory plan says of the layers' constants; nothing without one."""
+    if not plan.exists():
+        return []
+    layers = json.loads(plan.read_text(encoding="utf-8"))["layers"]
+    return [Constant(x["constants"], x["weights_bytes"], x["constants_reads"]) for x in layers if x["constants"]]
 
 
 def arena_bytes(header: Path) -> int:
