@@ -16,6 +16,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
 
 from mcubuild.board import read_board
@@ -157,7 +158,8 @@ def test_compiles_without_warnings_and_keeps_to_itself(
 ) -> None:
     """Whatever the network was generated for; no state, no heap, no library, and no names that others may have."""
     network = networks(name)
-    defined, wanted = set(), set()
+    defined: set[str] = set()
+    wanted: set[str] = set()
     for source in ("model.c", "weights.c", "kernels.S"):
         command = [*compiler(toolchain, core), *WARNINGS, "-c", source, "-o", str(tmp_path / "object.o")]
         subprocess.run(command, cwd=network.folder, check=True)
@@ -167,7 +169,7 @@ def test_compiles_without_warnings_and_keeps_to_itself(
                 if section["sh_flags"] & 3 == 3 and not section.name.startswith(".data.rel.ro"):
                     assert not section["sh_size"], f"{source} has variables in {section.name}"
             table = elf.get_section_by_name(".symtab")
-            for symbol in table.iter_symbols() if table else ():
+            for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
                 if symbol["st_info"]["bind"] == "STB_GLOBAL":
                     (wanted if symbol["st_shndx"] == "SHN_UNDEF" else defined).add(symbol.name)
     assert "model_run" in defined
