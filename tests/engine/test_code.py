@@ -1,4 +1,4 @@
-"""The machine code: small for deep networks, loops that stay in a flash accelerator, and as fast from either compiler."""
+"""The machine code: small for deep networks, in loops that a flash accelerator keeps, as fast from either compiler."""
 
 import json
 import shutil
