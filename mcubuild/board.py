@@ -33,7 +33,7 @@ class Memory(Settings):
     bus: Literal["ahb", "axi", "tcm"] = "ahb"
     """What connects it to the core; ``tcm`` is tightly coupled and never cached."""
     code_only: bool = False
-    """Reserved for code (ITCM): no data is placed there."""
+    """For code and constants (ITCM): no variables are placed there."""
 
     @property
     def end(self) -> int:

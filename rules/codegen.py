@@ -4,10 +4,12 @@ from rules.stage import Job, Stage
 
 PLAN = "c/plan.json"
 MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S")
-FIRMWARE = ("c/main.c", "c/startup.c", "c/clock.c", "c/linker.ld")
+FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "c/firmware/linker.ld")
+FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
 
 
 def _run(job: Job) -> None:
+    from mcubuild.engine.archive import write_zip
     from mcubuild.engine.codegen import generate as generate_model
     from mcubuild.engine.footprint import arena_within
     from mcubuild.engine.planner import plan
@@ -22,6 +24,7 @@ def _run(job: Job) -> None:
     sram = job["budget.sram"] or job["board"].sram_bytes
     target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
     generate_model(graph, plan(graph, target), target, folder, stack=stack)
+    write_zip(folder, job.out / "model.zip")
     generate_firmware(job["board"], stack, folder)
 
 
@@ -29,7 +32,7 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
-    outputs=(*MODEL, PLAN, *FIRMWARE),
+    outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
     settings=("board", "engine", "budget.sram", "firmware.stack"),
     run=_run,
     templates=("kernels_templates/**/*.j2",),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import ceil, prod
 from pathlib import Path
 
 import jinja2
@@ -24,6 +25,10 @@ from mcubuild.ir.graph import Add, AveragePool2D, Graph, Reshape, Shape, Weighte
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
+FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c")
+"""What is generated: enough to compile the network into any firmware."""
+TILE = 4
+"""Pixels that kernels of convolutions compute together, for each of which they read all of the layer's constants."""
 HELPERS = (
     "clamp",
     "rescale",
@@ -36,6 +41,7 @@ HELPERS = (
     "high_half",
     "multiply_pair",
     "requantize",
+    "move",
 )
 
 
@@ -64,16 +70,16 @@ class GeneratedLayer:
     @property
     def constants_name(self) -> str:
         """The C object with the constants."""
-        return f"layer_{self.layer.index:02d}_filters"
+        return f"model_layer_{self.layer.index:02d}_filters"
 
     def operand_name(self, name: str) -> str:
         """The C object with a constant that the layer computes on."""
         position = [operand.name for operand in self.layer.constant_operands].index(name)
-        return f"layer_{self.layer.index:02d}_operand_{position}"
+        return f"model_layer_{self.layer.index:02d}_operand_{position}"
 
 
 def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
-    """Write model.h, model.c, kernels.S, weights.h, weights.c and plan.json to ``out``.
+    """Write FILES and plan.json, the memory plan for the report, to ``out``.
 
     Args:
         graph: a quantised graph with values.
@@ -96,6 +102,9 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "name": graph.name,
         "alignment": ALIGNMENT,
         "arena": plan.arena,
+        "macs": sum(layer.layer.macs for layer in generated),
+        "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
+        "instructions": _instructions(target),
         "inputs": [_interface(graph, plan, name) for name in graph.inputs],
         "outputs": [_interface(graph, plan, name) for name in graph.outputs],
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
@@ -109,7 +118,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "constants": [_constant_values(layer) for layer in weighted],
         "operands": [operand for layer in generated for operand in _operand_values(layer)],
     }
-    for name in ("model.h", "model.c", "kernels.S", "weights.h", "weights.c"):
+    for name in FILES:
         (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
     document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -128,6 +137,11 @@ def _environment() -> jinja2.Environment:
     environment.filters["inset"] = inset
     environment.filters["ordered"] = ordered
     return environment
+
+
+def _instructions(target: Target) -> str:
+    """What the preprocessor has to find for kernels.S: someone else's compiler flags may leave the FPU out."""
+    return "defined(__ARM_FEATURE_DSP) && __ARM_ARCH_PROFILE == 'M'" + (" && defined(__ARM_FP)" if target.fpu else "")
 
 
 def inset(text: str, width: int = 0) -> str:
@@ -400,6 +414,8 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "output": layer.op.output,
         "macs": layer.macs,
         "weights_bytes": kernel.constant_bytes(layer),
+        "constants": generated.constants_name if generated.constants else None,
+        "constants_reads": ceil(prod(layer.output.shape[1:3]) / TILE) if isinstance(layer.op, Conv2D) else 1,
         "shape_in": list(layer.input.shape),
         "shape_out": list(layer.output.shape),
         "kernel": list(layer.kernel_size) if len(weights) == 4 else None,

@@ -4,8 +4,9 @@ A simple model: it knows which lines are in a cache, and charges a miss a fixed 
 contention between instruction and data accesses, DMA, and the write-back of dirty lines; writes never stall. On the
 Cortex-M7 the core waits for the whole line, though the word that it needs may come first, and each beat takes a core
 cycle, though the STM32H7's AXI runs at half the core's clock: the two errors have opposite signs. The STM32F7's flash
-accelerator serves only the ITCM bus, which generated firmware does not use, and is not modelled. Figures without any of
-this are ``zero_wait_cycles``.
+accelerator serves only the ITCM bus, which generated firmware does not use, and is not modelled. Loads from the ITCM
+itself are taken to be as fast as those from the DTCM: instructions come from Flash and do not compete. Figures without
+any of this are ``zero_wait_cycles``.
 
 Sources:
 [RM0402] ST, STM32F412 reference manual, 3.4.2: flash lines of 128 bits, 64 of them cached for instructions and 8 for

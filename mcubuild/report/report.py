@@ -163,7 +163,8 @@ def _sram(artifacts: Artifacts) -> Sram:
 
 
 def _flash(artifacts: Artifacts) -> Flash:
-    weights, data = _section(artifacts, ".model_weights"), _section(artifacts, ".data")
+    weights = _section(artifacts, ".model_weights") + _section(artifacts, ".fast_weights")
+    data = _section(artifacts, ".data")
     return Flash(
         code=artifacts.sizes["flash_bytes"] - weights - data,
         weights=weights,

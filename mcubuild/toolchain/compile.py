@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
 from mcubuild.toolchain import sizes
-from mcubuild.toolchain.firmware import SOURCES, TEMPLATES
+from mcubuild.toolchain.firmware import FOLDER, SOURCES, TEMPLATES
 from mcubuild.toolchain.target import ToolchainName, target_flags
 
 if TYPE_CHECKING:
@@ -85,22 +85,30 @@ def _find_gcc() -> Toolchain:
 
 
 def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path) -> None:
-    """Compile every .c and .S in ``c_folder``, link them, and write firmware.elf, .bin, .map and sizes.json to ``out``.
+    """Compile the network and the firmware around it, link them, and write firmware.elf, .bin, .map and sizes.json.
 
     The bytes depend on the C, the board, the settings and the toolchain only, not on where the folders are.
+
+    Args:
+        c_folder: the network's C, every .c and .S, and in a folder ``firmware`` what is around it.
+        board: the board.
+        settings: compiler and flags.
+        out: folder to write to.
 
     Raises:
         BuildError: the compiler is missing or refuses the code, or the firmware does not fit the board's memories.
     """
     toolchain = find(settings.toolchain)
-    script = c_folder / "linker.ld"
-    sources = sorted([*c_folder.glob("*.c"), *c_folder.glob("*.S")])
+    script = c_folder / FOLDER / "linker.ld"
+    own = [Path(FOLDER) / name for name in SOURCES]
+    network = [Path(path.name) for pattern in ("*.c", "*.S") for path in c_folder.glob(pattern)]
+    sources = sorted([*own, *network])
     elf = out / "firmware.elf"
     with tempfile.TemporaryDirectory() as scratch, bar("firmware", len(sources) + 1) as progress:
         objects = []
         for source in sources:
             objects.append(Path(scratch) / f"{source.stem}.o")
-            _run(_compile_command(toolchain, board, settings, source, objects[-1]), c_folder)
+            _run(_compile_command(toolchain, board, settings, c_folder, source, objects[-1]), c_folder)
             progress.advance()
         try:
             _run(_link_command(toolchain, board, objects, script, elf), c_folder)
@@ -117,15 +125,15 @@ def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path
 
 
 def _compile_command(
-    toolchain: Toolchain, board: "Board", settings: "FirmwareSettings", source: Path, target: Path
+    toolchain: Toolchain, board: "Board", settings: "FirmwareSettings", c_folder: Path, source: Path, target: Path
 ) -> list[str]:
     optimize = "Os" if source.name in SOURCES else settings.optimize  # start-up code runs once
-    flags = [*target_flags(toolchain.name, board), f"-{optimize}", *_FLAGS, *_FIRMWARE_FLAGS]
+    flags = [*target_flags(toolchain.name, board), f"-{optimize}", *_FLAGS, *_FIRMWARE_FLAGS, "-I."]
     if toolchain.name == "zig":
         flags += _ZIG_FLAGS
-    prefixes = [*toolchain.prefixes, (str(source.parent.resolve()), "."), (str(TEMPLATES.parent), "/templates")]
+    prefixes = [*toolchain.prefixes, (str(c_folder.resolve()), "."), (str(TEMPLATES.parent), "/templates")]
     flags += [f"-ffile-prefix-map={folder}={name}" for folder, name in prefixes]
-    return [*toolchain.command, *flags, "-c", source.name, "-o", str(target)]
+    return [*toolchain.command, *flags, "-c", str(source), "-o", str(target)]
 
 
 def _link_command(

@@ -1,12 +1,17 @@
-"""The C around the network: start-up code, clock set-up, main and the linker script, from templates."""
+"""The C around the network: start-up code, clock set-up, main and the linker script, from templates.
 
+It stands in a folder of its own, ``firmware``, inside the network's, which compiles without it into any other firmware:
+what depends on the board is here and what depends on the network there, but for the arena's size.
+"""
+
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
-from mcubuild.toolchain.placement import ALIGNMENT, place
+from mcubuild.toolchain.placement import ALIGNMENT, Constant, place
 
 if TYPE_CHECKING:
     from mcubuild.board import Board
@@ -16,20 +21,23 @@ TEMPLATES = ROOT / "kernels_templates" / "firmware"
 STATIC_BYTES = ALIGNMENT
 """RAM of the firmware's own variables (cycle count and clock), rounded up so that the arena follows without a gap."""
 
+FOLDER = "firmware"
+"""Where the firmware's own files are, inside the folder of the network's C."""
+
 SOURCES = ("startup.c", "clock.c", "main.c")
-"""The firmware's own C files, all but the network's."""
+"""The firmware's own C files."""
 
 _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 96, 480)}
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
 
 
 def generate(board: "Board", stack: int, out: Path) -> None:
-    """Write startup.c, clock.c, main.c and linker.ld next to the network's C.
+    """Write firmware/startup.c, clock.c, main.c and linker.ld.
 
     Args:
         board: the board.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder that holds model.h.
+        out: the folder with the network's C, of which model.h is read.
 
     Raises:
         BuildError: model.h is missing or does not give the size of the arena, or the board's clock is out of reach.
@@ -47,17 +55,17 @@ def generate(board: "Board", stack: int, out: Path) -> None:
 
 
 def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
-    """Write linker.ld next to the network's C; the C around the network does not depend on where things lie.
+    """Write firmware/linker.ld; the C does not depend on where things lie.
 
     Args:
         board: its memories.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder that holds model.h.
+        out: the folder with the network's C, of which model.h is read, and plan.json if it is there.
 
     Raises:
         BuildError: model.h is missing or does not give the size of the arena.
     """
-    placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"))
+    placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"), _constants(out / "plan.json"))
     values = {"board": board, "alignment": ALIGNMENT, "stack": stack, "placement": placement}
     _render("linker.ld", values, out)
 
@@ -72,7 +80,8 @@ def _render(name: str, values: dict[str, Any], out: Path) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+    (out / FOLDER).mkdir(exist_ok=True)
+    (out / FOLDER / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
 
 
 def _megahertz(board: "Board") -> int:
@@ -86,6 +95,14 @@ def _megahertz(board: "Board") -> int:
             f"{lowest} to {highest} MHz in steps of {step} MHz."
         )
     return megahertz
+
+
+def _constants(plan: Path) -> list[Constant]:
+    """What the memory plan says of the layers' constants; nothing without one."""
+    if not plan.exists():
+        return []
+    layers = json.loads(plan.read_text(encoding="utf-8"))["layers"]
+    return [Constant(x["constants"], x["weights_bytes"], x["constants_reads"]) for x in layers if x["constants"]]
 
 
 def arena_bytes(header: Path) -> int:

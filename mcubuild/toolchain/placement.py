@@ -1,5 +1,6 @@
-"""Where in RAM the stack, the variables and the arena go."""
+"""Where in RAM the stack, the variables and the arena go, and which constants leave the Flash."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,32 @@ class Bank:
 
 
 @dataclass(frozen=True)
+class Constant:
+    """A layer's constants."""
+
+    name: str
+    """The C object, in a section ``.rodata.model_weights.<name>``."""
+    size: int
+    """Bytes."""
+    reads: int
+    """How often an inference reads them from the first to the last."""
+
+
+@dataclass(frozen=True)
+class FastConstants:
+    """Constants in memory for code."""
+
+    bank: Bank
+    constants: tuple[str, ...]
+    """Names of the C objects."""
+
+    @property
+    def start(self) -> int:
+        """Their first address, which is not 0: in C, nothing lies there."""
+        return self.bank.origin + ALIGNMENT
+
+
+@dataclass(frozen=True)
 class Placement:
     """The banks that the firmware's RAM sections go to."""
 
@@ -33,6 +60,8 @@ class Placement:
     """Stack and variables, from its lowest address on."""
     arena: Bank
     """The arena; behind the variables if this is the same bank."""
+    fast: FastConstants | None
+    """What is copied out of the Flash."""
     reasons: tuple[str, ...]
     """The choice in words, one line each."""
 
@@ -41,8 +70,13 @@ class Placement:
         """The banks used, each once."""
         return (self.static,) if self.static == self.arena else (self.static, self.arena)
 
+    @property
+    def regions(self) -> tuple[Bank, ...]:
+        """All that the linker script has to know besides the Flash."""
+        return (*self.banks, self.fast.bank) if self.fast else self.banks
 
-def place(board: "Board", static: int, arena: int) -> Placement:
+
+def place(board: "Board", static: int, arena: int, constants: Sequence[Constant] = ()) -> Placement:
     """Stack and variables in the fastest bank that holds them, then the arena in the fastest that has room left.
 
     Tightly coupled memory comes before memory on the AXI bus, and that before the AHB; of equally fast banks the larger
@@ -55,13 +89,37 @@ def place(board: "Board", static: int, arena: int) -> Placement:
         board: the board.
         static: bytes of stack and variables.
         arena: bytes of the arena.
+        constants: the layers' constants, for memory that no variables go to.
     """
     banks = [_bank(run) for run in sorted(board.ram_banks, key=lambda run: _SPEED[run[0].bus])]
     largest = max(banks, key=lambda bank: bank.size)
     first = next((bank for bank in banks if static <= bank.size), largest)
     room = {bank: bank.size - (static if bank == first else 0) for bank in banks}
     second = next((bank for bank in banks if arena <= room[bank]), largest)
-    return Placement(first, second, _reasons(banks, first, second, static, arena))
+    fast = _fast(board, constants)
+    reasons = _reasons(banks, first, second, static, arena)
+    if fast:
+        reasons += (f"{fast.bank.name} has constants that no cache can keep while they are read again and again.",)
+    return Placement(first, second, fast, reasons)
+
+
+def _fast(board: "Board", constants: Sequence[Constant]) -> FastConstants | None:
+    """Constants for the tightly coupled memory for code, where there is one: those whose reads from Flash cost most.
+
+    What the data cache can hold is read from Flash once an inference, anything larger every time. Loops are short
+    enough for the instruction cache, which makes constants the better use of that memory: with 16 kB on an STM32F746,
+    code there saves 0.4 % of a keyword spotter's cycles, and these constants 5 %.
+    """
+    region = next((m for m in board.memory if m.code_only and m.bus == "tcm"), None)
+    if region is None:
+        return None
+    bank = _bank((region,))
+    chosen, room = [], bank.size - ALIGNMENT
+    for constant in sorted(constants, key=lambda c: -c.reads if c.size > board.cache.data else -1):
+        if constant.size <= room:
+            chosen.append(constant.name)
+            room -= constant.size
+    return FastConstants(bank, tuple(chosen)) if chosen else None
 
 
 def _bank(run: "tuple[Memory, ...]") -> Bank:

@@ -172,7 +172,7 @@ def routine_bytes(elf: Path) -> dict[str, bytes]:
     content = {section.name: section for section in image.sections}
     found = {}
     for symbol in image.symbols:
-        if symbol.name == "vector" or symbol.name.startswith(("gather_", "product_")):
+        if symbol.name.startswith(("model_gather_", "model_product_", "model_vector")):
             section = content[symbol.section]
             start = symbol.address - section.address
             found[symbol.name] = section.content[start : start + symbol.size]

@@ -136,8 +136,8 @@ def test_the_firmware_has_no_warnings(toolchain: ToolchainName, tmp_path: Path) 
         firmware.generate(board, 2048, folder)
         found = compiling.find(toolchain)
         flags = [*target_flags(toolchain, board), "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion"]
-        command = [*found.command, *flags, "-Werror", "-c", *firmware.SOURCES]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        command = [*found.command, *flags, "-Werror", "-I..", "-c", *firmware.SOURCES]
+        result = subprocess.run(command, cwd=folder / firmware.FOLDER, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.toolchain.placement import place
+from mcubuild.toolchain.placement import Constant, place
 from tests.toolchain.handwritten import board_with
 
 KB = 1024
@@ -56,3 +56,20 @@ def test_the_fastest_memory_with_room_left(arena: int, place_of_arena: str) -> N
     )
     placement = place(board, 2 * KB, arena)
     assert (placement.static.name, placement.arena.name) == ("FAST", place_of_arena)
+
+
+def test_constants_that_no_cache_keeps_go_to_the_memory_for_code() -> None:
+    """The most read come first; of those that the cache of 4 kB holds, reads do not count. 16 kB, all but address 0."""
+    constants = [
+        Constant("small", 2 * KB, 500),
+        Constant("rare", 6 * KB, 10),
+        Constant("large", 20 * KB, 1000),
+        Constant("frequent", 8 * KB, 100),
+        Constant("other", 2 * KB, 1),
+    ]
+    fast = place(read_board("stm32f746"), KB, KB, constants).fast
+    assert fast is not None
+    assert (fast.bank.name, fast.start) == ("ITCM", 32)
+    assert fast.constants == ("frequent", "rare")
+    assert place(read_board("stm32f412"), KB, KB, constants).fast is None
+    assert place(read_board("stm32f746"), KB, KB, constants[2:3]).fast is None

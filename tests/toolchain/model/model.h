@@ -10,7 +10,7 @@
 #define MODEL_OUTPUT_BYTES 10
 
 #ifdef __ELF__
-#define MODEL_WEIGHTS __attribute__((section(".model_weights"), aligned(4)))
+#define MODEL_WEIGHTS __attribute__((section(".rodata.model_weights"), aligned(4)))
 #else
 #define MODEL_WEIGHTS
 #endif
