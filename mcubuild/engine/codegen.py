@@ -21,7 +21,7 @@ from mcubuild.engine.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add, AveragePool2D, Graph, Reshape, Shape, Weighted, op_inputs
+from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"

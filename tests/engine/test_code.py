@@ -10,6 +10,7 @@ import pytest
 
 from mcubuild import ROOT
 from mcubuild.board import Board, read_board
+from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.nas.arch import Space, draw
@@ -21,7 +22,6 @@ from mcubuild.toolchain.sizes import read_image
 from tests.engine.calibrate import build
 from tests.engine.test_fast_weights import keyword_like
 from tests.engine.values import with_random_values
-from tests.ir.tflite_reader import read_tflite
 from tests.networks import random_inputs
 
 MODELS = ROOT.parent / "shared" / "models"
@@ -110,7 +110,7 @@ def test_either_compiler_gives_the_same_speed(tmp_path: Path, name: str, board: 
     if name == "keyword-like":
         graph = keyword_like()
     elif (MODELS / f"{name}.tflite").exists():
-        graph = read_tflite(MODELS / f"{name}.tflite")
+        graph = import_tflite(MODELS / f"{name}.tflite").graph
     else:
         pytest.skip("the reference networks (../shared/models) are not here")
     gcc, zig = (cycles(graph, read_board(board), toolchain, tmp_path / toolchain) for toolchain in ("gcc", "zig"))
