@@ -27,6 +27,7 @@ from rules import (
     search,
     space,
     supernet,
+    tune,
 )
 from rules.execute import clean, code_of, execute, template_files
 from rules.resolve import resolve
@@ -39,6 +40,7 @@ STAGES: tuple[Stage, ...] = (
     search.STAGE,
     finetune.STAGE,
     quantize.STAGE,
+    tune.STAGE,
     codegen.STAGE,
     firmware.STAGE,
     accuracy.STAGE,

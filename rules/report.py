@@ -2,7 +2,7 @@
 
 from platform import python_version
 
-from rules import codegen, firmware, quantize
+from rules import codegen, firmware, quantize, tune
 from rules.imports import LIBRARIES, library_version
 from rules.stage import Job, Resolved, Stage
 
@@ -58,7 +58,7 @@ STAGE = Stage(
         "measure.json",
         "device_outputs.npy",
     ),
-    optional=("remote.json", "remote_outputs.npy"),
+    optional=(*tune.STAGE.outputs, "remote.json", "remote_outputs.npy"),
     outputs=("report.json", "report.html", "report.md"),
     settings=("spec", "board"),
     run=_run,

@@ -32,4 +32,5 @@ STAGE = Stage(
     outputs=("arch.json", "search.json"),
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
+    ignored=("engine.tune",),
 )

@@ -28,4 +28,5 @@ STAGE = Stage(
     outputs=("space.json", "space_table.json"),
     settings=("board", "space", "engine", "budget.sram", "budget.flash", "firmware.stack", "bits", "seed"),
     run=_run,
+    ignored=("engine.tune",),
 )
