@@ -61,7 +61,7 @@ class Depth:
     def routine(self) -> Routine:
         """The routine that multiplies."""
         words = ("unroll", self.unroll) if self.unroll else ("straight", self.pairs)
-        return Routine("product", (words,), 330 + 56 * words[1])
+        return Routine("product", (words,), (366 if self.unroll else 330) + 56 * words[1])
 
     @property
     def scratch_bytes(self) -> int:
@@ -75,9 +75,9 @@ def gather(runs: int, run: int, lanes: int, step: int = PIXELS) -> Routine:
     A window's pairs lie ``step`` words apart.
     """
     quads, rest = divmod(run, 4)
-    once = 24 * min(quads, 4 + quads % 4) + 24 + 8 * rest
+    once = 20 * (quads % 4) + (92 if quads >= 4 else 0) + 8 * rest + 2
     values = (("runs", runs), ("quads", quads), ("rest", rest), ("lanes", lanes), ("step", step))
-    return Routine("gather", values, 60 + once * (runs if rest else 1))
+    return Routine("gather", values, 36 + once * (runs if rest else 1))
 
 
 def serves(layer: Layer, target: Target) -> bool:

@@ -22,26 +22,26 @@ class GeneralConv2DDsp(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "pair": 16,
-            "turn": 5,
-            "couple": 75,
-            "tile": 50,
-            "call": 200,
-            "copy": 1.6,
-            "rest": 4,
-            "window": 40,
-            "border": 8,
+            "border": 4.41,
+            "call": 0.0,
+            "copy": 2.66,
+            "couple": 91.46,
+            "pair": 16.15,
+            "rest": 4.93,
+            "tile": 9.4,
+            "turn": 19.3,
+            "window": 37.6,
         },
         "cortex-m7": {
-            "pair": 8,
-            "turn": 3,
-            "couple": 42,
-            "tile": 30,
-            "call": 150,
-            "copy": 1,
-            "rest": 2,
-            "window": 25,
-            "border": 4,
+            "border": 2.4,
+            "call": 0.0,
+            "copy": 0.0,
+            "couple": 41.27,
+            "pair": 8.58,
+            "rest": 1.76,
+            "tile": 6.61,
+            "turn": 14.97,
+            "window": 30.24,
         },
     }
 
@@ -92,7 +92,7 @@ class GeneralConv2DDsp(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """One loop over pixels, and the copy of padded windows."""
-        return 1350 if _window_bytes(layer) else 700
+        return 1200 if _window_bytes(layer) else 450
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """See ``product.work``; bytes of whole words and others that are gathered, windows, bytes copied as padding."""
