@@ -31,6 +31,7 @@ from mcubuild.engine.kernels import kernels, serving
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.product import COST
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
@@ -48,6 +49,10 @@ OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
 MOST_CALL = 200
 """Cycles of a call, at most: whole layers hardly tell, and chains make many calls."""
+TOGETHER = {"conv2d_dsp": "product", "pointwise_dsp": "product"}
+"""Kernels whose costs are fitted together, so that a layer that both compute tells them apart by what differs."""
+COMMON = frozenset(COST["cortex-m4"])
+"""Features of the routine that these have in common."""
 BOARDS = {"cortex-m4": "stm32f412", "cortex-m7": "stm32f746"}
 
 
@@ -78,7 +83,7 @@ def calibration_network(seed: int) -> Graph:
         return choices[int(rng.integers(len(choices)))]
 
     side = pick(16, 20, 23, 28)
-    sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 1 else 8)
+    sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8)
     last = sketch.conv("input", pick(8, 16, 24), pick(3, 3, 5), 2)
     last = sketch.conv(sketch.depthwise(last), pick(8, 16))
     for stride in (pick(1, 2), 1, 2, pick(1, 2), 1, 1):
@@ -178,12 +183,19 @@ def samples_of_every_kernel(graph: Graph, board: Board) -> list[Sample]:
 
 def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
-    work = [sample.kernel.work(sample.layer) for sample in data]
+    shared = COMMON if len({sample.kind for sample in data}) > 1 else frozenset[str]()
+    work = [
+        {
+            feature if feature in shared or not shared else f"{sample.kind}.{feature}": count
+            for feature, count in sample.kernel.work(sample.layer).items()
+        }
+        for sample in data
+    ]
     features = sorted({feature for row in work for feature in row})
     rows = np.array(
         [[row.get(feature, 0) / sample.cycles for feature in features] for row, sample in zip(work, data, strict=True)]
     )
-    most = [MOST_CALL if feature == "call" else np.inf for feature in features]
+    most = [MOST_CALL if feature.endswith("call") else np.inf for feature in features]
     coefficients = lsq_linear(rows, np.ones(len(data)), (0, most)).x
     return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - 1).tolist()
 
@@ -207,7 +219,7 @@ def show(data: Iterable[Sample]) -> None:
     groups: dict[str, dict[Core, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     routines: dict[str, list[float]] = defaultdict(list)
     for sample in data:
-        groups[sample.kind][sample.core].append(sample)
+        groups[TOGETHER.get(sample.kind, sample.kind)][sample.core].append(sample)
         for routine in sample.kernel.routines(sample.layer):
             routines[routine.template].append(routine.code_bytes / sample.routines[routine.name])
     for kind, by_core in sorted(groups.items()):

@@ -22,26 +22,22 @@ class GeneralConv2DDsp(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "border": 4.41,
+            **product.COST["cortex-m4"],
+            "border": 4.39,
             "call": 0.0,
-            "copy": 2.66,
-            "couple": 91.46,
-            "pair": 16.15,
-            "rest": 4.93,
-            "tile": 9.4,
-            "turn": 19.3,
-            "window": 37.6,
+            "copy": 2.45,
+            "rest": 4.87,
+            "tile": 9.68,
+            "window": 38.71,
         },
         "cortex-m7": {
-            "border": 2.4,
+            **product.COST["cortex-m7"],
+            "border": 2.49,
             "call": 0.0,
             "copy": 0.0,
-            "couple": 41.27,
-            "pair": 8.58,
-            "rest": 1.76,
-            "tile": 6.61,
-            "turn": 14.97,
-            "window": 30.24,
+            "rest": 1.8,
+            "tile": 7.46,
+            "window": 30.43,
         },
     }
 

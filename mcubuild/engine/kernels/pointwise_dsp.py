@@ -21,8 +21,8 @@ class PointwiseDsp(Kernel):
     family = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 200.0, "copy": 1.75, "couple": 85.9, "pair": 17.37, "tile": 72.52, "turn": 11.81},
-        "cortex-m7": {"call": 200.0, "copy": 0.0, "couple": 38.05, "pair": 9.27, "tile": 58.89, "turn": 6.73},
+        "cortex-m4": {**product.COST["cortex-m4"], "call": 200.0, "copy": 2.25, "tile": 52.76},
+        "cortex-m7": {**product.COST["cortex-m7"], "call": 200.0, "copy": 0.0, "tile": 57.48},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
