@@ -36,7 +36,7 @@ COST = {
     "cortex-m4": {"couple": 90.0, "pair": 16.57, "turn": 16.5},
     "cortex-m7": {"couple": 39.98, "pair": 8.87, "turn": 11.43},
 }
-"""Cycles of what ``work`` counts of the routine: the same in every kernel, so that what differs decides between them."""
+"""Cycles of what ``work`` counts of the routine: the same in every kernel, so that only what differs decides."""
 _CHANNEL_WORDS = 4
 """Bias, multiplier, addend, shift."""
 

@@ -87,5 +87,5 @@ def test_layers_that_do_not_fit_the_board_are_measured_in_part() -> None:
 
 def test_a_core_without_a_cycle_model_is_refused(tmp_path: Path) -> None:
     board = BENCH.board.model_copy(update={"core": "cortex-m33"})
-    with pytest.raises(BuildError, match="cortex-m33, whose cycles nothing models; leave engine.tune out"):
+    with pytest.raises(BuildError, match=r"cortex-m33, whose cycles nothing models; leave engine\.tune out"):
         tune(network(), replace(BENCH, board=board), tmp_path)
