@@ -118,7 +118,8 @@ def depthwise_network(seed: int) -> Graph:
     def pick(*choices: int) -> int:
         return choices[int(rng.integers(len(choices)))]
 
-    sketch = Sketch((1, pick(32, 40, 48), pick(30, 36, 40), pick(8, 16, 30)))
+    side = (32, 40, 48) if seed % 2 else (7, 8, 9)  # small maps tell what strips cost
+    sketch = Sketch((1, pick(*side), pick(*side), pick(8, 12, 16, 30)))
     last = "input"
     for stride in (1, 2, 1, 1, 2, 1, 2, 1):
         last = sketch.depthwise(last, pick(3, 3, 5, 7), stride)

@@ -42,22 +42,22 @@ class DepthwiseColumns(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "block": 67.21,
-            "call": 200.0,
+            "block": 67.62,
+            "call": 78.32,
             "copy": 0.0,
-            "line": 20.96,
-            "product": 2.36,
+            "line": 26.04,
+            "product": 2.35,
             "row": 0.0,
-            "strip": 234.91,
+            "strip": 217.49,
         },
         "cortex-m7": {
-            "block": 29.37,
+            "block": 32.3,
             "call": 200.0,
-            "copy": 1.54,
-            "line": 0.0,
-            "product": 1.04,
-            "row": 24.82,
-            "strip": 180.09,
+            "copy": 0.72,
+            "line": 9.24,
+            "product": 1.07,
+            "row": 27.03,
+            "strip": 150.34,
         },
     }
 

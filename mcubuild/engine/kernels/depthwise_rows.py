@@ -33,22 +33,22 @@ class DepthwiseRows(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "block": 7.07,
-            "call": 200.0,
-            "copy": 3.84,
-            "line": 7.15,
-            "product": 2.2,
-            "row": 0.0,
-            "strip": 200.91,
+            "block": 5.02,
+            "call": 0.0,
+            "copy": 4.07,
+            "line": 3.06,
+            "product": 2.25,
+            "row": 22.91,
+            "strip": 83.22,
         },
         "cortex-m7": {
-            "block": 15.11,
-            "call": 200.0,
-            "copy": 1.35,
-            "line": 22.0,
-            "product": 1.08,
-            "row": 0.0,
-            "strip": 166.36,
+            "block": 14.92,
+            "call": 0.0,
+            "copy": 1.34,
+            "line": 52.75,
+            "product": 1.11,
+            "row": 2.79,
+            "strip": 86.82,
         },
     }
 
