@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -29,13 +30,23 @@ class Bar(Protocol):
 def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     """Progress of ``total`` steps, ``done`` of which an earlier, interrupted run has finished.
 
+    Of bars inside each other only the outermost is shown.
+
     It goes to the display, if there is one (``open_pipe``). Otherwise (CI, a log file): a line every ten seconds.
     """
-    if _pipe is None:
-        yield _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
-    else:
-        _send(**vars(_State(done, total, None, "")))
-        yield _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
+    global _shown
+    if _shown:
+        yield _Bar(total, done, lambda state: None, math.inf)
+        return
+    _shown = True
+    try:
+        if _pipe is None:
+            yield _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
+        else:
+            _send(**vars(_State(done, total, None, "")))
+            yield _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
+    finally:
+        _shown = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,8 @@ def _print(title: str, state: _State) -> None:
 # The way to the display: a pipe that forked processes inherit. A stage may run in another process than the display.
 _pipe: int | None = None
 _task = ""
+_shown = False
+"""Whether there is a bar."""
 
 
 def open_pipe() -> int:

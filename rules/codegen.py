@@ -2,6 +2,7 @@
 
 from rules.stage import Job, Stage
 
+TUNED = "tune.json"
 PLAN = "c/plan.json"
 MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S")
 FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "c/firmware/linker.ld")
@@ -9,6 +10,9 @@ FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
 
 
 def _run(job: Job) -> None:
+    import json
+    from dataclasses import replace
+
     from mcubuild.engine.archive import write_zip
     from mcubuild.engine.codegen import generate as generate_model
     from mcubuild.engine.footprint import arena_within
@@ -23,6 +27,9 @@ def _run(job: Job) -> None:
     stack = job["firmware.stack"]
     sram = job["budget.sram"] or job["board"].sram_bytes
     target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
+    if TUNED in job.names:
+        layers = json.loads(job.file(TUNED).read_text())["layers"]
+        target = replace(target, tuned={name: layer["kernel"] for name, layer in layers.items()})
     generate_model(graph, plan(graph, target), target, folder, stack=stack)
     write_zip(folder, job.out / "model.zip")
     generate_firmware(job["board"], stack, folder)
@@ -32,6 +39,7 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
+    optional=(TUNED,),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
     settings=("board", "engine", "budget.sram", "firmware.stack"),
     run=_run,

@@ -26,18 +26,25 @@ def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     return dependencies(module, ROOT, "mcubuild")
 
 
+def _code(stage: Stage, resolved: Resolved) -> Mapping[str, object]:
+    """All code that the result of ``stage`` depends on."""
+    code, libraries = code_of(stage)
+    return {
+        "stage": stage.name,
+        "code": {path.relative_to(ROOT).as_posix(): digest_file(path) for path in [*code, *template_files(stage)]},
+        "libraries": libraries,
+        "identities": stage.identities(resolved),
+    }
+
+
 def action_key(stage: Stage, resolved: Resolved, folder: Path) -> str:
     """What the result of ``stage`` depends on, as one SHA-256: equal keys mean equal bytes."""
-    code, libraries = code_of(stage)
     sources = stage.sources(resolved)
     common = Path(os.path.commonpath(sources)) if sources else ROOT
     return digest_json(
         {
-            "stage": stage.name,
+            **_code(stage, resolved),
             "settings": stage.selected(resolved),
-            "code": {path.relative_to(ROOT).as_posix(): digest_file(path) for path in [*code, *template_files(stage)]},
-            "libraries": libraries,
-            "identities": stage.identities(resolved),
             "inputs": {name: digest_file(folder / name) for name in stage.inputs},
             "sources": {path.relative_to(common).as_posix(): digest_file(path) for path in sources},
         }
@@ -84,9 +91,10 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     inputs=folder,
                     names=stage.inputs,
                     declared=stage.settings,
-                    spec=Spec.model_validate(resolved["spec"]),
+                    spec=Spec.model_validate(stage.spec(resolved)),
                     board=Board.model_validate(resolved["board"]),
                     identities=stage.identities(resolved),
+                    code=digest_json(_code(stage, resolved)),
                     root=Path(resolved["folder"]),
                     out=made,
                     work=work,

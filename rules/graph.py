@@ -29,6 +29,7 @@ from rules import (
     search,
     space,
     supernet,
+    tune,
 )
 from rules.execute import clean, code_of, execute, template_files
 from rules.resolve import resolve
@@ -43,6 +44,7 @@ STAGES: tuple[Stage, ...] = (
     quantize.STAGE,
     importer.STAGE,
     reference.STAGE,
+    tune.STAGE,
     codegen.STAGE,
     firmware.STAGE,
     accuracy.STAGE,

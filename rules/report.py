@@ -2,7 +2,7 @@
 
 from platform import python_version
 
-from rules import codegen, firmware, quantize
+from rules import codegen, firmware, quantize, tune
 from rules.imports import LIBRARIES, library_version
 from rules.stage import Job, Resolved, Stage
 
@@ -61,6 +61,7 @@ STAGE = Stage(
         "finetune_log.json",
         "interface.json",
         "inputs.npy",
+        *tune.STAGE.outputs,
         "remote.json",
         "remote_outputs.npy",
     ),

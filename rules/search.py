@@ -33,4 +33,5 @@ STAGE = Stage(
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
     serves=searches,
+    ignored=("engine.tune",),
 )

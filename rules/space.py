@@ -29,4 +29,5 @@ STAGE = Stage(
     settings=("board", "space", "engine", "budget.sram", "budget.flash", "firmware.stack", "bits", "seed"),
     run=_run,
     serves=searches,
+    ignored=("engine.tune",),
 )

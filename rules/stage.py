@@ -1,7 +1,10 @@
 """What a stage is: a function of files and settings, declared so that nothing else can influence its result."""
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,8 @@ class Job:
     board: "Board"
     identities: Mapping[str, str]
     """Names and versions of the declared tools."""
+    code: str
+    """Digest of the stage's code, its libraries and its tools, for parts of the result that the store is to keep."""
     root: Path
     """Folder of the spec file: relative paths in the spec start here."""
     out: Path
@@ -108,20 +113,28 @@ class Stage:
     """Artifacts that it reads as well, where the spec has a stage that writes them."""
     serves: Callable[[Resolved], bool] = _always
     """Whether a spec has this stage."""
+    ignored: tuple[str, ...] = ()
+    """Fields inside of ``settings`` that change nothing here; the stage sees their defaults."""
     stored: bool = True
     """Whether the store keeps the result; a measurement of silicon belongs to one board on one day."""
+
+    def spec(self, resolved: Resolved) -> dict[str, Any]:
+        """The spec as JSON, without what the stage ignores."""
+        spec: dict[str, Any] = deepcopy(resolved["spec"])
+        for field in self.ignored:
+            *tables, key = _path(field)
+            reduce(getitem, tables, spec).pop(key, None)
+        return spec
 
     def selected(self, resolved: Resolved) -> dict[str, Any]:
         """The declared settings as JSON."""
         values: dict[str, Any] = {}
+        spec = self.spec(resolved)
         for field in self.settings:
             if field == "board":
                 values[field] = resolved["board"]
                 continue
-            value: Any = resolved["spec"]
-            for part in _path(field):
-                value = value[part]
-            values[field] = value
+            values[field] = reduce(getitem, _path(field), spec)
         return values
 
 

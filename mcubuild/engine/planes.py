@@ -60,6 +60,10 @@ class Planes:
         """Bytes of scratch."""
         return 4 * CHANNELS * self.words * self.lines(rows)
 
+    def code_bytes(self, rows: int) -> int:
+        """Bytes of the loops over channels, strips and lines: compilers unroll the move of lines between strips."""
+        return 850 if rows <= self.strip else 1350
+
 
 def planes(layer: Layer, words: int, left: int, rows: int) -> Planes:
     """The planes of ``layer``: as many rows of outputs a strip as fit SCRATCH bytes, at least two.
@@ -139,3 +143,9 @@ def limits(layer: Layer) -> tuple[tuple[str, int], ...]:
     assert isinstance(layer.op, DepthwiseConv2D)
     low, high = layer.op.clamp
     return ("raised", low + 128), ("lowered", 127 - high)
+
+
+def limit_bytes(layer: Layer) -> tuple[int, int]:
+    """Bytes of code that clamping four outputs takes, and two."""
+    sides = sum(distance > 0 for _, distance in limits(layer))
+    return 36 * sides, 20 * sides

@@ -32,6 +32,11 @@ _UNROLL = range(6, 13)
 """Pairs of inputs a turn of the loop: its code stays below 700 bytes."""
 _TURN = 5
 """Cycles of a turn besides its 16 a pair: what padding to a longer turn is weighed against."""
+COST = {
+    "cortex-m4": {"couple": 90.0, "pair": 16.57, "turn": 16.5},
+    "cortex-m7": {"couple": 39.98, "pair": 8.87, "turn": 11.43},
+}
+"""Cycles of what ``work`` counts of the routine: the same in every kernel, so that only what differs decides."""
 _CHANNEL_WORDS = 4
 """Bias, multiplier, addend, shift."""
 
@@ -61,7 +66,7 @@ class Depth:
     def routine(self) -> Routine:
         """The routine that multiplies."""
         words = ("unroll", self.unroll) if self.unroll else ("straight", self.pairs)
-        return Routine("product", (words,), 330 + 56 * words[1])
+        return Routine("product", (words,), (366 if self.unroll else 330) + 56 * words[1])
 
     @property
     def scratch_bytes(self) -> int:
@@ -75,9 +80,9 @@ def gather(runs: int, run: int, lanes: int, step: int = PIXELS) -> Routine:
     A window's pairs lie ``step`` words apart.
     """
     quads, rest = divmod(run, 4)
-    once = 24 * min(quads, 4 + quads % 4) + 24 + 8 * rest
+    once = 20 * (quads % 4) + (92 if quads >= 4 else 0) + 8 * rest + 2
     values = (("runs", runs), ("quads", quads), ("rest", rest), ("lanes", lanes), ("step", step))
-    return Routine("gather", values, 60 + once * (runs if rest else 1))
+    return Routine("gather", values, 36 + once * (runs if rest else 1))
 
 
 def serves(layer: Layer, target: Target) -> bool:

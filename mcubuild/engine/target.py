@@ -1,6 +1,7 @@
 """What code is generated for: the core, and what the engine may do."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mcubuild.board import Board, Core
 from mcubuild.spec.engine import EngineSettings
@@ -19,6 +20,8 @@ class Target:
 
     fpu: bool = True
     """Whether there are floating-point registers; they hold integers, too."""
+    tuned: Mapping[str, str] = field(default_factory=dict)
+    """Kernels that were measured to be the fastest, by their layer's output; others are chosen by their estimates."""
 
     @classmethod
     def of(cls, board: Board, settings: EngineSettings, arena: int | None = None) -> "Target":

@@ -85,6 +85,8 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
         spread = f" ±{report.uncertainty:.0%}" if report.uncertainty else ""
         figure = f"{amount(report.latency_ms, 'ms')}{spread}, {count(report.cycles.mean)} cycles"
         yield "Latency", figure, f"emulated: {_plain(report.cycle_model)}"
+    if report.tuned:
+        yield "Kernels", "tuned", "the fastest of each layer, emulated"
     yield "Instructions", count(report.instructions.mean), "an inference, counted in the emulator"
 
 

@@ -247,3 +247,8 @@ class Report(_Part):
     """How it was found; ``None``: it was not searched for."""
     provenance: dict[str, Any]
     """What the build was made from: spec as resolved, seed, versions, keys of artifacts."""
+
+    @property
+    def tuned(self) -> bool:
+        """Whether kernels were chosen by running all that there are in the emulator, rather than by estimates."""
+        return "tune.json" in self.provenance.get("artifacts", {})

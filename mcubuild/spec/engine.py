@@ -6,7 +6,7 @@ from mcubuild.settings import Settings
 
 
 class EngineSettings(Settings):
-    """Switches of the engine, each on by default; switching one off shows what it is worth."""
+    """Switches of the engine. Optimisations are on by default; switching one off shows what it is worth."""
 
     inplace_depthwise: bool = True
     """A depthwise convolution writes its output over its input: N + 1 channels instead of 2N (MCUNet, section 3.2)."""
@@ -14,5 +14,8 @@ class EngineSettings(Settings):
     """An addition writes its output over an operand that nobody else needs."""
     assembly: bool = True
     """Inner loops are assembly on cores with the DSP extension; otherwise everything is portable C."""
+    tune: bool = False
+    """Every kernel that can compute a layer runs in the emulator, and the fastest is taken; otherwise estimates decide.
+    Takes seconds a kernel and shape, once."""
     plan: Literal["fastest", "smallest"] = "fastest"
     """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, however slow."""

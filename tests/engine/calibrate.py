@@ -1,27 +1,37 @@
 """Fits the costs of the kernels to emulated runs and prints them.
 
-    python -m tests.engine.calibrate
+    python -m tests.engine.calibrate [file]
 
-Random networks are generated, compiled (zig, -O2) and run in the emulator; the coefficients are the non-negative least
-squares fit of the relative errors over all layers. Run it after a change of a kernel or of a cycle model, paste
-the rows into the modules of ``mcubuild.engine.kernels`` and see whether ``test_footprint`` agrees.
+Random networks are generated, compiled (zig, -O2) and run in the emulator, as often as it takes for each layer to be
+computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
+all layers. Run it after a change of a kernel or of a cycle model, paste the rows into the modules of
+``mcubuild.engine.kernels`` and see whether ``test_footprint`` agrees.
+
+Measuring takes ten minutes or more. ``file`` keeps what was measured; if it exists, that is fitted once more, which
+shows what a change of the features of a kernel's work is worth.
 """
 
 import json
+import pickle
+import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 
-from mcubuild.board import Board, read_board
+from mcubuild.board import Board, Core, read_board
 from mcubuild.engine.codegen import generate
-from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import layers
+from mcubuild.engine.kernels import kernels, serving
+from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.product import COST
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
@@ -34,8 +44,15 @@ from mcubuild.toolchain.compile import link
 from tests.engine.skeletons import Sketch
 from tests.engine.values import with_random_values
 
-NETWORKS = 12
-CONVOLUTION_NETWORKS = 4
+NETWORKS = 5
+OTHER_NETWORKS = 2
+"""Of convolutions, of depthwise ones and of matrices, each."""
+MOST_CALL = 200
+"""Cycles of a call, at most: whole layers hardly tell, and chains make many calls."""
+TOGETHER = {"conv2d_dsp": "product", "pointwise_dsp": "product"}
+"""Kernels whose costs are fitted together, so that a layer that both compute tells them apart by what differs."""
+COMMON = frozenset(COST["cortex-m4"])
+"""Features of the routine that these have in common."""
 BOARDS = {"cortex-m4": "stm32f412", "cortex-m7": "stm32f746"}
 
 
@@ -43,11 +60,19 @@ BOARDS = {"cortex-m4": "stm32f412", "cortex-m7": "stm32f746"}
 class Sample:
     """What one layer took."""
 
+    layer: Layer
     kind: str
-    work: Mapping[str, int]
+    """Of the kernel."""
+    core: Core
     cycles: float
     code_bytes: int
-    code_estimate: int
+    routines: Mapping[str, int]
+    """Bytes of its routines, by name."""
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel."""
+        return next(kernel for kernel in kernels() if kernel.kind == self.kind)
 
 
 def calibration_network(seed: int) -> Graph:
@@ -57,8 +82,8 @@ def calibration_network(seed: int) -> Graph:
     def pick(*choices: int) -> int:
         return choices[int(rng.integers(len(choices)))]
 
-    side = pick(16, 24, 31, 32, 40)
-    sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=pick(8, 8, 4))
+    side = pick(16, 20, 23, 28)
+    sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8)
     last = sketch.conv("input", pick(8, 16, 24), pick(3, 3, 5), 2)
     last = sketch.conv(sketch.depthwise(last), pick(8, 16))
     for stride in (pick(1, 2), 1, 2, pick(1, 2), 1, 1):
@@ -86,62 +111,141 @@ def convolution_network(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
+def depthwise_network(seed: int) -> Graph:
+    """Depthwise convolutions of many shapes in a row."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices: int) -> int:
+        return choices[int(rng.integers(len(choices)))]
+
+    side = (32, 40, 48) if seed % 2 else (7, 8, 9)  # small maps tell what strips cost
+    sketch = Sketch((1, pick(*side), pick(*side), pick(8, 12, 16, 30)))
+    last = "input"
+    for stride in (1, 2, 1, 1, 2, 1, 2, 1):
+        last = sketch.depthwise(last, pick(3, 3, 5, 7), stride)
+    return with_random_values(sketch.graph(), seed)
+
+
+def matrix_network(seed: int) -> Graph:
+    """Fully connected layers of many shapes in a row."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch((1, int(rng.integers(30, 700))))
+    last = "input"
+    for _ in range(10):
+        last = sketch.fully_connected(last, int(np.exp(rng.uniform(np.log(4), np.log(300)))))
+    return with_random_values(sketch.graph(), seed)
+
+
 def build(
-    graph: Graph, board: Board, settings: FirmwareSettings, folder: Path, engine: EngineSettings | None = None
+    graph: Graph,
+    board: Board,
+    settings: FirmwareSettings,
+    folder: Path,
+    engine: EngineSettings | None = None,
+    tuned: Mapping[str, str] | None = None,
 ) -> None:
-    """Generate and link the firmware of ``graph``, all in ``folder``."""
-    target = Target.of(board, engine or EngineSettings())
+    """Generate and link the firmware of ``graph``, all in ``folder``; ``tuned`` says which kernels to take."""
+    target = replace(Target.of(board, engine or EngineSettings()), tuned=tuned or {})
     generate(graph, plan(graph, target), target, folder, stack=settings.stack)
     firmware.generate(board, settings.stack, folder)
     link(folder, board, settings, folder)
 
 
-def samples(graph: Graph, board: Board, settings: FirmwareSettings, folder: Path) -> list[Sample]:
-    """Cycles and code of every layer of ``graph``."""
-    build(graph, board, settings, folder)
-    names = [layer["name"] for layer in json.loads((folder / "plan.json").read_text())["layers"]]
-    sizes = {s["name"]: s["bytes"] for s in json.loads((folder / "sizes.json").read_text())["symbols"]}
-    inputs = np.random.default_rng(0).integers(-128, 128, (1, *graph.tensor(graph.inputs[0]).shape[1:]), np.int8)
-    measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, names)
+def samples(graph: Graph, board: Board, settings: FirmwareSettings, tuned: Mapping[str, str]) -> list[Sample]:
+    """Cycles and code of every layer of ``graph``, with the kernels ``tuned`` or those of the lowest estimate."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build(graph, board, settings, folder, tuned=tuned)
+        names = [layer["name"] for layer in json.loads((folder / "plan.json").read_text())["layers"]]
+        sizes = {s["name"]: s["bytes"] for s in json.loads((folder / "sizes.json").read_text())["symbols"]}
+        inputs = np.random.default_rng(0).integers(-128, 128, (1, *graph.tensor(graph.inputs[0]).shape[1:]), np.int8)
+        measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, names)
     result = []
     for layer, share in zip(layers(graph), measured.layers, strict=True):
-        kernel = choose(layer, Target.of(board, EngineSettings()))
+        kind = share.name.split("_", 2)[2]
+        kernel = next(kernel for kernel in kernels() if kernel.kind == kind)
+        routines = {routine.name: sizes[routine.name] for routine in kernel.routines(layer)}
         assert share.cycles is not None
-        result.append(
-            Sample(kernel.kind, kernel.work(layer), share.cycles, sizes[share.name], kernel.code_bytes(layer))
-        )
+        result.append(Sample(layer, kind, board.core, share.cycles, sizes[share.name], routines))
     return result
+
+
+def samples_of_every_kernel(graph: Graph, board: Board) -> list[Sample]:
+    """Every layer of ``graph`` with every kernel that serves it."""
+    target = Target.of(board, EngineSettings())
+    able = {layer.output.name: [kernel.kind for kernel in serving(layer, target)] for layer in layers(graph)}
+    found: dict[tuple[str, str], Sample] = {}
+    for turn in range(max(map(len, able.values()))):
+        tuned = {name: kinds[(turn + index) % len(kinds)] for index, (name, kinds) in enumerate(able.items())}
+        for sample in samples(graph, board, FirmwareSettings(), tuned):
+            found.setdefault((sample.layer.output.name, sample.kind), sample)
+    return list(found.values())
 
 
 def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
-    features = sorted({feature for sample in data for feature in sample.work})
-    rows = np.array([[sample.work.get(feature, 0) / sample.cycles for feature in features] for sample in data])
-    coefficients, _ = nnls(rows, np.ones(len(data)))
+    shared = COMMON if len({sample.kind for sample in data}) > 1 else frozenset[str]()
+    work = [
+        {
+            feature if feature in shared or not shared else f"{sample.kind}.{feature}": count
+            for feature, count in sample.kernel.work(sample.layer).items()
+        }
+        for sample in data
+    ]
+    features = sorted({feature for row in work for feature in row})
+    rows = np.array(
+        [[row.get(feature, 0) / sample.cycles for feature in features] for row, sample in zip(work, data, strict=True)]
+    )
+    most = [MOST_CALL if feature.endswith("call") else np.inf for feature in features]
+    coefficients = lsq_linear(rows, np.ones(len(data)), (0, most)).x
     return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - 1).tolist()
 
 
-def main() -> None:
-    """Measure, fit, print."""
+def measure_all() -> list[Sample]:
+    """Every layer of the networks to calibrate with, with every kernel, on every board."""
     graphs = [calibration_network(seed) for seed in range(NETWORKS)]
-    graphs += [convolution_network(seed) for seed in range(CONVOLUTION_NETWORKS)]
-    data: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    with bar("calibrate", len(graphs) * len(BOARDS)) as progress:
-        for core, name in BOARDS.items():
-            for graph in graphs:
-                with tempfile.TemporaryDirectory() as folder:
-                    for sample in samples(graph, read_board(name), FirmwareSettings(), Path(folder)):
-                        data[sample.kind][core].append(sample)
-                progress.advance()
-    for kind, by_core in sorted(data.items()):
+    for make in (convolution_network, depthwise_network, matrix_network):
+        graphs += [make(seed) for seed in range(OTHER_NETWORKS)]
+    jobs = list(product(graphs, map(read_board, BOARDS.values())))
+    result: list[Sample] = []
+    with ProcessPoolExecutor() as pool, bar("calibrate", len(jobs)) as progress:
+        for found in pool.map(samples_of_every_kernel, *zip(*jobs, strict=True)):
+            result += found
+            progress.advance()
+    return result
+
+
+def show(data: Iterable[Sample]) -> None:
+    """Print costs, how far off they are, and how the estimated sizes of code compare."""
+    groups: dict[str, dict[Core, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    routines: dict[str, list[float]] = defaultdict(list)
+    for sample in data:
+        groups[TOGETHER.get(sample.kind, sample.kind)][sample.core].append(sample)
+        for routine in sample.kernel.routines(sample.layer):
+            routines[routine.template].append(routine.code_bytes / sample.routines[routine.name])
+    for kind, by_core in sorted(groups.items()):
         print(kind)
         for core, fitted in by_core.items():
             coefficients, errors = fit(fitted)
             row = ", ".join(f'"{feature}": {value:.2f}' for feature, value in coefficients.items())
-            code = max(sample.code_bytes / sample.code_estimate for sample in fitted)
+            code = [s.kernel.code_bytes(s.layer) / s.code_bytes for s in fitted]
             print(f'        "{core}": {{{row}}},')
-            print(f"        # {len(fitted)} layers, {min(errors):+.0%} ... {max(errors):+.0%}; code up to {code:.0%}")
+            print(f"        # {len(fitted)} layers, {min(errors):+.0%} ... {max(errors):+.0%}, ", end="")
+            print(f"{np.sqrt(np.mean(np.square(errors))):.0%} rms; code {min(code):.0%} ... {max(code):.0%}")
+    for template, ratios in sorted(routines.items()):
+        print(f"{template}: code {min(ratios):.0%} ... {max(ratios):.0%}")
+
+
+def main(kept: Path | None) -> None:
+    """Measure, fit, print."""
+    if kept is not None and kept.exists():
+        show(pickle.loads(kept.read_bytes()))
+        return
+    data = measure_all()
+    if kept is not None:
+        kept.write_bytes(pickle.dumps(data))
+    show(data)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -13,7 +13,7 @@ from mcubuild.board import read_board
 from mcubuild.engine import rounding
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.constants import Channels
-from mcubuild.engine.kernels import choose
+from mcubuild.engine.kernels import choose, serving
 from mcubuild.engine.layer import layers
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
@@ -148,7 +148,10 @@ def test_assembly_equals_its_twins_and_the_executor(tmp_path: Path, seed: int, b
     """On both cores, from both toolchains: whose routines have the same bytes, and whose cycles are close."""
     graph, chip = odd_shapes(seed), read_board(board)
     target = Target.of(chip, EngineSettings())
-    assert sum(bool(choose(layer, target).routines(layer)) for layer in layers(graph)) >= 4
+    able = [(layer, kernel) for layer in layers(graph) for kernel in serving(layer, target) if kernel.routines(layer)]
+    # Of layers this small, some would be faster in C.
+    target = replace(target, tuned={layer.output.name: kernel.kind for layer, kernel in able})
+    assert all(choose(layer, target).routines(layer) for layer in layers(graph)[:-1])
     inputs = random_inputs(graph, 4, seed)
     expected = run(graph, inputs).reshape(4, -1)
     place = plan(graph, target)

@@ -74,6 +74,8 @@ def test_random_depthwise(tmp_path: Path, seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8, 80))
 def test_many_random_depthwise(tmp_path: Path, seed: int) -> None:
+    if kind(random_depthwise(seed)) == "depthwise":
+        pytest.skip("so few outputs that portable C should be faster")
     check_random_depthwise(tmp_path, seed)
 
 

@@ -59,14 +59,14 @@ def check_memories(
 
 
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746"])
-def test_cycles_of_a_network_that_was_not_calibrated_with(tmp_path: Path, name: str) -> None:
+def test_cycles_of_a_network_that_was_not_calibrated_with(name: str) -> None:
     sketch = Sketch((1, 28, 28, 3))
     last = sketch.bottleneck(sketch.conv("input", 16, 3, 2), 64, 16)
     last = sketch.bottleneck(last, 96, 24, 5, 2)
     last = sketch.bottleneck(last, 144, 24, 7)
     sketch.fully_connected(sketch.pool(last), 10)
     graph, board = with_random_values(sketch.graph()), read_board(name)
-    measured = sum(sample.cycles for sample in samples(graph, board, FirmwareSettings(), tmp_path))
+    measured = sum(sample.cycles for sample in samples(graph, board, FirmwareSettings(), {}))
     assert estimate(graph, Target.of(board, SETTINGS), 2048).cycles == pytest.approx(measured, rel=0.1)
 
 

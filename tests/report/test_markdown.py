@@ -73,3 +73,11 @@ def test_no_cycle_model_and_no_limit(build: Path) -> None:
         and "None" not in text
     )
     check_tables(text)
+
+
+def test_tuned_kernels(build: Path) -> None:
+    plain = made(build)
+    assert "tuned" not in markdown.render(plain)
+    text = markdown.render(plain.model_copy(update={"provenance": {"artifacts": {"tune.json": "digest"}}}))
+    assert "| Kernels | tuned |" in text
+    check_tables(text)

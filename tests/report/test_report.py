@@ -366,3 +366,8 @@ def test_outputs_of_another_network_from_a_board_are_refused(build: Path) -> Non
     np.save(build / "remote_outputs.npy", np.zeros((5, 3), np.int8))
     with pytest.raises(BuildError, match=r"remote_outputs\.npy"):
         make(build)
+
+
+def test_the_page_says_that_kernels_were_tuned(build: Path) -> None:
+    assert "tuned:" not in make(build)[1]
+    assert "tuned: of those that can compute a layer" in make(build, provenance={"artifacts": {"tune.json": "x"}})[1]

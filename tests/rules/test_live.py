@@ -1,6 +1,7 @@
 """The live table: what it says of each stage, and what stages in other processes tell it."""
 
 import io
+import json
 import os
 import pty
 import re
@@ -54,6 +55,19 @@ def test_states_progress_and_printed_lines(monkeypatch: pytest.MonkeyPatch, line
     assert text.count(100 * "long") == 1
     assert ("waiting" in text) == (lines == 30 or "two" in text)
     assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1
+
+
+def test_of_bars_inside_each_other_only_the_outermost_is_shown() -> None:
+    end = progress.open_pipe()
+    try:
+        with progress.bar("outer", 3), progress.bar("inner", 500) as inner:
+            inner.advance(499)
+        with progress.bar("next", 7):
+            pass
+    finally:
+        progress.close_pipe()
+    with os.fdopen(end) as pipe:
+        assert [json.loads(line)["total"] for line in pipe] == [3, 7]
 
 
 def test_an_error_is_shown_completely(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """Which stages a spec has, and what they read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rules import codegen, quantize, search, space, tune
 from rules.graph import STAGES
 from rules.stage import Job, Resolved, Stage, pipeline
 
@@ -26,6 +28,26 @@ def test_a_stage_that_does_not_serve_is_left_out_and_its_artifacts_with_it() -> 
     assert [(stage.name, stage.inputs) for stage in found] == [("maker", ()), ("reader", ("a",))]
 
 
+def test_what_a_stage_ignores_is_not_in_its_settings_and_has_its_default() -> None:
+    resolved = {"spec": {"engine": {"tune": True, "plan": "smallest"}}}
+    stage = replace(MAKER, settings=("engine",), ignored=("engine.tune",))
+    assert stage.selected(resolved) == {"engine": {"plan": "smallest"}}
+    assert stage.spec(resolved) == {"engine": {"plan": "smallest"}}
+    assert resolved["spec"]["engine"]["tune"]
+
+
+def test_tuning_changes_neither_the_search_space_nor_the_search() -> None:
+    for stage in (space.STAGE, search.STAGE):
+        assert "engine" in stage.settings and "engine.tune" in stage.ignored
+
+
+def test_code_is_generated_with_the_tuned_kernels() -> None:
+    stages = (quantize.STAGE, tune.STAGE, codegen.STAGE)
+    for wanted in (False, True):
+        found = pipeline(stages, {"spec": {"engine": {"tune": wanted}}})
+        assert ("tune.json" in found[-1].inputs) == wanted == (len(found) == 3)
+
+
 def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
     found = pipeline((MAKER, EXTRA, READER), {"wanted": True})
     assert [(stage.name, stage.inputs) for stage in found] == [
@@ -39,7 +61,7 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
 def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str) -> None:
     """Of all that is read and written, only what judges the finished firmware goes back to the test split."""
     tainted, judges = {"test.npz"}, set[str]()
-    for stage in pipeline(STAGES, {"spec": {"task": task, "measure": {"runner": "qemu"}}}):
+    for stage in pipeline(STAGES, {"spec": {"task": task, "engine": {"tune": True}, "measure": {"runner": "qemu"}}}):
         if tainted & set(stage.inputs):
             judges.add(stage.name)
             tainted.update(stage.outputs)
@@ -47,7 +69,7 @@ def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str) -> N
 
 
 def test_a_stage_cannot_open_what_it_did_not_declare(tmp_path: Path) -> None:
-    job = Job(tmp_path, (), ("train.npz",), None, None, {}, tmp_path, tmp_path, tmp_path)  # type: ignore[arg-type]
+    job = Job(tmp_path, (), ("train.npz",), None, None, {}, "", tmp_path, tmp_path, tmp_path)  # type: ignore[arg-type]
     assert job.file("train.npz") == tmp_path / "train.npz"
     with pytest.raises(KeyError, match=r"test\.npz"):
         job.file("test.npz")

@@ -20,16 +20,26 @@ def kernels() -> tuple[Kernel, ...]:
     return tuple(import_module(f"{__name__}.{name}").KERNEL for name in names)
 
 
-def choose(layer: Layer, target: Target) -> Kernel:
-    """The kernel that computes ``layer``: of those that can, the one that is estimated to take the fewest cycles.
+def serving(layer: Layer, target: Target) -> list[Kernel]:
+    """The kernels that can compute ``layer``, by name.
 
     Raises:
         BuildError: none can.
     """
-    serving = [kernel for kernel in kernels() if kernel.serves(layer, target)]
-    if not serving:
+    found = [kernel for kernel in kernels() if kernel.serves(layer, target)]
+    if not found:
         raise BuildError(
             f"layer {layer.index}: no kernel computes {layer.op} on {layer.input.shape}; "
             f"add one to mcubuild/engine/kernels or change the network."
         )
-    return min(serving, key=lambda kernel: (kernel.cycles(layer, target.core), kernel.kind))
+    return found
+
+
+def choose(layer: Layer, target: Target) -> Kernel:
+    """The kernel that computes ``layer``: of those that can, the tuned one, or the one with the lowest estimate.
+
+    Raises:
+        BuildError: none can.
+    """
+    tuned = target.tuned.get(layer.output.name)
+    return min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))

@@ -26,8 +26,8 @@ class AddDsp(ElementwiseAdd):
     kind = "add_dsp"
     family = "add"
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 100, "output": 14},
-        "cortex-m7": {"call": 100, "output": 8},
+        "cortex-m4": {"call": 200.0, "output": 13.59},
+        "cortex-m7": {"call": 200.0, "output": 7.87},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

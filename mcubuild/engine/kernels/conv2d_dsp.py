@@ -23,26 +23,22 @@ class GeneralConv2DDsp(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "pair": 16,
-            "turn": 5,
-            "couple": 75,
-            "tile": 50,
-            "call": 200,
-            "copy": 1.6,
-            "rest": 4,
-            "window": 40,
-            "border": 8,
+            **product.COST["cortex-m4"],
+            "border": 4.39,
+            "call": 0.0,
+            "copy": 2.45,
+            "rest": 4.87,
+            "tile": 9.68,
+            "window": 38.71,
         },
         "cortex-m7": {
-            "pair": 8,
-            "turn": 3,
-            "couple": 42,
-            "tile": 30,
-            "call": 150,
-            "copy": 1,
-            "rest": 2,
-            "window": 25,
-            "border": 4,
+            **product.COST["cortex-m7"],
+            "border": 2.49,
+            "call": 0.0,
+            "copy": 0.0,
+            "rest": 1.8,
+            "tile": 7.46,
+            "window": 30.43,
         },
     }
 
@@ -93,7 +89,7 @@ class GeneralConv2DDsp(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """One loop over pixels, and the copy of padded windows."""
-        return 1350 if _window_bytes(layer) else 700
+        return 1200 if _window_bytes(layer) else 450
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """See ``product.work``; bytes of whole words and others that are gathered, windows, bytes copied as padding."""

@@ -41,8 +41,24 @@ class DepthwiseColumns(Kernel):
     family = "depthwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"block": 50, "call": 100, "copy": 3, "line": 60, "product": 2.2, "row": 30, "strip": 150},
-        "cortex-m7": {"block": 28, "call": 100, "copy": 1.8, "line": 40, "product": 1.1, "row": 25, "strip": 100},
+        "cortex-m4": {
+            "block": 67.62,
+            "call": 78.32,
+            "copy": 0.0,
+            "line": 26.04,
+            "product": 2.35,
+            "row": 0.0,
+            "strip": 217.49,
+        },
+        "cortex-m7": {
+            "block": 32.3,
+            "call": 200.0,
+            "copy": 0.72,
+            "line": 9.24,
+            "product": 1.07,
+            "row": 27.03,
+            "strip": 150.34,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -98,8 +114,8 @@ class DepthwiseColumns(Kernel):
             ("words", _planes(layer).words),
             *planes.limits(layer),
         )
-        once = 40 + 4 * depth * (4 * rows + 1)
-        code = 420 + once * (1 if columns % 2 else 2)
+        once = 4 * depth * (4 * rows + 1)
+        code = 350 + planes.limit_bytes(layer)[0] + once * (1 if columns % 2 else 2)
         return Routine("column_pairs", (), 180), Routine("depthwise_twins", values, code)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
@@ -117,7 +133,7 @@ class DepthwiseColumns(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """The loops over channels, strips and lines."""
-        return 700
+        return _planes(layer).code_bytes(layer.output.shape[1])
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products of two words, blocks of outputs, rows of blocks, strips; lines and bytes copied."""

@@ -32,8 +32,24 @@ class DepthwiseRows(Kernel):
     family = "depthwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"block": 45, "call": 100, "copy": 2.2, "line": 60, "product": 1, "row": 30, "strip": 150},
-        "cortex-m7": {"block": 25, "call": 100, "copy": 1.2, "line": 40, "product": 0.7, "row": 25, "strip": 100},
+        "cortex-m4": {
+            "block": 5.02,
+            "call": 0.0,
+            "copy": 4.07,
+            "line": 3.06,
+            "product": 2.25,
+            "row": 22.91,
+            "strip": 83.22,
+        },
+        "cortex-m7": {
+            "block": 14.92,
+            "call": 0.0,
+            "copy": 1.34,
+            "line": 52.75,
+            "product": 1.11,
+            "row": 2.79,
+            "strip": 86.82,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -79,10 +95,14 @@ class DepthwiseRows(Kernel):
             ("words", _planes(layer).words),
             *planes.limits(layer),
         )
-        convolve = Routine("depthwise_3x3", values, 860)
+        block, last = planes.limit_bytes(layer)
         if stride == (2, 2):
-            code = (280 + 45 * size * ceil(size / 2)) * (2 if columns % 2 else 1)
+            words = size * ceil(size / 2)
+            code = 250 + 30 * words + block + (72 + 17 * words + last) * (columns % 2)
             convolve = Routine("depthwise_stride2", (("size", size), *values), code)
+        else:
+            code = 90 + (260 + block) * min(columns // 2, 2) + (144 + last) * (columns % 2)
+            convolve = Routine("depthwise_3x3", values, code)
         return Routine("row_pairs", (), 230), convolve
 
     def context(self, layer: Layer) -> Mapping[str, object]:
@@ -102,7 +122,7 @@ class DepthwiseRows(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """The loops over channels, strips and lines."""
-        return 700
+        return _planes(layer).code_bytes(layer.output.shape[1])
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products of two weights, blocks of outputs, rows of blocks, strips; lines and bytes copied."""

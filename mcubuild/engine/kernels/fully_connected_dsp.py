@@ -23,8 +23,8 @@ class MatrixVectorDsp(Kernel):
     kind = "fully_connected_dsp"
     family = "fully_connected"
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 145.82, "copy": 2.57, "group": 80.02, "turn": 46.63},
-        "cortex-m7": {"call": 225.83, "copy": 1.48, "group": 51.38, "turn": 30.70},
+        "cortex-m4": {"call": 98.03, "copy": 1.7, "group": 78.83, "turn": 48.99},
+        "cortex-m7": {"call": 99.25, "copy": 1.55, "group": 57.37, "turn": 31.51},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

@@ -21,8 +21,8 @@ class PointwiseDsp(Kernel):
     family = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 5.92, "copy": 1.51, "couple": 84.59, "pair": 17.50, "tile": 84.93, "turn": 10.43},
-        "cortex-m7": {"call": 525.72, "copy": 0.00, "couple": 36.38, "pair": 8.93, "tile": 67.10, "turn": 11.17},
+        "cortex-m4": {**product.COST["cortex-m4"], "call": 200.0, "copy": 2.25, "tile": 52.76},
+        "cortex-m7": {**product.COST["cortex-m7"], "call": 200.0, "copy": 0.0, "tile": 57.48},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -65,7 +65,7 @@ class PointwiseDsp(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """One loop over pixels."""
-        return 350
+        return 250
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """See ``product.work``."""

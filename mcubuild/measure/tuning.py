@@ -1,0 +1,152 @@
+"""Autotuning: every kernel that can compute a layer runs in the emulator, and the fastest one is taken.
+
+A layer runs as a network of its own whose weights are all zero: generated code takes the same time whatever the numbers
+are. So a measurement depends on the layer's shape alone. The store keeps each of them, for every network that has a
+layer of that shape, and an interrupted run goes on where it stopped.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcubuild.board import Board
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.footprint import arena_within
+from mcubuild.engine.kernels import serving
+from mcubuild.engine.layer import Layer, layers
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
+from mcubuild.ir.graph import Graph, Quantization, op_constants, op_inputs
+from mcubuild.measure.cycles.model import cycle_model
+from mcubuild.measure.runner import measure
+from mcubuild.progress import bar
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.measure import MeasureSettings
+from mcubuild.store import Store, digest_json
+from mcubuild.toolchain import firmware
+from mcubuild.toolchain.compile import link
+
+_FIELDS = ("input", "left", "right", "weights", "bias", "output")
+"""Of operators: those that name tensors."""
+_SCALES = {"right": 0.75, "weights": 1 / 256}
+"""With these, and 1 for all others, every kernel's arithmetic is exact."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What layers are measured on."""
+
+    board: Board
+    engine: EngineSettings
+    firmware: FirmwareSettings
+    code: str
+    """Digest of all code that a measurement depends on, the compiler's included."""
+
+    @property
+    def target(self) -> Target:
+        """What code is generated for: layers that run on whole tensors."""
+        return replace(Target.of(self.board, self.engine), arena=None)
+
+    def cycles(self, graph: Graph, kind: str) -> int:
+        """Cycles of a network of one layer with the kernel ``kind``, measured or from the store.
+
+        Raises:
+            BuildError: the firmware cannot be compiled, or does not run.
+        """
+        settings = {name: getattr(self, name).model_dump(mode="json") for name in ("board", "engine", "firmware")}
+        layer = {"op": type(graph.ops[0]).__name__, **asdict(graph.ops[0])}
+        tensors = {name: asdict(tensor) for name, tensor in graph.tensors.items()}
+        key = digest_json({"cycles": self.code, **settings, "layer": layer, "tensors": tensors, "kernel": kind})
+        store = Store()
+        with store.lock(key, lambda: None), tempfile.TemporaryDirectory() as folder:
+            result = Path(folder) / "cycles.json"
+            if not store.fetch(key, result.parent):
+                result.write_text(json.dumps(self._measure(graph, kind)))
+                store.put(key, result.parent)
+            cycles: int = json.loads(result.read_text())
+        return cycles
+
+    def _measure(self, graph: Graph, kind: str) -> int:
+        target = replace(self.target, tuned={graph.ops[0].output: kind})
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            generate(graph, plan(graph, target), target, folder, stack=self.firmware.stack)
+            firmware.generate(self.board, self.firmware.stack, folder)
+            link(folder, self.board, self.firmware, folder)
+            (layer,) = json.loads((folder / "plan.json").read_text())["layers"]
+            zeros = np.zeros((1, *graph.tensor(graph.inputs[0]).shape[1:]), np.int8)
+            measured = measure(folder / "firmware.elf", self.board, MeasureSettings(), zeros, [layer["name"]])
+        cycles = measured.layers[0].cycles
+        assert cycles is not None, "the core has a cycle model"
+        return round(cycles)
+
+    def alone(self, layer: Layer, kinds: list[str]) -> Graph:
+        """A network of ``layer`` alone: of as many rows as the board's RAM holds, tensors called as the operator does.
+
+        Args:
+            layer: the layer.
+            kinds: kernels, all of which the RAM is to suffice for.
+        """
+        most = arena_within(self.board.sram_bytes, self.firmware.stack)
+        rows = layer.vertical.rows
+        while True:
+            graph = _stand_in(layer.part(rows))
+            targets = (replace(self.target, tuned={"output": kind}) for kind in kinds)
+            if rows == 1 or all(plan(graph, target).arena <= most for target in targets):
+                return graph
+            rows = -(-rows // 2)
+
+
+def _stand_in(layer: Layer) -> Graph:
+    """The layer with weights of zero."""
+    names: dict[str, Any] = {name: name for name in _FIELDS if hasattr(layer.op, name)}
+    op = replace(layer.op, **names)
+    tensors = {
+        name: replace(
+            layer.graph.tensor(getattr(layer.op, name)),
+            name=name,
+            quantization=None if name == "bias" else Quantization((_SCALES.get(name, 1.0),)),
+        )
+        for name in names
+    }
+    constants = {name: np.zeros(tensors[name].shape, tensors[name].dtype) for name in op_constants(op)}
+    return Graph("layer", tensors, (op,), op_inputs(op), (op.output,), constants)
+
+
+def tune(graph: Graph, bench: Bench, out: Path) -> None:
+    """Measure every kernel of every layer that has a choice, and write tune.json to ``out``.
+
+    ``{"layers": {output: {"kernel": the fastest, "cycles": {kernel: cycles}}}}``
+
+    Args:
+        graph: the network, with values: they decide which kernels compute a layer exactly.
+        bench: what to measure on.
+        out: an existing folder.
+
+    Raises:
+        BuildError: the board's core has no cycle model, or a firmware cannot be compiled.
+    """
+    if cycle_model(bench.board.core) is None:
+        raise BuildError(
+            f"engine.tune: found board {bench.board.name!r} with a {bench.board.core}, whose cycles nothing models; "
+            f"leave engine.tune out: kernels are then chosen by their estimated cycles."
+        )
+    able = [(layer, [kernel.kind for kernel in serving(layer, bench.target)]) for layer in layers(graph)]
+    choices = [(layer.output.name, kinds, bench.alone(layer, kinds)) for layer, kinds in able if kinds[1:]]
+    result: dict[str, Mapping[str, object]] = {}
+    with bar("tune", sum(len(kinds) for _, kinds, _ in choices)) as progress:
+        for name, kinds, stand_in in choices:
+            cycles: dict[str, int] = {}
+            for kind in kinds:
+                cycles[kind] = bench.cycles(stand_in, kind)
+                progress.advance(layer=name)
+            result[name] = {"kernel": min(kinds, key=lambda kind: (cycles[kind], kind)), "cycles": cycles}
+    text = json.dumps({"layers": result}, indent=1, sort_keys=True) + "\n"
+    (out / "tune.json").write_text(text, encoding="utf-8")
