@@ -51,6 +51,11 @@ class Stretch:
         flows = [piece.flow for piece in self.pieces if piece.flow]
         return sum(_CHAIN_BYTES + max(_flow_code(flow, step) for step in STEPS) for flow in flows)
 
+    @cached_property
+    def most_flash(self) -> int:
+        """Bytes of constants and code at most, as if no other stretch shared the routines."""
+        return self.weights + self.code + sum(routine.code_bytes for routine in self.routines) + self.most_chain_code
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -118,21 +123,27 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
     )
 
 
-def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
-    """Whether the arena of what ``combine`` makes of these stretches keeps to the target's, and the Flash to ``flash``.
+def fits(stretches: Sequence[Stretch], target: Target, arena: int | None, flash: int) -> bool:
+    """Whether what ``combine`` makes of these stretches keeps to ``arena`` bytes (None: any) and to ``flash`` bytes.
 
     That is all that most questions of a search are about, and it takes a small part of the time.
+
+    Args:
+        stretches: the parts of the network.
+        target: what they were estimated for: for the smallest arena, or for the fastest plan within ``arena``.
+        arena: bytes of the arena.
+        flash: bytes of constants and code.
     """
-    if target.arena is None or max(stretch.height for stretch in stretches) <= target.arena:
-        arena = True
-    else:
-        arena = can_fit([piece for stretch in stretches for piece in stretch.pieces], target.arena)
-    if not arena:
-        return False
-    on_whole_tensors = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
-    if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
-        return True
-    return on_whole_tensors <= flash and combine(stretches, target, 0).flash <= flash
+    certain = sum(stretch.most_flash for stretch in stretches) + FIRMWARE_BYTES <= flash
+    if not certain:
+        least = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
+        if least > flash:
+            return False
+        certain = least + sum(stretch.most_chain_code for stretch in stretches) <= flash
+    if arena is not None and max(stretch.height for stretch in stretches) > arena:
+        if not can_fit([piece for stretch in stretches for piece in stretch.pieces], arena):
+            return False
+    return certain or combine(stretches, target, 0).flash <= flash
 
 
 def _code_on_whole_tensors(stretches: Sequence[Stretch]) -> int:

@@ -149,7 +149,7 @@ class _Layout:
 
     def stream(self, stretch: Sequence[Piece], step: int) -> None:
         """A chain: its buffers at the bottom, its last tensor on them, its first tensor at the top."""
-        chain = Chain((step,), [piece.flow for piece in stretch if piece.flow is not None])
+        chain = Chain.of(step, [piece.flow for piece in stretch if piece.flow is not None])
         steps = range(stretch[0].steps.start, stretch[-1].steps.stop)
         first, last = chain.flows[0].entry, chain.flows[-1].exit
         top = self._arena - align(first.nbytes)
@@ -158,10 +158,10 @@ class _Layout:
         else:
             self._put(self._lifetimes[first.name], top)
         self._activations[first.name] = replace(self._activations[first.name], last=steps[-1])
-        apart = chain.working(step) + align(last.nbytes) <= top
-        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working(step))
+        apart = chain.working + align(last.nbytes) <= top
+        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working)
         offset = align(last.nbytes) if apart else 0
-        for buffer, size in chain.buffers(step).items():
+        for buffer, size in chain.buffers().items():
             self._activations[chain.name(buffer)] = Placement(offset, size, steps[0], steps[-1])
             offset += size
         shared = {chain.name(tensor): chain.name(source) for tensor, source in chain.shared()}

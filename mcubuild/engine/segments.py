@@ -6,7 +6,7 @@ depend on each other in nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcubuild.engine.chain import Chain
 from mcubuild.engine.flow import STEPS
@@ -16,8 +16,7 @@ _LEAST = 1024
 """Bytes with which the search for the smallest arena begins."""
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """Pieces from ``start`` to ``stop`` (exclusive)."""
 
     start: int
@@ -36,8 +35,8 @@ def whole(pieces: Sequence[Piece], index: int) -> Segment:
 
 def chained(pieces: Sequence[Piece], start: int, stop: int, step: int) -> Segment:
     """Pieces ``start`` to ``stop`` (exclusive), all of which can stream, as a chain."""
-    chain = Chain((step,), [flow for piece in pieces[start:stop] if (flow := piece.flow)])
-    return Segment(start, stop, step, chain.height(step), chain.cycles(step))
+    chain = Chain.of(step, [flow for piece in pieces[start:stop] if (flow := piece.flow)])
+    return Segment(start, stop, step, chain.height, chain.cycles)
 
 
 def choose_segments(pieces: Sequence[Piece], limit: int | None) -> list[Segment]:
@@ -52,9 +51,7 @@ def can_fit(pieces: Sequence[Piece], limit: int) -> bool:
     """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes."""
     if all(piece.height <= limit for piece in pieces):
         return True
-    search = _Search(pieces, limit)
-    # The smallest steps fit nearly wherever any do.
-    return search.reaches_end(STEPS[-1:]) or search.reaches_end(STEPS[:-1])
+    return _Search(pieces, limit).reaches_end()
 
 
 class _Search:
@@ -76,49 +73,61 @@ class _Search:
         misfits = [index for index in self._misfits if index >= start]
         if not misfits:
             return
-        chain, largest = Chain(STEPS), STEPS[0]
+        chains: list[Chain] = []
         on_whole_tensors, best = 0, None
         for stop in range(start + 1, len(pieces) + 1):
             flow = pieces[stop - 1].flow
             if flow is None:
                 return
-            chain.append(flow)
-            on_whole_tensors += pieces[stop - 1].cycles
-            if chain.at_least > bound:
+            longer = (chain.then(flow) for chain in chains) if chains else (Chain(step, flow) for step in STEPS)
+            chains = [chain for chain in longer if chain.at_least <= bound]
+            if not chains:
                 return
+            on_whole_tensors += pieces[stop - 1].cycles
             if stop <= misfits[0]:
                 continue
-            for step in STEPS:
-                if chain.fits(step, bound):
-                    yield Segment(start, stop, step, chain.height(step), chain.cycles(step))
-                    if step == largest and stop > misfits[-1]:
-                        extra = chain.cycles(step) - on_whole_tensors
+            for chain in chains:
+                if chain.may_fit(bound) and (height := chain.height) <= bound:
+                    yield Segment(start, stop, chain.step, height, chain.cycles)
+                    if chain.step == STEPS[0] and stop > misfits[-1]:
+                        extra = chain.cycles - on_whole_tensors
                         best = extra if best is None else min(best, extra)
             # Growing on, a chain can save but the move of the tensor that it ends with.
-            if best is not None and chain.inner_cycles(largest) - on_whole_tensors >= best:
+            if best is not None and chains[0].inner_cycles - on_whole_tensors >= best:
                 return
 
-    def reaches_end(self, steps: Sequence[int]) -> bool:
-        """Whether whole pieces and chains of these steps fit the limit from the first cut to the last."""
+    def reaches_end(self) -> bool:
+        """Whether whole pieces and chains fit the limit from the first cut to the last."""
+        return self._goes_on(0, set())
+
+    def _goes_on(self, start: int, tried: set[int]) -> bool:
+        """The same from ``start`` on, the longest segments first: where a network fits, it mostly does so with few."""
+        if start > self._misfits[-1]:
+            return True
+        tried.add(start)
+        return any(stop not in tried and self._goes_on(stop, tried) for stop in self._stops(start))
+
+    def _stops(self, start: int) -> Iterator[int]:
+        """Where segments from ``start`` on that fit the limit may end, descending; chains of no use left out."""
         pieces, limit = self._pieces, self._limit
-        reached = [True, *[False] * len(pieces)]
-        for start in range(self._misfits[-1] + 1):
-            if not reached[start]:
-                continue
-            reached[start + 1] |= pieces[start].height <= limit
-            chain = Chain(steps)
-            for stop in range(start + 1, len(pieces) + 1):
-                flow = pieces[stop - 1].flow
-                if flow is None:
-                    break
-                chain.append(flow)
-                if chain.at_least > limit:
-                    break
-                if stop > self._misfits[0] and not reached[stop]:
-                    reached[stop] = any(chain.fits(step, limit) for step in steps)
-                    if reached[stop] and stop > self._misfits[-1]:
-                        return True  # what follows fits as it is
-        return False
+        chains: list[Chain] = []
+        for piece in pieces[start:]:
+            if piece.flow is None:
+                break
+            chain = chains[-1].then(piece.flow) if chains else Chain(STEPS[-1], piece.flow)
+            if chain.at_least > limit:
+                break
+            chains.append(chain)
+        first = next(index for index in self._misfits if index >= start)
+        for stop in range(start + len(chains), first, -1):
+            chain = chains[stop - start - 1]
+            # Larger steps may take less, though that is rare: the last tensor follows the first one by whole calls.
+            if chain.may_fit(limit) and (
+                chain.height <= limit or any(Chain.of(step, chain.flows).height <= limit for step in STEPS[:-1])
+            ):
+                yield stop
+        if pieces[start].height <= limit:
+            yield start + 1
 
     def least(self) -> int:
         """The smallest arena, which is above the limit."""

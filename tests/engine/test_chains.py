@@ -240,9 +240,9 @@ def test_a_chain_needs_what_its_stretches_need() -> None:
         stages, names, heights = joined(graph, cut)
         for step in STEPS:
             run = schedule(stages, heights, step)
-            chain = Chain((step,), flows)
-            buffers = {chain.name(place): size for place, size in chain.buffers(step).items()}
-            assert sum(buffers.values()) + max(flow.needs(step).scratch for flow in flows) == chain.working(step)
+            chain = Chain.of(step, flows)
+            buffers = {chain.name(place): size for place, size in chain.buffers().items()}
+            assert sum(buffers.values()) + max(flow.needs(step).scratch for flow in flows) == chain.working
             for name, rows in list(zip(names, run.capacities, strict=True))[1:-1]:
                 size = row_bytes(graph.tensor(name))
                 assert buffers[name] >= rows * size
@@ -281,7 +281,7 @@ def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
                 ]
                 lead = max(lead, (done[-1] + call.rows) * last - min(needed) * first)
             done[call.stage + 1] += call.rows
-        assert Chain((step,), flows).lead(step) == -(-lead // 4) * 4
+        assert Chain.of(step, flows).lead == -(-lead // 4) * 4
 
 
 def test_rows_are_pulled_as_progress_says() -> None:
