@@ -5,6 +5,8 @@
 
 The first tensor lies at the top of the arena. The last one is written below it and over those of its rows that no layer
 reads any more: it trails by as many bytes as it ever gets ahead. Buffers and scratch lie at the bottom.
+
+A chain may be fed: rows of its first tensor are pulled from outside, and that has a row buffer like any other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,23 +24,26 @@ Place: TypeAlias = tuple[int, int]
 class Chain:
     """Flows in a row whose calls write at most ``step`` rows; ``then`` makes a longer one of it."""
 
-    __slots__ = ("_buffers", "_first", "_last", "_oldest", "_scratch", "flows", "inner_cycles", "step")
+    __slots__ = ("_buffers", "_first", "_last", "_oldest", "_scratch", "fed", "flows", "inner_cycles", "step")
 
-    def __init__(self, step: int, flow: Flow, before: "Chain | None" = None) -> None:
-        """A chain that ends with ``flow``, behind ``before`` if that is given."""
+    def __init__(self, step: int, flow: Flow, before: "Chain | None" = None, *, fed: bool = False) -> None:
+        """A chain that ends with ``flow``, behind ``before`` if that is given; ``fed`` if it begins here and is."""
         needs, state = flow.needs(step), flow.progress
         self.step, self._last = step, flow.exit_bytes
         if before is None:
             self.flows: tuple[Flow, ...] = (flow,)
-            self._first = flow.entry_bytes
-            self._buffers, self._scratch = needs.inside_first, needs.scratch
-            self.inner_cycles = needs.cycles
+            self.fed = fed
+            """Whether rows of the first tensor are pulled from outside."""
+            self._first = 0 if fed else flow.entry_bytes
+            self._buffers = needs.inside_later + needs.entry if fed else needs.inside_first
+            self._scratch = needs.scratch
+            self.inner_cycles = needs.cycles + (needs.entry_cycles if fed else 0)
             """Estimated cycles without a move of the last tensor."""
             self._oldest = np.minimum(state.oldest, state.read_last)
             """The first row of the first tensor still read when 0, 1, ... rows of the last one have been written."""
         else:
             self.flows = (*before.flows, flow)
-            self._first = before._first
+            self.fed, self._first = before.fed, before._first
             passed_on = before._exit_shared(len(before.flows) - 1, flow)
             self._buffers = before._buffers + needs.inside_later + (0 if passed_on else needs.entry)
             self._scratch = max(before._scratch, needs.scratch)
@@ -46,10 +51,10 @@ class Chain:
             self._oldest = before._oldest[state.written]
 
     @classmethod
-    def of(cls, step: int, flows: Iterable[Flow]) -> "Chain":
+    def of(cls, step: int, flows: Iterable[Flow], *, fed: bool = False) -> "Chain":
         """The chain of at least one flow."""
         first, *others = flows
-        chain = cls(step, first)
+        chain = cls(step, first, fed=fed)
         for flow in others:
             chain = chain.then(flow)
         return chain
@@ -59,15 +64,19 @@ class Chain:
         return Chain(self.step, flow, self)
 
     def _exit_shared(self, number: int, following: Flow) -> bool:
-        """Whether rows of the last tensor of flow ``number`` lie in another one's buffer: not in the first tensor."""
+        """Whether rows of the last tensor of flow ``number`` lie in another one's buffer."""
         source = self.flows[number].exit_shared
-        return following.passes_on and source is not None and (source > 0 or number > 0)
+        return following.passes_on and source is not None and self._buffered(number, source)
+
+    def _buffered(self, number: int, tensor: int) -> bool:
+        """Whether a tensor of flow ``number`` has a row buffer: the first one of a chain only where that is fed."""
+        return self.fed or number > 0 or tensor > 0
 
     def shared(self) -> Iterator[tuple[Place, Place]]:
         """Tensors without a row buffer of their own, and the one in whose buffer their rows lie."""
         for number, flow in enumerate(self.flows):
             for tensor, source in flow.shared.items():
-                if source or number:
+                if self._buffered(number, source):
                     yield (number, tensor), (number, source)
             if number + 1 < len(self.flows) and self._exit_shared(number, self.flows[number + 1]):
                 assert flow.exit_shared is not None
@@ -78,7 +87,7 @@ class Chain:
         sizes: dict[Place, int] = {}
         for number, flow in enumerate(self.flows):
             needs = flow.needs(self.step)
-            if number:
+            if self._buffered(number, 0):
                 sizes[number, 0] = needs.entry
             sizes |= {(number, tensor): size for tensor, size in enumerate(needs.inside, 1)}
         for place, _ in self.shared():
@@ -91,12 +100,12 @@ class Chain:
 
     @property
     def working(self) -> int:
-        """Bytes besides the first and the last tensor: row buffers, and scratch that all kernels share."""
+        """Bytes besides the last tensor, and the first one if that is whole: row buffers, and scratch that all kernels share."""
         return self._buffers + self._scratch
 
     @property
     def lead(self) -> int:
-        """Bytes by which the last tensor must begin before the first, where both overlap."""
+        """Bytes by which the last tensor must begin before the first, where both overlap; the chain is not fed."""
         first, last = self.flows[0], self.flows[-1]
         ends = last.ends(self.step)
         oldest = self._oldest[ends]
@@ -108,6 +117,8 @@ class Chain:
     @property
     def height(self) -> int:
         """Bytes of the arena."""
+        if self.fed:
+            return self.working + self._last
         return self.working + max(self._first + min(self.lead, self._last), self._last)
 
     def may_fit(self, bound: int) -> bool:

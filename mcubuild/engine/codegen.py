@@ -18,6 +18,7 @@ from mcubuild.engine.layer import ALIGNMENT, Layer, layers
 from mcubuild.engine.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
+from mcubuild.engine.streaming import SOURCE
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, Graph, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
@@ -86,6 +87,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "alignment": ALIGNMENT,
         "arena": plan.arena,
         "input": _interface(graph, plan, graph.inputs[0]),
+        "streamed": any(chain.fed for chain in plan.chains),
         "output": _interface(graph, plan, graph.outputs[0]),
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
         "routines": routines,
@@ -206,7 +208,8 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
         "name": name,
         "shape": _dimensions(graph.tensor(name).shape),
         "offset": plan.activations[name].offset,
-        "nbytes": plan.activations[name].nbytes,
+        "nbytes": graph.tensor(name).nbytes,
+        "rows": graph.tensor(name).shape[1],
     }
 
 
@@ -249,7 +252,9 @@ def _chain_values(generated: Sequence[GeneratedLayer], plan: Plan) -> list[dict[
     for chain in plan.chains:
         code = ChainCode(generated[0].layer.graph, plan, chain)
         order = code.order
-        pairs = [f"{{{call.stage}, {call.rows}}}," for call in order.calls]
+        names = [*(["read_input"] if chain.fed else []), *(generated[index].name for index in chain.steps)]
+        first = SOURCE if chain.fed else 0
+        pairs = [f"{{{call.stage - first}, {call.rows}}}," for call in order.calls]
         lines = (" ".join(pairs[start : start + 14]) for start in range(0, len(pairs), 14))
         result.append(
             {
@@ -258,7 +263,8 @@ def _chain_values(generated: Sequence[GeneratedLayer], plan: Plan) -> list[dict[
                 "order": order,
                 "text": "\n".join(f"        {line}" for line in lines),
                 "tensors": code.tensors(),
-                "layers": [generated[index].name for index in chain.steps],
+                "layers": names,
+                "source": code.output(0) if chain.fed else None,
             }
         )
     return result
@@ -277,7 +283,7 @@ def _steps(generated: Sequence[GeneratedLayer], plan: Plan) -> list[str]:
         if chain is None:
             steps.append(f"{layer.name}(arena)")
         elif index == chain.steps.start:
-            steps.append(f"{_chain_name(chain)}(arena)")
+            steps.append(f"{_chain_name(chain)}(arena{', read, context' if chain.fed else ''})")
         if output in plan.moves:
             before, after = plan.moves[output], plan.activations[output]
             steps.append(f"move(arena + {after.offset}, arena + {before.offset}, {after.nbytes})")

@@ -5,12 +5,14 @@ from the first cut to the last. Between two segments the tensor that lives on ma
 depend on each other in nothing.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mcubuild.engine.chain import Chain
-from mcubuild.engine.flow import STEPS
+from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.pieces import Piece
+from mcubuild.errors import BuildError
 
 _LEAST = 1024
 """Bytes with which the search for the smallest arena begins."""
@@ -33,33 +35,68 @@ def whole(pieces: Sequence[Piece], index: int) -> Segment:
     return Segment(index, index + 1, 0, pieces[index].height, pieces[index].cycles)
 
 
-def chained(pieces: Sequence[Piece], start: int, stop: int, step: int) -> Segment:
+def chained(pieces: Sequence[Piece], start: int, stop: int, step: int, *, fed: bool = False) -> Segment:
     """Pieces ``start`` to ``stop`` (exclusive), all of which can stream, as a chain."""
-    chain = Chain.of(step, [flow for piece in pieces[start:stop] if (flow := piece.flow)])
+    chain = Chain.of(step, [flow for piece in pieces[start:stop] if (flow := piece.flow)], fed=fed)
     return Segment(start, stop, step, chain.height, chain.cycles)
 
 
-def choose_segments(pieces: Sequence[Piece], limit: int | None) -> list[Segment]:
-    """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible."""
-    if limit is None or all(piece.height <= limit for piece in pieces):
+def choose_segments(pieces: Sequence[Piece], limit: int | None, *, fed: bool = False) -> list[Segment]:
+    """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible.
+
+    Args:
+        pieces: of a whole network.
+        limit: bytes of the arena.
+        fed: whether rows of the input are pulled from outside, so that the first piece has to stream.
+
+    Raises:
+        BuildError: the first piece has to stream but cannot.
+    """
+    if limit is None:
+        limit = sys.maxsize
+    if not fed and all(piece.height <= limit for piece in pieces):
         return [whole(pieces, index) for index in range(len(pieces))]
-    search = _Search(pieces, limit)
+    _check_first(pieces, fed)
+    search = _Search(pieces, limit, fed)
     return search.fastest(limit) or search.fastest(search.least())
 
 
-def can_fit(pieces: Sequence[Piece], limit: int) -> bool:
-    """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes."""
-    if all(piece.height <= limit for piece in pieces):
+def can_fit(pieces: Sequence[Piece], limit: int, *, fed: bool = False) -> bool:
+    """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes.
+
+    Raises:
+        BuildError: the first piece has to stream but cannot.
+    """
+    if not fed and all(piece.height <= limit for piece in pieces):
         return True
-    return _Search(pieces, limit).reaches_end()
+    _check_first(pieces, fed)
+    return _Search(pieces, limit, fed).reaches_end()
+
+
+def _check_first(pieces: Sequence[Piece], fed: bool) -> None:
+    if fed and pieces[0].flow is None:
+        steps = pieces[0].steps
+        layers = f"layers 0 to {steps[-1]}" if len(steps) > 1 else "layer 0"
+        raise BuildError(
+            f'engine.input: found "stream", but {layers} of the network cannot run a few rows at a time. The first layer '
+            "has to be a convolution, pooling or addition of an image (1, height, width, channels), and what it writes "
+            'must be an output of its own or of use to the following layers alone. Set input = "array".'
+        )
 
 
 class _Search:
     """For the paths from cut to cut."""
 
-    def __init__(self, pieces: Sequence[Piece], limit: int) -> None:
-        self._pieces, self._limit = pieces, limit
-        self._misfits = [index for index, piece in enumerate(pieces) if piece.height > limit]
+    def __init__(self, pieces: Sequence[Piece], limit: int, fed: bool) -> None:
+        self._pieces, self._limit, self._fed = pieces, limit, fed
+        self._misfits = [index for index in range(len(pieces)) if not self._runs_whole(index, limit)]
+
+    def _runs_whole(self, index: int, bound: int) -> bool:
+        """Whether a piece may run on whole tensors."""
+        return self._pieces[index].height <= bound and not (self._fed and index == 0)
+
+    def _begin(self, start: int, step: int, flow: Flow) -> Chain:
+        return Chain(step, flow, fed=self._fed and start == 0)
 
     def _ways(self, start: int, bound: int) -> Iterator[Segment]:
         """The segments from ``start`` on that take at most ``bound`` bytes and can be of use.
@@ -68,7 +105,7 @@ class _Search:
         that are longer than it takes to use the largest steps.
         """
         pieces = self._pieces
-        if pieces[start].height <= bound:
+        if self._runs_whole(start, bound):
             yield whole(pieces, start)
         misfits = [index for index in self._misfits if index >= start]
         if not misfits:
@@ -79,7 +116,7 @@ class _Search:
             flow = pieces[stop - 1].flow
             if flow is None:
                 return
-            longer = (chain.then(flow) for chain in chains) if chains else (Chain(step, flow) for step in STEPS)
+            longer = (chain.then(flow) for chain in chains) if chains else (self._begin(start, step, flow) for step in STEPS)
             chains = [chain for chain in longer if chain.at_least <= bound]
             if not chains:
                 return
@@ -114,7 +151,7 @@ class _Search:
         for piece in pieces[start:]:
             if piece.flow is None:
                 break
-            chain = chains[-1].then(piece.flow) if chains else Chain(STEPS[-1], piece.flow)
+            chain = chains[-1].then(piece.flow) if chains else self._begin(start, STEPS[-1], piece.flow)
             if chain.at_least > limit:
                 break
             chains.append(chain)
@@ -123,10 +160,10 @@ class _Search:
             chain = chains[stop - start - 1]
             # Larger steps may take less, though that is rare: the last tensor follows the first one by whole calls.
             if chain.may_fit(limit) and (
-                chain.height <= limit or any(Chain.of(step, chain.flows).height <= limit for step in STEPS[:-1])
+                chain.height <= limit or any(Chain.of(step, chain.flows, fed=chain.fed).height <= limit for step in STEPS[:-1])
             ):
                 yield stop
-        if pieces[start].height <= limit:
+        if self._runs_whole(start, limit):
             yield start + 1
 
     def least(self) -> int:

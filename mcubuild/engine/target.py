@@ -20,6 +20,11 @@ class Target:
     fpu: bool = True
     """Whether there are floating-point registers; they hold integers, too."""
 
+    @property
+    def fed(self) -> bool:
+        """Whether the input is pulled from outside, a few rows at a time."""
+        return self.settings.input == "stream"
+
     @classmethod
     def of(cls, board: Board, settings: EngineSettings, arena: int | None = None) -> "Target":
         """The target that ``board`` is, with ``arena`` bytes for the arena if the settings ask for the fastest plan."""

@@ -9,6 +9,7 @@ from mcubuild.measure.elf import Firmware
 from mcubuild.measure.emulator import Emulator
 from mcubuild.measure.memory import memory_system
 from mcubuild.measure.profile import Profile, Profiler
+from mcubuild.measure.source import Source
 
 _START_LIMIT = 400_000_000
 _INFERENCE_LIMIT = 100_000_000_000
@@ -32,7 +33,10 @@ class Session:
         self._board, self._firmware, self._layers = board, firmware, len(layers)
         names = ("model_ready", "model_invoke", "model_done")
         self._ready, self._invoke, self._done = (firmware.symbol(name).address for name in names)
-        self._input, self._output = firmware.symbol("model_input"), firmware.symbol("model_output")
+        self._source, self._output = Source.of(firmware), firmware.symbol("model_output")
+        self._sample = np.zeros(0, np.int8)
+        if self._source.row_bytes is not None:
+            self.emulator.on_call(self._source.address, self._write_rows)
         self._bottom, self._top = (firmware.symbol(f"__stack_{end}").address for end in ("bottom", "top"))
         self._profiler: Profiler | None = None
         self.emulator.run(self._ready, _START_LIMIT, "starting up")
@@ -43,7 +47,7 @@ class Session:
         """The output for one input; the inference between is counted.
 
         Args:
-            sample: int8, as many bytes as ``model_input``.
+            sample: int8, as many bytes as the firmware's input.
             doing: for messages: which sample it is.
 
         Returns:
@@ -54,13 +58,18 @@ class Session:
         """
         emulator = self.emulator
         emulator.run(self._ready, _START_LIMIT, doing)
-        emulator.write(self._input.address, sample.tobytes())
+        self._sample = sample
+        if self._source.row_bytes is None:
+            emulator.write(self._source.address, sample.tobytes())
         emulator.run(self._invoke, _START_LIMIT, doing)
         self._observe(True)
         emulator.run(emulator.link_register, _INFERENCE_LIMIT, doing)
         self._observe(False)
         emulator.run(self._done, _START_LIMIT, doing)
         return np.frombuffer(emulator.read(self._output.address, self._output.size), np.int8)
+
+    def _write_rows(self, _context: int, address: int, first: int, count: int) -> None:
+        self.emulator.write(address, self._source.rows(self._sample, first, count))
 
     def profile(self, sample: NDArray[np.int8]) -> Profile:
         """One more inference, with every access watched."""

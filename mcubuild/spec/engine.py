@@ -14,5 +14,8 @@ class EngineSettings(Settings):
     """An addition writes its output over an operand that nobody else needs."""
     assembly: bool = True
     """Inner loops are assembly on cores with the DSP extension; otherwise everything is portable C."""
+    input: Literal["array", "stream"] = "array"
+    """Where the image comes from: an array in the arena; or a callback that is asked for a few rows at a time, as a
+    camera delivers them, so that the image never exists in full."""
     plan: Literal["fastest", "smallest"] = "fastest"
     """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, however slow."""

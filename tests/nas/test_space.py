@@ -99,7 +99,7 @@ def test_spaces_where_hardly_anything_fits_do_not_compete_with_those_where_much_
 def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         run(tmp_path, sram=2000, flash=512 << 10)
-    least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3)))
+    least = Footprints(BOARD, EngineSettings(), 2048, 8, 2000).of(smallest(Space(0.3, 16, 1, 3)))
     assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16)" in str(caught.value)
     assert "budget.sram" in str(caught.value)
     assert not list(tmp_path.iterdir())
