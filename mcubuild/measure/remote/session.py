@@ -90,6 +90,8 @@ class Session:
         while feeding is not None and wants is not None and at == wants:
             address, first, count = (self.target.register(f"r{number}") for number in (1, 2, 3))
             self.target.write(address, feeding[0].rows(feeding[1], first, count))
+            # Servers would stop at once where they go on from: first to where the function returns to.
+            self.target.run_to({self.target.register("lr") & ~1}, self.patience)
             at = self.target.run_to(stops, self.patience)
         if at == where:
             return
