@@ -100,7 +100,7 @@ class Chain:
 
     @property
     def working(self) -> int:
-        """Bytes besides the last tensor, and the first one if that is whole: row buffers, and scratch that all kernels share."""
+        """Bytes besides the last tensor and a first one that is whole: row buffers, and scratch that kernels share."""
         return self._buffers + self._scratch
 
     @property

@@ -7,6 +7,7 @@ depend on each other in nothing.
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from mcubuild.engine.chain import Chain
@@ -44,6 +45,9 @@ def chained(pieces: Sequence[Piece], start: int, stop: int, step: int, *, fed: b
 def choose_segments(pieces: Sequence[Piece], limit: int | None, *, fed: bool = False) -> list[Segment]:
     """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible.
 
+    Both are exact, by the estimates of cycles, among all ways in which every chain contains a piece that does not fit
+    otherwise: to stream what does fit costs calls.
+
     Args:
         pieces: of a whole network.
         limit: bytes of the arena.
@@ -78,9 +82,9 @@ def _check_first(pieces: Sequence[Piece], fed: bool) -> None:
         steps = pieces[0].steps
         layers = f"layers 0 to {steps[-1]}" if len(steps) > 1 else "layer 0"
         raise BuildError(
-            f'engine.input: found "stream", but {layers} of the network cannot run a few rows at a time. The first layer '
-            "has to be a convolution, pooling or addition of an image (1, height, width, channels), and what it writes "
-            'must be an output of its own or of use to the following layers alone. Set input = "array".'
+            f'engine.input: found "stream", but {layers} of the network cannot run a few rows at a time. '
+            "Allowed is an image (1, height, width, channels) as the only input, read by convolutions, poolings and "
+            'additions up to where a single tensor is alive. Set input = "array".'
         )
 
 
@@ -101,8 +105,7 @@ class _Search:
     def _ways(self, start: int, bound: int) -> Iterator[Segment]:
         """The segments from ``start`` on that take at most ``bound`` bytes and can be of use.
 
-        Of no use are chains of pieces that all fit the limit, as streaming costs calls, and for the same reason chains
-        that are longer than it takes to use the largest steps.
+        Of no use are chains of pieces that all fit the limit, and chains so long that a shorter one is as fast.
         """
         pieces = self._pieces
         if self._runs_whole(start, bound):
@@ -116,7 +119,9 @@ class _Search:
             flow = pieces[stop - 1].flow
             if flow is None:
                 return
-            longer = (chain.then(flow) for chain in chains) if chains else (self._begin(start, step, flow) for step in STEPS)
+            longer = (
+                (chain.then(flow) for chain in chains) if chains else (self._begin(start, step, flow) for step in STEPS)
+            )
             chains = [chain for chain in longer if chain.at_least <= bound]
             if not chains:
                 return
@@ -126,12 +131,23 @@ class _Search:
             for chain in chains:
                 if chain.may_fit(bound) and (height := chain.height) <= bound:
                     yield Segment(start, stop, chain.step, height, chain.cycles)
-                    if chain.step == STEPS[0] and stop > misfits[-1]:
+                    if stop > misfits[-1]:
                         extra = chain.cycles - on_whole_tensors
                         best = extra if best is None else min(best, extra)
-            # Growing on, a chain can save but the move of the tensor that it ends with.
-            if best is not None and chains[0].inner_cycles - on_whole_tensors >= best:
+            # Growing on, a chain can save the move of the tensor that it ends with, and what later pieces save.
+            inner = min(chain.inner_cycles for chain in chains)
+            if best is not None and inner - on_whole_tensors - self._savings[stop] >= best:
                 return
+
+    @cached_property
+    def _savings(self) -> list[int]:
+        """Cycles that the pieces from each cut on may take less in a chain than on whole tensors, at most."""
+        savings = [0]
+        for piece in reversed(self._pieces):
+            needs = [piece.flow.needs(step) for step in STEPS] if piece.flow else []
+            least = min((need.cycles + need.entry_cycles for need in needs), default=piece.cycles)
+            savings.append(savings[-1] + max(0, piece.cycles - least))
+        return savings[::-1]
 
     def reaches_end(self) -> bool:
         """Whether whole pieces and chains fit the limit from the first cut to the last."""
@@ -160,7 +176,8 @@ class _Search:
             chain = chains[stop - start - 1]
             # Larger steps may take less, though that is rare: the last tensor follows the first one by whole calls.
             if chain.may_fit(limit) and (
-                chain.height <= limit or any(Chain.of(step, chain.flows, fed=chain.fed).height <= limit for step in STEPS[:-1])
+                chain.height <= limit
+                or any(Chain.of(step, chain.flows, fed=chain.fed).height <= limit for step in STEPS[:-1])
             ):
                 yield stop
         if self._runs_whole(start, limit):

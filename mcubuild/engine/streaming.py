@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mcubuild.engine.layer import Rows
 
-
 SOURCE = -1
 """What writes tensor 0, where that does not exist before the chain begins."""
 

@@ -10,7 +10,7 @@ from mcubuild.errors import BuildError
 from mcubuild.measure.elf import Firmware
 
 ROWS_WANTED = "model_rows_wanted"
-"""The function that a firmware with a streamed input calls for rows: where to (r1), the first one (r2), how many (r3)."""
+"""The function that a firmware with a streamed input calls for rows: where to (r1), which first (r2), how many (r3)."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, Rows
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.planner import ChainPlan, Plan, plan
-from mcubuild.engine.segments import Segment, chained, choose_segments, whole
+from mcubuild.engine.segments import Segment, can_fit, chained, choose_segments, whole
 from mcubuild.engine.streaming import SOURCE, Call, Stage, progress, schedule
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
@@ -328,6 +328,49 @@ def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
                 lead = max(lead, (done[-1] + call.rows) * last - min(needed) * first)
             done[call.stage + 1] += call.rows
         assert Chain.of(step, flows).lead == -(-lead // 4) * 4
+
+
+@pytest.mark.parametrize("target", [ON, FED])
+def test_the_smallest_and_the_fastest_of_all_ways_are_found(target: Target) -> None:
+    """Against every segment there is: the least arena, and for each larger one the fewest cycles."""
+    for seed in range(6):
+        cut = pieces(mobile(seed), target)
+        every = every_segment(cut, target.fed)
+        heights = sorted({segment.height for segment in every})
+        cycles = {height: fewest_cycles(cut, every, height, target.fed) for height in heights}
+        possible = [height for height in heights if cycles[height] is not None]
+        assert max(segment.height for segment in choose_segments(cut, 0, fed=target.fed)) == possible[0]
+        assert [can_fit(cut, height, fed=target.fed) for height in heights] == [h >= possible[0] for h in heights]
+        for height in possible[:: max(1, len(possible) // 12)]:
+            chosen = choose_segments(cut, height, fed=target.fed)
+            assert max(segment.height for segment in chosen) <= height
+            assert sum(segment.cycles for segment in chosen) == cycles[height]
+
+
+def every_segment(cut: Sequence[Piece], fed: bool) -> list[Segment]:
+    result = [whole(cut, index) for index in range(len(cut)) if not (fed and index == 0)]
+    for start in range(len(cut)):
+        stop = start + 1
+        while stop <= len(cut) and cut[stop - 1].flow is not None:
+            result += [chained(cut, start, stop, step, fed=fed and start == 0) for step in STEPS]
+            stop += 1
+    return result
+
+
+def fewest_cycles(cut: Sequence[Piece], every: Sequence[Segment], height: int, fed: bool) -> int | None:
+    """Over all rows of segments within ``height`` whose chains contain a piece that does not fit otherwise."""
+    misfits = [index for index, piece in enumerate(cut) if piece.height > height or (fed and index == 0)]
+    useful = [
+        segment
+        for segment in every
+        if segment.height <= height
+        and (not segment.step or any(m in range(segment.start, segment.stop) for m in misfits))
+    ]
+    best: list[int | None] = [*[None] * len(cut), 0]
+    for start in reversed(range(len(cut))):
+        ends = [(segment.cycles, best[segment.stop]) for segment in useful if segment.start == start]
+        best[start] = min((cycles + rest for cycles, rest in ends if rest is not None), default=None)
+    return best[0]
 
 
 def test_rows_are_pulled_as_progress_says() -> None:
