@@ -143,9 +143,10 @@ def fits(stretches: Sequence[Stretch], target: Target, arena: int | None, flash:
         if least > flash:
             return False
         certain = least + sum(stretch.most_chain_code for stretch in stretches) <= flash
-    whole = arena is None or (not target.fed and max(stretch.height for stretch in stretches) <= arena)
-    if not (whole or can_fit([piece for stretch in stretches for piece in stretch.pieces], arena, fed=target.fed)):
-        return False
+    if arena is not None and (target.fed or max(stretch.height for stretch in stretches) > arena):
+        cut = [piece for stretch in stretches for piece in stretch.pieces]
+        if not can_fit(cut, arena, fed=target.fed):
+            return False
     return certain or combine(stretches, target, 0).flash <= flash + _source_code(stretches, target)
 
 
