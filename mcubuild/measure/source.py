@@ -46,8 +46,9 @@ class Source:
             BuildError: another type or size.
         """
         if samples.dtype != np.int8 or samples[0].nbytes != self.nbytes:
+            how = "symbol model_input" if self.row_bytes is None else f"rows of {self.row_bytes}"
             raise BuildError(
-                f"{self.path}: an input is {self.nbytes} bytes of int8; "
+                f"{self.path}: an input is {self.nbytes} bytes of int8 ({how}); "
                 f"found {samples.dtype} {samples.shape[1:]}, {samples[0].nbytes} bytes."
             )
 

@@ -2,8 +2,8 @@
 
     python -m tests.engine.arena_table
 
-Bytes of the planned arena, which is what the linked ELF takes: input image, row buffers and scratch included. Cycles are
-estimates, against whole tensors: of the smallest plan, and of the fastest one that keeps to the target.
+Bytes of the planned arena, which is what the linked ELF takes: input image, row buffers and scratch included. Cycles
+are estimates, against whole tensors: of the smallest plan, and of the fastest one that keeps to the target.
 """
 
 from collections.abc import Callable

@@ -71,7 +71,9 @@ def test_rows_are_written_through_a_debugger_too(tmp_path: Path) -> None:
 
 def test_inputs_of_another_size_are_refused(tmp_path: Path) -> None:
     build(network(), BOARD, SETTINGS, tmp_path, STREAM)
-    with pytest.raises(BuildError, match=r"an input is 4920 bytes of int8; found int8 \(40, 40, 3\), 4800 bytes"):
+    with pytest.raises(
+        BuildError, match=r"an input is 4920 bytes of int8 \(rows of 120\); found int8 \(40, 40, 3\), 4800 bytes"
+    ):
         measure(tmp_path / "firmware.elf", BOARD, MeasureSettings(), np.zeros((1, 40, 40, 3), np.int8), [])
 
 
