@@ -5,9 +5,11 @@
 
 The first tensor lies at the top of the arena. The last one is written below it and over those of its rows that no layer
 reads any more: it trails by as many bytes as it ever gets ahead. Buffers and scratch lie at the bottom.
+
+A chain may be fed: rows of its first tensor are pulled from outside, and that has a row buffer like any other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -20,57 +22,72 @@ Place: TypeAlias = tuple[int, int]
 
 
 class Chain:
-    """Flows in a row, appended one by one, for several numbers of rows that a call may write at most."""
+    """Flows in a row whose calls write at most ``step`` rows; ``then`` makes a longer one of it."""
 
-    def __init__(self, steps: Sequence[int], flows: Sequence[Flow] = ()) -> None:
-        self.flows: list[Flow] = []
-        self._buffers = dict.fromkeys(steps, 0)
-        self._scratch = dict.fromkeys(steps, 0)
-        self._cycles = dict.fromkeys(steps, 0)
-        self._smallest = min(steps)
-        self._oldest = np.zeros(0, np.int64)
-        """The first row of the first tensor still read when 0, 1, ... rows of the last one have been written."""
-        for flow in flows:
-            self.append(flow)
+    __slots__ = ("_buffers", "_first", "_last", "_oldest", "_scratch", "fed", "flows", "inner_cycles", "step")
 
-    def append(self, flow: Flow) -> None:
-        """Make the chain longer."""
-        follows = bool(self.flows)
-        passed_on = follows and self._exit_shared(len(self.flows) - 1, flow)
-        for step in self._buffers:
-            needs = flow.needs(step)
-            self._buffers[step] += needs.inside_later if follows else needs.inside_first
-            self._scratch[step] = max(self._scratch[step], needs.scratch)
-            self._cycles[step] += needs.cycles
-            if follows:
-                self._buffers[step] += 0 if passed_on else needs.entry
-                self._cycles[step] += needs.entry_cycles
-        state = flow.progress
-        self._oldest = self._oldest[state.written] if follows else np.minimum(state.oldest, state.read_last)
-        self.flows.append(flow)
-        self._first, self._last = self.flows[0].entry_bytes, flow.exit_bytes
+    def __init__(self, step: int, flow: Flow, before: "Chain | None" = None, *, fed: bool = False) -> None:
+        """A chain that ends with ``flow``, behind ``before`` if that is given; ``fed`` if it begins here and is."""
+        needs, state = flow.needs(step), flow.progress
+        self.step, self._last = step, flow.exit_bytes
+        if before is None:
+            self.flows: tuple[Flow, ...] = (flow,)
+            self.fed = fed
+            """Whether rows of the first tensor are pulled from outside."""
+            self._first = 0 if fed else flow.entry_bytes
+            self._buffers = needs.inside_later + needs.entry if fed else needs.inside_first
+            self._scratch = needs.scratch
+            self.inner_cycles = needs.cycles + (needs.entry_cycles if fed else 0)
+            """Estimated cycles without a move of the last tensor."""
+            self._oldest = np.minimum(state.oldest, state.read_last)
+            """The first row of the first tensor still read when 0, 1, ... rows of the last one have been written."""
+        else:
+            self.flows = (*before.flows, flow)
+            self.fed, self._first = before.fed, before._first
+            passed_on = before._exit_shared(len(before.flows) - 1, flow)
+            self._buffers = before._buffers + needs.inside_later + (0 if passed_on else needs.entry)
+            self._scratch = max(before._scratch, needs.scratch)
+            self.inner_cycles = before.inner_cycles + needs.cycles + needs.entry_cycles
+            self._oldest = before._oldest[state.written]
+
+    @classmethod
+    def of(cls, step: int, flows: Iterable[Flow], *, fed: bool = False) -> "Chain":
+        """The chain of at least one flow."""
+        first, *others = flows
+        chain = cls(step, first, fed=fed)
+        for flow in others:
+            chain = chain.then(flow)
+        return chain
+
+    def then(self, flow: Flow) -> "Chain":
+        """The chain that is longer by ``flow``."""
+        return Chain(self.step, flow, self)
 
     def _exit_shared(self, number: int, following: Flow) -> bool:
-        """Whether rows of the last tensor of flow ``number`` lie in another one's buffer: not in the first tensor."""
+        """Whether rows of the last tensor of flow ``number`` lie in another one's buffer."""
         source = self.flows[number].exit_shared
-        return following.passes_on and source is not None and (source > 0 or number > 0)
+        return following.passes_on and source is not None and self._buffered(number, source)
+
+    def _buffered(self, number: int, tensor: int) -> bool:
+        """Whether a tensor of flow ``number`` has a row buffer: the first one of a chain only where that is fed."""
+        return self.fed or number > 0 or tensor > 0
 
     def shared(self) -> Iterator[tuple[Place, Place]]:
         """Tensors without a row buffer of their own, and the one in whose buffer their rows lie."""
         for number, flow in enumerate(self.flows):
             for tensor, source in flow.shared.items():
-                if source or number:
+                if self._buffered(number, source):
                     yield (number, tensor), (number, source)
             if number + 1 < len(self.flows) and self._exit_shared(number, self.flows[number + 1]):
                 assert flow.exit_shared is not None
                 yield (number + 1, 0), (number, flow.exit_shared)
 
-    def buffers(self, step: int) -> dict[Place, int]:
+    def buffers(self) -> dict[Place, int]:
         """Bytes of the row buffers."""
         sizes: dict[Place, int] = {}
         for number, flow in enumerate(self.flows):
-            needs = flow.needs(step)
-            if number:
+            needs = flow.needs(self.step)
+            if self._buffered(number, 0):
                 sizes[number, 0] = needs.entry
             sizes |= {(number, tensor): size for tensor, size in enumerate(needs.inside, 1)}
         for place, _ in self.shared():
@@ -81,40 +98,39 @@ class Chain:
         """The tensor's name in the network."""
         return self.flows[place[0]].names[place[1]]
 
-    def working(self, step: int) -> int:
-        """Bytes besides the first and the last tensor: row buffers, and scratch that all kernels share."""
-        return self._buffers[step] + self._scratch[step]
+    @property
+    def working(self) -> int:
+        """Bytes besides the last tensor and a first one that is whole: row buffers, and scratch that kernels share."""
+        return self._buffers + self._scratch
 
-    def lead(self, step: int) -> int:
-        """Bytes by which the last tensor must begin before the first, where both overlap."""
+    @property
+    def lead(self) -> int:
+        """Bytes by which the last tensor must begin before the first, where both overlap; the chain is not fed."""
         first, last = self.flows[0], self.flows[-1]
-        ends = last.ends(step)
+        ends = last.ends(self.step)
         oldest = self._oldest[ends]
         if len(self.flows) == 1:
             # The call that writes these rows of the last tensor may read the first one as long as it runs.
-            oldest = np.minimum(oldest, first.progress.read_last[ends - 1 - (ends - 1) % step])
+            oldest = np.minimum(oldest, first.progress.read_last[ends - 1 - (ends - 1) % self.step])
         return align(max(0, int((ends * last.exit_row - oldest * first.entry_row).max())))
 
-    def height(self, step: int) -> int:
+    @property
+    def height(self) -> int:
         """Bytes of the arena."""
-        return self.working(step) + max(self._first + min(self.lead(step), self._last), self._last)
+        if self.fed:
+            return self.working + self._last
+        return self.working + max(self._first + min(self.lead, self._last), self._last)
 
-    def fits(self, step: int, bound: int) -> bool:
-        """Whether ``bound`` bytes are enough."""
-        room = bound - self.working(step)
-        if room < max(self._first, self._last):
-            return False
-        return room >= self._first + self._last or self.height(step) <= bound
+    def may_fit(self, bound: int) -> bool:
+        """Whether ``bound`` bytes may be enough, if not with this step, then with a larger one; ``height`` knows."""
+        return self.working + max(self._first, self._last) <= bound
 
     @property
     def at_least(self) -> int:
-        """Bytes that this chain takes with the smallest steps, and every longer one."""
-        return self.working(self._smallest) + self._first
+        """Bytes that this chain takes, and every longer one."""
+        return self._buffers + self._scratch + self._first
 
-    def cycles(self, step: int) -> int:
+    @property
+    def cycles(self) -> int:
         """Estimated cycles, the move of the last tensor to an end of the arena included."""
-        return self._cycles[step] + round(self._last * MOVE_CYCLES)
-
-    def inner_cycles(self, step: int) -> int:
-        """Estimated cycles without that move."""
-        return self._cycles[step]
+        return self.inner_cycles + round(self._last * MOVE_CYCLES)

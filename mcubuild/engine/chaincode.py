@@ -71,22 +71,28 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Output:
+    """Where rows of a tensor are written."""
+
+    tensor: int
+    bytes: int
+    """Of a row."""
+    capacity: int
+    """Rows that its buffer holds."""
+    readers: tuple[Reader, ...]
+
+
+@dataclass(frozen=True)
 class LayerCall:
     """How a call of a layer finds its rows."""
 
-    tensor: int
-    """What it writes."""
-    bytes: int
-    """Of a row of that."""
-    capacity: int
-    """Rows that its buffer holds."""
+    output: Output
     shared: bool
     """Whether the rows lie in the buffer of what the layer reads, where the window begins."""
     window: Rows
     height: int
     """Rows of the input."""
     sources: tuple[Source, ...]
-    readers: tuple[Reader, ...]
 
 
 class ChainCode:
@@ -100,7 +106,7 @@ class ChainCode:
             Stage(layer.vertical, tuple(self._names.index(name) for name in op_inputs(layer.op)))
             for layer in self._layers
         ]
-        self._schedule = schedule(self._stages, graph.tensor(chain.first).shape[1], chain.rows)
+        self._schedule = schedule(self._stages, graph.tensor(chain.first).shape[1], chain.rows, fed=chain.fed)
 
     @property
     def order(self) -> Order:
@@ -112,31 +118,34 @@ class ChainCode:
         chain, graph = self._chain, self._graph
         result = []
         for name, first in zip(self._names, first_rows(self._stages), strict=True):
-            if name == chain.first:
+            if name == chain.first and not chain.fed:
                 result.append(Buffer(name, self._plan.activations[name].offset, 0, graph.tensor(name).shape[1]))
             else:
                 result.append(Buffer(name, self._plan.written(name).offset, 0 if name == chain.last else first, 0))
         return result
 
+    def output(self, tensor: int) -> Output:
+        """Where rows of a tensor are written."""
+        name = self._names[tensor]
+        size = row_bytes(self._graph.tensor(name))
+        capacity = self._plan.written(name).nbytes // size
+        assert name in self._chain.shared or capacity >= self._schedule.capacities[tensor], "row buffers suffice"
+        readers = (
+            Reader(other + 1, reader.window.stride, reader.window.padding)
+            for other, reader in enumerate(self._stages)
+            if tensor in reader.sources
+        )
+        return Output(tensor, size, capacity, tuple(readers))
+
     def call(self, index: int) -> LayerCall:
         """How a call of layer ``index`` of the network finds its rows."""
         layer = Layer(self._graph, index)
         number = index - self._chain.steps.start
-        stage, tensor = self._stages[number], number + 1
-        capacity = self._plan.written(layer.op.output).nbytes // row_bytes(layer.output)
-        shared = layer.op.output in self._chain.shared
-        assert shared or capacity >= self._schedule.capacities[tensor], "planned row buffers suffice"
+        stage = self._stages[number]
         return LayerCall(
-            tensor=tensor,
-            bytes=row_bytes(layer.output),
-            capacity=capacity,
-            shared=shared,
+            output=self.output(number + 1),
+            shared=layer.op.output in self._chain.shared,
             window=stage.window,
             height=layer.input_rows,
             sources=tuple(Source(s, row_bytes(self._graph.tensor(self._names[s]))) for s in stage.sources),
-            readers=tuple(
-                Reader(other + 1, reader.window.stride, reader.window.padding)
-                for other, reader in enumerate(self._stages)
-                if tensor in reader.sources
-            ),
         )

@@ -20,6 +20,7 @@ from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
+from mcubuild.engine.streaming import SOURCE
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
@@ -106,6 +107,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
         "inputs": [_interface(graph, plan, name) for name in graph.inputs],
+        "streamed": any(chain.fed for chain in plan.chains),
         "outputs": [_interface(graph, plan, name) for name in graph.outputs],
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
         "routines": routines,
@@ -268,7 +270,8 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
         "scale": repr(quantization.scale[0]),
         "zero_point": quantization.zero_point,
         "offset": plan.activations[name].offset,
-        "nbytes": plan.activations[name].nbytes,
+        "nbytes": graph.tensor(name).nbytes,
+        "rows": graph.tensor(name).shape[1],
     }
 
 
@@ -314,7 +317,9 @@ def _chain_values(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[di
     for chain in plan.chains:
         code = ChainCode(graph, plan, chain)
         order = code.order
-        pairs = [f"{{{call.stage}, {call.rows}}}," for call in order.calls]
+        functions = [*(["read_input"] if chain.fed else []), *(names[index] for index in chain.steps)]
+        first = SOURCE if chain.fed else 0
+        pairs = [f"{{{call.stage - first}, {call.rows}}}," for call in order.calls]
         lines = (" ".join(pairs[start : start + 14]) for start in range(0, len(pairs), 14))
         result.append(
             {
@@ -323,7 +328,8 @@ def _chain_values(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[di
                 "order": order,
                 "text": "\n".join(f"        {line}" for line in lines),
                 "tensors": code.tensors(),
-                "layers": [names[index] for index in chain.steps],
+                "layers": functions,
+                "source": code.output(0) if chain.fed else None,
             }
         )
     return result
@@ -339,7 +345,7 @@ def _steps(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[str]:
     for index, op in enumerate(graph.ops):
         chain = plan.chain_of(index)
         if chain is not None and index == chain.steps.start:
-            steps.append(f"{_chain_name(chain)}(arena)")
+            steps.append(f"{_chain_name(chain)}(arena{', read, context' if chain.fed else ''})")
         elif chain is None and index in names:
             steps.append(f"{names[index]}(arena)")
         if op.output in plan.moves:

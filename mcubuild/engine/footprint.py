@@ -22,7 +22,8 @@ STATIC_BYTES = 32
 FIRMWARE_BYTES = 1536
 """Upper estimate of the code around the network: vectors, start-up, main, memcpy and memset."""
 _CHAIN_BYTES, _STAGE_BYTES = 700, 200
-"""Upper estimates of the code that drives a chain, and of what each of its layers adds to find its rows."""
+"""Upper estimates of the code that drives a chain, and of what each of its layers adds to find its rows; pulling the
+input counts as a layer."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Stretch:
         """Bytes of code that streaming adds at most."""
         flows = [piece.flow for piece in self.pieces if piece.flow]
         return sum(_CHAIN_BYTES + max(_flow_code(flow, step) for step in STEPS) for flow in flows)
+
+    @cached_property
+    def most_flash(self) -> int:
+        """Bytes of constants and code at most, as if no other stretch shared the routines."""
+        return self.weights + self.code + sum(routine.code_bytes for routine in self.routines) + self.most_chain_code
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,11 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
         stack: bytes that the linker reserves for the stack.
     """
     cut = [piece for stretch in stretches for piece in stretch.pieces]
-    segments = choose_segments(cut, target.arena)
+    segments = choose_segments(cut, target.arena, fed=target.fed)
     arena = max(segment.height for segment in segments)
     weights = sum(stretch.weights for stretch in stretches)
     code = _code_on_whole_tensors(stretches) + sum(_chain_code(cut, s) for s in segments)
+    code += _source_code(stretches, target)
     return Footprint(
         sram=arena + STATIC_BYTES + stack,
         arena=arena,
@@ -118,27 +125,41 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
     )
 
 
-def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
-    """Whether the arena of what ``combine`` makes of these stretches keeps to the target's, and the Flash to ``flash``.
+def fits(stretches: Sequence[Stretch], target: Target, arena: int | None, flash: int) -> bool:
+    """Whether what ``combine`` makes of these stretches keeps to ``arena`` bytes (None: any) and to ``flash`` bytes.
 
     That is all that most questions of a search are about, and it takes a small part of the time.
+
+    Args:
+        stretches: the parts of the network.
+        target: what they were estimated for: for the smallest arena, or for the fastest plan within ``arena``.
+        arena: bytes of the arena.
+        flash: bytes of constants and code.
     """
-    if target.arena is None or max(stretch.height for stretch in stretches) <= target.arena:
-        arena = True
-    else:
-        arena = can_fit([piece for stretch in stretches for piece in stretch.pieces], target.arena)
-    if not arena:
-        return False
-    on_whole_tensors = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
-    if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
-        return True
-    return on_whole_tensors <= flash and combine(stretches, target, 0).flash <= flash
+    flash -= _source_code(stretches, target)
+    certain = sum(stretch.most_flash for stretch in stretches) + FIRMWARE_BYTES <= flash
+    if not certain:
+        least = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
+        if least > flash:
+            return False
+        certain = least + sum(stretch.most_chain_code for stretch in stretches) <= flash
+    if arena is not None and (target.fed or max(stretch.height for stretch in stretches) > arena):
+        cut = [piece for stretch in stretches for piece in stretch.pieces]
+        if not can_fit(cut, arena, fed=target.fed):
+            return False
+    return certain or combine(stretches, target, 0).flash <= flash + _source_code(stretches, target)
 
 
 def _code_on_whole_tensors(stretches: Sequence[Stretch]) -> int:
     """Bytes of code if nothing streams."""
     routines = frozenset[Routine]().union(*(stretch.routines for stretch in stretches))
     return sum(s.code for s in stretches) + sum(routine.code_bytes for routine in routines) + FIRMWARE_BYTES
+
+
+def _source_code(stretches: Sequence[Stretch], target: Target) -> int:
+    """Bytes of what pulls the input: a call a row at most."""
+    flow = stretches[0].pieces[0].flow
+    return _STAGE_BYTES + 2 * flow.entry.shape[1] if target.fed and flow else 0
 
 
 def _chain_code(cut: Sequence[Piece], segment: Segment) -> int:

@@ -43,11 +43,13 @@ class ChainPlan:
     rows: int
     """Rows that a call writes at most."""
     first: str
-    """The tensor that it begins with, whole."""
+    """The tensor that it begins with, whole unless the chain is fed."""
     last: str
     """The tensor that it ends with, whole."""
     shared: Mapping[str, str]
     """Tensors whose rows lie in another one's row buffer."""
+    fed: bool = False
+    """Whether rows of the first tensor, the network's input, are pulled from outside."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,10 @@ def plan(graph: Graph, target: Target, segments: Sequence[Segment] | None = None
         segments: how its pieces are to run; None: chosen for the target.
 
     Raises:
-        BuildError: a layer has no kernel.
+        BuildError: a layer has no kernel, or the input is to be streamed but the first layers cannot.
     """
     cut = pieces(graph, target)
-    chosen = choose_segments(cut, target.arena) if segments is None else segments
+    chosen = choose_segments(cut, target.arena, fed=target.fed) if segments is None else segments
     layout = _Layout(graph, target, max(segment.height for segment in chosen))
     for segment in chosen:
         if segment.step:
@@ -149,19 +151,21 @@ class _Layout:
 
     def stream(self, stretch: Sequence[Piece], step: int) -> None:
         """A chain: its buffers at the bottom, its last tensor on them, its first tensor at the top."""
-        chain = Chain((step,), [piece.flow for piece in stretch if piece.flow is not None])
+        fed = self._target.fed and stretch[0].steps.start == 0
+        chain = Chain.of(step, [piece.flow for piece in stretch if piece.flow is not None], fed=fed)
         steps = range(stretch[0].steps.start, stretch[-1].steps.stop)
         first, last = chain.flows[0].entry, chain.flows[-1].exit
-        top = self._arena - align(first.nbytes)
-        if first.name in self._activations:
-            self._move(first.name, top)
-        else:
-            self._put(self._lifetimes[first.name], top)
-        self._activations[first.name] = replace(self._activations[first.name], last=steps[-1])
-        apart = chain.working(step) + align(last.nbytes) <= top
-        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working(step))
+        top = self._arena if fed else self._arena - align(first.nbytes)
+        if not fed:
+            if first.name in self._activations:
+                self._move(first.name, top)
+            else:
+                self._put(self._lifetimes[first.name], top)
+            self._activations[first.name] = replace(self._activations[first.name], last=steps[-1])
+        apart = chain.working + align(last.nbytes) <= top
+        self._put(replace(self._lifetimes[last.name], first=steps[0]), 0 if apart else chain.working)
         offset = align(last.nbytes) if apart else 0
-        for buffer, size in chain.buffers(step).items():
+        for buffer, size in chain.buffers().items():
             self._activations[chain.name(buffer)] = Placement(offset, size, steps[0], steps[-1])
             offset += size
         shared = {chain.name(tensor): chain.name(source) for tensor, source in chain.shared()}
@@ -171,7 +175,7 @@ class _Layout:
             nbytes = choose(layer, self._target).scratch_bytes(layer, min(step, layer.vertical.rows))
             if nbytes:
                 self._scratch[layer.index] = Placement(offset, nbytes, layer.index, layer.index)
-        self._chains.append(ChainPlan(steps, step, first.name, last.name, shared))
+        self._chains.append(ChainPlan(steps, step, first.name, last.name, shared, fed))
 
     def _put(self, life: Lifetime, offset: int) -> None:
         self._activations[life.name] = Placement(offset, life.nbytes, life.first, life.last)

@@ -5,19 +5,21 @@ from the first cut to the last. Between two segments the tensor that lives on ma
 depend on each other in nothing.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from mcubuild.engine.chain import Chain
-from mcubuild.engine.flow import STEPS
+from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.pieces import Piece
+from mcubuild.errors import BuildError
 
 _LEAST = 1024
 """Bytes with which the search for the smallest arena begins."""
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """Pieces from ``start`` to ``stop`` (exclusive)."""
 
     start: int
@@ -34,91 +36,152 @@ def whole(pieces: Sequence[Piece], index: int) -> Segment:
     return Segment(index, index + 1, 0, pieces[index].height, pieces[index].cycles)
 
 
-def chained(pieces: Sequence[Piece], start: int, stop: int, step: int) -> Segment:
+def chained(pieces: Sequence[Piece], start: int, stop: int, step: int, *, fed: bool = False) -> Segment:
     """Pieces ``start`` to ``stop`` (exclusive), all of which can stream, as a chain."""
-    chain = Chain((step,), [flow for piece in pieces[start:stop] if (flow := piece.flow)])
-    return Segment(start, stop, step, chain.height(step), chain.cycles(step))
+    chain = Chain.of(step, [flow for piece in pieces[start:stop] if (flow := piece.flow)], fed=fed)
+    return Segment(start, stop, step, chain.height, chain.cycles)
 
 
-def choose_segments(pieces: Sequence[Piece], limit: int | None) -> list[Segment]:
-    """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible."""
-    if limit is None or all(piece.height <= limit for piece in pieces):
+def choose_segments(pieces: Sequence[Piece], limit: int | None, *, fed: bool = False) -> list[Segment]:
+    """The fastest way to run the pieces in ``limit`` bytes (None: any number), or in as few as possible.
+
+    Both are exact, by the estimates of cycles, among all ways in which every chain contains a piece that does not fit
+    otherwise: to stream what does fit costs calls.
+
+    Args:
+        pieces: of a whole network.
+        limit: bytes of the arena.
+        fed: whether rows of the input are pulled from outside, so that the first piece has to stream.
+
+    Raises:
+        BuildError: the first piece has to stream but cannot.
+    """
+    if limit is None:
+        limit = sys.maxsize
+    if not fed and all(piece.height <= limit for piece in pieces):
         return [whole(pieces, index) for index in range(len(pieces))]
-    search = _Search(pieces, limit)
+    _check_first(pieces, fed)
+    search = _Search(pieces, limit, fed)
     return search.fastest(limit) or search.fastest(search.least())
 
 
-def can_fit(pieces: Sequence[Piece], limit: int) -> bool:
-    """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes."""
-    if all(piece.height <= limit for piece in pieces):
+def can_fit(pieces: Sequence[Piece], limit: int, *, fed: bool = False) -> bool:
+    """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes.
+
+    Raises:
+        BuildError: the first piece has to stream but cannot.
+    """
+    if not fed and all(piece.height <= limit for piece in pieces):
         return True
-    search = _Search(pieces, limit)
-    # The smallest steps fit nearly wherever any do.
-    return search.reaches_end(STEPS[-1:]) or search.reaches_end(STEPS[:-1])
+    _check_first(pieces, fed)
+    return _Search(pieces, limit, fed).reaches_end()
+
+
+def _check_first(pieces: Sequence[Piece], fed: bool) -> None:
+    if fed and pieces[0].flow is None:
+        steps = pieces[0].steps
+        layers = f"layers 0 to {steps[-1]}" if len(steps) > 1 else "layer 0"
+        raise BuildError(
+            f'engine.input: found "stream", but {layers} of the network cannot run a few rows at a time. '
+            "Allowed is an image (1, height, width, channels) as the only input, read by convolutions, poolings and "
+            'additions up to where a single tensor is alive. Set input = "array".'
+        )
 
 
 class _Search:
     """For the paths from cut to cut."""
 
-    def __init__(self, pieces: Sequence[Piece], limit: int) -> None:
-        self._pieces, self._limit = pieces, limit
-        self._misfits = [index for index, piece in enumerate(pieces) if piece.height > limit]
+    def __init__(self, pieces: Sequence[Piece], limit: int, fed: bool) -> None:
+        self._pieces, self._limit, self._fed = pieces, limit, fed
+        self._misfits = [index for index in range(len(pieces)) if not self._runs_whole(index, limit)]
+
+    def _runs_whole(self, index: int, bound: int) -> bool:
+        """Whether a piece may run on whole tensors."""
+        return self._pieces[index].height <= bound and not (self._fed and index == 0)
+
+    def _begin(self, start: int, step: int, flow: Flow) -> Chain:
+        return Chain(step, flow, fed=self._fed and start == 0)
 
     def _ways(self, start: int, bound: int) -> Iterator[Segment]:
         """The segments from ``start`` on that take at most ``bound`` bytes and can be of use.
 
-        Of no use are chains of pieces that all fit the limit, as streaming costs calls, and for the same reason chains
-        that are longer than it takes to use the largest steps.
+        Of no use are chains of pieces that all fit the limit, and chains so long that a shorter one is as fast.
         """
         pieces = self._pieces
-        if pieces[start].height <= bound:
+        if self._runs_whole(start, bound):
             yield whole(pieces, start)
         misfits = [index for index in self._misfits if index >= start]
         if not misfits:
             return
-        chain, largest = Chain(STEPS), STEPS[0]
+        chains: list[Chain] = []
         on_whole_tensors, best = 0, None
         for stop in range(start + 1, len(pieces) + 1):
             flow = pieces[stop - 1].flow
             if flow is None:
                 return
-            chain.append(flow)
-            on_whole_tensors += pieces[stop - 1].cycles
-            if chain.at_least > bound:
+            longer = (
+                (chain.then(flow) for chain in chains) if chains else (self._begin(start, step, flow) for step in STEPS)
+            )
+            chains = [chain for chain in longer if chain.at_least <= bound]
+            if not chains:
                 return
+            on_whole_tensors += pieces[stop - 1].cycles
             if stop <= misfits[0]:
                 continue
-            for step in STEPS:
-                if chain.fits(step, bound):
-                    yield Segment(start, stop, step, chain.height(step), chain.cycles(step))
-                    if step == largest and stop > misfits[-1]:
-                        extra = chain.cycles(step) - on_whole_tensors
+            for chain in chains:
+                if chain.may_fit(bound) and (height := chain.height) <= bound:
+                    yield Segment(start, stop, chain.step, height, chain.cycles)
+                    if stop > misfits[-1]:
+                        extra = chain.cycles - on_whole_tensors
                         best = extra if best is None else min(best, extra)
-            # Growing on, a chain can save but the move of the tensor that it ends with.
-            if best is not None and chain.inner_cycles(largest) - on_whole_tensors >= best:
+            # Growing on, a chain can save the move of the tensor that it ends with, and what later pieces save.
+            inner = min(chain.inner_cycles for chain in chains)
+            if best is not None and inner - on_whole_tensors - self._savings[stop] >= best:
                 return
 
-    def reaches_end(self, steps: Sequence[int]) -> bool:
-        """Whether whole pieces and chains of these steps fit the limit from the first cut to the last."""
+    @cached_property
+    def _savings(self) -> list[int]:
+        """Cycles that the pieces from each cut on may take less in a chain than on whole tensors, at most."""
+        savings = [0]
+        for piece in reversed(self._pieces):
+            needs = [piece.flow.needs(step) for step in STEPS] if piece.flow else []
+            least = min((need.cycles + need.entry_cycles for need in needs), default=piece.cycles)
+            savings.append(savings[-1] + max(0, piece.cycles - least))
+        return savings[::-1]
+
+    def reaches_end(self) -> bool:
+        """Whether whole pieces and chains fit the limit from the first cut to the last."""
+        return self._goes_on(0, set())
+
+    def _goes_on(self, start: int, tried: set[int]) -> bool:
+        """The same from ``start`` on, the longest segments first: where a network fits, it mostly does so with few."""
+        if start > self._misfits[-1]:
+            return True
+        tried.add(start)
+        return any(stop not in tried and self._goes_on(stop, tried) for stop in self._stops(start))
+
+    def _stops(self, start: int) -> Iterator[int]:
+        """Where segments from ``start`` on that fit the limit may end, descending; chains of no use left out."""
         pieces, limit = self._pieces, self._limit
-        reached = [True, *[False] * len(pieces)]
-        for start in range(self._misfits[-1] + 1):
-            if not reached[start]:
-                continue
-            reached[start + 1] |= pieces[start].height <= limit
-            chain = Chain(steps)
-            for stop in range(start + 1, len(pieces) + 1):
-                flow = pieces[stop - 1].flow
-                if flow is None:
-                    break
-                chain.append(flow)
-                if chain.at_least > limit:
-                    break
-                if stop > self._misfits[0] and not reached[stop]:
-                    reached[stop] = any(chain.fits(step, limit) for step in steps)
-                    if reached[stop] and stop > self._misfits[-1]:
-                        return True  # what follows fits as it is
-        return False
+        chains: list[Chain] = []
+        for piece in pieces[start:]:
+            if piece.flow is None:
+                break
+            chain = chains[-1].then(piece.flow) if chains else self._begin(start, STEPS[-1], piece.flow)
+            if chain.at_least > limit:
+                break
+            chains.append(chain)
+        first = next(index for index in self._misfits if index >= start)
+        for stop in range(start + len(chains), first, -1):
+            chain = chains[stop - start - 1]
+            # Larger steps may take less, though that is rare: the last tensor follows the first one by whole calls.
+            if chain.may_fit(limit) and (
+                chain.height <= limit
+                or any(Chain.of(step, chain.flows, fed=chain.fed).height <= limit for step in STEPS[:-1])
+            ):
+                yield stop
+        if self._runs_whole(start, limit):
+            yield start + 1
 
     def least(self) -> int:
         """The smallest arena, which is above the limit."""

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from mcubuild.engine.layer import Rows
 
+SOURCE = -1
+"""What writes tensor 0, where that does not exist before the chain begins."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -29,6 +32,7 @@ class Call:
     """A stage writes its next ``rows`` rows."""
 
     stage: int
+    """SOURCE: those rows of tensor 0 are pulled from outside of the chain."""
     rows: int
 
 
@@ -52,15 +56,16 @@ def first_rows(stages: Sequence[Stage]) -> list[int]:
     return first
 
 
-def schedule(stages: Sequence[Stage], height: int, step: int) -> Schedule:
+def schedule(stages: Sequence[Stage], height: int, step: int, *, fed: bool = False) -> Schedule:
     """The calls that write all of the last tensor.
 
     Args:
         stages: in an order in which whole layers could run; each but the last is read by a later one.
         height: rows of tensor 0.
         step: the most rows that a call writes.
+        fed: whether the rows of tensor 0 are pulled by calls as well.
     """
-    run = _Run(stages, height, step)
+    run = _Run(stages, height, step, fed)
     run.pull(len(stages), run.heights[-1])
     return Schedule(tuple(run.calls), tuple(run.capacities), tuple(run.moved(list(run.capacities))))
 
@@ -68,8 +73,8 @@ def schedule(stages: Sequence[Stage], height: int, step: int) -> Schedule:
 class _Run:
     """State of the simulation: how many rows of each tensor have been written."""
 
-    def __init__(self, stages: Sequence[Stage], height: int, step: int) -> None:
-        self._stages, self._step = stages, step
+    def __init__(self, stages: Sequence[Stage], height: int, step: int, fed: bool) -> None:
+        self._stages, self._step, self._fed = stages, step, fed
         self.heights = [height, *(stage.window.rows for stage in stages)]
         self._done = [0] * len(self.heights)
         self._readers: list[list[int]] = [[] for _ in self.heights]
@@ -89,6 +94,7 @@ class _Run:
                 end = done * stage.window.stride - stage.window.padding + stage.window.span(rows)
                 for source in stage.sources:
                     self.pull(source, min(end, self.heights[source]))
+            if tensor or self._fed:
                 self.calls.append(Call(tensor - 1, rows))
             keep = self._oldest(tensor)
             self.capacities[tensor] = max(self.capacities[tensor], done + rows - keep)

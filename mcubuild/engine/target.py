@@ -23,6 +23,11 @@ class Target:
     tuned: Mapping[str, str] = field(default_factory=dict)
     """Kernels that were measured to be the fastest, by their layer's output; others are chosen by their estimates."""
 
+    @property
+    def fed(self) -> bool:
+        """Whether the input is pulled from outside, a few rows at a time."""
+        return self.settings.input == "stream"
+
     @classmethod
     def of(cls, board: Board, settings: EngineSettings, arena: int | None = None) -> "Target":
         """The target that ``board`` is, with ``arena`` bytes for the arena if the settings ask for the fastest plan."""

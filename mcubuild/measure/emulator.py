@@ -12,6 +12,7 @@ The floating-point unit is on from reset, on cores that have one.
 """
 
 import struct
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mcubuild.board import Board, Core, Memory
@@ -61,6 +62,7 @@ class Emulator:
 
         self._board, self._firmware = board, firmware
         self._fault: _Fault | None = None
+        self._refused: BuildError | None = None
         # not UC_MODE_MCLASS: that forces a Cortex-M33 whatever model is set
         self.uc: Any = Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
         self.uc.ctl_set_cpu_model(getattr(arm_const, _MODELS[board.core]))
@@ -127,6 +129,24 @@ class Emulator:
         """Overwrite memory."""
         self.uc.mem_write(address, data)
 
+    def on_call(self, address: int, function: Callable[[int, int, int, int], None]) -> None:
+        """Call ``function`` with r0 to r3 whenever the instruction at ``address`` is about to run.
+
+        A BuildError that it raises ends the run.
+        """
+        from unicorn import arm_const, unicorn_const
+
+        registers = [getattr(arm_const, f"UC_ARM_REG_R{number}") for number in range(4)]
+
+        def on_code(uc: Any, _address: int, _size: int, _data: Any) -> None:
+            try:
+                function(*(int(uc.reg_read(register)) for register in registers))
+            except BuildError as error:
+                self._refused = error
+                uc.emu_stop()
+
+        self.uc.hook_add(unicorn_const.UC_HOOK_CODE, on_code, begin=address, end=address)
+
     @property
     def link_register(self) -> int:
         """Where the running function returns to."""
@@ -165,6 +185,8 @@ class Emulator:
             self.uc.emu_start(self._next | 1, until)
         except UcError as caught:
             error = caught
+        if self._refused is not None:
+            raise self._refused
         at = int(self.uc.reg_read(arm_const.UC_ARM_REG_PC)) & ~1
         stop, stopped_at = self.counter.stopped
         if error is not None:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.board import Board
-from mcubuild.errors import BuildError
 from mcubuild.measure.decode import Decoder
 from mcubuild.measure.elf import read_firmware
 from mcubuild.measure.result import Measurement, write
 from mcubuild.measure.session import Session
+from mcubuild.measure.source import Source
 from mcubuild.measure.summary import Run, summarise
 from mcubuild.progress import bar
 from mcubuild.spec.measure import MeasureSettings
@@ -29,7 +29,8 @@ def measure(
 ) -> Measurement:
     """Run the ELF on the chosen inputs and count.
 
-    The firmware starts once. For each sample the input is written when it calls ``model_ready``, the call of
+    The firmware starts once. For each sample the input is written when it calls ``model_ready``, or rows of it whenever
+    the firmware asks for them, which takes no time; the call of
     ``model_invoke`` is counted, and the output is read when it calls ``model_done``. The first sample is then run once
     more with every access to memory watched, which gives the cycles that caches and wait states cost.
 
@@ -41,17 +42,12 @@ def measure(
         layers: names of the layers' C functions, in order.
 
     Raises:
-        BuildError: the ELF does not follow the protocol, does not fit the board, faults or hangs; or the inputs do not
-            have the size of the firmware's.
+        BuildError: the ELF does not follow the protocol, does not fit the board, faults or hangs; or the inputs are of
+            another size than the firmware's.
     """
     firmware = read_firmware(elf)
     samples = np.ascontiguousarray(inputs[chosen(len(inputs), settings)])
-    size = sum(place.size for place in firmware.buffers("model_input"))
-    if samples.dtype != np.int8 or samples[0].nbytes != size:
-        raise BuildError(
-            f"{elf}: an input is {size} bytes of int8 (symbol model_input); "
-            f"found {samples.dtype} {samples.shape[1:]}, {samples[0].nbytes} bytes."
-        )
+    Source.of(firmware).check(samples)
     session = Session(board, firmware, layers)
     counter = session.emulator.counter
     outputs = np.empty((len(samples), sum(place.size for place in firmware.buffers("model_output"))), np.int8)

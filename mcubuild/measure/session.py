@@ -9,6 +9,7 @@ from mcubuild.measure.elf import Firmware
 from mcubuild.measure.emulator import Emulator
 from mcubuild.measure.memory import memory_system
 from mcubuild.measure.profile import Profile, Profiler
+from mcubuild.measure.source import Source
 
 _START_LIMIT = 400_000_000
 _INFERENCE_LIMIT = 100_000_000_000
@@ -32,7 +33,10 @@ class Session:
         self._board, self._firmware, self._layers = board, firmware, len(layers)
         names = ("model_ready", "model_invoke", "model_done")
         self._ready, self._invoke, self._done = (firmware.symbol(name).address for name in names)
-        self._inputs, self._outputs = firmware.buffers("model_input"), firmware.buffers("model_output")
+        self._source, self._outputs = Source.of(firmware), firmware.buffers("model_output")
+        self._sample = np.zeros(0, np.int8)
+        if self._source.asks is not None:
+            self.emulator.on_call(self._source.asks, self._write_rows)
         self._bottom, self._top = (firmware.symbol(f"__stack_{end}").address for end in ("bottom", "top"))
         self._profiler: Profiler | None = None
         self.emulator.run(self._ready, _START_LIMIT, "starting up")
@@ -54,10 +58,9 @@ class Session:
         """
         emulator = self.emulator
         emulator.run(self._ready, _START_LIMIT, doing)
-        data = sample.tobytes()
-        for place in self._inputs:
-            emulator.write(place.address, data[: place.size])
-            data = data[place.size :]
+        self._sample = sample
+        for address, part in self._source.parts(sample):
+            emulator.write(address, part)
         emulator.run(self._invoke, _START_LIMIT, doing)
         self._observe(True)
         emulator.run(emulator.link_register, _INFERENCE_LIMIT, doing)
@@ -65,6 +68,9 @@ class Session:
         emulator.run(self._done, _START_LIMIT, doing)
         outputs = b"".join(bytes(emulator.read(place.address, place.size)) for place in self._outputs)
         return np.frombuffer(outputs, np.int8)
+
+    def _write_rows(self, _context: int, address: int, first: int, count: int) -> None:
+        self.emulator.write(address, self._source.rows(self._sample, first, count))
 
     def profile(self, sample: NDArray[np.int8]) -> Profile:
         """One more inference, with every access watched."""

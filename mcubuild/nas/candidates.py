@@ -17,10 +17,8 @@ _ATTEMPTS = 50
 
 @dataclass(frozen=True)
 class Limits:
-    """What the firmware may use."""
+    """What the firmware may use besides the RAM, which its footprints know."""
 
-    sram: int
-    """Bytes of RAM, stack included."""
     flash: int
     """Bytes of Flash."""
     latency: float | None
@@ -57,13 +55,15 @@ class Candidates:
 
     def fits(self, arch: Arch) -> bool:
         """Whether ``arch`` keeps within every limit."""
-        return not self._broken(self._footprints.of(arch))
+        if not self._footprints.fits(arch, self._limits.flash):
+            return False
+        return self._limits.latency is None or self.latency(arch) <= self._limits.latency
 
     def _broken(self, footprint: Footprint) -> list[str]:
-        limits, latency = self._limits, self._footprints.latency(footprint)
+        limits, sram, latency = self._limits, self._footprints.sram, self._footprints.latency(footprint)
         broken = []
-        if footprint.sram > limits.sram:
-            broken.append(f"{format_size(footprint.sram)} SRAM (budget.sram is {format_size(limits.sram)})")
+        if sram is not None and footprint.sram > sram:
+            broken.append(f"{format_size(footprint.sram)} SRAM (budget.sram is {format_size(sram)})")
         if footprint.flash > limits.flash:
             broken.append(f"{format_size(footprint.flash)} Flash (budget.flash is {format_size(limits.flash)})")
         if limits.latency is not None and latency > limits.latency:

@@ -1,12 +1,17 @@
 """What networks cost on the board: memory, Flash and cycles from the engine's own planner, remembered by block."""
 
+from typing import TypeAlias
+
 from mcubuild.board import Board
 from mcubuild.engine.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
 from mcubuild.engine.target import Target
-from mcubuild.nas.arch import Arch
+from mcubuild.nas.arch import Arch, Choice, Space
 from mcubuild.nas.blocks import Block, blocks
 from mcubuild.nas.skeleton import block_skeleton
 from mcubuild.spec.engine import EngineSettings
+
+_Place: TypeAlias = tuple[int, bool, Choice | None]
+"""Where a block stands, as far as its shape depends on it, and its choice: stage, whether others precede it there."""
 
 
 class Footprints:
@@ -23,22 +28,43 @@ class Footprints:
             sram: bytes of RAM that a network may use, stack included; None: any.
         """
         self.board = board
-        self.target = Target.of(board, engine, None if sram is None else arena_within(sram, stack))
+        self.sram = sram
+        self._arena = None if sram is None else arena_within(sram, stack)
+        self.target = Target.of(board, engine, self._arena)
         self._stack = stack
         self._bits = bits
         self._stretches: dict[Block, Stretch] = {}
+        self._known: dict[Space, dict[_Place, Stretch]] = {}
 
     def of(self, arch: Arch) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton."""
-        return combine([self._stretch(block) for block in blocks(arch).values()], self.target, self._stack)
+        return combine(self._row(arch), self.target, self._stack)
 
     def fits(self, arch: Arch, flash: int) -> bool:
         """Whether the footprint of ``arch`` keeps to the RAM and to ``flash`` bytes; much faster than to ask for it."""
-        return fits([self._stretch(block) for block in blocks(arch).values()], self.target, flash)
+        return fits(self._row(arch), self.target, self._arena, flash)
+
+    def macs(self, arch: Arch) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(stretch.macs for stretch in self._row(arch))
 
     def latency(self, footprint: Footprint) -> float:
         """Seconds that the engine's cycle estimate takes at the board's clock."""
         return footprint.cycles / self.board.clock
+
+    def _row(self, arch: Arch) -> list[Stretch]:
+        """The stretches of a network; those at places where another network of its space had the same choice are known.
+
+        That is what makes a network fast to judge: to describe its blocks takes longer than to find that they fit.
+        """
+        known = self._known.setdefault(arch.space, {})
+        places: list[_Place] = [(-2, False, None), (-1, False, None)]
+        for stage, choices in enumerate(arch.stages):
+            places += [(stage, index > 0, choice) for index, choice in enumerate(choices)]
+        places.append((len(arch.stages), False, None))
+        if not all(place in known for place in places):
+            known |= zip(places, map(self._stretch, blocks(arch).values()), strict=True)
+        return [known[place] for place in places]
 
     def _stretch(self, block: Block) -> Stretch:
         stretch = self._stretches.get(block)

@@ -64,8 +64,9 @@ def search(
     Raises:
         BuildError: no network of the space fits the budget.
     """
-    limits = Limits(budget.sram or board.sram_bytes, budget.flash or board.flash_bytes, budget.latency)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits, limits.sram), limits)
+    sram = budget.sram or board.sram_bytes
+    limits = Limits(budget.flash or board.flash_bytes, budget.latency)
+    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits)
     train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
     total = settings.population * ((settings.generations + 1) * len(METHODS) - 1)
     with bar("search", total) as progress, workers() as executor:
@@ -75,7 +76,8 @@ def search(
         found = {method: explore(method, candidates, fitness, settings, seed) for method in METHODS}
     best = max((evaluation for method in METHODS for evaluation in found[method]), key=lambda one: one.score)
     write_json(best.arch.to_json(), out / "arch.json")
-    write_json(_history(found, best, candidates, limits), out / "search.json")
+    ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
+    write_json(_history(found, best, candidates, ceilings), out / "search.json")
 
 
 class _Inherited:
@@ -114,11 +116,11 @@ class _Inherited:
 
 
 def _history(
-    found: dict[Method, list[Evaluation]], best: Evaluation, candidates: Candidates, limits: Limits
+    found: dict[Method, list[Evaluation]], best: Evaluation, candidates: Candidates, limits: dict[str, float | None]
 ) -> dict[str, Any]:
     """The content of search.json."""
     return {
-        "limits": {"sram": limits.sram, "flash": limits.flash, "latency": limits.latency},
+        "limits": limits,
         "chosen": {"method": best.method, **_describe(best, candidates)},
         "best_by_generation": {
             method: [_best_accuracy(evaluations, last) for last in range(evaluations[-1].generation + 1)]

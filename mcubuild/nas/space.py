@@ -103,7 +103,7 @@ def optimise(
     rows = []
     with bar("space", len(spaces)) as progress:
         for space in spaces:
-            rows.append(_sample(space, settings.samples, footprints, sram, flash, seed))
+            rows.append(_sample(space, settings.samples, footprints, flash, seed))
             progress.advance(fits=f"{rows[-1].share:.0%}")
     best = winner(rows)
     if best is None:
@@ -141,13 +141,12 @@ def _spaces(index: Index, settings: SpaceSettings) -> list[Space]:
     ]
 
 
-def _sample(space: Space, samples: int, footprints: Footprints, sram: int, flash: int, seed: int) -> Row:
+def _sample(space: Space, samples: int, footprints: Footprints, flash: int, seed: int) -> Row:
     """The smallest network, so that a space counts whenever anything in it fits, and random ones."""
     rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution])
-    least = footprints.of(smallest(space))
-    drawn = [least, *(footprints.of(draw(space, rng)) for _ in range(samples - 1))]
-    macs = sorted(footprint.macs for footprint in drawn if footprint.sram <= sram and footprint.flash <= flash)
-    return Row(space, samples, tuple(macs), least)
+    drawn = [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
+    macs = sorted(footprints.macs(arch) for arch in drawn if footprints.fits(arch, flash))
+    return Row(space, samples, tuple(macs), footprints.of(drawn[0]))
 
 
 def _nothing_fits(rows: Sequence[Row], sram: int, flash: int) -> str:

@@ -17,5 +17,8 @@ class EngineSettings(Settings):
     tune: bool = False
     """Every kernel that can compute a layer runs in the emulator, and the fastest is taken; otherwise estimates decide.
     Takes seconds a kernel and shape, once."""
+    input: Literal["array", "stream"] = "array"
+    """Where the image comes from: an array in the arena; or a callback that is asked for a few rows at a time, as a
+    camera delivers them, so that the image never exists in full."""
     plan: Literal["fastest", "smallest"] = "fastest"
     """Of the memory plans that fit the budget, the fastest; or the one of the smallest arena, however slow."""

@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild.engine.chain import Chain
-from mcubuild.engine.chaincode import Buffer, ChainCode, folded
+from mcubuild.engine.chaincode import Buffer, ChainCode, Output, folded
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.flow import STEPS, row_bytes
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, Rows
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.planner import ChainPlan, Plan, plan
-from mcubuild.engine.segments import Segment, chained, choose_segments, whole
-from mcubuild.engine.streaming import Call, Stage, progress, schedule
+from mcubuild.engine.segments import Segment, can_fit, chained, choose_segments, whole
+from mcubuild.engine.streaming import SOURCE, Call, Stage, progress, schedule
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph, op_inputs
@@ -32,6 +32,7 @@ from tests.networks import random_inputs, random_network
 
 ON = Target("cortex-m4", True, EngineSettings())
 OFF = Target("cortex-m4", True, EngineSettings(inplace_depthwise=False, inplace_add=False))
+FED = Target("cortex-m4", True, EngineSettings(input="stream"))
 Tags = Callable[[str, int, int], NDArray[np.int64]]
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
@@ -55,41 +56,43 @@ def mobile(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
-def random_segments(cut: Sequence[Piece], rng: np.random.Generator) -> list[Segment]:
+def random_segments(cut: Sequence[Piece], rng: np.random.Generator, *, fed: bool = False) -> list[Segment]:
     """Some way to run the pieces: long and short chains, with steps of all sizes."""
     result: list[Segment] = []
     while (start := result[-1].stop if result else 0) < len(cut):
         most = start
         while most < len(cut) and cut[most].flow is not None:
             most += 1
-        if most == start or rng.random() < 0.2:
+        pulled = fed and start == 0
+        if most == start or (rng.random() < 0.2 and not pulled):
             result.append(whole(cut, start))
         else:
             stop = int(rng.integers(start + 1, most + 1)) if rng.random() < 0.7 else most
-            result.append(chained(cut, start, stop, int(rng.choice((1, 1, 2, 3, 4, 7, 50)))))
+            result.append(chained(cut, start, stop, int(rng.choice((1, 1, 2, 3, 4, 7, 50))), fed=pulled))
     return result
 
 
-def longest_chains(cut: Sequence[Piece], step: int) -> list[Segment]:
+def longest_chains(cut: Sequence[Piece], step: int, *, fed: bool = False) -> list[Segment]:
     """Chains of everything that can stream: nothing else makes room in the arena for their mistakes."""
     result: list[Segment] = []
     while (start := result[-1].stop if result else 0) < len(cut):
         stop = start
         while stop < len(cut) and cut[stop].flow is not None:
             stop += 1
-        result.append(chained(cut, start, stop, step) if stop > start else whole(cut, start))
+        pulled = fed and start == 0
+        result.append(chained(cut, start, stop, step, fed=pulled) if stop > start else whole(cut, start))
     return result
 
 
 @pytest.mark.parametrize("make", [mobile, random_network])
-@pytest.mark.parametrize("target", [ON, OFF])
+@pytest.mark.parametrize("target", [ON, OFF, FED])
 def test_no_row_is_overwritten_before_its_last_use(make: Callable[[int], Graph], target: Target) -> None:
     for seed in range(40):
         graph = make(seed)
         cut = pieces(graph, target)
         rng = np.random.default_rng(seed)
-        longest = longest_chains(cut, int(rng.choice((1, 2, 3, 4))))
-        for segments in (random_segments(cut, rng), longest, choose_segments(cut, 0)):
+        longest = longest_chains(cut, int(rng.choice((1, 2, 3, 4))), fed=target.fed)
+        for segments in (random_segments(cut, rng, fed=target.fed), longest, choose_segments(cut, 0, fed=target.fed)):
             replay(graph, plan(graph, target, segments), target)
 
 
@@ -105,7 +108,8 @@ def replay(graph: Graph, result: Plan, target: Target) -> None:
 
     (source,) = graph.inputs
     entry = result.activations[source]
-    memory[entry.offset : entry.offset + entry.nbytes] = tag(source, 0, height(graph, source))
+    if not target.fed:
+        memory[entry.offset : entry.offset + entry.nbytes] = tag(source, 0, height(graph, source))
     for index, op in enumerate(graph.ops):
         chain = result.chain_of(index)
         if chain is None:
@@ -150,32 +154,46 @@ def stream(graph: Graph, result: Plan, chain: ChainPlan, memory: NDArray[np.int6
         *order.calls[order.end :],
     ]
     for call in calls:
-        index = chain.steps.start + call.stage
-        layer, how = Layer(graph, index), code.call(index)
-        window, output = layer.vertical, state[call.stage + 1]
+        output = state[call.stage + 1]
         row, stop = output.end, output.end + call.rows
+        if call.stage == SOURCE:
+            output, how = room_for(memory, output, code.output(0), call.rows, state), code.output(0)
+            memory[at(output, row, how.bytes) : at(output, stop, how.bytes)] = tag(chain.first, row, stop)
+            state[0] = replace(output, end=stop)
+            continue
+        index = chain.steps.start + call.stage
+        layer, layer_call = Layer(graph, index), code.call(index)
+        window, how = layer.vertical, layer_call.output
         top, bottom = window.outside(row, call.rows, layer.input_rows)
         begin = row * window.stride - window.padding
-        if how.shared:
-            source = state[how.sources[0].tensor]
-            output = replace(output, offset=at(source, begin, how.sources[0].bytes), first=row)
-        elif stop > output.first + how.capacity:
-            keep = min([row, *(state[r.tensor].end * r.stride - r.padding for r in how.readers)])
-            kept = memory[at(output, keep, how.bytes) : at(output, row, how.bytes)].copy()
-            memory[output.offset : output.offset + len(kept)] = kept
-            output = replace(output, first=keep)
+        if layer_call.shared:
+            source = state[layer_call.sources[0].tensor]
+            output = replace(output, offset=at(source, begin, layer_call.sources[0].bytes), first=row)
+        else:
+            output = room_for(memory, output, how, call.rows, state)
         poison_scratch(memory, result, index)
-        for source in (state[source.tensor] for source in how.sources):
+        for source in (state[source.tensor] for source in layer_call.sources):
             first, end = begin + top, begin + window.span(call.rows) - bottom
             size = row_bytes(graph.tensor(source.name))
             found = memory[at(source, first, size) : at(source, end, size)]
             assert (found == tag(source.name, first, end)).all(), f"layer {index} reads {source.name} from row {first}"
-        assert how.shared or stop <= output.first + how.capacity
         memory[at(output, row, how.bytes) : at(output, stop, how.bytes)] = tag(layer.op.output, row, stop)
         state[call.stage + 1] = replace(output, end=stop)
         assert choose(layer, target).scratch_bytes(layer, call.rows) <= (
             result.scratch[index].nbytes if index in result.scratch else 0
         )
+
+
+def room_for(memory: NDArray[np.int64], buffer: Buffer, how: Output, rows: int, state: Sequence[Buffer]) -> Buffer:
+    """What ``next_rows`` does."""
+    stop = buffer.end + rows
+    if stop > buffer.first + how.capacity:
+        keep = min([buffer.end, *(state[r.tensor].end * r.stride - r.padding for r in how.readers)])
+        kept = memory[at(buffer, keep, how.bytes) : at(buffer, buffer.end, how.bytes)].copy()
+        memory[buffer.offset : buffer.offset + len(kept)] = kept
+        buffer = replace(buffer, first=keep)
+    assert stop <= buffer.first + how.capacity
+    return buffer
 
 
 def at(buffer: Buffer, row: int, size: int) -> int:
@@ -197,11 +215,32 @@ def on_host(graph: Graph, result: Plan, folder: Path, target: Target, inputs: ND
         memory = np.random.default_rng(number).integers(-128, 128, result.arena + 128, np.int8)
         before = memory.copy()
         arena = memory[64:-64]
-        arena[source.offset : source.offset + source.nbytes] = sample.ravel()
-        call(arena.ctypes.data_as(ctypes.c_void_p))
+        if target.fed:
+            camera = Camera(sample)
+            call(arena.ctypes.data_as(ctypes.c_void_p), camera.read, ctypes.c_void_p(4711))
+            assert 0 < camera.asked <= len(sample)
+        else:
+            arena[source.offset : source.offset + source.nbytes] = sample.ravel()
+            call(arena.ctypes.data_as(ctypes.c_void_p))
         assert (memory[:64] == before[:64]).all() and (memory[-64:] == before[-64:]).all()
         outputs.append(arena[sink.offset : sink.offset + sink.nbytes].copy())
     return np.array(outputs)
+
+
+class Camera:
+    """Rows of a sample as the generated C asks for them: each once, from the top down."""
+
+    def __init__(self, sample: NDArray[np.int8]) -> None:
+        self.asked = 0
+
+        def read(context: int, rows: int, first: int, count: int) -> None:
+            assert (context, first) == (4711, self.asked) and count > 0
+            wanted = np.ascontiguousarray(sample[first : first + count])
+            ctypes.memmove(rows, wanted.ctypes.data, wanted.nbytes)
+            self.asked += count
+
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
+        self.read = kind(read)
 
 
 @needs_gcc
@@ -220,11 +259,18 @@ def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
 
 
 def check_bits(graph: Graph, folder: Path, seed: int) -> None:
-    target = OFF if seed % 5 == 4 else ON
+    for name, target in {"array": OFF if seed % 5 == 4 else ON, "stream": FED}.items():
+        (folder / name).mkdir(exist_ok=True)
+        check_target(graph, folder / name, seed, target)
+
+
+def check_target(graph: Graph, folder: Path, seed: int, target: Target) -> None:
     cut, rng = pieces(graph, target), np.random.default_rng(seed)
     inputs = random_inputs(graph, 3)
     expected = run(graph, inputs).reshape(len(inputs), -1)
-    for number, segments in enumerate([random_segments(cut, rng), choose_segments(cut, 0)]):
+    for number, segments in enumerate(
+        [random_segments(cut, rng, fed=target.fed), choose_segments(cut, 0, fed=target.fed)]
+    ):
         result = plan(graph, target, segments)
         outputs = on_host(graph, result, folder / f"{graph.name}{number}", target, inputs)
         np.testing.assert_array_equal(outputs, expected)
@@ -253,9 +299,9 @@ def test_a_chain_needs_what_its_stretches_need() -> None:
         stages, names, heights = joined(graph, cut)
         for step in STEPS:
             run = schedule(stages, heights, step)
-            chain = Chain((step,), flows)
-            buffers = {chain.name(place): size for place, size in chain.buffers(step).items()}
-            assert sum(buffers.values()) + max(flow.needs(step).scratch for flow in flows) == chain.working(step)
+            chain = Chain.of(step, flows)
+            buffers = {chain.name(place): size for place, size in chain.buffers().items()}
+            assert sum(buffers.values()) + max(flow.needs(step).scratch for flow in flows) == chain.working
             for name, rows in list(zip(names, run.capacities, strict=True))[1:-1]:
                 size = row_bytes(graph.tensor(name))
                 assert buffers[name] >= rows * size
@@ -294,7 +340,50 @@ def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
                 ]
                 lead = max(lead, (done[-1] + call.rows) * last - min(needed) * first)
             done[call.stage + 1] += call.rows
-        assert Chain((step,), flows).lead(step) == -(-lead // 4) * 4
+        assert Chain.of(step, flows).lead == -(-lead // 4) * 4
+
+
+@pytest.mark.parametrize("target", [ON, FED])
+def test_the_smallest_and_the_fastest_of_all_ways_are_found(target: Target) -> None:
+    """Against every segment there is: the least arena, and for each larger one the fewest cycles."""
+    for seed in range(6):
+        cut = pieces(mobile(seed), target)
+        every = every_segment(cut, target.fed)
+        heights = sorted({segment.height for segment in every})
+        cycles = {height: fewest_cycles(cut, every, height, target.fed) for height in heights}
+        possible = [height for height in heights if cycles[height] is not None]
+        assert max(segment.height for segment in choose_segments(cut, 0, fed=target.fed)) == possible[0]
+        assert [can_fit(cut, height, fed=target.fed) for height in heights] == [h >= possible[0] for h in heights]
+        for height in possible[:: max(1, len(possible) // 12)]:
+            chosen = choose_segments(cut, height, fed=target.fed)
+            assert max(segment.height for segment in chosen) <= height
+            assert sum(segment.cycles for segment in chosen) == cycles[height]
+
+
+def every_segment(cut: Sequence[Piece], fed: bool) -> list[Segment]:
+    result = [whole(cut, index) for index in range(len(cut)) if not (fed and index == 0)]
+    for start in range(len(cut)):
+        stop = start + 1
+        while stop <= len(cut) and cut[stop - 1].flow is not None:
+            result += [chained(cut, start, stop, step, fed=fed and start == 0) for step in STEPS]
+            stop += 1
+    return result
+
+
+def fewest_cycles(cut: Sequence[Piece], every: Sequence[Segment], height: int, fed: bool) -> int | None:
+    """Over all rows of segments within ``height`` whose chains contain a piece that does not fit otherwise."""
+    misfits = [index for index, piece in enumerate(cut) if piece.height > height or (fed and index == 0)]
+    useful = [
+        segment
+        for segment in every
+        if segment.height <= height
+        and (not segment.step or any(m in range(segment.start, segment.stop) for m in misfits))
+    ]
+    best: list[int | None] = [*[None] * len(cut), 0]
+    for start in reversed(range(len(cut))):
+        ends = [(segment.cycles, best[segment.stop]) for segment in useful if segment.start == start]
+        best[start] = min((cycles + rest for cycles, rest in ends if rest is not None), default=None)
+    return best[0]
 
 
 def test_rows_are_pulled_as_progress_says() -> None:

@@ -12,7 +12,7 @@ SPACE = Space(width=0.4, resolution=48, channels=1, classes=10)
 BOARD = read_board("stm32f412")
 FOOTPRINTS = Footprints(BOARD, EngineSettings(), 2048, 8)
 LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))
-ANY = Limits(MOST.sram, MOST.flash, None)
+ANY = Limits(MOST.flash, None)
 
 
 def between(low: float, high: float, share: float) -> float:
@@ -22,7 +22,7 @@ def between(low: float, high: float, share: float) -> float:
 def tight(share: float) -> Limits:
     cycles = between(LEAST.cycles, MOST.cycles, share)
     flash = between(LEAST.flash, MOST.flash, share)
-    return Limits(MOST.sram, round(flash), cycles / BOARD.clock)
+    return Limits(round(flash), cycles / BOARD.clock)
 
 
 def test_genes_round_trip() -> None:
@@ -49,13 +49,13 @@ def test_everything_proposed_keeps_within_the_limits(share: float) -> None:
 
 
 def test_with_room_for_one_network_that_one_is_found() -> None:
-    candidates = Candidates(SPACE, FOOTPRINTS, Limits(LEAST.sram, LEAST.flash, LEAST.cycles / BOARD.clock))
+    candidates = Candidates(SPACE, FOOTPRINTS, Limits(LEAST.flash, LEAST.cycles / BOARD.clock))
     assert candidates.draw(np.random.default_rng(0)) == smallest(SPACE)
 
 
 def test_error_names_the_limits_that_the_smallest_network_breaks() -> None:
     with pytest.raises(BuildError) as caught:
-        Candidates(SPACE, FOOTPRINTS, Limits(MOST.sram, LEAST.flash - 1, 1e-3))
+        Candidates(SPACE, FOOTPRINTS, Limits(LEAST.flash - 1, 1e-3))
     message = str(caught.value)
     assert f"{LEAST.flash / 1024:.1f} kB Flash" in message
     assert f"{1e3 * LEAST.cycles / BOARD.clock:.1f} ms (budget.latency is 1.0 ms)" in message

@@ -55,7 +55,7 @@ def test_results_depend_on_the_seed_alone() -> None:
 
 
 def test_a_space_with_room_for_one_network_is_searched_all_the_same() -> None:
-    one = Limits(LEAST.sram, LEAST.flash, LEAST.cycles / BOARD.clock)
+    one = Limits(LEAST.flash, LEAST.cycles / BOARD.clock)
     settings = SearchSettings(population=4, generations=1, parents=2)
     evaluations = explore("evolution", Candidates(SPACE, FOOTPRINTS, one), toy, settings, 0)
     assert len({evaluation.arch for evaluation in evaluations}) == 1

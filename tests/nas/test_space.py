@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -114,3 +115,23 @@ def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
 
 def test_default_is_the_papers_108_spaces() -> None:
     assert len(module._spaces(INDEX, SpaceSettings())) == 108
+
+
+@pytest.mark.parametrize("plan", ["fastest", "smallest"])
+def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -> None:
+    """Budgets at and just below what networks need, where answers are hardest."""
+    rng, engine = np.random.default_rng(3), EngineSettings(plan=plan)
+    answers = []
+    for space in (Space(0.5, 80, 3, 2), Space(0.3, 48, 1, 10)):
+        archs = [draw(space, rng) for _ in range(4)]
+        smallest_plans = Footprints(BOARD, EngineSettings(plan="smallest"), 2048, 8)
+        for needed in (smallest_plans.of(archs[0]).sram, Footprints(BOARD, engine, 2048, 8).of(archs[1]).sram):
+            for sram in (needed - 32, needed):
+                footprints = Footprints(BOARD, engine, 2048, 8, sram)
+                flash = footprints.of(archs[0]).flash
+                for arch in archs:
+                    found = footprints.of(arch)
+                    assert footprints.fits(arch, flash) == (found.sram <= sram and found.flash <= flash)
+                    assert footprints.fits(arch, 1 << 30) == (found.sram <= sram)
+                    answers.append(footprints.fits(arch, 1 << 30))
+    assert 0.2 < np.mean(answers) < 0.9

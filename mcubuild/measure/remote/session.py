@@ -1,7 +1,7 @@
 """One firmware on one target: from reset to the output of each sample, as the debugger sees it.
 
 The firmware's protocol needs no wire but the debugger's: halt at model_ready, write model_input, run to model_done,
-read model_output and model_cycles.
+read model_output and model_cycles. Where the input is streamed, halt wherever the firmware asks for rows of it.
 """
 
 import time
@@ -14,6 +14,7 @@ from mcubuild.errors import BuildError
 from mcubuild.measure.elf import Firmware
 from mcubuild.measure.remote.faults import explain
 from mcubuild.measure.remote.target import Target
+from mcubuild.measure.source import Source
 from mcubuild.progress import bar
 
 _FAULT_HANDLER = "HardFault_Handler"
@@ -53,7 +54,8 @@ class Session:
         Raises:
             BuildError: the firmware lacks a symbol, faults or hangs, or the target does not obey.
         """
-        sources, results = (self.firmware.buffers(f"model_{end}") for end in ("input", "output"))
+        source, results = Source.of(self.firmware), self.firmware.buffers("model_output")
+        source.check(samples)
         outputs = np.empty((len(samples), sum(place.size for place in results)), np.int8)
         cycles, longest = [], 0.0
         self.target.load(self.firmware)
@@ -62,12 +64,10 @@ class Session:
         clock = self._variable("model_clock_hz")
         with bar("remote", len(samples)) as progress:
             for index, sample in enumerate(samples):
-                data = sample.tobytes()
-                for place in sources:
-                    self.target.write(place.address, data[: place.size])
-                    data = data[place.size :]
+                for address, part in source.parts(sample):
+                    self.target.write(address, part)
                 begun = time.monotonic()
-                self._go("model_done", f"on sample {index}")
+                self._go("model_done", f"on sample {index}", (source, sample))
                 longest = max(longest, time.monotonic() - begun)
                 read = b"".join(self.target.read(place.address, place.size) for place in results)
                 outputs[index] = np.frombuffer(read, np.int8)
@@ -78,12 +78,22 @@ class Session:
         counted, note = _counted(cycles, clock, longest)
         return Observation(outputs, counted, clock or None, note)
 
-    def _go(self, name: str, doing: str) -> None:
+    def _go(self, name: str, doing: str, feeding: tuple[Source, NDArray[np.int8]] | None = None) -> None:
+        """Run to the function ``name``; on the way, write the rows of a sample that the firmware asks for."""
         where = self.firmware.symbol(name).address
-        stops = {where}
+        stops, wants = {where}, None
+        if feeding is not None and feeding[0].asks is not None:
+            wants = feeding[0].asks
+            stops.add(wants)
         if self.firmware.has(_FAULT_HANDLER):
             stops.add(self.firmware.symbol(_FAULT_HANDLER).address)
         at = self.target.run_to(stops, self.patience)
+        while feeding is not None and wants is not None and at == wants:
+            address, first, count = (self.target.register(f"r{number}") for number in (1, 2, 3))
+            self.target.write(address, feeding[0].rows(feeding[1], first, count))
+            # Servers would stop at once where they go on from: first to where the function returns to.
+            self.target.run_to({self.target.register("lr") & ~1}, self.patience)
+            at = self.target.run_to(stops, self.patience)
         if at == where:
             return
         if at is None:
