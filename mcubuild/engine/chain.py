@@ -8,7 +8,7 @@ reads any more: it trails by as many bytes as it ever gets ahead. Buffers and sc
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -50,6 +50,10 @@ class Chain:
         self.flows.append(flow)
         self._first, self._last = self.flows[0].entry_bytes, flow.exit_bytes
 
+    def takes(self, flow: Flow | None) -> TypeGuard[Flow]:
+        """Whether ``flow`` may follow."""
+        return flow is not None and (flow.joins or not self.flows)
+
     def _exit_shared(self, number: int, following: Flow) -> bool:
         """Whether rows of the last tensor of flow ``number`` lie in another one's buffer: not in the first tensor."""
         source = self.flows[number].exit_shared
@@ -88,6 +92,8 @@ class Chain:
     def lead(self, step: int) -> int:
         """Bytes by which the last tensor must begin before the first, where both overlap."""
         first, last = self.flows[0], self.flows[-1]
+        if not first.overlaps:
+            return self._last
         ends = last.ends(step)
         oldest = self._oldest[ends]
         if len(self.flows) == 1:

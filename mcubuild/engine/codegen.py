@@ -88,6 +88,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "input": _interface(graph, plan, graph.inputs[0]),
         "output": _interface(graph, plan, graph.outputs[0]),
         "helpers": [helper for helper in HELPERS if re.search(rf"\b{helper}\(", text)],
+        "rolled": not target.settings.unrolling,
         "routines": routines,
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
@@ -140,7 +141,13 @@ def _body_values(
     derived = parameters(layer.graph, layer.op)
     input_quantization = layer.input.quantization
     assert input_quantization is not None
-    common: dict[str, object] = {"low": derived.clamp[0], "high": derived.clamp[1]}
+    common: dict[str, object] = {
+        "low": derived.clamp[0],
+        "high": derived.clamp[1],
+        "fused": kernel.settings.fusion,
+        "unrolled": kernel.settings.unrolling,
+        "tiled": kernel.settings.tiling,
+    }
     if isinstance(layer.op, Weighted):
         assert numbers is not None and constants is not None
         common |= {

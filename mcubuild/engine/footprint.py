@@ -11,6 +11,7 @@ from functools import cached_property
 from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import ALIGNMENT, layers
+from mcubuild.engine.lifetimes import reserved
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.segments import Segment, can_fit, choose_segments
@@ -35,6 +36,8 @@ class Stretch:
     """Bytes of constants in Flash, exact."""
     code: int
     """Bytes of compiled layers, an upper estimate."""
+    reserved: int
+    """Bytes of working memory that layers keep for themselves."""
     routines: frozenset[Routine]
     """Inner loops in assembly, which stretches share."""
     macs: int
@@ -91,7 +94,8 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
         code += kernel.code_bytes(layer)
         routines.update(kernel.routines(layer))
         macs += layer.macs
-    return Stretch(tuple(pieces(graph, target)), weights, code, frozenset(routines), macs)
+    own = sum(reserved(layers(graph), target).values())
+    return Stretch(tuple(pieces(graph, target)), weights, code, own, frozenset(routines), macs)
 
 
 def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footprint:
@@ -103,8 +107,9 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
         stack: bytes that the linker reserves for the stack.
     """
     cut = [piece for stretch in stretches for piece in stretch.pieces]
-    segments = choose_segments(cut, target.arena)
-    arena = max(segment.height for segment in segments)
+    own = sum(stretch.reserved for stretch in stretches)
+    segments = choose_segments(cut, target.arena_besides(own))
+    arena = max(segment.height for segment in segments) + own
     weights = sum(stretch.weights for stretch in stretches)
     code = _code_on_whole_tensors(stretches) + sum(_chain_code(cut, s) for s in segments)
     return Footprint(
@@ -123,12 +128,10 @@ def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
 
     That is all that most questions of a search are about, and it takes a small part of the time.
     """
-    if target.arena is None or max(stretch.height for stretch in stretches) <= target.arena:
-        arena = True
-    else:
-        arena = can_fit([piece for stretch in stretches for piece in stretch.pieces], target.arena)
-    if not arena:
-        return False
+    limit = target.arena_besides(sum(stretch.reserved for stretch in stretches))
+    if limit is not None and max(stretch.height for stretch in stretches) > limit:
+        if not can_fit([piece for stretch in stretches for piece in stretch.pieces], limit):
+            return False
     on_whole_tensors = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
     if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
         return True

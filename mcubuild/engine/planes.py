@@ -83,7 +83,7 @@ def planes(layer: Layer, words: int, left: int, rows: int) -> Planes:
 
 def serves(layer: Layer, target: Target) -> bool:
     """Whether the core has the instructions and registers, and the layer's numbers, if it has any, stay in range."""
-    if not (target.dsp and target.fpu and target.settings.assembly and isinstance(layer.op, DepthwiseConv2D)):
+    if not (target.assembly and target.fpu and isinstance(layer.op, DepthwiseConv2D)):
         return False
     if layer.weights.bits != 8 or layer.filters < CHANNELS or 4 * layer.filters > OFFSET:
         return False

@@ -80,7 +80,7 @@ class _Search:
         on_whole_tensors, best = 0, None
         for stop in range(start + 1, len(pieces) + 1):
             flow = pieces[stop - 1].flow
-            if flow is None:
+            if not chain.takes(flow):
                 return
             chain.append(flow)
             on_whole_tensors += pieces[stop - 1].cycles
@@ -109,7 +109,7 @@ class _Search:
             chain = Chain(steps)
             for stop in range(start + 1, len(pieces) + 1):
                 flow = pieces[stop - 1].flow
-                if flow is None:
+                if not chain.takes(flow):
                     break
                 chain.append(flow)
                 if chain.at_least > limit:
