@@ -29,13 +29,22 @@ class Bar(Protocol):
 def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     """Progress of ``total`` steps, ``done`` of which an earlier, interrupted run has finished.
 
-    It goes to the display, if there is one (``open_pipe``). Otherwise (CI, a log file): a line every ten seconds.
+    It goes to the display, if there is one (``open_pipe``). Otherwise (CI, a log file): a line every ten seconds. Of
+    jobs that are part of another one, nothing is told.
     """
-    if _pipe is None:
-        yield _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
-    else:
-        _send(**vars(_State(done, total, None, "")))
-        yield _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
+    global _telling
+    if _telling:
+        yield _Bar(total, done, lambda state: None, _SECONDS_BETWEEN_LINES)
+        return
+    _telling = True
+    try:
+        if _pipe is None:
+            yield _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
+        else:
+            _send(**vars(_State(done, total, None, "")))
+            yield _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
+    finally:
+        _telling = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ def _print(title: str, state: _State) -> None:
 # The way to the display: a pipe that forked processes inherit. A stage may run in another process than the display.
 _pipe: int | None = None
 _task = ""
+_telling = False
+"""Whether a bar is open."""
 
 
 def open_pipe() -> int:

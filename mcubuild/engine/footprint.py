@@ -129,9 +129,9 @@ def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
     That is all that most questions of a search are about, and it takes a small part of the time.
     """
     limit = target.arena_besides(sum(stretch.reserved for stretch in stretches))
-    if limit is not None and max(stretch.height for stretch in stretches) > limit:
-        if not can_fit([piece for stretch in stretches for piece in stretch.pieces], limit):
-            return False
+    whole = limit is None or max(stretch.height for stretch in stretches) <= limit
+    if not whole and not can_fit([piece for stretch in stretches for piece in stretch.pieces], limit):
+        return False
     on_whole_tensors = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
     if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
         return True

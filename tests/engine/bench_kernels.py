@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
@@ -26,7 +27,6 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.engine.calibrate import BOARDS, build
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 
 Reached = tuple[float, float] | None
 """Cycles a multiply-accumulate on a Cortex-M4 and a Cortex-M7 with memory that never waits."""

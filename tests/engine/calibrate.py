@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.kernels import choose
@@ -32,7 +33,6 @@ from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain import firmware
 from mcubuild.toolchain.compile import link
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 
 NETWORKS = 12
 CONVOLUTION_NETWORKS = 4

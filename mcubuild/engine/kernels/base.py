@@ -58,7 +58,7 @@ class Kernel(ABC):
     begin where the first window does: ``top`` rows of the input before ``input``."""
 
     def switched(self, settings: EngineSettings) -> Self:
-        """This kernel with the switches of ``settings``."""
+        """The kernel with the switches of ``settings``."""
         kernel = copy(self)
         kernel.settings = settings
         return kernel
