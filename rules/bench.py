@@ -32,14 +32,18 @@ def asked_for() -> bool:
     return any(get_var(name) is not None for name in ("models", "curve"))
 
 
-def workbench(module: str, toolchain: str) -> "Workbench":
-    """Where ``rules/<module>.py`` builds and runs: results depend on the code that it reaches."""
+def workbench(toolchain: str) -> "Workbench":
+    """Where firmware is built and run; results depend on all code that goes into that.
+
+    Raises:
+        BuildError: there is no such toolchain.
+    """
     from mcubuild.bench.workbench import Workbench
     from mcubuild.spec.firmware import FirmwareSettings
 
     if toolchain not in _TOOLCHAINS:
         raise BuildError(f"toolchain={toolchain}: there is no such toolchain; write one of {', '.join(_TOOLCHAINS)}.")
-    code, libraries = dependencies(ROOT / "rules" / f"{module}.py", ROOT, "mcubuild")
+    code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild")
     templates = sorted(path for pattern in _TEMPLATES for path in ROOT.glob(pattern) if path.is_file())
     files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
     state = digest_json({"files": files, "libraries": libraries})
@@ -84,7 +88,7 @@ def _tables() -> None:
     from mcubuild.bench.peers import read_peers
     from mcubuild.bench.tables import measured, memory, notes, speed
 
-    bench, peers = workbench("bench", get_var("toolchain", "zig")), read_peers()
+    bench, peers = workbench(get_var("toolchain", "zig")), read_peers()
     rows = measured(_networks(), bench)
     for lines in (speed(rows, peers), memory(rows, peers), notes(rows, peers)):
         print("", *lines, sep="\n")
@@ -101,7 +105,7 @@ def _curve(name: str) -> None:
             f"curve={name}: there is no such network; write one of {', '.join(graphs)}, or name a folder of .tflite "
             f"files, too: models=<folder>."
         )
-    bench = workbench("bench", get_var("toolchain", "zig"))
+    bench = workbench(get_var("toolchain", "zig"))
     found = curves(graphs[name], bench)
     page = BUILD / "bench" / f"{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)

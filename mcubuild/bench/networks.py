@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mcubuild.bench.values import with_random_values
-from mcubuild.ir.graph import Graph, macs
+from mcubuild.ir.graph import Graph, total_macs
 from mcubuild.nas.arch import Space, draw
 from mcubuild.nas.baselines import mobilenet_v2, proxyless_mobile
 from mcubuild.nas.skeleton import skeleton
@@ -20,11 +20,6 @@ def mobile_80() -> Graph:
     while total_macs(graph := skeleton(draw(space, rng), 8)) not in _MACS:
         pass
     return graph
-
-
-def total_macs(graph: Graph) -> int:
-    """Multiply-accumulates of an inference."""
-    return sum(macs(graph, op) for op in graph.ops)
 
 
 _SKELETONS: Mapping[str, Callable[[], Graph]] = {

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mcubuild.bench.networks import total_macs
 from mcubuild.board import Board, read_board
 from mcubuild.engine.codegen import generate as generate_model
 from mcubuild.engine.planner import plan
@@ -16,7 +15,7 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
 from mcubuild.ir.files import write_graph
-from mcubuild.ir.graph import Graph
+from mcubuild.ir.graph import Graph, total_macs
 from mcubuild.measure.runner import measure
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings

@@ -248,3 +248,8 @@ def macs(graph: Graph, op: Op) -> int:
     if isinstance(op, DepthwiseConv2D):
         return output.elements * weights.shape[1] * weights.shape[2]
     return output.elements * prod(weights.shape[1:])
+
+
+def total_macs(graph: Graph) -> int:
+    """Multiply-accumulates of an inference."""
+    return sum(macs(graph, op) for op in graph.ops)

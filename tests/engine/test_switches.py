@@ -116,9 +116,9 @@ def test_overlap_saves_memory() -> None:
 
 @pytest.mark.parametrize("switch", ["fusion", "unrolling", "tiling", "assembly"])
 def test_a_switch_saves_cycles(switch: str, tmp_path: Path) -> None:
-    """Of 1x1 and depthwise layers, alone switched off; what needs it is off as well."""
-    sketch = Sketch((1, 12, 12, 16))
-    sketch.conv(sketch.depthwise(sketch.conv("input", 24)), 16)
+    """Of layers of all kinds, alone switched off; what needs it is off as well."""
+    sketch = Sketch((1, 8, 8, 8))
+    sketch.conv(sketch.depthwise(sketch.conv("input", 24, 3)), 16)
     graph = with_random_values(sketch.graph())
     bench = Workbench(Store(tmp_path), "test", FirmwareSettings())
     without = set() if switch == "assembly" else {"assembly"}
