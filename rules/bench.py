@@ -70,7 +70,6 @@ def _networks() -> dict[str, "Graph"]:
         BuildError: the folder has no .tflite file.
     """
     from mcubuild.bench.networks import NAMES, network
-    from tests.ir.tflite_reader import read_tflite
 
     graphs = {}
     if named := get_var("models"):
@@ -80,6 +79,8 @@ def _networks() -> dict[str, "Graph"]:
             raise BuildError(
                 f"models={named}: there is no .tflite file in {folder.resolve()}; name a folder with some."
             )
+        from tests.ir.tflite_reader import read_tflite
+
         graphs = {path.stem: read_tflite(path) for path in files}
     return graphs | {name: network(name) for name in NAMES}
 
