@@ -90,7 +90,7 @@ def _tables() -> None:
     from mcubuild.bench.tables import measured, memory, notes, speed
 
     bench, peers = workbench(get_var("toolchain", "zig")), read_peers()
-    rows = measured(_networks(), bench)
+    rows = measured(_networks(), peers, bench)
     for lines in (speed(rows, peers), memory(rows, peers), notes(rows, peers)):
         print("", *lines, sep="\n")
     print(f"Here: {bench.toolchain}; outputs of every ELF equal the reference executor's.")
