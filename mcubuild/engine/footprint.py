@@ -129,13 +129,19 @@ def fits(stretches: Sequence[Stretch], target: Target, flash: int) -> bool:
     That is all that most questions of a search are about, and it takes a small part of the time.
     """
     limit = target.arena_besides(sum(stretch.reserved for stretch in stretches))
-    whole = limit is None or max(stretch.height for stretch in stretches) <= limit
-    if not whole and not can_fit([piece for stretch in stretches for piece in stretch.pieces], limit):
+    if limit is not None and not _arena_within(stretches, limit):
         return False
     on_whole_tensors = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
     if on_whole_tensors + sum(stretch.most_chain_code for stretch in stretches) <= flash:
         return True
     return on_whole_tensors <= flash and combine(stretches, target, 0).flash <= flash
+
+
+def _arena_within(stretches: Sequence[Stretch], limit: int) -> bool:
+    """Whether some plan takes at most ``limit`` bytes."""
+    if max(stretch.height for stretch in stretches) <= limit:
+        return True
+    return can_fit([piece for stretch in stretches for piece in stretch.pieces], limit)
 
 
 def _code_on_whole_tensors(stretches: Sequence[Stretch]) -> int:

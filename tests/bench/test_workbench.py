@@ -41,14 +41,14 @@ def test_figures_are_those_of_the_elf_and_remembered(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Workbench, "_run", again)
     assert bench(tmp_path).figures(graph, board, EngineSettings()) == made
-    for other in (
-        lambda: bench(tmp_path, "other code").figures(graph, board, EngineSettings()),
-        lambda: bench(tmp_path).figures(graph, core("m7"), EngineSettings()),
-        lambda: bench(tmp_path).figures(graph, board, EngineSettings(tiling=False)),
-        lambda: bench(tmp_path).figures(graph, board, EngineSettings(), 0),
+    for code, where, settings, arena in (
+        ("other code", board, EngineSettings(), None),
+        ("code", core("m7"), EngineSettings(), None),
+        ("code", board, EngineSettings(tiling=False), None),
+        ("code", board, EngineSettings(), 0),
     ):
         with pytest.raises(AssertionError, match="run again"):
-            other()
+            bench(tmp_path, code).figures(graph, where, settings, arena)
 
 
 def test_wrong_outputs_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
