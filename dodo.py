@@ -7,7 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import diff, schema
+from rules import ablation, bench, diff, schema
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -23,10 +23,12 @@ DOIT_CONFIG = {
 
 def task_pipeline() -> Iterator[dict[str, Any]]:
     """Stages and builds of the specs: spec=FILE[,FILE...], or all of specs/."""
-    if diff.asked_for():
+    if diff.asked_for() or bench.asked_for():
         return
     try:
-        yield from tasks(spec_files(get_var("spec")))
+        specs = spec_files(get_var("spec"))
+        yield from tasks(specs)
+        yield from ablation.tasks(specs)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 
@@ -34,6 +36,11 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
 def task_schema() -> dict[str, Any]:
     """JSON schemas of specs, boards and reports."""
     return schema.task()
+
+
+def task_bench() -> Iterator[dict[str, Any]]:
+    """Speed and memory beside other engines: [models=FOLDER] [curve=NETWORK] [toolchain=gcc]."""
+    return bench.tasks()
 
 
 def task_diff() -> dict[str, Any]:

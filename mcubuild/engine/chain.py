@@ -107,6 +107,8 @@ class Chain:
     def lead(self) -> int:
         """Bytes by which the last tensor must begin before the first, where both overlap; the chain is not fed."""
         first, last = self.flows[0], self.flows[-1]
+        if not first.overlaps:
+            return self._last
         ends = last.ends(self.step)
         oldest = self._oldest[ends]
         if len(self.flows) == 1:

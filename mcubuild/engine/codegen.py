@@ -182,10 +182,14 @@ def _body_values(
     layer: Layer, kernel: Kernel, numbers: Channels | None, constants: Constants | None
 ) -> dict[str, object]:
     """What every kernel's template may use, and what this kernel adds."""
-    common: dict[str, object] = {}
+    common: dict[str, object] = {
+        "fused": kernel.settings.fusion,
+        "unrolled": kernel.settings.unrolling,
+        "tiled": kernel.settings.tiling,
+    }
     if isinstance(layer.op, Weighted | Add | AveragePool2D):
         derived = parameters(layer.graph, layer.op)
-        common = {"low": derived.clamp[0], "high": derived.clamp[1]}
+        common |= {"low": derived.clamp[0], "high": derived.clamp[1]}
     if isinstance(layer.op, Weighted):
         input_quantization = layer.input.quantization
         assert numbers is not None and constants is not None

@@ -43,7 +43,7 @@ class Needs:
     inside_later: int
     """Their sum further on, where rows may also lie in the first tensor's buffer."""
     scratch: int
-    """Bytes of the largest working memory of its kernels."""
+    """Bytes of the largest working memory of its kernels, if they share it."""
     cycles: int
     """Of all calls, and of moving rows inside of it."""
     entry_cycles: int
@@ -66,6 +66,8 @@ class Flow:
         self.names = tuple(names)
         self.entry_bytes, self.exit_bytes = align(self.entry.nbytes), align(self.exit.nbytes)
         self.entry_row, self.exit_row = row_bytes(self.entry), row_bytes(self.exit)
+        self.overlaps, self.joins = target.settings.overlap, target.settings.fused_blocks
+        """Whether the last tensor of a chain may lie over the first, and whether there are chains of several flows."""
         self._needs: dict[int, Needs] = {}
         self._ends: dict[int, NDArray[np.int64]] = {}
 
@@ -132,7 +134,8 @@ class Flow:
         scratch = cycles = 0
         for layer in self._layers:
             kernel, rows = choose(layer, self._target), layer.vertical.rows
-            scratch = max(scratch, align(kernel.scratch_bytes(layer, min(step, rows))))
+            if self._target.settings.model_im2col:
+                scratch = max(scratch, align(kernel.scratch_bytes(layer, min(step, rows))))
             cycles += rows // step * (kernel.cycles(layer.part(step), self._target.core) + CALL_CYCLES)
             if rows % step:
                 cycles += kernel.cycles(layer.part(rows % step), self._target.core) + CALL_CYCLES

@@ -11,6 +11,7 @@ from functools import cached_property
 from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import ALIGNMENT, layers
+from mcubuild.engine.lifetimes import reserved
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.segments import Segment, can_fit, choose_segments
@@ -36,6 +37,8 @@ class Stretch:
     """Bytes of constants in Flash, exact."""
     code: int
     """Bytes of compiled layers, an upper estimate."""
+    reserved: int
+    """Bytes of working memory that layers keep for themselves."""
     routines: frozenset[Routine]
     """Inner loops in assembly, which stretches share."""
     macs: int
@@ -97,7 +100,8 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
         code += kernel.code_bytes(layer)
         routines.update(kernel.routines(layer))
         macs += layer.macs
-    return Stretch(tuple(pieces(graph, target)), weights, code, frozenset(routines), macs)
+    own = sum(reserved(layers(graph), target).values())
+    return Stretch(tuple(pieces(graph, target)), weights, code, own, frozenset(routines), macs)
 
 
 def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footprint:
@@ -109,8 +113,9 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
         stack: bytes that the linker reserves for the stack.
     """
     cut = [piece for stretch in stretches for piece in stretch.pieces]
-    segments = choose_segments(cut, target.arena, fed=target.fed)
-    arena = max(segment.height for segment in segments)
+    own = sum(stretch.reserved for stretch in stretches)
+    segments = choose_segments(cut, target.arena_besides(own), fed=target.fed)
+    arena = max(segment.height for segment in segments) + own
     weights = sum(stretch.weights for stretch in stretches)
     code = _code_on_whole_tensors(stretches) + sum(_chain_code(cut, s) for s in segments)
     code += _source_code(stretches, target)
@@ -143,10 +148,12 @@ def fits(stretches: Sequence[Stretch], target: Target, arena: int | None, flash:
         if least > flash:
             return False
         certain = least + sum(stretch.most_chain_code for stretch in stretches) <= flash
-    if arena is not None and (target.fed or max(stretch.height for stretch in stretches) > arena):
-        cut = [piece for stretch in stretches for piece in stretch.pieces]
-        if not can_fit(cut, arena, fed=target.fed):
-            return False
+    if arena is not None:
+        arena -= sum(stretch.reserved for stretch in stretches)
+        if target.fed or max(stretch.height for stretch in stretches) > arena:
+            cut = [piece for stretch in stretches for piece in stretch.pieces]
+            if not can_fit(cut, arena, fed=target.fed):
+                return False
     return certain or combine(stretches, target, 0).flash <= flash + _source_code(stretches, target)
 
 

@@ -40,8 +40,18 @@ def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
     return {name: Lifetime(name, first[name], last[name], graph.tensor(name).nbytes) for name in first}
 
 
+def reserved(layers: list[Layer], target: Target) -> dict[int, int]:
+    """Bytes of working memory, rounded up, that layers keep for themselves, by layer index; none if they share it."""
+    if target.settings.model_im2col:
+        return {}
+    sizes = {layer.index: align(choose(layer, target).scratch_bytes(layer)) for layer in layers}
+    return {index: size for index, size in sizes.items() if size}
+
+
 def scratch_lifetimes(layers: list[Layer], target: Target) -> dict[int, Lifetime]:
-    """Lifetime of the working memory of the layers that need some, by layer index."""
+    """Lifetime of the working memory that layers share, by layer index."""
+    if not target.settings.model_im2col:
+        return {}
     sizes = {layer.index: choose(layer, target).scratch_bytes(layer) for layer in layers}
     return {index: Lifetime(f"scratch of layer {index}", index, index, n) for index, n in sizes.items() if n}
 

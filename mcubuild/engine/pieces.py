@@ -101,7 +101,8 @@ def _streams(own: list[Layer], lifetimes: dict[str, Lifetime], target: Target) -
     ends = [name for name in ends if start <= lifetimes[name].first < stop and name not in graph.inputs]
     unread = [layer.output.name for layer in own if lifetimes[layer.output.name].last == layer.index]
     return (
-        len(begin) == 1
+        (len(own) == 1 or target.settings.fused_blocks)
+        and len(begin) == 1
         and lifetimes[begin[0]].last < stop
         and begin[0] not in graph.outputs
         and ends == [own[-1].output.name]

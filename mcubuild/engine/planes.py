@@ -91,7 +91,7 @@ def serves(layer: Layer, target: Target) -> bool:
     Layers have one filter a channel, without gaps.
     """
     op = layer.op
-    if not (target.dsp and target.fpu and target.settings.assembly and isinstance(op, DepthwiseConv2D)):
+    if not (target.assembly and target.fpu and isinstance(op, DepthwiseConv2D)):
         return False
     if op.dilation != (1, 1) or layer.filters != layer.input.shape[3]:
         return False

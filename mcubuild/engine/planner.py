@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from mcubuild.engine.chain import Chain
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import align, layers
-from mcubuild.engine.lifetimes import Lifetime, activation_lifetimes, scratch_lifetimes
+from mcubuild.engine.lifetimes import Lifetime, activation_lifetimes, reserved, scratch_lifetimes
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.segments import Segment, choose_segments
 from mcubuild.engine.target import Target
@@ -93,14 +93,17 @@ def plan(graph: Graph, target: Target, segments: Sequence[Segment] | None = None
         BuildError: a layer has no kernel, or the input is to be streamed but the first layers cannot.
     """
     cut = pieces(graph, target)
-    chosen = choose_segments(cut, target.arena, fed=target.fed) if segments is None else segments
+    own = reserved(layers(graph), target)
+    limit = target.arena_besides(sum(own.values()))
+    chosen = choose_segments(cut, limit, fed=target.fed) if segments is None else segments
     layout = _Layout(graph, target, max(segment.height for segment in chosen))
     for segment in chosen:
         if segment.step:
             layout.stream(cut[segment.start : segment.stop], segment.step)
         else:
             layout.run_whole(cut[segment.start])
-    return layout.plan(max(segment.height if segment.step else cut[segment.start].packing.bound for segment in chosen))
+    bound = max(segment.height if segment.step else cut[segment.start].packing.bound for segment in chosen)
+    return layout.plan(bound, own)
 
 
 class _Layout:
@@ -117,14 +120,18 @@ class _Layout:
         self._chains: list[ChainPlan] = []
         self._moves: dict[str, Placement] = {}
 
-    def plan(self, lower_bound: int) -> Plan:
-        """All that was placed."""
+    def plan(self, lower_bound: int, own: Mapping[int, int]) -> Plan:
+        """All that was placed, and above it what layers keep for themselves."""
+        arena = self._arena
+        for index, size in own.items():
+            self._scratch[index] = Placement(arena, size, 0, len(self._layers) - 1)
+            arena += size
         return Plan(
-            arena=self._arena,
+            arena=arena,
             activations={name: self._activations[name] for name in self._lifetimes},
             scratch=dict(sorted(self._scratch.items())),
             inplace=self._inplace,
-            lower_bound=lower_bound,
+            lower_bound=lower_bound + arena - self._arena,
             chains=tuple(self._chains),
             moves=self._moves,
         )
@@ -173,7 +180,7 @@ class _Layout:
             self._activations[name] = self._activations[source]
         for layer in self._layers[steps[0] : steps.stop]:
             nbytes = choose(layer, self._target).scratch_bytes(layer, min(step, layer.vertical.rows))
-            if nbytes:
+            if nbytes and self._target.settings.model_im2col:
                 self._scratch[layer.index] = Placement(offset, nbytes, layer.index, layer.index)
         self._chains.append(ChainPlan(steps, step, first.name, last.name, shared, fed))
 

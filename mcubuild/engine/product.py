@@ -87,7 +87,7 @@ def gather(runs: int, run: int, lanes: int, step: int = PIXELS) -> Routine:
 
 def serves(layer: Layer, target: Target) -> bool:
     """Whether the core has the instructions, and the layer's numbers, if it has any, stay in range."""
-    if not (target.dsp and target.settings.assembly and layer.weights.bits == 8):
+    if not (target.assembly and layer.weights.bits == 8):
         return False
     if layer.weighted.weights not in layer.graph.constants:
         return True

@@ -8,7 +8,7 @@ depend on each other in nothing.
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from mcubuild.engine.chain import Chain
 from mcubuild.engine.flow import STEPS, Flow
@@ -40,6 +40,11 @@ def chained(pieces: Sequence[Piece], start: int, stop: int, step: int, *, fed: b
     """Pieces ``start`` to ``stop`` (exclusive), all of which can stream, as a chain."""
     chain = Chain.of(step, [flow for piece in pieces[start:stop] if (flow := piece.flow)], fed=fed)
     return Segment(start, stop, step, chain.height, chain.cycles)
+
+
+def _takes(flow: Flow | None, chains: Sequence[Chain]) -> TypeGuard[Flow]:
+    """Whether a chain may begin with ``flow``, if there is none so far, or go on with it."""
+    return flow is not None and (flow.joins or not chains)
 
 
 def choose_segments(pieces: Sequence[Piece], limit: int | None, *, fed: bool = False) -> list[Segment]:
@@ -117,7 +122,7 @@ class _Search:
         on_whole_tensors, best = 0, None
         for stop in range(start + 1, len(pieces) + 1):
             flow = pieces[stop - 1].flow
-            if flow is None:
+            if not _takes(flow, chains):
                 return
             longer = (
                 (chain.then(flow) for chain in chains) if chains else (self._begin(start, step, flow) for step in STEPS)
@@ -165,7 +170,7 @@ class _Search:
         pieces, limit = self._pieces, self._limit
         chains: list[Chain] = []
         for piece in pieces[start:]:
-            if piece.flow is None:
+            if not _takes(piece.flow, chains):
                 break
             chain = chains[-1].then(piece.flow) if chains else self._begin(start, STEPS[-1], piece.flow)
             if chain.at_least > limit:

@@ -28,6 +28,16 @@ class Target:
         """Whether the input is pulled from outside, a few rows at a time."""
         return self.settings.input == "stream"
 
+    def arena_besides(self, nbytes: int) -> int | None:
+        """Bytes that the arena should not exceed besides ``nbytes`` of it that are taken."""
+        return None if self.arena is None else max(self.arena - nbytes, 0)
+
+    @property
+    def assembly(self) -> bool:
+        """Whether inner loops may be assembly, which is fused, unrolled and tiled."""
+        on = self.settings
+        return self.dsp and on.assembly and on.fusion and on.unrolling and on.tiling
+
     @classmethod
     def of(cls, board: Board, settings: EngineSettings, arena: int | None = None) -> "Target":
         """The target that ``board`` is, with ``arena`` bytes for the arena if the settings ask for the fastest plan."""

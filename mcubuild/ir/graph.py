@@ -452,3 +452,8 @@ def macs(graph: Graph, op: Op) -> int:
     if isinstance(op, TransposeConv2D):
         return graph.tensor(op.input).elements // weights.shape[3] * weights.elements
     return output.elements * prod(weights.shape[1:])
+
+
+def total_macs(graph: Graph) -> int:
+    """Multiply-accumulates of an inference."""
+    return sum(macs(graph, op) for op in graph.ops)

@@ -31,35 +31,40 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         mistakes: how many wrongly classified samples to show.
     """
     provenance = report.provenance.items()
-    return _template().render(
-        report=report,
-        index=artifacts.index,
-        bars=budget.bars(report),
-        kept=kept(report.budget),
-        on_silicon=report.remote is not None and report.remote.silicon and report.remote.cycles is not None,
-        remote_name=_remote_name(report),
-        promises=budget.promises(report, artifacts.plan["predicted"]),
-        symbols=artifacts.sizes["symbols"][:SYMBOLS],
-        sections=_sections(artifacts),
-        lower_bound=artifacts.plan["lower_bound"],
-        provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
-        provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
-        **_layers(artifacts),
-        **_classes(report, artifacts, samples, mistakes),
-        **_search(artifacts),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            index=artifacts.index,
+            bars=budget.bars(report),
+            kept=kept(report.budget),
+            on_silicon=report.remote is not None and report.remote.silicon and report.remote.cycles is not None,
+            remote_name=_remote_name(report),
+            promises=budget.promises(report, artifacts.plan["predicted"]),
+            symbols=artifacts.sizes["symbols"][:SYMBOLS],
+            sections=_sections(artifacts),
+            lower_bound=artifacts.plan["lower_bound"],
+            provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
+            provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
+            **_layers(artifacts),
+            **_classes(report, artifacts, samples, mistakes),
+            **_search(artifacts),
+        )
     )
 
 
 @cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates of pages, and how they show values."""
+    result = jinja2.Environment(
         loader=jinja2.PackageLoader("mcubuild.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {
+    result.filters |= {
         "size": format_size,
         "ms": lambda value: format_time(value / 1e3),
         "count": count,
@@ -68,7 +73,7 @@ def _template() -> jinja2.Template:
         "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
         "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
     }
-    return environment.get_template("report.html.j2")
+    return result
 
 
 def count(value: float) -> str:

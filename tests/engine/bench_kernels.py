@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph, Shape, macs
+from mcubuild.ir.graph import Graph, Shape, total_macs
 from mcubuild.measure.runner import measure
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.engine.calibrate import BOARDS, build
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 
 Reached = tuple[float, float] | None
 """Cycles a multiply-accumulate on a Cortex-M4 and a Cortex-M7 with memory that never waits."""
@@ -122,7 +122,7 @@ def main(wanted: list[str]) -> None:
         if wanted and not any(part in name for part in wanted):
             continue
         graph, line, kernel = make(), f"{name:28}", ""
-        total = sum(macs(graph, op) for op in graph.ops)
+        total = total_macs(graph)
         for index, board in enumerate(map(read_board, BOARDS.values())):
             figures = [value / total for value in cycles(graph, board, engine)]
             line += f"{f'{reached[index]:.2f}' if reached else '':>12}{figures[0]:10.2f}{figures[1]:10.2f}"

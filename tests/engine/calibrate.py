@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import lsq_linear
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, Core, read_board
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.kernels import kernels, serving
@@ -42,7 +43,6 @@ from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain import firmware
 from mcubuild.toolchain.compile import link
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 
 NETWORKS = 5
 OTHER_NETWORKS = 2

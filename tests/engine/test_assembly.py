@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine import rounding
 from mcubuild.engine.codegen import generate
@@ -27,7 +28,6 @@ from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.sizes import read_image
 from tests.e2e.test_agreement import on_host
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 from tests.networks import random_inputs
 from tests.toolchain.building import build
 

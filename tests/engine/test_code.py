@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mcubuild import ROOT
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import Graph
@@ -21,7 +22,6 @@ from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.sizes import read_image
 from tests.engine.calibrate import build
 from tests.engine.test_fast_weights import keyword_like
-from tests.engine.values import with_random_values
 from tests.networks import random_inputs
 
 MODELS = ROOT.parent / "shared" / "models"

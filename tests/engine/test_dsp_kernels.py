@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine import planes
 from mcubuild.engine.kernels import choose
@@ -21,7 +22,6 @@ from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, Padding, Quantization
 from mcubuild.spec.engine import EngineSettings
 from tests.e2e.test_agreement import BOARDS, TOOLCHAINS, check
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 from tests.networks import random_inputs
 
 TARGET = Target.of(read_board("stm32f412"), EngineSettings())

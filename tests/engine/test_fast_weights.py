@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
@@ -15,7 +16,6 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.engine.calibrate import build
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 from tests.networks import random_inputs
 
 

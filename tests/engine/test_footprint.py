@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, Core, read_board
 from mcubuild.engine.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
 from mcubuild.engine.kernels import choose
@@ -20,7 +21,6 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain import firmware
 from tests.engine.calibrate import NETWORKS, build, calibration_network, samples
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 from tests.networks import random_network
 
 SETTINGS = EngineSettings()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.codegen import FILES, generate
 from mcubuild.engine.planner import Plan, plan
@@ -21,7 +22,6 @@ from mcubuild.ir.graph import Conv2D, Graph, Quantization
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import host_library
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 from tests.networks import random_inputs, random_network
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.footprint import estimate
 from mcubuild.engine.planner import plan
@@ -23,7 +24,6 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.engine.calibrate import build
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 from tests.measure.remote.stub import needs_qemu
 from tests.networks import random_inputs
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.kernels import choose, kernels
 from mcubuild.engine.layer import layers
@@ -17,7 +18,6 @@ from mcubuild.measure.tuning import Bench, tune
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 
 BENCH = Bench(read_board("stm32f412"), EngineSettings(), FirmwareSettings(), code="of this test")
 

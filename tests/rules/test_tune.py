@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mcubuild.bench.values import with_random_values
 from mcubuild.ir.files import write_graph
 from mcubuild.spec.spec import read_spec
 from rules import codegen, tune
 from rules.execute import execute
 from rules.stage import pipeline
 from tests.engine.skeletons import Sketch
-from tests.engine.values import with_random_values
 
 SPEC = """
 task = "image_classification"

@@ -11,13 +11,14 @@ from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
+from mcubuild.spec.engine import EngineSettings
 
 
 @cache
-def kernels() -> tuple[Kernel, ...]:
-    """All kernels, by name."""
+def kernels(settings: EngineSettings) -> tuple[Kernel, ...]:
+    """All kernels, by name, with the switches of ``settings``."""
     names = sorted(module.name for module in iter_modules(__path__) if module.name != "base")
-    return tuple(import_module(f"{__name__}.{name}").KERNEL for name in names)
+    return tuple(import_module(f"{__name__}.{name}").KERNEL.switched(settings) for name in names)
 
 
 def serving(layer: Layer, target: Target) -> list[Kernel]:
@@ -26,7 +27,7 @@ def serving(layer: Layer, target: Target) -> list[Kernel]:
     Raises:
         BuildError: none can.
     """
-    found = [kernel for kernel in kernels() if kernel.serves(layer, target)]
+    found = [kernel for kernel in kernels(target.settings) if kernel.serves(layer, target)]
     if not found:
         raise BuildError(
             f"layer {layer.index}: no kernel computes {layer.op} on {layer.input.shape}; "

@@ -32,7 +32,7 @@ class AddDsp(ElementwiseAdd):
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Add with factors that are in range; those of networks' scales are."""
-        if not (super().serves(layer, target) and target.dsp and target.fpu and target.settings.assembly):
+        if not (super().serves(layer, target) and target.assembly and target.fpu):
             return False
         if layer.output.quantization is None:
             return True

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from copy import copy
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,10 @@ from mcubuild.engine.constants import Channels, Constants, Field
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
+from mcubuild.spec.engine import EngineSettings
 
+UNFUSED_BYTES = 900
+"""Upper estimate of the code of separate passes."""
 CHANNEL_BYTES = 4 + 4 + 1
 """Constants that every output channel has besides its weights: bias, multiplier, shift."""
 
@@ -44,12 +48,30 @@ class Kernel(ABC):
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     cost: ClassVar[CostTable]
     """Cycles of the features that ``work`` counts; all 0 until the first fit."""
+    settings: EngineSettings = EngineSettings()
+    """The switches; portable kernels know those of their loops."""
     streams: ClassVar[bool] = False
     """Whether the C function computes any run of output rows. It then takes, behind its other arguments, ``rows`` (how
     many), ``top`` and ``bottom`` (how many rows of padding their windows reach into above and below); ``input`` points
     at the first row that their windows need and that exists, ``output`` at the first row to write. Rows have no
     alignment but that of their length. Where the output may be written over the input (``overwrites``), it may also
     begin where the first window does: ``top`` rows of the input before ``input``."""
+
+    def switched(self, settings: EngineSettings) -> Self:
+        """The kernel with the switches of ``settings``."""
+        kernel = copy(self)
+        kernel.settings = settings
+        return kernel
+
+    @property
+    def together(self) -> int:
+        """Pixels, and filters, that a portable kernel computes at a time."""
+        return 2 if self.settings.tiling else 1
+
+    @property
+    def passes_bytes(self) -> int:
+        """Code of the passes that a portable kernel makes if they are not fused."""
+        return 0 if self.settings.fusion else UNFUSED_BYTES
 
     @abstractmethod
     def serves(self, layer: Layer, target: Target) -> bool:

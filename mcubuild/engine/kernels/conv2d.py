@@ -29,16 +29,24 @@ class GeneralConv2D(Kernel):
         return isinstance(layer.op, Conv2D) and layer.op.dilation == (1, 1)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
-        """The windows of two output pixels."""
-        return _PIXELS * _depth(layer)
+        """The windows of the pixels of a tile; if passes are not fused, their sums and the padded input."""
+        return self._padded(layer) + _padded_bytes(layer, rows) * (not self.settings.fusion)
+
+    def _windows(self, layer: Layer) -> int:
+        """Where the windows begin in the scratch: behind the sums."""
+        return 0 if self.settings.fusion else 4 * self.together * layer.filters
+
+    def _padded(self, layer: Layer) -> int:
+        """Where the padded input begins."""
+        return self._windows(layer) + self.together * _depth(layer)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Packed in pairs of filters."""
-        return pair_bytes(layer.filters, _depth(layer), layer.weights.bits)
+        return pair_bytes(layer.filters, _depth(layer), layer.weights.bits, self.together)
 
     def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
         """Pairs of filters, interleaved."""
-        return pairs(weights.reshape(layer.filters, -1), layer.weights.bits)
+        return pairs(weights.reshape(layer.filters, -1), layer.weights.bits, self.together)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""
@@ -56,11 +64,13 @@ class GeneralConv2D(Kernel):
             "padding": op.padding,
             "padded": any(op.padding),
             "depth": _depth(layer),
+            "windows_at": self._windows(layer),
+            "padded_at": self._padded(layer),
         }
 
     def code_bytes(self, layer: Layer) -> int:
         """The copy of windows, inlined or not, and tile loops as those of a pointwise convolution."""
-        return 1400 + 750 * loops(prod(layer.output.shape[1:3])) * loops(layer.filters)
+        return self.passes_bytes + 1400 + 750 * loops(prod(layer.output.shape[1:3])) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles of two pixels by two filters, outputs, bytes copied and their rows."""
@@ -75,11 +85,17 @@ class GeneralConv2D(Kernel):
         }
 
 
-_PIXELS = 2
-
-
 def _depth(layer: Layer) -> int:
     return prod(layer.weights.shape[1:])
+
+
+def _padded_bytes(layer: Layer, rows: int | None) -> int:
+    """Bytes of the input rows that ``rows`` output rows need, with their padding; 0 if there is none."""
+    op = layer.op
+    assert isinstance(op, Conv2D)
+    _, _, width, channels = layer.input.shape
+    span = layer.vertical.span(rows or layer.output.shape[1])
+    return span * (width + sum(op.padding[2:])) * channels if any(op.padding) else 0
 
 
 KERNEL = GeneralConv2D()

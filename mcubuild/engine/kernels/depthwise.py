@@ -43,8 +43,14 @@ class Depthwise(Kernel):
         return isinstance(op, DepthwiseConv2D) and op.dilation == (1, 1) and layer.filters == layer.input.shape[3]
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
-        """One channel of the input rows, with its border."""
-        return layer.vertical.span(rows or layer.output.shape[1]) * _plane_width(layer)
+        """One channel of the input rows, with its border; if passes are not fused, its sums and the padded input."""
+        count = rows or layer.output.shape[1]
+        plane = layer.vertical.span(count) * _plane_width(layer)
+        if self.settings.fusion:
+            return plane
+        assert isinstance(layer.op, DepthwiseConv2D)
+        padded = plane * layer.filters if any(layer.op.padding) else 0
+        return 4 * count * layer.output.shape[2] + plane + padded
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input, unless aligning the end of a smaller output with the input's would mix the channels up."""
@@ -74,19 +80,24 @@ class Depthwise(Kernel):
             "padding": op.padding,
             "padded": any(op.padding),
             "plane_width": _plane_width(layer),
-            "tile_size": _tile(columns),
+            "tile_size": self._tile(columns),
             "packed": row_bytes(1, prod(layer.kernel_size), layer.weights.bits),
         }
+
+    def _tile(self, columns: int) -> int:
+        """Neighbouring outputs computed at once: 4, or what leaves less of the row over."""
+        sizes = (4, 3, 2) if self.settings.tiling and columns > 1 else (1,)
+        return min(sizes, key=lambda tile: (-(-columns // tile) * (tile + 2), -tile))
 
     def code_bytes(self, layer: Layer) -> int:
         """The copy into the plane, one tile, and another for what is left over of a row."""
         columns = layer.output.shape[2]
-        return 850 + 700 * (1 if columns % _tile(columns) == 0 else 2)
+        return self.passes_bytes + 850 + 700 * (1 if columns % self._tile(columns) == 0 else 2)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles and the rows of their windows, outputs, bytes copied."""
         _, rows, columns, channels = layer.output.shape
-        tiles = rows * -(-columns // _tile(columns)) * channels
+        tiles = rows * -(-columns // self._tile(columns)) * channels
         return {
             products(layer): layer.macs,
             "tile": tiles,
@@ -102,11 +113,6 @@ def _plane_width(layer: Layer) -> int:
     op = layer.op
     assert isinstance(op, DepthwiseConv2D)
     return layer.input.shape[2] + op.padding[2] + op.padding[3]
-
-
-def _tile(columns: int) -> int:
-    """Neighbouring outputs computed at once: 4, or what leaves less of the row over."""
-    return min((4, 3, 2), key=lambda tile: (-(-columns // tile) * (tile + 2), -tile)) if columns > 1 else 1
 
 
 KERNEL = Depthwise()

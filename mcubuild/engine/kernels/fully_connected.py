@@ -26,13 +26,17 @@ class MatrixVector(Kernel):
         """Every FullyConnected of one row."""
         return isinstance(layer.op, FullyConnected) and len(layer.output.shape) == 2
 
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """None; the sums, if passes are not fused."""
+        return 0 if self.settings.fusion else 4 * layer.filters
+
     def weight_bytes(self, layer: Layer) -> int:
         """Packed in pairs of filters."""
-        return pair_bytes(layer.filters, layer.input.elements, layer.weights.bits)
+        return pair_bytes(layer.filters, layer.input.elements, layer.weights.bits, self.together)
 
     def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
         """Pairs of filters, interleaved."""
-        return pairs(weights, layer.weights.bits)
+        return pairs(weights, layer.weights.bits, self.together)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""
@@ -40,7 +44,7 @@ class MatrixVector(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """One tile loop for pairs of filters, another for an odd one."""
-        return 350 + 500 * loops(layer.filters)
+        return self.passes_bytes + 350 + 500 * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, outputs."""

@@ -27,15 +27,21 @@ class Pointwise(Kernel):
     def serves(self, layer: Layer, target: Target) -> bool:
         """1x1, stride 1, no padding."""
         op = layer.op
-        return isinstance(op, Conv2D) and layer.kernel_size == (1, 1) and op.stride == (1, 1) and not any(op.padding)
+        small = isinstance(op, Conv2D) and layer.kernel_size == (1, 1) and op.stride == (1, 1) and not any(op.padding)
+        return small and target.settings.model_im2col
+
+    def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
+        """None; the sums of a pair of filters, if passes are not fused."""
+        pixels = (rows or layer.output.shape[1]) * layer.output.shape[2]
+        return 0 if self.settings.fusion else 4 * self.together * pixels
 
     def weight_bytes(self, layer: Layer) -> int:
         """Packed in pairs of filters."""
-        return pair_bytes(layer.filters, layer.input.shape[3], layer.weights.bits)
+        return pair_bytes(layer.filters, layer.input.shape[3], layer.weights.bits, self.together)
 
     def arrange(self, layer: Layer, weights: NDArray[np.int8]) -> NDArray[np.int8]:
         """Pairs of filters, interleaved."""
-        return pairs(weights.reshape(layer.filters, -1), layer.weights.bits)
+        return pairs(weights.reshape(layer.filters, -1), layer.weights.bits, self.together)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""
@@ -43,7 +49,7 @@ class Pointwise(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """One tile loop for pairs of pixels and filters, another for each odd rest of either."""
-        return 330 + 750 * loops(layer.input.shape[2]) * loops(layer.filters)
+        return self.passes_bytes + 330 + 750 * loops(layer.input.shape[2]) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Products, tiles of two pixels by two filters, outputs, pairs of filters."""

@@ -1,0 +1,159 @@
+"""Figures of a network's firmware, for one board, one set of switches and one limit of the arena."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from mcubuild.board import Board, read_board
+from mcubuild.engine.codegen import generate as generate_model
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
+from mcubuild.ir.executor import run
+from mcubuild.ir.files import write_graph
+from mcubuild.ir.graph import Graph, total_macs
+from mcubuild.measure.runner import measure
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.measure import MeasureSettings
+from mcubuild.store import Store, digest_file, digest_json
+from mcubuild.toolchain.compile import find, link
+from mcubuild.toolchain.firmware import generate as generate_firmware
+
+CORES: Mapping[str, str] = {"m4": "stm32f412", "m7": "stm32f746"}
+"""The boards whose cores are compared."""
+_ROOM = 8 << 20
+"""Bytes of each memory of a board with room for every network."""
+_FILE = "figures.json"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one inference takes."""
+
+    macs: int
+    """Multiply-accumulates."""
+    instructions: float
+    """Counted."""
+    cycles: float
+    """Modelled, with what the board's memories cost."""
+    zero_wait_cycles: float
+    """Modelled, with memory that never waits."""
+    arena: int
+    """Bytes of the arena in the linked ELF."""
+    static: int
+    """Bytes of other variables."""
+    stack: int
+    """Bytes of stack, the deepest seen."""
+    flash: int
+    """Bytes of code and constants."""
+
+    @property
+    def sram(self) -> int:
+        """Bytes of RAM at the worst moment."""
+        return self.arena + self.static + self.stack
+
+    @property
+    def cycles_per_mac(self) -> float:
+        """With memory that never waits."""
+        return self.zero_wait_cycles / self.macs
+
+
+def roomy(board: Board) -> Board:
+    """``board`` with room for every network; its core and what its memories cost stay as they are."""
+    largest = (board.flash, board.ram_banks[0][-1])
+    memory = tuple(m.model_copy(update={"size": _ROOM}) if m in largest else m for m in board.memory)
+    return board.model_copy(update={"memory": memory})
+
+
+def core(name: str) -> Board:
+    """The board for ``name``, a key of CORES."""
+    return roomy(read_board(CORES[name]))
+
+
+class Workbench:
+    """Builds firmware, runs it, and remembers what came out."""
+
+    def __init__(self, store: Store, code: str, settings: FirmwareSettings) -> None:
+        """Build with the compiler and flags of ``settings``; ``code`` identifies the code that results depend on."""
+        self._store, self._settings = store, settings
+        self._state = {"code": code, "firmware": settings.model_dump(mode="json"), "tool": self.toolchain}
+
+    @property
+    def toolchain(self) -> str:
+        """Name and version of the compiler.
+
+        Raises:
+            BuildError: it is not installed.
+        """
+        return find(self._settings.toolchain).identity
+
+    def figures(self, graph: Graph, board: Board, engine: EngineSettings, arena: int | None = None) -> Figures:
+        """Generate, link and run ``graph`` on a random input, or look up what that gave before.
+
+        Args:
+            graph: a network with values.
+            board: what to build for.
+            engine: the switches.
+            arena: bytes that the arena should not exceed (None: any number).
+
+        Raises:
+            BuildError: the firmware does not fit the board, or its outputs are not the reference executor's.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            write_graph(graph, folder / "graph")
+            key = digest_json(
+                {
+                    **self._state,
+                    "graph": [digest_file(path) for path in sorted((folder / "graph").iterdir())],
+                    "board": board.model_dump(mode="json"),
+                    "engine": engine.model_dump(mode="json"),
+                    "arena": arena,
+                }
+            )
+            result = folder / "result"
+            result.mkdir()
+            if not self._store.fetch(key, result):
+                made = self._run(graph, board, Target.of(board, engine, arena), folder)
+                (result / _FILE).write_text(json.dumps(asdict(made)))
+                self._store.put(key, result)
+            return Figures(**json.loads((result / _FILE).read_text()))
+
+    def _run(self, graph: Graph, board: Board, target: Target, folder: Path) -> Figures:
+        c = folder / "c"
+        c.mkdir()
+        generate_model(graph, plan(graph, target), target, c, stack=self._settings.stack)
+        generate_firmware(board, self._settings.stack, c)
+        link(c, board, self._settings, folder)
+        sizes = json.loads((folder / "sizes.json").read_text())
+        shapes = [graph.tensor(name).shape[1:] for name in graph.inputs]
+        shape = shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
+        inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape), np.int8)
+        measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, [])
+        wrong = int((measured.outputs != run(graph, inputs).reshape(1, -1)).sum())
+        if wrong:
+            raise BuildError(
+                f"{graph.name}: {wrong} of {measured.outputs.size} outputs of the firmware for {board.name!r} differ "
+                f"from the reference executor's; with {target.settings}, that is a defect of the engine."
+            )
+        if measured.cycles is None or measured.zero_wait_cycles is None:
+            raise BuildError(
+                f"board {board.name!r}: there is no cycle model of its core, {board.core}; choose another."
+            )
+        arena = sizes["sections"][".arena"]["bytes"]
+        return Figures(
+            macs=total_macs(graph),
+            instructions=measured.instructions.mean,
+            cycles=measured.cycles.mean,
+            zero_wait_cycles=measured.zero_wait_cycles,
+            arena=arena,
+            static=sizes["sram_static_bytes"] - arena,
+            stack=measured.stack_bytes,
+            flash=sizes["flash_bytes"],
+        )

@@ -1,0 +1,12 @@
+"""A page of charts and a table, one file without anything from elsewhere."""
+
+from collections.abc import Sequence
+
+from mcubuild.report.page import environment
+from mcubuild.report.plot import Plot
+
+
+def render(title: str, subtitle: str, plots: Sequence[Plot], table: Sequence[Sequence[str]] = ()) -> str:
+    """The page; the first row of ``table`` has its titles."""
+    template = environment().get_template("figures.html.j2")
+    return template.render(title=title, subtitle=subtitle, plots=plots, table=table)

@@ -1,0 +1,50 @@
+"""What each optimisation is worth to a spec's network: ``doit ablation spec=<file>``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rules import quantize
+from rules.bench import run, workbench
+from rules.graph import BUILD
+from rules.resolve import resolve
+from rules.stage import Resolved
+
+
+def _climb(resolved: Resolved) -> None:
+    from mcubuild.bench.ablation import climb, lines, plots, table
+    from mcubuild.board import Board
+    from mcubuild.engine.footprint import arena_within
+    from mcubuild.ir.files import read_graph
+    from mcubuild.report.figures import render
+    from mcubuild.spec.spec import Spec
+
+    spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
+    folder = BUILD / spec.name
+    arena = arena_within(spec.budget.sram or board.sram_bytes, spec.firmware.stack)
+    bench = workbench(spec.firmware.toolchain)
+    rungs = climb(read_graph(folder), board, spec.engine, arena, bench)
+    subtitle = f"{board.title}, {bench.toolchain}; cycles modelled, memories included"
+    page = render(f"{spec.name}: one optimisation after another", subtitle, plots(rungs), table(rungs, board))
+    (folder / "ablation.html").write_text(page, encoding="utf-8")
+    print("", *lines(rungs, board), f"picture: {folder / 'ablation.html'}", sep="\n")
+
+
+def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
+    """A doit task a spec.
+
+    Raises:
+        BuildError: a spec is not valid.
+    """
+    yield {"basename": "ablation", "name": None, "doc": "what each optimisation is worth to the network of a spec"}
+    for resolved in (resolve(path, BUILD / ".specs") for path in specs):
+        name = resolved["spec"]["name"]
+        yield {
+            "basename": "ablation",
+            "name": name,
+            "doc": f"what each optimisation is worth to {name} ({resolved['spec']['board']})",
+            "actions": [(run, [f"ablation:{name}", lambda resolved=resolved: _climb(resolved)])],
+            "file_dep": [str(BUILD / name / artifact) for artifact in quantize.STAGE.outputs],
+            "uptodate": [False],
+            "verbosity": 2,
+        }

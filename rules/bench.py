@@ -1,0 +1,133 @@
+"""Speed and memory beside other engines: ``doit bench``; and cycles against memory: ``doit bench curve=<network>``.
+
+Networks of papers are built in; ``models=<folder>`` adds the .tflite files of a folder. Figures come from the store if
+nothing that they depend on has changed.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doit import get_var, loader
+from doit.exceptions import TaskFailed
+
+from mcubuild import ROOT
+from mcubuild.errors import BuildError
+from mcubuild.progress import reporting
+from mcubuild.store import Store, digest_file, digest_json
+from rules.graph import BUILD, INTERRUPTED
+from rules.imports import dependencies
+
+if TYPE_CHECKING:
+    from mcubuild.bench.workbench import Workbench
+    from mcubuild.ir.graph import Graph
+
+_TOOLCHAINS = ("zig", "gcc")
+_TEMPLATES = ("kernels_templates/**/*", "mcubuild/measure/*.c")
+
+
+def asked_for() -> bool:
+    """Whether the command line names what only the benchmark needs: then the specs need not even be valid."""
+    return any(get_var(name) is not None for name in ("models", "curve"))
+
+
+def workbench(toolchain: str) -> "Workbench":
+    """Where firmware is built and run; results depend on all code that goes into that.
+
+    Raises:
+        BuildError: there is no such toolchain.
+    """
+    from mcubuild.bench.workbench import Workbench
+    from mcubuild.spec.firmware import FirmwareSettings
+
+    if toolchain not in _TOOLCHAINS:
+        raise BuildError(f"toolchain={toolchain}: there is no such toolchain; write one of {', '.join(_TOOLCHAINS)}.")
+    code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild")
+    templates = sorted(path for pattern in _TEMPLATES for path in ROOT.glob(pattern) if path.is_file())
+    files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
+    state = digest_json({"files": files, "libraries": libraries})
+    return Workbench(Store(), state, FirmwareSettings.model_validate({"toolchain": toolchain}))
+
+
+def run(task: str, work: Callable[[], None]) -> Any:
+    """An action: ``work``, whose progress and lines are shown as those of ``task``; errors as doit wants them."""
+    start = time.monotonic()
+    try:
+        with reporting(task):
+            work()
+    except BuildError as error:
+        return TaskFailed(str(error))
+    except KeyboardInterrupt:
+        return TaskFailed(INTERRUPTED)
+    return {"origin": "built", "seconds": round(time.monotonic() - start, 2)}
+
+
+def _networks() -> dict[str, "Graph"]:
+    """By name: of the folder that the user names, then those that are built in.
+
+    Raises:
+        BuildError: the folder has no .tflite file.
+    """
+    from mcubuild.bench.networks import NAMES, network
+    from mcubuild.importers.tflite import import_tflite
+
+    graphs = {}
+    if named := get_var("models"):
+        folder = Path(loader.initial_workdir or ".", named)
+        files = sorted(folder.glob("*.tflite"))
+        if not files:
+            raise BuildError(
+                f"models={named}: there is no .tflite file in {folder.resolve()}; name a folder with some."
+            )
+        graphs = {path.stem: import_tflite(path).graph for path in files}
+    return graphs | {name: network(name) for name in NAMES}
+
+
+def _tables() -> None:
+    from mcubuild.bench.peers import read_peers
+    from mcubuild.bench.tables import measured, memory, notes, speed
+
+    bench, peers = workbench(get_var("toolchain", "zig")), read_peers()
+    rows = measured(_networks(), peers, bench)
+    for lines in (speed(rows, peers), memory(rows, peers), notes(rows, peers)):
+        print("", *lines, sep="\n")
+    print(f"Here: {bench.toolchain}; outputs of every ELF equal the reference executor's.")
+
+
+def _curve(name: str) -> None:
+    from mcubuild.bench.tradeoff import curves, lines, plot
+    from mcubuild.report.figures import render
+
+    graphs = _networks()
+    if name not in graphs:
+        raise BuildError(
+            f"curve={name}: there is no such network; write one of {', '.join(graphs)}, or name a folder of .tflite "
+            f"files, too: models=<folder>."
+        )
+    bench = workbench(get_var("toolchain", "zig"))
+    found = curves(graphs[name], bench)
+    page = BUILD / "bench" / f"{name}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    subtitle = f"plans from the fastest to the smallest, run in the emulator; {bench.toolchain}"
+    page.write_text(render(f"{name}: cycles against arena", subtitle, [plot(name, found)]), encoding="utf-8")
+    print("", *lines(name, found), f"picture: {page}", sep="\n")
+
+
+def tasks() -> Iterator[dict[str, Any]]:
+    """The doit tasks: the tables, or a curve."""
+    curve = get_var("curve")
+    name, work = ("tables", _tables) if curve is None else (curve, lambda: _curve(curve))
+    yield {
+        "basename": "bench",
+        "name": None,
+        "doc": "speed and memory beside other engines: [models=FOLDER] [curve=NAME]",
+    }
+    yield {
+        "basename": "bench",
+        "name": name,
+        "doc": "tables of all networks, or the curve of one",
+        "actions": [(run, [f"bench:{name}", work])],
+        "uptodate": [False],
+        "verbosity": 2,
+    }

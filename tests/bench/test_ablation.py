@@ -1,0 +1,57 @@
+"""The ablation: every switch, in order."""
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from mcubuild.bench.ablation import FIRST, LAST, SWITCHES, Rung, climb, lines, plots, table
+from mcubuild.bench.workbench import Figures, Workbench
+from mcubuild.board import Board, read_board
+from mcubuild.ir.graph import Graph
+from mcubuild.report.figures import render
+from mcubuild.spec.engine import EngineSettings
+from tests.bench.figures import figures
+from tests.engine.skeletons import Sketch
+
+BOARD = read_board("stm32f412")
+
+
+class Recorder:
+    """Stands for a workbench."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[EngineSettings, int | None]] = []
+
+    def figures(self, graph: Graph, board: Board, engine: EngineSettings, arena: int | None = None) -> Figures:
+        self.asked.append((engine, arena))
+        return figures(1e6 / len(self.asked))
+
+
+def test_one_switch_more_each_time() -> None:
+    sketch = Sketch((1, 4, 4, 2))
+    sketch.conv("input", 2)
+    recorder, own = Recorder(), EngineSettings(tiling=False)
+    rungs = climb(sketch.graph(), BOARD, own, 1234, cast(Workbench, recorder))
+    on = [{name for name in SWITCHES if getattr(settings, name)} for settings, _ in recorder.asked[:-1]]
+    assert on == [set(list(SWITCHES)[:count]) for count in range(len(SWITCHES) + 1)]
+    assert set(SWITCHES) == set(EngineSettings.model_fields) - {"plan"}
+    assert all(settings.plan == "smallest" for settings, _ in recorder.asked[:-1])
+    assert recorder.asked[-1] == (own, 1234)
+    assert [rungs[0].title, rungs[-1].title] == [FIRST, LAST]
+
+
+def test_what_the_board_does_not_hold_is_marked() -> None:
+    rungs = [Rung("large", figures(2e6, arena=BOARD.sram_bytes)), Rung("small", figures(1e6))]
+    text = list(lines(rungs, BOARD))
+    assert "*256.3 kB" in text[1] and "2.00x" in text[2] and "*" not in text[2]
+    assert text[3] == "* more than the 256.0 kB of STM32F412xG"
+    assert [row[3] for row in table(rungs, BOARD)[1:]] == ["1.00x", "2.00x"]
+
+
+@pytest.mark.parametrize("count", [1, 11])
+def test_the_page_has_a_bar_a_rung(tmp_path: Path, count: int) -> None:
+    rungs = [Rung(f"rung <{number}>", figures(1e6 / (1 + number))) for number in range(count)]
+    page = render("title", "subtitle", plots(rungs), table(rungs, BOARD))
+    assert page.count('<rect class="box cycles"') == page.count('<rect class="box code"') == count
+    assert "rung &lt;0&gt;" in page and "<td>1,100,000</td>" in page

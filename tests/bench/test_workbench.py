@@ -1,0 +1,66 @@
+"""Figures come from an ELF that was run, once."""
+
+from pathlib import Path
+
+import pytest
+
+from mcubuild.bench import workbench
+from mcubuild.bench.values import with_random_values
+from mcubuild.bench.workbench import CORES, Figures, Workbench, core, roomy
+from mcubuild.board import read_board
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import Graph
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.store import Store
+from tests.engine.skeletons import Sketch
+
+
+def small() -> Graph:
+    sketch = Sketch((1, 6, 6, 4))
+    sketch.conv(sketch.depthwise("input"), 8)
+    return with_random_values(sketch.graph())
+
+
+def bench(folder: Path, code: str = "code") -> Workbench:
+    return Workbench(Store(folder), code, FirmwareSettings())
+
+
+def test_figures_are_those_of_the_elf_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, board = small(), core("m4")
+    made = bench(tmp_path).figures(graph, board, EngineSettings())
+    assert made.macs == 36 * (4 * 9 + 4 * 8)
+    assert 0 <= made.arena - plan(graph, Target.of(board, EngineSettings())).arena < 32
+    assert made.instructions > made.macs / 4 and made.cycles >= made.zero_wait_cycles > 0
+
+    def again(*arguments: object) -> Figures:
+        raise AssertionError("it was run again")
+
+    monkeypatch.setattr(Workbench, "_run", again)
+    assert bench(tmp_path).figures(graph, board, EngineSettings()) == made
+    for code, where, settings, arena in (
+        ("other code", board, EngineSettings(), None),
+        ("code", core("m7"), EngineSettings(), None),
+        ("code", board, EngineSettings(tiling=False), None),
+        ("code", board, EngineSettings(), 0),
+    ):
+        with pytest.raises(AssertionError, match="run again"):
+            bench(tmp_path, code).figures(graph, where, settings, arena)
+
+
+def test_wrong_outputs_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "run", lambda graph, inputs: run(graph, inputs) ^ 1)
+    with pytest.raises(BuildError, match=r"sketch: 288 of 288 outputs .* 'stm32f412' differ"):
+        bench(tmp_path).figures(small(), core("m4"), EngineSettings())
+
+
+@pytest.mark.parametrize("name", CORES.values())
+def test_a_roomy_board_differs_in_sizes_only(name: str) -> None:
+    board = read_board(name)
+    larger = roomy(board)
+    assert larger.sram_bytes > board.sram_bytes and larger.flash_bytes > board.flash_bytes
+    sizes = [{"memory": tuple(m.model_copy(update={"size": 1}) for m in b.memory)} for b in (board, larger)]
+    assert board.model_copy(update=sizes[0]) == larger.model_copy(update=sizes[1])

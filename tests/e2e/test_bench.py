@@ -1,0 +1,41 @@
+"""The commands that compare: what they print, and what they say of mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import Checkout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout", tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("curve=nonet", ["curve=nonet: there is no such network", "mobile-80, mbv2-w0.35-r144"]),
+        ("models=specs", ["models=specs: there is no .tflite file in", "name a folder with some"]),
+    ],
+)
+def test_what_is_not_there(checkout: Checkout, asked: str, told: list[str]) -> None:
+    checkout.write_spec("this is no spec")
+    run = checkout.doit("bench", asked)
+    assert run.code != 0
+    assert all(words in run.output for words in told), run.output
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.slow
+def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -> None:
+    checkout.write_spec()
+    run = checkout.doit("ablation")
+    assert run.code == 0, run.output
+    assert run.did("built") == {"dataset", "space", "supernet", "search", "finetune", "quantize", "ablation"}
+    (first,) = (line for line in run.output.splitlines() if line.startswith(" 0 generated C"))
+    (last,) = (line for line in run.output.splitlines() if line.startswith("10 as the spec says"))
+    assert "1.00x" in first and float(last.split("x ")[0].split()[-1]) > 2
+    assert "im2col planned for the whole model" in (checkout.path / "build/net/ablation.html").read_text()
+    again = checkout.doit("ablation")
+    assert last in again.output and again.did("built") == {"ablation"}
