@@ -259,7 +259,10 @@ def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
 
 
 def check_bits(graph: Graph, folder: Path, seed: int) -> None:
-    for name, target in {"array": OFF if seed % 5 == 4 else ON, "stream": FED}.items():
+    targets = {"array": OFF if seed % 5 == 4 else ON, "stream": FED}
+    if pieces(graph, FED)[0].flow is None:
+        del targets["stream"]
+    for name, target in targets.items():
         (folder / name).mkdir(exist_ok=True)
         check_target(graph, folder / name, seed, target)
 
