@@ -4,7 +4,6 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from mcubuild.engine.codegen import generate as generate_model
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
-from mcubuild.ir.executor import run
+from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import Graph, total_macs
 from mcubuild.measure.runner import measure
@@ -132,9 +131,7 @@ class Workbench:
         generate_firmware(board, self._settings.stack, c)
         link(c, board, self._settings, folder)
         sizes = json.loads((folder / "sizes.json").read_text())
-        shapes = [graph.tensor(name).shape[1:] for name in graph.inputs]
-        shape = shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
-        inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape), np.int8)
+        inputs = np.random.default_rng(0).integers(-128, 128, (1, *sample_shape(graph)), np.int8)
         measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, [])
         wrong = int((measured.outputs != run(graph, inputs).reshape(1, -1)).sum())
         if wrong:

@@ -26,6 +26,7 @@ from mcubuild.ir.graph import (
     Pool,
     Reshape,
     Resize,
+    Shape,
     Slice,
     Softmax,
     Transpose,
@@ -72,6 +73,12 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     return np.concatenate(results)
 
 
+def sample_shape(graph: Graph) -> Shape:
+    """Shape of a sample as ``run`` takes it: that of the input without its batch, or bytes of all inputs together."""
+    shapes = [graph.tensor(name).shape[1:] for name in graph.inputs]
+    return shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
+
+
 def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
     """Every activation by name, the inputs included, for each sample; for tests and debugging.
 
@@ -89,7 +96,7 @@ def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
 def _batches(graph: Graph, inputs: Int8) -> "list[dict[str, Int8]]":
     """Constants and the inputs' values, cut into batches that fit the working memory."""
     shapes = {name: graph.tensor(name).shape[1:] for name in graph.inputs}
-    expected = next(iter(shapes.values())) if len(shapes) == 1 else (sum(map(prod, shapes.values())),)
+    expected = sample_shape(graph)
     if inputs.dtype != np.int8 or inputs.shape[1:] != expected:
         raise ValueError(f"inputs are {inputs.dtype}{inputs.shape}, must be int8 (N, {', '.join(map(str, expected))})")
     flat = inputs.reshape(len(inputs), prod(expected))

@@ -22,6 +22,7 @@ from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
+from mcubuild.ir.executor import sample_shape
 from mcubuild.ir.graph import Graph, Quantization, op_constants, op_inputs
 from mcubuild.measure.cycles.model import cycle_model
 from mcubuild.measure.runner import measure
@@ -81,7 +82,7 @@ class Bench:
             firmware.generate(self.board, self.firmware.stack, folder)
             link(folder, self.board, self.firmware, folder)
             (layer,) = json.loads((folder / "plan.json").read_text())["layers"]
-            zeros = np.zeros((1, *graph.tensor(graph.inputs[0]).shape[1:]), np.int8)
+            zeros = np.zeros((1, *sample_shape(graph)), np.int8)
             measured = measure(folder / "firmware.elf", self.board, MeasureSettings(), zeros, [layer["name"]])
         cycles = measured.layers[0].cycles
         assert cycles is not None, "the core has a cycle model"
@@ -116,8 +117,10 @@ def _stand_in(layer: Layer) -> Graph:
         )
         for name in names
     }
-    constants = {name: np.zeros(tensors[name].shape, tensors[name].dtype) for name in op_constants(op)}
-    return Graph("layer", tensors, (op,), op_inputs(op), (op.output,), constants)
+    known = {*op_constants(op), *(name for name in names if getattr(layer.op, name) in layer.graph.constants)}
+    constants = {name: np.zeros(tensors[name].shape, tensors[name].dtype) for name in sorted(known)}
+    inputs = tuple(name for name in op_inputs(op) if name not in known)
+    return Graph("layer", tensors, (op,), inputs, (op.output,), constants)
 
 
 def tune(graph: Graph, bench: Bench, out: Path) -> None:

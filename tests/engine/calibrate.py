@@ -34,6 +34,7 @@ from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.planner import plan
 from mcubuild.engine.product import COST
 from mcubuild.engine.target import Target
+from mcubuild.ir.executor import sample_shape
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
@@ -72,7 +73,7 @@ class Sample:
     @property
     def kernel(self) -> Kernel:
         """The kernel."""
-        return next(kernel for kernel in kernels() if kernel.kind == self.kind)
+        return next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == self.kind)
 
 
 def calibration_network(seed: int) -> Graph:
@@ -158,12 +159,12 @@ def samples(graph: Graph, board: Board, settings: FirmwareSettings, tuned: Mappi
         build(graph, board, settings, folder, tuned=tuned)
         names = [layer["name"] for layer in json.loads((folder / "plan.json").read_text())["layers"]]
         sizes = {s["name"]: s["bytes"] for s in json.loads((folder / "sizes.json").read_text())["symbols"]}
-        inputs = np.random.default_rng(0).integers(-128, 128, (1, *graph.tensor(graph.inputs[0]).shape[1:]), np.int8)
+        inputs = np.random.default_rng(0).integers(-128, 128, (1, *sample_shape(graph)), np.int8)
         measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, names)
     result = []
     for layer, share in zip(layers(graph), measured.layers, strict=True):
         kind = share.name.split("_", 2)[2]
-        kernel = next(kernel for kernel in kernels() if kernel.kind == kind)
+        kernel = next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == kind)
         routines = {routine.name: sizes[routine.name] for routine in kernel.routines(layer)}
         assert share.cycles is not None
         result.append(Sample(layer, kind, board.core, share.cycles, sizes[share.name], routines))

@@ -44,7 +44,7 @@ def test_tuning_changes_neither_the_search_space_nor_the_search() -> None:
 def test_code_is_generated_with_the_tuned_kernels() -> None:
     stages = (quantize.STAGE, tune.STAGE, codegen.STAGE)
     for wanted in (False, True):
-        found = pipeline(stages, {"spec": {"engine": {"tune": wanted}}})
+        found = pipeline(stages, {"spec": {"model": None, "engine": {"tune": wanted}}})
         assert ("tune.json" in found[-1].inputs) == wanted == (len(found) == 3)
 
 
@@ -61,7 +61,8 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
 def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str) -> None:
     """Of all that is read and written, only what judges the finished firmware goes back to the test split."""
     tainted, judges = {"test.npz"}, set[str]()
-    for stage in pipeline(STAGES, {"spec": {"task": task, "engine": {"tune": True}, "measure": {"runner": "qemu"}}}):
+    spec = {"task": task, "dataset": {}, "model": None, "engine": {"tune": True}, "measure": {"runner": "qemu"}}
+    for stage in pipeline(STAGES, {"spec": spec}):
         if tainted & set(stage.inputs):
             judges.add(stage.name)
             tainted.update(stage.outputs)
