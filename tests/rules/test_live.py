@@ -48,7 +48,9 @@ def test_states_progress_and_printed_lines(monkeypatch: pytest.MonkeyPatch, line
             print("a line of a stage, " + 100 * "long")
     finally:
         progress.close_pipe()
-        display._stopping.wait(0.4)
+        for _ in range(50):  # until it was drawn, however busy the machine is
+            if "25 %" in plain(out) or display._stopping.wait(0.2):
+                break
         display.stop()
     text = plain(out)
     assert "25 %" in text and "stopped" in text and "a line of a stage" in text
