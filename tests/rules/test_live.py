@@ -46,11 +46,12 @@ def test_states_progress_and_printed_lines(monkeypatch: pytest.MonkeyPatch, line
             bar._pause = 0  # type: ignore[attr-defined]
             bar.advance(50, loss=0.5)
             print("a line of a stage, " + 100 * "long")
+            for _ in range(50):  # until it was drawn, however busy the machine is
+                if "25 %" in plain(out) or display._stopping.wait(0.2):
+                    break
     finally:
         progress.close_pipe()
-        for _ in range(50):  # until it was drawn, however busy the machine is
-            if "25 %" in plain(out) or display._stopping.wait(0.2):
-                break
+        display._stopping.wait(0.4)
         display.stop()
     text = plain(out)
     assert "25 %" in text and "stopped" in text and "a line of a stage" in text
