@@ -40,9 +40,10 @@ class Footprints:
         """The footprint of ``arch``: equal to that of its whole skeleton."""
         return combine(self._row(arch), self.target, self._stack)
 
-    def fits(self, arch: Arch, flash: int) -> bool:
-        """Whether the footprint of ``arch`` keeps to the RAM and to ``flash`` bytes; much faster than to ask for it."""
-        return fits(self._row(arch), self.target, self._arena, flash)
+    def fits(self, arch: Arch, flash: int, latency: float | None = None) -> bool:
+        """Whether ``arch`` keeps to the RAM, ``flash`` bytes and ``latency`` seconds; much faster than its footprint."""
+        cycles = None if latency is None else int(latency * self.board.clock)
+        return fits(self._row(arch), self.target, self._arena, flash, cycles)
 
     def macs(self, arch: Arch) -> int:
         """Multiply-accumulates of one inference."""
