@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mcubuild.engine.flow import STEPS, Flow
+from mcubuild.engine.flow import Flow
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import ALIGNMENT, layers
 from mcubuild.engine.lifetimes import reserved
@@ -95,13 +95,14 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
     """
     weights = code = macs = 0
     routines: set[Routine] = set()
-    for layer in layers(graph):
+    every_layer = layers(graph)
+    for layer in every_layer:
         kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
         routines.update(kernel.routines(layer))
         macs += layer.macs
-    own = sum(reserved(layers(graph), target).values())
+    own = sum(reserved(every_layer, target).values())
     return Stretch(tuple(pieces(graph, target)), weights, code, own, frozenset(routines), macs)
 
 
