@@ -65,7 +65,7 @@ class Layer:
 
     @cached_property
     def chosen(self) -> dict[int, tuple[object, Any]]:
-        """The kernel that ``kernels.choose`` took for a target, by its id; with the target, which keeps its id alive."""
+        """The kernel that ``kernels.choose`` took for a target, by id; with the target, which keeps its id alive."""
         return {}
 
     @cached_property

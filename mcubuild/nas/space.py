@@ -120,19 +120,18 @@ def survey(
 ) -> list[Row]:
     """``samples`` networks of each of ``spaces``, the smallest one among them, judged by ``footprints`` and ``limits``.
 
-    Every core takes part; the result depends on neither their number nor on the other spaces.
+    Every core takes part, a width at a time; the result depends neither on their number nor on the other spaces.
     """
+    widths: dict[float, list[Space]] = {}
+    for space in spaces:
+        widths.setdefault(space.width, []).append(space)
     rows: dict[Space, Row] = {}
-    ordered = sorted(spaces, key=lambda space: space.resolution, reverse=True)  # the longest first: no core waits long
-    with (
-        bar(title, len(spaces)) as progress,
-        processes(alone=samples * len(spaces) < _WORTH_PROCESSES) as executor,
-    ):
-        waiting = [executor.submit(_sample, space, samples, footprints, limits, seed) for space in ordered]
+    with bar(title, len(spaces)) as progress, processes(alone=samples * len(spaces) < _WORTH_PROCESSES) as executor:
+        waiting = [executor.submit(_sample_all, own, samples, footprints, limits, seed) for own in widths.values()]
         for future in as_completed(waiting):
-            row = future.result()
-            rows[row.space] = row
-            progress.advance(fits=f"{row.share:.0%}")
+            found = future.result()
+            rows |= {row.space: row for row in found}
+            progress.advance(len(found))
     return [rows[space] for space in spaces]
 
 
@@ -181,6 +180,11 @@ def _spaces(index: Index, settings: SpaceSettings) -> list[Space]:
         for width in sorted(set(settings.widths))
         for resolution in sorted(set(resolutions))
     ]
+
+
+def _sample_all(spaces: Sequence[Space], samples: int, footprints: Footprints, limits: Limits, seed: int) -> list[Row]:
+    """Spaces of equal width: the last blocks of their networks are the same, as maps that small differ little."""
+    return [_sample(space, samples, footprints, limits, seed) for space in spaces]
 
 
 def _sample(space: Space, samples: int, footprints: Footprints, limits: Limits, seed: int) -> Row:
