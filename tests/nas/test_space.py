@@ -94,8 +94,8 @@ def test_a_tight_latency_leaves_less_work(tmp_path: Path) -> None:
 
 
 def test_processes_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    spaces = [Space(0.3, 16, 1, 3), Space(0.5, 32, 1, 3)]
-    footprints, limits = Footprints(BOARD, EngineSettings(), 2048, 8, 24 << 10), Limits(150 << 10, None)
+    spaces = [Space(0.2, 16, 1, 3), Space(0.3, 32, 1, 3)]
+    footprints, limits = Footprints(BOARD, EngineSettings(), 2048, 8, 24 << 10), Limits(200 << 10, None)
     alone = survey(spaces, 20, footprints, limits, 0)
     monkeypatch.setattr(module, "_WORTH_PROCESSES", 0)
     assert survey(spaces, 20, footprints, limits, 0) == alone
