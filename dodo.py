@@ -7,7 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import ablation, bench, diff, schema
+from rules import ablation, bench, diff, paper, schema, space_table
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -23,12 +23,13 @@ DOIT_CONFIG = {
 
 def task_pipeline() -> Iterator[dict[str, Any]]:
     """Stages and builds of the specs: spec=FILE[,FILE...], or all of specs/."""
-    if diff.asked_for() or bench.asked_for():
+    if diff.asked_for() or bench.asked_for() or paper.asked_for():
         return
     try:
         specs = spec_files(get_var("spec"))
         yield from tasks(specs)
         yield from ablation.tasks(specs)
+        yield from space_table.tasks(specs)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 
@@ -41,6 +42,11 @@ def task_schema() -> dict[str, Any]:
 def task_bench() -> Iterator[dict[str, Any]]:
     """Speed and memory beside other engines: [models=FOLDER] [curve=NETWORK] [toolchain=gcc]."""
     return bench.tasks()
+
+
+def task_paper() -> Iterator[dict[str, Any]]:
+    """MCUNet's figures of search spaces: figure=3|12 [samples=N]."""
+    return paper.tasks()
 
 
 def task_diff() -> dict[str, Any]:

@@ -4,13 +4,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from mcubuild.units import parse_frequency, parse_size, parse_time
+from mcubuild.units import parse_energy, parse_frequency, parse_size, parse_time
 
 Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
 """A size in bytes, written as ``"256kB"`` in TOML."""
 
 Seconds = Annotated[float, BeforeValidator(parse_time, json_schema_input_type=str), PlainSerializer(float)]
 """A duration in seconds, written as ``"100ms"`` or ``"5fps"`` in TOML."""
+
+Joules = Annotated[float, BeforeValidator(parse_energy, json_schema_input_type=str), PlainSerializer(float)]
+"""An energy in joules, written as ``"5mJ"`` in TOML."""
 
 Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=str | int)]
 """A frequency in Hz, written as ``"216MHz"`` in TOML."""

@@ -4,6 +4,7 @@ import re
 
 _SIZE_UNITS = {"B": 1, "kB": 1024, "KB": 1024, "KiB": 1024, "MB": 1024**2, "MiB": 1024**2}
 _TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_ENERGY_UNITS = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
 _FREQUENCY_UNITS = {"Hz": 1, "kHz": 1_000, "MHz": 1_000_000, "GHz": 1_000_000_000}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
@@ -46,6 +47,20 @@ def parse_time(text: object) -> float:
     if number == 0:
         raise ValueError(f"found {text!r}; a time is above 0")
     return 1.0 / number if unit == "fps" else number * _TIME_UNITS[unit]
+
+
+def parse_energy(text: object) -> float:
+    """Joules of an energy such as ``"5mJ"``; floats are joules.
+
+    Raises:
+        ValueError: no number, unknown unit, or zero.
+    """
+    if isinstance(text, float) and text > 0:
+        return text
+    number, unit = _split(text, '"5mJ"')
+    if unit not in _ENERGY_UNITS or number == 0:
+        raise ValueError(f"found {text!r}; an energy has the unit J, mJ or uJ and is above 0")
+    return number * _ENERGY_UNITS[unit]
 
 
 def parse_frequency(text: object) -> int:

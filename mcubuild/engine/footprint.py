@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mcubuild.engine.flow import STEPS, Flow
+from mcubuild.engine.flow import Flow
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import ALIGNMENT, layers
 from mcubuild.engine.lifetimes import reserved
@@ -50,15 +50,16 @@ class Stretch:
         return max(piece.height for piece in self.pieces)
 
     @cached_property
-    def most_chain_code(self) -> int:
-        """Bytes of code that streaming adds at most."""
-        flows = [piece.flow for piece in self.pieces if piece.flow]
-        return sum(_CHAIN_BYTES + max(_flow_code(flow, step) for step in STEPS) for flow in flows)
+    def whole_cycles(self) -> int:
+        """Cycles if all tensors exist in full."""
+        return sum(piece.cycles for piece in self.pieces)
 
     @cached_property
-    def most_flash(self) -> int:
-        """Bytes of constants and code at most, as if no other stretch shared the routines."""
-        return self.weights + self.code + sum(routine.code_bytes for routine in self.routines) + self.most_chain_code
+    def most_chain_code(self) -> int:
+        """Bytes of code that streaming adds at most: as if every call wrote a single row."""
+        flows = [piece.flow for piece in self.pieces if piece.flow]
+        stages = [stage for flow in flows for stage in flow.stages]
+        return _CHAIN_BYTES * len(flows) + sum(_STAGE_BYTES + 2 * stage.window.rows for stage in stages)
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,14 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
     """
     weights = code = macs = 0
     routines: set[Routine] = set()
-    for layer in layers(graph):
+    every_layer = layers(graph)
+    for layer in every_layer:
         kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
         routines.update(kernel.routines(layer))
         macs += layer.macs
-    own = sum(reserved(layers(graph), target).values())
+    own = sum(reserved(every_layer, target).values())
     return Stretch(tuple(pieces(graph, target)), weights, code, own, frozenset(routines), macs)
 
 
@@ -130,31 +132,36 @@ def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footpri
     )
 
 
-def fits(stretches: Sequence[Stretch], target: Target, arena: int | None, flash: int) -> bool:
-    """Whether what ``combine`` makes of these stretches keeps to ``arena`` bytes (None: any) and to ``flash`` bytes.
+def fits(
+    stretches: Sequence[Stretch], target: Target, arena: int | None, flash: int, cycles: int | None = None
+) -> bool:
+    """Whether what ``combine`` makes of these stretches keeps to ``arena``, ``flash`` and ``cycles``.
 
     That is all that most questions of a search are about, and it takes a small part of the time.
 
     Args:
         stretches: the parts of the network.
         target: what they were estimated for: for the smallest arena, or for the fastest plan within ``arena``.
-        arena: bytes of the arena.
+        arena: bytes of the arena; None: any.
         flash: bytes of constants and code.
+        cycles: of an inference; None: any.
     """
-    flash -= _source_code(stretches, target)
-    certain = sum(stretch.most_flash for stretch in stretches) + FIRMWARE_BYTES <= flash
-    if not certain:
-        least = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
-        if least > flash:
-            return False
-        certain = least + sum(stretch.most_chain_code for stretch in stretches) <= flash
-    if arena is not None:
-        arena -= sum(stretch.reserved for stretch in stretches)
-        if target.fed or max(stretch.height for stretch in stretches) > arena:
-            cut = [piece for stretch in stretches for piece in stretch.pieces]
-            if not can_fit(cut, arena, fed=target.fed):
-                return False
-    return certain or combine(stretches, target, 0).flash <= flash + _source_code(stretches, target)
+    own = sum(stretch.reserved for stretch in stretches)
+    least = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
+    least += _source_code(stretches, target)
+    if least > flash:
+        return False
+    height, planned = max(stretch.height for stretch in stretches), target.arena_besides(own)
+    if not target.fed and (planned is None or height <= planned):
+        in_time = cycles is None or sum(stretch.whole_cycles for stretch in stretches) <= cycles
+        return in_time and (arena is None or height <= arena - own)
+    cut = [piece for stretch in stretches for piece in stretch.pieces]
+    if arena is not None and not can_fit(cut, arena - own, fed=target.fed):
+        return False
+    if cycles is None and least + sum(stretch.most_chain_code for stretch in stretches) <= flash:
+        return True
+    plan = combine(stretches, target, 0)
+    return plan.flash <= flash and (cycles is None or plan.cycles <= cycles)
 
 
 def _code_on_whole_tensors(stretches: Sequence[Stretch]) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from mcubuild.ir.graph import (
     Conv2D,
@@ -61,6 +62,11 @@ class Layer:
     def op(self) -> Op:
         """The operator."""
         return self.graph.ops[self.index]
+
+    @cached_property
+    def chosen(self) -> dict[int, tuple[object, Any]]:
+        """The kernel that ``kernels.choose`` took for a target, by id; with the target, which keeps its id alive."""
+        return {}
 
     @cached_property
     def input(self) -> Tensor:

@@ -55,9 +55,7 @@ class Candidates:
 
     def fits(self, arch: Arch) -> bool:
         """Whether ``arch`` keeps within every limit."""
-        if not self._footprints.fits(arch, self._limits.flash):
-            return False
-        return self._limits.latency is None or self.latency(arch) <= self._limits.latency
+        return self._footprints.fits(arch, self._limits.flash, self._limits.latency)
 
     def _broken(self, footprint: Footprint) -> list[str]:
         limits, sram, latency = self._limits, self._footprints.sram, self._footprints.latency(footprint)

@@ -36,13 +36,20 @@ class Footprints:
         self._stretches: dict[Block, Stretch] = {}
         self._known: dict[Space, dict[_Place, Stretch]] = {}
 
+    def within(self, sram: int) -> "Footprints":
+        """The same for networks that may use ``sram`` bytes of RAM; both know the same blocks."""
+        other = Footprints(self.board, self.target.settings, self._stack, self._bits, sram)
+        other._stretches, other._known = self._stretches, self._known
+        return other
+
     def of(self, arch: Arch) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton."""
         return combine(self._row(arch), self.target, self._stack)
 
-    def fits(self, arch: Arch, flash: int) -> bool:
-        """Whether the footprint of ``arch`` keeps to the RAM and to ``flash`` bytes; much faster than to ask for it."""
-        return fits(self._row(arch), self.target, self._arena, flash)
+    def fits(self, arch: Arch, flash: int, latency: float | None = None) -> bool:
+        """Whether ``arch`` keeps to the RAM, ``flash`` bytes and ``latency`` seconds; much faster than ``of``."""
+        cycles = None if latency is None else int(latency * self.board.clock)
+        return fits(self._row(arch), self.target, self._arena, flash, cycles)
 
     def macs(self, arch: Arch) -> int:
         """Multiply-accumulates of one inference."""

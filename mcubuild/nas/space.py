@@ -1,10 +1,11 @@
 """TinyNAS, first half: the width and resolution that suit the board (MCUNet, section 3.1).
 
-The more multiply-accumulates the networks have that fit a board's memory, the more accurate they tend to be. So each
-space is judged without training, by the multiply-accumulates of those of its networks that fit.
+The more multiply-accumulates the networks have that keep to a board's limits, the more accurate they tend to be. So
+each space is judged without training, by the multiply-accumulates of those of its networks that fit.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,24 @@ from mcubuild.board import Board
 from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import Space, draw, resolutions_for, smallest
+from mcubuild.nas.arch import BASE_RESOLUTIONS, Arch, Space, draw, resolutions_for, smallest
+from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.processes import processes
 from mcubuild.progress import bar
+from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
-from mcubuild.units import format_size
+from mcubuild.units import format_size, format_time
 
 PERCENTILE = 80
 """Of the multiply-accumulates of the networks that fit: the score of a space, as in the paper's figure 3."""
 ENOUGH = 0.1
 """Share of a space's networks that must fit: below it the percentile rests on too few, and so would the search."""
 CDF_PERCENTILES = tuple(range(0, 101, 5))
+_WORTH_PROCESSES = 5_000
+"""Samples below which other processes would take longer to start than to help."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,7 @@ def optimise(
     settings: SpaceSettings,
     engine: EngineSettings,
     *,
-    sram: int,
-    flash: int,
+    budget: Budget,
     stack: int,
     bits: int,
     seed: int,
@@ -85,11 +90,10 @@ def optimise(
 
     Args:
         index: of the data set: classes, channels and the largest resolution.
-        board: whose memory the networks must fit.
+        board: where the networks must run.
         settings: spaces and samples.
         engine: how the planner schedules.
-        sram: bytes of RAM that a network may use, stack included.
-        flash: bytes of Flash that a network may use.
+        budget: limits; memories that are not given are the board's.
         stack: bytes of RAM reserved for the stack.
         bits: of the weights.
         seed: of the samples.
@@ -98,18 +102,37 @@ def optimise(
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
-    spaces = _spaces(index, settings)
-    footprints = Footprints(board, engine, stack, bits, sram)
-    rows = []
-    with bar("space", len(spaces)) as progress:
-        for space in spaces:
-            rows.append(_sample(space, settings.samples, footprints, flash, seed))
-            progress.advance(fits=f"{rows[-1].share:.0%}")
+    sram = budget.sram or board.sram_bytes
+    limits = Limits(budget.flash or board.flash_bytes, budget.latency)
+    rows = survey(
+        _spaces(index, settings), settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed
+    )
     best = winner(rows)
     if best is None:
-        raise BuildError(_nothing_fits(rows, sram, flash))
+        raise BuildError(_nothing_fits(rows, sram, limits, board))
     write_json(best.space.to_json(), out / "space.json")
-    write_json({"winner": best.space.name, "spaces": [row.to_json() for row in rows]}, out / "space_table.json")
+    table = {"winner": best.space.name, "axes": axes(index, settings), "spaces": [row.to_json() for row in rows]}
+    write_json(table, out / "space_table.json")
+
+
+def survey(
+    spaces: Sequence[Space], samples: int, footprints: Footprints, limits: Limits, seed: int, title: str = "space"
+) -> list[Row]:
+    """``samples`` networks of each of ``spaces``, the smallest one among them, judged by ``footprints`` and ``limits``.
+
+    Every core takes part, a width at a time; the result depends neither on their number nor on the other spaces.
+    """
+    widths: dict[float, list[Space]] = {}
+    for space in spaces:
+        widths.setdefault(space.width, []).append(space)
+    rows: dict[Space, Row] = {}
+    with bar(title, len(spaces)) as progress, processes(alone=samples * len(spaces) < _WORTH_PROCESSES) as executor:
+        waiting = [executor.submit(_sample_all, own, samples, footprints, limits, seed) for own in widths.values()]
+        for future in as_completed(waiting):
+            found = future.result()
+            rows |= {row.space: row for row in found}
+            progress.advance(len(found))
+    return [rows[space] for space in spaces]
 
 
 def winner(rows: Sequence[Row]) -> Row | None:
@@ -127,6 +150,24 @@ def winner(rows: Sequence[Row]) -> Row | None:
     return max(fitting, key=lambda row: (row.share, row.score, row.space.resolution, row.space.width))
 
 
+def axes(index: Index, settings: SpaceSettings) -> str:
+    """What the spaces' widths and resolutions are, and how they come from the paper's."""
+    spaces = _spaces(index, settings)
+    sides = sorted({space.resolution for space in spaces})
+    count = f"{len(spaces)} spaces: {len(spaces) // len(sides)} widths x {len(sides)} resolutions"
+    listed = ", ".join(map(str, sides))
+    if settings.resolutions:
+        return f"{count} ({listed}), as space.resolutions says"
+    low, high = BASE_RESOLUTIONS[0], BASE_RESOLUTIONS[-1]
+    if index.max_resolution == high:
+        return f"{count} ({low} to {high} pixels, the paper's)"
+    what = "spectrograms" if index.task == "audio_classification" else "images"
+    return (
+        f"{count} ({listed}): the paper's {low} to {high} pixels scaled to {what} of {index.max_resolution} pixels, "
+        f"rounded to even, at least 8; kernels larger than a feature map can use are left out"
+    )
+
+
 def _spaces(index: Index, settings: SpaceSettings) -> list[Space]:
     resolutions = settings.resolutions or resolutions_for(index.max_resolution)
     if max(resolutions) > index.max_resolution:
@@ -141,20 +182,38 @@ def _spaces(index: Index, settings: SpaceSettings) -> list[Space]:
     ]
 
 
-def _sample(space: Space, samples: int, footprints: Footprints, flash: int, seed: int) -> Row:
+def _sample_all(spaces: Sequence[Space], samples: int, footprints: Footprints, limits: Limits, seed: int) -> list[Row]:
+    """Spaces of equal width: the last blocks of their networks are the same, as maps that small differ little."""
+    return [_sample(space, samples, footprints, limits, seed) for space in spaces]
+
+
+def _sample(space: Space, samples: int, footprints: Footprints, limits: Limits, seed: int) -> Row:
     """The smallest network, so that a space counts whenever anything in it fits, and random ones."""
-    rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution])
-    drawn = [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
-    macs = sorted(footprints.macs(arch) for arch in drawn if footprints.fits(arch, flash))
+    drawn = draw_samples(space, samples, seed)
+    macs = sorted(footprints.macs(arch) for arch in drawn if footprints.fits(arch, limits.flash, limits.latency))
     return Row(space, samples, tuple(macs), footprints.of(drawn[0]))
 
 
-def _nothing_fits(rows: Sequence[Row], sram: int, flash: int) -> str:
+def draw_samples(space: Space, samples: int, seed: int) -> list[Arch]:
+    """The smallest network and ``samples`` - 1 random ones; they depend on the space and the seed alone."""
+    rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution])
+    return [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
+
+
+def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, board: Board) -> str:
     lightest = min(rows, key=lambda row: (row.smallest.sram, row.smallest.flash))
     shortest = min(rows, key=lambda row: (row.smallest.flash, row.smallest.sram))
+    fastest = min(rows, key=lambda row: row.smallest.cycles)
+    allowed, least = f"{format_size(sram)} SRAM and {format_size(limits.flash)} Flash", ""
+    keys = "budget.sram or budget.flash"
+    if limits.latency is not None:
+        allowed += f" within {format_time(limits.latency)}"
+        seconds = fastest.smallest.cycles / board.clock
+        least = f", the least time {format_time(seconds)} ({fastest.space.name})"
+        keys = "budget.sram, budget.flash or budget.latency"
     return (
-        f"budget: no network of the {len(rows)} search spaces fits {format_size(sram)} SRAM and "
-        f"{format_size(flash)} Flash. The least SRAM that one needs is {format_size(lightest.smallest.sram)} "
-        f"({lightest.space.name}), the least Flash {format_size(shortest.smallest.flash)} ({shortest.space.name}). "
-        f"Raise budget.sram or budget.flash, or allow smaller networks in space.widths and space.resolutions."
+        f"budget: no network of the {len(rows)} search spaces fits {allowed}. "
+        f"The least SRAM that one needs is {format_size(lightest.smallest.sram)} ({lightest.space.name}), "
+        f"the least Flash {format_size(shortest.smallest.flash)} ({shortest.space.name}){least}. "
+        f"Raise {keys}, or allow smaller networks in space.widths and space.resolutions."
     )

@@ -1,11 +1,12 @@
 """The competing search spaces: distributions of their networks' work, and a table over width and resolution."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mcubuild.nas.space import ENOUGH, PERCENTILE
 from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
+from mcubuild.units import format_size
 
 
 def cdf_plot(table: Mapping[str, Any]) -> Plot:
@@ -29,6 +30,33 @@ def cdf_plot(table: Mapping[str, Any]) -> Plot:
         legend=(("winner", f"{table['winner']}, chosen"), ("other", f"{len(rows) - 1} others that compete")),
         height=280,
     )
+
+
+def ranked(table: Mapping[str, Any]) -> list[list[str]]:
+    """The spaces, the best first: a row of titles, then a row a space; those in which too few fit come last."""
+    titles = ["", "space", "fit", "80th percentile", "median", "most", "smallest network"]
+    score = {row["name"]: row["macs"]["p80"] if row["macs"] else 0.0 for row in table["spaces"]}
+    order = sorted(
+        table["spaces"],
+        key=lambda row: (row["name"] != table["winner"], not _competes(row, table), -score[row["name"]], -row["share"]),
+    )
+    rows = []
+    for place, row in enumerate(order, 1):
+        macs = row["macs"]
+        figures = [f"{macs[key] / 1e6:.3g} M" for key in ("p80", "median", "max")] if macs else ["", "", ""]
+        least = f"{format_size(row['smallest']['sram'])} SRAM, {format_size(row['smallest']['flash'])} Flash"
+        rank = str(place) if _competes(row, table) else ""
+        rows.append([rank, row["name"], f"{row['share']:.1%}", *figures, least])
+    return [titles, *rows]
+
+
+def lines(table: Mapping[str, Any]) -> Iterator[str]:
+    """The same as text."""
+    yield table["axes"]
+    yield f"MACs of the networks that keep to the limits, of {table['spaces'][0]['samples']} a space"
+    for rank, name, share, p80, median, most, least in ranked(table):
+        yield f"{rank:>4} {name:12}{share:>8}{p80:>17}{median:>10}{most:>10}  {least}"
+    yield f"No rank: less than {ENOUGH:.0%} of the networks fit. Chosen: {table['winner']}."
 
 
 def _competes(row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from mcubuild.quantities import Bytes, Seconds
+from mcubuild.quantities import Bytes, Joules, Seconds
 from mcubuild.settings import Settings
 
 
@@ -15,3 +15,5 @@ class Budget(Settings):
     """Flash in bytes: code, constants and initial values."""
     latency: Seconds | None = Field(default=None)
     """Time of one inference in seconds; "5fps" is 0.2 s."""
+    energy: Joules | None = None
+    """Energy of one inference in joules, at the board's typical active power: a limit on the time by another name."""

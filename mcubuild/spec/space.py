@@ -10,7 +10,7 @@ from mcubuild.settings import Settings
 class SpaceSettings(Settings):
     """Search space optimisation (MCUNet, section 3.1)."""
 
-    samples: int = Field(default=200, ge=10, le=100_000)
+    samples: int = Field(default=1000, ge=10, le=100_000)
     """Networks drawn from each width x resolution space."""
     widths: tuple[Annotated[float, Field(gt=0, le=4)], ...] = Field(
         default=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), min_length=1

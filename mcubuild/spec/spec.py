@@ -103,6 +103,8 @@ _OF_A_SEARCH = ("task", "bits", "space", "supernet", "search", "finetune", "quan
 def read_spec(path: Path) -> tuple[Spec, Board]:
     """The spec in ``path`` and its board; limits that the budget leaves open are the board's memories.
 
+    The latency's limit is at most the time in which the board's active power uses up the energy's.
+
     Raises:
         BuildError: the file or its board is not valid, or a budget is above the board's memory.
     """
@@ -111,7 +113,7 @@ def read_spec(path: Path) -> tuple[Spec, Board]:
         board = read_board(spec.board)
     except BuildError as error:
         raise BuildError(f"{path}: board: {error}") from None
-    filled: dict[str, int] = {}
+    filled: dict[str, float] = {}
     for key, available in (("sram", board.sram_bytes), ("flash", board.flash_bytes)):
         limit: int | None = getattr(spec.budget, key)
         if limit is not None and limit > available:
@@ -120,5 +122,8 @@ def read_spec(path: Path) -> tuple[Spec, Board]:
                 f"lower the budget or choose a larger board."
             )
         filled[key] = available if limit is None else limit
+    if spec.budget.energy is not None:
+        longest = spec.budget.energy / (board.active_power_mw / 1e3)
+        filled["latency"] = min(longest, spec.budget.latency or longest)
     budget = spec.budget.model_copy(update=filled)
     return spec.model_copy(update={"budget": budget}), board

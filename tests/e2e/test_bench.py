@@ -16,12 +16,14 @@ def checkout(tmp_path: Path) -> Checkout:
     ("asked", "told"),
     [
         ("curve=nonet", ["curve=nonet: there is no such network", "mobile-80, mbv2-w0.35-r144"]),
+        ("figure=4", ["figure=4: there is no such figure here; write figure=3 or figure=12"]),
+        ("samples=x figure=3", ["samples=x: write the networks a space"]),
         ("models=specs", ["models=specs: there is no .tflite file in", "name a folder with some"]),
     ],
 )
 def test_what_is_not_there(checkout: Checkout, asked: str, told: list[str]) -> None:
     checkout.write_spec("this is no spec")
-    run = checkout.doit("bench", asked)
+    run = checkout.doit("paper" if "figure" in asked else "bench", *asked.split())
     assert run.code != 0
     assert all(words in run.output for words in told), run.output
     assert "Traceback" not in run.output

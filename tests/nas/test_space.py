@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,12 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.nas import space as module
 from mcubuild.nas.arch import Space, draw, largest, smallest
+from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import read_space
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.space import Row, optimise, winner
+from mcubuild.nas.space import Row, optimise, survey, winner
+from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 
@@ -24,8 +27,9 @@ INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1, {})
 SETTINGS = SpaceSettings(samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
 
 
-def run(out: Path, sram: int = 64 << 10, flash: int = 512 << 10, seed: int = 0) -> None:
-    optimise(INDEX, BOARD, SETTINGS, EngineSettings(), sram=sram, flash=flash, stack=2048, bits=8, seed=seed, out=out)
+def run(out: Path, sram: int = 64 << 10, flash: int = 512 << 10, latency: float | None = None, seed: int = 0) -> None:
+    budget = Budget(sram=sram, flash=flash, latency=latency)
+    optimise(INDEX, BOARD, SETTINGS, EngineSettings(), budget=budget, stack=2048, bits=8, seed=seed, out=out)
 
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
@@ -77,6 +81,35 @@ def test_more_flash_buys_a_space_with_more_work(tmp_path: Path) -> None:
     assert work[200] < work[1024]
 
 
+def test_a_tight_latency_leaves_less_work(tmp_path: Path) -> None:
+    tables = {}
+    for latency in (None, 25e-3):
+        run(tmp_path / str(latency), latency=latency)
+        tables[latency] = json.loads((tmp_path / str(latency) / "space_table.json").read_text())["spaces"]
+    pairs = [(free, tight) for free, tight in zip(tables[None], tables[25e-3], strict=True) if tight["macs"]]
+    assert any(free["share"] == tight["share"] == 1 for free, tight in pairs), "some spaces are fast enough"
+    assert any(
+        0 < tight["share"] < free["share"] and tight["macs"]["max"] < free["macs"]["max"] for free, tight in pairs
+    )
+
+
+def test_processes_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    spaces = [Space(0.2, 16, 1, 3), Space(0.3, 32, 1, 3)]
+    footprints, limits = Footprints(BOARD, EngineSettings(), 2048, 8, 24 << 10), Limits(200 << 10, None)
+    alone = survey(spaces, 20, footprints, limits, 0)
+    monkeypatch.setattr(module, "_WORTH_PROCESSES", 0)
+    assert survey(spaces, 20, footprints, limits, 0) == alone
+    assert 0 < alone[1].share < 1
+
+
+def test_axes_say_how_they_come_from_the_papers() -> None:
+    settings, photos = SpaceSettings(), replace(INDEX, max_resolution=224)
+    assert module.axes(photos, settings) == "108 spaces: 9 widths x 12 resolutions (48 to 224 pixels, the paper's)"
+    assert "scaled to images of 32 pixels, rounded to even, at least 8" in module.axes(INDEX, settings)
+    assert "spectrograms of 32" in module.axes(replace(INDEX, task="audio_classification"), settings)
+    assert module.axes(INDEX, SETTINGS).endswith("3 widths x 2 resolutions (16, 32), as space.resolutions says")
+
+
 def _row(width: float, macs: tuple[int, ...], samples: int = 100) -> Row:
     return Row(Space(width, 32, 1, 10), samples, macs, Footprint(1, 1, 1, 1, 1, 1, 1))
 
@@ -108,9 +141,7 @@ def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
 def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
     settings = SpaceSettings(samples=10, resolutions=(48,))
     with pytest.raises(BuildError, match=r"space.resolutions: found 48.* at most 32 pixels"):
-        optimise(
-            INDEX, BOARD, settings, EngineSettings(), sram=1, flash=1, stack=1, bits=8, seed=0, out=tmp_path
-        )  # fmt: skip
+        optimise(INDEX, BOARD, settings, EngineSettings(), budget=Budget(), stack=1, bits=8, seed=0, out=tmp_path)
 
 
 def test_default_is_the_papers_108_spaces() -> None:
@@ -133,5 +164,9 @@ def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -
                     found = footprints.of(arch)
                     assert footprints.fits(arch, flash) == (found.sram <= sram and found.flash <= flash)
                     assert footprints.fits(arch, 1 << 30) == (found.sram <= sram)
+                    for cycles in (found.cycles - 1, found.cycles):
+                        seconds = (cycles + 0.5) / BOARD.clock
+                        in_time = found.sram <= sram and found.cycles <= cycles
+                        assert footprints.fits(arch, 1 << 30, seconds) == in_time
                     answers.append(footprints.fits(arch, 1 << 30))
     assert 0.2 < np.mean(answers) < 0.9

@@ -224,7 +224,7 @@ def _space_table(rng: np.random.Generator) -> dict[str, Any]:
             rows.append(row)
     fitting = [row for row in rows if row["share"] >= 0.1]
     best = max(fitting, key=lambda row: (row["macs"]["p80"], row["resolution"]))
-    return {"winner": best["name"], "spaces": rows}
+    return {"winner": best["name"], "axes": f"{len(rows)} spaces", "spaces": rows}
 
 
 def _log(rng: np.random.Generator, epochs: int, start: float = 0.1, **ends: float) -> list[dict[str, float]]:

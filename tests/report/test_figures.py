@@ -13,7 +13,7 @@ from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import history_plot, pareto_plot
-from mcubuild.report.space import cdf_plot, heat_table
+from mcubuild.report.space import cdf_plot, heat_table, lines, ranked
 from mcubuild.report.training import plots
 
 
@@ -173,16 +173,26 @@ def row(name: str, share: float, p80: float) -> dict[str, object]:
     width, resolution = name[1:].split("-r")
     return {
         "name": name, "width": float(width), "resolution": int(resolution), "samples": 10, "share": share,
-        "macs": {"p80": p80} if share else None, "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
+        "macs": {"p80": p80, "median": p80 / 2, "max": p80} if share else None,
+        "smallest": {"sram": 1024, "flash": 2048},
+        "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
     }  # fmt: skip
 
 
 def test_spaces_with_too_few_networks_do_not_compete() -> None:
     table = {
         "winner": "w0.5-r32",
+        "axes": "3 spaces",
         "spaces": [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.02, 3e6), row("w0.5-r16", 0, 0)],
     }
     assert len(cdf_plot(table).curves) == 1
+    assert [line[:3] for line in ranked(table)[1:]] == [
+        ["1", "w0.5-r32", "60.0%"],
+        ["", "w0.6-r32", "2.0%"],
+        ["", "w0.5-r16", "0.0%"],
+    ]
+    text = list(lines(table))
+    assert text[0] == "3 spaces" and "2 M" in text[3] and text[-1].endswith("Chosen: w0.5-r32.")
     heat = heat_table(table)
     assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
     wide, narrow = heat.rows[0][1], heat.rows[1][1]

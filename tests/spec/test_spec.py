@@ -11,7 +11,7 @@ from mcubuild.errors import BuildError
 from mcubuild.report.schema import report_schema
 from mcubuild.spec.schema import board_schema, spec_schema
 from mcubuild.spec.spec import Spec, read_spec
-from mcubuild.units import parse_frequency, parse_size, parse_time
+from mcubuild.units import parse_energy, parse_frequency, parse_size, parse_time
 
 SPEC = """
 task = "image_classification"
@@ -57,6 +57,17 @@ def test_not_sizes(text: object) -> None:
         parse_size(text)
 
 
+@pytest.mark.parametrize(("text", "joules"), [("5mJ", 5e-3), ("2 J", 2.0), ("750uJ", 7.5e-4), (0.5, 0.5)])
+def test_energies(text: object, joules: float) -> None:
+    assert parse_energy(text) == pytest.approx(joules)
+
+
+@pytest.mark.parametrize("text", ["5", "5ms", "0mJ", None])
+def test_not_energies(text: object) -> None:
+    with pytest.raises(ValueError, match="found"):
+        parse_energy(text)
+
+
 @pytest.mark.parametrize("text", ["100", "100kB", "0ms", "0fps", "fast", None, 100])
 def test_not_times(text: object) -> None:
     with pytest.raises(ValueError, match="found"):
@@ -81,6 +92,13 @@ def test_a_spec_for_sounds(tmp_path: Path) -> None:
     assert (spec.dataset.test, spec.dataset.val) == (("*_[0-4].wav",), ("*_5.wav", "*_6.wav"))
     assert (spec.dataset.sample_rate, spec.dataset.duration) == (8000, 1.0)
     assert Spec.model_validate(json.loads(spec.model_dump_json())) == spec, "as it is remembered"
+
+
+@pytest.mark.parametrize(("energy", "seconds"), [("0.37mJ", 0.01), ("37mJ", 0.05)])
+def test_a_limit_of_energy_is_one_of_time(tmp_path: Path, energy: str, seconds: float) -> None:
+    """The board takes 37 mW; the spec allows 50 ms."""
+    spec = read(tmp_path, f'{SPEC}energy = "{energy}"\n')
+    assert spec.budget.latency == pytest.approx(seconds)
 
 
 def test_open_limits_are_the_boards(tmp_path: Path) -> None:

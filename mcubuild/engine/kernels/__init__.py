@@ -42,5 +42,9 @@ def choose(layer: Layer, target: Target) -> Kernel:
     Raises:
         BuildError: none can.
     """
-    tuned = target.tuned.get(layer.output.name)
-    return min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))
+    if id(target) not in layer.chosen:
+        tuned = target.tuned.get(layer.output.name)
+        kernel = min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))
+        layer.chosen[id(target)] = (target, kernel)
+    found: Kernel = layer.chosen[id(target)][1]
+    return found
