@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -97,8 +96,3 @@ def finish(network: nn.Module, train: Split, log: Log, weights: Path, log_path: 
         weights.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: value.contiguous().cpu() for name, value in network.state_dict().items()}, weights)
         write_json(log, log_path)
-
-
-def gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor | None, ...]:
-    """Of ``loss`` by each parameter; None where it does not depend on it."""
-    return torch.autograd.grad(loss, parameters, allow_unused=True)

@@ -16,7 +16,8 @@ class KernelTransform(nn.Module):
     def __init__(self, largest: int) -> None:
         super().__init__()
         sizes = sorted((kernel for kernel in KERNELS if kernel < largest), reverse=True)
-        self.learned = nn.ParameterDict({str(kernel): nn.Parameter(zeros(kernel**2, kernel**2)) for kernel in sizes})
+        # Pairs: a dict's keys would be sorted.
+        self.learned = nn.ParameterDict((str(size), nn.Parameter(zeros(size**2, size**2))) for size in sizes)
 
     def forward(self, weight: Tensor, kernel: int) -> Tensor:
         """(C, 1, K, K) -> (C, 1, kernel, kernel), by way of the sizes between."""

@@ -50,7 +50,8 @@ def average_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:
     together = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(together)
     together /= count()
-    for gradient, mean in zip(gradients, together.split([gradient.numel() for gradient in gradients]), strict=True):
+    means = torch.split(together, [gradient.numel() for gradient in gradients])
+    for gradient, mean in zip(gradients, means, strict=True):
         gradient.copy_(mean.view(gradient.shape))
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, draw, draw_among, largest, smallest
 from mcubuild.nas.batches import at_resolution, spread
-from mcubuild.nas.fit import Learn, finish, fit, gradients
+from mcubuild.nas.fit import Learn, finish, fit
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork, sort_channels
 from mcubuild.nas.training import (
@@ -187,7 +187,11 @@ def _logits(network: SuperNetwork, images: Tensor, arch: Arch) -> Tensor:
 def _add_gradients(network: SuperNetwork, losses: Sequence[Callable[[], Tensor]], executor: Executor) -> None:
     """Add the gradients of ``losses`` to the parameters': computed in parallel, added in a fixed order."""
     parameters = list(network.parameters())
-    for job in [executor.submit(lambda loss=loss: gradients(loss(), parameters)) for loss in losses]:
+
+    def gradients(loss: Callable[[], Tensor]) -> tuple[Tensor | None, ...]:
+        return torch.autograd.grad(loss(), parameters, allow_unused=True)
+
+    for job in [executor.submit(gradients, loss) for loss in losses]:
         for parameter, gradient in zip(parameters, job.result(), strict=True):
             if gradient is None:
                 continue

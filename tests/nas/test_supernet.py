@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def test_sorted_channels_change_the_small_networks_alone() -> None:
     after = [network.forward_as(x, arch) for arch in archs]
     torch.testing.assert_close(after[0], before[0], rtol=1e-3, atol=1e-4)
     assert (after[1] - before[1]).abs().max() > 0.01
-    importance = network.get_submodule("stages.2.1.project.conv").weight.detach().abs().sum(dim=(0, 2, 3))  # type: ignore[operator,union-attr]
+    importance = network.get_parameter("stages.2.1.project.conv.weight").detach().abs().sum(dim=(0, 2, 3))
     assert torch.equal(importance, importance.sort(descending=True).values)
 
 
@@ -159,33 +160,38 @@ def test_the_matrices_of_kernels_learn(tmp_path: Path) -> None:
     space = Space(width=0.2, resolution=16, channels=1, classes=3)
     train(space, split(64, 1), split(32, 2), settings, task="image_classification", seed=0, out=tmp_path, work=tmp_path)
     network = read_supernet(tmp_path / "supernet.safetensors", space)
-    matrices = list(network.transforms.parameters())
-    assert matrices and all(matrix.abs().max() > 0 for matrix in matrices)
+    # Further blocks of a stage begin as the identity, or have no part in so few networks.
+    names = [name for name, _ in network.named_parameters() if re.match(r"transforms.stages-\d-0.", name)]
+    assert len(names) > 4
+    assert all(network.get_parameter(name).abs().max() > 0 for name in names)
 
 
-SHRINKING = SupernetSettings(schedule="shrinking", epochs=8, batch=32, learning_rate=0.1, subnets=1, ema=0.9)
-
-
-def test_shrinking_learns_and_resumes_in_any_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run(tmp_path / "whole", tmp_path / "work", settings=SHRINKING)
-    log = json.loads((tmp_path / "whole/supernet_log.json").read_text())
-    assert len(log) == 8
+def test_shrinking_learns(tmp_path: Path) -> None:
+    settings = SupernetSettings(schedule="shrinking", epochs=16, batch=32, learning_rate=0.1, subnets=0)
+    run(tmp_path, tmp_path / "work", settings=settings)
+    log = json.loads((tmp_path / "supernet_log.json").read_text())
+    assert len(log) == 16
     assert log[-1]["val_accuracy_largest"] > 0.6
+
+
+def test_shrinking_goes_on_in_any_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SupernetSettings(schedule="shrinking", epochs=4, batch=32, ema=0.9)
+    whole = run(tmp_path / "whole", tmp_path / "work", settings=settings)
     calls = 0
 
     def cut_off(*arguments: object) -> tuple[float, float]:
         nonlocal calls
         calls += 1
-        if calls in (3, 12):
+        if calls in (3, 6):  # two an epoch, an epoch a phase
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("mcubuild.nas.supernet_training.evaluate", cut_off)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "cut", tmp_path / "cut_work", settings=SHRINKING)
-    assert run(tmp_path / "cut", tmp_path / "cut_work", settings=SHRINKING) == whole
-    assert json.loads((tmp_path / "cut/supernet_log.json").read_text()) == log
+            run(tmp_path / "cut", tmp_path / "cut_work", settings=settings)
+    assert run(tmp_path / "cut", tmp_path / "cut_work", settings=settings) == whole
+    assert (tmp_path / "cut/supernet_log.json").read_bytes() == (tmp_path / "whole/supernet_log.json").read_bytes()
 
 
 def test_networks_of_a_phase_differ_in_its_choices_alone() -> None:
