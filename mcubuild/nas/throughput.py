@@ -1,13 +1,14 @@
 """How fast a super network trains, and what share of the time is not spent in convolutions."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from mcubuild.data.splits import Split
@@ -52,19 +53,18 @@ def measure(space: Space, train: Split, settings: SupernetSettings, *, task: str
     train = at_resolution(train, space.resolution)
     with workers() as executor:
         trainer = _Trainer(space, train, settings, task, executor)
-        trainer.step()
-        images = settings.batch * steps / _seconds(lambda: [trainer.step() for _ in range(steps)])
+        trainer.run(1)
+        images = settings.batch * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
         trainer = _Trainer(space, train, settings, task, _AtOnce())
-        trainer.step()
+        trainer.run(1)
         trainer.stages.clear()
-        for _ in range(steps):
-            trainer.step()
+        trainer.run(steps)
         stages = {name: 1000 * value / steps for name, value in trainer.stages.items()}
         if device().type == "cuda":
             return Throughput(images, None, stages)
         with profile(activities=[ProfilerActivity.CPU]) as trace:
-            seconds = _seconds(lambda: [trainer.step() for _ in range(steps)])
+            seconds = _seconds(lambda: trainer.run(steps))
     convolutions = sum(
         event.self_cpu_time_total for event in trace.key_averages() if "conv" in event.key or event.key in _PRODUCTS
     )
@@ -81,11 +81,15 @@ class _Trainer:
         self._learn = sandwich_rule(network, settings, executor)
         self._train, self._batch, self._augment = train, settings.batch, augmentation(task)
         self._rng = np.random.default_rng(0)
-        self._batches = iter(())  # type: ignore[var-annotated]
+        self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.stages: dict[str, float] = {}
         """Seconds so far."""
 
-    def step(self) -> None:
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self._step()
+
+    def _step(self) -> None:
         start = time.perf_counter()
         batch = next(self._batches, None)
         if batch is None:
@@ -111,7 +115,7 @@ class _AtOnce(Executor):
         return future
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(work: Callable[[], None]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

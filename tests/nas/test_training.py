@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -80,8 +82,9 @@ def test_learning_rate_rises_then_falls_to_nothing() -> None:
 
 def test_workers_compute_alone_and_leave_torch_as_it_was() -> None:
     def state() -> tuple[int, bool, bool]:
-        filling = torch.utils.deterministic.fill_uninitialized_memory
-        return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), bool(filling)
+        filling: Any = torch.utils.deterministic
+        enabled = torch.are_deterministic_algorithms_enabled()
+        return torch.get_num_threads(), enabled, filling.fill_uninitialized_memory
 
     before = state()
     with workers() as executor:
