@@ -6,15 +6,21 @@ from rules.stage import Job, Stage, searches
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.nas.files import read_space
-    from mcubuild.nas.supernet import train
+    from mcubuild.nas.many import launch
+    from mcubuild.nas.supernet_training import train
 
+    space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
+    settings, task, seed = job["supernet"], job["task"], job["seed"]
+    if settings.processes > 1:
+        launch(space, learned, judged, settings, task=task, seed=seed, out=job.out, work=job.work)
+        return
     train(
-        read_space(job.file("space.json")),
-        read_split(job.file("train.npz")),
-        read_split(job.file("val.npz")),
-        job["supernet"],
-        task=job["task"],
-        seed=job["seed"],
+        read_space(space),
+        read_split(learned),
+        read_split(judged),
+        settings,
+        task=task,
+        seed=seed,
         out=job.out,
         work=job.work,
     )

@@ -4,7 +4,7 @@ The base space is that of ProxylessNAS and once-for-all which MCUNet scales (arX
 first block without expansion, and six stages of inverted bottlenecks with a choice of depth, kernel and expansion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -99,6 +99,11 @@ class Space:
                 options += (choices, EXPANSIONS)
         return tuple(options)
 
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What each of ``options`` chooses: "depth", "kernel" or "expansion"."""
+        return tuple(kind for depths in DEPTHS for kind in ("depth", *(("kernel", "expansion") * max(depths))))
+
     @property
     def name(self) -> str:
         """Short name in the paper's manner, such as ``w0.5-r144``."""
@@ -189,3 +194,9 @@ def draw_genes(space: Space, rng: np.random.Generator) -> list[int]:
 def draw(space: Space, rng: np.random.Generator) -> Arch:
     """A random network: every depth, kernel and expansion uniform."""
     return from_genes(space, draw_genes(space, rng))
+
+
+def draw_among(space: Space, kinds: Collection[str], rng: np.random.Generator) -> Arch:
+    """A random network, choices of ``kinds`` ("depth", "kernel", "expansion") uniform, all others the largest."""
+    genes = zip(space.kinds, space.options, draw_genes(space, rng), strict=True)
+    return from_genes(space, [gene if kind in kinds else max(options) for kind, options, gene in genes])

@@ -31,7 +31,9 @@ def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int) -> Tensor:
     """
     size, kernel = x.shape[2], weight.shape[2]
     top, bottom, left, right = same_padding((size, size), (kernel, kernel), (stride, stride))
-    if groups > 1 and (kernel > 3 or size < 8) and (size * -(-size // stride)) ** 2 <= _LARGEST:
+    plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    slow = plain and groups > 1 and (kernel > 3 or size < 8)
+    if slow and (size * -(-size // stride)) ** 2 <= _LARGEST:
         result: Tensor = _Depthwise.apply(x, weight, stride, (left, right, top, bottom))  # type: ignore[no-untyped-call]
         return result
     return _conv(x, weight, stride, groups, (left, right, top, bottom))

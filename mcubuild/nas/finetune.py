@@ -1,32 +1,18 @@
 """Training of the chosen network alone, from its inherited weights."""
 
-from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch
-from mcubuild.nas.augmentation import augmentation
-from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batches
-from mcubuild.nas.files import write_json
-from mcubuild.nas.network import Network
-from mcubuild.nas.supernet import SuperNetwork, read_supernet
-from mcubuild.nas.training import (
-    Entry,
-    calibrate,
-    distillation_loss,
-    epochs,
-    evaluate,
-    set_learning_rate,
-    sgd,
-    workers,
-)
-from mcubuild.progress import Bar
+from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.fit import finish, fit
+from mcubuild.nas.supernet import read_supernet
+from mcubuild.nas.training import Entry, calibrate, device, distillation_loss, evaluate, mixed_precision, workers
 from mcubuild.spec.finetune import FinetuneSettings
 
 
@@ -60,57 +46,31 @@ def finetune(
         teacher = read_supernet(supernet, arch.space)
         network = teacher.extract(arch)
         calibrate(network, train)
-        optimiser = sgd(network)
-        augment, steps = augmentation(task), steps_per_epoch(len(train), settings.batch)
+        teacher.to(device())
+        network.to(device())
+        smoothing = settings.label_smoothing
 
-        def run(epoch: int, progress: Bar) -> Entry:
+        @torch.no_grad()
+        def teach(images: Tensor) -> Tensor:
+            with mixed_precision(teacher):
+                logits: Tensor = teacher(images)
+            return logits.float()
+
+        def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+            """Towards labels and teacher in equal parts."""
             network.train()
-            losses, correct, seen = [], 0, 0
-            batches = training_batches(train, settings.batch, augment, np.random.default_rng([seed, epoch]))
-            for step, (images, labels) in enumerate(batches):
-                set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, settings.epochs * steps)
-                loss, right = _step(network, teacher, optimiser, images, labels, executor)
-                losses.append(loss)
-                correct += right
-                seen += len(labels)
-                progress.advance(loss=loss, accuracy=right / len(labels))
+            taught = executor.submit(teach, images)
+            with mixed_precision(network):
+                logits = network(images).float()
+            loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+            loss = (loss + distillation_loss(logits, taught.result())) / 2
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+
+        def judge() -> Entry:
             network.eval()
-            accuracy, val_loss = evaluate(network, val)
-            return {
-                "loss": float(np.mean(losses)),
-                "train_accuracy": correct / seen,
-                "val_accuracy": accuracy,
-                "val_loss": val_loss,
-            }
+            accuracy, loss = evaluate(network, val)
+            return {"val_accuracy": accuracy, "val_loss": loss}
 
-        log = epochs("finetune", settings.epochs, steps, work, {"network": network, "optimiser": optimiser}, run)
-        calibrate(network, train)
-        out.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.contiguous() for name, value in network.state_dict().items()}, out / "weights.safetensors"
-        )
-        write_json(log, out / "finetune_log.json")
-
-
-def _step(
-    network: Network,
-    teacher: SuperNetwork,
-    optimiser: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    executor: Executor,
-) -> tuple[float, int]:
-    """One update towards labels and teacher in equal parts; the loss and the number of correct answers."""
-
-    @torch.no_grad()
-    def teach() -> Tensor:
-        logits: Tensor = teacher(images)
-        return logits
-
-    taught = executor.submit(teach)
-    optimiser.zero_grad(set_to_none=True)
-    logits = network(images)
-    loss = (F.cross_entropy(logits, labels) + distillation_loss(logits, taught.result())) / 2
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-    return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+        log = fit("finetune", network, train, settings, learn, judge, task=task, seed=[seed], work=work)
+        finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

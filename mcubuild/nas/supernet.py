@@ -1,54 +1,34 @@
 """TinyNAS, second half: one super network that holds the weights of every network in the space.
 
-Elastic kernel (the centre of a larger one), depth (the first blocks of a stage) and width (the first hidden channels),
-trained with the sandwich rule (arXiv 1903.05134): each step trains the largest, the smallest and a few random networks,
-all but the largest taught by the largest one's output.
-
-Once-for-all sorts hidden channels by importance (L1 norm) after training the largest network alone, so that smaller
-ones begin with its best channels. Here the small networks learn from the first step, always with the first channels:
-there is nothing to sort before, and to sort later would take from the small networks what they have learned.
+Elastic kernel (the centre of a larger one, or made from it), depth (the first blocks of a stage) and width (the first
+hidden channels).
 """
 
-from concurrent.futures import Executor
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from mcubuild.data.splits import Split
-from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
-from mcubuild.nas.augmentation import augmentation
-from mcubuild.nas.batches import at_resolution, spread, steps_per_epoch, training_batches
+from mcubuild.nas.arch import KERNELS, Arch, Space, largest
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
-from mcubuild.nas.files import write_json
-from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network, initialise
-from mcubuild.nas.training import (
-    LABEL_SMOOTHING,
-    Entry,
-    calibrate,
-    distillation_loss,
-    epochs,
-    evaluate,
-    set_learning_rate,
-    sgd,
-    workers,
-)
-from mcubuild.progress import Bar
-from mcubuild.spec.supernet import SupernetSettings
-
-_CALIBRATION = 256
-"""Samples that set the batch norm of the networks in the log."""
+from mcubuild.nas.kernels import KernelTransform, centre
+from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network
 
 
 class SuperNetwork(Network):
     """The largest network of a space, which can run as any other network of the space."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, *, kernel_transform: bool = False) -> None:
         super().__init__(largest(space))
+        self.transforms = nn.ModuleDict()
+        """By block ("stages.0.1" as "stages-0-1"): how smaller kernels come from the largest; others are its centre."""
+        if kernel_transform:
+            for name, block in blocks(self.arch).items():
+                if isinstance(block, Bottleneck) and block.kernel > min(KERNELS):
+                    self.transforms[_key(name)] = KernelTransform(block.kernel)
 
     def forward_as(self, x: Tensor, arch: Arch) -> Tensor:
         """Logits (N, classes) of images (N, channels, R, R) from ``arch``'s share of the weights.
@@ -58,7 +38,7 @@ class SuperNetwork(Network):
         x = _run(self.stem, x)
         for name, block in blocks(arch).items():
             if isinstance(block, Bottleneck):
-                x = _run_bottleneck(self.get_submodule(name), x, block)  # type: ignore[arg-type]
+                x = self._run_bottleneck(name, x, block)
         logits: Tensor = self.classifier(self.pool(x).flatten(1))
         return logits
 
@@ -66,9 +46,32 @@ class SuperNetwork(Network):
         """The plain network of ``arch`` with a copy of its share of the weights."""
         network = Network(arch)
         shared = self.state_dict()
+        for name, block in blocks(arch).items():
+            if _key(name) in self.transforms and isinstance(block, Bottleneck):
+                shared[f"{name}.depthwise.conv.weight"] = self._kernels(name, block.kernel).detach()
         state = {name: share(shared[name], value.shape).clone() for name, value in network.state_dict().items()}
         network.load_state_dict(state, assign=True)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def _run_bottleneck(self, name: str, x: Tensor, block: Bottleneck) -> Tensor:
+        module = self.get_submodule(name)
+        assert isinstance(module, InvertedBottleneck)
+        hidden = x if module.expand is None else _run(module.expand, x, block.hidden)
+        y = _run(module.depthwise, hidden, block.hidden, self._kernels(name, block.kernel))
+        y = _run(module.project, y)
+        return y if module.add is None else x + y
+
+    def _kernels(self, name: str, kernel: int) -> Tensor:
+        """Of the depthwise convolution of block ``name``: (its largest number of channels, 1, kernel, kernel)."""
+        weight = self.get_parameter(f"{name}.depthwise.conv.weight")
+        if _key(name) not in self.transforms:
+            return centre(weight, kernel)
+        made: Tensor = self.transforms[_key(name)](weight, kernel)
+        return made
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "-")
 
 
 def share(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -77,16 +80,13 @@ def share(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
     The first channels of the leading two dimensions, the centre of the trailing two (the kernel's).
     """
     part = weights[tuple(slice(size) for size in shape[:2])]
-    if len(shape) == 4:
-        border = (weights.shape[2] - shape[2]) // 2
-        part = part[:, :, border : border + shape[2], border : border + shape[3]]
-    return part
+    return centre(part, shape[2]) if len(shape) == 4 else part
 
 
-def _run(layer: ConvNorm, x: Tensor, outputs: int | None = None, kernel: int | None = None) -> Tensor:
-    """``layer`` with its first ``outputs`` channels and the centre of its kernel, as wide as the input demands."""
-    whole, norm = layer.conv.weight, layer.norm
-    outputs, kernel = outputs or whole.shape[0], kernel or whole.shape[2]
+def _run(layer: ConvNorm, x: Tensor, outputs: int | None = None, whole: Tensor | None = None) -> Tensor:
+    """The first ``outputs`` channels of ``layer`` (with the weight ``whole``), as wide as the input demands."""
+    whole, norm = layer.conv.weight if whole is None else whole, layer.norm
+    outputs, kernel = outputs or whole.shape[0], whole.shape[2]
     depthwise = layer.conv.groups > 1
     weight = share(whole, (outputs, 1 if depthwise else x.shape[1], kernel, kernel))
     x = conv_same(x, weight, layer.conv.stride, outputs if depthwise else 1)
@@ -94,104 +94,27 @@ def _run(layer: ConvNorm, x: Tensor, outputs: int | None = None, kernel: int | N
     return F.relu6(x, inplace=True) if layer.relu6 else x
 
 
-def _run_bottleneck(module: InvertedBottleneck, x: Tensor, block: Bottleneck) -> Tensor:
-    hidden = x if module.expand is None else _run(module.expand, x, block.hidden)
-    y = _run(module.project, _run(module.depthwise, hidden, block.hidden, block.kernel))
-    return y if module.add is None else x + y
+@torch.no_grad()
+def sort_channels(network: SuperNetwork) -> None:
+    """Put the hidden channels of each block in order of importance, so that narrower blocks have the best of them.
 
-
-def train(
-    space: Space,
-    train: Split,
-    val: Split,
-    settings: SupernetSettings,
-    *,
-    task: str,
-    seed: int,
-    out: Path,
-    work: Path,
-) -> None:
-    """Train the super network of ``space``; write supernet.safetensors and supernet_log.json to ``out``.
-
-    Args:
-        space: the search space.
-        train: the samples to learn from.
-        val: the samples for the log's accuracies.
-        settings: epochs, batch, learning rate, ...
-        task: of the spec: what may be done to a sample.
-        seed: of weights, order and choice of networks.
-        out: folder for the results.
-        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+    Important are channels whose weights in the projection have a large L1 norm (once-for-all, arXiv 1908.09791,
+    section 3). What the largest network computes stays the same but for rounding.
     """
-    with workers() as executor:
-        train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SuperNetwork(space).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            initialise(network)
-        optimiser = sgd(network)
-        augment, steps = augmentation(task), steps_per_epoch(len(train), settings.batch)
-
-        def run(epoch: int, progress: Bar) -> Entry:
-            rng = np.random.default_rng([seed, epoch])
-            losses, correct = [], 0
-            for step, (images, labels) in enumerate(training_batches(train, settings.batch, augment, rng)):
-                set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, settings.epochs * steps)
-                archs = [smallest(space), *(draw(space, rng) for _ in range(settings.subnets))]
-                loss, right = _step(network, optimiser, images, labels, archs, executor)
-                losses.append(loss)
-                correct += right
-                progress.advance(loss=loss, accuracy=right / len(labels))
-            entry = {"loss": float(np.mean(losses)), "train_accuracy": correct / (steps * len(labels))}
-            for name, arch in (("largest", largest(space)), ("smallest", smallest(space))):
-                network_of = network.extract(arch)
-                calibrate(network_of, spread(train, _CALIBRATION))
-                entry[f"val_accuracy_{name}"] = evaluate(network_of, val)[0]
-            return entry
-
-        log = epochs("supernet", settings.epochs, steps, work, {"network": network, "optimiser": optimiser}, run)
-        calibrate(network, train)
-        out.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.contiguous() for name, value in network.state_dict().items()}, out / "supernet.safetensors"
-        )
-        write_json(log, out / "supernet_log.json")
-
-
-def _step(
-    network: SuperNetwork,
-    optimiser: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    archs: list[Arch],
-    executor: Executor,
-) -> tuple[float, int]:
-    """One update from the largest network and ``archs``; the largest one's loss and number of correct answers.
-
-    The networks' gradients are computed in parallel and added in a fixed order.
-    """
-    parameters = list(network.parameters())
-    teacher = network.forward_as(images, network.arch)
-    loss = F.cross_entropy(teacher, labels, label_smoothing=LABEL_SMOOTHING)
-
-    def learn(arch: Arch) -> tuple[Tensor | None, ...]:
-        error = distillation_loss(network.forward_as(images, arch), teacher)
-        return torch.autograd.grad(error, parameters, allow_unused=True)
-
-    largest_first = executor.submit(torch.autograd.grad, loss, parameters)
-    others = [executor.submit(learn, arch) for arch in archs]
-    for parameter, gradient in zip(parameters, largest_first.result(), strict=True):
-        parameter.grad = gradient
-    for other in others:
-        for parameter, part in zip(parameters, other.result(), strict=True):
-            if part is not None and parameter.grad is not None:
-                parameter.grad += part
-    optimiser.step()
-    return loss.item(), int((teacher.argmax(dim=1) == labels).sum())
+    for module in network.modules():
+        if not isinstance(module, InvertedBottleneck) or module.expand is None:
+            continue
+        order = module.project.conv.weight.abs().sum(dim=(0, 2, 3)).argsort(descending=True, stable=True)
+        for layer in (module.expand, module.depthwise):
+            for tensor in (layer.conv.weight, *layer.norm.parameters(), *layer.norm.buffers()):
+                if tensor.ndim:
+                    tensor.copy_(tensor[order])
+        module.project.conv.weight.copy_(module.project.conv.weight[:, order])
 
 
 def read_supernet(path: Path, space: Space) -> SuperNetwork:
     """The trained super network in ``path``, in evaluation mode."""
-    network = SuperNetwork(space)
-    network.load_state_dict(load_file(path))
+    state = load_file(path)
+    network = SuperNetwork(space, kernel_transform=any(name.startswith("transforms.") for name in state))
+    network.load_state_dict(state)
     return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]

@@ -13,10 +13,10 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
+from mcubuild.nas import group
 from mcubuild.nas.batches import calibration_batches, evaluation_batches
 from mcubuild.progress import Bar, bar
 
-LABEL_SMOOTHING = 0.1
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4
 _WARM_UP = 0.1
@@ -40,14 +40,20 @@ class Stateful(Protocol):
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
     """Same inputs, same bits: deterministic algorithms, and sums split over a given number of threads."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filling: Any = torch.utils.deterministic
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), filling.fill_uninitialized_memory
+    # Without it cuBLAS may add in any order; it is read when CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    # Otherwise torch fills each new tensor with NaN, to find operations that read such: 8 % of the time.
+    filling.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        filling.fill_uninitialized_memory = before[2]
 
 
 @contextmanager
@@ -59,8 +65,30 @@ def workers() -> Iterator[Executor]:
     """
     # The number of threads is a property of the thread that asks for the operation.
     alone: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    with deterministic(threads=1), ThreadPoolExecutor(os.cpu_count(), **alone) as executor:
+    threads = max(1, (os.cpu_count() or 1) // group.count())
+    with deterministic(threads=1), ThreadPoolExecutor(threads, **alone) as executor:
         yield executor
+
+
+def device() -> torch.device:
+    """Where to train: a GPU, if there is one."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where the network's weights are; the CPU, if it has none."""
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+
+
+def mixed_precision(network: nn.Module) -> torch.autocast:
+    """Convolutions and products in bfloat16 on a GPU that has it: its range is float32's, so losses need no scaling.
+
+    It holds for the thread that enters it alone.
+    """
+    on_gpu = device_of(network).type == "cuda"
+    return torch.autocast(
+        "cuda" if on_gpu else "cpu", torch.bfloat16, on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    )
 
 
 def sgd(network: nn.Module) -> torch.optim.SGD:
@@ -108,15 +136,18 @@ def epochs(
     """
     path = work / "checkpoint.pt"
     log: Log = []
-    if path.is_file():
-        checkpoint = torch.load(path, weights_only=True)
+    # Only the first process is sure to see the folder: others may run on other machines.
+    found = group.first() and path.is_file()
+    checkpoint = group.agreed(torch.load(path, map_location="cpu", weights_only=True) if found else None)
+    if checkpoint is not None:
         log = checkpoint["log"]
         for name, part in state.items():
             part.load_state_dict(checkpoint["state"][name])
     with bar(title, count * steps, len(log) * steps) as progress:
         for epoch in range(len(log), count):
             log.append(run(epoch, progress))
-            _save({"log": log, "state": {name: part.state_dict() for name, part in state.items()}}, path)
+            if group.first():
+                _save({"log": log, "state": {name: part.state_dict() for name, part in state.items()}}, path)
     return log
 
 
@@ -141,7 +172,7 @@ def calibrate(network: nn.Module, samples: Split) -> None:
         norm.momentum = None  # a plain average
     network.train()
     for images in calibration_batches(samples):
-        network(images)
+        network(images.to(device_of(network)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()
@@ -152,7 +183,7 @@ def evaluate(network: nn.Module, samples: Split) -> tuple[float, float]:
     """Accuracy (0 ... 1) and mean cross-entropy of a network in evaluation mode."""
     correct, loss = 0, 0.0
     for images, labels in evaluation_batches(samples):
-        logits = network(images)
+        logits = network(images.to(device_of(network))).cpu()
         correct += int((logits.argmax(dim=1) == labels).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
     return correct / len(samples), loss / len(samples)

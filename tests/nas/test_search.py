@@ -16,7 +16,7 @@ from mcubuild.nas.finetune import finetune
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.network import build_network
 from mcubuild.nas.search import search
-from mcubuild.nas.supernet import train
+from mcubuild.nas.supernet_training import train
 from mcubuild.nas.training import evaluate
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings

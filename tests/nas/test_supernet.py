@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from mcubuild.nas.arch import Space, draw, largest, smallest
+from mcubuild.nas.arch import Space, draw, draw_among, largest, smallest
 from mcubuild.nas.network import initialise
-from mcubuild.nas.supernet import SuperNetwork, read_supernet, share, train
+from mcubuild.nas.supernet import SuperNetwork, read_supernet, share, sort_channels
+from mcubuild.nas.supernet_training import train
+from mcubuild.nas.training import evaluate
 from mcubuild.spec.supernet import SupernetSettings
 from tests.nas.toy import SPACE, split
 
@@ -111,3 +115,118 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert len(torch.load(work / "checkpoint.pt")["log"]) < SETTINGS.epochs
     assert run(tmp_path / "killed", work) == undisturbed
     assert (tmp_path / "whole/supernet_log.json").read_bytes() == (tmp_path / "killed/supernet_log.json").read_bytes()
+
+
+def _some_network(space: Space, *, kernel_transform: bool = False) -> SuperNetwork:
+    """With nothing left at zero or one, so that every weight matters."""
+    torch.manual_seed(0)
+    network = SuperNetwork(space, kernel_transform=kernel_transform)
+    initialise(network)
+    for name, parameter in network.named_parameters():
+        if parameter.ndim == 1:
+            torch.nn.init.normal_(parameter, mean=1, std=0.3)
+        elif name.startswith("transforms."):
+            torch.nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+def test_sorted_channels_change_the_small_networks_alone() -> None:
+    space = Space(width=0.2, resolution=20, channels=1, classes=5)
+    network, x = _some_network(space), torch.rand(8, 1, 20, 20)
+    archs = largest(space), smallest(space)
+    before = [network.forward_as(x, arch) for arch in archs]
+    sort_channels(network)
+    after = [network.forward_as(x, arch) for arch in archs]
+    torch.testing.assert_close(after[0], before[0], rtol=1e-3, atol=1e-4)
+    assert (after[1] - before[1]).abs().max() > 0.01
+    importance = network.get_parameter("stages.2.1.project.conv.weight").detach().abs().sum(dim=(0, 2, 3))
+    assert torch.equal(importance, importance.sort(descending=True).values)
+
+
+def test_transformed_kernels_begin_as_the_centre_and_are_in_the_extracted_network() -> None:
+    space = Space(width=0.2, resolution=40, channels=1, classes=5)
+    arch, x = smallest(space), torch.rand(8, 1, 40, 40)
+    plain, learned = _some_network(space), _some_network(space, kernel_transform=True)
+    torch.testing.assert_close(learned.extract(arch).train()(x), learned.forward_as(x, arch), rtol=1e-3, atol=1e-4)
+    assert (plain.forward_as(x, arch) - learned.forward_as(x, arch)).abs().max() > 0.01
+    torch.testing.assert_close(plain.forward_as(x, largest(space)), learned.forward_as(x, largest(space)))
+    for matrix in learned.transforms.parameters():
+        torch.nn.init.zeros_(matrix)
+    torch.testing.assert_close(plain.forward_as(x, arch), learned.forward_as(x, arch))
+
+
+def test_the_matrices_of_kernels_learn(tmp_path: Path) -> None:
+    settings = SupernetSettings(epochs=1, batch=32, kernel_transform=True)
+    space = Space(width=0.2, resolution=16, channels=1, classes=3)
+    train(space, split(64, 1), split(32, 2), settings, task="image_classification", seed=0, out=tmp_path, work=tmp_path)
+    network = read_supernet(tmp_path / "supernet.safetensors", space)
+    # Further blocks of a stage begin as the identity, or have no part in so few networks.
+    names = [name for name, _ in network.named_parameters() if re.match(r"transforms.stages-\d-0.", name)]
+    assert len(names) == 4
+    assert all(network.get_parameter(name).abs().max() > 0 for name in names)
+
+
+def test_shrinking_learns(tmp_path: Path) -> None:
+    settings = SupernetSettings(schedule="shrinking", epochs=16, batch=32, learning_rate=0.1, subnets=0)
+    run(tmp_path, tmp_path / "work", settings=settings)
+    log = json.loads((tmp_path / "supernet_log.json").read_text())
+    assert len(log) == 16
+    assert log[-1]["val_accuracy_largest"] > 0.6
+
+
+def test_shrinking_goes_on_in_any_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SupernetSettings(schedule="shrinking", epochs=4, batch=32, ema=0.9)
+    whole = run(tmp_path / "whole", tmp_path / "work", settings=settings)
+    calls = 0
+
+    def cut_off(*arguments: object) -> tuple[float, float]:
+        nonlocal calls
+        calls += 1
+        if calls in (3, 6):  # two an epoch, an epoch a phase
+            raise KeyboardInterrupt
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mcubuild.nas.supernet_training.evaluate", cut_off)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "cut", tmp_path / "cut_work", settings=settings)
+    assert run(tmp_path / "cut", tmp_path / "cut_work", settings=settings) == whole
+    assert (tmp_path / "cut/supernet_log.json").read_bytes() == (tmp_path / "whole/supernet_log.json").read_bytes()
+
+
+def test_networks_of_a_phase_differ_in_its_choices_alone() -> None:
+    space = Space(width=0.2, resolution=40, channels=1, classes=5)
+    rng = np.random.default_rng(0)
+    assert draw_among(space, (), rng) == largest(space)
+    for _ in range(20):
+        arch = draw_among(space, ("kernel",), rng)
+        assert [len(stage) for stage in arch.stages] == [len(stage) for stage in largest(space).stages]
+        assert {expansion for stage in arch.stages for _, expansion in stage} == {6}
+    assert {kernel for stage in arch.stages for kernel, _ in stage} > {3}
+
+
+def test_training_in_half_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    def half(network: torch.nn.Module) -> torch.autocast:
+        used.append(network)
+        return torch.autocast("cpu", torch.bfloat16)
+
+    plain = run(tmp_path / "plain", tmp_path / "plain_work", settings=SupernetSettings(epochs=1, batch=32))
+    monkeypatch.setattr("mcubuild.nas.supernet_training.mixed_precision", half)
+    assert run(tmp_path / "half", tmp_path / "half_work", settings=SupernetSettings(epochs=1, batch=32)) != plain
+    log = json.loads((tmp_path / "half/supernet_log.json").read_text())
+    assert used and np.isfinite(log[0]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"schedule": "shrinking", "epochs": 3}, "needs 4 epochs or more"),
+        ({"processes": 3}, "batch must be a multiple of processes"),
+        ({"processes": 2, "batch": 2}, "2 samples each or more"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SupernetSettings.model_validate(settings)

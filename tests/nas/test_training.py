@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -79,11 +81,16 @@ def test_learning_rate_rises_then_falls_to_nothing() -> None:
 
 
 def test_workers_compute_alone_and_leave_torch_as_it_was() -> None:
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    def state() -> tuple[int, bool, bool]:
+        filling: Any = torch.utils.deterministic
+        enabled = torch.are_deterministic_algorithms_enabled()
+        return torch.get_num_threads(), enabled, filling.fill_uninitialized_memory
+
+    before = state()
     with workers() as executor:
-        assert torch.are_deterministic_algorithms_enabled()
+        assert state()[1:] == (True, False)
         assert {executor.submit(torch.get_num_threads).result() for _ in range(4)} == {1}
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+    assert state() == before
 
 
 def test_pixels_are_divided_by_255_and_channels_come_first() -> None:

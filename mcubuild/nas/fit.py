@@ -1,0 +1,98 @@
+"""The loop of every training: epochs of steps with a learning rate, an average of the weights, checkpoints, a log."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mcubuild.data.splits import Split
+from mcubuild.nas import group
+from mcubuild.nas.augmentation import augmentation
+from mcubuild.nas.average import Average
+from mcubuild.nas.batches import steps_per_epoch, training_batches
+from mcubuild.nas.files import write_json
+from mcubuild.nas.training import Entry, Log, Stateful, calibrate, device_of, epochs, set_learning_rate, sgd
+from mcubuild.progress import Bar
+from mcubuild.spec.training import TrainingSettings
+
+Learn: TypeAlias = Callable[[Tensor, Tensor, np.random.Generator], tuple[float, int]]
+"""Sets the gradients that images (N, C, R, R) and labels (N,) give; the loss and the number of correct answers."""
+
+
+def fit(
+    title: str,
+    network: nn.Module,
+    train: Split,
+    settings: TrainingSettings,
+    learn: Learn,
+    judge: Callable[[], Entry],
+    *,
+    task: str,
+    seed: Sequence[int],
+    work: Path,
+) -> Log:
+    """Train ``network`` in place; its batch norm is not calibrated.
+
+    Args:
+        title: of the progress bar.
+        network: what learns; its weights become their moving average in the end, if there is one.
+        train: the samples to learn from, at the network's resolution.
+        settings: epochs, batch, learning rate, average.
+        learn: computes gradients; its random choices must come from the generator that it gets.
+        judge: figures of the network after an epoch, whose weights are the average then, if there is one.
+        task: of the spec: what may be done to a sample.
+        seed: of the order of samples and all other random choices.
+        work: folder for the checkpoint of this very training; a killed run goes on from there to the same bits.
+
+    Returns:
+        An entry an epoch: loss, train_accuracy, and what ``judge`` adds.
+    """
+    parameters, optimiser, device = list(network.parameters()), sgd(network), device_of(network)
+    average = Average(network, settings.ema) if settings.ema else None
+    augment, steps = augmentation(task), steps_per_epoch(len(train), settings.batch)
+    total = settings.epochs * steps
+
+    def run(epoch: int, progress: Bar) -> Entry:
+        rng = np.random.default_rng([*seed, epoch])
+        losses, correct, seen = [], 0, 0
+        for step, (images, labels) in enumerate(training_batches(train, settings.batch, augment, rng)):
+            set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, total)
+            optimiser.zero_grad(set_to_none=True)
+            loss, right = learn(group.part(images).to(device), group.part(labels).to(device), rng)
+            group.average_gradients(parameters)
+            optimiser.step()
+            if average is not None:
+                average.update()
+            losses.append(loss)
+            correct += right
+            seen += len(group.part(labels))
+            progress.advance(loss=loss, accuracy=right / len(group.part(labels)))
+        sums = group.total([float(np.mean(losses)), correct, seen], device)
+        entry = {"loss": sums[0] / group.count(), "train_accuracy": sums[1] / sums[2]}
+        if average is None:
+            return entry | judge()
+        average.swap()
+        try:
+            return entry | judge()
+        finally:
+            average.swap()
+
+    state: dict[str, Stateful] = {"network": network, "optimiser": optimiser}
+    if average is not None:
+        state["average"] = average
+    log = epochs(title, settings.epochs, steps, work, state, run)
+    if average is not None:
+        average.swap()
+    return log
+
+
+def finish(network: nn.Module, train: Split, log: Log, weights: Path, log_path: Path) -> None:
+    """Calibrate batch norm with all of ``train``; write the weights (safetensors) and the log (JSON)."""
+    calibrate(network, train)
+    if group.first():
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous().cpu() for name, value in network.state_dict().items()}, weights)
+        write_json(log, log_path)

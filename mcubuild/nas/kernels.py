@@ -1,0 +1,34 @@
+"""Elastic kernels: a smaller depthwise kernel made from the centre of the larger one.
+
+Once-for-all (arXiv 1908.09791, section 3) multiplies the centre by a learned matrix, one a layer and size, shared by
+all channels. Here the matrix is the identity plus what is learned, so that weight decay draws towards the plain
+centre.
+"""
+
+from torch import Tensor, nn, zeros
+
+from mcubuild.nas.arch import KERNELS
+
+
+class KernelTransform(nn.Module):
+    """From a layer's largest kernel to its smaller ones: 7x7 -> 5x5 -> 3x3."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__()
+        sizes = sorted((kernel for kernel in KERNELS if kernel < largest), reverse=True)
+        # Pairs: a dict's keys would be sorted.
+        self.learned = nn.ParameterDict((str(size), nn.Parameter(zeros(size**2, size**2))) for size in sizes)
+
+    def forward(self, weight: Tensor, kernel: int) -> Tensor:
+        """(C, 1, K, K) -> (C, 1, kernel, kernel), by way of the sizes between."""
+        for size in self.learned:
+            if int(size) >= kernel:
+                taps = centre(weight, int(size)).flatten(1)
+                weight = (taps + taps @ self.learned[size]).view(-1, 1, int(size), int(size))
+        return weight
+
+
+def centre(weight: Tensor, kernel: int) -> Tensor:
+    """The centre (..., kernel, kernel) of a kernel (..., K, K)."""
+    border = (weight.shape[-1] - kernel) // 2
+    return weight[..., border : border + kernel, border : border + kernel]

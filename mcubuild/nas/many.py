@@ -1,0 +1,73 @@
+"""Training of a super network in several processes, started by torchrun.
+
+``launch`` does that on this machine. On several, run in each of them what it runs (PyTorch's documentation of torchrun
+has the options that join machines), with the file job.json from the folder of checkpoints::
+
+    torchrun --nnodes=2 --nproc-per-node=4 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT -m mcubuild.nas.many job.json
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mcubuild import ROOT
+from mcubuild.errors import BuildError
+from mcubuild.spec.supernet import SupernetSettings
+
+
+def launch(
+    space: Path, train: Path, val: Path, settings: SupernetSettings, *, task: str, seed: int, out: Path, work: Path
+) -> None:
+    """``supernet_training.train`` in ``settings.processes`` processes, from the files of space and splits.
+
+    Raises:
+        BuildError: a process failed.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    files = {"space": space, "train": train, "val": val, "out": out, "work": work}
+    job = {"settings": settings.model_dump(), "task": task, "seed": seed}
+    path = work / "job.json"
+    path.write_text(json.dumps(job | {name: str(file.resolve()) for name, file in files.items()}, indent=1))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.processes}"]
+    command += ["--local-ranks-filter=0", "-m", "mcubuild.nas.many", str(path.resolve())]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            print(line, end="", file=sys.stderr)
+    except BaseException:
+        process.terminate()  # torchrun then ends the processes that it started
+        raise
+    finally:
+        code = process.wait()
+    if code:
+        raise BuildError(
+            f"supernet.processes = {settings.processes}: a training process failed (torchrun's exit code {code}, its "
+            f"last lines are above); processes = 1 trains without torchrun."
+        )
+
+
+def main(path: Path) -> None:
+    """One of the processes: the job in the JSON file ``path``."""
+    from mcubuild.data.splits import read_split
+    from mcubuild.nas.files import read_space
+    from mcubuild.nas.group import joined
+    from mcubuild.nas.supernet_training import train
+
+    job = json.loads(path.read_text())
+    with joined():
+        train(
+            read_space(Path(job["space"])),
+            read_split(Path(job["train"])),
+            read_split(Path(job["val"])),
+            SupernetSettings.model_validate(job["settings"]),
+            task=job["task"],
+            seed=job["seed"],
+            out=Path(job["out"]),
+            work=Path(job["work"]),
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

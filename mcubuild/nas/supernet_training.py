@@ -1,0 +1,205 @@
+"""Training of a super network.
+
+The sandwich rule with in-place distillation (arXiv 1903.05134): each step trains the largest, the smallest and a few
+random networks, all but the largest taught by the largest one's output. Nothing sorts channels: small networks learn
+from the first step, always with the first channels, and to sort later would take from them what they have learned.
+
+Progressive shrinking (once-for-all, arXiv 1908.09791): the largest network alone, whose channels are then sorted by
+importance; then random networks that may differ from it in kernel, then in depth, too, then in expansion, too, taught
+by the labels and by what the largest was at first. The phases have equal shares of the epochs, and the later ones
+``_SHRINKING_RATE`` of the learning rate: once-for-all's proportions differ by data set.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from torch import Tensor
+
+from mcubuild.data.splits import Split
+from mcubuild.nas.arch import Arch, Space, draw, draw_among, largest, smallest
+from mcubuild.nas.batches import at_resolution, spread
+from mcubuild.nas.fit import Learn, finish, fit
+from mcubuild.nas.network import initialise
+from mcubuild.nas.supernet import SuperNetwork, sort_channels
+from mcubuild.nas.training import (
+    Entry,
+    Log,
+    calibrate,
+    device,
+    distillation_loss,
+    evaluate,
+    mixed_precision,
+    workers,
+)
+from mcubuild.spec.supernet import SupernetSettings
+
+_CALIBRATION = 256
+"""Samples that set the batch norm of the networks in the log."""
+_PHASES = {
+    "full": (),
+    "kernel": ("kernel",),
+    "depth": ("kernel", "depth"),
+    "expansion": ("kernel", "depth", "expansion"),
+}
+"""Of progressive shrinking, by name: the choices in which networks differ from the largest."""
+_SHRINKING_RATE = 1 / 3
+
+
+def train(
+    space: Space,
+    train: Split,
+    val: Split,
+    settings: SupernetSettings,
+    *,
+    task: str,
+    seed: int,
+    out: Path,
+    work: Path,
+) -> None:
+    """Train the super network of ``space``; write supernet.safetensors and supernet_log.json to ``out``.
+
+    Args:
+        space: the search space.
+        train: the samples to learn from.
+        val: the samples for the log's accuracies.
+        settings: schedule, epochs, batch, learning rate, ...
+        task: of the spec: what may be done to a sample.
+        seed: of weights, order and choice of networks.
+        out: folder for the results.
+        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+    """
+    with workers() as executor:
+        train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = SuperNetwork(space, kernel_transform=settings.kernel_transform)
+            initialise(network)
+        network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        run = _Run(network, train, val, settings, task, executor)
+        log = run.sandwich(seed, work) if settings.schedule == "sandwich" else run.shrinking(seed, work)
+        finish(network, train, log, out / "supernet.safetensors", out / "supernet_log.json")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the two schedules share."""
+
+    network: SuperNetwork
+    train: Split
+    val: Split
+    settings: SupernetSettings
+    task: str
+    executor: Executor
+
+    def sandwich(self, seed: int, work: Path) -> Log:
+        learn = sandwich_rule(self.network, self.settings, self.executor)
+        return self._fit("supernet", self.settings, learn, [seed], work)
+
+    def shrinking(self, seed: int, work: Path) -> Log:
+        log: Log = []
+        teacher = None
+        for number, (phase, kinds) in enumerate(_PHASES.items()):
+            epochs = self.settings.epochs * (number + 1) // len(_PHASES) - self.settings.epochs * number // len(_PHASES)
+            rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
+            settings = self.settings.model_copy(update={"epochs": epochs, "learning_rate": rate})
+            learn = shrinking_rule(self.network, teacher, kinds, settings, self.executor)
+            log += self._fit(f"supernet, {phase}", settings, learn, [seed, number], work / phase)
+            if teacher is None:
+                sort_channels(self.network)
+                teacher = deepcopy(self.network)
+        return log
+
+    def _fit(self, title: str, settings: SupernetSettings, learn: Learn, seed: Sequence[int], work: Path) -> Log:
+        return fit(title, self.network, self.train, settings, learn, self._judge, task=self.task, seed=seed, work=work)
+
+    def _judge(self) -> Entry:
+        space, entry = self.network.arch.space, {}
+        for name, arch in (("largest", largest(space)), ("smallest", smallest(space))):
+            network = self.network.extract(arch)
+            calibrate(network, spread(self.train, _CALIBRATION))
+            entry[f"val_accuracy_{name}"] = evaluate(network, self.val)[0]
+        return entry
+
+
+def sandwich_rule(network: SuperNetwork, settings: SupernetSettings, executor: Executor) -> Learn:
+    """How the networks of a step learn from each other; loss and answers are the largest one's."""
+    space = network.arch.space
+
+    def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+        archs = [smallest(space), *(draw(space, rng) for _ in range(settings.subnets))]
+        teacher = _logits(network, images, network.arch)
+        loss = F.cross_entropy(teacher, labels, label_smoothing=settings.label_smoothing)
+
+        def taught(arch: Arch) -> Callable[[], Tensor]:
+            return lambda: distillation_loss(_logits(network, images, arch), teacher)
+
+        _add_gradients(network, [lambda: loss, *(taught(arch) for arch in archs)], executor)
+        return loss.item(), _right(teacher, labels)
+
+    return learn
+
+
+def shrinking_rule(
+    network: SuperNetwork,
+    teacher: SuperNetwork | None,
+    kinds: Sequence[str],
+    settings: SupernetSettings,
+    executor: Executor,
+) -> Learn:
+    """How networks that differ from the largest in ``kinds`` learn; loss and answers are the first one's of a step.
+
+    Without a teacher it is the largest network that learns, from the labels.
+    """
+    space = network.arch.space
+
+    def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+        archs = [draw_among(space, kinds, rng) for _ in range(1 + settings.subnets if kinds else 1)]
+        first = _logits(network, images, archs[0])
+        with torch.no_grad():
+            advice = None if teacher is None else _logits(teacher, images, teacher.arch)
+
+        def loss_of(logits: Tensor) -> Tensor:
+            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+            return loss if advice is None else (loss + distillation_loss(logits, advice)) / 2
+
+        def other(arch: Arch) -> Callable[[], Tensor]:
+            return lambda: loss_of(_logits(network, images, arch))
+
+        loss = loss_of(first)
+        _add_gradients(network, [lambda: loss, *(other(arch) for arch in archs[1:])], executor)
+        return loss.item(), _right(first, labels)
+
+    return learn
+
+
+def _logits(network: SuperNetwork, images: Tensor, arch: Arch) -> Tensor:
+    with mixed_precision(network):
+        logits = network.forward_as(images, arch)
+    return logits.float()
+
+
+def _add_gradients(network: SuperNetwork, losses: Sequence[Callable[[], Tensor]], executor: Executor) -> None:
+    """Add the gradients of ``losses`` to the parameters': computed in parallel, added in a fixed order."""
+    parameters = list(network.parameters())
+
+    def gradients(loss: Callable[[], Tensor]) -> tuple[Tensor | None, ...]:
+        return torch.autograd.grad(loss(), parameters, allow_unused=True)
+
+    for job in [executor.submit(gradients, loss) for loss in losses]:
+        for parameter, gradient in zip(parameters, job.result(), strict=True):
+            if gradient is None:
+                continue
+            if parameter.grad is None:
+                parameter.grad = gradient
+            else:
+                parameter.grad += gradient
+
+
+def _right(logits: Tensor, labels: Tensor) -> int:
+    return int((logits.argmax(dim=1) == labels).sum())

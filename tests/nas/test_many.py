@@ -1,0 +1,120 @@
+"""Two processes on the CPU, joined by gloo."""
+
+import json
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mcubuild.data.splits import Split, write_split
+from mcubuild.errors import BuildError
+from mcubuild.nas import group, supernet_training
+from mcubuild.nas.files import write_json
+from mcubuild.nas.fit import fit
+from mcubuild.nas.many import launch
+from mcubuild.nas.training import evaluate
+from mcubuild.spec.supernet import SupernetSettings
+from tests.nas.toy import SPACE, split
+
+TASK = "image_classification"
+SETTINGS = SupernetSettings(epochs=2, batch=32, subnets=1, processes=2)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    write_json(SPACE.to_json(), folder / "space.json")
+    write_split(split(64, 1), folder / "train.npz")
+    write_split(split(32, 2), folder / "val.npz")
+    return {name: folder / file for name, file in (("space", "space.json"), ("train", "train.npz"), ("val", "val.npz"))}
+
+
+def _train(folder: Path, name: str, settings: SupernetSettings = SETTINGS) -> bytes:
+    out = folder / name
+    launch(**_files(folder), settings=settings, task=TASK, seed=0, out=out, work=folder / f"{name}_w")
+    return (out / "supernet.safetensors").read_bytes()
+
+
+def _in_two_processes(work: Callable[[int, Path], None], folder: Path) -> None:
+    """``work(rank, folder)`` in two processes that have joined each other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_join, args=(rank, port, work, folder)) for rank in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(120)
+        process.kill()
+    assert [process.exitcode for process in both] == [0, 0]
+
+
+def _join(rank: int, port: int, work: Callable[[int, Path], None], folder: Path) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    with group.joined():
+        work(rank, folder)
+
+
+def _cut_off_in_the_second_epoch(rank: int, folder: Path) -> None:
+    calls = 0
+
+    def cut_off(network: nn.Module, samples: Split) -> tuple[float, float]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return evaluate(network, samples)
+
+    supernet_training.evaluate = cut_off  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        supernet_training.train(
+            SPACE, split(64, 1), split(32, 2), SETTINGS, task=TASK, seed=0, out=folder / "cut", work=folder / "cut_w"
+        )
+
+
+def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole = _train(tmp_path, "whole")
+    log = json.loads((tmp_path / "whole/supernet_log.json").read_text())
+    assert len(log) == 2 and log[1]["loss"] < log[0]["loss"]
+    _in_two_processes(_cut_off_in_the_second_epoch, tmp_path)
+    assert len(torch.load(tmp_path / "cut_w/checkpoint.pt")["log"]) == 1
+    assert _train(tmp_path, "cut") == whole
+
+
+def test_a_process_that_fails_is_an_error(tmp_path: Path) -> None:
+    files = _files(tmp_path) | {"train": tmp_path / "nothing.npz"}
+    with pytest.raises(BuildError, match=r"supernet.processes = 2: a training process failed"):
+        launch(**files, settings=SETTINGS, task=TASK, seed=0, out=tmp_path / "out", work=tmp_path / "work")
+
+
+def _learn_without_batch_norm(rank: int, folder: Path) -> None:
+    torch.manual_seed(rank)  # what is not averaged would differ
+    network = nn.Linear(64, 3)
+    nn.init.zeros_(network.weight)
+    nn.init.zeros_(network.bias)
+
+    def learn(images: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator) -> tuple[float, int]:
+        logits = network(images.flatten(1))
+        loss = nn.functional.cross_entropy(logits, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+
+    settings = SupernetSettings(epochs=2, batch=16)
+    work = folder / str(group.count())
+    log = fit("", network, split(64, 1), settings, learn, dict, task=TASK, seed=[0], work=work)
+    torch.save({"weight": network.weight.detach(), "log": log}, folder / f"{group.count()}-{rank}.pt")
+
+
+def test_two_processes_learn_what_one_does_from_the_whole_batch(tmp_path: Path) -> None:
+    _learn_without_batch_norm(0, tmp_path)
+    _in_two_processes(_learn_without_batch_norm, tmp_path)
+    alone, first, second = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    assert torch.equal(first["weight"], second["weight"])
+    torch.testing.assert_close(first["weight"], alone["weight"])
+    for one, other in zip(first["log"], alone["log"], strict=True):
+        assert one == pytest.approx(other)

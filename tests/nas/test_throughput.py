@@ -1,0 +1,14 @@
+from mcubuild.nas.throughput import lines, measure
+from mcubuild.spec.supernet import SupernetSettings
+from tests.nas.toy import SPACE, split
+
+
+def test_throughput_of_a_few_steps() -> None:
+    settings = SupernetSettings(batch=16, subnets=0)
+    found = measure(SPACE, split(40, 1), settings, task="image_classification", steps=3)
+    assert found.images > 1
+    assert found.outside is None or 0.05 < found.outside < 1
+    assert set(found.stages) == {"batch", "gradients", "update"}
+    assert found.stages["gradients"] > found.stages["batch"] > 0
+    speed, stages = lines(found)
+    assert "images/s" in speed and "gradients" in stages
