@@ -49,6 +49,7 @@ class SuperNetwork(Network):
 
     def __init__(self, space: Space) -> None:
         super().__init__(largest(space))
+        self.largest = largest(space)
 
     def forward_as(self, x: Tensor, arch: Arch) -> Tensor:
         """Logits (N, classes) of images (N, channels, R, R) from ``arch``'s share of the weights.
@@ -59,8 +60,7 @@ class SuperNetwork(Network):
         for name, block in blocks(arch).items():
             if isinstance(block, Bottleneck):
                 x = _run_bottleneck(self.get_submodule(name), x, block)  # type: ignore[arg-type]
-        logits: Tensor = self.classifier(self.pool(x).flatten(1))
-        return logits
+        return self.classify(x)
 
     def extract(self, arch: Arch) -> Network:
         """The plain network of ``arch`` with a copy of its share of the weights."""
@@ -171,7 +171,7 @@ def _step(
     The networks' gradients are computed in parallel and added in a fixed order.
     """
     parameters = list(network.parameters())
-    teacher = network.forward_as(images, network.arch)
+    teacher = network.forward_as(images, network.largest)
     loss = F.cross_entropy(teacher, labels, label_smoothing=LABEL_SMOOTHING)
 
     def learn(arch: Arch) -> tuple[Tensor | None, ...]:

@@ -1,0 +1,194 @@
+"""A published network on a small board: width and resolution scaled down until it fits, then trained from scratch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from torch import Tensor
+
+from mcubuild.board import Board
+from mcubuild.data.splits import Index, Split
+from mcubuild.engine.footprint import Footprint, arena_within, estimate
+from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import resolutions_for
+from mcubuild.nas.baselines import Baseline
+from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.files import write_json
+from mcubuild.nas.fitting import Schedule, fit, write_trained
+from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.training import LABEL_SMOOTHING, Log, evaluate, workers
+from mcubuild.progress import bar
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.finetune import FinetuneSettings
+from mcubuild.spec.space import SpaceSettings
+from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.units import format_size
+
+
+@dataclass(frozen=True)
+class Training:
+    """A schedule of training from scratch."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+
+
+def full(supernet: SupernetSettings, finetune: FinetuneSettings) -> Training:
+    """As many passes over the samples as a searched network has seen: as part of its super network, then alone."""
+    return Training(supernet.epochs + finetune.epochs, supernet.batch, supernet.learning_rate)
+
+
+def reduced(supernet: SupernetSettings, finetune: FinetuneSettings) -> Training:
+    """To compare sizes of a network: a fine-tuning's passes, at least one."""
+    return Training(max(1, finetune.epochs), supernet.batch, supernet.learning_rate)
+
+
+def scale(
+    name: str,
+    index: Index,
+    train: Split,
+    val: Split,
+    space: SpaceSettings,
+    schedule: Schedule,
+    board: Board,
+    engine: EngineSettings,
+    *,
+    budget: Budget,
+    stack: int,
+    bits: int,
+    task: str,
+    seed: int,
+    out: Path,
+    work: Path,
+) -> None:
+    """Choose width and resolution; write arch.json (the chosen network) and scaling.json (all that fit) to ``out``.
+
+    Of the sizes that fit, those are trained that no other exceeds in both width and resolution; validation decides.
+
+    Args:
+        name: of the network, one of BASELINES.
+        index: of the data set: classes, channels and the largest resolution.
+        train: the samples to learn from.
+        val: the samples that sizes are judged by.
+        space: the widths and resolutions.
+        schedule: how each size is trained.
+        board: where the network must run.
+        engine: how the planner schedules.
+        budget: limits; those that are not given are the board's.
+        stack: bytes of RAM reserved for the stack.
+        bits: of the weights.
+        task: of the spec: what may be done to a sample.
+        seed: of weights and the order of samples.
+        out: folder for the results.
+        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+
+    Raises:
+        BuildError: no size fits, or no kernel serves a layer.
+    """
+    sram, flash = budget.sram or board.sram_bytes, budget.flash or board.flash_bytes
+    target = Target.of(board, engine, arena_within(sram, stack))
+    sizes = [
+        Baseline(name, width, resolution, index.channels, len(index.classes))
+        for width in sorted(set(space.widths))
+        for resolution in sorted(set(space.resolutions or resolutions_for(index.max_resolution)))
+    ]
+    footprints = {size: estimate(skeleton(size, bits), target, stack) for size in sizes}
+    latest = float("inf") if budget.latency is None else budget.latency
+    fitting = [
+        size
+        for size, needs in footprints.items()
+        if needs.sram <= sram and needs.flash <= flash and needs.cycles / board.clock <= latest
+    ]
+    if not fitting:
+        raise BuildError(_nothing_fits(name, footprints, sram, flash, board))
+    candidates = frontier(fitting)
+    rows = []
+    with bar("scale", len(candidates)) as progress, workers():
+        for size in candidates:
+            network, _ = from_scratch(size, train, val, schedule, task=task, seed=seed, work=work / size.name)
+            accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
+            rows.append((accuracy, -loss, size))
+            progress.advance(accuracy=max(rows, key=lambda row: row[:2])[0])
+    best = max(rows, key=lambda row: row[:2])[2]
+    write_json(best.to_json(), out / "arch.json")
+    trained = {size: accuracy for accuracy, _, size in rows}
+    table = [_describe(size, footprints[size], board, trained.get(size)) for size in fitting]
+    write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
+
+
+def frontier(sizes: Sequence[Baseline]) -> list[Baseline]:
+    """Those of ``sizes`` that no other exceeds in width or resolution while at least matching it in both."""
+    return [
+        size
+        for size in sizes
+        if not any(
+            other != size and other.width >= size.width and other.resolution >= size.resolution for other in sizes
+        )
+    ]
+
+
+def train_baseline(
+    baseline: Baseline,
+    train: Split,
+    val: Split,
+    schedule: Schedule,
+    *,
+    task: str,
+    seed: int,
+    out: Path,
+    work: Path,
+) -> None:
+    """Train ``baseline`` from scratch; write weights.safetensors and finetune_log.json to ``out``.
+
+    Arguments as for ``scale``.
+    """
+    with workers():
+        write_trained(*from_scratch(baseline, train, val, schedule, task=task, seed=seed, work=work), out)
+
+
+def from_scratch(
+    baseline: Baseline, train: Split, val: Split, schedule: Schedule, *, task: str, seed: int, work: Path
+) -> tuple[Network, Log]:
+    """The trained network, in evaluation mode, and the log of its epochs; samples may have any resolution."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(baseline).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = network(images)
+        return F.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), logits
+
+    train, val = at_resolution(train, baseline.resolution), at_resolution(val, baseline.resolution)
+    return network, fit("train", network, objective, train, val, schedule, task=task, seed=seed, work=work)
+
+
+def _describe(size: Baseline, needs: Footprint, board: Board, accuracy: float | None) -> dict[str, Any]:
+    """A row of scaling.json; the accuracy on the validation split is null for what was not trained."""
+    return {
+        "name": size.name,
+        "width": size.width,
+        "resolution": size.resolution,
+        "macs": needs.macs,
+        "sram": needs.sram,
+        "flash": needs.flash,
+        "latency": needs.cycles / board.clock,
+        "accuracy": accuracy,
+    }
+
+
+def _nothing_fits(name: str, footprints: dict[Baseline, Footprint], sram: int, flash: int, board: Board) -> str:
+    least = min(footprints, key=lambda size: (footprints[size].sram, footprints[size].flash))
+    needs = footprints[least]
+    return (
+        f'budget: arch = "{name}" does not fit at any of the {len(footprints)} sizes; {least.name} needs '
+        f"{format_size(needs.sram)} SRAM (budget.sram is {format_size(sram)}), {format_size(needs.flash)} Flash "
+        f"(budget.flash is {format_size(flash)}) and {1e3 * needs.cycles / board.clock:.3g} ms. Raise the budget, or "
+        f"allow smaller networks in space.widths and space.resolutions."
+    )

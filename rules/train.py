@@ -1,0 +1,32 @@
+"""train: a published network trained from scratch, for as many epochs as a searched one."""
+
+from rules.stage import Job, Stage, scales
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_split
+    from mcubuild.nas.files import read_baseline
+    from mcubuild.nas.scaling import full, train_baseline
+
+    train_baseline(
+        read_baseline(job.file("arch.json")),
+        read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
+        full(job["supernet"], job["finetune"]),
+        task=job["task"],
+        seed=job["seed"],
+        out=job.out,
+        work=job.work,
+    )
+
+
+STAGE = Stage(
+    name="train",
+    doc="scaled network trained from scratch",
+    inputs=("train.npz", "val.npz", "arch.json"),
+    outputs=("weights.safetensors", "finetune_log.json"),
+    settings=("supernet", "finetune", "task", "seed"),
+    run=_run,
+    serves=scales,
+    ignored=("supernet.subnets",),
+)
