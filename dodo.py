@@ -7,7 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import ablation, bench, diff, schema
+from rules import ablation, baselines, bench, diff, schema
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -29,6 +29,7 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
         specs = spec_files(get_var("spec"))
         yield from tasks(specs)
         yield from ablation.tasks(specs)
+        yield from baselines.tasks(specs)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 

@@ -1,15 +1,15 @@
-"""train: a published network trained from scratch, for as many epochs as a searched one."""
+"""train: a network trained from scratch, for as many epochs as a searched one has behind it."""
 
 from rules.stage import Job, Stage, scales
 
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_baseline
-    from mcubuild.nas.scaling import full, train_baseline
+    from mcubuild.nas.files import read_described
+    from mcubuild.nas.scaling import full, train_from_scratch
 
-    train_baseline(
-        read_baseline(job.file("arch.json")),
+    train_from_scratch(
+        read_described(job.file("arch.json")),
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         full(job["supernet"], job["finetune"]),
@@ -22,7 +22,7 @@ def _run(job: Job) -> None:
 
 STAGE = Stage(
     name="train",
-    doc="scaled network trained from scratch",
+    doc="network trained from scratch",
     inputs=("train.npz", "val.npz", "arch.json"),
     outputs=("weights.safetensors", "finetune_log.json"),
     settings=("supernet", "finetune", "task", "seed"),

@@ -20,6 +20,7 @@ from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.files import write_json
 from mcubuild.nas.fitting import Schedule, fit, write_trained
 from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.rows import Described
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import LABEL_SMOOTHING, Log, evaluate, workers
 from mcubuild.progress import bar
@@ -134,8 +135,8 @@ def frontier(sizes: Sequence[Baseline]) -> list[Baseline]:
     ]
 
 
-def train_baseline(
-    baseline: Baseline,
+def train_from_scratch(
+    arch: Described,
     train: Split,
     val: Split,
     schedule: Schedule,
@@ -145,27 +146,27 @@ def train_baseline(
     out: Path,
     work: Path,
 ) -> None:
-    """Train ``baseline`` from scratch; write weights.safetensors and finetune_log.json to ``out``.
+    """Train ``arch`` from scratch; write weights.safetensors and finetune_log.json to ``out``.
 
     Arguments as for ``scale``.
     """
     with workers():
-        write_trained(*from_scratch(baseline, train, val, schedule, task=task, seed=seed, work=work), out)
+        write_trained(*from_scratch(arch, train, val, schedule, task=task, seed=seed, work=work), out)
 
 
 def from_scratch(
-    baseline: Baseline, train: Split, val: Split, schedule: Schedule, *, task: str, seed: int, work: Path
+    arch: Described, train: Split, val: Split, schedule: Schedule, *, task: str, seed: int, work: Path
 ) -> tuple[Network, Log]:
     """The trained network, in evaluation mode, and the log of its epochs; samples may have any resolution."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_network(baseline).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = build_network(arch).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         logits = network(images)
         return F.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING), logits
 
-    train, val = at_resolution(train, baseline.resolution), at_resolution(val, baseline.resolution)
+    train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
     return network, fit("train", network, objective, train, val, schedule, task=task, seed=seed, work=work)
 
 
