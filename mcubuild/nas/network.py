@@ -161,8 +161,8 @@ class Network(nn.Module):
 
     def classify(self, x: Tensor) -> Tensor:
         """Logits of the last feature map (N, C, H, H); pixels come before channels, as in the quantised graph."""
-        pooled = x if self.pool is None else self.pool(x)
-        logits: Tensor = self.classifier(pooled.permute(0, 2, 3, 1).flatten(1))
+        features = x.permute(0, 2, 3, 1) if self.pool is None else self.pool(x)
+        logits: Tensor = self.classifier(features.flatten(1))
         return logits
 
 

@@ -14,7 +14,6 @@ from mcubuild.data.splits import Index, Split
 from mcubuild.engine.footprint import Footprint, arena_within, estimate
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import resolutions_for
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.files import write_json
@@ -22,6 +21,7 @@ from mcubuild.nas.fitting import Schedule, fit, write_trained
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.rows import Described
 from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space import sizes
 from mcubuild.nas.training import LABEL_SMOOTHING, Log, evaluate, workers
 from mcubuild.progress import bar
 from mcubuild.spec.budget import Budget
@@ -91,16 +91,12 @@ def scale(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
     Raises:
-        BuildError: no size fits, or no kernel serves a layer.
+        BuildError: no size fits, or a resolution is above the data set's.
     """
     sram, flash = budget.sram or board.sram_bytes, budget.flash or board.flash_bytes
     target = Target.of(board, engine, arena_within(sram, stack))
-    sizes = [
-        Baseline(name, width, resolution, index.channels, len(index.classes))
-        for width in sorted(set(space.widths))
-        for resolution in sorted(set(space.resolutions or resolutions_for(index.max_resolution)))
-    ]
-    footprints = {size: estimate(skeleton(size, bits), target, stack) for size in sizes}
+    candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
+    footprints = {size: estimate(skeleton(size, bits), target, stack) for size in candidates}
     latest = float("inf") if budget.latency is None else budget.latency
     fitting = [
         size
@@ -109,10 +105,10 @@ def scale(
     ]
     if not fitting:
         raise BuildError(_nothing_fits(name, footprints, sram, flash, board))
-    candidates = frontier(fitting)
+    largest = frontier(fitting)
     rows = []
-    with bar("scale", len(candidates)) as progress, workers():
-        for size in candidates:
+    with bar("scale", len(largest)) as progress, workers():
+        for size in largest:
             network, _ = from_scratch(size, train, val, schedule, task=task, seed=seed, work=work / size.name)
             accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
             rows.append((accuracy, -loss, size))
@@ -124,13 +120,13 @@ def scale(
     write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
 
 
-def frontier(sizes: Sequence[Baseline]) -> list[Baseline]:
-    """Those of ``sizes`` that no other exceeds in width or resolution while at least matching it in both."""
+def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
+    """Those of ``fitting`` that no other exceeds in width or resolution while at least matching it in both."""
     return [
         size
-        for size in sizes
+        for size in fitting
         if not any(
-            other != size and other.width >= size.width and other.resolution >= size.resolution for other in sizes
+            other != size and other.width >= size.width and other.resolution >= size.resolution for other in fitting
         )
     ]
 

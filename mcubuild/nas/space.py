@@ -98,7 +98,7 @@ def optimise(
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
-    spaces = _spaces(index, settings)
+    spaces = [Space(*size, index.channels, len(index.classes)) for size in sizes(index, settings)]
     footprints = Footprints(board, engine, stack, bits, sram)
     rows = []
     with bar("space", len(spaces)) as progress:
@@ -127,18 +127,19 @@ def winner(rows: Sequence[Row]) -> Row | None:
     return max(fitting, key=lambda row: (row.share, row.score, row.space.resolution, row.space.width))
 
 
-def _spaces(index: Index, settings: SpaceSettings) -> list[Space]:
+def sizes(index: Index, settings: SpaceSettings) -> list[tuple[float, int]]:
+    """The pairs of width and resolution that compete, ascending.
+
+    Raises:
+        BuildError: a resolution is above the data set's.
+    """
     resolutions = settings.resolutions or resolutions_for(index.max_resolution)
     if max(resolutions) > index.max_resolution:
         raise BuildError(
             f"space.resolutions: found {max(resolutions)}, but networks for this data set take at most "
             f"{index.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
         )
-    return [
-        Space(width, resolution, index.channels, len(index.classes))
-        for width in sorted(set(settings.widths))
-        for resolution in sorted(set(resolutions))
-    ]
+    return [(width, resolution) for width in sorted(set(settings.widths)) for resolution in sorted(set(resolutions))]
 
 
 def _sample(space: Space, samples: int, footprints: Footprints, flash: int, seed: int) -> Row:
