@@ -94,7 +94,7 @@ def _seeds() -> int:
 
 
 def _compare(resolved: Resolved) -> None:
-    from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, best, best_so_far, lines, plots, table
+    from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
     from mcubuild.report.figures import render
 
     archs, seeds = _wanted(), _seeds()
@@ -102,10 +102,10 @@ def _compare(resolved: Resolved) -> None:
     folder = BUILD / "baselines" / spec["name"]
     searching = variant(resolved, None)
     searched = pipeline(STAGES, searching)
-    contenders = [
-        _contender(SEARCHED, searching, searched, folder / "searched"),
-        _contender(ALONE, searching, from_scratch(searched), folder / "alone"),
-    ]
+    found = _contender(SEARCHED, searching, searched, folder / SEARCHED)
+    if isinstance(found, Missing):
+        raise BuildError(found.reason)
+    contenders = [found, _contender(ALONE, searching, from_scratch(searched), folder / "alone")]
     for arch in archs:
         other = variant(resolved, arch)
         contenders.append(_contender(arch, other, pipeline(STAGES, other), folder / arch))
@@ -116,7 +116,7 @@ def _compare(resolved: Resolved) -> None:
             name, other = f"{corner or SEARCHED}, {title}", variant(resolved, corner, engine)
             place = folder / f"{corner or SEARCHED}-{title.split()[0]}"
             corners.append(_contender(name, other, pipeline(STAGES, other), place))
-    curves = best_so_far(_searches(resolved, seeds, folder / "searched", folder))
+    curves = best_so_far(_searches(resolved, seeds, folder / SEARCHED, folder))
     page = folder / "baselines.html"
     subtitle = f"{resolved['board']['title']}; accuracy of the int8 networks on the test samples, latency modelled"
     pictures = plots(contenders, curves)

@@ -114,10 +114,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def lines(contenders: Sequence[Contender], corners: Sequence[Contender], curves: Curves) -> Iterator[str]:
     """Everything as text."""
     yield from aligned(table(contenders))
-    yield from (f"{one.name}: {one.reason}" for one in contenders if isinstance(one, Missing))
     yield ""
     yield "Network and engine, each network chosen for its engine:"
     yield from aligned(table(corners))
+    yield from (f"{one.name}: {one.reason}" for one in (*contenders, *corners) if isinstance(one, Missing))
     yield ""
     yield "Best validation accuracy of each search, seed by seed:"
     for method, seeds in curves.items():

@@ -21,6 +21,7 @@ def _wanted(resolved: Resolved) -> bool:
 MAKER = Stage("maker", "writes a", inputs=(), outputs=("a",), settings=(), run=_run)
 EXTRA = Stage("extra", "writes b", inputs=("a",), outputs=("b",), settings=(), run=_run, serves=_wanted)
 READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(), run=_run, optional=("b",))
+TRAINED = {"dataset": "digits", "model": None, "engine": {"tune": True}, "measure": {"runner": "qemu"}}
 
 
 def test_a_stage_that_does_not_serve_is_left_out_and_its_artifacts_with_it() -> None:
@@ -44,7 +45,7 @@ def test_tuning_changes_neither_the_search_space_nor_the_search() -> None:
 def test_code_is_generated_with_the_tuned_kernels() -> None:
     stages = (quantize.STAGE, tune.STAGE, codegen.STAGE)
     for wanted in (False, True):
-        found = pipeline(stages, {"spec": {"engine": {"tune": wanted}}})
+        found = pipeline(stages, {"spec": {"model": None, "engine": {"tune": wanted}}})
         assert ("tune.json" in found[-1].inputs) == wanted == (len(found) == 3)
 
 
@@ -57,11 +58,19 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("task", ["image_classification", "audio_classification"])
-def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str) -> None:
+@pytest.mark.parametrize("arch", [None, "resnet8"])
+def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
+    names = {stage.name for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": arch}})}
+    searching, scaling = {"space", "supernet", "search", "finetune"}, {"scale", "train"}
+    assert names >= ({*scaling} if arch else searching) | {"dataset", "quantize", "accuracy", "report"}
+    assert not names & (searching if arch else scaling)
+
+
+@pytest.mark.parametrize("arch", [None, "resnet8"])
+def test_nothing_that_shapes_the_network_has_seen_the_test_split(arch: str | None) -> None:
     """Of all that is read and written, only what judges the finished firmware goes back to the test split."""
     tainted, judges = {"test.npz"}, set[str]()
-    for stage in pipeline(STAGES, {"spec": {"task": task, "engine": {"tune": True}, "measure": {"runner": "qemu"}}}):
+    for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": arch}}):
         if tainted & set(stage.inputs):
             judges.add(stage.name)
             tainted.update(stage.outputs)
