@@ -7,7 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import ablation, bench, diff, paper, schema, space_table, throughput
+from rules import ablation, baselines, bench, diff, paper, schema, space_table, throughput
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -31,6 +31,7 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
         yield from ablation.tasks(specs)
         yield from space_table.tasks(specs)
         yield from throughput.tasks(specs)
+        yield from baselines.tasks(specs)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 

@@ -1,17 +1,17 @@
 """accuracy: the float and the quantised network on the test split."""
 
-from rules.stage import Job, Stage, searches
+from rules.stage import Job, Stage, trains
 
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.ir.files import read_graph
-    from mcubuild.nas.files import read_arch
+    from mcubuild.nas.files import read_described
     from mcubuild.quant.accuracy import evaluate
 
     evaluate(
         read_graph(job.file("model.json").parent),
-        read_arch(job.file("arch.json")),
+        read_described(job.file("arch.json")),
         job.file("weights.safetensors"),
         read_split(job.file("test.npz")),
         job.out,
@@ -25,5 +25,5 @@ STAGE = Stage(
     outputs=("accuracy.json", "int8_outputs.npy"),
     settings=(),
     run=_run,
-    serves=searches,
+    serves=trains,
 )

@@ -26,9 +26,11 @@ from rules import (
     reference,
     remote,
     report,
+    scale,
     search,
     space,
     supernet,
+    train,
     tune,
 )
 from rules.execute import clean, code_of, execute, template_files
@@ -41,6 +43,8 @@ STAGES: tuple[Stage, ...] = (
     supernet.STAGE,
     search.STAGE,
     finetune.STAGE,
+    scale.STAGE,
+    train.STAGE,
     quantize.STAGE,
     importer.STAGE,
     reference.STAGE,

@@ -1,15 +1,15 @@
 """quantize: from the trained network to integers."""
 
-from rules.stage import Job, Stage, searches
+from rules.stage import Job, Stage, trains
 
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_arch
+    from mcubuild.nas.files import read_described
     from mcubuild.quant.quantize import quantize
 
     quantize(
-        read_arch(job.file("arch.json")),
+        read_described(job.file("arch.json")),
         job.file("weights.safetensors"),
         read_split(job.file("train.npz")),
         job["quantize"],
@@ -25,5 +25,5 @@ STAGE = Stage(
     outputs=("model.json", "model.npz"),
     settings=("quantize", "bits"),
     run=_run,
-    serves=searches,
+    serves=trains,
 )

@@ -57,6 +57,7 @@ STAGE = Stage(
         "supernet_log.json",
         "arch.json",
         "search.json",
+        "scaling.json",
         "weights.safetensors",
         "finetune_log.json",
         "interface.json",

@@ -84,9 +84,19 @@ def brings_model(resolved: Resolved) -> bool:
     return resolved["spec"]["model"] is not None
 
 
+def trains(resolved: Resolved) -> bool:
+    """Whether the network is trained here."""
+    return not brings_model(resolved)
+
+
+def scales(resolved: Resolved) -> bool:
+    """Whether the spec names a published network to be scaled and trained (arch)."""
+    return resolved["spec"]["arch"] is not None
+
+
 def searches(resolved: Resolved) -> bool:
     """Whether the network is searched for."""
-    return not brings_model(resolved)
+    return trains(resolved) and not scales(resolved)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ def _run(job: Job) -> None:
     )
 
 
+SHARING = ("supernet.schedule", "supernet.subnets", "supernet.kernel_transform", "supernet.processes")
+"""Settings that say nothing of how a network is trained alone."""
+
 STAGE = Stage(
     name="supernet",
     doc="weight-shared super network trained",

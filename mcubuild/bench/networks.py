@@ -7,7 +7,7 @@ import numpy as np
 from mcubuild.bench.values import with_random_values
 from mcubuild.ir.graph import Graph, total_macs
 from mcubuild.nas.arch import Space, draw
-from mcubuild.nas.baselines import mobilenet_v2, proxyless_mobile
+from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.skeleton import skeleton
 
 _MACS = range(11_000_000, 12_000_001)
@@ -24,9 +24,9 @@ def mobile_80() -> Graph:
 
 _SKELETONS: Mapping[str, Callable[[], Graph]] = {
     "mobile-80": mobile_80,
-    "mbv2-w0.35-r144": lambda: mobilenet_v2(0.35, 144),
-    "proxyless-w0.3-r176": lambda: proxyless_mobile(0.3, 176),
-    "mbv2-w0.3-r64": lambda: mobilenet_v2(0.3, 64),
+    "mbv2-w0.35-r144": lambda: skeleton(Baseline("mobilenet_v2", 0.35, 144, 3, 1000), 8),
+    "proxyless-w0.3-r176": lambda: skeleton(Baseline("proxyless", 0.3, 176, 3, 1000), 8),
+    "mbv2-w0.3-r64": lambda: skeleton(Baseline("mobilenet_v2", 0.3, 64, 3, 1000), 8),
 }
 NAMES = tuple(_SKELETONS)
 

@@ -127,6 +127,16 @@ class Arch:
     stages: tuple[Stage, ...]
 
     @property
+    def name(self) -> str:
+        """That of its space."""
+        return self.space.name
+
+    @property
+    def resolution(self) -> int:
+        """Input side in pixels."""
+        return self.space.resolution
+
+    @property
     def key(self) -> str:
         """The choices as text, kernel x expansion, stages apart by a slash: ``3x4.5x6/3x3...``; unique in the space."""
         return "/".join(".".join(f"{kernel}x{expansion}" for kernel, expansion in stage) for stage in self.stages)

@@ -44,6 +44,42 @@ class Bottleneck:
 
 
 @dataclass(frozen=True)
+class Separable:
+    """Depthwise 3x3, then 1x1, both with ReLU6: (side, side, inputs) -> (ceil(side / stride), ..., outputs)."""
+
+    side: int
+    inputs: int
+    outputs: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Basic:
+    """Two 3x3 convolutions beside a shortcut, ReLU after their sum: the basic block of ResNet.
+
+    (side, side, inputs) -> (ceil(side / stride), ..., outputs)
+    """
+
+    side: int
+    inputs: int
+    outputs: int
+    stride: int
+
+    @property
+    def projects(self) -> bool:
+        """Whether the shortcut is a 1x1 convolution: wherever the shapes differ."""
+        return self.stride != 1 or self.inputs != self.outputs
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Largest of 3x3 pixels at stride 2: (side, side, inputs) -> (ceil(side / 2), ..., inputs)."""
+
+    side: int
+    inputs: int
+
+
+@dataclass(frozen=True)
 class Mix:
     """1x1 convolution (ReLU6) before the head: (side, side, inputs) -> (side, side, outputs); baselines have it."""
 
@@ -61,7 +97,16 @@ class Head:
     classes: int
 
 
-Block: TypeAlias = Stem | Bottleneck | Mix | Head
+@dataclass(frozen=True)
+class Flat:
+    """Classifier of all pixels, without a pool: (side, side, inputs) -> (classes,)."""
+
+    side: int
+    inputs: int
+    classes: int
+
+
+Block: TypeAlias = Stem | Bottleneck | Separable | Basic | MaxPool | Mix | Head | Flat
 
 
 def blocks(arch: Arch) -> dict[str, Block]:

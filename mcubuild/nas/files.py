@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild.nas.arch import Arch, Space
+from mcubuild.nas.baselines import Baseline
+from mcubuild.nas.rows import Described
 
 
 def write_json(values: Any, path: Path) -> None:
@@ -19,5 +21,16 @@ def read_space(path: Path) -> Space:
 
 
 def read_arch(path: Path) -> Arch:
-    """The network in arch.json."""
+    """The network that was searched for, in arch.json."""
     return Arch.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_baseline(path: Path) -> Baseline:
+    """The published network in arch.json."""
+    return Baseline.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_described(path: Path) -> Described:
+    """The network in arch.json, searched for or published."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return Baseline.from_json(values) if "baseline" in values else Arch.from_json(values)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor
@@ -10,9 +9,9 @@ from torch import Tensor
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.batches import at_resolution
-from mcubuild.nas.fit import finish, fit
+from mcubuild.nas.fit import finish, fit_alone
 from mcubuild.nas.supernet import read_supernet
-from mcubuild.nas.training import Entry, calibrate, device, distillation_loss, evaluate, mixed_precision, workers
+from mcubuild.nas.training import calibrate, device, distillation_loss, mixed_precision, workers
 from mcubuild.spec.finetune import FinetuneSettings
 
 
@@ -42,13 +41,12 @@ def finetune(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
     """
     with workers() as executor:
-        train, val = at_resolution(train, arch.space.resolution), at_resolution(val, arch.space.resolution)
+        train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
         teacher = read_supernet(supernet, arch.space)
         network = teacher.extract(arch)
         calibrate(network, train)
         teacher.to(device())
         network.to(device())
-        smoothing = settings.label_smoothing
 
         @torch.no_grad()
         def teach(images: Tensor) -> Tensor:
@@ -56,21 +54,13 @@ def finetune(
                 logits: Tensor = teacher(images)
             return logits.float()
 
-        def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
-            """Towards labels and teacher in equal parts."""
-            network.train()
+        def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            """Labels and teacher in equal parts."""
             taught = executor.submit(teach, images)
             with mixed_precision(network):
                 logits = network(images).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-            loss = (loss + distillation_loss(logits, taught.result())) / 2
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+            return (loss + distillation_loss(logits, taught.result())) / 2, logits
 
-        def judge() -> Entry:
-            network.eval()
-            accuracy, loss = evaluate(network, val)
-            return {"val_accuracy": accuracy, "val_loss": loss}
-
-        log = fit("finetune", network, train, settings, learn, judge, task=task, seed=[seed], work=work)
+        log = fit_alone("finetune", network, objective, train, val, settings, task=task, seed=seed, work=work)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

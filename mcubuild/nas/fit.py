@@ -14,12 +14,14 @@ from mcubuild.nas.augmentation import augmentation
 from mcubuild.nas.average import Average
 from mcubuild.nas.batches import steps_per_epoch, training_batches
 from mcubuild.nas.files import write_json
-from mcubuild.nas.training import Entry, Log, Stateful, calibrate, device_of, epochs, set_learning_rate, sgd
+from mcubuild.nas.training import Entry, Log, Stateful, calibrate, device_of, epochs, evaluate, set_learning_rate, sgd
 from mcubuild.progress import Bar
 from mcubuild.spec.training import TrainingSettings
 
 Learn: TypeAlias = Callable[[Tensor, Tensor, np.random.Generator], tuple[float, int]]
 """Sets the gradients that images (N, C, R, R) and labels (N,) give; the loss and the number of correct answers."""
+Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Images (N, C, R, R) and labels (N,) -> loss, a scalar, and the network's logits (N, classes)."""
 
 
 def fit(
@@ -87,6 +89,34 @@ def fit(
     if average is not None:
         average.swap()
     return log
+
+
+def fit_alone(
+    title: str,
+    network: nn.Module,
+    objective: Objective,
+    train: Split,
+    val: Split,
+    settings: TrainingSettings,
+    *,
+    task: str,
+    seed: int,
+    work: Path,
+) -> Log:
+    """``fit`` for a ``network`` that has no other networks in it: what ``objective`` demands, judged by ``val``."""
+
+    def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+        network.train()
+        loss, logits = objective(images, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+
+    def judge() -> Entry:
+        network.eval()
+        accuracy, loss = evaluate(network, val)
+        return {"val_accuracy": accuracy, "val_loss": loss}
+
+    return fit(title, network, train, settings, learn, judge, task=task, seed=[seed], work=work)
 
 
 def finish(network: nn.Module, train: Split, log: Log, weights: Path, log_path: Path) -> None:

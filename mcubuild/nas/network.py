@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
-from mcubuild.nas.arch import Arch
-from mcubuild.nas.blocks import Bottleneck, Head, Stem, blocks
+from mcubuild.ir.graph import same_padding
+from mcubuild.nas.blocks import Basic, Block, Bottleneck, Flat, Head, MaxPool, Mix, Separable, Stem
 from mcubuild.nas.depthwise import conv_same
+from mcubuild.nas.rows import Described, row
 
 
 class Conv(nn.Module):
@@ -74,43 +75,116 @@ class InvertedBottleneck(nn.Module):
         return y if self.add is None else self.add(x, y)
 
 
+class DepthwiseSeparable(nn.Module):
+    """The float network's form of ``blocks.Separable``."""
+
+    def __init__(self, block: Separable) -> None:
+        super().__init__()
+        self.depthwise = ConvNorm(block.inputs, block.inputs, 3, block.stride, block.inputs)
+        self.pointwise = ConvNorm(block.inputs, block.outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, H) -> (N, outputs, ceil(H / stride), ceil(H / stride))."""
+        y: Tensor = self.pointwise(self.depthwise(x))
+        return y
+
+
+class AddRectified(nn.Module):
+    """Residual addition and ReLU."""
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Two tensors of equal shape -> their sum, at least 0."""
+        return F.relu(left + right)
+
+
+class BasicBlock(nn.Module):
+    """The float network's form of ``blocks.Basic``."""
+
+    def __init__(self, block: Basic) -> None:
+        super().__init__()
+        self.first = ConvNorm(block.inputs, block.outputs, 3, block.stride)
+        self.second = ConvNorm(block.outputs, block.outputs, 3, relu6=False)
+        self.shortcut = ConvNorm(block.inputs, block.outputs, 1, block.stride, relu6=False) if block.projects else None
+        self.add = AddRectified()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, H) -> (N, outputs, ceil(H / stride), ceil(H / stride))."""
+        y = self.second(self.first(x))
+        z: Tensor = self.add(x if self.shortcut is None else self.shortcut(x), y)
+        return z
+
+
+class MaxPoolSame(nn.Module):
+    """Largest of 3x3 pixels at stride 2, with TensorFlow's SAME padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, H) -> (N, C, ceil(H / 2), ceil(H / 2))."""
+        top, bottom, left, right = same_padding((x.shape[2], x.shape[3]), (3, 3), (2, 2))
+        return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=float("-inf")), 3, 2)
+
+
 class Network(nn.Module):
-    """A network of the search space: pixels / 255 (N, channels, R, R) -> logits (N, classes).
+    """A network that arch.json describes: pixels / 255 (N, channels, R, R) -> logits (N, classes).
 
     Its weights are not initialised: see ``build_network``.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    stem: ConvNorm
+
+    def __init__(self, arch: Described) -> None:
         super().__init__()
-        row = blocks(arch)
-        stem, first, head = row["stem"], row["first"], row["head"]
-        assert isinstance(stem, Stem) and isinstance(first, Bottleneck) and isinstance(head, Head)
         self.arch = arch
-        self.stem = ConvNorm(stem.inputs, stem.outputs, stem.kernel, stem.stride)
-        self.first = InvertedBottleneck(first)
-        self.stages = nn.ModuleList(
-            nn.ModuleList(_bottleneck(row[f"stages.{stage}.{index}"]) for index in range(len(choices)))
-            for stage, choices in enumerate(arch.stages)
-        )
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(head.inputs, head.classes)
+        *body, (_, head) = row(arch).items()
+        assert isinstance(head, Head | Flat)
+        self._names = [name for name, _ in body]
+        for name, block in body:
+            self._place(name, _module(block))
+        self.pool = nn.AdaptiveAvgPool2d(1) if isinstance(head, Head) else None
+        features = head.inputs if isinstance(head, Head) else head.side**2 * head.inputs
+        self.classifier = nn.Linear(features, head.classes)
+
+    def _place(self, name: str, module: nn.Module) -> None:
+        """Make ``module`` the submodule ``name``, dotted."""
+        *path, last = name.split(".")
+        parent: nn.Module = self
+        for part in path:
+            if part not in dict(parent.named_children()):
+                parent.add_module(part, nn.Module())
+            parent = parent.get_submodule(part)
+        parent.add_module(last, module)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the images ``x``."""
-        x = self.first(self.stem(x))
-        for stage in self.stages:
-            for block in stage:  # type: ignore[attr-defined]
-                x = block(x)
-        logits: Tensor = self.classifier(self.pool(x).flatten(1))
+        for name in self._names:
+            x = self.get_submodule(name)(x)
+        return self.classify(x)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits of the last feature map (N, C, H, H); pixels come before channels, as in the quantised graph."""
+        features = x.permute(0, 2, 3, 1) if self.pool is None else self.pool(x)
+        logits: Tensor = self.classifier(features.flatten(1))
         return logits
 
 
-def _bottleneck(block: object) -> InvertedBottleneck:
-    assert isinstance(block, Bottleneck)
-    return InvertedBottleneck(block)
+def _module(block: Block) -> nn.Module:
+    match block:
+        case Stem():
+            return ConvNorm(block.inputs, block.outputs, block.kernel, block.stride)
+        case Bottleneck():
+            return InvertedBottleneck(block)
+        case Separable():
+            return DepthwiseSeparable(block)
+        case Basic():
+            return BasicBlock(block)
+        case MaxPool():
+            return MaxPoolSame()
+        case Mix():
+            return ConvNorm(block.inputs, block.outputs)
+        case _:
+            raise TypeError(f"{type(block).__name__} ends a network and is no part of its body")
 
 
-def build_network(arch: Arch) -> Network:
+def build_network(arch: Described) -> Network:
     """The plain network of ``arch`` with fresh weights, drawn from torch's global generator."""
     network = Network(arch)
     initialise(network)
@@ -128,3 +202,5 @@ def initialise(network: Network) -> None:
         if isinstance(module, InvertedBottleneck) and module.add is not None:
             # The block begins as the identity: deep networks of many sizes then learn in half the steps.
             nn.init.zeros_(module.project.norm.weight)
+        if isinstance(module, BasicBlock):
+            nn.init.zeros_(module.second.norm.weight)

@@ -4,6 +4,8 @@ Every operator is named by its output tensor, and the float network of ``mcubuil
 name which computes the same value. Weights and bias are called <operator>.weights and <operator>.bias.
 """
 
+from math import prod
+
 from mcubuild.ir.graph import (
     Add,
     AveragePool2D,
@@ -11,20 +13,21 @@ from mcubuild.ir.graph import (
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    MaxPool2D,
     Op,
     Shape,
     Tensor,
     same_padding,
 )
-from mcubuild.nas.arch import Arch
-from mcubuild.nas.blocks import Block, Bottleneck, Mix, Stem, blocks
+from mcubuild.nas.blocks import Basic, Block, Bottleneck, Head, MaxPool, Mix, Separable, Stem
+from mcubuild.nas.rows import Described, row
 
 INPUT = "input"
 
 
-def skeleton(arch: Arch, bits: int) -> Graph:
+def skeleton(arch: Described, bits: int) -> Graph:
     """The whole network with weights of ``bits`` bits; input (1, R, R, C) "input", output (1, classes) "classifier"."""
-    return row_skeleton(arch.space.name, blocks(arch), bits)
+    return row_skeleton(arch.name, row(arch), bits)
 
 
 def block_skeleton(block: Block, bits: int) -> Graph:
@@ -32,11 +35,11 @@ def block_skeleton(block: Block, bits: int) -> Graph:
     return row_skeleton("block", {"block": block}, bits)
 
 
-def row_skeleton(name: str, row: dict[str, Block], bits: int) -> Graph:
+def row_skeleton(name: str, parts: dict[str, Block], bits: int) -> Graph:
     """A network of these blocks, by name, each of which fits the one before."""
-    first = next(iter(row.values()))
+    first = next(iter(parts.values()))
     builder = _Builder((1, first.side, first.side, first.inputs), bits)
-    for prefix, block in row.items():
+    for prefix, block in parts.items():
         builder.append(prefix, block)
     return Graph(name, builder.tensors, tuple(builder.ops), (INPUT,), (builder.last,))
 
@@ -61,12 +64,38 @@ class _Builder:
             self._conv(f"{name}.project", block.outputs)
             if block.residual:
                 self._emit(Add(entry, self.last, f"{name}.add"), self._shape)
+        elif isinstance(block, Separable):
+            self._depthwise(f"{name}.depthwise", 3, block.stride)
+            self._conv(f"{name}.pointwise", block.outputs)
+        elif isinstance(block, Basic):
+            self._basic(name, block)
+        elif isinstance(block, MaxPool):
+            self._max_pool(name)
         elif isinstance(block, Mix):
             self._conv(name, block.outputs)
         else:
-            self._emit(AveragePool2D(self.last, "pool", (block.side, block.side)), (1, 1, 1, block.inputs))
-            weights, bias = self._constants("classifier", (block.classes, block.inputs), block.classes)
+            if isinstance(block, Head):
+                self._emit(AveragePool2D(self.last, "pool", (block.side, block.side)), (1, 1, 1, block.inputs))
+            shape = (block.classes, prod(self._shape))
+            weights, bias = self._constants("classifier", shape, block.classes)
             self._emit(FullyConnected(self.last, weights, bias, "classifier"), (1, block.classes))
+
+    def _basic(self, name: str, block: Basic) -> None:
+        entry = self.last
+        self._conv(f"{name}.first", block.outputs, 3, block.stride)
+        self._conv(f"{name}.second", block.outputs, 3)
+        shortcut, second = entry, self.last
+        if block.projects:
+            self.last = entry
+            self._conv(f"{name}.shortcut", block.outputs, 1, block.stride)
+            shortcut = self.last
+        self._emit(Add(shortcut, second, f"{name}.add"), self._shape)
+
+    def _max_pool(self, name: str) -> None:
+        _, height, width, channels = self._shape
+        padding = same_padding((height, width), (3, 3), (2, 2))
+        op = MaxPool2D(self.last, name, (3, 3), (2, 2), padding=padding)
+        self._emit(op, (1, -(-height // 2), -(-width // 2), channels))
 
     @property
     def _shape(self) -> Shape:

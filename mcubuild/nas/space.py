@@ -102,11 +102,10 @@ def optimise(
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
+    spaces = [Space(*size, index.channels, len(index.classes)) for size in sizes(index, settings)]
     sram = budget.sram or board.sram_bytes
     limits = Limits(budget.flash or board.flash_bytes, budget.latency)
-    rows = survey(
-        _spaces(index, settings), settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed
-    )
+    rows = survey(spaces, settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed)
     best = winner(rows)
     if best is None:
         raise BuildError(_nothing_fits(rows, sram, limits, board))
@@ -152,9 +151,9 @@ def winner(rows: Sequence[Row]) -> Row | None:
 
 def axes(index: Index, settings: SpaceSettings) -> str:
     """What the spaces' widths and resolutions are, and how they come from the paper's."""
-    spaces = _spaces(index, settings)
-    sides = sorted({space.resolution for space in spaces})
-    count = f"{len(spaces)} spaces: {len(spaces) // len(sides)} widths x {len(sides)} resolutions"
+    pairs = sizes(index, settings)
+    sides = sorted({resolution for _, resolution in pairs})
+    count = f"{len(pairs)} spaces: {len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
     if settings.resolutions:
         return f"{count} ({listed}), as space.resolutions says"
@@ -168,18 +167,19 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     )
 
 
-def _spaces(index: Index, settings: SpaceSettings) -> list[Space]:
+def sizes(index: Index, settings: SpaceSettings) -> list[tuple[float, int]]:
+    """The pairs of width and resolution that compete, ascending.
+
+    Raises:
+        BuildError: a resolution is above the data set's.
+    """
     resolutions = settings.resolutions or resolutions_for(index.max_resolution)
     if max(resolutions) > index.max_resolution:
         raise BuildError(
             f"space.resolutions: found {max(resolutions)}, but networks for this data set take at most "
             f"{index.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
         )
-    return [
-        Space(width, resolution, index.channels, len(index.classes))
-        for width in sorted(set(settings.widths))
-        for resolution in sorted(set(resolutions))
-    ]
+    return [(width, resolution) for width in sorted(set(settings.widths)) for resolution in sorted(set(resolutions))]
 
 
 def _sample_all(spaces: Sequence[Space], samples: int, footprints: Footprints, limits: Limits, seed: int) -> list[Row]:

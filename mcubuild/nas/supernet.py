@@ -23,10 +23,11 @@ class SuperNetwork(Network):
 
     def __init__(self, space: Space, *, kernel_transform: bool = False) -> None:
         super().__init__(largest(space))
+        self.largest = largest(space)
         self.transforms = nn.ModuleDict()
         """By block ("stages.0.1" as "stages-0-1"): how smaller kernels come from the largest; others are its centre."""
         if kernel_transform:
-            for name, block in blocks(self.arch).items():
+            for name, block in blocks(self.largest).items():
                 if isinstance(block, Bottleneck) and block.kernel > min(KERNELS):
                     self.transforms[_key(name)] = KernelTransform(block.kernel)
 
@@ -39,8 +40,7 @@ class SuperNetwork(Network):
         for name, block in blocks(arch).items():
             if isinstance(block, Bottleneck):
                 x = self._run_bottleneck(name, x, block)
-        logits: Tensor = self.classifier(self.pool(x).flatten(1))
-        return logits
+        return self.classify(x)
 
     def extract(self, arch: Arch) -> Network:
         """The plain network of ``arch`` with a copy of its share of the weights."""

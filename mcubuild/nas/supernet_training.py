@@ -119,7 +119,7 @@ class _Run:
         return fit(title, self.network, self.train, settings, learn, self._judge, task=self.task, seed=seed, work=work)
 
     def _judge(self) -> Entry:
-        space, entry = self.network.arch.space, {}
+        space, entry = self.network.largest.space, {}
         for name, arch in (("largest", largest(space)), ("smallest", smallest(space))):
             network = self.network.extract(arch)
             calibrate(network, spread(self.train, _CALIBRATION))
@@ -129,11 +129,11 @@ class _Run:
 
 def sandwich_rule(network: SuperNetwork, settings: SupernetSettings, executor: Executor) -> Learn:
     """How the networks of a step learn from each other; loss and answers are the largest one's."""
-    space = network.arch.space
+    space = network.largest.space
 
     def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
         archs = [smallest(space), *(draw(space, rng) for _ in range(settings.subnets))]
-        teacher = _logits(network, images, network.arch)
+        teacher = _logits(network, images, network.largest)
         loss = F.cross_entropy(teacher, labels, label_smoothing=settings.label_smoothing)
 
         def taught(arch: Arch) -> Callable[[], Tensor]:
@@ -156,13 +156,13 @@ def shrinking_rule(
 
     Without a teacher it is the largest network that learns, from the labels.
     """
-    space = network.arch.space
+    space = network.largest.space
 
     def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
         archs = [draw_among(space, kinds, rng) for _ in range(1 + settings.subnets if kinds else 1)]
         first = _logits(network, images, archs[0])
         with torch.no_grad():
-            advice = None if teacher is None else _logits(teacher, images, teacher.arch)
+            advice = None if teacher is None else _logits(teacher, images, teacher.largest)
 
         def loss_of(logits: Tensor) -> Tensor:
             loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)

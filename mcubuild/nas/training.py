@@ -106,8 +106,8 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, 
         rate = peak * (step + 1) / warm_up
     else:
         rate = peak * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+    for parameters in optimiser.param_groups:
+        parameters["lr"] = rate
 
 
 def distillation_loss(logits: Tensor, teacher: Tensor) -> Tensor:

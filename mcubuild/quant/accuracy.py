@@ -11,8 +11,8 @@ from mcubuild.data.resize import network_input, resize
 from mcubuild.data.splits import Split
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
-from mcubuild.nas.arch import Arch
 from mcubuild.nas.batches import evaluation_batches
+from mcubuild.nas.rows import Described
 from mcubuild.nas.training import workers
 from mcubuild.progress import bar
 from mcubuild.quant.weights import read_network
@@ -21,7 +21,7 @@ _BATCH = 64
 """Samples between two steps of the progress bar."""
 
 
-def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) -> None:
+def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Path) -> None:
     """Write accuracy.json and int8_outputs.npy, the integer network's outputs int8 (N, classes), to ``out``.
 
     The JSON holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1), ``samples``, ``labels``, ``predictions_int8``,
@@ -44,7 +44,7 @@ def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) ->
     assert quantization is not None, "a quantised graph"
     with bar("accuracy", 2 * len(test)) as progress:
         parts = []
-        inputs = network_input(test.x, arch.space.resolution)
+        inputs = network_input(test.x, arch.resolution)
         for start in range(0, len(test), _BATCH):
             parts.append(run(graph, inputs[start : start + _BATCH]))
             progress.advance(len(parts[-1]))
@@ -70,10 +70,10 @@ def evaluate(graph: Graph, arch: Arch, weights: Path, test: Split, out: Path) ->
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _float_logits(arch: Arch, weights: Path, test: Split) -> NDArray[np.float32]:
+def _float_logits(arch: Described, weights: Path, test: Split) -> NDArray[np.float32]:
     """Logits (N, classes) of the float network."""
     network = read_network(arch, weights)
-    samples = Split(resize(test.x, arch.space.resolution), test.y)
+    samples = Split(resize(test.x, arch.resolution), test.y)
 
     def logits(batch: tuple[torch.Tensor, torch.Tensor]) -> NDArray[np.float32]:
         with torch.no_grad():  # which holds for one thread

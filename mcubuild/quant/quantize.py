@@ -18,9 +18,9 @@ from torch import nn
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
-from mcubuild.ir.graph import AveragePool2D, DepthwiseConv2D, FullyConnected, Graph, Quantization, Tensor, Weighted
-from mcubuild.nas.arch import Arch
+from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
 from mcubuild.nas.network import ConvNorm, Network
+from mcubuild.nas.rows import Described
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import calibrate, workers
 from mcubuild.quant.ranges import Range, observe
@@ -32,7 +32,7 @@ INPUT: Final = Quantization((float(np.float32(1 / 255)),), -128)
 """int8 = pixel - 128, and the float network sees pixel / 255."""
 
 
-def quantize(arch: Arch, weights: Path, train: Split, settings: QuantizeSettings, *, bits: int, out: Path) -> None:
+def quantize(arch: Described, weights: Path, train: Split, settings: QuantizeSettings, *, bits: int, out: Path) -> None:
     """Write the quantised network to ``out``: model.json and model.npz.
 
     Args:
@@ -49,7 +49,7 @@ def quantize(arch: Arch, weights: Path, train: Split, settings: QuantizeSettings
     """
     network = read_network(arch, weights)
     chosen = np.linspace(0, len(train) - 1, min(settings.samples, len(train))).round().astype(np.int64)
-    samples = Split(resize(train.x[chosen], arch.space.resolution), train.y[chosen])
+    samples = Split(resize(train.x[chosen], arch.resolution), train.y[chosen])
     graph = skeleton(arch, bits)
     with workers():
         if bits < 8:
@@ -72,7 +72,7 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
         tensors[name] = replace(tensors[name], quantization=INPUT)
     for op in graph.ops:
         quantization = activation(*ranges[op.output])
-        if isinstance(op, AveragePool2D):
+        if isinstance(op, Pool):
             quantization = _of(tensors[op.input])
         tensors[op.output] = replace(tensors[op.output], quantization=quantization)
         if not isinstance(op, Weighted):

@@ -6,11 +6,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import Arch
 from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.rows import Described
 
 
-def read_network(arch: Arch, path: Path) -> Network:
+def read_network(arch: Described, path: Path) -> Network:
     """The network of ``arch`` with the weights in ``path``, in evaluation mode.
 
     Raises:
@@ -24,6 +24,6 @@ def read_network(arch: Arch, path: Path) -> Network:
     except RuntimeError as error:
         problem = " ".join(str(error).split())
         raise BuildError(
-            f"{path}: not the weights of {arch.space.name} {arch.key} ({problem[:200]}); delete it and build again."
+            f"{path}: not the weights of {arch.name} ({problem[:200]}); delete it and build again."
         ) from None
     return network.eval()

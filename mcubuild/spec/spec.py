@@ -32,6 +32,11 @@ class Spec(Settings):
     """What the network does, of a network that is searched for; the data set must be for it."""
     dataset: DatasetSettings | None = None
     """Where the samples come from; a name stands for a data set without options."""
+    arch: (
+        Literal["mobilenet_v2", "proxyless", "mnasnet", "resnet18", "smallcifar", "ds_cnn", "mobilenet_v1", "resnet8"]
+        | None
+    ) = None
+    """A published network instead of a search: scaled down until it fits, then trained as a searched one is."""
     model: ModelSettings | None = None
     """A network that exists already, instead of a search for one; a data set then gives its accuracy alone."""
     board: str
@@ -75,6 +80,8 @@ class Spec(Settings):
                     f"found no {' and no '.join(missing)}, and no [model] either; say what to search a network for "
                     '(task = "image_classification", dataset = "digits"), or take one: [model] file = "net.tflite"'
                 )
+            if self.arch is not None and self.search != SearchSettings():
+                raise ValueError(f'found [search] beside arch = "{self.arch}", which is not searched for: remove one')
             return self._data_set_is_for_the_task()
         fields = type(self).model_fields
         unused = [key for key in _OF_A_SEARCH if getattr(self, key) != fields[key].default]
@@ -96,7 +103,7 @@ class Spec(Settings):
         return self
 
 
-_OF_A_SEARCH = ("task", "bits", "space", "supernet", "search", "finetune", "quantize")
+_OF_A_SEARCH = ("task", "arch", "bits", "space", "supernet", "search", "finetune", "quantize")
 """Keys that mean nothing for a network that exists already."""
 
 

@@ -4,14 +4,15 @@ from mcubuild.bench.tradeoff import POINTS, limits, lines, plot
 from mcubuild.bench.workbench import core
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.nas.baselines import mobilenet_v2
+from mcubuild.nas.baselines import Baseline
+from mcubuild.nas.skeleton import skeleton
 from mcubuild.report.figures import render
 from mcubuild.spec.engine import EngineSettings
 from tests.bench.figures import figures
 
 
 def test_limits_lead_from_the_fastest_plan_to_the_smallest() -> None:
-    graph, board = mobilenet_v2(0.35, 48), core("m7")
+    graph, board = skeleton(Baseline("mobilenet_v2", 0.35, 48, 3, 1000), 8), core("m7")
     found = limits(graph, board)
     assert found[0] is None and 2 < len(found) <= POINTS
     arenas = [plan(graph, Target.of(board, EngineSettings(), limit)).arena for limit in found]

@@ -163,7 +163,7 @@ def test_fine_tuning_is_deterministic_and_resumes(
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mcubuild.nas.finetune.evaluate", cut_off)
+    monkeypatch.setattr("mcubuild.nas.fit.evaluate", cut_off)
     with pytest.raises(KeyboardInterrupt):
         tune(supernet, found, tmp_path / "cut")
     assert tune(supernet, found, tmp_path / "cut") == whole

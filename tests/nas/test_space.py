@@ -145,7 +145,7 @@ def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
 
 
 def test_default_is_the_papers_108_spaces() -> None:
-    assert len(module._spaces(INDEX, SpaceSettings())) == 108
+    assert len(module.sizes(INDEX, SpaceSettings())) == 108
 
 
 @pytest.mark.parametrize("plan", ["fastest", "smallest"])

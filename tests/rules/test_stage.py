@@ -21,6 +21,7 @@ def _wanted(resolved: Resolved) -> bool:
 MAKER = Stage("maker", "writes a", inputs=(), outputs=("a",), settings=(), run=_run)
 EXTRA = Stage("extra", "writes b", inputs=("a",), outputs=("b",), settings=(), run=_run, serves=_wanted)
 READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(), run=_run, optional=("b",))
+TRAINED = {"dataset": "digits", "model": None, "engine": {"tune": True}, "measure": {"runner": "qemu"}}
 
 
 def test_a_stage_that_does_not_serve_is_left_out_and_its_artifacts_with_it() -> None:
@@ -57,12 +58,20 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("arch", [None, "resnet8"])
+def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
+    names = {stage.name for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": arch}})}
+    searching, scaling = {"space", "supernet", "search", "finetune"}, {"scale", "train"}
+    assert names >= ({*scaling} if arch else searching) | {"dataset", "quantize", "accuracy", "report"}
+    assert not names & (searching if arch else scaling)
+
+
 @pytest.mark.parametrize("task", ["image_classification", "audio_classification"])
-def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str) -> None:
+@pytest.mark.parametrize("arch", [None, "resnet8"])
+def test_nothing_that_shapes_the_network_has_seen_the_test_split(task: str, arch: str | None) -> None:
     """Of all that is read and written, only what judges the finished firmware goes back to the test split."""
     tainted, judges = {"test.npz"}, set[str]()
-    spec = {"task": task, "dataset": {}, "model": None, "engine": {"tune": True}, "measure": {"runner": "qemu"}}
-    for stage in pipeline(STAGES, {"spec": spec}):
+    for stage in pipeline(STAGES, {"spec": {**TRAINED, "task": task, "arch": arch}}):
         if tainted & set(stage.inputs):
             judges.add(stage.name)
             tainted.update(stage.outputs)

@@ -116,6 +116,8 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("stm32f412", "stm32f421", ["board", "'stm32f421'", "did you mean 'stm32f412'", "stm32h743"]),
         ('"128kB"', '"512kB"', ["budget.sram", "512.0 kB", "STM32F412", "256.0 kB", "larger board"]),
         ('"512kB"', '"2MB"', ["budget.flash", "2.00 MB", "1.00 MB"]),
+        ("bits = 8", 'arch = "resnet9"', ["net.toml:5: arch", "'resnet9'", "'resnet8'"]),
+        ("bits = 8", 'arch = "resnet8"\nsearch.parents = 3', ['found [search] beside arch = "resnet8"', "remove one"]),
         ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["found no task", "[model] file"]),

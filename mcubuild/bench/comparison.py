@@ -1,0 +1,199 @@
+"""A searched network beside published ones: accuracy, latency and memory, after builds of all of them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, TypeAlias
+
+from mcubuild.bench.ablation import SWITCHES
+from mcubuild.report.architecture import blocks
+from mcubuild.report.layers import Layer, read_layers
+from mcubuild.report.plot import Axis, Box, Curve, Dot, Label, Plot, linear
+from mcubuild.report.search import METHODS
+from mcubuild.units import format_size
+
+SEARCHED = "searched"
+ALONE = "searched, from scratch"
+"""The network that was found, trained as the baselines are: without what it inherits and is taught."""
+LAYERWISE: Mapping[str, Any] = {**dict.fromkeys(SWITCHES, False), "plan": "smallest", "tune": False, "input": "array"}
+"""[engine] of an engine that computes and plans layer by layer."""
+ENGINES = {"layer-wise engine": LAYERWISE, "our engine": {}}
+"""What each changes of the spec's [engine]."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network that was built and run."""
+
+    name: str
+    input: tuple[int, ...]
+    accuracy: float
+    """Of the int8 network on all test samples, 0 ... 1."""
+    latency: float | None
+    """Milliseconds, as the report has them."""
+    sram: int
+    flash: int
+    macs: int
+    passes: bool
+    """Whether it keeps the budget."""
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A network that does not fit."""
+
+    name: str
+    reason: str
+
+
+Contender: TypeAlias = Built | Missing
+Curves: TypeAlias = Mapping[str, Sequence[Sequence[float]]]
+"""By method, for each seed: the best validation accuracy (0 ... 1) after each network that was looked at."""
+
+
+def read_built(name: str, folder: Path) -> Built:
+    """The figures of the build in ``folder``: report.json, measure.json and c/plan.json."""
+    report = _json(folder / "report.json")
+    model = report["model"]
+    return Built(
+        name,
+        tuple(model["input"]),
+        report["accuracy"]["int8"],
+        report["latency_ms"],
+        report["sram_bytes"],
+        report["flash_bytes"],
+        model["macs"],
+        report["verdict"] == "pass",
+        tuple(read_layers(_json(folder / "c" / "plan.json"), _json(folder / "measure.json"))),
+    )
+
+
+def best_so_far(searches: Sequence[Path]) -> dict[str, list[list[float]]]:
+    """The curves of these search.json, one a seed."""
+    found = [_json(path)["evaluations"] for path in searches]
+    return {
+        method: [list(accumulate((one["accuracy"] for one in f[method]), max)) for f in found] for method in METHODS
+    }
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def best(contenders: Sequence[Contender], among: Sequence[str]) -> Built | None:
+    """The most accurate of those named ``among`` that was built."""
+    built = [one for one in contenders if isinstance(one, Built) and one.name in among]
+    return max(built, key=lambda one: one.accuracy, default=None)
+
+
+def table(contenders: Sequence[Contender]) -> list[list[str]]:
+    """A row of titles, then a row a network: the most accurate first, those that do not fit last."""
+    built = sorted((one for one in contenders if isinstance(one, Built)), key=lambda one: -one.accuracy)
+    rows = [["network", "input", "int8 accuracy", "latency", "SRAM", "Flash", "million MACs", "budget"]]
+    for one in built:
+        size, verdict = "x".join(map(str, one.input)), "kept" if one.passes else "broken"
+        accuracy, latency = f"{one.accuracy:.2%}", "" if one.latency is None else f"{one.latency:.1f} ms"
+        memory = [format_size(one.sram), format_size(one.flash)]
+        rows.append([one.name, size, accuracy, latency, *memory, f"{one.macs / 1e6:.2f}", verdict])
+    rows += [[one.name, *[""] * 6, "does not fit"] for one in contenders if isinstance(one, Missing)]
+    return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows as text, columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        first, *others = (f"{cell:{'<' if n == 0 else '>'}{widths[n]}}" for n, cell in enumerate(row))
+        yield "  ".join([first, *others]).rstrip()
+
+
+def lines(contenders: Sequence[Contender], corners: Sequence[Contender], curves: Curves) -> Iterator[str]:
+    """Everything as text."""
+    yield from aligned(table(contenders))
+    yield ""
+    yield "Network and engine, each network chosen for its engine:"
+    yield from aligned(table(corners))
+    yield from (f"{one.name}: {one.reason}" for one in (*contenders, *corners) if isinstance(one, Missing))
+    yield ""
+    yield "Best validation accuracy of each search, seed by seed:"
+    for method, seeds in curves.items():
+        last = [curve[-1] for curve in seeds]
+        each = "  ".join(f"{accuracy:.2%}" for accuracy in last)
+        spread = f"mean {fmean(last):.2%}, standard deviation {100 * stdev(last):.2f} points"
+        yield f"  {METHODS[method]:14} {each}   {spread}"
+
+
+def plots(contenders: Sequence[Contender], curves: Curves) -> list[Plot]:
+    """Accuracy against latency and SRAM, memory by block, search methods over seeds."""
+    built = [one for one in contenders if isinstance(one, Built)]
+    timed = [(one.latency, one) for one in built if one.latency is not None]
+    pictures = [_against("latency, ms", timed)] if timed else []
+    pictures.append(_against("SRAM, kB", [(one.sram / 1024, one) for one in built]))
+    ceiling = max(layer.live for one in built for layer in one.layers) / 1024
+    pictures += [_memory(one, ceiling) for one in built if one.name != ALONE]
+    return [*pictures, _methods(curves)]
+
+
+def _against(title: str, places: Sequence[tuple[float, Built]]) -> Plot:
+    return Plot(
+        name=f"Accuracy against {title}",
+        x=linear([x for x, _ in places], title, "{:g}".format, zero=True),
+        y=linear([100 * one.accuracy for _, one in places], "int8 accuracy, %", "{:g}".format, most=101),
+        dots=[
+            Dot(x, 100 * one.accuracy, _style(one), f"{one.name}: {one.accuracy:.2%}, {x:.1f} {title}", 5)
+            for x, one in places
+        ],
+        labels=[Label(x, 100 * one.accuracy, one.name) for x, one in places],
+        height=320,
+    )
+
+
+def _style(one: Built) -> str:
+    return "evolution" if one.name in (SEARCHED, ALONE) else "random"
+
+
+def _memory(one: Built, ceiling: float) -> Plot:
+    """Peak memory of each block; all networks have the same scale."""
+    peaks = [
+        (block.title, max(layer.live for layer in one.layers[block.first : block.last + 1]) / 1024)
+        for block in blocks(one.layers)
+    ]
+    return Plot(
+        name=f"Peak memory of each block of {one.name}",
+        x=Axis(-0.6, len(peaks) - 0.4, f"blocks of {one.name}", ()),
+        y=linear([ceiling], "peak memory, kB", "{:g}".format, zero=True),
+        boxes=[
+            Box((n - 0.4, n + 0.4), (0, height), "code", f"block {n}, {title}: {height:.1f} kB")
+            for n, (title, height) in enumerate(peaks)
+        ],
+        height=140,
+    )
+
+
+def _methods(curves: Curves) -> Plot:
+    """The mean over seeds of the best so far, over each seed's last."""
+    means = {
+        method: [
+            (float(number), 100 * fmean(values)) for number, values in enumerate(zip(*seeds, strict=True), start=1)
+        ]
+        for method, seeds in curves.items()
+    }
+    last = [
+        Dot(len(curve), 100 * curve[-1], method, f"{METHODS[method]}: {curve[-1]:.2%}")
+        for method, seeds in curves.items()
+        for curve in seeds
+    ]
+    everything = [y for points in means.values() for _, y in points] + [dot.y for dot in last]
+    return Plot(
+        name="Best accuracy so far of each search method, mean over seeds",
+        x=linear([max(dot.x for dot in last)], "networks evaluated", "{:g}".format, zero=True),
+        y=linear(everything, "validation accuracy, %", "{:g}".format, most=100.5),
+        curves=[Curve(points, method) for method, points in means.items()],
+        dots=last,
+        legend=tuple((method, f"{METHODS[method]}: mean over seeds") for method in means),
+        height=280,
+    )

@@ -1,0 +1,152 @@
+"""A spec's searched network beside published ones: ``doit baselines spec=<file> [archs=NAME,...] [seeds=N]``.
+
+Each network is a variant of the spec and goes through the stages that any spec has; what was done before comes from
+the store. Nothing of it lands in the spec's own build folder.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doit import get_var
+
+from mcubuild.errors import BuildError
+from rules import finetune, scale, search, space, train
+from rules.bench import run
+from rules.execute import execute
+from rules.graph import BUILD, STAGES
+from rules.resolve import resolve
+from rules.stage import Resolved, Stage, pipeline, trains
+
+if TYPE_CHECKING:
+    from mcubuild.bench.comparison import Contender
+
+LEAST_SEEDS = 3
+_CHOOSING = (space.STAGE.name, search.STAGE.name, scale.STAGE.name)
+"""Stages that find that nothing fits."""
+
+
+def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | None = None, **fields: Any) -> Resolved:
+    """The spec with another network, searched for if ``arch`` is None, and other fields."""
+    from mcubuild.spec.search import SearchSettings
+
+    spec = {**resolved["spec"], "arch": arch, **fields}
+    spec["engine"] = {**spec["engine"], **(engine or {})}
+    if arch is not None:
+        spec["search"] = SearchSettings().model_dump(mode="json")
+    return {**resolved, "spec": spec}
+
+
+def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
+    """The stages with training from scratch instead of fine-tuning."""
+    return [train.STAGE if stage.name == finetune.STAGE.name else stage for stage in stages]
+
+
+def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: Path) -> "Contender":
+    """Go through ``stages`` in ``folder``.
+
+    Raises:
+        BuildError: something else than that no network fits.
+    """
+    from mcubuild.bench.comparison import Missing, read_built
+
+    for stage in stages:
+        try:
+            execute(stage, resolved, folder)
+        except BuildError as error:
+            if stage.name in _CHOOSING:
+                return Missing(name, str(error))
+            raise
+    built = read_built(name, folder)
+    print(f"  {name}: int8 accuracy {built.accuracy:.2%}")
+    return built
+
+
+def _searches(resolved: Resolved, seeds: int, searched: Path, folder: Path) -> list[Path]:
+    """search.json of ``seeds`` seeds in the space and super network of the folder ``searched``."""
+    found = []
+    for number in range(seeds):
+        own = folder / f"seed{number}"
+        own.mkdir(parents=True, exist_ok=True)
+        for name in search.STAGE.inputs:
+            shutil.copyfile(searched / name, own / name)
+        execute(search.STAGE, variant(resolved, None, seed=resolved["spec"]["seed"] + number), own)
+        found.append(own / "search.json")
+    return found
+
+
+def _wanted() -> list[str]:
+    from mcubuild.nas.baselines import BASELINES
+
+    names = [name for name in get_var("archs", "").split(",") if name] or list(BASELINES)
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        raise BuildError(f"archs={unknown[0]}: there is no such network; write some of {', '.join(BASELINES)}.")
+    return names
+
+
+def _seeds() -> int:
+    text = get_var("seeds", str(LEAST_SEEDS))
+    if not text.isdigit() or int(text) < LEAST_SEEDS:
+        raise BuildError(f"seeds={text}: must be a whole number, at least {LEAST_SEEDS}.")
+    return int(text)
+
+
+def _compare(resolved: Resolved) -> None:
+    from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
+    from mcubuild.report.figures import render
+
+    archs, seeds = _wanted(), _seeds()
+    spec = resolved["spec"]
+    folder = BUILD / "baselines" / spec["name"]
+    searching = variant(resolved, None)
+    searched = pipeline(STAGES, searching)
+    found = _contender(SEARCHED, searching, searched, folder / SEARCHED)
+    if isinstance(found, Missing):
+        raise BuildError(found.reason)
+    contenders = [found, _contender(ALONE, searching, from_scratch(searched), folder / "alone")]
+    for arch in archs:
+        other = variant(resolved, arch)
+        contenders.append(_contender(arch, other, pipeline(STAGES, other), folder / arch))
+    strongest = best(contenders, archs)
+    corners = []
+    for title, engine in ENGINES.items():
+        for corner in (None, strongest.name) if strongest else (None,):
+            name, other = f"{corner or SEARCHED}, {title}", variant(resolved, corner, engine)
+            place = folder / f"{corner or SEARCHED}-{title.split()[0]}"
+            corners.append(_contender(name, other, pipeline(STAGES, other), place))
+    curves = best_so_far(_searches(resolved, seeds, folder / SEARCHED, folder))
+    page = folder / "baselines.html"
+    subtitle = f"{resolved['board']['title']}; accuracy of the int8 networks on the test samples, latency modelled"
+    pictures = plots(contenders, curves)
+    page.write_text(
+        render(f"{spec['name']}: beside published networks", subtitle, pictures, table([*contenders, *corners])),
+        encoding="utf-8",
+    )
+    print("", *lines(contenders, corners, curves), f"picture: {page}", sep="\n")
+
+
+def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
+    """A doit task a spec that trains a network.
+
+    Raises:
+        BuildError: a spec is not valid.
+    """
+    yield {
+        "basename": "baselines",
+        "name": None,
+        "doc": "a spec's searched network beside published ones: [archs=NAME,...] [seeds=N]",
+    }
+    for resolved in (resolve(path, BUILD / ".specs") for path in specs):
+        name = resolved["spec"]["name"]
+        if not trains(resolved):
+            continue
+        yield {
+            "basename": "baselines",
+            "name": name,
+            "doc": f"the network searched for {name} beside published ones ({resolved['spec']['board']})",
+            "actions": [(run, [f"baselines:{name}", lambda resolved=resolved: _compare(resolved)])],
+            "uptodate": [False],
+            "verbosity": 2,
+        }

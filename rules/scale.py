@@ -1,0 +1,51 @@
+"""scale: width and resolution of a published network that suit data and budget best."""
+
+from rules.stage import Job, Stage, scales
+from rules.supernet import SHARING
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_index, read_split
+    from mcubuild.nas.scaling import reduced, scale
+
+    scale(
+        job["arch"],
+        read_index(job.file("index.json")),
+        read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
+        job["space"],
+        reduced(job["supernet"], job["finetune"]),
+        job["board"],
+        job["engine"],
+        budget=job["budget"],
+        stack=job["firmware.stack"],
+        bits=job["bits"],
+        task=job["task"],
+        seed=job["seed"],
+        out=job.out,
+        work=job.work,
+    )
+
+
+STAGE = Stage(
+    name="scale",
+    doc="published network scaled down until it fits",
+    inputs=("index.json", "train.npz", "val.npz"),
+    outputs=("arch.json", "scaling.json"),
+    settings=(
+        "arch",
+        "space",
+        "supernet",
+        "finetune",
+        "budget",
+        "bits",
+        "board",
+        "engine",
+        "firmware.stack",
+        "task",
+        "seed",
+    ),
+    run=_run,
+    serves=scales,
+    ignored=("engine.tune", "space.samples", *SHARING),
+)

@@ -1,0 +1,33 @@
+"""train: a network trained from scratch, for as many epochs as a searched one has behind it."""
+
+from rules.stage import Job, Stage, scales
+from rules.supernet import SHARING
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_split
+    from mcubuild.nas.files import read_described
+    from mcubuild.nas.scaling import full, train_from_scratch
+
+    train_from_scratch(
+        read_described(job.file("arch.json")),
+        read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
+        full(job["supernet"], job["finetune"]),
+        task=job["task"],
+        seed=job["seed"],
+        out=job.out,
+        work=job.work,
+    )
+
+
+STAGE = Stage(
+    name="train",
+    doc="network trained from scratch",
+    inputs=("train.npz", "val.npz", "arch.json"),
+    outputs=("weights.safetensors", "finetune_log.json"),
+    settings=("supernet", "finetune", "task", "seed"),
+    run=_run,
+    serves=scales,
+    ignored=SHARING,
+)

@@ -1,0 +1,84 @@
+"""The searched network beside published ones: tables and pictures of invented builds."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mcubuild.bench.ablation import SWITCHES
+from mcubuild.bench.comparison import (
+    ALONE,
+    LAYERWISE,
+    SEARCHED,
+    Built,
+    Contender,
+    Missing,
+    best,
+    best_so_far,
+    lines,
+    plots,
+    table,
+)
+from mcubuild.report.figures import render
+from mcubuild.spec.engine import EngineSettings
+from tests.report.test_figures import NETWORK
+
+
+def built(name: str, accuracy: float, latency: float | None = 10.0, *, passes: bool = True) -> Built:
+    return Built(name, (8, 8, 1), accuracy, latency, 20480, 65536, 1_500_000, passes, tuple(NETWORK))
+
+
+CONTENDERS: list[Contender] = [
+    built(SEARCHED, 0.9),
+    built(ALONE, 0.85),
+    built("resnet8", 0.7, 40.0, passes=False),
+    built("ds_cnn", 0.95),
+    Missing("resnet18", "it needs 90 kB"),
+]
+CURVES = {"evolution": [[0.1, 0.6], [0.2, 0.8]], "random": [[0.1, 0.5], [0.2, 0.3]]}
+
+
+def test_the_table_begins_with_the_most_accurate_and_ends_with_what_does_not_fit() -> None:
+    rows = table(CONTENDERS)[1:]
+    assert [row[0] for row in rows] == ["ds_cnn", SEARCHED, ALONE, "resnet8", "resnet18"]
+    assert rows[3][1:] == ["8x8x1", "70.00%", "40.0 ms", "20.0 kB", "64.0 kB", "1.50", "broken"]
+    assert rows[4][-1] == "does not fit"
+
+
+def test_the_best_baseline_is_none_that_was_not_built() -> None:
+    found = best(CONTENDERS, ["resnet8", "resnet18"])
+    assert found is not None and found.name == "resnet8"
+    assert best(CONTENDERS, ["resnet18"]) is None
+
+
+def test_the_text_has_the_spread_over_seeds_and_the_reasons() -> None:
+    text = list(lines(CONTENDERS, CONTENDERS[:1], CURVES))
+    assert "resnet18: it needs 90 kB" in text
+    (evolution,) = (line for line in text if line.startswith("  evolution"))
+    assert "60.00%  80.00%" in evolution and "mean 70.00%, standard deviation 14.14 points" in evolution
+
+
+def test_the_best_so_far_never_falls(tmp_path: Path) -> None:
+    found = {"evaluations": {name: [{"accuracy": a} for a in (0.3, 0.2, 0.4)] for name in ("evolution", "random")}}
+    (tmp_path / "search.json").write_text(json.dumps(found))
+    assert best_so_far([tmp_path / "search.json"]) == {"random": [[0.3, 0.3, 0.4]], "evolution": [[0.3, 0.3, 0.4]]}
+
+
+def test_pictures() -> None:
+    pictures = plots(CONTENDERS, CURVES)
+    names = [plot.name for plot in pictures]
+    assert names[:2] == ["Accuracy against latency, ms", "Accuracy against SRAM, kB"]
+    assert sum("Peak memory" in name for name in names) == 3, "one training or the other: the same network"
+    assert [dot.x for dot in pictures[0].dots] == [10, 10, 40, 10]
+    evolution = next(curve for curve in pictures[-1].curves if curve.style == "evolution")
+    assert [y for _, y in evolution.points] == pytest.approx([15, 70])
+    assert "does not fit" in render("title", "subtitle", pictures, table(CONTENDERS))
+
+
+def test_without_a_cycle_model_there_is_no_latency() -> None:
+    assert plots([built(SEARCHED, 0.9, None)], CURVES)[0].name == "Accuracy against SRAM, kB"
+
+
+def test_the_layerwise_engine_has_no_optimisation() -> None:
+    settings = EngineSettings.model_validate(LAYERWISE)
+    assert not any(getattr(settings, switch) for switch in SWITCHES)

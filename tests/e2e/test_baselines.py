@@ -1,0 +1,54 @@
+"""Published networks in a spec, and beside what was searched for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import SPEC, Checkout
+
+SEARCH = "[search]\npopulation = 4\ngenerations = 1\nparents = 2\ncalibration = 64\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout", tmp_path / "store")
+
+
+@pytest.mark.slow
+def test_a_published_network_becomes_firmware(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC.replace(SEARCH, "").replace("bits = 8", 'bits = 8\narch = "resnet8"'))
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    assert {"scale", "train"} < run.did("built") and not {"space", "search"} & run.did("built")
+    build = checkout.path / "build" / "net"
+    report, scaling = json.loads((build / "report.json").read_text()), json.loads((build / "scaling.json").read_text())
+    assert report["accuracy"]["mismatches"] == 0
+    (chosen,) = (one for one in scaling["fitting"] if one["name"] == scaling["chosen"])
+    assert chosen["macs"] == report["model"]["macs"] and chosen["resolution"] == report["model"]["input"][0]
+    assert chosen["accuracy"] == max(one["accuracy"] for one in scaling["fitting"] if one["accuracy"] is not None)
+    assert checkout.doit("build").did("up to date") == run.did("built")
+
+
+@pytest.mark.slow
+def test_published_networks_beside_the_searched_one(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC)
+    run = checkout.doit("baselines", "archs=resnet8,resnet18")
+    assert run.code == 0, run.output
+    folder = checkout.path / "build" / "baselines" / "net"
+    rows = [line.split("  ")[0] for line in run.output.splitlines() if line.endswith("kept")]
+    assert {"searched", "searched, from scratch", "resnet8", "searched, layer-wise engine"} <= set(rows)
+    assert "standard deviation" in run.output and (folder / "baselines.html").is_file()
+    seeds = [json.loads((folder / f"seed{number}" / "search.json").read_text()) for number in range(3)]
+    assert seeds[0] != seeds[1] != seeds[2]
+    assert not (checkout.path / "build" / "net").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("archs=lenet", "archs=lenet: there is no such network; write some of mobilenet_v2"), ("seeds=2", "at least 3")],
+)
+def test_what_cannot_be_compared(checkout: Checkout, asked: str, told: str) -> None:
+    checkout.write_spec(SPEC)
+    run = checkout.doit("baselines", asked)
+    assert run.code != 0 and told in run.output and "Traceback" not in run.output

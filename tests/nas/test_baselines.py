@@ -1,0 +1,130 @@
+"""Published networks: one description gives the float network and the graph whose footprint is asked."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from mcubuild.board import read_board
+from mcubuild.data.splits import Index
+from mcubuild.engine.codegen import generate
+from mcubuild.engine.footprint import estimate
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import total_macs
+from mcubuild.nas.baselines import BASELINES, Baseline
+from mcubuild.nas.files import read_baseline
+from mcubuild.nas.network import build_network
+from mcubuild.nas.scaling import frontier, scale
+from mcubuild.nas.skeleton import skeleton
+from mcubuild.quant.quantize import quantized
+from mcubuild.quant.ranges import observe
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.space import SpaceSettings
+from mcubuild.spec.spec import Spec
+from mcubuild.spec.training import TrainingSettings
+from tests.nas.toy import split
+
+BOARD = read_board("stm32f412")
+
+
+def test_a_spec_may_name_each() -> None:
+    literal, _ = get_args(Spec.model_fields["arch"].annotation)
+    assert set(get_args(literal)) == set(BASELINES)
+
+
+@pytest.mark.parametrize(
+    ("name", "resolution", "channels", "classes", "millions"),
+    [
+        ("mobilenet_v2", 224, 3, 1000, 300),
+        ("proxyless", 224, 3, 1000, 320),
+        ("mnasnet", 224, 3, 1000, 315),
+        ("mobilenet_v1", 224, 3, 1000, 569),
+        ("resnet18", 224, 3, 1000, 1814),
+        ("resnet8", 32, 3, 10, 12.5),
+        ("smallcifar", 32, 3, 10, 12.3),
+    ],
+)
+def test_they_have_the_published_work(name: str, resolution: int, channels: int, classes: int, millions: float) -> None:
+    graph = skeleton(Baseline(name, 1, resolution, channels, classes), 8)
+    assert total_macs(graph) / 1e6 == pytest.approx(millions, rel=0.04)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_the_float_network_becomes_the_graph_whose_footprint_was_asked(name: str, tmp_path: Path) -> None:
+    baseline = Baseline(name, 0.25, 16, 1, 3)
+    asked = skeleton(baseline, 8)
+    torch.manual_seed(1)
+    network = build_network(baseline).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # no branch may be silent
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+    samples = split(12, 3)
+    samples = type(samples)(np.repeat(np.repeat(samples.x, 2, axis=1), 2, axis=2), samples.y)
+    graph = quantized(asked, network, observe(network, [op.output for op in asked.ops], samples, "minmax"))
+
+    assert graph.ops == asked.ops
+    assert {name: (tensor.shape, tensor.dtype, tensor.bits) for name, tensor in graph.tensors.items()} == {
+        name: (tensor.shape, tensor.dtype, tensor.bits) for name, tensor in asked.tensors.items()
+    }
+    target = Target.of(BOARD, EngineSettings(), None)
+    # Additions share code where their scales allow it, which a graph without values cannot know.
+    found, expected = (replace(estimate(one, target, 2048), code=0, flash=0) for one in (graph, asked))
+    assert found == expected
+    generate(graph, plan(graph, target), target, tmp_path, stack=2048)
+
+    with torch.no_grad():
+        floats = network(torch.from_numpy(samples.x).permute(0, 3, 1, 2).float() / 255).numpy()
+    integers = run(graph, (samples.x.astype(np.int16) - 128).astype(np.int8)).astype(np.float64)
+    scaling = graph.tensor("classifier").quantization
+    assert scaling is not None
+    error = np.abs(scaling.scale[0] * (integers - scaling.zero_point) - floats).max()
+    assert error <= 0.15 * np.ptp(floats), "ReLUs, sums and pools are the same in both"
+
+
+def test_the_frontier_has_what_no_other_exceeds() -> None:
+    sizes = [Baseline("resnet8", *size, 1, 3) for size in ((0.5, 32), (0.5, 16), (1.0, 16), (1.0, 8), (0.2, 32))]
+    assert [(size.width, size.resolution) for size in frontier(sizes)] == [(0.5, 32), (1.0, 16)]
+
+
+def scaled(folder: Path, budget: Budget) -> None:
+    index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1, {})
+    space = SpaceSettings(widths=(0.25, 0.5, 1.0), resolutions=(8, 12))
+    scale(
+        "resnet8",
+        index,
+        split(64, 1),
+        split(32, 2),
+        space,
+        TrainingSettings(epochs=1, batch=32, learning_rate=0.1, label_smoothing=0.1),
+        BOARD,
+        EngineSettings(),
+        budget=budget,
+        stack=2048,
+        bits=8,
+        task="image_classification",
+        seed=0,
+        out=folder,
+        work=folder / "work",
+    )
+
+
+def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
+    limit = estimate(skeleton(Baseline("resnet8", 0.5, 12, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    scaled(tmp_path, Budget(flash=limit.flash + 1000))
+    chosen = read_baseline(tmp_path / "arch.json")
+    assert chosen.width <= 0.5
+    needs = estimate(skeleton(chosen, 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    assert needs.flash <= limit.flash + 1000
+
+
+def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r'arch = "resnet8" does not fit at any of the 6 sizes; resnet8-w0\.25-r8'):
+        scaled(tmp_path, Budget(flash=1000))
