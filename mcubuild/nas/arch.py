@@ -26,6 +26,9 @@ FIRST_KERNEL = 3
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
 """The paper's input sides, for images of up to 224 pixels."""
+LEAST_SIDE = 4
+"""Pixels of the smallest map worth a stage where images are small; each of the last stages has most of the weights."""
+LEAST_STAGES = 2
 
 Choice: TypeAlias = tuple[int, int]
 """Kernel and expansion of one block."""
@@ -47,6 +50,15 @@ def resolutions_for(max_resolution: int) -> tuple[int, ...]:
     return tuple(sorted({max(8, resolution) for resolution in scaled}))
 
 
+def stages_for(resolution: int) -> int:
+    """How many stages make sense for small images: those whose maps have ``LEAST_SIDE`` pixels, and two at least."""
+    side, count = -(-resolution // STRIDES[0]), 0
+    for stride in STRIDES[1:]:
+        side = -(-side // stride)
+        count += side >= LEAST_SIDE
+    return max(LEAST_STAGES, count)
+
+
 @dataclass(frozen=True)
 class Space:
     """A scaled copy of the base space: what all its networks have in common."""
@@ -58,6 +70,8 @@ class Space:
     channels: int
     """Input channels: 1 (grey) or 3."""
     classes: int
+    count: int = len(STAGE_WIDTHS)
+    """Stages: the first ones of the base space's six."""
 
     @property
     def stem(self) -> int:
@@ -72,7 +86,12 @@ class Space:
     @cached_property
     def stages(self) -> tuple[int, ...]:
         """Channels that each stage writes."""
-        return tuple(round_channels(base * self.width) for base in STAGE_WIDTHS)
+        return tuple(round_channels(base * self.width) for base in STAGE_WIDTHS[: self.count])
+
+    @property
+    def depths(self) -> tuple[tuple[int, ...], ...]:
+        """Blocks that each stage may have."""
+        return DEPTHS[: self.count]
 
     @cached_property
     def kernels(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
@@ -83,7 +102,7 @@ class Space:
         """
         side = -(-self.resolution // STRIDES[0])
         stages = []
-        for stride, depths in zip(STRIDES[1:], DEPTHS, strict=True):
+        for stride, depths in zip(STRIDES[1 : self.count + 1], self.depths, strict=True):
             sides = [side, *[-(-side // stride)] * (max(depths) - 1)]
             side = -(-side // stride)
             stages.append(tuple(tuple(k for k in KERNELS if k <= max(KERNELS[0], 2 * n - 1)) for n in sides))
@@ -93,7 +112,7 @@ class Space:
     def options(self) -> tuple[tuple[int, ...], ...]:
         """What each gene may be: for each stage its depth, then kernel and expansion of each block it may have."""
         options: list[tuple[int, ...]] = []
-        for depths, kernels in zip(DEPTHS, self.kernels, strict=True):
+        for depths, kernels in zip(self.depths, self.kernels, strict=True):
             options.append(depths)
             for choices in kernels:
                 options += (choices, EXPANSIONS)
@@ -102,12 +121,13 @@ class Space:
     @cached_property
     def kinds(self) -> tuple[str, ...]:
         """What each of ``options`` chooses: "depth", "kernel" or "expansion"."""
-        return tuple(kind for depths in DEPTHS for kind in ("depth", *(("kernel", "expansion") * max(depths))))
+        return tuple(kind for depths in self.depths for kind in ("depth", *(("kernel", "expansion") * max(depths))))
 
     @property
     def name(self) -> str:
-        """Short name in the paper's manner, such as ``w0.5-r144``."""
-        return f"w{self.width:g}-r{self.resolution}"
+        """Short name in the paper's manner, such as ``w0.5-r144``; ``w0.5-r64-s4`` has only four stages."""
+        name = f"w{self.width:g}-r{self.resolution}"
+        return name if self.count == len(STAGE_WIDTHS) else f"{name}-s{self.count}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -167,7 +187,7 @@ def to_genes(arch: Arch, filler: Sequence[int]) -> list[int]:
     """``arch`` as one value for each of ``space.options``; those of blocks that it does not have are the filler's."""
     genes = list(filler)
     position = 0
-    for stage, depths in zip(arch.stages, DEPTHS, strict=True):
+    for stage, depths in zip(arch.stages, arch.space.depths, strict=True):
         own = [len(stage), *(value for choice in stage for value in choice)]
         genes[position : position + len(own)] = own
         position += 1 + 2 * max(depths)
@@ -178,7 +198,7 @@ def from_genes(space: Space, genes: Sequence[int]) -> Arch:
     """The network that ``genes`` describe; those of blocks beyond a stage's depth do not matter."""
     stages = []
     position = 0
-    for depths in DEPTHS:
+    for depths in space.depths:
         own = genes[position + 1 : position + 1 + 2 * genes[position]]
         stages.append(tuple(zip(own[::2], own[1::2], strict=True)))
         position += 1 + 2 * max(depths)

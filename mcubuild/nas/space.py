@@ -16,7 +16,18 @@ from mcubuild.board import Board
 from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import BASE_RESOLUTIONS, Arch, Space, draw, resolutions_for, smallest
+from mcubuild.nas.arch import (
+    BASE_RESOLUTIONS,
+    LEAST_SIDE,
+    LEAST_STAGES,
+    STAGE_WIDTHS,
+    Arch,
+    Space,
+    draw,
+    resolutions_for,
+    smallest,
+    stages_for,
+)
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
@@ -102,7 +113,7 @@ def optimise(
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
-    spaces = [Space(*size, index.channels, len(index.classes)) for size in sizes(index, settings)]
+    spaces = spaces_for(index, settings)
     sram = budget.sram or board.sram_bytes
     limits = Limits(budget.flash or board.flash_bytes, budget.latency)
     rows = survey(spaces, settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed)
@@ -155,16 +166,40 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     sides = sorted({resolution for _, resolution in pairs})
     count = f"{len(pairs)} spaces: {len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
-    if settings.resolutions:
-        return f"{count} ({listed}), as space.resolutions says"
     low, high = BASE_RESOLUTIONS[0], BASE_RESOLUTIONS[-1]
-    if index.max_resolution == high:
-        return f"{count} ({low} to {high} pixels, the paper's)"
     what = "spectrograms" if index.task == "audio_classification" else "images"
+    if settings.resolutions:
+        origin = f"({listed}), as space.resolutions says"
+    elif _large(index):
+        origin = f"({low} to {high} pixels, the paper's)"
+    else:
+        origin = (
+            f"({listed}): the paper's {low} to {high} pixels scaled to {what} of {index.max_resolution} pixels, "
+            f"rounded to even, at least 8"
+        )
+    if _large(index):
+        return f"{count} {origin}"
     return (
-        f"{count} ({listed}): the paper's {low} to {high} pixels scaled to {what} of {index.max_resolution} pixels, "
-        f"rounded to even, at least 8; kernels larger than a feature map can use are left out"
+        f"{count} {origin}; stages that would see maps below {LEAST_SIDE} pixels are left out, but for the "
+        f"first {LEAST_STAGES}, as are kernels larger than a map can use"
     )
+
+
+def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
+    """The spaces that compete. Where images are small, stages that would see maps of a few pixels are left out.
+
+    Raises:
+        BuildError: a resolution is above the data set's.
+    """
+    return [
+        Space(width, side, index.channels, len(index.classes), len(STAGE_WIDTHS) if _large(index) else stages_for(side))
+        for width, side in sizes(index, settings)
+    ]
+
+
+def _large(index: Index) -> bool:
+    """Whether the samples are as large as those that the base space is made for."""
+    return index.max_resolution >= BASE_RESOLUTIONS[-1]
 
 
 def sizes(index: Index, settings: SpaceSettings) -> list[tuple[float, int]]:
