@@ -1,10 +1,12 @@
-"""Depthwise convolution whose weight gradient is computed as matrix products.
+"""Convolutions of square maps; on CPUs the weight gradient of large depthwise kernels takes another way than torch's.
 
-On small maps torch's own gradient of depthwise weights takes ten times as long as the forward pass (oneDNN has fast
-code for 3x3 kernels on larger maps only).
+torch's own takes five to ten times as long as the forward pass: oneDNN has fast code only for kernels of up to three
+columns, and on maps that are larger than the kernel. So larger kernels are cut into bands of three columns or two, and
+on maps too small for that the gradient is computed as matrix products.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from torch import Tensor
 
 from mcubuild.ir.graph import same_padding
 
+_BANDS = {5: (0, 3, 5), 7: (0, 2, 5, 7)}
+"""By kernel: where its bands of columns begin, and the end of the last."""
 _LARGEST = 1 << 14
 """Input pixels times output pixels up to which the products are the faster way."""
 
@@ -32,8 +36,8 @@ def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int) -> Tensor:
     size, kernel = x.shape[2], weight.shape[2]
     top, bottom, left, right = same_padding((size, size), (kernel, kernel), (stride, stride))
     plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    slow = plain and groups > 1 and (kernel > 3 or size < 8)
-    if slow and (size * -(-size // stride)) ** 2 <= _LARGEST:
+    faster = _in_bands(size, kernel, stride) or (size * -(-size // stride)) ** 2 <= _LARGEST
+    if plain and groups > 1 and kernel in _BANDS and faster:
         result: Tensor = _Depthwise.apply(x, weight, stride, (left, right, top, bottom))  # type: ignore[no-untyped-call]
         return result
     return _conv(x, weight, stride, groups, (left, right, top, bottom))
@@ -66,10 +70,37 @@ class _Depthwise(torch.autograd.Function):
         )[0]  # fmt: skip
         if not symmetric:
             to_x = to_x[:, :, top : top + size, left : left + size]
-        # Correlate every input pixel with every output pixel, then sum the pairs that a tap of the kernel joins.
-        pairs = torch.bmm(_by_channel(x).transpose(1, 2), _by_channel(gradient)).view(channels, -1)
-        taps = _taps(size, gradient.shape[2], kernel, ctx.stride, top)
-        return to_x, (pairs @ taps).view(channels, 1, kernel, kernel), None, None
+        if _in_bands(size, kernel, ctx.stride):
+            return to_x, _by_bands(x, gradient, kernel), None, None
+        return to_x, _by_products(x, gradient, kernel, ctx.stride, top), None, None
+
+
+def _in_bands(size: int, kernel: int, stride: int) -> bool:
+    return stride == 1 and 2 * size >= 3 * kernel
+
+
+def _by_bands(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
+    """Each band of columns as the kernel of a convolution of its own, at stride 1."""
+    border, parts = kernel // 2, []
+    for first, end in pairwise(_BANDS[kernel]):
+        left, right = border - first, border - (kernel - end)
+        centred = left == right
+        seen = x if centred else F.pad(x, (left, right, 0, 0))
+        weight = x.new_empty(x.shape[1], 1, kernel, end - first)
+        parts.append(
+            torch.ops.aten.convolution_backward(
+                gradient, seen, weight, None, [1, 1], [border, left if centred else 0], [1, 1], False, [0, 0],
+                x.shape[1], (False, True, False),
+            )[1]
+        )  # fmt: skip
+    return torch.cat(parts, dim=3)
+
+
+def _by_products(x: Tensor, gradient: Tensor, kernel: int, stride: int, top: int) -> Tensor:
+    """Every input pixel correlated with every output pixel, then the sum of the pairs that a tap of the kernel joins."""
+    pairs = torch.bmm(_by_channel(x).transpose(1, 2), _by_channel(gradient)).view(x.shape[1], -1)
+    taps = _taps(x.shape[2], gradient.shape[2], kernel, stride, top)
+    return (pairs @ taps).view(x.shape[1], 1, kernel, kernel)
 
 
 def _by_channel(x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
 from mcubuild.ir.graph import same_padding
+from mcubuild.nas.activation import relu6
 from mcubuild.nas.blocks import Basic, Block, Bottleneck, Flat, Head, MaxPool, Mix, Separable, Stem
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.rows import Described, row
@@ -40,7 +41,7 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, H) -> (N, outputs, ceil(H / stride), ceil(H / stride))."""
         x = self.norm(self.conv(x))
-        return F.relu6(x, inplace=True) if self.relu6 else x
+        return relu6(x) if self.relu6 else x
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight (outputs, inputs / groups, K, K) and bias (outputs,) of the convolution with batch norm folded in."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mcubuild.nas.activation import relu6
 from mcubuild.nas.arch import KERNELS, Arch, Space, largest
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
@@ -91,7 +92,7 @@ def _run(layer: ConvNorm, x: Tensor, outputs: int | None = None, whole: Tensor |
     weight = share(whole, (outputs, 1 if depthwise else x.shape[1], kernel, kernel))
     x = conv_same(x, weight, layer.conv.stride, outputs if depthwise else 1)
     x = F.batch_norm(x, None, None, norm.weight[:outputs], norm.bias[:outputs], training=True, eps=norm.eps)
-    return F.relu6(x, inplace=True) if layer.relu6 else x
+    return relu6(x) if layer.relu6 else x
 
 
 @torch.no_grad()
