@@ -1,4 +1,6 @@
-"""A spec's searched network beside published ones: ``doit baselines spec=<file> [archs=NAME,...] [seeds=N]``.
+"""A spec's searched network beside published ones.
+
+``doit baselines spec=<file> [archs=NAME,...] [seeds=N] [trainings=N]``
 
 Each network is a variant of the spec and goes through the stages that any spec has; what was done before comes from
 the store. Nothing of it lands in the spec's own build folder.
@@ -43,23 +45,38 @@ def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
     return [train.STAGE if stage.name == finetune.STAGE.name else stage for stage in stages]
 
 
-def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: Path) -> "Contender":
-    """Go through ``stages`` in ``folder``.
+def leading_to(artifact: str, stages: Sequence[Stage]) -> list[Stage]:
+    """Those of ``stages`` that it takes to make ``artifact``."""
+    needed, found = {artifact}, list[Stage]()
+    for stage in reversed(stages):
+        if needed & set(stage.outputs):
+            needed.update(stage.inputs)
+            found.insert(0, stage)
+    return found
+
+
+def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: Path, trainings: int = 1) -> "Contender":
+    """Go through ``stages`` in ``folder``; up to the accuracy with other seeds, if there are more ``trainings``.
 
     Raises:
         BuildError: something else than that no network fits.
     """
     from mcubuild.bench.comparison import Missing, read_built
 
-    for stage in stages:
-        try:
+    others = [folder / f"training{number}" for number in range(1, trainings)]
+    try:
+        for stage in stages:
             execute(stage, resolved, folder)
-        except BuildError as error:
-            if stage.name in _CHOOSING:
-                return Missing(name, str(error))
-            raise
-    built = read_built(name, folder)
-    print(f"  {name}: int8 accuracy {built.accuracy:.2%}")
+        for number, other in enumerate(others, start=1):
+            again = {**resolved, "spec": {**resolved["spec"], "seed": resolved["spec"]["seed"] + number}}
+            for stage in leading_to("accuracy.json", stages):
+                execute(stage, again, other)
+    except BuildError as error:
+        if stage.name in _CHOOSING:
+            return Missing(name, str(error))
+        raise
+    built = read_built(name, folder, others)
+    print(f"  {name}: int8 accuracy {built.spread}")
     return built
 
 
@@ -86,10 +103,10 @@ def _wanted() -> list[str]:
     return names
 
 
-def _seeds() -> int:
-    text = get_var("seeds", str(LEAST_SEEDS))
-    if not text.isdigit() or int(text) < LEAST_SEEDS:
-        raise BuildError(f"seeds={text}: must be a whole number, at least {LEAST_SEEDS}.")
+def _count(variable: str, least: int) -> int:
+    text = get_var(variable, str(least))
+    if not text.isdigit() or int(text) < least:
+        raise BuildError(f"{variable}={text}: must be a whole number, at least {least}.")
     return int(text)
 
 
@@ -97,18 +114,18 @@ def _compare(resolved: Resolved) -> None:
     from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
     from mcubuild.report.figures import render
 
-    archs, seeds = _wanted(), _seeds()
+    archs, seeds, trainings = _wanted(), _count("seeds", LEAST_SEEDS), _count("trainings", 1)
     spec = resolved["spec"]
     folder = BUILD / "baselines" / spec["name"]
     searching = variant(resolved, None)
     searched = pipeline(STAGES, searching)
-    found = _contender(SEARCHED, searching, searched, folder / SEARCHED)
+    found = _contender(SEARCHED, searching, searched, folder / SEARCHED, trainings)
     if isinstance(found, Missing):
         raise BuildError(found.reason)
-    contenders = [found, _contender(ALONE, searching, from_scratch(searched), folder / "alone")]
+    contenders = [found, _contender(ALONE, searching, from_scratch(searched), folder / "alone", trainings)]
     for arch in archs:
         other = variant(resolved, arch)
-        contenders.append(_contender(arch, other, pipeline(STAGES, other), folder / arch))
+        contenders.append(_contender(arch, other, pipeline(STAGES, other), folder / arch, trainings))
     strongest = best(contenders, archs)
     corners = []
     for title, engine in ENGINES.items():
@@ -136,7 +153,7 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
     yield {
         "basename": "baselines",
         "name": None,
-        "doc": "a spec's searched network beside published ones: [archs=NAME,...] [seeds=N]",
+        "doc": "a spec's searched network beside published ones: [archs=NAME,...] [seeds=N] [trainings=N]",
     }
     for resolved in (resolve(path, BUILD / ".specs") for path in specs):
         name = resolved["spec"]["name"]

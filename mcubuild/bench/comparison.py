@@ -30,8 +30,8 @@ class Built:
 
     name: str
     input: tuple[int, ...]
-    accuracy: float
-    """Of the int8 network on all test samples, 0 ... 1."""
+    accuracies: tuple[float, ...]
+    """Of the int8 network on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew."""
     latency: float | None
     """Milliseconds, as the report has them."""
     sram: int
@@ -40,6 +40,18 @@ class Built:
     passes: bool
     """Whether it keeps the budget."""
     layers: tuple[Layer, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The mean over trainings."""
+        return fmean(self.accuracies)
+
+    @property
+    def spread(self) -> str:
+        """Mean and, of several trainings, standard deviation, for people."""
+        if len(self.accuracies) == 1:
+            return f"{self.accuracy:.2%}"
+        return f"{self.accuracy:.2%} +- {100 * stdev(self.accuracies):.2f}"
 
 
 @dataclass(frozen=True)
@@ -55,14 +67,20 @@ Curves: TypeAlias = Mapping[str, Sequence[Sequence[float]]]
 """By method, for each seed: the best validation accuracy (0 ... 1) after each network that was looked at."""
 
 
-def read_built(name: str, folder: Path) -> Built:
-    """The figures of the build in ``folder``: report.json, measure.json and c/plan.json."""
+def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
+    """The figures of the build in ``folder``: report.json, measure.json and c/plan.json; and accuracies of ``others``.
+
+    Args:
+        name: of the network.
+        folder: of the build.
+        others: folders with the accuracy.json of the same with other seeds.
+    """
     report = _json(folder / "report.json")
     model = report["model"]
     return Built(
         name,
         tuple(model["input"]),
-        report["accuracy"]["int8"],
+        (report["accuracy"]["int8"], *(_json(other / "accuracy.json")["int8"] for other in others)),
         report["latency_ms"],
         report["sram_bytes"],
         report["flash_bytes"],
@@ -96,9 +114,9 @@ def table(contenders: Sequence[Contender]) -> list[list[str]]:
     rows = [["network", "input", "int8 accuracy", "latency", "SRAM", "Flash", "million MACs", "budget"]]
     for one in built:
         size, verdict = "x".join(map(str, one.input)), "kept" if one.passes else "broken"
-        accuracy, latency = f"{one.accuracy:.2%}", "" if one.latency is None else f"{one.latency:.1f} ms"
+        latency = "" if one.latency is None else f"{one.latency:.1f} ms"
         memory = [format_size(one.sram), format_size(one.flash)]
-        rows.append([one.name, size, accuracy, latency, *memory, f"{one.macs / 1e6:.2f}", verdict])
+        rows.append([one.name, size, one.spread, latency, *memory, f"{one.macs / 1e6:.2f}", verdict])
     rows += [[one.name, *[""] * 6, "does not fit"] for one in contenders if isinstance(one, Missing)]
     return rows
 
@@ -144,7 +162,7 @@ def _against(title: str, places: Sequence[tuple[float, Built]]) -> Plot:
         x=linear([x for x, _ in places], title, "{:g}".format, zero=True),
         y=linear([100 * one.accuracy for _, one in places], "int8 accuracy, %", "{:g}".format, most=101),
         dots=[
-            Dot(x, 100 * one.accuracy, _style(one), f"{one.name}: {one.accuracy:.2%}, {x:.1f} {title}", 5)
+            Dot(x, 100 * one.accuracy, _style(one), f"{one.name}: {one.spread}, {x:.1f} {title}", 5)
             for x, one in places
         ],
         labels=[Label(x, 100 * one.accuracy, one.name) for x, one in places],

@@ -1,6 +1,7 @@
 """The searched network beside published ones: tables and pictures of invented builds."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from tests.report.test_figures import NETWORK
 
 
 def built(name: str, accuracy: float, latency: float | None = 10.0, *, passes: bool = True) -> Built:
-    return Built(name, (8, 8, 1), accuracy, latency, 20480, 65536, 1_500_000, passes, tuple(NETWORK))
+    return Built(name, (8, 8, 1), (accuracy,), latency, 20480, 65536, 1_500_000, passes, tuple(NETWORK))
 
 
 CONTENDERS: list[Contender] = [
@@ -43,6 +44,13 @@ def test_the_table_begins_with_the_most_accurate_and_ends_with_what_does_not_fit
     assert [row[0] for row in rows] == ["ds_cnn", SEARCHED, ALONE, "resnet8", "resnet18"]
     assert rows[3][1:] == ["8x8x1", "70.00%", "40.0 ms", "20.0 kB", "64.0 kB", "1.50", "broken"]
     assert rows[4][-1] == "does not fit"
+
+
+def test_several_trainings_are_compared_by_their_mean() -> None:
+    often = replace(built("resnet8", 0.7), accuracies=(0.7, 0.9))
+    assert often.accuracy == pytest.approx(0.8)
+    assert table([often])[1][2] == "80.00% +- 14.14"
+    assert best([built("ds_cnn", 0.75), often], ["resnet8", "ds_cnn"]) == often
 
 
 def test_the_best_baseline_is_none_that_was_not_built() -> None:

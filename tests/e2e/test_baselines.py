@@ -33,11 +33,12 @@ def test_a_published_network_becomes_firmware(checkout: Checkout) -> None:
 @pytest.mark.slow
 def test_published_networks_beside_the_searched_one(checkout: Checkout) -> None:
     checkout.write_spec(SPEC)
-    run = checkout.doit("baselines", "archs=resnet8,resnet18")
+    run = checkout.doit("baselines", "archs=resnet8,resnet18", "trainings=2")
     assert run.code == 0, run.output
     folder = checkout.path / "build" / "baselines" / "net"
     rows = [line.split("  ")[0] for line in run.output.splitlines() if line.endswith("kept")]
     assert {"searched", "searched, from scratch", "resnet8", "searched, layer-wise engine"} <= set(rows)
+    assert " +- " in next(line for line in run.output.splitlines() if line.startswith("resnet8"))
     assert "standard deviation" in run.output and (folder / "baselines.html").is_file()
     seeds = [json.loads((folder / f"seed{number}" / "search.json").read_text()) for number in range(3)]
     assert seeds[0] != seeds[1] != seeds[2]

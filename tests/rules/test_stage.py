@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rules import codegen, quantize, search, space, tune
+from rules.baselines import leading_to
 from rules.graph import STAGES
 from rules.stage import Job, Resolved, Stage, pipeline
 
@@ -64,6 +65,12 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
     searching, scaling = {"space", "supernet", "search", "finetune"}, {"scale", "train"}
     assert names >= ({*scaling} if arch else searching) | {"dataset", "quantize", "accuracy", "report"}
     assert not names & (searching if arch else scaling)
+
+
+def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
+    stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
+    names = [stage.name for stage in leading_to("accuracy.json", stages)]
+    assert names == ["dataset", "scale", "train", "quantize", "accuracy"]
 
 
 @pytest.mark.parametrize("task", ["image_classification", "audio_classification"])
