@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
+from mcubuild.engine.kernels.base import CostTable, Kernel, loops, matrix_products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.engine.target import Target
@@ -20,8 +20,8 @@ class GeneralConv2D(Kernel):
     kind = "conv2d"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.0, "copy": 3.11, "mac": 3.24, "mac4": 3.35, "output": 17.77, "row": 51.87, "tile": 0.0},
-        "cortex-m7": {"call": 0.0, "copy": 3.11, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
+        "cortex-m4": {"call": 0.0, "copy": 3.11, "lone": 4.6, "lone4": 4.6, "mac": 3.24, "mac4": 3.35, "output": 17.77, "row": 51.87, "tile": 0.0},
+        "cortex-m7": {"call": 0.0, "copy": 3.11, "lone": 1.9, "lone4": 1.9, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -73,10 +73,10 @@ class GeneralConv2D(Kernel):
         return self.passes_bytes + 1400 + 750 * loops(prod(layer.output.shape[1:3])) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, tiles of two pixels by two filters, outputs, bytes copied and their rows."""
+        """See ``matrix_products``; tiles of two pixels by two filters, outputs, bytes copied and their rows."""
         pixels = prod(layer.output.shape[1:3])
         return {
-            products(layer): layer.macs,
+            **matrix_products(layer, pixels),
             "tile": -(-pixels // 2) * -(-layer.filters // 2),
             "output": layer.output.elements,
             "copy": pixels * _depth(layer),
