@@ -19,7 +19,7 @@ from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.processes import processes
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.progress import bar
-from mcubuild.report.latency import Estimate
+from mcubuild.report.estimates import Estimate
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.spec import Spec
 

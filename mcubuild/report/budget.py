@@ -49,16 +49,17 @@ def bars(report: Report) -> list[Bar]:
         ("data", "initial values", flash.data),
     ]
     time = [("latency", "slowest sample", budget.latency.used or 0)]
-    return [
+    energy = [("latency", "slowest sample", budget.energy.used or 0)]
+    uncertainty = (report.uncertainty or 0) if budget.latency.origin == "emulated" else 0
+    found = [
         _bar("SRAM", budget.sram, memory),
         _bar("Flash", budget.flash, storage),
-        _bar(
-            f"Latency, {budget.latency.origin}",
-            budget.latency,
-            time,
-            (report.uncertainty or 0) if budget.latency.origin == "emulated" else 0,
-        ),
+        _bar(f"Latency, {budget.latency.origin}", budget.latency, time, uncertainty),
     ]
+    if budget.energy.limit is not None:
+        title = f"Energy, modelled: {report.board.active_power_mw:g} mW active power x latency"
+        found.append(_bar(title, budget.energy, energy, uncertainty))
+    return found
 
 
 def _bar(title: str, line: Limit, parts: Sequence[tuple[str, str, float]], uncertainty: float = 0) -> Bar:

@@ -20,8 +20,28 @@ class GeneralConv2D(Kernel):
     kind = "conv2d"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.0, "copy": 3.11, "lone": 4.6, "lone4": 4.6, "mac": 3.24, "mac4": 3.35, "output": 17.77, "row": 51.87, "tile": 0.0},
-        "cortex-m7": {"call": 0.0, "copy": 3.11, "lone": 1.9, "lone4": 1.9, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
+        "cortex-m4": {
+            "call": 0.0,
+            "copy": 1.18,
+            "lone": 4.5,
+            "lone4": 4.5,
+            "mac": 3.26,
+            "mac4": 3.39,
+            "output": 19.96,
+            "row": 24.48,
+            "tile": 15.08,
+        },
+        "cortex-m7": {
+            "call": 200.0,
+            "copy": 0.55,
+            "lone": 1.84,
+            "lone4": 2.13,
+            "mac": 1.32,
+            "mac4": 1.57,
+            "output": 12.62,
+            "row": 16.66,
+            "tile": 5.2,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

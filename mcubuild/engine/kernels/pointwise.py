@@ -20,8 +20,26 @@ class Pointwise(Kernel):
     kind = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.0, "lone": 4.6, "lone4": 4.6, "mac": 3.16, "mac4": 3.45, "output": 12.66, "pair": 63.33, "tile": 0.0},
-        "cortex-m7": {"call": 0.0, "lone": 1.9, "lone4": 1.9, "mac": 1.3, "mac4": 1.58, "output": 0.0, "pair": 80.91, "tile": 31.91},
+        "cortex-m4": {
+            "call": 200.0,
+            "lone": 4.35,
+            "lone4": 4.41,
+            "mac": 3.06,
+            "mac4": 3.25,
+            "output": 16.32,
+            "pair": 30.41,
+            "tile": 0.0,
+        },
+        "cortex-m7": {
+            "call": 185.8,
+            "lone": 1.6,
+            "lone4": 2.05,
+            "mac": 1.29,
+            "mac4": 1.51,
+            "output": 8.88,
+            "pair": 24.65,
+            "tile": 0.0,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mcubuild import ROOT
+from mcubuild.report.model import Errors
 from mcubuild.report.plot import Axis, Dot, Plot, Rule, linear
 
 ESTIMATES = ROOT / "mcubuild" / "engine" / "estimates.jsonl"
@@ -47,35 +48,14 @@ class Estimate:
         return self.estimated / self.emulated - 1
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Relative errors of the estimates of many networks."""
-
-    networks: int
-    mean: float
-    """With its sign."""
-    rms: float
-    p95: float
-    """95th percentile of the absolute errors."""
-    worst: float
-    """The largest, with its sign."""
-
-    @classmethod
-    def of(cls, estimates: Iterable[Estimate]) -> "Errors":
-        """The errors of at least one estimate."""
-        errors = np.array([estimate.error for estimate in estimates])
-        return cls(
-            networks=len(errors),
-            mean=float(errors.mean()),
-            rms=float(np.sqrt(np.mean(errors**2))),
-            p95=float(np.percentile(abs(errors), 95)),
-            worst=float(errors[abs(errors).argmax()]),
-        )
-
-
 def read(path: Path = ESTIMATES) -> list[Estimate]:
     """The estimates in a file that ``write`` wrote."""
     return [Estimate(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def of_core(core: str) -> list[Estimate]:
+    """Those in ESTIMATES on boards with this core."""
+    return [estimate for estimate in read() if estimate.core == core]
 
 
 def write(estimates: Iterable[Estimate], path: Path) -> None:
@@ -95,6 +75,19 @@ def origin(estimates: Sequence[Estimate]) -> str:
     )
 
 
+def errors(estimates: Sequence[Estimate]) -> Errors:
+    """How far at least one estimate is off."""
+    found = np.array([estimate.error for estimate in estimates])
+    return Errors(
+        networks=len(found),
+        mean=float(found.mean()),
+        rms=float(np.sqrt(np.mean(found**2))),
+        p95=float(np.percentile(abs(found), 95)),
+        worst=float(found[abs(found).argmax()]),
+        origin=origin(estimates),
+    )
+
+
 def table(estimates: Sequence[Estimate]) -> list[list[str]]:
     """Errors by core and by kind of plan: a row of titles, then a row a group."""
     titles = ["core", "networks", "", "mean", "rms", "95th percentile", "worst", f"within {TARGET:.0%}"]
@@ -108,10 +101,9 @@ def table(estimates: Sequence[Estimate]) -> list[list[str]]:
         }
         for name, group in groups.items():
             if group and (name == "all" or len(group) < len(on_core)):
-                errors = Errors.of(group)
-                within = sum(abs(estimate.error) <= TARGET for estimate in group)
-                figures = [f"{errors.mean:+.1%}", f"{errors.rms:.1%}", f"{errors.p95:.1%}", f"{errors.worst:+.1%}"]
-                rows.append([core, str(errors.networks), name, *figures, str(within)])
+                found, within = errors(group), sum(abs(estimate.error) <= TARGET for estimate in group)
+                figures = [f"{found.mean:+.1%}", f"{found.rms:.1%}", f"{found.p95:.1%}", f"{found.worst:+.1%}"]
+                rows.append([core, str(found.networks), name, *figures, str(within)])
     return [titles, *rows]
 
 
