@@ -44,7 +44,7 @@ class Case:
 
     arch: Arch
     board: Board
-    engine: EngineSettings = EngineSettings()
+    engine: EngineSettings
     bits: int = 8
     """Of the weights."""
     arena: int | None = None
@@ -69,7 +69,7 @@ def mixed(board: Board, count: int, seed: int) -> list[Case]:
     rng, cases = np.random.default_rng(seed), []
     for index in range(count):
         turn, number = divmod(index, len(SPACES))
-        case = Case(draw(SPACES[number], rng), board, seed=seed + index)
+        case = Case(draw(SPACES[number], rng), board, EngineSettings(), seed=seed + index)
         if (turn + number) % 2:
             case = replace(case, arena=int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena))
         cases.append(case)

@@ -99,7 +99,7 @@ def _remote_name(report: Report) -> str:
 
 
 def _estimates(report: Report) -> Plot | None:
-    """This network's estimate among those of others on its core."""
+    """The estimate of this network among those of others on its core."""
     model, others = report.latency_model, estimates.of_core(report.board.core)
     if report.cycles is None or model.error is None or not others:
         return None

@@ -1,8 +1,8 @@
 """The report of a build: report.json, report.html and report.md."""
 
 import json
-from math import isclose
 from collections.abc import Mapping
+from math import isclose
 from pathlib import Path
 from typing import Any
 

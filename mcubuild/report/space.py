@@ -62,8 +62,8 @@ def nothing_fits(table: Mapping[str, Any]) -> str:
         return ""
     least = {key: min(row["smallest"][key] for row in rows) for key in ("sram", "flash", "latency")}
     return (
-        f"Nothing fits in {len(rows)} of the {len(table['spaces'])} spaces; the least that any of their smallest networks "
-        f"needs: {_needs(least)}."
+        f"Nothing fits in {len(rows)} of the {len(table['spaces'])} spaces; "
+        f"the least that any of their smallest networks needs: {_needs(least)}."
     )
 
 
