@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mcubuild.spec.firmware import FirmwareSettings
 
 _TOOLCHAINS = ("zig", "gcc")
-_SEED = 0
 _TEMPLATES = ("kernels_templates/**/*", "mcubuild/measure/*.c")
 
 
@@ -152,7 +151,8 @@ def _latency(count: int) -> None:
     from mcubuild.bench.workbench import CORES, core
     from mcubuild.report.estimates import ESTIMATES, write
 
-    cases = [case for name in CORES for case in mixed(core(name), count, _SEED)]
+    by_core = [mixed(core(name), count) for name in CORES]
+    cases = [case for cases in zip(*by_core, strict=True) for case in cases]
     found = estimates(cases, workbench(_firmware()))
     write(found, ESTIMATES)
     show_estimates("Estimated against emulated cycles", found, BUILD / "bench" / "latency.html")

@@ -34,6 +34,7 @@ SPACES = (
     Space(0.35, 112, 3, 2),
 )
 """From digits and spectrograms to photographs, as small as boards with little memory want them."""
+_SEED = 0
 _TIGHT = 0.6
 """Share of the arena that its fastest plan takes which every second network is allowed: then layers stream."""
 
@@ -58,18 +59,17 @@ class Case:
         return Target.of(self.board, self.engine, self.arena)
 
 
-def mixed(board: Board, count: int, seed: int) -> list[Case]:
+def mixed(board: Board, count: int) -> list[Case]:
     """``count`` networks of SPACES in turn; of each space, every second one in an arena that makes layers stream.
 
     Args:
         board: with room for all of them (``workbench.roomy``).
         count: of networks.
-        seed: of the networks.
     """
-    rng, cases = np.random.default_rng(seed), []
+    rng, cases = np.random.default_rng(_SEED), []
     for index in range(count):
         turn, number = divmod(index, len(SPACES))
-        case = Case(draw(SPACES[number], rng), board, EngineSettings(), seed=seed + index)
+        case = Case(draw(SPACES[number], rng), board, EngineSettings(), seed=_SEED + index)
         if (turn + number) % 2:
             case = replace(case, arena=int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena))
         cases.append(case)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Limit, Report
 from mcubuild.report.verdict import amount
 
@@ -57,7 +58,7 @@ def bars(report: Report) -> list[Bar]:
         _bar(f"Latency, {budget.latency.origin}", budget.latency, time, uncertainty),
     ]
     if budget.energy.limit is not None:
-        title = f"Energy, modelled: {report.board.active_power_mw:g} mW active power x latency"
+        title = f"Energy, modelled: {report.board.active_power_mw:g} mW active power {TIMES} latency"
         found.append(_bar(title, budget.energy, energy, uncertainty))
     return found
 
