@@ -74,11 +74,12 @@ def network_count(key: str, text: str) -> int:
 
 def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:
     """Print how far ``found`` are off, and draw it."""
-    from mcubuild.report.estimates import lines, origin, plot, table
+    from mcubuild.report.estimates import by_core, lines, origin, plot, table
     from mcubuild.report.figures import render
 
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(render(title, f"{origin(found)}.", [plot(found)], table(found)), encoding="utf-8")
+    plots = [plot(on_core) for on_core in by_core(found).values()]
+    page.write_text(render(title, f"{origin(found)}.", plots, table(found)), encoding="utf-8")
     print("", *lines(found), f"picture: {page}", sep="\n")
 
 

@@ -55,7 +55,7 @@ def read(path: Path = ESTIMATES) -> list[Estimate]:
 
 def of_core(core: str) -> list[Estimate]:
     """Those in ESTIMATES on boards with this core."""
-    return [estimate for estimate in read() if estimate.core == core]
+    return by_core(read()).get(core, [])
 
 
 def write(estimates: Iterable[Estimate], path: Path) -> None:
@@ -88,12 +88,17 @@ def errors(estimates: Sequence[Estimate]) -> Errors:
     )
 
 
+def by_core(estimates: Sequence[Estimate]) -> dict[str, list[Estimate]]:
+    """Those on each core."""
+    cores = sorted({estimate.core for estimate in estimates})
+    return {core: [estimate for estimate in estimates if estimate.core == core] for core in cores}
+
+
 def table(estimates: Sequence[Estimate]) -> list[list[str]]:
     """Errors by core and by kind of plan: a row of titles, then a row a group."""
     titles = ["core", "networks", "", "mean", "rms", "95th percentile", "worst", f"within {TARGET:.0%}"]
     rows = []
-    for core in sorted({estimate.core for estimate in estimates}):
-        on_core = [estimate for estimate in estimates if estimate.core == core]
+    for core, on_core in by_core(estimates).items():
         groups = {
             "all": on_core,
             "on whole tensors": [estimate for estimate in on_core if not estimate.streams],
@@ -135,13 +140,14 @@ def plot(estimates: Sequence[Estimate], here: tuple[float, float] | None = None)
         dots.append(Dot(here[0] / 1e6, 100 * here[1], "ring", f"this build: {here[0]:,.0f} cycles, {here[1]:+.1%}", 8))
     limit = 100 * TARGET
     reach = max(1.3 * limit, *(1.1 * abs(dot.y) for dot in dots))
-    ticks = linear([-reach, reach], "", "{:+g}".format, room=0).ticks
+    ticks = linear([-reach, reach], "", lambda tick: f"{tick:+g}" if tick else "0", room=0).ticks
+    cores = " and ".join(sorted({estimate.core for estimate in estimates}))
     return Plot(
         name="Error of the estimated cycles of random networks",
         x=linear([dot.x for dot in dots], "million cycles, emulated", "{:g}".format, zero=True),
-        y=Axis(-reach, reach, "error of the estimate, %", ticks),
+        y=Axis(-reach, reach, f"{cores}: error of the estimate, %", ticks),
         dots=dots,
-        rules=(Rule(limit, f"+{limit:g} %"), Rule(-limit, f"\N{MINUS SIGN}{limit:g} %"), Rule(0, "", style="mean")),
+        rules=(Rule(limit, "target"), Rule(-limit, ""), Rule(0, "", style="mean")),
         legend=(
             ("cycles", "on whole tensors"),
             ("random", "streamed"),

@@ -72,7 +72,7 @@ def environment() -> jinja2.Environment:
         "count": count,
         "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
-        "signed": lambda share: f"{100 * share:+.1f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}"),
+        "astray": lambda share: f"{_percent(abs(share))} too {'high' if share > 0 else 'low'}",
         "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
         "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
     }

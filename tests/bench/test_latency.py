@@ -32,10 +32,10 @@ def test_half_of_the_networks_of_each_space_get_less_memory_than_their_fastest_p
 def test_networks_of_a_spec_keep_to_its_budget() -> None:
     board, space = read_board("stm32f412"), Space(0.4, 32, 1, 10)
     spec = Spec(task="image_classification", dataset="digits", board="stm32f412", name="net")
-    tight = spec.model_copy(update={"budget": Budget(sram=20 << 10, flash=200 << 10, latency=0.03)})
+    tight = spec.model_copy(update={"budget": Budget(sram=20 << 10, flash=300 << 10, latency=0.03)})
     for case in within_budget(space, tight, board, 10):
         needs = footprint(skeleton(case.arch, case.bits), case.target, spec.firmware.stack)
-        assert needs.sram <= 20 << 10 and needs.flash <= 200 << 10 and needs.cycles <= 0.03 * board.clock
+        assert needs.sram <= 20 << 10 and needs.flash <= 300 << 10 and needs.cycles <= 0.03 * board.clock
     with pytest.raises(BuildError, match=r"no network of the search space w0\.4-r32 fits"):
         within_budget(space, spec.model_copy(update={"budget": Budget(sram=4 << 10)}), board, 1)
 

@@ -160,7 +160,7 @@ def test_the_error_of_the_latency_model(build: Path, monkeypatch: pytest.MonkeyP
     assert model["error"] == pytest.approx(model["estimated"] / cycles - 1)
     count = len(estimates.of_core("cortex-m4"))
     assert model["elsewhere"]["networks"] == count
-    assert f"On {count} other networks, estimates are off by" in text
+    assert f"On {count} other networks, the estimates of cycles are" in text
     assert "stm32f412 (cortex-m4)" in text and "stm32f746" not in text
     monkeypatch.setattr(estimates, "read", list)
     report, html = make(build)
