@@ -7,7 +7,7 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import ablation, baselines, bench, diff, paper, schema, space_table, throughput
+from rules import ablation, baselines, bench, diff, latency, paper, schema, space_table, throughput
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
 
@@ -30,6 +30,7 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
         yield from tasks(specs)
         yield from ablation.tasks(specs)
         yield from space_table.tasks(specs)
+        yield from latency.tasks(specs)
         yield from throughput.tasks(specs)
         yield from baselines.tasks(specs)
     except BuildError as error:
@@ -42,7 +43,7 @@ def task_schema() -> dict[str, Any]:
 
 
 def task_bench() -> Iterator[dict[str, Any]]:
-    """Speed and memory beside other engines: [models=FOLDER] [curve=NETWORK] [toolchain=gcc]."""
+    """Speed and memory beside other engines: [models=FOLDER] [curve=NETWORK] [latency=NETWORKS] [toolchain=gcc]."""
     return bench.tasks()
 
 

@@ -49,6 +49,12 @@ def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
         _shown = False
 
 
+def hide_bars() -> None:
+    """Show no bar of this process from now on: it works for another one, whose bar counts."""
+    global _shown
+    _shown = True
+
+
 @dataclass(frozen=True)
 class _State:
     done: int

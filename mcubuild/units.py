@@ -94,3 +94,11 @@ def format_time(seconds: float) -> str:
         if abs(seconds) >= least * 0.99995:  # what rounds to "1000.0 ms" is "1.0 s"
             return f"{seconds / unit:.1f} {name}"
     return f"{seconds * 1e6:.1f} us"
+
+
+def format_energy(joules: float) -> str:
+    """``joules`` for people: ``"2.35 J"``, ``"1.85 mJ"``, ``"370 uJ"``."""
+    for least, unit in ((1, "J"), (1e-3, "mJ")):
+        if abs(joules) >= least * 0.9995:  # what rounds to 1000 mJ is 1 J
+            return f"{joules / least:.3g} {unit}"
+    return f"{joules * 1e6:.3g} uJ"

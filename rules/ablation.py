@@ -22,7 +22,7 @@ def _climb(resolved: Resolved) -> None:
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
     folder = BUILD / spec.name
     arena = arena_within(spec.budget.sram or board.sram_bytes, spec.firmware.stack)
-    bench = workbench(spec.firmware.toolchain)
+    bench = workbench(spec.firmware)
     rungs = climb(read_graph(folder), board, spec.engine, arena, bench)
     subtitle = f"{board.title}, {bench.toolchain}; cycles modelled, memories included"
     page = render(f"{spec.name}: one optimisation after another", subtitle, plots(rungs), table(rungs, board))

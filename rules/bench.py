@@ -1,5 +1,7 @@
 """Speed and memory beside other engines: ``doit bench``; and cycles against memory: ``doit bench curve=<network>``.
 
+``doit bench latency=<networks>`` measures how far estimates of cycles are off and keeps that for all reports.
+
 Networks of papers are built in; ``models=<folder>`` adds the .tflite files of a folder. Figures come from the store if
 nothing that they depend on has changed.
 """
@@ -22,6 +24,8 @@ from rules.imports import dependencies
 if TYPE_CHECKING:
     from mcubuild.bench.workbench import Workbench
     from mcubuild.ir.graph import Graph
+    from mcubuild.report.estimates import Estimate
+    from mcubuild.spec.firmware import FirmwareSettings
 
 _TOOLCHAINS = ("zig", "gcc")
 _TEMPLATES = ("kernels_templates/**/*", "mcubuild/measure/*.c")
@@ -29,25 +33,54 @@ _TEMPLATES = ("kernels_templates/**/*", "mcubuild/measure/*.c")
 
 def asked_for() -> bool:
     """Whether the command line names what only the benchmark needs: then the specs need not even be valid."""
-    return any(get_var(name) is not None for name in ("models", "curve"))
+    return any(get_var(name) is not None for name in ("models", "curve", "latency"))
 
 
-def workbench(toolchain: str) -> "Workbench":
-    """Where firmware is built and run; results depend on all code that goes into that.
+def _firmware() -> "FirmwareSettings":
+    """How to compile: ``toolchain=``, zig by default.
 
     Raises:
         BuildError: there is no such toolchain.
     """
-    from mcubuild.bench.workbench import Workbench
     from mcubuild.spec.firmware import FirmwareSettings
 
+    toolchain = get_var("toolchain", "zig")
     if toolchain not in _TOOLCHAINS:
         raise BuildError(f"toolchain={toolchain}: there is no such toolchain; write one of {', '.join(_TOOLCHAINS)}.")
+    return FirmwareSettings.model_validate({"toolchain": toolchain})
+
+
+def workbench(settings: "FirmwareSettings") -> "Workbench":
+    """Where firmware is built and run; results depend on all code that goes into that."""
+    from mcubuild.bench.workbench import Workbench
+
     code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild")
     templates = sorted(path for pattern in _TEMPLATES for path in ROOT.glob(pattern) if path.is_file())
     files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
     state = digest_json({"files": files, "libraries": libraries})
-    return Workbench(Store(), state, FirmwareSettings.model_validate({"toolchain": toolchain}))
+    return Workbench(Store(), state, settings)
+
+
+def network_count(key: str, text: str) -> int:
+    """How many networks ``<key>=<text>`` asks for.
+
+    Raises:
+        BuildError: it is no number of networks.
+    """
+    if not text.isdecimal() or not int(text):
+        raise BuildError(f"{key}={text}: write how many random networks to build and run, such as {key}=50.")
+    return int(text)
+
+
+def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:
+    """Print how far ``found`` are off, and draw it."""
+    from mcubuild.report.estimates import by_core, lines, origin, plot, table
+    from mcubuild.report.figures import render
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    plots = [plot(on_core) for on_core in by_core(found).values()]
+    page.write_text(render(title, f"{origin(found)}.", plots, table(found)), encoding="utf-8")
+    print("", *lines(found), f"picture: {page}", sep="\n")
 
 
 def run(task: str, work: Callable[[], None]) -> Any:
@@ -88,7 +121,7 @@ def _tables() -> None:
     from mcubuild.bench.peers import read_peers
     from mcubuild.bench.tables import measured, memory, notes, speed
 
-    bench, peers = workbench(get_var("toolchain", "zig")), read_peers()
+    bench, peers = workbench(_firmware()), read_peers()
     rows = measured(_networks(), peers, bench)
     for lines in (speed(rows, peers), memory(rows, peers), notes(rows, peers)):
         print("", *lines, sep="\n")
@@ -105,7 +138,7 @@ def _curve(name: str) -> None:
             f"curve={name}: there is no such network; write one of {', '.join(graphs)}, or name a folder of .tflite "
             f"files, too: models=<folder>."
         )
-    bench = workbench(get_var("toolchain", "zig"))
+    bench = workbench(_firmware())
     found = curves(graphs[name], bench)
     page = BUILD / "bench" / f"{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -114,19 +147,35 @@ def _curve(name: str) -> None:
     print("", *lines(name, found), f"picture: {page}", sep="\n")
 
 
+def _latency(count: int) -> None:
+    from mcubuild.bench.latency import estimates, mixed
+    from mcubuild.bench.workbench import CORES, core
+    from mcubuild.report.estimates import ESTIMATES, write
+
+    by_core = [mixed(core(name), count) for name in CORES]
+    cases = [case for cases in zip(*by_core, strict=True) for case in cases]
+    found = estimates(cases, workbench(_firmware()))
+    write(found, ESTIMATES)
+    show_estimates("Estimated against emulated cycles", found, BUILD / "bench" / "latency.html")
+    print(f"kept for reports: {ESTIMATES.relative_to(ROOT)}")
+
+
 def tasks() -> Iterator[dict[str, Any]]:
-    """The doit tasks: the tables, or a curve."""
-    curve = get_var("curve")
-    name, work = ("tables", _tables) if curve is None else (curve, lambda: _curve(curve))
+    """The doit tasks: the tables, a curve, or the error of estimates."""
+    curve, latency = get_var("curve"), get_var("latency")
+    if latency is not None:
+        name, work = "latency", lambda: _latency(network_count("latency", latency))
+    else:
+        name, work = ("tables", _tables) if curve is None else (curve, lambda: _curve(curve))
     yield {
         "basename": "bench",
         "name": None,
-        "doc": "speed and memory beside other engines: [models=FOLDER] [curve=NAME]",
+        "doc": "speed and memory beside other engines: [models=FOLDER] [curve=NAME] [latency=N]",
     }
     yield {
         "basename": "bench",
         "name": name,
-        "doc": "tables of all networks, or the curve of one",
+        "doc": "tables of all networks, the curve of one, or the error of estimates",
         "actions": [(run, [f"bench:{name}", work])],
         "uptodate": [False],
         "verbosity": 2,

@@ -69,6 +69,6 @@ STAGE = Stage(
     outputs=("report.json", "report.html", "report.md"),
     settings=("spec", "board"),
     run=_run,
-    templates=("mcubuild/report/templates/*",),
+    templates=("mcubuild/report/templates/*", "mcubuild/engine/estimates.jsonl"),
     identities=_tools,
 )

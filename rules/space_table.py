@@ -14,12 +14,13 @@ from rules.stage import searches
 
 def _show(name: str) -> None:
     from mcubuild.report.figures import render
-    from mcubuild.report.space import cdf_plot, lines, ranked
+    from mcubuild.report.space import cdf_plot, limits, lines, nothing_fits, ranked
 
     folder = BUILD / name
     table = json.loads((folder / "space_table.json").read_text(encoding="utf-8"))
     page = folder / "space.html"
-    page.write_text(render(f"{name}: search spaces", table["axes"], [cdf_plot(table)], ranked(table)), encoding="utf-8")
+    subtitle = " ".join(filter(None, [f"{table['axes']}.", limits(table), nothing_fits(table)]))
+    page.write_text(render(f"{name}: search spaces", subtitle, [cdf_plot(table)], ranked(table)), encoding="utf-8")
     print("", *lines(table), f"picture: {page}", sep="\n")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcubuild.units import format_time
+from mcubuild.units import format_energy, format_time
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,11 @@ from mcubuild.units import format_time
 )
 def test_times(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [(2.346, "2.35 J"), (0.9996, "1 J"), (5e-3, "5 mJ"), (-1.5e-3, "-1.5 mJ"), (37e-6, "37 uJ"), (0, "0 uJ")],
+)
+def test_energies(joules: float, text: str) -> None:
+    assert format_energy(joules) == text

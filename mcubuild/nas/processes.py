@@ -8,6 +8,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
 
+from mcubuild.progress import hide_bars
+
 
 @contextmanager
 def processes(*, alone: bool = False) -> Iterator[Executor]:
@@ -28,6 +30,7 @@ def processes(*, alone: bool = False) -> Iterator[Executor]:
 
 def _follow_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    hide_bars()
     Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -68,8 +68,11 @@ class Row:
         """The 80th percentile of the multiply-accumulates of the networks that fit; 0 if none does."""
         return float(np.percentile(self.macs, PERCENTILE)) if self.macs else 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        """The row of space_table.json; ``macs`` is null where nothing fits, ``cdf`` has [macs, share below] points."""
+    def to_json(self, clock: int) -> dict[str, Any]:
+        """The row of space_table.json; ``macs`` is null where nothing fits, ``cdf`` has [macs, share below] points.
+
+        The smallest network's latency is in seconds at ``clock`` Hz, estimated.
+        """
         points = np.percentile(self.macs, CDF_PERCENTILES).tolist() if self.macs else []
         return {
             "name": self.space.name,
@@ -81,7 +84,12 @@ class Row:
             if self.macs
             else None,
             "cdf": [[value, percentile / 100] for value, percentile in zip(points, CDF_PERCENTILES, strict=False)],
-            "smallest": {"sram": self.smallest.sram, "flash": self.smallest.flash, "macs": self.smallest.macs},
+            "smallest": {
+                "sram": self.smallest.sram,
+                "flash": self.smallest.flash,
+                "latency": self.smallest.cycles / clock,
+                "macs": self.smallest.macs,
+            },
         }
 
 
@@ -121,7 +129,13 @@ def optimise(
     if best is None:
         raise BuildError(_nothing_fits(rows, sram, limits, board))
     write_json(best.space.to_json(), out / "space.json")
-    table = {"winner": best.space.name, "axes": axes(index, settings), "spaces": [row.to_json() for row in rows]}
+    table = {
+        "winner": best.space.name,
+        "axes": axes(index, settings),
+        "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
+        "active_power_mw": board.active_power_mw,
+        "spaces": [row.to_json(board.clock) for row in rows],
+    }
     write_json(table, out / "space_table.json")
 
 

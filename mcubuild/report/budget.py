@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Limit, Report
 from mcubuild.report.verdict import amount
 
@@ -49,16 +50,17 @@ def bars(report: Report) -> list[Bar]:
         ("data", "initial values", flash.data),
     ]
     time = [("latency", "slowest sample", budget.latency.used or 0)]
-    return [
+    energy = [("latency", "slowest sample", budget.energy.used or 0)]
+    uncertainty = (report.uncertainty or 0) if budget.latency.origin == "emulated" else 0
+    found = [
         _bar("SRAM", budget.sram, memory),
         _bar("Flash", budget.flash, storage),
-        _bar(
-            f"Latency, {budget.latency.origin}",
-            budget.latency,
-            time,
-            (report.uncertainty or 0) if budget.latency.origin == "emulated" else 0,
-        ),
+        _bar(f"Latency, {budget.latency.origin}", budget.latency, time, uncertainty),
     ]
+    if budget.energy.limit is not None:
+        title = f"Energy, modelled: {report.board.active_power_mw:g} mW active power {TIMES} latency"
+        found.append(_bar(title, budget.energy, energy, uncertainty))
+    return found
 
 
 def _bar(title: str, line: Limit, parts: Sequence[tuple[str, str, float]], uncertainty: float = 0) -> Bar:

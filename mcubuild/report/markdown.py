@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mcubuild.report.layers import TIMES
-from mcubuild.report.model import LayerCost, Limit, Report
+from mcubuild.report.model import LatencyModel, LayerCost, Limit, Report
 from mcubuild.report.page import count
 from mcubuild.report.verdict import amount, kept
 
@@ -48,7 +48,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
 
 
 def _budget(report: Report) -> list[tuple[str, ...]]:
-    lines = (("SRAM", report.budget.sram), ("Flash", report.budget.flash), ("Latency", report.budget.latency))
+    lines = [("SRAM", report.budget.sram), ("Flash", report.budget.flash), ("Latency", report.budget.latency)]
+    if report.budget.energy.limit is not None:
+        lines.append(("Energy", report.budget.energy))
     return [_line(title, line) for title, line in lines]
 
 
@@ -85,9 +87,25 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
         spread = f" ±{report.uncertainty:.0%}" if report.uncertainty else ""
         figure = f"{amount(report.latency_ms, 'ms')}{spread}, {count(report.cycles.mean)} cycles"
         yield "Latency", figure, f"emulated: {_plain(report.cycle_model)}"
+        yield "Estimate", *_estimate(report.latency_model)
+    if report.energy_mj is not None:
+        power = f"modelled: {report.board.active_power_mw:g} mW active power {TIMES} time"
+        yield "Energy", amount(report.energy_mj, "mJ"), power
     if report.tuned:
         yield "Kernels", "tuned", "the fastest of each layer, emulated"
     yield "Instructions", count(report.instructions.mean), "an inference, counted in the emulator"
+
+
+def _estimate(model: LatencyModel) -> tuple[str, str]:
+    """What the search was told, and how far to trust that."""
+    error = "" if model.error is None else f" ({_signed(model.error)})"
+    others = model.elsewhere
+    trust = f"; on {others.networks} random networks within {abs(others.worst):.1%}" if others else ""
+    return f"{count(model.estimated)} cycles{error}", f"the engine's, before anything was built{trust}"
+
+
+def _signed(share: float) -> str:
+    return f"{share:+.1%}".replace("-", "\N{MINUS SIGN}")
 
 
 def _slowest(report: Report) -> str:

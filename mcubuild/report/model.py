@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-VERSION: Literal[3] = 3
+VERSION: Literal[4] = 4
 """Of the format; see ``Report.version``."""
 
 
@@ -50,11 +50,12 @@ class Limit(_Part):
     """``used`` is known and not above ``limit``, or there is no limit."""
     margin: float | None
     """``limit - used``: what is left, or, negative, by how much the limit is broken."""
-    unit: Literal["B", "ms"]
+    unit: Literal["B", "ms", "mJ"]
     """Of ``limit``, ``used`` and ``margin``."""
-    origin: Literal["linked", "emulated", "measured"]
+    origin: Literal["linked", "emulated", "measured", "modelled"]
     """Where ``used`` comes from. ``linked``: read from the ELF (SRAM: with the deepest stack seen in the emulator);
-    ``emulated``: modelled from the instructions that the emulator executed; ``measured``: on silicon."""
+    ``emulated``: modelled from the instructions that the emulator executed; ``measured``: on silicon; ``modelled``: the
+    board's active power x such a time."""
 
 
 class BudgetLines(_Part):
@@ -66,6 +67,8 @@ class BudgetLines(_Part):
     """Bytes of Flash."""
     latency: Limit
     """Milliseconds of the slowest sample: measured where silicon counted cycles, else emulated."""
+    energy: Limit
+    """Millijoules of the slowest sample: the board's typical active power x its latency."""
 
 
 class Sram(_Part):
@@ -185,10 +188,38 @@ class SearchResult(_Part):
     """The method that found the network that was built."""
 
 
+class Errors(_Part):
+    """Relative errors of the estimated cycles of random networks on a core, against the emulator."""
+
+    networks: int
+    """How many were built and run."""
+    mean: float
+    """With its sign; positive where estimates are too high."""
+    rms: float
+    """Root of the mean square."""
+    p95: float
+    """95th percentile of the absolute errors."""
+    worst: float
+    """The largest, with its sign."""
+    origin: str
+    """Which networks, on which board, by which compiler."""
+
+
+class LatencyModel(_Part):
+    """What the search believes of cycles, beside what the emulator finds."""
+
+    estimated: int
+    """Cycles of this network as the search knows them."""
+    error: float | None
+    """Of that, relative to the mean of the emulated cycles; ``None``: the core has no cycle model."""
+    elsewhere: Errors | None
+    """Of other networks on a core of this kind; ``None``: none were run."""
+
+
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[3] = Field(default=VERSION, alias="schema")
+    version: Literal[4] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
@@ -231,6 +262,8 @@ class Report(_Part):
     """What turned instructions into cycles, or why nothing did."""
     uncertainty: float | None
     """Relative uncertainty of ``cycles`` and ``latency_ms`` against silicon."""
+    latency_model: LatencyModel
+    """How well the search knows the cycles."""
     remote: Remote | None
     """The same firmware on a board or in QEMU; ``None``: the spec asks for neither."""
     board: Target

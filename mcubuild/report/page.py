@@ -9,9 +9,10 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.report import architecture, budget, classes, layers, search, space, training
+from mcubuild.report import architecture, budget, classes, estimates, layers, search, space, training
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.model import Report
+from mcubuild.report.plot import Plot
 from mcubuild.report.verdict import kept
 from mcubuild.units import format_size, format_time
 
@@ -44,6 +45,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             promises=budget.promises(report, artifacts.plan["predicted"]),
             symbols=artifacts.sizes["symbols"][:SYMBOLS],
             sections=_sections(artifacts),
+            estimates_plot=_estimates(report),
             lower_bound=artifacts.plan["lower_bound"],
             provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
             provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
@@ -70,6 +72,7 @@ def environment() -> jinja2.Environment:
         "count": count,
         "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
+        "astray": lambda share: f"{_percent(abs(share))} too {'high' if share > 0 else 'low'}",
         "json": lambda value: json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False),
         "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
     }
@@ -93,6 +96,14 @@ def _remote_name(report: Report) -> str:
     if report.remote is None:
         return ""
     return f"The board ({report.remote.target})" if report.remote.silicon else report.remote.target
+
+
+def _estimates(report: Report) -> Plot | None:
+    """The estimate of this network among those of others on its core."""
+    model, others = report.latency_model, estimates.of_core(report.board.core)
+    if report.cycles is None or model.error is None or not others:
+        return None
+    return estimates.plot(others, (report.cycles.mean, model.error))
 
 
 def _sections(artifacts: Artifacts) -> list[tuple[str, Mapping[str, Any]]]:
@@ -150,6 +161,8 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
     return {
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heat": space.heat_table(table) if table else None,
+        "limits": space.limits(table) if table else None,
+        "nothing_fits": space.nothing_fits(table) if table else None,
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
         "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
         "history_plot": search.history_plot(artifacts.search) if artifacts.search else None,

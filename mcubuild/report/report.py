@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
-from mcubuild.report import markdown, page, verdict
+from mcubuild.report import estimates, markdown, page, verdict
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import (
     Accuracy,
     BudgetLines,
     Flash,
+    LatencyModel,
     LayerCost,
     Network,
     Range,
@@ -85,10 +87,13 @@ def make(
     if slowest is None and cycles is not None:
         slowest = 1e3 * cycles["max"] / clock
     latency = measure["latency_ms"] if origin == "emulated" or remote is None else remote.latency_ms
+    power = board.active_power_mw
+    time_limit, energy_limit = _limits_of_time(budget, power)
     lines = BudgetLines(
         sram=verdict.limit(sram.arena + sram.static + sram.stack, budget.sram, "B"),
         flash=verdict.limit(flash.code + flash.weights + flash.data, budget.flash, "B"),
-        latency=verdict.limit(slowest, None if budget.latency is None else 1e3 * budget.latency, "ms", origin),
+        latency=verdict.limit(slowest, time_limit, "ms", origin),
+        energy=verdict.limit(None if slowest is None else power * slowest / 1e3, energy_limit, "mJ", "modelled"),
     )
     accuracy = _accuracy(artifacts)
     reasons = verdict.reasons(
@@ -119,7 +124,7 @@ def make(
         instructions=Range(**measure["instructions"]),
         cycles=None if cycles is None else Range(**cycles),
         latency_ms=measure["latency_ms"],
-        energy_mj=None if latency is None else board.active_power_mw * latency / 1e3,
+        energy_mj=None if latency is None else power * latency / 1e3,
         sram_bytes=sram.arena + sram.static + sram.stack,
         sram=sram,
         flash_bytes=flash.code + flash.weights + flash.data,
@@ -129,13 +134,14 @@ def make(
         zero_wait_cycles=measure["zero_wait_cycles"],
         cycle_model=measure["cycle_model"],
         uncertainty=measure["uncertainty"],
+        latency_model=_latency_model(artifacts, board.core),
         remote=remote,
         board=Target(
             name=board.name,
             title=board.title,
             core=board.core,
             clock_hz=board.clock,
-            active_power_mw=board.active_power_mw,
+            active_power_mw=power,
         ),
         budget=lines,
         samples=measure["samples"],
@@ -143,6 +149,31 @@ def make(
         layers=_layers(artifacts),
         search=_search(artifacts),
         provenance=dict(provenance),
+    )
+
+
+def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float | None]:
+    """Limits in ms and mJ; where that of the latency is the energy's by another name, the energy's counts alone.
+
+    Args:
+        budget: as ``read_spec`` resolved it: its latency is at most what the energy allows.
+        power: in mW.
+    """
+    latency = None if budget.latency is None else 1e3 * budget.latency
+    if budget.energy is None:
+        return latency, None
+    energy = 1e3 * budget.energy
+    derived = latency is not None and isclose(latency, 1e3 * energy / power)
+    return None if derived else latency, energy
+
+
+def _latency_model(artifacts: Artifacts, core: str) -> LatencyModel:
+    estimated, cycles = artifacts.plan["predicted"]["cycles"], artifacts.measure["cycles"]
+    elsewhere = estimates.of_core(core)
+    return LatencyModel(
+        estimated=estimated,
+        error=None if cycles is None else estimated / cycles["mean"] - 1,
+        elsewhere=estimates.errors(elsewhere) if elsewhere else None,
     )
 
 

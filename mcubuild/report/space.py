@@ -6,7 +6,7 @@ from typing import Any
 
 from mcubuild.nas.space import ENOUGH, PERCENTILE
 from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
-from mcubuild.units import format_size
+from mcubuild.units import format_energy, format_size, format_time
 
 
 def cdf_plot(table: Mapping[str, Any]) -> Plot:
@@ -33,29 +33,61 @@ def cdf_plot(table: Mapping[str, Any]) -> Plot:
 
 
 def ranked(table: Mapping[str, Any]) -> list[list[str]]:
-    """The spaces, the best first: a row of titles, then a row a space; those in which too few fit come last."""
-    titles = ["", "space", "fit", "80th percentile", "median", "most", "smallest network"]
-    score = {row["name"]: row["macs"]["p80"] if row["macs"] else 0.0 for row in table["spaces"]}
+    """The spaces in which something fits, the best first: a row of titles, then a row a space.
+
+    Those in which too few fit come last; ``nothing_fits`` tells of the others.
+    """
+    titles = ["", "space", "fit", "80th percentile", "median", "most", "smallest network, estimated"]
     order = sorted(
-        table["spaces"],
-        key=lambda row: (row["name"] != table["winner"], not _competes(row, table), -score[row["name"]], -row["share"]),
+        (row for row in table["spaces"] if row["macs"]),
+        key=lambda row: (row["name"] != table["winner"], not _competes(row, table), -row["macs"]["p80"], -row["share"]),
     )
     rows = []
     for place, row in enumerate(order, 1):
-        macs = row["macs"]
-        figures = [f"{macs[key] / 1e6:.3g} M" for key in ("p80", "median", "max")] if macs else ["", "", ""]
-        least = f"{format_size(row['smallest']['sram'])} SRAM, {format_size(row['smallest']['flash'])} Flash"
+        figures = [f"{row['macs'][key] / 1e6:.3g} M" for key in ("p80", "median", "max")]
         rank = str(place) if _competes(row, table) else ""
-        rows.append([rank, row["name"], f"{row['share']:.1%}", *figures, least])
+        rows.append([rank, row["name"], f"{row['share']:.1%}", *figures, _needs(row["smallest"])])
     return [titles, *rows]
+
+
+def _needs(network: Mapping[str, float]) -> str:
+    sram, flash, latency = network["sram"], network["flash"], network["latency"]
+    return f"{format_size(sram)} SRAM, {format_size(flash)} Flash, {format_time(latency)}"
+
+
+def nothing_fits(table: Mapping[str, Any]) -> str:
+    """How many spaces have no network that fits, and the least that their smallest networks need; empty: all have."""
+    rows = [row for row in table["spaces"] if not row["macs"]]
+    if not rows:
+        return ""
+    least = {key: min(row["smallest"][key] for row in rows) for key in ("sram", "flash", "latency")}
+    return (
+        f"Nothing fits in {len(rows)} of the {len(table['spaces'])} spaces; "
+        f"the least that any of their smallest networks needs: {_needs(least)}."
+    )
+
+
+def limits(table: Mapping[str, Any]) -> str:
+    """What networks had to keep to."""
+    allowed, power = table["limits"], table["active_power_mw"]
+    text = f"Limits: {format_size(allowed['sram'])} SRAM, {format_size(allowed['flash'])} Flash"
+    if allowed["latency"] is not None:
+        text += f", {format_time(allowed['latency'])}"
+    if allowed["energy"] is not None:
+        longest = format_time(allowed["energy"] / (power / 1e3))
+        text += f"; {format_energy(allowed['energy'])} are {longest} at {power:g} mW (modelled: active power x time)"
+    return text + "."
 
 
 def lines(table: Mapping[str, Any]) -> Iterator[str]:
     """The same as text."""
     yield table["axes"]
-    yield f"MACs of the networks that keep to the limits, of {table['spaces'][0]['samples']} a space"
+    yield limits(table)
+    yield f"MACs of the networks that keep to them, of {table['spaces'][0]['samples']} a space"
     for rank, name, share, p80, median, most, least in ranked(table):
         yield f"{rank:>4} {name:12}{share:>8}{p80:>17}{median:>10}{most:>10}  {least}"
+    if rest := nothing_fits(table):
+        yield rest
     yield f"No rank: less than {ENOUGH:.0%} of the networks fit. Chosen: {table['winner']}."
 
 

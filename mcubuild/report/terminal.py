@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from mcubuild.units import format_size, format_time
+from mcubuild.units import format_energy, format_size, format_time
 
 _BAR = 24
-_TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency"}
+_TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency", "energy": "energy"}
 
 
 def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: bool) -> None:
@@ -29,7 +29,17 @@ def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: b
 
 
 def _amount(value: float, unit: str) -> str:
-    return format_size(value) if unit == "B" else format_time(value / 1e3)
+    if unit == "B":
+        return format_size(value)
+    return format_time(value / 1e3) if unit == "ms" else format_energy(value / 1e3)
+
+
+def _limits(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Title and line; energy is worth one only where it is limited."""
+    for key, title in _TITLES.items():
+        line = report["budget"][key]
+        if key != "energy" or line["limit"] is not None:
+            yield title, line
 
 
 def _use(line: Mapping[str, Any]) -> str:
@@ -60,12 +70,22 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
         figures.append(
             ("cycles", f"{report['cycles']['mean']:,.0f} = {latency}, emulated: {report['cycle_model']}{spread}")
         )
+        figures.append(("estimate", _estimate(report["latency_model"])))
     if report["remote"] is not None:
         figures += _remote(report["remote"])
     if report["energy_mj"] is not None:
-        figures.append(("energy", f"{report['energy_mj']:.3g} mJ, modelled"))
+        power = f"{report['board']['active_power_mw']:g} mW active power x time"
+        figures.append(("energy", f"{format_energy(report['energy_mj'] / 1e3)}, modelled: {power}"))
     figures.append(("report", str(folder / "report.html")))
     return figures
+
+
+def _estimate(model: Mapping[str, Any]) -> str:
+    """Such as ``1,980,000 cycles before anything was built (-0.8 %); on 50 random networks within 3.1 %``."""
+    text = f"{model['estimated']:,} cycles before anything was built ({100 * model['error']:+.1f} %)"
+    if (others := model["elsewhere"]) is not None:
+        text += f"; on {others['networks']} random networks within {100 * abs(others['worst']):.1f} %"
+    return text
 
 
 def _remote(remote: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -84,8 +104,7 @@ def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
         yield f"  fail: {reason}"
     for caution in report["cautions"]:
         yield f"  note: {caution}"
-    for key, title in _TITLES.items():
-        line = report["budget"][key]
+    for title, line in _limits(report):
         yield f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}"
     for title, text in _figures(report, folder):
         yield f"  {title:<13}{text}"
@@ -108,8 +127,7 @@ def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for key, title in _TITLES.items():
-        line = report["budget"][key]
+    for title, line in _limits(report):
         mark = Text("✓ ", "green") if line["ok"] else Text("✗ ", "red")
         table.add_row(title, Text.assemble(_bar(line), " ", mark, _use(line)))
     for title, text in _figures(report, folder):

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 from mcubuild.report.model import BudgetLines, Limit, Remote
-from mcubuild.units import format_size, format_time
+from mcubuild.units import format_energy, format_size, format_time
 
-Unit = Literal["B", "ms"]
-Origin = Literal["linked", "emulated", "measured"]
+Unit = Literal["B", "ms", "mJ"]
+Origin = Literal["linked", "emulated", "measured", "modelled"]
 
 
 def limit(used: float | None, allowed: float | None, unit: Unit, origin: Origin = "linked") -> Limit:
@@ -25,7 +25,9 @@ def limit(used: float | None, allowed: float | None, unit: Unit, origin: Origin 
 
 def amount(value: float, unit: Unit) -> str:
     """``value`` for people."""
-    return format_size(value) if unit == "B" else format_time(value / 1e3)
+    if unit == "B":
+        return format_size(value)
+    return format_time(value / 1e3) if unit == "ms" else format_energy(value / 1e3)
 
 
 def reasons(
@@ -47,7 +49,7 @@ def reasons(
         samples: samples that the emulator ran.
         remote: the run on a board or in a second emulator.
     """
-    lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("Latency", budget.latency))
+    lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("Latency", budget.latency), ("Energy", budget.energy))
     broken = [_over(title, line) for title, line in lines if not line.ok]
     if stack > stack_reserved:
         broken.append(
@@ -84,7 +86,7 @@ def _over(title: str, line: Limit) -> str:
 
 def kept(budget: BudgetLines) -> list[str]:
     """What is left below each limit of a budget that is kept, such as ``"SRAM 115.5 kB (90.2%)"``."""
-    lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("latency", budget.latency))
+    lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("latency", budget.latency), ("energy", budget.energy))
     return [
         f"{title} {amount(line.margin, line.unit)} ({line.margin / line.limit:.1%})"
         for title, line in lines
@@ -118,14 +120,14 @@ def cautions(
         author: how the integer reference agrees with what the network's author computed.
     """
     found = []
-    latency = budget.latency
-    if latency.origin == "emulated" and latency.limit is not None and latency.used is not None and uncertainty:
-        low, high = latency.used * (1 - uncertainty), latency.used * (1 + uncertainty)
-        if low <= latency.limit < high:
-            found.append(
-                f"The latency limit of {amount(latency.limit, 'ms')} lies inside the cycle model's uncertainty "
-                f"({amount(low, 'ms')} to {amount(high, 'ms')}): only a board can settle it"
-            )
+    for title, line in (("latency", budget.latency), ("energy", budget.energy)):
+        if budget.latency.origin == "emulated" and line.limit is not None and line.used is not None and uncertainty:
+            low, high = line.used * (1 - uncertainty), line.used * (1 + uncertainty)
+            if low <= line.limit < high:
+                found.append(
+                    f"The {title} limit of {amount(line.limit, line.unit)} lies inside the cycle model's uncertainty "
+                    f"({amount(low, line.unit)} to {amount(high, line.unit)}): only a board can settle it"
+                )
     if samples < available:
         found.append(f"The firmware classified {samples} of the {available} test samples")
     if promised != linked:

@@ -16,6 +16,7 @@ def checkout(tmp_path: Path) -> Checkout:
     ("asked", "told"),
     [
         ("curve=nonet", ["curve=nonet: there is no such network", "mobile-80, mbv2-w0.35-r144"]),
+        ("latency=some", ["latency=some: write how many random networks to build and run, such as latency=50"]),
         ("figure=4", ["figure=4: there is no such figure here; write figure=3 or figure=12"]),
         ("samples=x figure=3", ["samples=x: write the networks a space"]),
         ("models=specs", ["models=specs: there is no .tflite file in", "name a folder with some"]),
@@ -41,3 +42,17 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
     assert "im2col planned for the whole model" in (checkout.path / "build/net/ablation.html").read_text()
     again = checkout.doit("ablation")
     assert last in again.output and again.did("built") == {"ablation"}
+
+
+@pytest.mark.slow
+def test_estimates_in_the_space_of_a_spec_are_measured_once(checkout: Checkout) -> None:
+    checkout.write_spec()
+    run = checkout.doit("latency", "networks=2")
+    assert run.code == 0, run.output
+    assert run.did("built") == {"dataset", "space", "latency"}
+    (total,) = (line for line in run.output.splitlines() if line.startswith("cortex-m4"))
+    assert total.split()[1:3] == ["2", "all"]
+    assert "2 random networks of w0." in (checkout.path / "build/net/latency.html").read_text()
+    kept = sorted(checkout.store.rglob("figures.json"))
+    assert len(kept) == 2 and total in checkout.doit("latency", "networks=2").output
+    assert kept == sorted(checkout.store.rglob("figures.json"))

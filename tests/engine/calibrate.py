@@ -48,6 +48,8 @@ from tests.engine.skeletons import Sketch
 NETWORKS = 5
 OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
+SMALL_NETWORKS = 6
+"""On maps of 3x3, 2x2 and 1x1 pixels, in 8 and in 4 bits."""
 MOST_CALL = 200
 """Cycles of a call, at most: whole layers hardly tell, and chains make many calls."""
 TOGETHER = {"conv2d_dsp": "product", "pointwise_dsp": "product"}
@@ -124,6 +126,22 @@ def depthwise_network(seed: int) -> Graph:
     last = "input"
     for stride in (1, 2, 1, 1, 2, 1, 2, 1):
         last = sketch.depthwise(last, pick(3, 3, 5, 7), stride)
+    return with_random_values(sketch.graph(), seed)
+
+
+def small_network(seed: int) -> Graph:
+    """The blocks with which networks for small inputs end: on maps of few pixels."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices: int) -> int:
+        return choices[int(rng.integers(len(choices)))]
+
+    sketch = Sketch((1, 3 - seed % 3, 3 - seed % 3, pick(16, 40, 64)), bits=4 if seed % 6 > 2 else 8)
+    last = "input"
+    for _ in range(4):
+        filters = pick(8, 24, 40, 64, 96)
+        last = sketch.bottleneck(last, sketch.tensors[last].shape[3] * pick(3, 4, 6), filters, pick(3, 3, 5))
+    sketch.fully_connected(last, 10)
     return with_random_values(sketch.graph(), seed)
 
 
@@ -207,6 +225,7 @@ def measure_all() -> list[Sample]:
     graphs = [calibration_network(seed) for seed in range(NETWORKS)]
     for make in (convolution_network, depthwise_network, matrix_network):
         graphs += [make(seed) for seed in range(OTHER_NETWORKS)]
+    graphs += [small_network(seed) for seed in range(SMALL_NETWORKS)]
     jobs = list(product(graphs, map(read_board, BOARDS.values())))
     result: list[Sample] = []
     with ProcessPoolExecutor() as pool, bar("calibrate", len(jobs)) as progress:

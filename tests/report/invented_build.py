@@ -219,12 +219,15 @@ def _space_table(rng: np.random.Generator) -> dict[str, Any]:
                 "name": f"w{width:g}-r{resolution}", "width": width, "resolution": resolution, "samples": 200,
                 "share": share, "macs": macs_of if share else None,
                 "cdf": [[value, 5 * k / 100] for k, value in enumerate(points)] if share else [],
-                "smallest": {"sram": 9000, "flash": 60000, "macs": 200000},
+                "smallest": {"sram": 9000, "flash": 60000, "latency": 0.012, "macs": 200000},
             }  # fmt: skip
             rows.append(row)
     fitting = [row for row in rows if row["share"] >= 0.1]
     best = max(fitting, key=lambda row: (row["macs"]["p80"], row["resolution"]))
-    return {"winner": best["name"], "axes": f"{len(rows)} spaces", "spaces": rows}
+    limits = {"sram": 128 << 10, "flash": 512 << 10, "latency": 0.05, "energy": None}
+    return {
+        "winner": best["name"], "axes": f"{len(rows)} spaces", "limits": limits, "active_power_mw": 37, "spaces": rows,
+    }  # fmt: skip
 
 
 def _log(rng: np.random.Generator, epochs: int, start: float = 0.1, **ends: float) -> list[dict[str, float]]:

@@ -13,7 +13,7 @@ from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import history_plot, pareto_plot
-from mcubuild.report.space import cdf_plot, heat_table, lines, ranked
+from mcubuild.report.space import cdf_plot, heat_table, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
 
 
@@ -174,7 +174,7 @@ def row(name: str, share: float, p80: float) -> dict[str, object]:
     return {
         "name": name, "width": float(width), "resolution": int(resolution), "samples": 10, "share": share,
         "macs": {"p80": p80, "median": p80 / 2, "max": p80} if share else None,
-        "smallest": {"sram": 1024, "flash": 2048},
+        "smallest": {"sram": 1024 * int(resolution), "flash": 2048, "latency": float(width) / 10},
         "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
     }  # fmt: skip
 
@@ -182,17 +182,24 @@ def row(name: str, share: float, p80: float) -> dict[str, object]:
 def test_spaces_with_too_few_networks_do_not_compete() -> None:
     table = {
         "winner": "w0.5-r32",
-        "axes": "3 spaces",
-        "spaces": [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.02, 3e6), row("w0.5-r16", 0, 0)],
+        "axes": "4 spaces",
+        "limits": {"sram": 4096, "flash": 8192, "latency": 0.04, "energy": 1.48e-3},
+        "active_power_mw": 37,
+        "spaces": [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.02, 3e6), row("w0.5-r16", 0, 0), row("w0.6-r16", 0, 0)],
     }
     assert len(cdf_plot(table).curves) == 1
     assert [line[:3] for line in ranked(table)[1:]] == [
         ["1", "w0.5-r32", "60.0%"],
         ["", "w0.6-r32", "2.0%"],
-        ["", "w0.5-r16", "0.0%"],
     ]
     text = list(lines(table))
-    assert text[0] == "3 spaces" and "2 M" in text[3] and text[-1].endswith("Chosen: w0.5-r32.")
+    assert text[0] == "4 spaces" and "2 M" in text[4] and text[-1].endswith("Chosen: w0.5-r32.")
+    assert text[1].endswith("40.0 ms; 1.48 mJ are 40.0 ms at 37 mW (modelled: active power x time).")
+    assert text[-2] == (
+        "Nothing fits in 2 of the 4 spaces; "
+        "the least that any of their smallest networks needs: 16.0 kB SRAM, 2.0 kB Flash, 50.0 ms."
+    )
+    assert nothing_fits({**table, "spaces": table["spaces"][:2]}) == ""
     heat = heat_table(table)
     assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
     wide, narrow = heat.rows[0][1], heat.rows[1][1]

@@ -15,6 +15,8 @@ from mcubuild.board import read_board
 from mcubuild.data.features import design
 from mcubuild.data.splits import read_index, write_index
 from mcubuild.errors import BuildError
+from mcubuild.report import estimates
+from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Report
 from mcubuild.report.report import write
 from mcubuild.report.schema import report_schema
@@ -92,7 +94,7 @@ def test_figures_are_those_of_the_artifacts(build: Path) -> None:
     report, html = make(build)
     sizes = json.loads((build / "sizes.json").read_text())
     measure = json.loads((build / "measure.json").read_text())
-    assert report["schema"] == 3
+    assert report["schema"] == 4
     assert report["verdict"] == "pass" and report["reasons"] == []
     assert report["sram_bytes"] == sizes["sram_static_bytes"] + STACK
     assert report["sram"]["static"] == STATIC
@@ -124,6 +126,8 @@ def test_json_validates_against_the_exported_schema(build: Path) -> None:
         ({"sram": 8000}, r"SRAM is \d+ B \([\d.]+%\) over its budget"),
         ({"flash": 200 << 10}, r"Flash is [\d.]+ kB \([\d.]+%\) over its budget"),
         ({"latency": 0.01}, r"Latency is [\d.]+ ms \([\d.]+%\) over its budget"),
+        # 0.37 mJ at 37 mW: as ``read_spec`` has it, the latency is limited, too.
+        ({"energy": 0.37e-3, "latency": 0.01}, r"Energy is [\d.]+ (m|u)J \([\d.]+%\) over .*, modelled$"),
     ],
 )
 def test_a_broken_budget_fails_first_thing_on_the_page(build: Path, budget: dict[str, Any], reason: str) -> None:
@@ -133,6 +137,35 @@ def test_a_broken_budget_fails_first_thing_on_the_page(build: Path, budget: dict
     text = Structure(html).text
     assert text.index(report["reasons"][0]) < text.index("Does it fit?")
     assert "✗ Fail." in text and "over" in text
+
+
+def test_a_limit_of_energy(build: Path) -> None:
+    """It is judged by the slowest sample; a latency that the spec limits more tightly keeps its own limit."""
+    report, html = make(build, budget=Budget(sram=128 << 10, flash=512 << 10, energy=5e-3, latency=0.05))
+    line = report["budget"]["energy"]
+    assert report["verdict"] == "pass" and line["limit"] == 5 and line["origin"] == "modelled"
+    assert line["used"] == pytest.approx(37 * report["budget"]["latency"]["used"] / 1e3)
+    assert report["budget"]["latency"]["limit"] == 50
+    text = Structure(html).text
+    assert f"Energy, modelled: 37 mW active power {TIMES} latency" in text
+    assert f"modelled: 37 mW active power {TIMES} time" in text
+    report, html = make(build)
+    assert report["budget"]["energy"]["limit"] is None and "Energy, modelled" not in Structure(html).text
+
+
+def test_the_error_of_the_latency_model(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cycles = json.loads((build / "measure.json").read_text())["cycles"]["mean"]
+    report, html = make(build)
+    model, text = report["latency_model"], Structure(html).text
+    assert model["error"] == pytest.approx(model["estimated"] / cycles - 1)
+    count = len(estimates.of_core("cortex-m4"))
+    assert model["elsewhere"]["networks"] == count
+    assert f"On {count} other networks, the estimates of cycles are" in text
+    assert "stm32f412 (cortex-m4)" in text and "stm32f746" not in text
+    monkeypatch.setattr(estimates, "read", list)
+    report, html = make(build)
+    assert report["latency_model"]["elsewhere"] is None
+    assert "How far estimates are off for other networks on this core was not measured" in Structure(html).text
 
 
 def test_a_stack_overflow_fails(build: Path) -> None:

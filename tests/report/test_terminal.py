@@ -22,11 +22,14 @@ REPORT: dict[str, Any] = {
     "uncertainty": 0.2,
     "latency_ms": 23.4,
     "energy_mj": 1.5,
+    "latency_model": {"estimated": 2300000, "error": -0.0195, "elsewhere": {"networks": 50, "worst": -0.031}},
+    "board": {"active_power_mw": 64.0},
     "remote": None,
     "budget": {
         "sram": {"limit": 4096, "used": 1024, "ok": True, "margin": 3072, "unit": "B", "origin": "linked"},
         "flash": {"limit": 1024, "used": 1536, "ok": False, "margin": -512, "unit": "B", "origin": "linked"},
         "latency": {"limit": None, "used": 23.4, "ok": True, "margin": None, "unit": "ms", "origin": "emulated"},
+        "energy": {"limit": None, "used": 1.5, "ok": True, "margin": None, "unit": "mJ", "origin": "modelled"},
     },
 }
 
@@ -40,8 +43,18 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines
     assert "  latency      ok    23.4 ms, no limit" in lines
     assert "  cycles       2,345,678 = 23.4 ms, emulated: invented model ± 20 %" in lines
+    estimate = "2,300,000 cycles before anything was built (-1.9 %); on 50 random networks within 3.1 %"
+    assert f"  estimate     {estimate}" in lines
+    assert "  energy       1.5 mJ, modelled: 64 mW active power x time" in lines
     assert lines[-1].endswith("build/invented/report.html")
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_limit_of_energy_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    line = {"limit": 1.0, "used": 1.5, "ok": False, "margin": -0.5, "unit": "mJ", "origin": "modelled"}
+    report = {**REPORT, "budget": {**REPORT["budget"], "energy": line}}
+    terminal.summarise(report, Path("b"), sys.stdout, drawn=False)
+    assert "  energy       FAIL  1.5 mJ of 1 mJ, 500 uJ over, modelled" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("width", [60, 120])

@@ -9,12 +9,18 @@ PASSING: dict[str, Any] = {"stack": 400, "stack_reserved": 2048, "mismatches": 0
 
 
 def lines(
-    sram: float = 90.0, flash: float = 90.0, latency: float | None = 90.0, limit: float | None = 100.0
+    sram: float = 90.0,
+    flash: float = 90.0,
+    latency: float | None = 90.0,
+    limit: float | None = 100.0,
+    energy: float | None = None,
 ) -> BudgetLines:
+    """All limited to ``limit``, but the energy only if it is known."""
     return BudgetLines(
         sram=verdict.limit(sram, limit, "B"),
         flash=verdict.limit(flash, limit, "B"),
         latency=verdict.limit(latency, limit, "ms", "emulated"),
+        energy=verdict.limit(energy, None if energy is None else limit, "mJ", "modelled"),
     )
 
 
@@ -34,6 +40,7 @@ def test_no_limit_is_always_met() -> None:
         ("sram", "SRAM", "50 B (50.0%) over"),
         ("flash", "Flash", "50 B (50.0%) over"),
         ("latency", "Latency", "50.0 ms (50.0%) over"),
+        ("energy", "Energy", "50 mJ (50.0%) over"),
     ],
 )
 def test_each_broken_limit_is_a_reason_with_the_amount(changed: str, title: str, by: str) -> None:
@@ -76,6 +83,8 @@ def test_a_latency_limit_inside_the_uncertainty_is_cautioned() -> None:
     assert "72.0 ms to 108.0 ms" in caution
     assert verdict.cautions(lines(latency=50), **CLEAN) == []
     assert verdict.cautions(lines(latency=90), **{**CLEAN, "uncertainty": None}) == []
+    (caution,) = verdict.cautions(lines(latency=50, energy=90), **CLEAN)
+    assert "energy limit of 100 mJ" in caution and "72 mJ to 108 mJ" in caution
     # Also where the model says that the limit is broken.
     assert verdict.cautions(lines(latency=110), **CLEAN)
 

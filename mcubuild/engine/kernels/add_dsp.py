@@ -26,8 +26,8 @@ class AddDsp(ElementwiseAdd):
     kind = "add_dsp"
     family = "add"
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 200.0, "output": 13.59},
-        "cortex-m7": {"call": 200.0, "output": 7.87},
+        "cortex-m4": {"call": 72.72, "output": 13.65},
+        "cortex-m7": {"call": 143.1, "output": 7.91},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

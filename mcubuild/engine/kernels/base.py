@@ -140,9 +140,15 @@ class Kernel(ABC):
         return round(factor * sum(costs[feature] * count for feature, count in self.work(layer).items()))
 
 
-def products(layer: Layer) -> str:
-    """The cost model's feature that counts multiply-accumulates: unpacking narrow weights takes time."""
-    return "mac" if layer.weights.bits == 8 else f"mac{layer.weights.bits}"
+def products(layer: Layer, feature: str = "mac") -> str:
+    """The cost model's ``feature`` that counts multiply-accumulates: unpacking narrow weights takes time."""
+    return feature if layer.weights.bits == 8 else f"{feature}{layer.weights.bits}"
+
+
+def matrix_products(layer: Layer, pixels: int) -> dict[str, int]:
+    """Multiply-accumulates in tiles of two pixels by two filters; and "lone" ones, of a pixel that is left over."""
+    lone = layer.macs // pixels if pixels % 2 else 0
+    return {products(layer): layer.macs - lone, products(layer, "lone"): lone}
 
 
 def loops(count: int) -> int:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
+from mcubuild.engine.kernels.base import CostTable, Kernel, loops, matrix_products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.engine.target import Target
@@ -20,8 +20,28 @@ class GeneralConv2D(Kernel):
     kind = "conv2d"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.0, "copy": 3.11, "mac": 3.24, "mac4": 3.35, "output": 17.77, "row": 51.87, "tile": 0.0},
-        "cortex-m7": {"call": 0.0, "copy": 3.11, "mac": 1.29, "mac4": 1.52, "output": 0.0, "row": 11.12, "tile": 43.22},
+        "cortex-m4": {
+            "call": 0.0,
+            "copy": 1.18,
+            "lone": 4.5,
+            "lone4": 4.5,
+            "mac": 3.26,
+            "mac4": 3.39,
+            "output": 19.96,
+            "row": 24.48,
+            "tile": 15.08,
+        },
+        "cortex-m7": {
+            "call": 200.0,
+            "copy": 0.55,
+            "lone": 1.84,
+            "lone4": 2.13,
+            "mac": 1.32,
+            "mac4": 1.57,
+            "output": 12.62,
+            "row": 16.66,
+            "tile": 5.2,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -73,10 +93,10 @@ class GeneralConv2D(Kernel):
         return self.passes_bytes + 1400 + 750 * loops(prod(layer.output.shape[1:3])) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, tiles of two pixels by two filters, outputs, bytes copied and their rows."""
+        """See ``matrix_products``; tiles of two pixels by two filters, outputs, bytes copied and their rows."""
         pixels = prod(layer.output.shape[1:3])
         return {
-            products(layer): layer.macs,
+            **matrix_products(layer, pixels),
             "tile": -(-pixels // 2) * -(-layer.filters // 2),
             "output": layer.output.elements,
             "copy": pixels * _depth(layer),

@@ -26,15 +26,15 @@ class Depthwise(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "call": 1018.99,
-            "copy": 5.25,
-            "mac": 2.21,
-            "mac4": 2.22,
-            "output": 0.99,
-            "row": 22.11,
+            "call": 200.0,
+            "copy": 4.78,
+            "mac": 2.84,
+            "mac4": 2.49,
+            "output": 9.31,
+            "row": 10.57,
             "tile": 0.0,
         },
-        "cortex-m7": {"call": 855.66, "copy": 2.0, "mac": 1.25, "mac4": 1.27, "output": 5.1, "row": 5.43, "tile": 0.0},
+        "cortex-m7": {"call": 200.0, "copy": 1.17, "mac": 1.1, "mac4": 1.09, "output": 6.56, "row": 6.72, "tile": 0.0},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
+from mcubuild.engine.kernels.base import CostTable, Kernel, loops, matrix_products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.engine.target import Target
@@ -20,8 +20,26 @@ class Pointwise(Kernel):
     kind = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.0, "mac": 3.16, "mac4": 3.45, "output": 12.66, "pair": 63.33, "tile": 0.0},
-        "cortex-m7": {"call": 0.0, "mac": 1.3, "mac4": 1.58, "output": 0.0, "pair": 80.91, "tile": 31.91},
+        "cortex-m4": {
+            "call": 200.0,
+            "lone": 4.35,
+            "lone4": 4.41,
+            "mac": 3.06,
+            "mac4": 3.25,
+            "output": 16.32,
+            "pair": 30.41,
+            "tile": 0.0,
+        },
+        "cortex-m7": {
+            "call": 185.8,
+            "lone": 1.6,
+            "lone4": 2.05,
+            "mac": 1.29,
+            "mac4": 1.51,
+            "output": 8.88,
+            "pair": 24.65,
+            "tile": 0.0,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -52,10 +70,10 @@ class Pointwise(Kernel):
         return self.passes_bytes + 330 + 750 * loops(layer.input.shape[2]) * loops(layer.filters)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, tiles of two pixels by two filters, outputs, pairs of filters."""
+        """See ``matrix_products``; tiles of two pixels by two filters, outputs, pairs of filters."""
         pixels, pairs = prod(layer.input.shape[1:3]), -(-layer.filters // 2)
         return {
-            products(layer): layer.macs,
+            **matrix_products(layer, pixels),
             "tile": -(-pixels // 2) * pairs,
             "output": layer.output.elements,
             "pair": pairs,

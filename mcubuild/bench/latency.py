@@ -1,0 +1,121 @@
+"""How far the engine's estimates of cycles are off, over random networks that are built and run whole."""
+
+from collections.abc import Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mcubuild.bench.values import with_random_values
+from mcubuild.bench.workbench import Workbench
+from mcubuild.board import Board
+from mcubuild.engine.footprint import arena_within
+from mcubuild.engine.footprint import estimate as footprint
+from mcubuild.engine.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.nas.arch import Arch, Space, draw
+from mcubuild.nas.candidates import Candidates, Limits
+from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.processes import processes
+from mcubuild.nas.skeleton import skeleton
+from mcubuild.progress import bar
+from mcubuild.report.estimates import Estimate
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.spec import Spec
+
+SPACES = (
+    Space(0.3, 64, 3, 10),
+    Space(0.5, 48, 3, 10),
+    Space(0.2, 80, 3, 2),
+    Space(0.5, 16, 1, 10),
+    Space(0.7, 28, 1, 12),
+    Space(0.4, 96, 3, 100),
+    Space(1.0, 32, 3, 10),
+    Space(0.35, 112, 3, 2),
+)
+"""From digits and spectrograms to photographs, as small as boards with little memory want them."""
+_SEED = 0
+_TIGHT = 0.6
+"""Share of the arena that its fastest plan takes which every second network is allowed: then layers stream."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network to estimate and to run."""
+
+    arch: Arch
+    board: Board
+    engine: EngineSettings
+    bits: int = 8
+    """Of the weights."""
+    arena: int | None = None
+    """Bytes that the arena should not exceed; None: any number."""
+    seed: int = 0
+    """Of the weights, which take the same time whatever they are."""
+
+    @property
+    def target(self) -> Target:
+        """What it is planned for."""
+        return Target.of(self.board, self.engine, self.arena)
+
+
+def mixed(board: Board, count: int) -> list[Case]:
+    """``count`` networks of SPACES in turn; of each space, every second one in an arena that makes layers stream.
+
+    Args:
+        board: with room for all of them (``workbench.roomy``).
+        count: of networks.
+    """
+    rng, cases = np.random.default_rng(_SEED), []
+    for index in range(count):
+        turn, number = divmod(index, len(SPACES))
+        case = Case(draw(SPACES[number], rng), board, EngineSettings(), seed=_SEED + index)
+        if (turn + number) % 2:
+            case = replace(case, arena=int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena))
+        cases.append(case)
+    return cases
+
+
+def within_budget(space: Space, spec: Spec, board: Board, count: int) -> list[Case]:
+    """``count`` random networks of ``space`` that keep to the budget of ``spec``, planned as its build plans them.
+
+    Raises:
+        BuildError: no network of the space fits.
+    """
+    sram, stack = spec.budget.sram or board.sram_bytes, spec.firmware.stack
+    limits = Limits(spec.budget.flash or board.flash_bytes, spec.budget.latency)
+    candidates = Candidates(space, Footprints(board, spec.engine, stack, spec.bits, sram), limits)
+    rng, arena = np.random.default_rng(spec.seed), arena_within(sram, stack)
+    return [
+        Case(candidates.draw(rng), board, spec.engine, spec.bits, arena, spec.seed + index) for index in range(count)
+    ]
+
+
+def estimates(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
+    """Every network estimated, built, run and checked against the reference executor, on every core of this machine.
+
+    Raises:
+        BuildError: a firmware does not fit or computes something else, or the board's core has no cycle model.
+    """
+    with bar("latency", len(cases)) as progress, processes(alone=len(cases) == 1) as executor:
+        running = {executor.submit(estimate, case, bench): case for case in cases}
+        for done in as_completed(running):
+            progress.advance(network=running[done].arch.name, error=f"{100 * done.result().error:+.1f} %")
+        return [done.result() for done in running]
+
+
+def estimate(case: Case, bench: Workbench) -> Estimate:
+    """One network; errors as for ``estimates``."""
+    shapes = skeleton(case.arch, case.bits)
+    graph = with_random_values(shapes, case.seed)
+    figures = bench.figures(graph, case.board, case.engine, case.arena)
+    return Estimate(
+        core=case.board.core,
+        board=case.board.name,
+        toolchain=bench.toolchain,
+        space=case.arch.name,
+        arena=case.arena,
+        streams=bool(plan(shapes, case.target).chains),
+        estimated=footprint(shapes, case.target, 0).cycles,
+        emulated=figures.cycles,
+    )

@@ -1,0 +1,82 @@
+"""Estimates beside emulated networks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mcubuild.bench.latency import SPACES, Case, estimate, mixed, within_budget
+from mcubuild.bench.workbench import CORES, Workbench, core
+from mcubuild.board import read_board
+from mcubuild.engine.footprint import estimate as footprint
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import Space, smallest
+from mcubuild.nas.skeleton import skeleton
+from mcubuild.report import estimates
+from mcubuild.report.estimates import Estimate, errors, lines, plot
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.spec import Spec
+from mcubuild.store import Store
+
+
+def test_half_of_the_networks_of_each_space_get_less_memory_than_their_fastest_plan_takes() -> None:
+    cases = mixed(core("m7"), 2 * len(SPACES))
+    assert [case.arch.space for case in cases] == [*SPACES, *SPACES]
+    assert cases == mixed(core("m7"), 2 * len(SPACES))
+    for one, other in zip(cases[: len(SPACES)], cases[len(SPACES) :], strict=True):
+        assert (one.arena is None) != (other.arena is None) and one.arch != other.arch
+
+
+def test_networks_of_a_spec_keep_to_its_budget() -> None:
+    board, space = read_board("stm32f412"), Space(0.4, 32, 1, 10)
+    spec = Spec(task="image_classification", dataset="digits", board="stm32f412", name="net")
+    tight = spec.model_copy(update={"budget": Budget(sram=20 << 10, flash=300 << 10, latency=0.03)})
+    for case in within_budget(space, tight, board, 10):
+        needs = footprint(skeleton(case.arch, case.bits), case.target, spec.firmware.stack)
+        assert needs.sram <= 20 << 10 and needs.flash <= 300 << 10 and needs.cycles <= 0.03 * board.clock
+    with pytest.raises(BuildError, match=r"no network of the search space w0\.4-r32 fits"):
+        within_budget(space, spec.model_copy(update={"budget": Budget(sram=4 << 10)}), board, 1)
+
+
+def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
+    case = Case(smallest(Space(0.2, 12, 1, 3)), core("m4"), EngineSettings())
+    found = estimate(case, Workbench(Store(tmp_path), "code", FirmwareSettings()))
+    assert abs(found.error) < 0.1 and found.emulated > 100_000
+    assert (found.core, found.board, found.space) == ("cortex-m4", "stm32f412", "w0.2-r12")
+    assert not found.streams
+
+
+def test_what_reports_quote_belongs_to_these_costs() -> None:
+    """After a change of a kernel or its costs: ``doit bench latency=50``."""
+    kept = estimates.read()
+    for name in CORES:
+        rows = [row for row in kept if row.board == CORES[name]]
+        assert len(rows) == 50
+        for case, row in list(zip(mixed(core(name), 50), rows, strict=True))[::3]:
+            told = footprint(skeleton(case.arch, 8), case.target, 0).cycles
+            assert (row.space, row.arena, row.estimated) == (case.arch.name, case.arena, told)
+
+
+ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040_000, 1e6)
+
+
+def test_errors() -> None:
+    other = replace(ONE, estimated=900_000, streams=True, arena=4096)
+    found = errors([ONE, other])
+    assert (found.networks, found.mean, found.worst) == (2, pytest.approx(-0.03), pytest.approx(-0.1))
+    assert found.rms == pytest.approx(0.0761577)
+    text = list(lines([ONE, other]))
+    assert [line.split()[-1] for line in text[2:5]] == ["1", "1", "0"]
+    assert "Worst: one of w0.5-r32 on cortex-m4, streamed: 900,000 estimated, 1,000,000 emulated." in text
+    picture = plot([ONE, other], (2e6, 0.01))
+    assert [(dot.x, round(dot.y)) for dot in picture.dots] == [(1, 4), (1, -10), (2, 1)]
+    assert picture.y.low < -10 < 10 < picture.y.high
+
+
+def test_estimates_are_kept_in_lines(tmp_path: Path) -> None:
+    rows = [ONE, replace(ONE, arena=4096)]
+    estimates.write(rows, tmp_path / "rows")
+    assert estimates.read(tmp_path / "rows") == rows
+    assert len((tmp_path / "rows").read_text().splitlines()) == 2
