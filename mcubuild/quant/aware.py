@@ -17,7 +17,7 @@ from mcubuild.errors import BuildError
 from mcubuild.ir.graph import Graph, Weighted
 from mcubuild.nas.fit import fit_alone
 from mcubuild.nas.network import Network
-from mcubuild.nas.training import Log, device, distillation_loss, mixed_precision, workers
+from mcubuild.nas.training import Log, calibrate, device, distillation_loss, mixed_precision, workers
 from mcubuild.quant.grid import put_on_grid
 from mcubuild.spec.quantize import QuantizeSettings
 
@@ -25,8 +25,8 @@ from mcubuild.spec.quantize import QuantizeSettings
 class Simulated(nn.Module):
     """A float network that computes what its quantised graph computes, but for the rounding of sums to fixed point.
 
-    Gradients pass the rounding (straight-through) where it does not clip. Batch norm is in evaluation mode also while
-    it learns, since folding it into the weights takes constant statistics; scale and shift are learned.
+    Gradients pass the rounding (straight-through) where it does not clip. As each channel's grid is that of the weights
+    before batch norm, folding batch norm in later changes no integer, and it may follow the batches while it learns.
     """
 
     def __init__(self, network: Network, graph: Graph) -> None:
@@ -35,16 +35,12 @@ class Simulated(nn.Module):
         put_on_grid(network, next(graph.tensor(op.weights).bits for op in graph.ops if isinstance(op, Weighted)))
         for op in graph.ops:
             network.get_submodule(op.output).register_forward_hook(_rounding(graph, op.output))
-        self.network = network.eval()
+        self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
         """Pixels / 255 (N, channels, R, R) -> logits (N, classes)."""
         logits: Tensor = self.network(images)
         return logits
-
-    def train(self, mode: bool = True) -> "Simulated":
-        """Stay in evaluation mode."""
-        return super().train(False)
 
 
 def _rounding(graph: Graph, name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
@@ -67,7 +63,7 @@ def finetune_simulated(
     seed: int,
     work: Path,
 ) -> Log:
-    """Fine-tune ``network`` as ``Simulated``, in place, and leave it on the grid of its weights.
+    """Fine-tune ``network`` as ``Simulated``, in place, and leave it on the grid of its weights, batch norm calibrated.
 
     Args:
         network: float.
@@ -107,6 +103,7 @@ def finetune_simulated(
         log = fit_alone(
             "quantisation-aware", simulated, objective, train, val, settings, task=task, seed=seed, work=work
         )
+        calibrate(simulated, train)
     network.cpu()
     if not all(math.isfinite(entry["loss"]) for entry in log):
         raise BuildError(

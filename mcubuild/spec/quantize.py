@@ -19,7 +19,7 @@ class QuantizeSettings(TrainingSettings):
     is fine-tuned with its rounding."""
     epochs: int = Field(default=6, ge=0, le=10_000)
     """Passes over the training samples of that fine-tuning; 0: none, whatever is lost."""
-    learning_rate: float = Field(default=0.01, gt=0, le=10)
+    learning_rate: float = Field(default=0.03, gt=0, le=10)
     """Peak learning rate of it; linear warm-up over a tenth of the steps, then cosine decay to 0."""
     label_smoothing: float = Field(default=0, ge=0, lt=1)
     """Share of the labels' probability that is spread over all classes."""
