@@ -44,7 +44,7 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
             "name": name,
             "doc": f"what each optimisation is worth to {name} ({resolved['spec']['board']})",
             "actions": [(run, [f"ablation:{name}", lambda resolved=resolved: _climb(resolved)])],
-            "file_dep": [str(BUILD / name / artifact) for artifact in quantize.STAGE.outputs],
+            "file_dep": [str(BUILD / name / artifact) for artifact in quantize.MODEL],
             "uptodate": [False],
             "verbosity": 2,
         }

@@ -12,18 +12,24 @@ def _run(job: Job) -> None:
         read_described(job.file("arch.json")),
         job.file("weights.safetensors"),
         read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
         job["quantize"],
         bits=job["bits"],
+        task=job["task"],
+        seed=job["seed"],
         out=job.out,
+        work=job.work,
     )
 
 
+MODEL = ("model.json", "model.npz")
+
 STAGE = Stage(
     name="quantize",
-    doc="batch norm folded, ranges calibrated, weights rounded",
-    inputs=("train.npz", "arch.json", "weights.safetensors"),
-    outputs=("model.json", "model.npz"),
-    settings=("quantize", "bits"),
+    doc="batch norm folded, ranges calibrated, weights rounded; fine-tuned with that if it loses too much",
+    inputs=("train.npz", "val.npz", "arch.json", "weights.safetensors"),
+    outputs=(*MODEL, "quantize_log.json"),
+    settings=("quantize", "bits", "task", "seed"),
     run=_run,
     serves=trains,
 )

@@ -38,7 +38,7 @@ STAGE = Stage(
     doc="figures, pictures and the verdict",
     # More than it reads: the page lists the keys of everything that the build has made.
     inputs=(
-        *quantize.STAGE.outputs,
+        *quantize.MODEL,
         *codegen.STAGE.outputs,
         *firmware.STAGE.outputs,
         "accuracy.json",
@@ -60,6 +60,7 @@ STAGE = Stage(
         "scaling.json",
         "weights.safetensors",
         "finetune_log.json",
+        "quantize_log.json",
         "interface.json",
         "inputs.npy",
         *tune.STAGE.outputs,

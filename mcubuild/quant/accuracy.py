@@ -4,21 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from mcubuild.data.resize import network_input, resize
 from mcubuild.data.splits import Split
-from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
-from mcubuild.nas.batches import evaluation_batches
+from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.rows import Described
-from mcubuild.nas.training import workers
 from mcubuild.progress import bar
+from mcubuild.quant.outputs import float_outputs, integer_outputs
 from mcubuild.quant.weights import read_network
-
-_BATCH = 64
-"""Samples between two steps of the progress bar."""
 
 
 def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Path) -> None:
@@ -42,15 +35,10 @@ def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Pat
     classes = output.shape[1]
     quantization = output.quantization
     assert quantization is not None, "a quantised graph"
+    samples = at_resolution(test, arch.resolution)
     with bar("accuracy", 2 * len(test)) as progress:
-        parts = []
-        inputs = network_input(test.x, arch.resolution)
-        for start in range(0, len(test), _BATCH):
-            parts.append(run(graph, inputs[start : start + _BATCH]))
-            progress.advance(len(parts[-1]))
-        integers = np.concatenate(parts)
-        floats = _float_logits(arch, weights, test)
-        progress.advance(len(test))
+        integers = integer_outputs(graph, samples, progress)
+        floats = float_outputs(read_network(arch, weights), samples, progress)
     predicted, expected = integers.argmax(axis=1), floats.argmax(axis=1)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (test.y, predicted), 1)
@@ -68,16 +56,3 @@ def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Pat
     }
     np.save(out / "int8_outputs.npy", integers)
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _float_logits(arch: Described, weights: Path, test: Split) -> NDArray[np.float32]:
-    """Logits (N, classes) of the float network."""
-    network = read_network(arch, weights)
-    samples = Split(resize(test.x, arch.resolution), test.y)
-
-    def logits(batch: tuple[torch.Tensor, torch.Tensor]) -> NDArray[np.float32]:
-        with torch.no_grad():  # which holds for one thread
-            return np.asarray(network(batch[0]).numpy())
-
-    with workers() as executor:
-        return np.concatenate(list(executor.map(logits, evaluation_batches(samples))))

@@ -1,4 +1,4 @@
-"""Post-training quantisation: float network + calibration samples -> quantised graph.
+"""Float network + samples -> quantised graph: calibrated after training and, where that loses too much, fine-tuned.
 
 Follows TensorFlow Lite's 8-bit specification: int8 activations with a scale and zero point a tensor, symmetric weights
 with a scale a channel, int32 bias (https://ai.google.dev/edge/litert/models/quantization_spec).
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -19,12 +18,18 @@ from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
+from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.files import write_json
 from mcubuild.nas.network import ConvNorm, Network
 from mcubuild.nas.rows import Described
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import calibrate, workers
+from mcubuild.progress import bar
+from mcubuild.quant.aware import finetune_simulated
+from mcubuild.quant.grid import grid_scales, put_on_grid
+from mcubuild.quant.outputs import float_outputs, integer_outputs
 from mcubuild.quant.ranges import Range, observe
-from mcubuild.quant.scales import Floats, activation, channel_scales, rounded, weighted
+from mcubuild.quant.scales import Floats, activation, channel_scales, weighted
 from mcubuild.quant.weights import read_network
 from mcubuild.spec.quantize import QuantizeSettings
 
@@ -32,30 +37,79 @@ INPUT: Final = Quantization((float(np.float32(1 / 255)),), -128)
 """int8 = pixel - 128, and the float network sees pixel / 255."""
 
 
-def quantize(arch: Described, weights: Path, train: Split, settings: QuantizeSettings, *, bits: int, out: Path) -> None:
-    """Write the quantised network to ``out``: model.json and model.npz.
+def quantize(
+    arch: Described,
+    weights: Path,
+    train: Split,
+    val: Split,
+    settings: QuantizeSettings,
+    *,
+    bits: int,
+    task: str,
+    seed: int,
+    out: Path,
+    work: Path,
+) -> None:
+    """Write the quantised network to ``out``: model.json and model.npz, and quantize_log.json.
+
+    The log holds the accuracies (0 ... 1) on ``samples`` validation samples: ``float``, ``calibrated`` (integers, after
+    post-training quantisation) and ``learned`` (integers, after quantisation-aware fine-tuning; null if more than
+    ``tolerance`` was not lost); which of the two was ``kept``; and the ``epochs`` of the fine-tuning.
 
     Args:
         arch: of the network.
         weights: its trained weights, a .safetensors file.
         train: training samples, at any resolution; ``settings.samples`` of them, evenly spread, calibrate the
             ranges, and batch norm where weights have less than 8 bits.
-        settings: how ranges are found.
+        val: the samples, at any resolution, that decide.
+        settings: how ranges are found, what may be lost, how the network is fine-tuned.
         bits: of the weights, 8 or 4.
+        task: of the spec: what may be done to a sample.
+        seed: of the order of samples.
         out: folder, made if missing.
+        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
     Raises:
-        BuildError: the weights are missing or belong to another network.
+        BuildError: the weights are missing or belong to another network, or fine-tuning diverged.
     """
-    network = read_network(arch, weights)
+    exact = read_network(arch, weights)
+    network, plain = copy.deepcopy(exact), skeleton(arch, bits)
     chosen = np.linspace(0, len(train) - 1, min(settings.samples, len(train))).round().astype(np.int64)
     samples = Split(resize(train.x[chosen], arch.resolution), train.y[chosen])
-    graph = skeleton(arch, bits)
     with workers():
         if bits < 8:
             _adapt_batch_norm(network, samples, bits)
-        ranges = observe(network, [op.output for op in graph.ops], samples, settings.method)
-    write_graph(quantized(graph, network, ranges), out)
+        ranges = observe(network, [op.output for op in plain.ops], samples, settings.method)
+    graph = quantized(plain, network, ranges)
+    val = at_resolution(val, arch.resolution)
+    with bar("validate", 2 * len(val)) as progress:
+        reference = _accuracy(float_outputs(exact, val, progress), val)
+        calibrated = _accuracy(integer_outputs(graph, val, progress), val)
+    learned, log = None, []
+    if settings.epochs and reference - calibrated > settings.tolerance:
+        train = at_resolution(train, arch.resolution)
+        log = finetune_simulated(network, graph, exact, train, val, settings, task=task, seed=seed, work=work)
+        other = quantized(plain, network, ranges)
+        with bar("validate", len(val)) as progress:
+            learned = _accuracy(integer_outputs(other, val, progress), val)
+        if learned > calibrated:
+            graph = other
+    write_graph(graph, out)
+    content = {
+        "samples": len(val),
+        "float": reference,
+        "calibrated": calibrated,
+        "learned": learned,
+        "kept": "learned" if learned is not None and learned > calibrated else "calibrated",
+        "tolerance": settings.tolerance,
+        "epochs": log,
+    }
+    write_json(content, out / "quantize_log.json")
+
+
+def _accuracy(outputs: NDArray[np.generic], samples: Split) -> float:
+    """Share of the samples whose largest output (N, classes) is their label's."""
+    return float((outputs.argmax(axis=1) == samples.y).mean())
 
 
 def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Graph:
@@ -63,7 +117,7 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
 
     Args:
         graph: the network's skeleton; its weights' ``bits`` are those quantised to.
-        network: float, in evaluation mode.
+        network: float, in evaluation mode; layers on a grid keep the grid's scales.
         ranges: of every operator's output, by name.
     """
     exact = copy.deepcopy(network).double()
@@ -78,9 +132,9 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
         if not isinstance(op, Weighted):
             continue
         axis = 3 if isinstance(op, DepthwiseConv2D) else 0
-        weights, bias = _folded(exact.get_submodule(op.output))
-        input_scale = _of(tensors[op.input]).scale[0]
-        layer = weighted(weights, bias, input_scale, tensors[op.weights].bits)
+        bits, input_scale = tensors[op.weights].bits, _of(tensors[op.input]).scale[0]
+        weights, bias, scales = _folded(exact.get_submodule(op.output), bits)
+        layer = weighted(weights, bias, scales, input_scale, bits)
         bias_scales = (np.float32(input_scale) * np.array(layer.scales, np.float32)).tolist()
         tensors[op.weights] = replace(tensors[op.weights], quantization=Quantization(layer.scales, 0, axis))
         tensors[op.bias] = replace(tensors[op.bias], quantization=Quantization(tuple(bias_scales), 0, 0))
@@ -89,21 +143,14 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
     return graph.with_values(tensors, constants)
 
 
-@torch.no_grad()
 def _adapt_batch_norm(network: Network, samples: Split, bits: int) -> None:
-    """Round the convolutions' weights and estimate batch norm's statistics anew from what they compute now.
+    """Put the weights on their grid and estimate batch norm's statistics anew from what layers compute with them.
 
     Coarse weights shift and stretch what every layer puts out; batch norm takes that back, at no cost as it is folded
-    in afterwards. A channel's scale follows the factor that folding multiplies it with, so that folding and
-    quantising leave the rounded weights where they are. Eight bits change too little to give up the statistics of the
-    whole training set for those of the samples.
+    in afterwards. Eight bits change too little to give up the statistics of the whole training set for those of the
+    samples.
     """
-    for module in network.modules():
-        if isinstance(module, ConvNorm):
-            weights = module.conv.weight.double().numpy()
-            scales = channel_scales(weights, bits)
-            values = rounded(weights, scales, bits) * scales[:, None, None, None]
-            module.conv.weight.copy_(torch.from_numpy(values))
+    put_on_grid(network, bits)
     calibrate(network, samples)
 
 
@@ -112,14 +159,16 @@ def _of(tensor: Tensor) -> Quantization:
     return tensor.quantization
 
 
-def _folded(module: nn.Module) -> tuple[Floats, Floats]:
-    """Weights (channels, ...) and bias (channels,) of a layer, with its batch norm."""
+def _folded(module: nn.Module, bits: int) -> tuple[Floats, Floats, Floats]:
+    """Weights (channels, ...), bias and scales of the weights (channels,) of a layer, with its batch norm."""
     if isinstance(module, ConvNorm):
-        weights, bias = module.folded()
+        layer: nn.Module = module.conv
+        folded, bias = (values.detach().numpy() for values in module.folded())
     else:
         assert isinstance(module, nn.Linear), f"{type(module).__name__} has no weights"
-        weights, bias = module.weight, module.bias
-    return weights.detach().numpy(), bias.detach().numpy()
+        layer, folded, bias = module, module.weight.detach().numpy(), module.bias.detach().numpy()
+    scales = grid_scales(layer, folded)
+    return folded, bias, channel_scales(folded, bits) if scales is None else scales
 
 
 def _arranged(weights: NDArray[np.int8], op: Weighted) -> NDArray[np.int8]:

@@ -39,16 +39,16 @@ def activation(low: float, high: float) -> Quantization:
     return Quantization((scale,), int(np.clip(np.round(-128 - low / scale), -128, 127)))
 
 
-def weighted(weights: Floats, bias: Floats, input_scale: float, bits: int) -> QuantizedWeights:
+def weighted(weights: Floats, bias: Floats, scales: Floats, input_scale: float, bits: int) -> QuantizedWeights:
     """Weights and bias of one layer as integers.
 
     Args:
         weights: (channels, ...).
         bias: (channels,).
+        scales: of the weights (channels,); 0 for channels of zeros.
         input_scale: of the layer's input.
         bits: of the weights, 8 or 4.
     """
-    scales = channel_scales(weights, bits)
     # Channels with next to no weights take a coarser scale: it must not underflow, and the bias must fit its integer.
     finest = scales.max() * _SMALLEST_RATIO if scales.any() else 1.0
     scales = np.maximum(scales, np.maximum(finest, np.abs(bias) / (input_scale * _LARGEST_BIAS)))
@@ -67,7 +67,7 @@ def channel_scales(weights: Floats, bits: int) -> Floats:
     largest weights, the one whose integers are nearest to the weights by squared error.
     """
     others = tuple(range(1, weights.ndim))
-    widest: Floats = np.abs(weights).max(axis=others) / _largest(bits)
+    widest: Floats = np.abs(weights).max(axis=others) / largest(bits)
     if bits == 8:
         return widest
     best, least = widest, np.full(len(weights), np.inf)
@@ -81,7 +81,7 @@ def channel_scales(weights: Floats, bits: int) -> Floats:
 def rounded(weights: Floats, scales: Floats, bits: int) -> Floats:
     """The integers, as floats, nearest to ``weights`` (channels, ...) at ``scales`` (channels,)."""
     divisors = _along(np.where(scales > 0, scales, 1.0), weights)
-    return np.clip(np.round(weights / divisors), -_largest(bits), _largest(bits))
+    return np.clip(np.round(weights / divisors), -largest(bits), largest(bits))
 
 
 def _along(scales: Floats, weights: Floats) -> Floats:
@@ -89,5 +89,6 @@ def _along(scales: Floats, weights: Floats) -> Floats:
     return scales.reshape(-1, *(1,) * (weights.ndim - 1))
 
 
-def _largest(bits: int) -> int:
+def largest(bits: int) -> int:
+    """The largest integer of symmetric weights; the smallest is its negative."""
     return (1 << (bits - 1)) - 1

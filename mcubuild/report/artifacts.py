@@ -13,7 +13,7 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log", "remote")
+_OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log", "quantize_log", "remote")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Artifacts:
     supernet_log: list[dict[str, float]] | None
     search: Json | None
     finetune_log: list[dict[str, float]] | None
+    quantize_log: Json | None
     remote: Json | None
     """What a board or a second emulator tells."""
     remote_outputs: NDArray[np.int8] | None

@@ -137,6 +137,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
     values: dict[str, Any] = {
         "accuracy_plot": classes.accuracy_plot(known) if known else None,
         "agreement": artifacts.accuracy["agreement"],
+        "quantized": artifacts.quantize_log,
         "matrix": None,
         "confusions": [],
         "mistakes": [],
@@ -157,7 +158,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
 
 
 def _search(artifacts: Artifacts) -> dict[str, Any]:
-    table = artifacts.space_table
+    table, quantized = artifacts.space_table, artifacts.quantize_log
     return {
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heat": space.heat_table(table) if table else None,
@@ -165,6 +166,7 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "nothing_fits": space.nothing_fits(table) if table else None,
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
         "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
+        "aware_plots": training.plots(quantized["epochs"]) if quantized and quantized["epochs"] else None,
         "history_plot": search.history_plot(artifacts.search) if artifacts.search else None,
         "pareto_plot": search.pareto_plot(artifacts.search) if artifacts.search else None,
     }

@@ -22,15 +22,14 @@ from mcubuild.ir.executor import run
 from mcubuild.ir.files import read_graph
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
-from mcubuild.quant.quantize import quantize
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.toolchain.compile import host_library
 from tests.networks import random_inputs, random_network
+from tests.quant.networks import quantize_random, write_weights
 from tests.quant.networks import random_network as random_float_network
-from tests.quant.networks import random_samples, write_weights
 from tests.toolchain.building import build
 
 Int8 = NDArray[np.int8]
@@ -118,7 +117,7 @@ def test_a_network_of_the_search_space(tmp_path: Path, bits: int) -> None:
     """From float weights over quantisation and files, as in the pipeline."""
     arch, network = random_float_network(11)
     weights = write_weights(network, tmp_path / "w.safetensors")
-    quantize(arch, weights, random_samples(1, 40), QuantizeSettings(samples=32), bits=bits, out=tmp_path)
+    quantize_random(arch, weights, QuantizeSettings(samples=32, epochs=0), bits, tmp_path)
     graph = read_graph(tmp_path)
     check(graph, random_inputs(graph, 4), tmp_path)
 

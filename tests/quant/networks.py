@@ -12,6 +12,8 @@ from mcubuild.nas.arch import Arch, Space, draw, smallest
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.training import calibrate
+from mcubuild.quant.quantize import quantize
+from mcubuild.spec.quantize import QuantizeSettings
 
 NATIVE = 10
 
@@ -50,3 +52,11 @@ def write_weights(network: Network, path: Path) -> Path:
     """The file that fine-tuning writes."""
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
     return path
+
+
+def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits: int, out: Path) -> None:
+    """Quantise with random samples."""
+    train, val = (random_samples(seed, 60, arch.space.channels) for seed in (1, 2))
+    quantize(
+        arch, weights, train, val, settings, bits=bits, task="image_classification", seed=0, out=out, work=out / "work"
+    )

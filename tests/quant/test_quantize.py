@@ -21,17 +21,15 @@ from mcubuild.nas.network import Network
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.quant import quantize as quantizing
 from mcubuild.quant.accuracy import evaluate
-from mcubuild.quant.quantize import quantize
 from mcubuild.spec.quantize import QuantizeSettings
-from tests.quant.networks import random_network, random_samples, write_weights
+from tests.quant.networks import quantize_random, random_network, random_samples, write_weights
 
 Floats = NDArray[np.floating[Any]] | NDArray[np.int8]
 
 
 def graph_of(arch: Arch, network: Network, out: Path, bits: int = 8, method: str = "minmax") -> Graph:
-    settings = QuantizeSettings.model_validate({"samples": 48, "method": method})
-    train = random_samples(1, 60, arch.space.channels)
-    quantize(arch, write_weights(network, out / "w.safetensors"), train, settings, bits=bits, out=out)
+    settings = QuantizeSettings.model_validate({"samples": 48, "method": method, "epochs": 0})
+    quantize_random(arch, write_weights(network, out / "w.safetensors"), settings, bits, out)
     return read_graph(out)
 
 
@@ -166,15 +164,15 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path, bits: int) -> None:
 def test_weights_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     arch, network = random_network(0)
     path = write_weights(network, tmp_path / "w.safetensors")
-    train, settings = random_samples(1, 20), QuantizeSettings(samples=16)
+    settings = QuantizeSettings(samples=16)
     other = smallest(Space(width=0.5, resolution=12, channels=1, classes=5))
     with pytest.raises(BuildError, match=r"w\.safetensors: not the weights of w0\.5-r12"):
-        quantize(other, path, train, settings, bits=8, out=tmp_path)
+        quantize_random(other, path, settings, 8, tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(BuildError, match=r"w\.safetensors: cannot be read"):
-        quantize(arch, path, train, settings, bits=8, out=tmp_path)
+        quantize_random(arch, path, settings, 8, tmp_path)
     with pytest.raises(BuildError, match=r"none\.safetensors: cannot be read"):
-        quantize(arch, tmp_path / "none.safetensors", train, settings, bits=8, out=tmp_path)
+        quantize_random(arch, tmp_path / "none.safetensors", settings, 8, tmp_path)
 
 
 def test_accuracy(tmp_path: Path) -> None:

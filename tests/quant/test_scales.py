@@ -40,7 +40,7 @@ def test_integers_stand_for_the_weights(bits: int, shape: tuple[int, ...]) -> No
     rng = np.random.default_rng(0)
     weights = rng.normal(0, 1, shape) * np.exp(rng.normal(0, 1, (shape[0], *(1,) * (len(shape) - 1))))
     bias = rng.normal(0, 1, shape[0])
-    layer = weighted(weights, bias, 0.02, bits)
+    layer = weighted(weights, bias, channel_scales(weights, bits), 0.02, bits)
     largest = 127 if bits == 8 else 7
     assert layer.weights.dtype == np.int8
     assert layer.bias.dtype == np.int32
@@ -71,7 +71,8 @@ def test_weights_on_a_four_bit_grid_stay_on_it() -> None:
     integers = rng.integers(-7, 8, (8, 30)).astype(np.float64)
     integers[:, 0] = 7
     factors = rng.uniform(-2, 2, (8, 1))
-    layer = weighted(integers * 0.031 * factors, np.zeros(8), 0.01, 4)
+    weights = integers * 0.031 * factors
+    layer = weighted(weights, np.zeros(8), channel_scales(weights, 4), 0.01, 4)
     assert (layer.weights == integers * np.sign(factors)).all()
 
 
@@ -80,10 +81,10 @@ def test_degenerate_channels(bits: int) -> None:
     """No weights, hardly any weights, a huge bias: finite scales, biases that fit, factors that exist."""
     weights = np.array([[0.5, -0.25], [0.0, 0.0], [1e-30, 0.0], [1e-9, -1e-9], [0.5, 0.5]])
     bias = np.array([0.1, 0.7, 0.7, -3.0, 1e6])
-    layer = weighted(weights, bias, 0.02, bits)
+    layer = weighted(weights, bias, channel_scales(weights, bits), 0.02, bits)
     for channel, scale in enumerate(layer.scales):
         assert np.float32(scale) > 0
         assert layer.bias[channel] * 0.02 * scale == pytest.approx(bias[channel], rel=1e-6, abs=0.0101 * scale)
         assert quantize_multiplier(0.02 * scale / 0.05)[0] > 0
     assert np.abs(layer.bias.astype(np.int64)).max() <= 2**28
-    assert (weighted(np.zeros((2, 3)), np.zeros(2), 0.02, bits).weights == 0).all()
+    assert (weighted(np.zeros((2, 3)), np.zeros(2), np.zeros(2), 0.02, bits).weights == 0).all()

@@ -28,6 +28,10 @@ def write_build(folder: Path, *, seed: int = 3) -> None:
     _write(folder, "space_table.json", _space_table(rng))
     _write(folder, "supernet_log.json", _log(rng, 25, largest=0.98, smallest=0.95))
     _write(folder, "finetune_log.json", _log(rng, 15, start=0.9, val=0.985))
+    _write(folder, "quantize_log.json", {
+        "samples": 237, "float": 0.98, "calibrated": 0.94, "learned": 0.975, "kept": "learned", "tolerance": 0.01,
+        "epochs": _log(rng, 6, start=0.95, val=0.975),
+    })  # fmt: skip
     _write(folder, "search.json", _search(rng))
     _write(folder, "sizes.json", _sizes(plan))
     _write(folder, "measure.json", _measure(plan, rng))

@@ -212,7 +212,9 @@ def test_a_core_without_cycle_model(build: Path) -> None:
     assert report["verdict"] == "fail"
 
 
-@pytest.mark.parametrize("missing", ["space_table.json", "supernet_log.json", "search.json", "finetune_log.json"])
+@pytest.mark.parametrize(
+    "missing", ["space_table.json", "supernet_log.json", "search.json", "finetune_log.json", "quantize_log.json"]
+)
 def test_stages_that_a_build_does_not_have_are_left_out(build: Path, missing: str) -> None:
     (build / missing).unlink()
     _, html = make(build)
@@ -235,8 +237,20 @@ def test_no_fine_tuning(build: Path) -> None:
     assert "Fine-tuning" not in html and "Super network" in html
 
 
+def test_what_quantisation_cost_and_what_was_done_about_it(build: Path) -> None:
+    text = Structure(make(build)[1]).text
+    assert "integers have 94.00 % where floating point has 98.00 %. As that loses more than 1.0 %" in text
+    assert "97.50 %, which was built" in text and "Quantisation-aware fine-tuning" in text
+    edit(build, "quantize_log.json", learned=0.94, kept="calibrated")
+    assert "94.00 %, no better" in Structure(make(build)[1]).text
+    edit(build, "quantize_log.json", learned=None, epochs=[])
+    text = Structure(make(build)[1]).text
+    assert "integers have 94.00 %" in text and "loses more" not in text
+    assert "Quantisation-aware fine-tuning" not in text
+
+
 def test_a_network_that_was_not_searched_for(build: Path) -> None:
-    for name in ("arch", "space", "space_table", "supernet_log", "search", "finetune_log"):
+    for name in ("arch", "space", "space_table", "supernet_log", "search", "finetune_log", "quantize_log"):
         (build / f"{name}.json").unlink()
     report, html = make(build)
     assert report["search"] is None and report["model"]["width"] is None

@@ -1,0 +1,113 @@
+"""Quantisation-aware fine-tuning: a network learns with the rounding that integers will bring.
+
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (arXiv
+1712.05877), with ranges that stay as they were calibrated and the float network as the teacher.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from torch import Tensor, nn
+
+from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
+from mcubuild.ir.graph import Graph, Weighted
+from mcubuild.nas.fit import fit_alone
+from mcubuild.nas.network import Network
+from mcubuild.nas.training import Log, calibrate, device, distillation_loss, mixed_precision, workers
+from mcubuild.quant.grid import put_on_grid
+from mcubuild.spec.quantize import QuantizeSettings
+
+
+class Simulated(nn.Module):
+    """A float network that computes what its quantised graph computes, but for the rounding of sums to fixed point.
+
+    Gradients pass the rounding (straight-through) where it does not clip. As each channel's grid is that of the weights
+    before batch norm, folding batch norm in later changes no integer, and it may follow the batches while it learns.
+    """
+
+    def __init__(self, network: Network, graph: Graph) -> None:
+        """Put ``network`` on the grid of the ``graph``'s weights and round what its operators give, in place."""
+        super().__init__()
+        put_on_grid(network, next(graph.tensor(op.weights).bits for op in graph.ops if isinstance(op, Weighted)))
+        for op in graph.ops:
+            network.get_submodule(op.output).register_forward_hook(_rounding(graph, op.output))
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pixels / 255 (N, channels, R, R) -> logits (N, classes)."""
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def _rounding(graph: Graph, name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
+    """A hook that rounds a module's output to the integers of the tensor ``name``."""
+    quantization = graph.tensor(name).quantization
+    assert quantization is not None, "a quantised graph"
+    scale, zero_point = quantization.scale[0], quantization.zero_point
+    return lambda _module, _inputs, output: torch.fake_quantize_per_tensor_affine(output, scale, zero_point, -128, 127)
+
+
+def finetune_simulated(
+    network: Network,
+    graph: Graph,
+    teacher: Network,
+    train: Split,
+    val: Split,
+    settings: QuantizeSettings,
+    *,
+    task: str,
+    seed: int,
+    work: Path,
+) -> Log:
+    """Fine-tune ``network`` as ``Simulated``, in place, and leave it on the grid of its weights, batch norm calibrated.
+
+    Args:
+        network: float.
+        graph: its quantised graph.
+        teacher: the float network whose answers it learns besides the labels.
+        train: the samples to learn from, at the network's resolution.
+        val: the samples for the log's accuracies, at the network's resolution.
+        settings: epochs, batch, learning rate.
+        task: of the spec: what may be done to a sample.
+        seed: of the order of samples.
+        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+
+    Returns:
+        The entries of the epochs.
+
+    Raises:
+        BuildError: the loss left the range of floats.
+    """
+    simulated = Simulated(network, graph).to(device())
+    teacher.to(device())
+
+    @torch.no_grad()
+    def teach(images: Tensor) -> Tensor:
+        with mixed_precision(teacher):
+            logits: Tensor = teacher(images)
+        return logits.float()
+
+    with workers() as executor:
+
+        def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            """Labels and teacher in equal parts."""
+            taught = executor.submit(teach, images)
+            logits = simulated(images)
+            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+            return (loss + distillation_loss(logits, taught.result())) / 2, logits
+
+        log = fit_alone(
+            "quantisation-aware", simulated, objective, train, val, settings, task=task, seed=seed, work=work
+        )
+        calibrate(simulated, train)
+    network.cpu()
+    if not all(math.isfinite(entry["loss"]) for entry in log):
+        raise BuildError(
+            f"quantize.learning_rate: {settings.learning_rate:g} is too much for this network, its loss is no longer "
+            f"finite; lower it."
+        )
+    return log
