@@ -53,7 +53,7 @@ def pool(judge: Judge, count: int) -> Iterator[JudgeAll]:
 
 @contextmanager
 def _here(judge: Judge, count: int) -> Iterator[JudgeAll]:
-    """The cores of this machine: threads, or processes (threads wait for each other's Python) once it is known to pay."""
+    """On the cores here: in threads, or, where it pays, in processes (threads wait for each other's Python)."""
     with ExitStack() as stack, workers() as threads:
         executor: Executor | None = None
 

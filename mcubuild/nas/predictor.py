@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from mcubuild.nas.arch import Arch, to_genes
 
 _HIDDEN = 128
-_STEPS = 400
+_STEPS = 150
 _LEARNING_RATE = 3e-3
-_WEIGHT_DECAY = 1e-2
+_WEIGHT_DECAY = 1.0
 _HELD_OUT = 5
 """Of so many networks one is kept from the predictor, to see how well it orders networks that it has not met."""
 

@@ -48,7 +48,7 @@ def search(
     out: Path,
     work: Path,
 ) -> None:
-    """Search ``space``; write search.json to ``out``: the networks looked at, those that no other beats, the chosen one.
+    """Search ``space``; write search.json to ``out``: the networks looked at, those that none beats, the chosen one.
 
     Chosen is the best that either method found.
 
