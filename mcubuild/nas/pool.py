@@ -32,6 +32,8 @@ _PATIENCE = 20
 """Seconds in which a scheduler must answer and have a worker."""
 _WORTH_PROCESSES = 60.0
 """Seconds of judging in one thread below which other processes would take longer to start than they gain."""
+_THREADS_SUFFICE = 2
+"""Cores that threads keep as busy as processes do; 10 to 40 % of an evaluation is Python, which one runs at a time."""
 
 Judge: TypeAlias = Callable[[Arch], Score]
 """Must be fit for pickling."""
@@ -64,12 +66,17 @@ def _here(judge: Judge, count: int) -> Iterator[JudgeAll]:
                 start = monotonic()
                 yield threads.submit(judge, archs[0]).result()
                 executor, rest = threads, archs[1:]
-                if (monotonic() - start) * count > _WORTH_PROCESSES:
+                if _processes_pay((monotonic() - start) * count):
                     prepare = partial(_receive, pickle.dumps(judge))
                     executor = stack.enter_context(processes(prepare=prepare))
             yield from executor.map(judge if executor is threads else _judge_received, rest)
 
         yield judge_all
+
+
+def _processes_pay(seconds: float) -> bool:
+    """For so many seconds of work in one thread."""
+    return (os.cpu_count() or 1) > _THREADS_SUFFICE and seconds > _WORTH_PROCESSES
 
 
 _received: Judge

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +31,9 @@ def judge() -> Inherited:
     return Inherited(supernet, split(32, 1), split(32, 2))
 
 
-def scores(seconds: float = np.inf) -> list[Score]:
-    """In threads, or in processes if ``seconds`` of work are worth them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pools, "_WORTH_PROCESSES", seconds)
-        with pool(judge(), len(ARCHS)) as judge_all:
-            return [*judge_all(ARCHS[:4]), *judge_all(ARCHS[4:])]
+def scores() -> list[Score]:
+    with pool(judge(), len(ARCHS)) as judge_all:
+        return [*judge_all(ARCHS[:4]), *judge_all(ARCHS[4:])]
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +47,25 @@ def test_threads_give_what_one_network_after_another_gives(alone: list[Score]) -
     assert len(set(alone)) > 1
 
 
-def test_processes_give_the_same_bits(alone: list[Score]) -> None:
-    assert scores(0) == alone
+def test_processes_give_the_same_bits(alone: list[Score], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_processes_pay", lambda seconds: seconds > 0)
+    assert scores() == alone
+
+
+def test_processes_are_for_many_cores_and_long_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert pools._processes_pay(1000) and not pools._processes_pay(10)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert not pools._processes_pay(1000)
 
 
 def _fail(arch: Arch) -> Score:
     raise BuildError(f"no score of {arch.key}")
 
 
-@pytest.mark.parametrize("seconds", [0, np.inf])
-def test_an_error_reaches_the_one_who_asked(seconds: float) -> None:
-    with pytest.raises(BuildError, match="no score of"), pool(partial(_fail), 1) as judge_all:
-        list(judge_all(ARCHS[:1]))
+def test_an_error_reaches_the_one_who_asked() -> None:
+    with pytest.raises(BuildError, match="no score of"), pool(_fail, 2) as judge_all:
+        list(judge_all(ARCHS))
 
 
 def test_without_dask_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
