@@ -16,6 +16,7 @@ from mcubuild.progress import reporting
 from mcubuild.store import digest_json
 from rules import (
     accuracy,
+    choose,
     codegen,
     dataset,
     finetune,
@@ -42,6 +43,7 @@ STAGES: tuple[Stage, ...] = (
     space.STAGE,
     supernet.STAGE,
     search.STAGE,
+    choose.STAGE,
     finetune.STAGE,
     scale.STAGE,
     train.STAGE,

@@ -1,6 +1,6 @@
 """Evolutionary search, and random search over as many networks to compare with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -40,13 +40,27 @@ class Evaluation:
     score: Score
 
 
+Order: TypeAlias = Callable[[Sequence[Evaluation]], list[Evaluation]]
+"""The evaluations, the best first."""
+
+
+def by_score(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The most accurate first; of equals the earlier."""
+    return sorted(evaluations, key=lambda evaluation: evaluation.score, reverse=True)
+
+
 def explore(
-    method: Method, candidates: Candidates, fitness: Fitness, settings: SearchSettings, seed: int
+    method: Method,
+    candidates: Candidates,
+    fitness: Fitness,
+    settings: SearchSettings,
+    seed: int,
+    order: Order = by_score,
 ) -> list[Evaluation]:
     """Look at ``population`` networks in each of ``generations`` + 1 generations, all within the limits.
 
     The first generation is random, and the same for both methods. Then evolution (MCUNet, section 3.1) breeds the best
-    networks so far, half by mutation and half by crossover; random search goes on drawing.
+    networks so far, by ``order``, half by mutation and half by crossover; random search goes on drawing.
 
     Returns:
         The networks in the order in which they were proposed.
@@ -54,21 +68,45 @@ def explore(
     evaluations: list[Evaluation] = []
     for generation in range(settings.generations + 1):
         bred = method == "evolution" and generation > 0
-        ranked = sorted(evaluations, key=lambda evaluation: evaluation.score, reverse=True)
-        parents = [evaluation.arch for evaluation in ranked[: settings.parents]] if bred else []
-        rng = np.random.default_rng([seed, generation, METHODS.index(method) if generation else 0])
+        parents = [evaluation.arch for evaluation in order(evaluations)[: settings.parents]] if bred else []
         seen = {evaluation.arch for evaluation in evaluations}
-        archs: list[Arch] = []
-        for child in range(settings.population):
-            archs.append(_novel(candidates, parents, child, settings.mutation, seen, rng))
-            seen.add(archs[-1])
-        scores = fitness(archs)
-        evaluations += [Evaluation(method, generation, *pair) for pair in zip(archs, scores, strict=True)]
+        rng = rng_of(method, generation, seed)
+        archs = propose(candidates, parents, settings.population, settings.mutation, seen, rng)
+        evaluations += judged(method, generation, archs, fitness)
     return evaluations
 
 
+def rng_of(method: Method, generation: int, seed: int) -> np.random.Generator:
+    """What is random in a generation; the first has nothing of its method."""
+    return np.random.default_rng([seed, generation, METHODS.index(method) if generation else 0])
+
+
+def judged(method: Method, generation: int, archs: Sequence[Arch], fitness: Fitness) -> list[Evaluation]:
+    """The evaluations of ``archs``."""
+    return [Evaluation(method, generation, *pair) for pair in zip(archs, fitness(archs), strict=True)]
+
+
+def propose(
+    candidates: Candidates,
+    parents: Sequence[Arch],
+    count: int,
+    rate: float,
+    seen: Collection[Arch],
+    rng: np.random.Generator,
+) -> list[Arch]:
+    """``count`` networks, as far as possible none of them ``seen`` before: children of ``parents``, or random ones.
+
+    Half of the children are parents mutated at ``rate``, half are crossed.
+    """
+    known, archs = set(seen), list[Arch]()
+    for child in range(count):
+        archs.append(_novel(candidates, parents, child, rate, known, rng))
+        known.add(archs[-1])
+    return archs
+
+
 def _novel(
-    candidates: Candidates, parents: list[Arch], child: int, rate: float, seen: set[Arch], rng: np.random.Generator
+    candidates: Candidates, parents: Sequence[Arch], child: int, rate: float, seen: set[Arch], rng: np.random.Generator
 ) -> Arch:
     """A network that is not ``seen``, if it can be had: bred from ``parents``, or random if there are none."""
     for _ in range(_NOVEL_ATTEMPTS):

@@ -5,21 +5,27 @@ on training samples; the test split plays no part.
 """
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mcubuild.board import Board
 from mcubuild.data.splits import Split
+from mcubuild.nas import pareto
 from mcubuild.nas.arch import Arch, Space
 from mcubuild.nas.batches import at_resolution, spread
 from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.evolution import METHODS, Evaluation, Method, Score, explore
+from mcubuild.nas.evolution import METHODS, Evaluation, Method, Order, Score, by_score, explore
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.supernet import SuperNetwork, read_supernet
-from mcubuild.nas.training import calibrate, evaluate, workers
+from mcubuild.nas.guided import explore_guided
+from mcubuild.nas.inherited import Inherited
+from mcubuild.nas.pool import JudgeAll, pool
+from mcubuild.nas.predictor import Quality
+from mcubuild.nas.supernet import read_supernet
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
@@ -42,9 +48,9 @@ def search(
     out: Path,
     work: Path,
 ) -> None:
-    """Search ``space``; write arch.json (the chosen network alone) and search.json (all networks looked at) to ``out``.
+    """Search ``space``; write search.json to ``out``: the networks looked at, those that none beats, the chosen one.
 
-    The chosen network is the best that either method found.
+    Chosen is the best that either method found.
 
     Args:
         space: the search space.
@@ -68,32 +74,32 @@ def search(
     limits = Limits(budget.flash or board.flash_bytes, budget.latency)
     candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits)
     train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
-    total = settings.population * ((settings.generations + 1) * len(METHODS) - 1)
-    with bar("search", total) as progress, workers() as executor:
-        fitness = _Inherited(
-            read_supernet(supernet, space), spread(train, settings.calibration), val, work, executor, progress
-        )
-        found = {method: explore(method, candidates, fitness, settings, seed) for method in METHODS}
-    best = max((evaluation for method in METHODS for evaluation in found[method]), key=lambda one: one.score)
-    write_json(best.arch.to_json(), out / "arch.json")
+    judge = Inherited(read_supernet(supernet, space), spread(train, settings.calibration), val)
+    order: Order = by_score if settings.objective == "accuracy" else _ByDominance(candidates)
+    total = evaluated(settings)
+    quality: Quality | None = None
+    with bar("search", total) as progress, pool(judge, total) as judge_all:
+        fitness = _Kept(judge_all, work, progress)
+        if settings.predictor:
+            found, quality = explore_guided(candidates, fitness, settings, seed, order)
+        else:
+            found = {method: explore(method, candidates, fitness, settings, seed, order) for method in METHODS}
     ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
-    write_json(_history(found, best, candidates, ceilings), out / "search.json")
+    write_json(_history(found, settings, candidates, ceilings, quality), out / "search.json")
 
 
-class _Inherited:
-    """Scores of networks with inherited weights, kept in the folder ``work`` after each generation."""
+def evaluated(settings: SearchSettings) -> int:
+    """Networks that both methods evaluate together: the first generation is the same."""
+    if settings.predictor:
+        return settings.predictor + settings.population * len(METHODS)
+    return settings.population * (settings.generations * len(METHODS) + 1)
 
-    def __init__(
-        self,
-        supernet: SuperNetwork,
-        calibration: Split,
-        val: Split,
-        work: Path,
-        executor: Executor,
-        progress: Bar,
-    ) -> None:
-        self._supernet, self._calibration, self._val = supernet, calibration, val
-        self._executor, self._progress = executor, progress
+
+class _Kept:
+    """Scores of networks, kept in the folder ``work`` after each generation."""
+
+    def __init__(self, judge_all: JudgeAll, work: Path, progress: Bar) -> None:
+        self._judge_all, self._progress = judge_all, progress
         self._path = work / "evaluations.json"
         known = json.loads(self._path.read_text()) if self._path.is_file() else {}
         self._scores = {key: Score(*values) for key, values in known.items()}
@@ -101,27 +107,58 @@ class _Inherited:
     def __call__(self, archs: Sequence[Arch]) -> list[Score]:
         new = list({arch.key: arch for arch in archs if arch.key not in self._scores}.values())
         if new:
-            for arch, score in zip(new, self._executor.map(self._score, new), strict=True):
+            for arch, score in zip(new, self._judge_all(new), strict=True):
                 self._scores[arch.key] = score
                 best = max(self._scores.values())
                 self._progress.advance(accuracy=best.accuracy)
             write_json({key: list(score) for key, score in self._scores.items()}, self._path)
         return [self._scores[arch.key] for arch in archs]
 
-    def _score(self, arch: Arch) -> Score:
-        network = self._supernet.extract(arch)
-        calibrate(network, self._calibration)
-        accuracy, loss = evaluate(network, self._val)
-        return Score(accuracy, -loss)
+
+class _ByDominance:
+    """Best are the networks that no other beats in accuracy, latency, SRAM and Flash, the least like others first."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
+        self._needs: dict[Arch, tuple[int, int, int]] = {}
+
+    def __call__(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+        return [evaluations[index] for index in pareto.order(self.costs(evaluations))]
+
+    def front(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+        """Those that no other beats, each network once, the fastest first."""
+        different = list({evaluation.arch: evaluation for evaluation in reversed(evaluations)}.values())
+        best = [different[index] for index in pareto.front(self.costs(different))]
+        return sorted(best, key=lambda one: (self._of(one.arch), one.score, one.arch.key))
+
+    def costs(self, evaluations: Sequence[Evaluation]) -> pareto.Floats:
+        """(N, 4): minus the accuracy, cycles, bytes of SRAM and of Flash."""
+        return np.array([(-one.score.accuracy, *self._of(one.arch)) for one in evaluations], dtype=np.float64)
+
+    def _of(self, arch: Arch) -> tuple[int, int, int]:
+        if arch not in self._needs:
+            footprint = self._candidates.footprint(arch)
+            self._needs[arch] = footprint.cycles, footprint.sram, footprint.flash
+        return self._needs[arch]
 
 
 def _history(
-    found: dict[Method, list[Evaluation]], best: Evaluation, candidates: Candidates, limits: dict[str, float | None]
+    found: Mapping[Method, list[Evaluation]],
+    settings: SearchSettings,
+    candidates: Candidates,
+    limits: Mapping[str, float | None],
+    quality: Quality | None,
 ) -> dict[str, Any]:
     """The content of search.json."""
+    everything = [evaluation for method in METHODS for evaluation in found[method]]
+    front = _ByDominance(candidates).front(everything)
+    best = max(everything if settings.objective == "accuracy" else front, key=lambda one: one.score)
     return {
         "limits": limits,
-        "chosen": {"method": best.method, **_describe(best, candidates)},
+        "objective": settings.objective,
+        "predictor": None if quality is None else asdict(quality),
+        "chosen": _describe(best, candidates),
+        "front": [_describe(evaluation, candidates) for evaluation in front],
         "best_by_generation": {
             method: [_best_accuracy(evaluations, last) for last in range(evaluations[-1].generation + 1)]
             for method, evaluations in found.items()
@@ -142,6 +179,7 @@ def _describe(evaluation: Evaluation, candidates: Candidates) -> dict[str, Any]:
     footprint = candidates.footprint(evaluation.arch)
     return {
         "key": evaluation.arch.key,
+        "method": evaluation.method,
         "generation": evaluation.generation,
         "accuracy": evaluation.score.accuracy,
         "loss": -evaluation.score.negative_loss,

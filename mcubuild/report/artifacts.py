@@ -13,7 +13,16 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log", "quantize_log", "remote")
+_OPTIONAL = (
+    "space",
+    "space_table",
+    "supernet_log",
+    "arch",
+    "search",
+    "finetune_log",
+    "quantize_log",
+    "remote",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class Artifacts:
     space: Json | None
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None
+    arch: Json | None
     search: Json | None
     finetune_log: list[dict[str, float]] | None
     quantize_log: Json | None

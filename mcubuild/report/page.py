@@ -159,7 +159,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
 
 def _search(artifacts: Artifacts) -> dict[str, Any]:
     table, quantized = artifacts.space_table, artifacts.quantize_log
-    return {
+    values: dict[str, Any] = {
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heat": space.heat_table(table) if table else None,
         "limits": space.limits(table) if table else None,
@@ -167,6 +167,15 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
         "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
         "aware_plots": training.plots(quantized["epochs"]) if quantized and quantized["epochs"] else None,
-        "history_plot": search.history_plot(artifacts.search) if artifacts.search else None,
-        "pareto_plot": search.pareto_plot(artifacts.search) if artifacts.search else None,
+        "history_plot": None,
+    }
+    found = artifacts.search
+    if found is None or artifacts.arch is None:
+        return values
+    built = search.built(found, artifacts.arch)
+    return values | {
+        "history_plot": search.history_plot(found),
+        "pareto_plot": search.pareto_plot(found, built),
+        "front": search.front_table(found, built),
+        "predictor": found["predictor"],
     }

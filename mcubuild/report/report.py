@@ -30,6 +30,7 @@ from mcubuild.report.model import (
     Sram,
     Target,
 )
+from mcubuild.report.search import built
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.report import ReportSettings
@@ -295,7 +296,7 @@ def _layers(artifacts: Artifacts) -> list[LayerCost]:
 
 
 def _search(artifacts: Artifacts) -> SearchResult | None:
-    if artifacts.search is None:
+    if artifacts.search is None or artifacts.arch is None:
         return None
     found: Mapping[str, list[dict[str, Any]]] = artifacts.search["evaluations"]
     best = {method: max(one["accuracy"] for one in evaluations) for method, evaluations in found.items() if evaluations}
@@ -303,5 +304,5 @@ def _search(artifacts: Artifacts) -> SearchResult | None:
         evolution=best.get("evolution"),
         random=best.get("random"),
         evaluated=max(len(evaluations) for evaluations in found.values()),
-        chosen=artifacts.search["chosen"]["method"],
+        chosen=built(artifacts.search, artifacts.arch)["method"],
     )

@@ -1,16 +1,36 @@
 """The search: how fast each method found good networks, and accuracy against latency of all that were looked at."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import Arch
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, Rule, linear, stairs
-from mcubuild.units import format_time
+from mcubuild.units import format_size, format_time
 
 METHODS = {"evolution": "evolution", "random": "random search"}
 """In the order in which they are drawn, the last on top; a search may lack one."""
 NEAR = 1.5
 """A latency limit beyond this many times the slowest network is not drawn: it would squeeze all points to the left."""
+
+ROWS = 16
+"""Of the table of networks that no other beats, at most."""
+
+
+def built(search: Mapping[str, Any], arch: Mapping[str, Any]) -> dict[str, Any]:
+    """What the search knows of the network in arch.json.
+
+    Raises:
+        BuildError: it has not evaluated it.
+    """
+    key = Arch.from_json(dict(arch)).key
+    evaluated = [search["chosen"], *(one for found in search["evaluations"].values() for one in found)]
+    for one in evaluated:
+        if one["key"] == key:
+            return dict(one)
+    raise BuildError("arch.json: the network is not one of search.json; delete both and build again.")
 
 
 def _methods(search: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -37,9 +57,9 @@ def history_plot(search: Mapping[str, Any]) -> Plot:
     )
 
 
-def pareto_plot(search: Mapping[str, Any]) -> Plot:
+def pareto_plot(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Plot:
     """Accuracy against estimated latency, the networks that no other beats in both connected, the chosen one ringed."""
-    methods, chosen, limit = _methods(search), search["chosen"], search["limits"]["latency"]
+    methods, limit = _methods(search), search["limits"]["latency"]
     everything = [(1e3 * one["latency"], 100 * one["accuracy"]) for found in methods.values() for one in found]
     dots = [
         Dot(1e3 * one["latency"], 100 * one["accuracy"], method, _hint(method, one), 3)
@@ -63,6 +83,51 @@ def pareto_plot(search: Mapping[str, Any]) -> Plot:
     )
 
 
+@dataclass(frozen=True)
+class Row:
+    """A network that no other beats."""
+
+    accuracy: str
+    latency: str
+    sram: str
+    flash: str
+    macs: str
+    key: str
+    """As ``search.choose`` takes it."""
+    built: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Networks that no other beats in accuracy, latency, SRAM and Flash, the fastest first."""
+
+    rows: list[Row]
+    """At most 16, evenly spread over ``all``, the one that was built among them."""
+    all: int
+    """How many there are."""
+
+
+def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
+    """The front of the search."""
+    front = search["front"]
+    last = len(front) - 1
+    shown = {round(number * last / (ROWS - 1)) for number in range(ROWS)}
+    rows = [
+        Row(
+            f"{100 * one['accuracy']:.1f} %",
+            format_time(one["latency"]),
+            format_size(one["sram"]),
+            format_size(one["flash"]),
+            f"{one['macs'] / 1e6:.2f}",
+            one["key"],
+            one["key"] == chosen["key"],
+        )
+        for index, one in enumerate(front)
+        if index in shown or one["key"] == chosen["key"]
+    ]
+    return Table(rows, len(front))
+
+
 def frontier(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """The (latency, accuracy) points that are more accurate than every faster one, by latency."""
     best: list[tuple[float, float]] = []
@@ -74,5 +139,6 @@ def frontier(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]
 
 def _hint(method: str, one: Mapping[str, Any]) -> str:
     return (
-        f"{method}: {100 * one['accuracy']:.1f} %, {format_time(one['latency'])}, {one['macs'] / 1e6:.2f} million MACs"
+        f"{method}: {100 * one['accuracy']:.1f} %, {format_time(one['latency'])}, {format_size(one['sram'])} SRAM, "
+        f"{format_size(one['flash'])} Flash, {one['macs'] / 1e6:.2f} million MACs"
     )

@@ -1,20 +1,40 @@
 """[search]: the evolutionary search."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, field_validator
 
 from mcubuild.settings import Settings
+
+LEAST_TAUGHT = 20
+"""Networks below which an accuracy predictor would learn, and prove, nothing."""
 
 
 class SearchSettings(Settings):
     """Evolution under the budget; a random search over as many networks is kept beside it."""
 
-    population: int = Field(default=24, ge=4, le=1000)
+    population: int = Field(default=100, ge=4, le=1000)
     """Networks a generation."""
-    generations: int = Field(default=6, ge=1, le=1000)
+    generations: int = Field(default=30, ge=1, le=1000)
     """Generations after the first, random one."""
-    parents: int = Field(default=6, ge=2, le=500)
+    parents: int = Field(default=20, ge=2, le=500)
     """Best networks that breed the next generation: half by mutation, half by crossover."""
     mutation: float = Field(default=0.1, gt=0, le=1)
     """Chance that a mutation re-draws a given choice (kernel, expansion, depth)."""
+    objective: Literal["accuracy", "pareto"] = "accuracy"
+    """What evolution breeds for: "accuracy" alone, or "pareto": accuracy against latency, SRAM and Flash."""
+    predictor: int = Field(default=0, ge=0, le=100_000)
+    """Networks that teach an accuracy predictor, 20 or more; then evolution asks that, and only its last ``population``
+    networks are evaluated. For data sets on which an evaluation takes seconds. 0: every network is evaluated."""
     calibration: int = Field(default=128, ge=16)
     """Training samples that re-estimate a candidate's batch-norm statistics."""
+    choose: str | None = None
+    """Build this network of those that the search evaluated, by its key in the report or search.json; default: the most
+    accurate one."""
+
+    @field_validator("predictor")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < LEAST_TAUGHT:
+            raise ValueError(f"must be 0 or at least {LEAST_TAUGHT} networks (found {value})")
+        return value

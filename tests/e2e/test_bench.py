@@ -35,7 +35,7 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
     checkout.write_spec()
     run = checkout.doit("ablation")
     assert run.code == 0, run.output
-    assert run.did("built") == {"dataset", "space", "supernet", "search", "finetune", "quantize", "ablation"}
+    assert run.did("built") == {"dataset", "space", "supernet", "search", "choose", "finetune", "quantize", "ablation"}
     (first,) = (line for line in run.output.splitlines() if line.startswith(" 0 generated C"))
     (last,) = (line for line in run.output.splitlines() if line.startswith("10 as the spec says"))
     assert "1.00x" in first and float(last.split("x ")[0].split()[-1]) > 2

@@ -38,7 +38,7 @@ def _kill_when(checkout: Checkout, task: str, checkpoints: int) -> None:
     ("task", "artifacts"),
     [
         ("supernet", ["supernet.safetensors", "supernet_log.json"]),
-        ("search", ["arch.json", "search.json"]),
+        ("search", ["search.json"]),
     ],
 )
 def test_a_killed_run_continues(tmp_path: Path, task: str, artifacts: list[str]) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from mcubuild.board import read_board
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import largest, parse_key, smallest
+from mcubuild.nas.choice import choose
 from mcubuild.nas.files import read_arch
 from mcubuild.nas.finetune import finetune
 from mcubuild.nas.footprints import Footprints
@@ -43,13 +45,15 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "supernet.safetensors"
 
 
-def run(supernet: Path, out: Path, work: Path, budget: Budget = BUDGET) -> None:
+def run(
+    supernet: Path, out: Path, work: Path, budget: Budget = BUDGET, settings: SearchSettings = SETTINGS
+) -> dict[str, Any]:
     search(
         SPACE,
         supernet,
         split(64, 1),
         split(32, 2),
-        SETTINGS,
+        settings,
         BOARD,
         EngineSettings(),
         budget=budget,
@@ -59,12 +63,15 @@ def run(supernet: Path, out: Path, work: Path, budget: Budget = BUDGET) -> None:
         out=out,
         work=work,
     )
+    found: dict[str, Any] = json.loads((out / "search.json").read_text())
+    return found
 
 
 @pytest.fixture(scope="module")
 def found(supernet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("found")
     run(supernet, folder, folder / "work")
+    choose(SPACE, folder / "search.json", None, folder)
     return folder
 
 
@@ -98,7 +105,7 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_result(
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mcubuild.nas.search.evaluate", cut_off)
+    monkeypatch.setattr("mcubuild.nas.inherited.evaluate", cut_off)
     with pytest.raises(KeyboardInterrupt):
         run(supernet, tmp_path, tmp_path / "work")
     kept = len(json.loads((tmp_path / "work" / "evaluations.json").read_text()))
@@ -106,8 +113,51 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_result(
     evaluated = -1000
     run(supernet, tmp_path, tmp_path / "work")
     assert evaluated + 1000 == 20 - kept
-    for name in ("arch.json", "search.json"):
-        assert (tmp_path / name).read_bytes() == (found / name).read_bytes()
+    assert (tmp_path / "search.json").read_bytes() == (found / "search.json").read_bytes()
+
+
+def beats(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    costs = [(-row["accuracy"], row["latency"], row["sram"], row["flash"]) for row in (one, other)]
+    return costs[0] != costs[1] and all(a <= b for a, b in zip(*costs, strict=True))
+
+
+def test_the_front_has_what_no_other_network_beats(found: Path) -> None:
+    history = json.loads((found / "search.json").read_text())
+    looked_at = {row["key"]: row for rows in history["evaluations"].values() for row in rows}.values()
+    expected = {row["key"] for row in looked_at if not any(beats(other, row) for other in looked_at)}
+    assert len(history["front"]) == len(expected) and {row["key"] for row in history["front"]} == expected
+    latencies = [row["latency"] for row in history["front"]]
+    assert latencies == sorted(latencies)
+
+
+def test_with_pareto_the_most_accurate_of_the_front_is_chosen(supernet: Path, tmp_path: Path) -> None:
+    history = run(supernet, tmp_path, tmp_path / "work", settings=SETTINGS.model_copy(update={"objective": "pareto"}))
+    assert history["chosen"] in history["front"]
+    assert history["chosen"]["accuracy"] == max(row["accuracy"] for row in history["front"])
+
+
+def test_another_network_of_the_search_is_taken_by_its_key(found: Path, tmp_path: Path) -> None:
+    front = json.loads((found / "search.json").read_text())["front"]
+    choose(SPACE, found / "search.json", front[0]["key"], tmp_path)
+    assert read_arch(tmp_path / "arch.json").key == front[0]["key"]
+    with pytest.raises(BuildError, match=rf'search.choose: found "3x4", .*{front[-1]["key"]}'):
+        choose(SPACE, found / "search.json", "3x4", tmp_path)
+
+
+def test_a_predictor_takes_the_place_of_most_evaluations(supernet: Path, found: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"predictor": 20})
+    history = run(supernet, tmp_path, tmp_path / "work", settings=settings)
+    assert {method: len(rows) for method, rows in history["evaluations"].items()} == {"evolution": 24, "random": 24}
+    keys = [[row["key"] for row in rows] for rows in history["evaluations"].values()]
+    assert keys[0][:20] == keys[1][:20] and not set(keys[0][20:]) & {*keys[0][:20], *keys[1][20:]}
+    assert history["predictor"]["taught"] == 16 and history["predictor"]["held_out"] == 4
+    assert history["chosen"]["accuracy"] == max(
+        row["accuracy"] for rows in history["evaluations"].values() for row in rows
+    )
+    assert len(json.loads((tmp_path / "work" / "evaluations.json").read_text())) == 28
+    again = run(supernet, tmp_path / "again", tmp_path / "again" / "work", settings=settings)
+    assert again == history
+    assert json.loads((found / "search.json").read_text())["predictor"] is None
 
 
 def test_test_split_is_not_even_asked_for() -> None:
@@ -118,7 +168,7 @@ def test_test_split_is_not_even_asked_for() -> None:
 def test_budget_that_nothing_meets_is_an_error(supernet: Path, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"the smallest needs .* ms \(budget.latency is 100.0 us\)"):
         run(supernet, tmp_path, tmp_path, Budget(sram=64 << 10, flash=FLASH, latency=1e-4))
-    assert not (tmp_path / "arch.json").exists()
+    assert not (tmp_path / "search.json").exists()
 
 
 def tune(supernet: Path, found: Path, out: Path, settings: FinetuneSettings = FINETUNE) -> bytes:

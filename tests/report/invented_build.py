@@ -32,7 +32,7 @@ def write_build(folder: Path, *, seed: int = 3) -> None:
         "samples": 237, "float": 0.98, "calibrated": 0.94, "learned": 0.975, "kept": "learned", "tolerance": 0.01,
         "epochs": _log(rng, 6, start=0.95, val=0.975),
     })  # fmt: skip
-    _write(folder, "search.json", _search(rng))
+    _write(folder, "search.json", _search(rng, arch.key))
     _write(folder, "sizes.json", _sizes(plan))
     _write(folder, "measure.json", _measure(plan, rng))
 
@@ -246,7 +246,7 @@ def _log(rng: np.random.Generator, epochs: int, start: float = 0.1, **ends: floa
     return log
 
 
-def _search(rng: np.random.Generator) -> dict[str, Any]:
+def _search(rng: np.random.Generator, chosen: str) -> dict[str, Any]:
     evaluations: dict[str, list[dict[str, Any]]] = {"evolution": [], "random": []}
     for method, gain in (("evolution", 0.0025), ("random", 0.0)):
         for generation in range(9):
@@ -254,14 +254,24 @@ def _search(rng: np.random.Generator) -> dict[str, Any]:
                 latency = float(rng.uniform(0.018, 0.046))
                 accuracy = 0.93 + 0.8 * (latency - 0.018) + gain * generation + float(rng.normal(0, 0.008))
                 evaluations[method].append(
-                    {"key": "3x4/5x6", "generation": generation, "accuracy": round(min(accuracy, 1) * 237) / 237,
+                    {"key": f"{method} {len(evaluations[method])}", "method": method,
+                     "generation": generation, "accuracy": round(min(accuracy, 1) * 237) / 237,
                      "loss": 0.2, "macs": round(5e7 * latency), "sram": 13000, "flash": 250_000,
                      "cycles": round(1e8 * latency), "latency": latency}
                 )  # fmt: skip
     best = max(evaluations["evolution"], key=lambda one: one["accuracy"])
+    best["key"] = chosen
+    everything = sorted([*evaluations["evolution"], *evaluations["random"]], key=lambda one: one["latency"])
     return {
         "limits": {"sram": 128 << 10, "flash": 512 << 10, "latency": 0.05},
-        "chosen": {"method": "evolution", **best},
+        "objective": "accuracy",
+        "predictor": None,
+        "chosen": best,
+        "front": [
+            one
+            for index, one in enumerate(everything)
+            if all(other["accuracy"] < one["accuracy"] for other in everything[:index])
+        ],
         "best_by_generation": {},
         "evaluations": evaluations,
     }

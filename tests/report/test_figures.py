@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
-from mcubuild.report.search import history_plot, pareto_plot
+from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_table, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
 
@@ -208,19 +209,33 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
     assert narrow[1] is not None and narrow[1].competes and narrow[1].best and narrow[1].heat == pytest.approx(2 / 3)
 
 
-def test_best_so_far_and_the_frontier() -> None:
-    def one(latency: float, accuracy: float) -> dict[str, float]:
-        return {"latency": latency, "accuracy": accuracy, "macs": 1e6}
+def looked_at(latency: float, accuracy: float) -> dict[str, Any]:
+    sizes = {"macs": 1e6, "sram": 2048, "flash": 3072}
+    return {"latency": latency, "accuracy": accuracy, "key": f"{latency}", **sizes}
 
-    found = {"evolution": [one(0.01, 0.5), one(0.03, 0.4), one(0.02, 0.7)], "random": []}
-    search = {"evaluations": found, "chosen": one(0.02, 0.7), "limits": {"latency": 0.04}}
+
+def test_best_so_far_and_the_frontier() -> None:
+    found = {"evolution": [looked_at(0.01, 0.5), looked_at(0.03, 0.4), looked_at(0.02, 0.7)], "random": []}
+    search = {"evaluations": found, "limits": {"latency": 0.04}}
+    chosen = looked_at(0.02, 0.7)
     history = history_plot(search)
     assert [list(curve.points) for curve in history.curves] == [[(1, 50), (2, 50), (2, 50), (3, 50), (3, 70)]]
-    plot = pareto_plot(search)
+    plot = pareto_plot(search, chosen)
     assert list(plot.curves[0].points) == [(10, 50), (20, 50), (20, 70)]
     assert [rule.value for rule in plot.rules] == [40]
-    assert not pareto_plot({**search, "limits": {"latency": 1}}).rules
-    assert not pareto_plot({**search, "limits": {"latency": None}}).rules
+    assert not pareto_plot({**search, "limits": {"latency": 1}}, chosen).rules
+    assert not pareto_plot({**search, "limits": {"latency": None}}, chosen).rules
+    assert plot.dots[0].hint == "evolution: 50.0 %, 10.0 ms, 2.0 kB SRAM, 3.0 kB Flash, 1.00 million MACs"
+
+
+def test_the_table_of_the_front_is_short_and_has_the_network_that_was_built() -> None:
+    front = [looked_at(0.01 * n, 0.01 * n) for n in range(1, 61)]
+    table = front_table({"front": front}, front[17])
+    assert table.all == 60 and len(table.rows) == 17
+    assert [row.key for row in table.rows if row.built] == [front[17]["key"]]
+    assert (table.rows[0].latency, table.rows[-1].latency) == ("10.0 ms", "600.0 ms")
+    assert len(front_table({"front": front[:3]}, front[0]).rows) == 3
+    assert len(front_table({"front": front[:1]}, front[0]).rows) == 1
 
 
 def test_training_curves_name_what_the_log_names() -> None:

@@ -231,6 +231,30 @@ def test_a_search_with_one_method(build: Path, method: str) -> None:
     assert "best so far" in Structure(html).text
 
 
+def test_the_search_offers_other_networks(build: Path) -> None:
+    _, html = make(build)
+    text, found = Structure(html).text, json.loads((build / "search.json").read_text())
+    assert "Other networks to take" in text and found["chosen"]["key"] in text and "(built)" in text
+    assert found["front"][0]["key"] in text and "predictor" not in text
+    edit(build, "search.json", predictor={"taught": 160, "held_out": 40, "rank_correlation": 0.876})
+    _, html = make(build)
+    assert "40 of them that it had not met its rank correlation with the evaluated accuracy is 0.88" in html
+
+
+def test_another_network_than_the_searchs_own_choice_was_built(build: Path) -> None:
+    found = json.loads((build / "search.json").read_text())
+    other = found["evaluations"]["random"][0] | {"key": found["chosen"]["key"]}
+    found["evaluations"]["random"][0] = other
+    found["evaluations"]["evolution"] = [one for one in found["evaluations"]["evolution"] if one["key"] != other["key"]]
+    edit(build, "search.json", evaluations=found["evaluations"], chosen=found["evaluations"]["evolution"][0])
+    report, html = make(build)
+    assert report["search"]["chosen"] == "random"
+    assert f"chosen: {100 * other['accuracy']:.1f} %" in html
+    edit(build, "search.json", evaluations={"evolution": found["evaluations"]["evolution"]})
+    with pytest.raises(BuildError, match=r"the network is not one of search\.json"):
+        make(build)
+
+
 def test_no_fine_tuning(build: Path) -> None:
     (build / "finetune_log.json").write_text("[]")
     _, html = make(build)

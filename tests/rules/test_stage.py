@@ -62,7 +62,7 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
 @pytest.mark.parametrize("arch", [None, "resnet8"])
 def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
     names = {stage.name for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": arch}})}
-    searching, scaling = {"space", "supernet", "search", "finetune"}, {"scale", "train"}
+    searching, scaling = {"space", "supernet", "search", "choose", "finetune"}, {"scale", "train"}
     assert names >= ({*scaling} if arch else searching) | {"dataset", "quantize", "accuracy", "report"}
     assert not names & (searching if arch else scaling)
 

@@ -1,0 +1,53 @@
+"""Evolution that asks an accuracy predictor, and evaluates only its last networks; random search beside it."""
+
+from collections.abc import Sequence
+
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import Arch
+from mcubuild.nas.candidates import Candidates
+from mcubuild.nas.evolution import Evaluation, Fitness, Method, Order, Score, explore, judged, propose, rng_of
+from mcubuild.nas.predictor import Quality, learn
+from mcubuild.spec.search import LEAST_TAUGHT, SearchSettings
+
+
+def explore_guided(
+    candidates: Candidates, fitness: Fitness, settings: SearchSettings, seed: int, order: Order
+) -> tuple[dict[Method, list[Evaluation]], Quality]:
+    """Both methods over equally many evaluated networks.
+
+    Generation 0 of both is the same: ``settings.predictor`` random networks, which teach the predictor. Evolution then
+    breeds as ever, by predicted accuracies; its generation 1 is the best ``population`` networks of that which were not
+    evaluated before. Random search draws as many more.
+
+    Raises:
+        BuildError: too few networks keep within the limits.
+    """
+    sample = _drawn(candidates, settings.predictor, settings, set(), seed, generation=0)
+    if len(sample) < LEAST_TAUGHT:
+        raise BuildError(
+            f"search.predictor: only {len(sample)} networks of {candidates.space.name} were found within the budget, "
+            f"{LEAST_TAUGHT} are needed to teach a predictor; leave search.predictor out."
+        )
+    predict, quality = learn(sample, [score.accuracy for score in fitness(sample)], seed)
+
+    def imagined(archs: Sequence[Arch]) -> list[Score]:
+        return [Score(accuracy, 0.0) for accuracy in predict(archs)]
+
+    known = set(sample)
+    bred = order(explore("evolution", candidates, imagined, settings, seed, order))
+    best = list(dict.fromkeys(one.arch for one in bred if one.arch not in known))[: settings.population]
+    drawn = _drawn(candidates, len(best), settings, known, seed, generation=1)
+    last: dict[Method, list[Arch]] = {"evolution": best, "random": drawn}
+    found = {
+        method: judged(method, 0, sample, fitness) + judged(method, 1, archs, fitness) for method, archs in last.items()
+    }
+    return found, quality
+
+
+def _drawn(
+    candidates: Candidates, count: int, settings: SearchSettings, seen: set[Arch], seed: int, *, generation: int
+) -> list[Arch]:
+    """Up to ``count`` random networks, all different and none ``seen``."""
+    rng = rng_of("random", generation, seed)
+    drawn = propose(candidates, [], count, settings.mutation, seen, rng)
+    return [arch for arch in dict.fromkeys(drawn) if arch not in seen]

@@ -1,0 +1,159 @@
+"""Where networks are judged: in threads of this process, in a process a core, or on the workers of a Dask cluster.
+
+A score depends on its network alone, so results do not depend on where it was computed, by how many, and when.
+"""
+
+import os
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeAlias
+
+import torch
+
+from mcubuild.errors import BuildError
+from mcubuild.nas.arch import Arch
+from mcubuild.nas.evolution import Score
+from mcubuild.nas.processes import processes
+from mcubuild.nas.training import workers
+
+ADDRESS = "MCUBUILD_DASK"
+"""Environment variable: address of a Dask scheduler, such as tcp://10.0.0.5:8786.
+
+No setting of the spec, for it says which machines somebody has today: whoever checks the spec out elsewhere has others,
+and gets the same result.
+"""
+_PATIENCE = 20
+"""Seconds in which a scheduler must answer and have a worker."""
+_WORTH_PROCESSES = 60.0
+"""Seconds of judging in one thread below which other processes would take longer to start than they gain."""
+_THREADS_SUFFICE = 2
+"""Cores that threads keep as busy as processes do; 10 to 40 % of an evaluation is Python, which one runs at a time."""
+
+Judge: TypeAlias = Callable[[Arch], Score]
+"""Must be fit for pickling."""
+JudgeAll: TypeAlias = Callable[[Sequence[Arch]], Iterator[Score]]
+"""Scores in the order of the networks."""
+
+
+@contextmanager
+def pool(judge: Judge, count: int) -> Iterator[JudgeAll]:
+    """``judge``, for many networks at once; there will be about ``count`` in all.
+
+    Raises:
+        BuildError: there is no cluster at the address in MCUBUILD_DASK, or it has other code.
+    """
+    address = os.environ.get(ADDRESS)
+    with _cluster(judge, address) if address else _here(judge, count) as judge_all:
+        yield judge_all
+
+
+@contextmanager
+def _here(judge: Judge, count: int) -> Iterator[JudgeAll]:
+    """On the cores here: in threads, or, where it pays, in processes (threads wait for each other's Python)."""
+    with ExitStack() as stack, workers() as threads:
+        executor: Executor | None = None
+
+        def judge_all(archs: Sequence[Arch]) -> Iterator[Score]:
+            nonlocal executor
+            rest = archs
+            if executor is None:
+                start = monotonic()
+                yield threads.submit(judge, archs[0]).result()
+                executor, rest = threads, archs[1:]
+                if _processes_pay((monotonic() - start) * count):
+                    prepare = partial(_receive, pickle.dumps(judge))
+                    executor = stack.enter_context(processes(prepare=prepare))
+            yield from executor.map(judge if executor is threads else _judge_received, rest)
+
+        yield judge_all
+
+
+def _processes_pay(seconds: float) -> bool:
+    """For so many seconds of work in one thread."""
+    return (os.cpu_count() or 1) > _THREADS_SUFFICE and seconds > _WORTH_PROCESSES
+
+
+_received: Judge
+"""In a process of the pool: what it judges by. Sent once, since it is large."""
+
+
+def _receive(judge: bytes) -> None:
+    # Bytes, not the object: torch would put its tensors into shared memory, of which containers have little.
+    global _received
+    _settle()
+    _received = pickle.loads(judge)
+
+
+def _judge_received(arch: Arch) -> Score:
+    return _received(arch)
+
+
+def _settle() -> None:
+    """In this process and thread, the same bits as anywhere else (``training.deterministic``, for good)."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+@contextmanager
+def _cluster(judge: Judge, address: str) -> Iterator[JudgeAll]:
+    """The workers of the Dask scheduler at ``address``, however many there are and whenever they join."""
+    try:
+        from distributed import CancelledError, Client, KilledWorker
+    except ModuleNotFoundError:
+        raise BuildError(
+            f"{ADDRESS} is {address}, but dask.distributed is not installed; pip install '.[cluster]', or unset it."
+        ) from None
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(Client(address, timeout=_PATIENCE, set_as_default=False))
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except (OSError, ValueError) as error:
+            raise BuildError(
+                f"{ADDRESS} is {address}, where there is no Dask scheduler with a worker ({error}); start them (dask "
+                f"scheduler; dask worker {address}), or unset it."
+            ) from None
+        shared = client.scatter(judge, broadcast=True, hash=False)
+
+        def judge_all(archs: Sequence[Arch]) -> Iterator[Score]:
+            futures: list[Any] = client.map(_judge_there, archs, judge=shared, code=_code(), pure=False)
+            try:
+                yield from (future.result() for future in futures)
+            except (CancelledError, KilledWorker) as error:
+                raise BuildError(
+                    f"{ADDRESS} is {address}, where workers were lost ({error}); the same command goes on from the "
+                    f"last generation."
+                ) from None
+            finally:
+                client.cancel(futures)
+
+        yield judge_all
+
+
+def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
+    """On a worker of the cluster: the score.
+
+    Raises:
+        BuildError: the worker would compute something else than the machine that asks.
+    """
+    if code != _code():
+        raise BuildError(
+            f"{ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout; update it and start "
+            f"it again."
+        )
+    _settle()
+    return judge(arch)
+
+
+@cache
+def _code() -> str:
+    """Digest of what a score depends on besides the judge's data: the code of this package and PyTorch's version."""
+    digest = sha256(torch.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,24 @@
+"""choose: the network to build, of those that the search found.
+
+Apart from the search, so that choosing another one evaluates nothing again.
+"""
+
+from rules.stage import Job, Stage, searches
+
+
+def _run(job: Job) -> None:
+    from mcubuild.nas.choice import choose
+    from mcubuild.nas.files import read_space
+
+    choose(read_space(job.file("space.json")), job.file("search.json"), job["search.choose"], job.out)
+
+
+STAGE = Stage(
+    name="choose",
+    doc="the network to build, of those that the search found",
+    inputs=("space.json", "search.json"),
+    outputs=("arch.json",),
+    settings=("search.choose",),
+    run=_run,
+    serves=searches,
+)
