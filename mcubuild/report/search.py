@@ -108,10 +108,11 @@ class Table:
 
 
 def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
-    """The front of the search."""
+    """The front of the search, and the network that was built even if another beats it."""
     front = search["front"]
     last = len(front) - 1
     shown = {round(number * last / (ROWS - 1)) for number in range(ROWS)}
+    others = [one for index, one in enumerate(front) if index in shown and one["key"] != chosen["key"]]
     rows = [
         Row(
             f"{100 * one['accuracy']:.1f} %",
@@ -122,8 +123,7 @@ def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
             one["key"],
             one["key"] == chosen["key"],
         )
-        for index, one in enumerate(front)
-        if index in shown or one["key"] == chosen["key"]
+        for one in sorted([*others, chosen], key=lambda one: float(one["accuracy"]))
     ]
     return Table(rows, len(front))
 

@@ -12,7 +12,8 @@ from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.nas import space as module
-from mcubuild.nas.arch import Space, draw, largest, smallest
+from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
+from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import read_space
 from mcubuild.nas.footprints import Footprints
@@ -57,11 +58,11 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
     run(tmp_path)
     table = json.loads((tmp_path / "space_table.json").read_text())
     assert [row["name"] for row in table["spaces"]] == [
-        f"w{width}-r{resolution}" for width in (0.3, 0.5, 0.8) for resolution in (16, 32)
+        f"w{width}-r{resolution}-s2" for width in (0.3, 0.5, 0.8) for resolution in (16, 32)
     ]
     assert table["limits"] == {"sram": 64 << 10, "flash": 512 << 10, "latency": None, "energy": None}
     assert table["active_power_mw"] == BOARD.active_power_mw
-    least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3))).cycles
+    least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3, 2))).cycles
     assert table["spaces"][0]["smallest"]["latency"] == pytest.approx(least / BOARD.clock)
     chosen = read_space(tmp_path / "space.json")
     assert table["winner"] == chosen.name
@@ -77,12 +78,12 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
 
 def test_more_flash_buys_a_space_with_more_work(tmp_path: Path) -> None:
     work = {}
-    for flash in (200, 1024):
+    for flash in (100, 1024):
         run(tmp_path / str(flash), flash=flash << 10)
         table = json.loads((tmp_path / str(flash) / "space_table.json").read_text())
         row = next(row for row in table["spaces"] if row["name"] == table["winner"])
         work[flash] = (row["width"], row["macs"]["p80"])
-    assert work[200] < work[1024]
+    assert work[100] < work[1024]
 
 
 def test_a_tight_latency_leaves_less_work(tmp_path: Path) -> None:
@@ -111,7 +112,19 @@ def test_axes_say_how_they_come_from_the_papers() -> None:
     assert module.axes(photos, settings) == "108 spaces: 9 widths x 12 resolutions (48 to 224 pixels, the paper's)"
     assert "scaled to images of 32 pixels, rounded to even, at least 8" in module.axes(INDEX, settings)
     assert "spectrograms of 32" in module.axes(replace(INDEX, task="audio_classification"), settings)
-    assert module.axes(INDEX, SETTINGS).endswith("3 widths x 2 resolutions (16, 32), as space.resolutions says")
+    assert "3 widths x 2 resolutions (16, 32), as space.resolutions says; stages that" in module.axes(INDEX, SETTINGS)
+
+
+def test_small_images_have_no_stages_that_would_see_maps_of_a_few_pixels() -> None:
+    settings = SpaceSettings(widths=(0.5,), resolutions=(16, 48, 64, 112))
+    photos, pictures = replace(INDEX, max_resolution=224), replace(INDEX, max_resolution=128)
+    assert [space.count for space in module.spaces_for(photos, settings)] == [6, 6, 6, 6]
+    spaces = module.spaces_for(pictures, settings)
+    assert [space.name for space in spaces] == ["w0.5-r16-s2", "w0.5-r48-s2", "w0.5-r64-s4", "w0.5-r112"]
+    for space in spaces[1:]:
+        *_, last, _ = blocks(largest(space)).values()
+        assert isinstance(last, Bottleneck) and last.side >= 4
+        assert Arch.from_json(largest(space).to_json()) == largest(space)
 
 
 def _row(width: float, macs: tuple[int, ...], samples: int = 100) -> Row:
@@ -136,8 +149,8 @@ def test_spaces_where_hardly_anything_fits_do_not_compete_with_those_where_much_
 def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         run(tmp_path, sram=2000, flash=512 << 10)
-    least = Footprints(BOARD, EngineSettings(), 2048, 8, sram=2000).of(smallest(Space(0.3, 16, 1, 3)))
-    assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16)" in str(caught.value)
+    least = Footprints(BOARD, EngineSettings(), 2048, 8, sram=2000).of(smallest(Space(0.3, 16, 1, 3, 2)))
+    assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16-s2)" in str(caught.value)
     assert "budget.sram" in str(caught.value)
     assert not list(tmp_path.iterdir())
 
