@@ -71,12 +71,12 @@ def _bias_rounding(module: nn.Module, input_scale: float) -> Hook:
     The bias is that of batch norm's running statistics, also where batch norm itself takes the batch's.
     """
 
-    @torch.no_grad()
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        _, bias, scales = folded(module)
-        assert scales is not None, "layers are on a grid"
-        steps = (input_scale * scales).clamp(min=_NOTHING)
-        error = (bias / steps).round() * steps - bias
+        with torch.no_grad():
+            _, bias, scales = folded(module)
+            assert scales is not None, "layers are on a grid"
+            steps = (input_scale * scales).clamp(min=_NOTHING)
+            error = (bias / steps).round() * steps - bias
         return output + error.view(1, -1, *(1,) * (output.ndim - 2))
 
     return hook

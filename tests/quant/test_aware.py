@@ -88,11 +88,11 @@ def resnet8() -> tuple[Described, Network]:
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("make", [lambda: random_network(3), resnet8], ids=["bottlenecks", "resnet8"])
 def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network]], bits: int) -> None:
-    """Given the same integers, it gives the same integers but where a sum lies between two of them."""
+    """Given the same integers it gives the same, but where rounding twice (gemmlowp's way) makes a difference."""
     arch, network = make()
     samples = at_resolution(random_samples(1, 60), 12)
     simulated, graph = simulate(arch, network, samples, bits)
-    integers = run_all(graph, network_input(random_samples(9, 20).x, 12))
+    integers = run_all(graph, network_input(random_samples(9, 10).x, 12))
 
     def real(name: str) -> torch.Tensor:
         quantization = graph.tensor(name).quantization
@@ -100,7 +100,6 @@ def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network
         return torch.from_numpy(quantization.scale[0] * (integers[name] - np.float32(quantization.zero_point))).float()
 
     for op in graph.ops:
-        print(op.output, end=" ")
         inputs = [real(name) for name in op_inputs(op)]
         inputs = [x.flatten(1) if isinstance(op, FullyConnected) else x.permute(0, 3, 1, 2) for x in inputs]
         with torch.no_grad():
@@ -109,9 +108,8 @@ def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network
         quantization = graph.tensor(op.output).quantization
         assert quantization is not None
         steps = (output.permute(0, 2, 3, 1) if output.ndim == 4 else output).sub(expected) / quantization.scale[0]
-        print(float(steps.abs().max()), float((steps.abs() > 0.01).float().mean()))
-        continue
-        assert (steps.abs() > 0.01).float().mean() < 0.03, op.output
+        assert steps.abs().max() < 1.01, op.output
+        assert steps.abs().mean() < 0.12, op.output
 
 
 @pytest.mark.parametrize("bits", [8, 4])
@@ -154,7 +152,7 @@ def test_a_network_that_loses_little_stays_as_it_is(trained: Path, tmp_path: Pat
     logs = []
     for name, epochs in (("asked", 3), ("never", 0)):
         (tmp_path / name).mkdir()
-        logs.append(quantize_digits(trained, tmp_path / name, 8, epochs=epochs))
+        logs.append(quantize_digits(trained, tmp_path / name, 8, method="minmax", epochs=epochs))
     assert logs[0] == logs[1] and logs[0]["learned"] is None and logs[0]["kept"] == "calibrated"
     for name in ("model.json", "model.npz"):
         assert (tmp_path / "asked" / name).read_bytes() == (tmp_path / "never" / name).read_bytes()
