@@ -53,7 +53,7 @@ def quantize(
 
     The log holds the accuracies (0 ... 1) on ``samples`` validation samples: ``float``, ``calibrated`` (integers, after
     post-training quantisation) and ``learned`` (integers, after quantisation-aware fine-tuning; null if more than
-    ``tolerance`` was not lost); which of the two was ``kept``; and the ``epochs`` of the fine-tuning.
+    ``tolerance`` was not lost); which of the two was ``kept``; and the log of the fine-tuning's ``epochs``.
 
     Args:
         arch: of the network.
@@ -84,7 +84,7 @@ def quantize(
     with bar("validate", 2 * len(val)) as progress:
         reference = _accuracy(float_outputs(exact, val, progress), val)
         calibrated = _accuracy(integer_outputs(graph, val, progress), val)
-    learned, log = None, []
+    learned, log, kept = None, [], "calibrated"
     if settings.epochs and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
         log = finetune_simulated(network, graph, exact, train, val, settings, task=task, seed=seed, work=work)
@@ -92,14 +92,14 @@ def quantize(
         with bar("validate", len(val)) as progress:
             learned = _accuracy(integer_outputs(other, val, progress), val)
         if learned > calibrated:
-            graph = other
+            graph, kept = other, "learned"
     write_graph(graph, out)
     content = {
         "samples": len(val),
         "float": reference,
         "calibrated": calibrated,
         "learned": learned,
-        "kept": "learned" if learned is not None and learned > calibrated else "calibrated",
+        "kept": kept,
         "tolerance": settings.tolerance,
         "epochs": log,
     }
