@@ -1,12 +1,11 @@
 """Weights rounded to what integers can represent, while gradients go on to reach the floats behind them."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from mcubuild.nas.network import Conv
-from mcubuild.quant.scales import Floats, channel_scales, largest
+from mcubuild.nas.network import Conv, ConvNorm
+from mcubuild.quant.scales import channel_scales, largest
 
 
 class Grid(nn.Module):
@@ -42,16 +41,22 @@ def put_on_grid(network: nn.Module, bits: int) -> None:
             parametrize.register_parametrization(layer, "weight", Grid(layer.weight, bits))
 
 
-def grid_scales(layer: nn.Module, folded: Floats) -> Floats | None:
-    """Scales (channels,) of the ``folded`` weights (channels, ...) of a layer on a grid; None if it is on none.
+def folded(module: nn.Module) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Weights (channels, ...), bias (channels,) and scales of the weights (channels,) of a layer, with its batch norm.
 
-    Folding multiplies each channel, and so its scale, with a factor: what the folded weights are of their integers.
+    Folding multiplies each channel's weights, and so its scale, with a factor: the scale is what they are of their
+    integers. It is None for a layer that is on no grid.
     """
+    if isinstance(module, ConvNorm):
+        layer: nn.Module = module.conv
+        weights, bias = module.folded()
+    else:
+        assert isinstance(module, nn.Linear), f"{type(module).__name__} has no weights"
+        layer, weights, bias = module, module.weight, module.bias
     if not parametrize.is_parametrized(layer, "weight"):
-        return None
-    weight = layer.get_parameter("parametrizations.weight.original")
+        return weights, bias, None
     grid = layer.get_submodule("parametrizations.weight.0")
     assert isinstance(grid, Grid)
-    axes = tuple(range(1, folded.ndim))
-    most = grid.integers(weight).abs().amax(dim=axes).detach().numpy()
-    return np.asarray(np.abs(folded).max(axis=axes) / np.maximum(most, 1))
+    axes = tuple(range(1, weights.ndim))
+    most = grid.integers(layer.get_parameter("parametrizations.weight.original")).abs().amax(dim=axes)
+    return weights, bias, weights.abs().amax(dim=axes) / most.clamp(min=1)

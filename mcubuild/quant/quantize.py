@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
@@ -20,16 +19,16 @@ from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.files import write_json
-from mcubuild.nas.network import ConvNorm, Network
+from mcubuild.nas.network import Network
 from mcubuild.nas.rows import Described
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import calibrate, workers
 from mcubuild.progress import bar
 from mcubuild.quant.aware import finetune_simulated
-from mcubuild.quant.grid import grid_scales, put_on_grid
+from mcubuild.quant.grid import folded, put_on_grid
 from mcubuild.quant.outputs import float_outputs, integer_outputs
 from mcubuild.quant.ranges import Range, observe
-from mcubuild.quant.scales import Floats, activation, channel_scales, weighted
+from mcubuild.quant.scales import activation, channel_scales, weighted
 from mcubuild.quant.weights import read_network
 from mcubuild.spec.quantize import QuantizeSettings
 
@@ -54,7 +53,7 @@ def quantize(
 
     The log holds the accuracies (0 ... 1) on ``samples`` validation samples: ``float``, ``calibrated`` (integers, after
     post-training quantisation) and ``learned`` (integers, after quantisation-aware fine-tuning; null if more than
-    ``tolerance`` was not lost); which of the two was ``kept``; and the ``epochs`` of the fine-tuning.
+    ``tolerance`` was not lost); which of the two was ``kept``; and the log of the fine-tuning's ``epochs``.
 
     Args:
         arch: of the network.
@@ -70,7 +69,7 @@ def quantize(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
     Raises:
-        BuildError: the weights are missing or belong to another network, or fine-tuning diverged.
+        BuildError: the weights are missing or belong to another network.
     """
     exact = read_network(arch, weights)
     network, plain = copy.deepcopy(exact), skeleton(arch, bits)
@@ -85,7 +84,7 @@ def quantize(
     with bar("validate", 2 * len(val)) as progress:
         reference = _accuracy(float_outputs(exact, val, progress), val)
         calibrated = _accuracy(integer_outputs(graph, val, progress), val)
-    learned, log = None, []
+    learned, log, kept = None, [], "calibrated"
     if settings.epochs and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
         log = finetune_simulated(network, graph, exact, train, val, settings, task=task, seed=seed, work=work)
@@ -93,14 +92,14 @@ def quantize(
         with bar("validate", len(val)) as progress:
             learned = _accuracy(integer_outputs(other, val, progress), val)
         if learned > calibrated:
-            graph = other
+            graph, kept = other, "learned"
     write_graph(graph, out)
     content = {
         "samples": len(val),
         "float": reference,
         "calibrated": calibrated,
         "learned": learned,
-        "kept": "learned" if learned is not None and learned > calibrated else "calibrated",
+        "kept": kept,
         "tolerance": settings.tolerance,
         "epochs": log,
     }
@@ -133,7 +132,9 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
             continue
         axis = 3 if isinstance(op, DepthwiseConv2D) else 0
         bits, input_scale = tensors[op.weights].bits, _of(tensors[op.input]).scale[0]
-        weights, bias, scales = _folded(exact.get_submodule(op.output), bits)
+        parts = folded(exact.get_submodule(op.output))
+        weights, bias = (part.detach().numpy() for part in parts[:2])
+        scales = channel_scales(weights, bits) if parts[2] is None else parts[2].detach().numpy()
         layer = weighted(weights, bias, scales, input_scale, bits)
         bias_scales = (np.float32(input_scale) * np.array(layer.scales, np.float32)).tolist()
         tensors[op.weights] = replace(tensors[op.weights], quantization=Quantization(layer.scales, 0, axis))
@@ -157,18 +158,6 @@ def _adapt_batch_norm(network: Network, samples: Split, bits: int) -> None:
 def _of(tensor: Tensor) -> Quantization:
     assert tensor.quantization is not None, f"{tensor.name} comes before its quantisation"
     return tensor.quantization
-
-
-def _folded(module: nn.Module, bits: int) -> tuple[Floats, Floats, Floats]:
-    """Weights (channels, ...), bias and scales of the weights (channels,) of a layer, with its batch norm."""
-    if isinstance(module, ConvNorm):
-        layer: nn.Module = module.conv
-        folded, bias = (values.detach().numpy() for values in module.folded())
-    else:
-        assert isinstance(module, nn.Linear), f"{type(module).__name__} has no weights"
-        layer, folded, bias = module, module.weight.detach().numpy(), module.bias.detach().numpy()
-    scales = grid_scales(layer, folded)
-    return folded, bias, channel_scales(folded, bits) if scales is None else scales
 
 
 def _arranged(weights: NDArray[np.int8], op: Weighted) -> NDArray[np.int8]:

@@ -1,0 +1,191 @@
+"""Quantisation-aware fine-tuning: it sees what integers compute, it helps, and it runs only where something is lost."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from mcubuild.data.resize import network_input
+from mcubuild.data.splits import Split
+from mcubuild.ir.executor import run, run_all
+from mcubuild.ir.files import read_graph
+from mcubuild.ir.graph import FullyConnected, Graph, Weighted, op_inputs
+from mcubuild.nas import fit
+from mcubuild.nas.baselines import Baseline
+from mcubuild.nas.batches import at_resolution, to_tensor
+from mcubuild.nas.network import Network
+from mcubuild.nas.rows import Described
+from mcubuild.nas.scaling import train_from_scratch
+from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.training import calibrate, evaluate
+from mcubuild.quant.aware import Simulated
+from mcubuild.quant.grid import put_on_grid
+from mcubuild.quant.quantize import quantize, quantized
+from mcubuild.quant.ranges import observe
+from mcubuild.quant.weights import read_network
+from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.spec.training import TrainingSettings
+from tests.quant.networks import random_network, random_samples
+
+SMALL = Baseline("smallcifar", 0.1, 8, 1, 10)
+TASK = "image_classification"
+
+
+def digits() -> tuple[Split, Split]:
+    """Samples to learn from and to be judged by."""
+    found = load_digits()
+    split = Split((found.images[..., None] * 15).astype(np.uint8), found.target.astype(np.int64))
+    return Split(split.x[:1200], split.y[:1200]), Split(split.x[1200:1500], split.y[1200:1500])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of ``SMALL``, trained for a second."""
+    out = tmp_path_factory.mktemp("trained")
+    settings = TrainingSettings(epochs=4, learning_rate=0.1, label_smoothing=0)
+    train_from_scratch(SMALL, *digits(), settings, task=TASK, seed=0, out=out, work=out / "work")
+    return out / "weights.safetensors"
+
+
+def quantize_digits(weights: Path, out: Path, bits: int, **settings: Any) -> dict[str, Any]:
+    """quantize_log.json of ``SMALL``."""
+    asked = QuantizeSettings.model_validate({"epochs": 3, **settings})
+    quantize(SMALL, weights, *digits(), asked, bits=bits, task=TASK, seed=0, out=out, work=out / "work")
+    log: dict[str, Any] = json.loads((out / "quantize_log.json").read_text())
+    return log
+
+
+def simulate(arch: Described, network: Network, samples: Split, bits: int) -> tuple[Simulated, Graph]:
+    """The quantised graph of ``network`` and what learns in its place."""
+    plain = skeleton(arch, bits)
+    put_on_grid(network, bits)
+    calibrate(network, samples)
+    ranges = observe(network, [op.output for op in plain.ops], samples, "percentile")
+    graph = quantized(plain, network, ranges)
+    simulated = Simulated(network, graph)
+    # What learning changes, batch norm above all, must reach the integers, too.
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1 + 0.1 * torch.sin(torch.arange(parameter.numel()).float()).view_as(parameter))
+    return simulated.eval(), quantized(plain, network, ranges)
+
+
+def resnet8() -> tuple[Described, Network]:
+    """One with shortcuts that are convolutions, and one that ends in ReLU."""
+    arch = Baseline("resnet8", 0.5, 12, 1, 5)
+    torch.manual_seed(0)
+    network = Network(arch)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0.1, 0.3)
+    return arch, network
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("make", [lambda: random_network(3), resnet8], ids=["bottlenecks", "resnet8"])
+def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network]], bits: int) -> None:
+    """Given the same integers it gives the same, but where rounding twice (gemmlowp's way) makes a difference."""
+    arch, network = make()
+    samples = at_resolution(random_samples(1, 60), 12)
+    simulated, graph = simulate(arch, network, samples, bits)
+    integers = run_all(graph, network_input(random_samples(9, 10).x, 12))
+
+    def real(name: str) -> torch.Tensor:
+        quantization = graph.tensor(name).quantization
+        assert quantization is not None
+        return torch.from_numpy(quantization.scale[0] * (integers[name] - np.float32(quantization.zero_point))).float()
+
+    for op in graph.ops:
+        inputs = [real(name) for name in op_inputs(op)]
+        inputs = [x.flatten(1) if isinstance(op, FullyConnected) else x.permute(0, 3, 1, 2) for x in inputs]
+        with torch.no_grad():
+            output = simulated.network.get_submodule(op.output)(*inputs)
+        expected = real(op.output)
+        quantization = graph.tensor(op.output).quantization
+        assert quantization is not None
+        steps = (output.permute(0, 2, 3, 1) if output.ndim == 4 else output).sub(expected) / quantization.scale[0]
+        assert steps.abs().max() < 1.01, op.output
+        assert steps.abs().mean() < 0.12, op.output
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_trained_network_answers_alike(trained: Path, bits: int) -> None:
+    train, val = digits()
+    network = read_network(SMALL, trained)
+    simulated, graph = simulate(SMALL, network, train, bits)
+    with torch.no_grad():
+        logits = simulated(to_tensor(val.x)).numpy()
+    integers = run(graph, network_input(val.x, 8))
+    quantization = graph.tensor("classifier").quantization
+    assert quantization is not None
+    steps = logits / quantization.scale[0] + quantization.zero_point - integers
+    assert np.abs(steps).mean() < 0.2
+    assert (logits.argmax(axis=1) == integers.argmax(axis=1)).mean() > 0.99
+
+
+def test_gradients_pass_the_rounding(trained: Path) -> None:
+    train, _ = digits()
+    simulated, _ = simulate(SMALL, read_network(SMALL, trained), train, 4)
+    simulated(to_tensor(train.x[:32])).square().sum().backward()
+    for name, parameter in simulated.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_lost_accuracy_is_regained(trained: Path, tmp_path: Path) -> None:
+    log = quantize_digits(trained, tmp_path, 4)
+    assert log["float"] - log["calibrated"] > 0.01
+    assert log["learned"] > log["calibrated"] + 0.01 and log["kept"] == "learned"
+    assert len(log["epochs"]) == 3
+    _, val = digits()
+    graph = read_graph(tmp_path)
+    assert (run(graph, network_input(val.x, 8)).argmax(axis=1) == val.y).mean() == log["learned"]
+    for op in graph.ops:
+        if isinstance(op, Weighted):
+            assert graph.tensor(op.weights).bits == 4 and np.abs(graph.constants[op.weights]).max() <= 7
+
+
+def test_a_network_that_loses_little_stays_as_it_is(trained: Path, tmp_path: Path) -> None:
+    logs = []
+    for name, epochs in (("asked", 3), ("never", 0)):
+        (tmp_path / name).mkdir()
+        logs.append(quantize_digits(trained, tmp_path / name, 8, method="minmax", epochs=epochs))
+    assert logs[0] == logs[1] and logs[0]["learned"] is None and logs[0]["kept"] == "calibrated"
+    for name in ("model.json", "model.npz"):
+        assert (tmp_path / "asked" / name).read_bytes() == (tmp_path / "never" / name).read_bytes()
+    assert not (tmp_path / "asked" / "work").exists(), "nothing was trained"
+
+
+def test_what_learning_makes_worse_is_not_kept(trained: Path, tmp_path: Path) -> None:
+    plain = quantize_digits(trained, tmp_path, 4, epochs=0)
+    before = (tmp_path / "model.npz").read_bytes()
+    log = quantize_digits(trained, tmp_path, 4, epochs=1, learning_rate=3.0)
+    assert plain["calibrated"] == log["calibrated"] > log["learned"] and log["kept"] == "calibrated"
+    assert (tmp_path / "model.npz").read_bytes() == before
+
+
+def test_the_same_seed_gives_the_same_bits_also_after_an_interruption(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    whole.mkdir()
+    torn.mkdir()
+    quantize_digits(trained, whole, 4)
+    calls: list[int] = []
+
+    def fails_once(network: Any, samples: Split) -> tuple[float, float]:
+        calls.append(len(samples))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(network, samples)
+
+    monkeypatch.setattr(fit, "evaluate", fails_once)
+    with pytest.raises(KeyboardInterrupt):
+        quantize_digits(trained, torn, 4)
+    quantize_digits(trained, torn, 4)
+    assert len(calls) == 4, "the first epoch was not done again"
+    for name in ("model.json", "model.npz", "quantize_log.json"):
+        assert (whole / name).read_bytes() == (torn / name).read_bytes()
