@@ -126,10 +126,10 @@ class _ByDominance:
         return [evaluations[index] for index in pareto.order(self.costs(evaluations))]
 
     def front(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-        """Those that no other beats, each network once, the fastest first."""
+        """Those that no other beats, each network once, the most accurate first."""
         different = list({evaluation.arch: evaluation for evaluation in reversed(evaluations)}.values())
         best = [different[index] for index in pareto.front(self.costs(different))]
-        return sorted(best, key=lambda one: (self._of(one.arch), one.score, one.arch.key))
+        return sorted(best, key=lambda one: one.score, reverse=True)
 
     def costs(self, evaluations: Sequence[Evaluation]) -> pareto.Floats:
         """(N, 4): minus the accuracy, cycles, bytes of SRAM and of Flash."""
@@ -152,7 +152,7 @@ def _history(
     """The content of search.json."""
     everything = [evaluation for method in METHODS for evaluation in found[method]]
     front = _ByDominance(candidates).front(everything)
-    best = max(everything if settings.objective == "accuracy" else front, key=lambda one: one.score)
+    best = front[0] if settings.objective == "pareto" else by_score(everything)[0]
     return {
         "limits": limits,
         "objective": settings.objective,
