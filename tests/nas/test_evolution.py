@@ -69,7 +69,6 @@ def test_evolution_by_dominance_finds_a_better_front(seed: int) -> None:
     by_dominance = explore("evolution", candidates, costly, SETTINGS, seed, ByDominance(candidates))
     drawn = explore("random", candidates, costly, SETTINGS, seed)
     by_accuracy = explore("evolution", candidates, costly, SETTINGS, seed)
-    print(area(by_dominance), area(drawn), area(by_accuracy))
     assert area(by_dominance) > area(drawn)
     assert best(by_dominance) > best(drawn)
     assert area(by_dominance) > area(by_accuracy)
