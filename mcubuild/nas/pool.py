@@ -20,7 +20,7 @@ from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.evolution import Score
 from mcubuild.nas.processes import processes
-from mcubuild.nas.training import workers
+from mcubuild.nas.training import make_deterministic, workers
 
 ADDRESS = "MCUBUILD_DASK"
 """Environment variable: address of a Dask scheduler, such as tcp://10.0.0.5:8786.
@@ -86,18 +86,12 @@ _received: Judge
 def _receive(judge: bytes) -> None:
     # Bytes, not the object: torch would put its tensors into shared memory, of which containers have little.
     global _received
-    _settle()
+    make_deterministic(threads=1)
     _received = pickle.loads(judge)
 
 
 def _judge_received(arch: Arch) -> Score:
     return _received(arch)
-
-
-def _settle() -> None:
-    """In this process and thread, the same bits as anywhere else (``training.deterministic``, for good)."""
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
 
 
 @contextmanager
@@ -146,7 +140,7 @@ def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
             f"{ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout; update it and start "
             f"it again."
         )
-    _settle()
+    make_deterministic(threads=1)
     return judge(arch)
 
 

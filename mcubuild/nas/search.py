@@ -24,6 +24,7 @@ from mcubuild.nas.inherited import Inherited
 from mcubuild.nas.pool import JudgeAll, pool
 from mcubuild.nas.predictor import Quality
 from mcubuild.nas.supernet import read_supernet
+from mcubuild.nas.training import deterministic
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
@@ -76,7 +77,8 @@ def search(
     order: Order = by_score if settings.objective == "accuracy" else ByDominance(candidates)
     total = evaluated(settings)
     quality: Quality | None = None
-    with bar("search", total) as progress, pool(judge, total) as judge_all:
+    # The predictor, too, must learn the same bits wherever networks are judged.
+    with deterministic(threads=1), bar("search", total) as progress, pool(judge, total) as judge_all:
         fitness = _Kept(judge_all, work, progress)
         if settings.predictor:
             found, quality = explore_guided(candidates, fitness, settings, seed, order)
