@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
+from time import thread_time
 from typing import Any, TypeAlias
 
 import torch
@@ -63,15 +63,21 @@ def _here(judge: Judge, count: int) -> Iterator[JudgeAll]:
             nonlocal executor
             rest = archs
             if executor is None:
-                start = monotonic()
-                yield threads.submit(judge, archs[0]).result()
+                score, seconds = threads.submit(_timed, judge, archs[0]).result()
+                yield score
                 executor, rest = threads, archs[1:]
-                if _processes_pay((monotonic() - start) * count):
+                if _processes_pay(seconds * count):
                     prepare = partial(_receive, pickle.dumps(judge))
                     executor = stack.enter_context(processes(prepare=prepare))
             yield from executor.map(judge if executor is threads else _judge_received, rest)
 
         yield judge_all
+
+
+def _timed(judge: Judge, arch: Arch) -> tuple[Score, float]:
+    """The score and the processor's seconds that it took."""
+    start = thread_time()
+    return judge(arch), thread_time() - start
 
 
 def _processes_pay(seconds: float) -> bool:
