@@ -34,7 +34,9 @@ def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | No
     from mcubuild.spec.search import SearchSettings
 
     spec = {**resolved["spec"], "arch": arch, **fields}
-    spec["engine"] = {**spec["engine"], **(engine or {})}
+    if engine:
+        spec["engine"] = {**spec["engine"], **engine}
+        spec["search"] = {**spec["search"], "choose": None}  # another search, which may not know that network
     if arch is not None:
         spec["search"] = SearchSettings().model_dump(mode="json")
     return {**resolved, "spec": spec}

@@ -7,9 +7,6 @@ from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Space, parse_key
 from mcubuild.nas.files import write_json
 
-_SHOWN = 5
-"""Keys in an error's text."""
-
 
 def choose(space: Space, search: Path, key: str | None, out: Path) -> None:
     """Write arch.json: the network with this ``key`` among those in search.json; None: the one that the search chose.
@@ -21,9 +18,8 @@ def choose(space: Space, search: Path, key: str | None, out: Path) -> None:
     if key is None:
         key = found["chosen"]["key"]
     elif key not in {one["key"] for evaluations in found["evaluations"].values() for one in evaluations}:
-        front = [one["key"] for one in found["front"]]
         raise BuildError(
-            f'search.choose: found "{key}", which the search did not evaluate; it knows the networks of search.json '
-            f"alone, the best of them {', '.join(front[-_SHOWN:])}. Copy a key from the report, or leave choose out."
+            f'search.choose: found "{key}", which is not among the networks that the search evaluated; copy a key from '
+            f'the report or search.json, such as "{found["chosen"]["key"]}", or leave choose out.'
         )
     write_json(parse_key(space, key).to_json(), out / "arch.json")

@@ -11,7 +11,7 @@ from mcubuild.nas.candidates import Candidates
 from mcubuild.spec.search import SearchSettings
 
 _NOVEL_ATTEMPTS = 20
-"""Tries at a network that was not evaluated before; small spaces run out of them."""
+"""Tries at a network that was not evaluated before, bred or drawn; small spaces run out of them."""
 
 Method: TypeAlias = Literal["evolution", "random"]
 METHODS: tuple[Method, ...] = ("evolution", "random")
@@ -108,9 +108,12 @@ def propose(
 def _novel(
     candidates: Candidates, parents: Sequence[Arch], child: int, rate: float, seen: set[Arch], rng: np.random.Generator
 ) -> Arch:
-    """A network that is not ``seen``, if it can be had: bred from ``parents``, or random if there are none."""
-    for _ in range(_NOVEL_ATTEMPTS):
-        if not parents:
+    """A network that is not ``seen``, if it can be had: bred from ``parents``, or random if there are none.
+
+    Random, too, if parents have become so alike that all their children are known.
+    """
+    for attempt in range(2 * _NOVEL_ATTEMPTS):
+        if not parents or attempt >= _NOVEL_ATTEMPTS:
             arch = candidates.draw(rng)
         else:
             one, other = (parents[index] for index in rng.integers(len(parents), size=2).tolist())

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
+from time import thread_time
 from typing import Any, TypeAlias
 
 import torch
@@ -20,7 +20,7 @@ from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.evolution import Score
 from mcubuild.nas.processes import processes
-from mcubuild.nas.training import workers
+from mcubuild.nas.training import make_deterministic, workers
 
 ADDRESS = "MCUBUILD_DASK"
 """Environment variable: address of a Dask scheduler, such as tcp://10.0.0.5:8786.
@@ -63,15 +63,21 @@ def _here(judge: Judge, count: int) -> Iterator[JudgeAll]:
             nonlocal executor
             rest = archs
             if executor is None:
-                start = monotonic()
-                yield threads.submit(judge, archs[0]).result()
+                score, seconds = threads.submit(_timed, judge, archs[0]).result()
+                yield score
                 executor, rest = threads, archs[1:]
-                if _processes_pay((monotonic() - start) * count):
+                if _processes_pay(seconds * count):
                     prepare = partial(_receive, pickle.dumps(judge))
                     executor = stack.enter_context(processes(prepare=prepare))
             yield from executor.map(judge if executor is threads else _judge_received, rest)
 
         yield judge_all
+
+
+def _timed(judge: Judge, arch: Arch) -> tuple[Score, float]:
+    """The score and the processor's seconds that it took."""
+    start = thread_time()
+    return judge(arch), thread_time() - start
 
 
 def _processes_pay(seconds: float) -> bool:
@@ -86,18 +92,12 @@ _received: Judge
 def _receive(judge: bytes) -> None:
     # Bytes, not the object: torch would put its tensors into shared memory, of which containers have little.
     global _received
-    _settle()
+    make_deterministic(threads=1)
     _received = pickle.loads(judge)
 
 
 def _judge_received(arch: Arch) -> Score:
     return _received(arch)
-
-
-def _settle() -> None:
-    """In this process and thread, the same bits as anywhere else (``training.deterministic``, for good)."""
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
             f"{ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout; update it and start "
             f"it again."
         )
-    _settle()
+    make_deterministic(threads=1)
     return judge(arch)
 
 

@@ -10,14 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mcubuild.board import Board
 from mcubuild.data.splits import Split
-from mcubuild.nas import pareto
 from mcubuild.nas.arch import Arch, Space
 from mcubuild.nas.batches import at_resolution, spread
 from mcubuild.nas.candidates import Candidates, Limits
+from mcubuild.nas.dominance import ByDominance
 from mcubuild.nas.evolution import METHODS, Evaluation, Method, Order, Score, by_score, explore
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
@@ -26,6 +24,7 @@ from mcubuild.nas.inherited import Inherited
 from mcubuild.nas.pool import JudgeAll, pool
 from mcubuild.nas.predictor import Quality
 from mcubuild.nas.supernet import read_supernet
+from mcubuild.nas.training import deterministic
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
@@ -75,10 +74,11 @@ def search(
     candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits)
     train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
     judge = Inherited(read_supernet(supernet, space), spread(train, settings.calibration), val)
-    order: Order = by_score if settings.objective == "accuracy" else _ByDominance(candidates)
+    order: Order = by_score if settings.objective == "accuracy" else ByDominance(candidates)
     total = evaluated(settings)
     quality: Quality | None = None
-    with bar("search", total) as progress, pool(judge, total) as judge_all:
+    # The predictor, too, must learn the same bits wherever networks are judged.
+    with deterministic(threads=1), bar("search", total) as progress, pool(judge, total) as judge_all:
         fitness = _Kept(judge_all, work, progress)
         if settings.predictor:
             found, quality = explore_guided(candidates, fitness, settings, seed, order)
@@ -115,33 +115,6 @@ class _Kept:
         return [self._scores[arch.key] for arch in archs]
 
 
-class _ByDominance:
-    """Best are the networks that no other beats in accuracy, latency, SRAM and Flash, the least like others first."""
-
-    def __init__(self, candidates: Candidates) -> None:
-        self._candidates = candidates
-        self._needs: dict[Arch, tuple[int, int, int]] = {}
-
-    def __call__(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-        return [evaluations[index] for index in pareto.order(self.costs(evaluations))]
-
-    def front(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-        """Those that no other beats, each network once, the fastest first."""
-        different = list({evaluation.arch: evaluation for evaluation in reversed(evaluations)}.values())
-        best = [different[index] for index in pareto.front(self.costs(different))]
-        return sorted(best, key=lambda one: (self._of(one.arch), one.score, one.arch.key))
-
-    def costs(self, evaluations: Sequence[Evaluation]) -> pareto.Floats:
-        """(N, 4): minus the accuracy, cycles, bytes of SRAM and of Flash."""
-        return np.array([(-one.score.accuracy, *self._of(one.arch)) for one in evaluations], dtype=np.float64)
-
-    def _of(self, arch: Arch) -> tuple[int, int, int]:
-        if arch not in self._needs:
-            footprint = self._candidates.footprint(arch)
-            self._needs[arch] = footprint.cycles, footprint.sram, footprint.flash
-        return self._needs[arch]
-
-
 def _history(
     found: Mapping[Method, list[Evaluation]],
     settings: SearchSettings,
@@ -151,8 +124,8 @@ def _history(
 ) -> dict[str, Any]:
     """The content of search.json."""
     everything = [evaluation for method in METHODS for evaluation in found[method]]
-    front = _ByDominance(candidates).front(everything)
-    best = max(everything if settings.objective == "accuracy" else front, key=lambda one: one.score)
+    front = ByDominance(candidates).front(everything)
+    best = front[0] if settings.objective == "pareto" else by_score(everything)[0]
     return {
         "limits": limits,
         "objective": settings.objective,

@@ -37,17 +37,26 @@ class Stateful(Protocol):
         """Set what ``state_dict`` gave."""
 
 
-@contextmanager
-def deterministic(threads: int) -> Iterator[None]:
-    """Same inputs, same bits: deterministic algorithms, and sums split over a given number of threads."""
-    filling: Any = torch.utils.deterministic
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), filling.fill_uninitialized_memory
+def make_deterministic(threads: int) -> None:
+    """Same inputs, same bits: deterministic algorithms, and sums split over a given number of threads.
+
+    The number of threads is a property of the calling thread, all else of the process.
+    """
     # Without it cuBLAS may add in any order; it is read when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # Otherwise torch fills each new tensor with NaN, to find operations that read such: 8 % of the time.
+    filling: Any = torch.utils.deterministic
     filling.fill_uninitialized_memory = False
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """``make_deterministic``, for a while."""
+    filling: Any = torch.utils.deterministic
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), filling.fill_uninitialized_memory
+    make_deterministic(threads)
     try:
         yield
     finally:
@@ -63,7 +72,6 @@ def workers() -> Iterator[Executor]:
     Sharing single operations among cores would make sums depend on the number of cores, gains little on networks this
     small, and loses much on a machine that is busy otherwise.
     """
-    # The number of threads is a property of the thread that asks for the operation.
     alone: dict[str, Any] = {"initializer": torch.set_num_threads, "initargs": (1,)}
     threads = max(1, (os.cpu_count() or 1) // group.count())
     with deterministic(threads=1), ThreadPoolExecutor(threads, **alone) as executor:

@@ -99,7 +99,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Networks that no other beats in accuracy, latency, SRAM and Flash, the fastest first."""
+    """Networks that no other beats in accuracy, latency, SRAM and Flash, the most accurate first."""
 
     rows: list[Row]
     """At most 16, evenly spread over ``all``, the one that was built among them."""

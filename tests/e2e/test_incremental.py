@@ -1,5 +1,6 @@
 """What changed -> which stages ran."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,12 @@ def _touch_image(checkout: Checkout) -> None:
     image.save(checkout.path / "photos" / "lying" / "03.png")
 
 
+def _choose_another(checkout: Checkout) -> None:
+    found = json.loads((checkout.path / "build" / "net" / "search.json").read_text())
+    others = [one["key"] for one in found["evaluations"]["random"] if one["key"] != found["chosen"]["key"]]
+    checkout.edit("specs/net.toml", "[search]\n", f'[search]\nchoose = "{others[0]}"\n')
+
+
 def _rewrite_image(checkout: Checkout) -> None:
     path = checkout.path / "photos" / "lying" / "03.png"
     path.write_bytes(path.read_bytes())
@@ -66,6 +73,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "board": (_spec("stm32f412", "stm32f746"), {"space", "search", "codegen", "firmware", "measure", "report"}),
     "bits": (_spec("bits = 8", "bits = 4"), {"space", "search", "quantize", "report"}),
     "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"supernet", "report"}),
+    "another network": (_choose_another, {"choose", "report"}),
     "fine-tuning": (_spec("[finetune]\nepochs = 1", "[finetune]\nepochs = 2"), {"finetune", "report"}),
     "seed": (
         _spec("bits = 8", "bits = 8\nseed = 1"),

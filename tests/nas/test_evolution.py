@@ -1,12 +1,14 @@
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.evolution import Evaluation, Score, explore
+from mcubuild.nas.dominance import ByDominance
+from mcubuild.nas.evolution import Evaluation, Fitness, Score, explore
 from mcubuild.spec.search import SearchSettings
-from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, SPACE, tight
+from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, tight
 
 SETTINGS = SearchSettings(population=16, generations=8, parents=6, mutation=0.1)
 
@@ -21,15 +23,55 @@ def best(evaluations: list[Evaluation]) -> float:
     return max(evaluation.score.accuracy for evaluation in evaluations)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_evolution_beats_random_search_over_as_many_networks(seed: int) -> None:
-    candidates = Candidates(SPACE, FOOTPRINTS, ANY)
-    evolved = explore("evolution", candidates, toy, SETTINGS, seed)
-    drawn = explore("random", candidates, toy, SETTINGS, seed)
+def entangled(archs: Sequence[Arch]) -> list[Score]:
+    """Like ``toy``, but what is right in a block depends on the one before, and half a stage counts a quarter."""
+    scores = []
+    for arch in archs:
+        parts = []
+        for stage in arch.stages:
+            pairs = zip(stage, (stage[-1], *stage), strict=False)
+            right = [(k == 5) + (e == (4 if before != 7 else 6)) for (k, e), (before, _) in pairs]
+            parts.append((sum(right) / (2 * len(right))) ** 2)
+        scores.append(Score(sum(parts) / len(parts), 0.0))
+    return scores
+
+
+@pytest.mark.parametrize("fitness", [toy, entangled])
+@pytest.mark.parametrize("limits", [ANY, tight(0.4)], ids=["any", "tight"])
+@pytest.mark.parametrize("seed", range(5))
+def test_evolution_beats_random_search_over_as_many_networks(seed: int, limits: Limits, fitness: Fitness) -> None:
+    candidates = Candidates(SPACE, FOOTPRINTS, limits)
+    evolved = explore("evolution", candidates, fitness, SETTINGS, seed)
+    drawn = explore("random", candidates, fitness, SETTINGS, seed)
     assert len({one.arch for one in evolved}) == len({one.arch for one in drawn}) == 16 * 9
-    assert best(evolved) > best(drawn) + 0.1
+    assert best(evolved) > best(drawn) + 0.05
     assert [one.arch for one in evolved[:16]] == [one.arch for one in drawn[:16]]
     assert {one.arch for one in evolved[16:]}.isdisjoint(one.arch for one in drawn[16:])
+
+
+def costly(archs: Sequence[Arch]) -> list[Score]:
+    """Like ``toy``, but large networks are better, so that accuracy has its price."""
+    macs = [FOOTPRINTS.macs(arch) / MOST.macs for arch in archs]
+    return [Score((right.accuracy + share**0.5) / 2, 0.0) for right, share in zip(toy(archs), macs, strict=True)]
+
+
+def area(evaluations: list[Evaluation]) -> float:
+    """Below the front of accuracy over latency, up to the latency of the largest network."""
+    points = sorted((FOOTPRINTS.of(one.arch).cycles / MOST.cycles, one.score.accuracy) for one in evaluations)
+    ends = [*(latency for latency, _ in points[1:]), 1.0]
+    heights = accumulate((accuracy for _, accuracy in points), max)
+    return sum(height * (end - start) for height, end, (start, _) in zip(heights, ends, points, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_evolution_by_dominance_finds_a_better_front(seed: int) -> None:
+    candidates = Candidates(SPACE, FOOTPRINTS, ANY)
+    by_dominance = explore("evolution", candidates, costly, SETTINGS, seed, ByDominance(candidates))
+    drawn = explore("random", candidates, costly, SETTINGS, seed)
+    by_accuracy = explore("evolution", candidates, costly, SETTINGS, seed)
+    assert area(by_dominance) > area(drawn)
+    assert best(by_dominance) > best(drawn)
+    assert area(by_dominance) > area(by_accuracy)
 
 
 def test_every_network_looked_at_keeps_within_the_limits() -> None:

@@ -269,7 +269,7 @@ def _search(rng: np.random.Generator, chosen: str) -> dict[str, Any]:
         "chosen": best,
         "front": [
             one
-            for index, one in enumerate(everything)
+            for index, one in reversed([*enumerate(everything)])
             if all(other["accuracy"] < one["accuracy"] for other in everything[:index])
         ],
         "best_by_generation": {},

@@ -137,6 +137,11 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("[budget]", "[search]\npopulation = 1\n[budget]", ["net.toml:8: search.population", "4", "found 1"]),
         (
             "[budget]",
+            "[search]\npredictor = 5\n[budget]",
+            ["net.toml:8: search.predictor", "0 or at least 20", "found 5"],
+        ),
+        (
+            "[budget]",
             '[measure]\nrunner = "gdb"\nremote = "localhost"\n[budget]',
             ["net.toml:9: measure.remote", "found 'localhost'", "host:port", "'localhost:3333'"],
         ),
