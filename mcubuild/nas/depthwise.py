@@ -97,7 +97,7 @@ def _by_bands(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
 
 
 def _by_products(x: Tensor, gradient: Tensor, kernel: int, stride: int, top: int) -> Tensor:
-    """Every input pixel correlated with every output pixel, then the sum of the pairs that a tap of the kernel joins."""
+    """Every input pixel correlated with every output pixel, then the sum of the pairs that a tap joins."""
     pairs = torch.bmm(_by_channel(x).transpose(1, 2), _by_channel(gradient)).view(x.shape[1], -1)
     taps = _taps(x.shape[2], gradient.shape[2], kernel, stride, top)
     return (pairs @ taps).view(x.shape[1], 1, kernel, kernel)

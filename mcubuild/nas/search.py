@@ -5,7 +5,7 @@ on training samples; the test split plays no part.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ def search(
     seed: int,
     out: Path,
     work: Path,
+    neighbours: Sequence[Space] = (),
 ) -> None:
     """Search ``space``; write arch.json (the chosen network alone) and search.json (all networks looked at) to ``out``.
 
@@ -48,7 +49,7 @@ def search(
 
     Args:
         space: the search space.
-        supernet: weights of its super network.
+        supernet: weights of the super network of the space and its neighbours.
         train: samples that calibrate batch norm.
         val: samples that candidates are judged by.
         settings: population, generations, ...
@@ -60,19 +61,22 @@ def search(
         seed: of the search.
         out: folder for the results.
         work: folder for evaluations of this very job; a killed search goes on from there to the same result.
+        neighbours: spaces whose networks take part, too.
 
     Raises:
         BuildError: no network of the space fits the budget.
     """
     sram = budget.sram or board.sram_bytes
     limits = Limits(budget.flash or board.flash_bytes, budget.latency)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits)
-    train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
+    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits, neighbours)
+    family = candidates.family
+    judged = {
+        side: (at_resolution(spread(train, settings.calibration), side), at_resolution(val, side))
+        for side in family.resolutions
+    }
     total = settings.population * ((settings.generations + 1) * len(METHODS) - 1)
     with bar("search", total) as progress, workers() as executor:
-        fitness = _Inherited(
-            read_supernet(supernet, space), spread(train, settings.calibration), val, work, executor, progress
-        )
+        fitness = _Inherited(read_supernet(supernet, family.largest), judged, work, executor, progress)
         found = {method: explore(method, candidates, fitness, settings, seed) for method in METHODS}
     best = max((evaluation for method in METHODS for evaluation in found[method]), key=lambda one: one.score)
     write_json(best.arch.to_json(), out / "arch.json")
@@ -86,33 +90,39 @@ class _Inherited:
     def __init__(
         self,
         supernet: SuperNetwork,
-        calibration: Split,
-        val: Split,
+        judged: Mapping[int, tuple[Split, Split]],
         work: Path,
         executor: Executor,
         progress: Bar,
     ) -> None:
-        self._supernet, self._calibration, self._val = supernet, calibration, val
+        self._supernet, self._judged = supernet, judged
+        """By resolution: samples that calibrate batch norm, and those that networks are judged by."""
         self._executor, self._progress = executor, progress
         self._path = work / "evaluations.json"
         known = json.loads(self._path.read_text()) if self._path.is_file() else {}
         self._scores = {key: Score(*values) for key, values in known.items()}
 
     def __call__(self, archs: Sequence[Arch]) -> list[Score]:
-        new = list({arch.key: arch for arch in archs if arch.key not in self._scores}.values())
+        new = list({_label(arch): arch for arch in archs if _label(arch) not in self._scores}.values())
         if new:
             for arch, score in zip(new, self._executor.map(self._score, new), strict=True):
-                self._scores[arch.key] = score
+                self._scores[_label(arch)] = score
                 best = max(self._scores.values())
                 self._progress.advance(accuracy=best.accuracy)
             write_json({key: list(score) for key, score in self._scores.items()}, self._path)
-        return [self._scores[arch.key] for arch in archs]
+        return [self._scores[_label(arch)] for arch in archs]
 
     def _score(self, arch: Arch) -> Score:
         network = self._supernet.extract(arch)
-        calibrate(network, self._calibration)
-        accuracy, loss = evaluate(network, self._val)
+        calibration, val = self._judged[arch.resolution]
+        calibrate(network, calibration)
+        accuracy, loss = evaluate(network, val)
         return Score(accuracy, -loss)
+
+
+def _label(arch: Arch) -> str:
+    """Unique among the networks of several spaces."""
+    return f"{arch.space.name} {arch.key}"
 
 
 def _history(
@@ -140,7 +150,8 @@ def _best_accuracy(evaluations: list[Evaluation], last: int) -> float:
 
 def _describe(evaluation: Evaluation, candidates: Candidates) -> dict[str, Any]:
     footprint = candidates.footprint(evaluation.arch)
-    return {
+    space = {"space": evaluation.arch.space.name} if candidates.family.neighbours else {}
+    return space | {
         "key": evaluation.arch.key,
         "generation": evaluation.generation,
         "accuracy": evaluation.score.accuracy,

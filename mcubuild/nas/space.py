@@ -18,7 +18,7 @@ from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import BASE_RESOLUTIONS, Arch, Space, draw, resolutions_for, smallest
 from mcubuild.nas.candidates import Limits
-from mcubuild.nas.files import write_json
+from mcubuild.nas.files import write_json, write_space
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.processes import processes
 from mcubuild.progress import bar
@@ -86,7 +86,7 @@ def optimise(
     seed: int,
     out: Path,
 ) -> None:
-    """Sample all spaces and write space.json (the winner alone) and space_table.json (every space) to ``out``.
+    """Sample all spaces and write space.json (the winner, and neighbours) and space_table.json (every space) to ``out``.
 
     Args:
         index: of the data set: classes, channels and the largest resolution.
@@ -109,7 +109,7 @@ def optimise(
     best = winner(rows)
     if best is None:
         raise BuildError(_nothing_fits(rows, sram, limits, board))
-    write_json(best.space.to_json(), out / "space.json")
+    write_space(best.space, neighbours(best.space, spaces) if settings.neighbours else (), out / "space.json")
     table = {"winner": best.space.name, "axes": axes(index, settings), "spaces": [row.to_json() for row in rows]}
     write_json(table, out / "space_table.json")
 
@@ -147,6 +147,17 @@ def winner(rows: Sequence[Row]) -> Row | None:
     if enough:
         return max(enough, key=lambda row: (row.score, row.space.resolution, row.space.width))
     return max(fitting, key=lambda row: (row.share, row.score, row.space.resolution, row.space.width))
+
+
+def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
+    """Those of ``spaces`` whose networks may share a super network with ``space``'s, except itself.
+
+    Their width is the same or one step less, their resolution the same or one step less or more.
+    """
+    widths, sides = sorted({one.width for one in spaces}), sorted({one.resolution for one in spaces})
+    width, side = widths.index(space.width), sides.index(space.resolution)
+    near = {(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]}
+    return tuple(one for one in spaces if (one.width, one.resolution) in near and one != space)
 
 
 def axes(index: Index, settings: SpaceSettings) -> str:

@@ -15,6 +15,7 @@ from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Space
 from mcubuild.nas.augmentation import augmentation
 from mcubuild.nas.batches import at_resolution, training_batches
+from mcubuild.nas.family import Family
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.nas.supernet_training import sandwich_rule
@@ -78,7 +79,7 @@ class _Trainer:
         self._network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = sgd(network)
         set_learning_rate(self._optimiser, settings.learning_rate, 0, 100)
-        self._learn = sandwich_rule(network, settings, executor)
+        self._learn = sandwich_rule(network, Family(space), settings, executor)
         self._train, self._batch, self._augment = train, settings.batch, augmentation(task)
         self._rng = np.random.default_rng(0)
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
