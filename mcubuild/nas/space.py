@@ -86,7 +86,7 @@ def optimise(
     seed: int,
     out: Path,
 ) -> None:
-    """Sample all spaces and write space.json (the winner, and neighbours) and space_table.json (every space) to ``out``.
+    """Sample all spaces and write space.json (the winner and its neighbours) and space_table.json (all) to ``out``.
 
     Args:
         index: of the data set: classes, channels and the largest resolution.

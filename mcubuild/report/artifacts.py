@@ -13,7 +13,7 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = ("space", "space_table", "supernet_log", "search", "finetune_log", "remote")
+_OPTIONAL = ("arch", "space_table", "supernet_log", "search", "finetune_log", "remote")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Artifacts:
     """What the firmware computed, int8 (samples, outputs)."""
     expected: NDArray[np.int8]
     """What the integer reference computed for all samples, int8 (N, outputs)."""
-    space: Json | None
+    arch: Json | None
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None
     search: Json | None
