@@ -37,5 +37,6 @@ STAGE = Stage(
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "task", "seed"),
     run=_run,
+    templates=("mcubuild/nas/*.c",),
     serves=searches,
 )

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_training_with_neighbours_improves_their_networks(supernet: Path, tmp_pa
 
 
 @pytest.mark.parametrize("schedule", ["sandwich", "shrinking"])
-def test_same_seed_same_bytes(schedule: str, tmp_path: Path) -> None:
+def test_same_seed_same_bytes(schedule: Literal["sandwich", "shrinking"], tmp_path: Path) -> None:
     settings = SupernetSettings(schedule=schedule, epochs=4, batch=64)
     first, second = (learn(tmp_path / name, NEIGHBOURS, settings).read_bytes() for name in "ab")
     assert first == second
