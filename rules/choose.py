@@ -8,9 +8,11 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.nas.choice import choose
-    from mcubuild.nas.files import read_space
+    from mcubuild.nas.family import Family
+    from mcubuild.nas.files import read_neighbours, read_space
 
-    choose(read_space(job.file("space.json")), job.file("search.json"), job["search.choose"], job.out)
+    space = job.file("space.json")
+    choose(Family(read_space(space), read_neighbours(space)), job.file("search.json"), job["search.choose"], job.out)
 
 
 STAGE = Stage(

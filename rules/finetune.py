@@ -5,9 +5,10 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_arch
+    from mcubuild.nas.files import read_arch, read_neighbours, read_space
     from mcubuild.nas.finetune import finetune
 
+    space = job.file("space.json")
     finetune(
         read_arch(job.file("arch.json")),
         job.file("supernet.safetensors"),
@@ -18,13 +19,14 @@ def _run(job: Job) -> None:
         seed=job["seed"],
         out=job.out,
         work=job.work,
+        spaces=(read_space(space), *read_neighbours(space)),
     )
 
 
 STAGE = Stage(
     name="finetune",
     doc="chosen network fine-tuned",
-    inputs=("train.npz", "val.npz", "arch.json", "supernet.safetensors"),
+    inputs=("train.npz", "val.npz", "space.json", "arch.json", "supernet.safetensors"),
     outputs=("weights.safetensors", "finetune_log.json"),
     settings=("finetune", "task", "seed"),
     run=_run,

@@ -5,7 +5,7 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_space
+    from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.search import search
 
     search(
@@ -22,6 +22,7 @@ def _run(job: Job) -> None:
         seed=job["seed"],
         out=job.out,
         work=job.work,
+        neighbours=read_neighbours(job.file("space.json")),
     )
 
 

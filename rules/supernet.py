@@ -5,7 +5,7 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_space
+    from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.many import launch
     from mcubuild.nas.supernet_training import train
 
@@ -23,6 +23,7 @@ def _run(job: Job) -> None:
         seed=seed,
         out=job.out,
         work=job.work,
+        neighbours=read_neighbours(space),
     )
 
 
@@ -36,5 +37,6 @@ STAGE = Stage(
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "task", "seed"),
     run=_run,
+    templates=("mcubuild/nas/*.c",),
     serves=searches,
 )

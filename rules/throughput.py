@@ -15,14 +15,16 @@ _STEPS = 10
 
 def _measure(resolved: Resolved) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_space
+    from mcubuild.nas.family import Family
+    from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.throughput import lines, measure
     from mcubuild.spec.spec import Spec
 
     spec = Spec.model_validate(resolved["spec"])
     folder = BUILD / spec.name
-    space, train = read_space(folder / "space.json"), read_split(folder / "train.npz")
-    found = measure(space, train, spec.supernet, task=str(spec.task), steps=_STEPS)
+    path, train = folder / "space.json", read_split(folder / "train.npz")
+    space = read_space(path)
+    found = measure(Family(space, read_neighbours(path)), train, spec.supernet, task=str(spec.task), steps=_STEPS)
     print("", f"{spec.name}: {space.name}, {spec.supernet.subnets + 2} networks a step", *lines(found), sep="\n")
 
 

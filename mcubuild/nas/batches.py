@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,6 +19,13 @@ _EVALUATED = 256
 def at_resolution(split: Split, resolution: int) -> Split:
     """The split with images of ``resolution`` pixels."""
     return Split(resize(split.x, resolution), split.y)
+
+
+def resized(images: Tensor, resolution: int) -> Tensor:
+    """Images (N, C, R, R) at ``resolution``, filtered like stored ones; ``images`` themselves if they have it."""
+    if images.shape[2] == resolution:
+        return images
+    return F.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
 
 
 def spread(split: Split, samples: int) -> Split:

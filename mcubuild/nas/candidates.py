@@ -8,6 +8,7 @@ import numpy as np
 from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Arch, Space, draw, draw_genes, from_genes, smallest, to_genes
+from mcubuild.nas.family import Family, within
 from mcubuild.nas.footprints import Footprints
 from mcubuild.units import format_size, format_time
 
@@ -26,22 +27,22 @@ class Limits:
 
 
 class Candidates:
-    """Proposes networks of a space within limits."""
+    """Proposes networks of a space, or of its ``neighbours``, too, within limits."""
 
-    def __init__(self, space: Space, footprints: Footprints, limits: Limits) -> None:
+    def __init__(self, space: Space, footprints: Footprints, limits: Limits, neighbours: Sequence[Space] = ()) -> None:
         """Check that there is such a network.
 
         Raises:
-            BuildError: even the smallest network of the space is above a limit.
+            BuildError: even the smallest network of the spaces is above a limit.
         """
-        self.space = space
+        self.family = Family(space, tuple(neighbours))
         self._footprints = footprints
         self._limits = limits
-        least = smallest(space)
+        least = smallest(self.family.smallest)
         broken = self._broken(footprints.of(least))
         if broken:
             raise BuildError(
-                f"budget: no network of the search space {space.name} fits: the smallest needs {', '.join(broken)}. "
+                f"budget: no network of the search space {least.name} fits: the smallest needs {', '.join(broken)}. "
                 f"Raise the budget, or allow smaller networks in space.widths and space.resolutions."
             )
 
@@ -70,15 +71,15 @@ class Candidates:
 
     def draw(self, rng: np.random.Generator) -> Arch:
         """A random network."""
-        return self._within_limits(lambda: draw(self.space, rng), rng)
+        return self._within_limits(lambda: draw(self.family.draw(rng), rng), rng)
 
     def mutate(self, parent: Arch, rate: float, rng: np.random.Generator) -> Arch:
-        """``parent`` with each depth, kernel and expansion drawn afresh with probability ``rate``."""
-        return self._within_limits(lambda: _mutate(parent, rate, rng), rng)
+        """``parent`` with each choice (width, resolution, depths, kernels, expansions) redrawn with chance ``rate``."""
+        return self._within_limits(lambda: _mutate(self.family.mutate(parent, rate, rng), rate, rng), rng)
 
     def cross(self, one: Arch, other: Arch, rng: np.random.Generator) -> Arch:
-        """A child that has each depth, kernel and expansion from one of the two parents."""
-        return self._within_limits(lambda: _cross(one, other, rng), rng)
+        """A child that has each choice (width, resolution, depths, kernels, expansions) from one of the two parents."""
+        return self._within_limits(lambda: _cross(self.family.cross(one, other, rng), other, rng), rng)
 
     def _within_limits(self, propose: Callable[[], Arch], rng: np.random.Generator) -> Arch:
         """The first proposal that fits; if none of many does, the last one, made smaller at random until it fits."""
@@ -87,7 +88,7 @@ class Candidates:
             if self.fits(arch):
                 return arch
         while not self.fits(arch):
-            variants = _smaller(arch)
+            variants = _smaller(arch) + self.family.smaller(arch)
             arch = variants[int(rng.integers(len(variants)))]
         return arch
 
@@ -98,6 +99,7 @@ def _mutate(parent: Arch, rate: float, rng: np.random.Generator) -> Arch:
 
 
 def _cross(one: Arch, other: Arch, rng: np.random.Generator) -> Arch:
+    other = within(other, one.space)
     # What one parent lacks, the other may have.
     left = to_genes(one, to_genes(other, draw_genes(one.space, rng)))
     return from_genes(one.space, _mix(left, to_genes(other, left), 0.5, rng))

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import Space, parse_key
+from mcubuild.nas.family import Family
 from mcubuild.nas.files import write_json
 
 
-def choose(space: Space, search: Path, key: str | None, out: Path) -> None:
+def choose(family: Family, search: Path, key: str | None, out: Path) -> None:
     """Write arch.json: the network with this ``key`` among those in search.json; None: the one that the search chose.
 
     Raises:
@@ -22,4 +22,4 @@ def choose(space: Space, search: Path, key: str | None, out: Path) -> None:
             f'search.choose: found "{key}", which is not among the networks that the search evaluated; copy a key from '
             f'the report or search.json, such as "{found["chosen"]["key"]}", or leave choose out.'
         )
-    write_json(parse_key(space, key).to_json(), out / "arch.json")
+    write_json(family.parse(key).to_json(), out / "arch.json")

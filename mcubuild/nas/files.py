@@ -1,12 +1,15 @@
 """The JSON files between the stages: equal values give equal bytes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mcubuild.nas.arch import Arch, Space
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.rows import Described
+
+_NEIGHBOURS = "neighbours"
 
 
 def write_json(values: Any, path: Path) -> None:
@@ -17,7 +20,21 @@ def write_json(values: Any, path: Path) -> None:
 
 def read_space(path: Path) -> Space:
     """The search space in space.json."""
-    return Space.from_json(json.loads(path.read_text(encoding="utf-8")))
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values.pop(_NEIGHBOURS, None)
+    return Space.from_json(values)
+
+
+def read_neighbours(path: Path) -> tuple[Space, ...]:
+    """The spaces in space.json that share its super network; none unless the spec asks for them."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(Space.from_json(neighbour) for neighbour in values.get(_NEIGHBOURS, ()))
+
+
+def write_space(space: Space, neighbours: Sequence[Space], path: Path) -> None:
+    """Write space.json."""
+    beside = {_NEIGHBOURS: [neighbour.to_json() for neighbour in neighbours]} if neighbours else {}
+    write_json(space.to_json() | beside, path)
 
 
 def read_arch(path: Path) -> Arch:

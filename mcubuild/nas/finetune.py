@@ -1,5 +1,6 @@
 """Training of the chosen network alone, from its inherited weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -7,9 +8,11 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.arch import Arch
+from mcubuild.nas.arch import Arch, Space, largest
 from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.family import Family
 from mcubuild.nas.fit import finish, fit_alone
+from mcubuild.nas.network import Network
 from mcubuild.nas.supernet import read_supernet
 from mcubuild.nas.training import calibrate, device, distillation_loss, mixed_precision, workers
 from mcubuild.spec.finetune import FinetuneSettings
@@ -26,12 +29,13 @@ def finetune(
     seed: int,
     out: Path,
     work: Path,
+    spaces: Sequence[Space] = (),
 ) -> None:
     """Train the network ``arch``; write weights.safetensors (state of ``build_network(arch)``) and finetune_log.json.
 
     Args:
         arch: the network.
-        supernet: weights of the super network that it is from; its largest network is the teacher.
+        supernet: weights of the super network that it is from; the largest network of its space is the teacher.
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: epochs, batch, learning rate.
@@ -39,11 +43,16 @@ def finetune(
         seed: of the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+        spaces: whose networks the super network holds besides those of the network's own space.
     """
     with workers() as executor:
         train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
-        teacher = read_supernet(supernet, arch.space)
-        network = teacher.extract(arch)
+        whole = read_supernet(supernet, Family(arch.space, tuple(spaces)).largest)
+        teacher: Network = whole
+        if whole.largest.space != arch.space:
+            teacher = whole.extract(largest(arch.space))
+            calibrate(teacher, train)
+        network = whole.extract(arch)
         calibrate(network, train)
         teacher.to(device())
         network.to(device())

@@ -25,10 +25,10 @@ def explore_guided(
     sample = _drawn(candidates, settings.predictor, settings, set(), seed, generation=0)
     if len(sample) < LEAST_TAUGHT:
         raise BuildError(
-            f"search.predictor: only {len(sample)} networks of {candidates.space.name} were found within the budget, "
+            f"search.predictor: only {len(sample)} networks were found within the budget, "
             f"{LEAST_TAUGHT} are needed to teach a predictor; leave search.predictor out."
         )
-    predict, quality = learn(sample, [score.accuracy for score in fitness(sample)], seed)
+    predict, quality = learn(candidates.family, sample, [score.accuracy for score in fitness(sample)], seed)
 
     def imagined(archs: Sequence[Arch]) -> list[Score]:
         return [Score(accuracy, 0.0) for accuracy in predict(archs)]

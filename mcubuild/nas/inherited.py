@@ -1,5 +1,6 @@
 """How good a network is with the weights that it inherits from the super network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcubuild.data.splits import Split
@@ -14,14 +15,13 @@ class Inherited:
     """Scores networks; can be sent to other processes and machines."""
 
     supernet: SuperNetwork
-    calibration: Split
-    """Training samples that batch norm's statistics are taken from."""
-    val: Split
-    """The samples to judge by."""
+    samples: Mapping[int, tuple[Split, Split]]
+    """By resolution: training samples that batch norm's statistics are taken from, and the samples to judge by."""
 
     def __call__(self, arch: Arch) -> Score:
         """The score of ``arch``, a function of the network alone where operations have one thread."""
         network = self.supernet.extract(arch)
-        calibrate(network, self.calibration)
-        accuracy, loss = evaluate(network, self.val)
+        calibration, val = self.samples[arch.resolution]
+        calibrate(network, calibration)
+        accuracy, loss = evaluate(network, val)
         return Score(accuracy, -loss)

@@ -51,7 +51,7 @@ def launch(
 def main(path: Path) -> None:
     """One of the processes: the job in the JSON file ``path``."""
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_space
+    from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.group import joined
     from mcubuild.nas.supernet_training import train
 
@@ -66,6 +66,7 @@ def main(path: Path) -> None:
             seed=job["seed"],
             out=Path(job["out"]),
             work=Path(job["work"]),
+            neighbours=read_neighbours(Path(job["space"])),
         )
 
 

@@ -17,6 +17,7 @@ from mcubuild.nas.batches import at_resolution, spread
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.dominance import ByDominance
 from mcubuild.nas.evolution import METHODS, Evaluation, Method, Order, Score, by_score, explore
+from mcubuild.nas.family import Family
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.guided import explore_guided
@@ -46,6 +47,7 @@ def search(
     seed: int,
     out: Path,
     work: Path,
+    neighbours: Sequence[Space] = (),
 ) -> None:
     """Search ``space``; write search.json to ``out``: the networks looked at, those that none beats, the chosen one.
 
@@ -53,7 +55,7 @@ def search(
 
     Args:
         space: the search space.
-        supernet: weights of its super network.
+        supernet: weights of the super network of the space and its neighbours.
         train: samples that calibrate batch norm.
         val: samples that candidates are judged by.
         settings: population, generations, ...
@@ -65,21 +67,26 @@ def search(
         seed: of the search.
         out: folder for the results.
         work: folder for evaluations of this very job; a killed search goes on from there to the same result.
+        neighbours: spaces whose networks take part, too.
 
     Raises:
         BuildError: no network of the space fits the budget.
     """
     sram = budget.sram or board.sram_bytes
     limits = Limits(budget.flash or board.flash_bytes, budget.latency)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits)
-    train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
-    judge = Inherited(read_supernet(supernet, space), spread(train, settings.calibration), val)
+    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits, neighbours)
+    family = candidates.family
+    samples = {
+        side: (at_resolution(spread(train, settings.calibration), side), at_resolution(val, side))
+        for side in family.resolutions
+    }
+    judge = Inherited(read_supernet(supernet, family.largest), samples)
     order: Order = by_score if settings.objective == "accuracy" else ByDominance(candidates)
     total = evaluated(settings)
     quality: Quality | None = None
     # The predictor, too, must learn the same bits wherever networks are judged.
     with deterministic(threads=1), bar("search", total) as progress, pool(judge, total) as judge_all:
-        fitness = _Kept(judge_all, work, progress)
+        fitness = _Kept(judge_all, family, work, progress)
         if settings.predictor:
             found, quality = explore_guided(candidates, fitness, settings, seed, order)
         else:
@@ -98,21 +105,21 @@ def evaluated(settings: SearchSettings) -> int:
 class _Kept:
     """Scores of networks, kept in the folder ``work`` after each generation."""
 
-    def __init__(self, judge_all: JudgeAll, work: Path, progress: Bar) -> None:
-        self._judge_all, self._progress = judge_all, progress
+    def __init__(self, judge_all: JudgeAll, family: Family, work: Path, progress: Bar) -> None:
+        self._judge_all, self._key, self._progress = judge_all, family.key, progress
         self._path = work / "evaluations.json"
         known = json.loads(self._path.read_text()) if self._path.is_file() else {}
         self._scores = {key: Score(*values) for key, values in known.items()}
 
     def __call__(self, archs: Sequence[Arch]) -> list[Score]:
-        new = list({arch.key: arch for arch in archs if arch.key not in self._scores}.values())
+        new = list({self._key(arch): arch for arch in archs if self._key(arch) not in self._scores}.values())
         if new:
             for arch, score in zip(new, self._judge_all(new), strict=True):
-                self._scores[arch.key] = score
+                self._scores[self._key(arch)] = score
                 best = max(self._scores.values())
                 self._progress.advance(accuracy=best.accuracy)
             write_json({key: list(score) for key, score in self._scores.items()}, self._path)
-        return [self._scores[arch.key] for arch in archs]
+        return [self._scores[self._key(arch)] for arch in archs]
 
 
 def _history(
@@ -151,7 +158,7 @@ def _best_accuracy(evaluations: list[Evaluation], last: int) -> float:
 def _describe(evaluation: Evaluation, candidates: Candidates) -> dict[str, Any]:
     footprint = candidates.footprint(evaluation.arch)
     return {
-        "key": evaluation.arch.key,
+        "key": candidates.family.key(evaluation.arch),
         "method": evaluation.method,
         "generation": evaluation.generation,
         "accuracy": evaluation.score.accuracy,

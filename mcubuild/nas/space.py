@@ -6,7 +6,7 @@ each space is judged without training, by the multiply-accumulates of those of i
 
 from collections.abc import Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from mcubuild.nas.arch import (
     stages_for,
 )
 from mcubuild.nas.candidates import Limits
-from mcubuild.nas.files import write_json
+from mcubuild.nas.files import write_json, write_space
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.processes import processes
 from mcubuild.progress import bar
@@ -105,7 +105,7 @@ def optimise(
     seed: int,
     out: Path,
 ) -> None:
-    """Sample all spaces and write space.json (the winner alone) and space_table.json (every space) to ``out``.
+    """Sample all spaces and write space.json (the winner and its neighbours) and space_table.json (all) to ``out``.
 
     Args:
         index: of the data set: classes, channels and the largest resolution.
@@ -128,7 +128,7 @@ def optimise(
     best = winner(rows)
     if best is None:
         raise BuildError(_nothing_fits(rows, sram, limits, board))
-    write_json(best.space.to_json(), out / "space.json")
+    write_space(best.space, neighbours(best.space, spaces) if settings.neighbours else (), out / "space.json")
     table = {
         "winner": best.space.name,
         "axes": axes(index, settings),
@@ -172,6 +172,20 @@ def winner(rows: Sequence[Row]) -> Row | None:
     if enough:
         return max(enough, key=lambda row: (row.score, row.space.resolution, row.space.width))
     return max(fitting, key=lambda row: (row.share, row.score, row.space.resolution, row.space.width))
+
+
+def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
+    """Those of ``spaces`` whose networks may share a super network with ``space``'s, except itself.
+
+    Their width is the same or one step less, their resolution the same or one step less or more. Their stages are as
+    many as ``space``'s.
+    """
+    widths, sides = sorted({one.width for one in spaces}), sorted({one.resolution for one in spaces})
+    width, side = widths.index(space.width), sides.index(space.resolution)
+    near = {(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]}
+    return tuple(
+        replace(one, count=space.count) for one in spaces if (one.width, one.resolution) in near and one != space
+    )
 
 
 def axes(index: Index, settings: SpaceSettings) -> str:

@@ -1,7 +1,7 @@
 """TinyNAS, second half: one super network that holds the weights of every network in the space.
 
-Elastic kernel (the centre of a larger one, or made from it), depth (the first blocks of a stage) and width (the first
-hidden channels).
+Elastic kernel (the centre of a larger one, or made from it), depth (the first blocks of a stage) and expansion (the
+first hidden channels); networks of narrower spaces have the first channels of everything.
 """
 
 from pathlib import Path
@@ -11,16 +11,16 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mcubuild.nas.activation import relu6
 from mcubuild.nas.arch import KERNELS, Arch, Space, largest
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.kernels import KernelTransform, centre
 from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network
+from mcubuild.nas.norm import norm
 
 
 class SuperNetwork(Network):
-    """The largest network of a space, which can run as any other network of the space."""
+    """The largest network of a space, which can run as any other network of this space and of smaller ones."""
 
     def __init__(self, space: Space, *, kernel_transform: bool = False) -> None:
         super().__init__(largest(space))
@@ -37,11 +37,12 @@ class SuperNetwork(Network):
 
         Batch norm uses the statistics of ``x``, as in training.
         """
-        x = _run(self.stem, x)
+        x = _run(self.stem, x, arch.space.stem)
         for name, block in blocks(arch).items():
             if isinstance(block, Bottleneck):
                 x = self._run_bottleneck(name, x, block)
-        return self.classify(x)
+        features = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        return F.linear(features, self.classifier.weight[:, : features.shape[1]], self.classifier.bias)
 
     def extract(self, arch: Arch) -> Network:
         """The plain network of ``arch`` with a copy of its share of the weights."""
@@ -59,8 +60,8 @@ class SuperNetwork(Network):
         assert isinstance(module, InvertedBottleneck)
         hidden = x if module.expand is None else _run(module.expand, x, block.hidden)
         y = _run(module.depthwise, hidden, block.hidden, self._kernels(name, block.kernel))
-        y = _run(module.project, y)
-        return y if module.add is None else x + y
+        y = _run(module.project, y, block.outputs)
+        return x + y if block.residual else y
 
     def _kernels(self, name: str, kernel: int) -> Tensor:
         """Of the depthwise convolution of block ``name``: (its largest number of channels, 1, kernel, kernel)."""
@@ -84,15 +85,14 @@ def share(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
     return centre(part, shape[2]) if len(shape) == 4 else part
 
 
-def _run(layer: ConvNorm, x: Tensor, outputs: int | None = None, whole: Tensor | None = None) -> Tensor:
+def _run(layer: ConvNorm, x: Tensor, outputs: int, whole: Tensor | None = None) -> Tensor:
     """The first ``outputs`` channels of ``layer`` (with the weight ``whole``), as wide as the input demands."""
-    whole, norm = layer.conv.weight if whole is None else whole, layer.norm
-    outputs, kernel = outputs or whole.shape[0], whole.shape[2]
+    whole, own = layer.conv.weight if whole is None else whole, layer.norm
+    kernel = whole.shape[2]
     depthwise = layer.conv.groups > 1
     weight = share(whole, (outputs, 1 if depthwise else x.shape[1], kernel, kernel))
     x = conv_same(x, weight, layer.conv.stride, outputs if depthwise else 1)
-    x = F.batch_norm(x, None, None, norm.weight[:outputs], norm.bias[:outputs], training=True, eps=norm.eps)
-    return relu6(x) if layer.relu6 else x
+    return norm(x, own.weight[:outputs], own.bias[:outputs], own.eps, clip=layer.relu6)
 
 
 @torch.no_grad()
@@ -114,7 +114,7 @@ def sort_channels(network: SuperNetwork) -> None:
 
 
 def read_supernet(path: Path, space: Space) -> SuperNetwork:
-    """The trained super network in ``path``, in evaluation mode."""
+    """The trained super network in ``path``, in evaluation mode; ``space`` is that of its largest network."""
     state = load_file(path)
     network = SuperNetwork(space, kernel_transform=any(name.startswith("transforms.") for name in state))
     network.load_state_dict(state)

@@ -8,9 +8,12 @@ Progressive shrinking (once-for-all, arXiv 1908.09791): the largest network alon
 importance; then random networks that may differ from it in kernel, then in depth, too, then in expansion, too, taught
 by the labels and by what the largest was at first. The phases have equal shares of the epochs, and the later ones
 ``_SHRINKING_RATE`` of the learning rate: once-for-all's proportions differ by data set.
+
+Where neighbours of the space learn, too, batches have the highest resolution, that of the largest network; other
+networks get them reduced.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -23,7 +26,8 @@ from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, draw, draw_among, largest, smallest
-from mcubuild.nas.batches import at_resolution, spread
+from mcubuild.nas.batches import at_resolution, resized, spread
+from mcubuild.nas.family import Family
 from mcubuild.nas.fit import Learn, finish, fit
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork, sort_channels
@@ -61,6 +65,7 @@ def train(
     seed: int,
     out: Path,
     work: Path,
+    neighbours: Sequence[Space] = (),
 ) -> None:
     """Train the super network of ``space``; write supernet.safetensors and supernet_log.json to ``out``.
 
@@ -73,15 +78,24 @@ def train(
         seed: of weights, order and choice of networks.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+        neighbours: spaces whose networks learn in it, too.
     """
+    family = Family(space, tuple(neighbours))
     with workers() as executor:
-        train, val = at_resolution(train, space.resolution), at_resolution(val, space.resolution)
+        judged = {
+            arch.resolution: (
+                at_resolution(spread(train, _CALIBRATION), arch.resolution),
+                at_resolution(val, arch.resolution),
+            )
+            for arch in _judged(family).values()
+        }
+        train = at_resolution(train, family.largest.resolution)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = SuperNetwork(space, kernel_transform=settings.kernel_transform)
+            network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
             initialise(network)
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = _Run(network, train, val, settings, task, executor)
+        run = _Run(network, family, train, judged, settings, task, executor)
         log = run.sandwich(seed, work) if settings.schedule == "sandwich" else run.shrinking(seed, work)
         finish(network, train, log, out / "supernet.safetensors", out / "supernet_log.json")
 
@@ -91,14 +105,16 @@ class _Run:
     """What the two schedules share."""
 
     network: SuperNetwork
+    family: Family
     train: Split
-    val: Split
+    judged: Mapping[int, tuple[Split, Split]]
+    """By resolution: samples that set the batch norm of the networks in the log, and those that they are judged by."""
     settings: SupernetSettings
     task: str
     executor: Executor
 
     def sandwich(self, seed: int, work: Path) -> Log:
-        learn = sandwich_rule(self.network, self.settings, self.executor)
+        learn = sandwich_rule(self.network, self.family, self.settings, self.executor)
         return self._fit("supernet", self.settings, learn, [seed], work)
 
     def shrinking(self, seed: int, work: Path) -> Log:
@@ -108,7 +124,7 @@ class _Run:
             epochs = self.settings.epochs * (number + 1) // len(_PHASES) - self.settings.epochs * number // len(_PHASES)
             rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
             settings = self.settings.model_copy(update={"epochs": epochs, "learning_rate": rate})
-            learn = shrinking_rule(self.network, teacher, kinds, settings, self.executor)
+            learn = shrinking_rule(self.network, self.family, teacher, kinds, settings, self.executor)
             log += self._fit(f"supernet, {phase}", settings, learn, [seed, number], work / phase)
             if teacher is None:
                 sort_channels(self.network)
@@ -119,20 +135,24 @@ class _Run:
         return fit(title, self.network, self.train, settings, learn, self._judge, task=self.task, seed=seed, work=work)
 
     def _judge(self) -> Entry:
-        space, entry = self.network.largest.space, {}
-        for name, arch in (("largest", largest(space)), ("smallest", smallest(space))):
+        entry = {}
+        for name, arch in _judged(self.family).items():
+            calibration, val = self.judged[arch.resolution]
             network = self.network.extract(arch)
-            calibrate(network, spread(self.train, _CALIBRATION))
-            entry[f"val_accuracy_{name}"] = evaluate(network, self.val)[0]
+            calibrate(network, calibration)
+            entry[f"val_accuracy_{name}"] = evaluate(network, val)[0]
         return entry
 
 
-def sandwich_rule(network: SuperNetwork, settings: SupernetSettings, executor: Executor) -> Learn:
+def _judged(family: Family) -> dict[str, Arch]:
+    return {"largest": largest(family.largest), "smallest": smallest(family.smallest)}
+
+
+def sandwich_rule(network: SuperNetwork, family: Family, settings: SupernetSettings, executor: Executor) -> Learn:
     """How the networks of a step learn from each other; loss and answers are the largest one's."""
-    space = network.largest.space
 
     def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
-        archs = [smallest(space), *(draw(space, rng) for _ in range(settings.subnets))]
+        archs = [smallest(family.smallest), *(draw(family.draw(rng), rng) for _ in range(settings.subnets))]
         teacher = _logits(network, images, network.largest)
         loss = F.cross_entropy(teacher, labels, label_smoothing=settings.label_smoothing)
 
@@ -147,6 +167,7 @@ def sandwich_rule(network: SuperNetwork, settings: SupernetSettings, executor: E
 
 def shrinking_rule(
     network: SuperNetwork,
+    family: Family,
     teacher: SuperNetwork | None,
     kinds: Sequence[str],
     settings: SupernetSettings,
@@ -154,12 +175,15 @@ def shrinking_rule(
 ) -> Learn:
     """How networks that differ from the largest in ``kinds`` learn; loss and answers are the first one's of a step.
 
-    Without a teacher it is the largest network that learns, from the labels.
+    Without a teacher it is the largest network that learns, from the labels. Networks of other spaces come last.
     """
-    space = network.largest.space
 
     def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
-        archs = [draw_among(space, kinds, rng) for _ in range(1 + settings.subnets if kinds else 1)]
+        spaces = [
+            family.draw(rng) if "expansion" in kinds else family.largest
+            for _ in range(1 + settings.subnets if kinds else 1)
+        ]
+        archs = [draw_among(space, kinds, rng) for space in spaces]
         first = _logits(network, images, archs[0])
         with torch.no_grad():
             advice = None if teacher is None else _logits(teacher, images, teacher.largest)
@@ -180,7 +204,7 @@ def shrinking_rule(
 
 def _logits(network: SuperNetwork, images: Tensor, arch: Arch) -> Tensor:
     with mixed_precision(network):
-        logits = network.forward_as(images, arch)
+        logits = network.forward_as(resized(images, arch.resolution), arch)
     return logits.float()
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.arch import Space
 from mcubuild.nas.augmentation import augmentation
 from mcubuild.nas.batches import at_resolution, training_batches
+from mcubuild.nas.family import Family
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.nas.supernet_training import sandwich_rule
@@ -40,23 +40,23 @@ class Throughput:
     """Milliseconds of a step, on one core: batch (order, augmentation, tensor), gradients, update."""
 
 
-def measure(space: Space, train: Split, settings: SupernetSettings, *, task: str, steps: int) -> Throughput:
-    """Train a fresh super network of ``space`` for ``steps`` steps, after one that does not count.
+def measure(family: Family, train: Split, settings: SupernetSettings, *, task: str, steps: int) -> Throughput:
+    """Train a fresh super network of ``family`` for ``steps`` steps, after one that does not count.
 
     Args:
-        space: the search space.
+        family: the search space, and its neighbours if they learn, too.
         train: samples to learn from.
         settings: batch, networks a step, kernels; training follows the sandwich rule.
         task: of the spec: what may be done to a sample.
         steps: how many to measure.
     """
-    train = at_resolution(train, space.resolution)
+    train = at_resolution(train, family.largest.resolution)
     with workers() as executor:
-        trainer = _Trainer(space, train, settings, task, executor)
+        trainer = _Trainer(family, train, settings, task, executor)
         trainer.run(1)
         images = settings.batch * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
-        trainer = _Trainer(space, train, settings, task, _AtOnce())
+        trainer = _Trainer(family, train, settings, task, _AtOnce())
         trainer.run(1)
         trainer.stages.clear()
         trainer.run(steps)
@@ -72,13 +72,13 @@ def measure(space: Space, train: Split, settings: SupernetSettings, *, task: str
 
 
 class _Trainer:
-    def __init__(self, space: Space, train: Split, settings: SupernetSettings, task: str, executor: Executor) -> None:
-        network = SuperNetwork(space, kernel_transform=settings.kernel_transform)
+    def __init__(self, family: Family, train: Split, settings: SupernetSettings, task: str, executor: Executor) -> None:
+        network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
         initialise(network)
         self._network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = sgd(network)
         set_learning_rate(self._optimiser, settings.learning_rate, 0, 100)
-        self._learn = sandwich_rule(network, settings, executor)
+        self._learn = sandwich_rule(network, family, settings, executor)
         self._train, self._batch, self._augment = train, settings.batch, augmentation(task)
         self._rng = np.random.default_rng(0)
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())

@@ -13,16 +13,7 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = (
-    "space",
-    "space_table",
-    "supernet_log",
-    "arch",
-    "search",
-    "finetune_log",
-    "quantize_log",
-    "remote",
-)
+_OPTIONAL = ("arch", "space_table", "supernet_log", "search", "finetune_log", "quantize_log", "remote")
 
 
 @dataclass(frozen=True)
@@ -39,10 +30,9 @@ class Artifacts:
     """What the firmware computed, int8 (samples, outputs)."""
     expected: NDArray[np.int8]
     """What the integer reference computed for all samples, int8 (N, outputs)."""
-    space: Json | None
+    arch: Json | None
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None
-    arch: Json | None
     search: Json | None
     finetune_log: list[dict[str, float]] | None
     quantize_log: Json | None

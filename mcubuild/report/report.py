@@ -269,12 +269,13 @@ def _accuracy(artifacts: Artifacts) -> Accuracy:
 
 def _network(artifacts: Artifacts) -> Network:
     layers = read_layers(artifacts.plan, artifacts.measure)
+    space = (artifacts.arch or {}).get("space")
     return Network(
         macs=sum(layer.macs for layer in layers),
         parameters=sum(layer.parameters for layer in layers),
         layers=len(layers),
         input=list(layers[0].shape_in[1:]),
-        width=None if artifacts.space is None else artifacts.space["width"],
+        width=None if space is None else space["width"],
     )
 
 

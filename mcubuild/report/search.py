@@ -25,11 +25,12 @@ def built(search: Mapping[str, Any], arch: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BuildError: it has not evaluated it.
     """
-    key = Arch.from_json(dict(arch)).key
-    evaluated = [search["chosen"], *(one for found in search["evaluations"].values() for one in found)]
-    for one in evaluated:
-        if one["key"] == key:
-            return dict(one)
+    network = Arch.from_json(dict(arch))
+    evaluated = {one["key"]: one for found in search["evaluations"].values() for one in found}
+    evaluated[search["chosen"]["key"]] = search["chosen"]
+    for key in (f"{network.space.name}:{network.key}", network.key):  # of a neighbour; of the space itself
+        if key in evaluated:
+            return dict(evaluated[key])
     raise BuildError("arch.json: the network is not one of search.json; delete both and build again.")
 
 

@@ -18,3 +18,6 @@ class SpaceSettings(Settings):
     """Width multipliers of the competing spaces."""
     resolutions: tuple[Annotated[int, Field(ge=8, le=512)], ...] | None = Field(default=None, min_length=1)
     """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``."""
+    neighbours: bool = False
+    """Whether super network and search extend to the spaces next to the best: one step narrower, and one resolution
+    below and above."""

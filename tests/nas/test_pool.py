@@ -28,7 +28,7 @@ def judge() -> Inherited:
         torch.manual_seed(0)
         supernet = SuperNetwork(SPACE).eval()
         initialise(supernet)
-    return Inherited(supernet, split(32, 1), split(32, 2))
+    return Inherited(supernet, {SPACE.resolution: (split(32, 1), split(32, 2))})
 
 
 def scores() -> list[Score]:

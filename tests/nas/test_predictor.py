@@ -4,6 +4,7 @@ import pytest
 from mcubuild.nas.arch import draw, smallest
 from mcubuild.nas.candidates import Candidates
 from mcubuild.nas.evolution import by_score
+from mcubuild.nas.family import Family
 from mcubuild.nas.guided import explore_guided
 from mcubuild.nas.predictor import learn, one_hot
 from mcubuild.spec.search import SearchSettings
@@ -11,20 +12,21 @@ from tests.nas.test_candidates import ANY, FOOTPRINTS, SPACE, tight
 from tests.nas.test_evolution import best, toy
 
 ARCHS = [draw(SPACE, np.random.default_rng(number)) for number in range(200)]
+FAMILY = Family(SPACE)
 ACCURACIES = [score.accuracy for score in toy(ARCHS)]
 
 
 def test_one_hot_has_a_one_for_each_choice_that_is_made() -> None:
-    x = one_hot([smallest(SPACE), *ARCHS])
-    assert x.shape == (201, sum(map(len, SPACE.options)))
+    x = one_hot(FAMILY, [smallest(SPACE), *ARCHS])
+    assert x.shape == (201, sum(map(len, SPACE.options)) + 2)
     assert set(np.unique(x)) == {0, 1}
     for row, arch in zip(x, [smallest(SPACE), *ARCHS], strict=True):
-        assert row.sum() == sum(1 + 2 * len(stage) for stage in arch.stages)
+        assert row.sum() == 2 + sum(1 + 2 * len(stage) for stage in arch.stages)
     assert len(np.unique(x, axis=0)) == len({smallest(SPACE), *ARCHS})
 
 
 def test_networks_that_it_has_not_met_are_put_in_order() -> None:
-    predict, quality = learn(ARCHS, ACCURACIES, 0)
+    predict, quality = learn(FAMILY, ARCHS, ACCURACIES, 0)
     assert (quality.taught, quality.held_out) == (160, 40)
     assert quality.rank_correlation is not None and quality.rank_correlation > 0.8
     others = [draw(SPACE, np.random.default_rng([1, number])) for number in range(100)]
@@ -34,18 +36,18 @@ def test_networks_that_it_has_not_met_are_put_in_order() -> None:
 
 def test_the_rank_correlation_is_of_networks_that_were_held_out() -> None:
     shuffled = np.random.default_rng(0).permutation(ACCURACIES).tolist()
-    predict, quality = learn(ARCHS, shuffled, 0)
+    predict, quality = learn(FAMILY, ARCHS, shuffled, 0)
     assert np.corrcoef(predict(ARCHS), shuffled)[0, 1] > 0.5  # learned by heart
     assert quality.rank_correlation is not None and abs(quality.rank_correlation) < 0.4
 
 
 def test_the_same_seed_gives_the_same_predictor() -> None:
-    assert learn(ARCHS, ACCURACIES, 3)[0](ARCHS) == learn(ARCHS, ACCURACIES, 3)[0](ARCHS)
-    assert learn(ARCHS, ACCURACIES, 3)[0](ARCHS) != learn(ARCHS, ACCURACIES, 4)[0](ARCHS)
+    assert learn(FAMILY, ARCHS, ACCURACIES, 3)[0](ARCHS) == learn(FAMILY, ARCHS, ACCURACIES, 3)[0](ARCHS)
+    assert learn(FAMILY, ARCHS, ACCURACIES, 3)[0](ARCHS) != learn(FAMILY, ARCHS, ACCURACIES, 4)[0](ARCHS)
 
 
 def test_equal_accuracies_have_no_order() -> None:
-    assert learn(ARCHS, [0.5] * len(ARCHS), 0)[1].rank_correlation is None
+    assert learn(FAMILY, ARCHS, [0.5] * len(ARCHS), 0)[1].rank_correlation is None
 
 
 @pytest.mark.parametrize("seed", range(5))

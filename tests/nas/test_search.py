@@ -13,6 +13,7 @@ from mcubuild.board import read_board
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import largest, parse_key, smallest
 from mcubuild.nas.choice import choose
+from mcubuild.nas.family import Family
 from mcubuild.nas.files import read_arch
 from mcubuild.nas.finetune import finetune
 from mcubuild.nas.footprints import Footprints
@@ -71,7 +72,7 @@ def run(
 def found(supernet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("found")
     run(supernet, folder, folder / "work")
-    choose(SPACE, folder / "search.json", None, folder)
+    choose(Family(SPACE), folder / "search.json", None, folder)
     return folder
 
 
@@ -150,10 +151,10 @@ def test_with_pareto_the_most_accurate_of_the_front_is_chosen(supernet: Path, tm
 
 def test_another_network_of_the_search_is_taken_by_its_key(found: Path, tmp_path: Path) -> None:
     front = json.loads((found / "search.json").read_text())["front"]
-    choose(SPACE, found / "search.json", front[-1]["key"], tmp_path)
+    choose(Family(SPACE), found / "search.json", front[-1]["key"], tmp_path)
     assert read_arch(tmp_path / "arch.json").key == front[-1]["key"]
     with pytest.raises(BuildError, match=r'search\.choose: found "3x4", which is not among the networks'):
-        choose(SPACE, found / "search.json", "3x4", tmp_path)
+        choose(Family(SPACE), found / "search.json", "3x4", tmp_path)
 
 
 def test_a_predictor_takes_the_place_of_most_evaluations(supernet: Path, found: Path, tmp_path: Path) -> None:
