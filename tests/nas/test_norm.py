@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 
+from mcubuild.nas.activation import relu6
 from mcubuild.nas.norm import norm
 
 
@@ -35,3 +36,11 @@ def test_any_layout_and_half_precision_are_served() -> None:
     half = norm(x.bfloat16(), weight, bias, 1e-5, clip=True)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), expected, rtol=0.05, atol=0.05)
+
+
+def test_relu6_alone_passes_the_gradient_between_its_bounds() -> None:
+    x = torch.tensor([-1.0, 0.0, 2.0, 6.0, 7.0], requires_grad=True)
+    y = relu6(x * 1)
+    assert y.tolist() == [0, 0, 2, 6, 6]
+    (gradient,) = torch.autograd.grad(y, x, torch.full((5,), 3.0))
+    assert gradient.tolist() == [0, 0, 3, 0, 0]
