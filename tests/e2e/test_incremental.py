@@ -13,7 +13,9 @@ from rules import graph
 from tests.e2e.checkout import IMAGES, Checkout, draw_images
 from tests.measure.remote.stub import needs_qemu
 
-STAGES = [stage for stage in graph.STAGES if stage.name not in ("import", "reference", "tune", "remote")]
+STAGES = [
+    stage for stage in graph.STAGES if stage.name not in ("import", "reference", "tune", "remote", "scale", "train")
+]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}
 TRAINING = {"dataset", "space", "supernet"}
