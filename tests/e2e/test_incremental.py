@@ -12,7 +12,9 @@ from rules import graph
 from tests.e2e.checkout import IMAGES, Checkout, draw_images
 from tests.measure.remote.stub import needs_qemu
 
-STAGES = [stage for stage in graph.STAGES if stage.name not in ("import", "reference", "tune", "remote")]
+STAGES = [
+    stage for stage in graph.STAGES if stage.name not in ("scale", "train", "import", "reference", "tune", "remote")
+]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}
 TRAINING = {"dataset", "space", "supernet"}
@@ -60,6 +62,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "key order": (_spec('sram = "128kB"\nflash = "512kB"', 'flash = "512kB"\nsram = "128kB"'), set()),
     "unit": (_spec('"200ms"', '"5fps"'), set()),
     "default": (_spec("[finetune]", "[quantize]\nsamples = 256\n\n[finetune]"), set()),
+    "tolerance": (_spec("[finetune]", "[quantize]\ntolerance = 0.9\n\n[finetune]"), {"quantize", "report"}),
     "latency": (_spec('"200ms"', '"190ms"'), {"space", "search", "report"}),
     "sram": (_spec('"128kB"', '"100kB"'), {"space", "search", "codegen", "report"}),
     "flash": (_spec('"512kB"', '"500kB"'), {"space", "search", "report"}),
