@@ -69,6 +69,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "key order": (_spec('sram = "128kB"\nflash = "512kB"', 'flash = "512kB"\nsram = "128kB"'), set()),
     "unit": (_spec('"200ms"', '"5fps"'), set()),
     "default": (_spec("[finetune]", "[quantize]\nsamples = 256\n\n[finetune]"), set()),
+    "tolerance": (_spec("[finetune]", "[quantize]\ntolerance = 0.9\n\n[finetune]"), {"quantize", "report"}),
     "latency": (_spec('"200ms"', '"190ms"'), {"space", "search", "report"}),
     "sram": (_spec('"128kB"', '"100kB"'), {"space", "search", "codegen", "report"}),
     "flash": (_spec('"512kB"', '"500kB"'), {"space", "search", "report"}),
