@@ -24,8 +24,8 @@ CostTable: TypeAlias = Mapping[Core, Mapping[str, float]]
 """Cycles by core and feature of a kernel's work.
 
 ``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on an
-STM32F412 (Cortex-M4) and an STM32F746 (Cortex-M7) with their Flash wait states and caches: layers come out within about
-20 %; how far whole networks are off is in ``mcubuild/engine/estimates.jsonl``.
+STM32F412 (Cortex-M4) and an STM32F746 (Cortex-M7) with their Flash wait states and caches: most layers come out
+within 10 %, portable ones on maps of a few pixels within 40 %; whole networks: ``mcubuild/engine/estimates.jsonl``.
 """
 _RELATIVE: Mapping[Core, tuple[Core, float]] = {
     "cortex-m0plus": ("cortex-m4", 3.45),
