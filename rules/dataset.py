@@ -31,4 +31,5 @@ STAGE = Stage(
     run=_run,
     serves=_has_samples,
     sources=_sources,
+    ignored=("dataset.mirror",),
 )

@@ -5,6 +5,7 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
+    from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_arch, read_neighbours, read_space
     from mcubuild.nas.finetune import finetune
 
@@ -15,7 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["finetune"],
-        task=job["task"],
+        vary=Variation(job["task"], job["dataset.mirror"]),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -28,7 +29,7 @@ STAGE = Stage(
     doc="chosen network fine-tuned",
     inputs=("train.npz", "val.npz", "space.json", "arch.json", "supernet.safetensors"),
     outputs=("weights.safetensors", "finetune_log.json"),
-    settings=("finetune", "task", "seed"),
+    settings=("finetune", "task", "dataset.mirror", "seed"),
     run=_run,
     serves=searches,
 )

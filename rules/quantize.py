@@ -5,6 +5,7 @@ from rules.stage import Job, Stage, trains
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
+    from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_described
     from mcubuild.quant.quantize import quantize
 
@@ -15,7 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["quantize"],
         bits=job["bits"],
-        task=job["task"],
+        vary=Variation(job["task"], job["dataset.mirror"]),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -29,7 +30,7 @@ STAGE = Stage(
     doc="batch norm folded, ranges calibrated, weights rounded; fine-tuned with that if it loses too much",
     inputs=("train.npz", "val.npz", "arch.json", "weights.safetensors"),
     outputs=(*MODEL, "quantize_log.json"),
-    settings=("quantize", "bits", "task", "seed"),
+    settings=("quantize", "bits", "task", "dataset.mirror", "seed"),
     run=_run,
     serves=trains,
 )

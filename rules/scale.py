@@ -6,6 +6,7 @@ from rules.supernet import SHARING
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
+    from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.scaling import reduced, scale
 
     scale(
@@ -20,7 +21,7 @@ def _run(job: Job) -> None:
         budget=job["budget"],
         stack=job["firmware.stack"],
         bits=job["bits"],
-        task=job["task"],
+        vary=Variation(job["task"], job["dataset.mirror"]),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -43,6 +44,7 @@ STAGE = Stage(
         "engine",
         "firmware.stack",
         "task",
+        "dataset.mirror",
         "seed",
     ),
     run=_run,

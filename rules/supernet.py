@@ -5,21 +5,22 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
+    from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.many import launch
     from mcubuild.nas.supernet_training import train
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
-    settings, task, seed = job["supernet"], job["task"], job["seed"]
+    settings, vary, seed = job["supernet"], Variation(job["task"], job["dataset.mirror"]), job["seed"]
     if settings.processes > 1:
-        launch(space, learned, judged, settings, task=task, seed=seed, out=job.out, work=job.work)
+        launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work)
         return
     train(
         read_space(space),
         read_split(learned),
         read_split(judged),
         settings,
-        task=task,
+        vary=vary,
         seed=seed,
         out=job.out,
         work=job.work,
@@ -35,7 +36,7 @@ STAGE = Stage(
     doc="weight-shared super network trained",
     inputs=("train.npz", "val.npz", "space.json"),
     outputs=("supernet.safetensors", "supernet_log.json"),
-    settings=("supernet", "task", "seed"),
+    settings=("supernet", "task", "dataset.mirror", "seed"),
     run=_run,
     templates=("mcubuild/nas/*.c",),
     serves=searches,

@@ -15,6 +15,7 @@ _STEPS = 10
 
 def _measure(resolved: Resolved) -> None:
     from mcubuild.data.splits import read_split
+    from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.family import Family
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.throughput import lines, measure
@@ -22,9 +23,11 @@ def _measure(resolved: Resolved) -> None:
 
     spec = Spec.model_validate(resolved["spec"])
     folder = BUILD / spec.name
+    assert spec.dataset is not None
+    vary = Variation(str(spec.task), spec.dataset.mirror)
     path, train = folder / "space.json", read_split(folder / "train.npz")
     space = read_space(path)
-    found = measure(Family(space, read_neighbours(path)), train, spec.supernet, task=str(spec.task), steps=_STEPS)
+    found = measure(Family(space, read_neighbours(path)), train, spec.supernet, vary=vary, steps=_STEPS)
     print("", f"{spec.name}: {space.name}, {spec.supernet.subnets + 2} networks a step", *lines(found), sep="\n")
 
 

@@ -6,6 +6,7 @@ from rules.supernet import SHARING
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
+    from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_described
     from mcubuild.nas.scaling import full, train_from_scratch
 
@@ -14,7 +15,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         full(job["supernet"], job["finetune"]),
-        task=job["task"],
+        vary=Variation(job["task"], job["dataset.mirror"]),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -26,7 +27,7 @@ STAGE = Stage(
     doc="network trained from scratch",
     inputs=("train.npz", "val.npz", "arch.json"),
     outputs=("weights.safetensors", "finetune_log.json"),
-    settings=("supernet", "finetune", "task", "seed"),
+    settings=("supernet", "finetune", "task", "dataset.mirror", "seed"),
     run=_run,
     serves=scales,
     ignored=SHARING,

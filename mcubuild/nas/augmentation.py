@@ -1,6 +1,6 @@
 """Training samples varied at random, in ways that leave their class alone."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,17 +13,31 @@ MASK = 0.15
 
 Pictures: TypeAlias = NDArray[np.uint8]
 """(N, R, R, C)"""
-Augmentation: TypeAlias = Callable[[Pictures, np.random.Generator], Pictures]
 
 
-def augmentation(task: str) -> Augmentation:
-    """What suits the samples of a spec's ``task``."""
-    return vary_spectrograms if task == "audio_classification" else vary_images
+@dataclass(frozen=True)
+class Variation:
+    """What may be done to the samples of a data set."""
+
+    task: str
+    """Of the spec."""
+    mirror: bool = False
+    """Whether left and right may change places: of photos, mostly; digits and signs do not survive it."""
+
+    def __call__(self, x: Pictures, rng: np.random.Generator) -> Pictures:
+        """Each picture varied on its own."""
+        if self.task == "audio_classification":
+            return vary_spectrograms(x, rng)
+        return vary_images(x, rng, mirror=self.mirror)
 
 
-def vary_images(x: Pictures, rng: np.random.Generator) -> Pictures:
-    """Each image moved in both directions. No flips: digits and signs do not survive them."""
-    return _shifted(x, _reach(x), _reach(x), rng)
+def vary_images(x: Pictures, rng: np.random.Generator, *, mirror: bool = False) -> Pictures:
+    """Each image moved in both directions; if ``mirror``, half of them mirrored."""
+    x = _shifted(x, _reach(x), _reach(x), rng)
+    if not mirror:
+        return x
+    chosen = rng.random(len(x)) < 0.5
+    return np.where(chosen[:, np.newaxis, np.newaxis, np.newaxis], x[:, :, ::-1], x)
 
 
 def vary_spectrograms(x: Pictures, rng: np.random.Generator) -> Pictures:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
-from mcubuild.nas.augmentation import Augmentation
+from mcubuild.nas.augmentation import Variation
 
 _EVALUATED = 256
 """Samples a batch where no gradient is needed."""
@@ -40,7 +40,7 @@ def steps_per_epoch(samples: int, batch: int) -> int:
 
 
 def training_batches(
-    split: Split, batch: int, augment: Augmentation, rng: np.random.Generator
+    split: Split, batch: int, augment: Variation, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in random order, each image varied at random: images (N, C, R, R) in 0 ... 1 and labels (N,)."""
     order = rng.permutation(len(split))

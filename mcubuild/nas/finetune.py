@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, largest
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import finish, fit_alone
@@ -25,7 +26,7 @@ def finetune(
     val: Split,
     settings: FinetuneSettings,
     *,
-    task: str,
+    vary: Variation,
     seed: int,
     out: Path,
     work: Path,
@@ -39,7 +40,7 @@ def finetune(
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: epochs, batch, learning rate.
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         seed: of the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -71,5 +72,5 @@ def finetune(
             loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
             return (loss + distillation_loss(logits, taught.result())) / 2, logits
 
-        log = fit_alone("finetune", network, objective, train, val, settings, task=task, seed=seed, work=work)
+        log = fit_alone("finetune", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.nas import group
-from mcubuild.nas.augmentation import augmentation
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.average import Average
 from mcubuild.nas.batches import steps_per_epoch, training_batches
 from mcubuild.nas.files import write_json
@@ -32,7 +32,7 @@ def fit(
     learn: Learn,
     judge: Callable[[], Entry],
     *,
-    task: str,
+    vary: Variation,
     seed: Sequence[int],
     work: Path,
 ) -> Log:
@@ -45,7 +45,7 @@ def fit(
         settings: epochs, batch, learning rate, average.
         learn: computes gradients; its random choices must come from the generator that it gets.
         judge: figures of the network after an epoch, whose weights are the average then, if there is one.
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         seed: of the order of samples and all other random choices.
         work: folder for the checkpoint of this very training; a killed run goes on from there to the same bits.
 
@@ -54,13 +54,13 @@ def fit(
     """
     parameters, optimiser, device = list(network.parameters()), sgd(network), device_of(network)
     average = Average(network, settings.ema) if settings.ema else None
-    augment, steps = augmentation(task), steps_per_epoch(len(train), settings.batch)
+    steps = steps_per_epoch(len(train), settings.batch)
     total = settings.epochs * steps
 
     def run(epoch: int, progress: Bar) -> Entry:
         rng = np.random.default_rng([*seed, epoch])
         losses, correct, seen = [], 0, 0
-        for step, (images, labels) in enumerate(training_batches(train, settings.batch, augment, rng)):
+        for step, (images, labels) in enumerate(training_batches(train, settings.batch, vary, rng)):
             set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, total)
             optimiser.zero_grad(set_to_none=True)
             loss, right = learn(group.part(images).to(device), group.part(labels).to(device), rng)
@@ -99,7 +99,7 @@ def fit_alone(
     val: Split,
     settings: TrainingSettings,
     *,
-    task: str,
+    vary: Variation,
     seed: int,
     work: Path,
 ) -> Log:
@@ -116,7 +116,7 @@ def fit_alone(
         accuracy, loss = evaluate(network, val)
         return {"val_accuracy": accuracy, "val_loss": loss}
 
-    return fit(title, network, train, settings, learn, judge, task=task, seed=[seed], work=work)
+    return fit(title, network, train, settings, learn, judge, vary=vary, seed=[seed], work=work)
 
 
 def finish(network: nn.Module, train: Split, log: Log, weights: Path, log_path: Path) -> None:

@@ -9,15 +9,25 @@ has the options that join machines), with the file job.json from the folder of c
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
+from mcubuild.nas.augmentation import Variation
 from mcubuild.spec.supernet import SupernetSettings
 
 
 def launch(
-    space: Path, train: Path, val: Path, settings: SupernetSettings, *, task: str, seed: int, out: Path, work: Path
+    space: Path,
+    train: Path,
+    val: Path,
+    settings: SupernetSettings,
+    *,
+    vary: Variation,
+    seed: int,
+    out: Path,
+    work: Path,
 ) -> None:
     """``supernet_training.train`` in ``settings.processes`` processes, from the files of space and splits.
 
@@ -26,7 +36,7 @@ def launch(
     """
     work.mkdir(parents=True, exist_ok=True)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
-    job = {"settings": settings.model_dump(), "task": task, "seed": seed}
+    job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed}
     path = work / "job.json"
     path.write_text(json.dumps(job | {name: str(file.resolve()) for name, file in files.items()}, indent=1))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.processes}"]
@@ -62,7 +72,7 @@ def main(path: Path) -> None:
             read_split(Path(job["train"])),
             read_split(Path(job["val"])),
             SupernetSettings.model_validate(job["settings"]),
-            task=job["task"],
+            vary=Variation(**job["vary"]),
             seed=job["seed"],
             out=Path(job["out"]),
             work=Path(job["work"]),

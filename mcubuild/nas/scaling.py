@@ -13,6 +13,7 @@ from mcubuild.data.splits import Index, Split
 from mcubuild.engine.footprint import Footprint, arena_within, estimate
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.files import write_json
@@ -65,7 +66,7 @@ def scale(
     budget: Budget,
     stack: int,
     bits: int,
-    task: str,
+    vary: Variation,
     seed: int,
     out: Path,
     work: Path,
@@ -86,7 +87,7 @@ def scale(
         budget: limits; those that are not given are the board's.
         stack: bytes of RAM reserved for the stack.
         bits: of the weights.
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         seed: of weights and the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -110,7 +111,7 @@ def scale(
     rows = []
     with bar("scale", len(largest)) as progress, workers():
         for size in largest:
-            network, _ = _from_scratch(size, train, val, settings, task=task, seed=seed, work=work / size.name)
+            network, _ = _from_scratch(size, train, val, settings, vary=vary, seed=seed, work=work / size.name)
             calibrate(network, at_resolution(train, size.resolution))
             accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
             rows.append((accuracy, -loss, size))
@@ -139,7 +140,7 @@ def train_from_scratch(
     val: Split,
     settings: TrainingSettings,
     *,
-    task: str,
+    vary: Variation,
     seed: int,
     out: Path,
     work: Path,
@@ -149,13 +150,13 @@ def train_from_scratch(
     Arguments as for ``scale``.
     """
     with workers():
-        network, log = _from_scratch(arch, train, val, settings, task=task, seed=seed, work=work)
+        network, log = _from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work)
         train = at_resolution(train, arch.resolution)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")
 
 
 def _from_scratch(
-    arch: Described, train: Split, val: Split, settings: TrainingSettings, *, task: str, seed: int, work: Path
+    arch: Described, train: Split, val: Split, settings: TrainingSettings, *, vary: Variation, seed: int, work: Path
 ) -> tuple[Network, Log]:
     """The trained network, batch norm not calibrated, and the log of its epochs; samples may have any resolution."""
     with torch.random.fork_rng(devices=[]):
@@ -169,7 +170,7 @@ def _from_scratch(
         return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
 
     train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
-    return network, fit_alone("train", network, objective, train, val, settings, task=task, seed=seed, work=work)
+    return network, fit_alone("train", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
 
 
 def _describe(size: Baseline, needs: Footprint, board: Board, accuracy: float | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, draw, draw_among, largest, smallest
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution, resized, spread
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import Learn, finish, fit
@@ -61,7 +62,7 @@ def train(
     val: Split,
     settings: SupernetSettings,
     *,
-    task: str,
+    vary: Variation,
     seed: int,
     out: Path,
     work: Path,
@@ -74,7 +75,7 @@ def train(
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: schedule, epochs, batch, learning rate, ...
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         seed: of weights, order and choice of networks.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -95,7 +96,7 @@ def train(
             network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
             initialise(network)
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = _Run(network, family, train, judged, settings, task, executor)
+        run = _Run(network, family, train, judged, settings, vary, executor)
         log = run.sandwich(seed, work) if settings.schedule == "sandwich" else run.shrinking(seed, work)
         finish(network, train, log, out / "supernet.safetensors", out / "supernet_log.json")
 
@@ -110,7 +111,7 @@ class _Run:
     judged: Mapping[int, tuple[Split, Split]]
     """By resolution: samples that set the batch norm of the networks in the log, and those that they are judged by."""
     settings: SupernetSettings
-    task: str
+    vary: Variation
     executor: Executor
 
     def sandwich(self, seed: int, work: Path) -> Log:
@@ -132,7 +133,7 @@ class _Run:
         return log
 
     def _fit(self, title: str, settings: SupernetSettings, learn: Learn, seed: Sequence[int], work: Path) -> Log:
-        return fit(title, self.network, self.train, settings, learn, self._judge, task=self.task, seed=seed, work=work)
+        return fit(title, self.network, self.train, settings, learn, self._judge, vary=self.vary, seed=seed, work=work)
 
     def _judge(self) -> Entry:
         entry = {}

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.augmentation import augmentation
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution, training_batches
 from mcubuild.nas.family import Family
 from mcubuild.nas.network import initialise
@@ -40,23 +40,23 @@ class Throughput:
     """Milliseconds of a step, on one core: batch (order, augmentation, tensor), gradients, update."""
 
 
-def measure(family: Family, train: Split, settings: SupernetSettings, *, task: str, steps: int) -> Throughput:
+def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: Variation, steps: int) -> Throughput:
     """Train a fresh super network of ``family`` for ``steps`` steps, after one that does not count.
 
     Args:
         family: the search space, and its neighbours if they learn, too.
         train: samples to learn from.
         settings: batch, networks a step, kernels; training follows the sandwich rule.
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         steps: how many to measure.
     """
     train = at_resolution(train, family.largest.resolution)
     with workers() as executor:
-        trainer = _Trainer(family, train, settings, task, executor)
+        trainer = _Trainer(family, train, settings, vary, executor)
         trainer.run(1)
         images = settings.batch * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
-        trainer = _Trainer(family, train, settings, task, _AtOnce())
+        trainer = _Trainer(family, train, settings, vary, _AtOnce())
         trainer.run(1)
         trainer.stages.clear()
         trainer.run(steps)
@@ -72,14 +72,16 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, task: s
 
 
 class _Trainer:
-    def __init__(self, family: Family, train: Split, settings: SupernetSettings, task: str, executor: Executor) -> None:
+    def __init__(
+        self, family: Family, train: Split, settings: SupernetSettings, vary: Variation, executor: Executor
+    ) -> None:
         network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
         initialise(network)
         self._network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = sgd(network)
         set_learning_rate(self._optimiser, settings.learning_rate, 0, 100)
         self._learn = sandwich_rule(network, family, settings, executor)
-        self._train, self._batch, self._augment = train, settings.batch, augmentation(task)
+        self._train, self._batch, self._augment = train, settings.batch, vary
         self._rng = np.random.default_rng(0)
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.stages: dict[str, float] = {}

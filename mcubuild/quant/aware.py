@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization, Weighted
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.fit import fit_alone
 from mcubuild.nas.network import ConvNorm, Network
 from mcubuild.nas.training import Log, calibrate, device, distillation_loss, mixed_precision, workers
@@ -90,7 +91,7 @@ def finetune_simulated(
     val: Split,
     settings: QuantizeSettings,
     *,
-    task: str,
+    vary: Variation,
     seed: int,
     work: Path,
 ) -> Log:
@@ -103,7 +104,7 @@ def finetune_simulated(
         train: the samples to learn from, at the network's resolution.
         val: the samples for the log's accuracies, at the network's resolution.
         settings: epochs, batch, learning rate.
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         seed: of the order of samples.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
@@ -129,7 +130,7 @@ def finetune_simulated(
             return (loss + distillation_loss(logits, taught.result())) / 2, logits
 
         log = fit_alone(
-            "quantisation-aware", simulated, objective, train, val, settings, task=task, seed=seed, work=work
+            "quantisation-aware", simulated, objective, train, val, settings, vary=vary, seed=seed, work=work
         )
         calibrate(simulated, train)
     network.cpu()

@@ -17,6 +17,7 @@ from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.files import write_json
 from mcubuild.nas.network import Network
@@ -44,7 +45,7 @@ def quantize(
     settings: QuantizeSettings,
     *,
     bits: int,
-    task: str,
+    vary: Variation,
     seed: int,
     out: Path,
     work: Path,
@@ -63,7 +64,7 @@ def quantize(
         val: the samples, at any resolution, that decide.
         settings: how ranges are found, what may be lost, how the network is fine-tuned.
         bits: of the weights, 8 or 4.
-        task: of the spec: what may be done to a sample.
+        vary: what may be done to a sample.
         seed: of the order of samples.
         out: folder, made if missing.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -87,7 +88,7 @@ def quantize(
     learned, log, kept = None, [], "calibrated"
     if settings.epochs and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
-        log = finetune_simulated(network, graph, exact, train, val, settings, task=task, seed=seed, work=work)
+        log = finetune_simulated(network, graph, exact, train, val, settings, vary=vary, seed=seed, work=work)
         other = quantized(plain, network, ranges)
         with bar("validate", len(val)) as progress:
             learned = _accuracy(integer_outputs(other, val, progress), val)

@@ -103,9 +103,11 @@ class Table:
     """Networks that no other beats in accuracy, latency, SRAM and Flash, the most accurate first."""
 
     rows: list[Row]
-    """At most 16, evenly spread over ``all``, the one that was built among them."""
+    """At most 16 of them, evenly spread, and the one that was built."""
     all: int
     """How many there are."""
+    beaten: bool
+    """Whether the one that was built is no such network."""
 
 
 def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
@@ -124,9 +126,9 @@ def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
             one["key"],
             one["key"] == chosen["key"],
         )
-        for one in sorted([*others, chosen], key=lambda one: float(one["accuracy"]))
+        for one in sorted([*others, chosen], key=lambda one: -float(one["accuracy"]))
     ]
-    return Table(rows, len(front))
+    return Table(rows, len(front), all(one["key"] != chosen["key"] for one in front))
 
 
 def frontier(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

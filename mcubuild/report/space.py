@@ -132,7 +132,7 @@ def heat_table(table: Mapping[str, Any]) -> Table:
         if row is None or not row["macs"]:
             return None
         score = row["macs"]["p80"]
-        text = f"{score / 1e6:.0f}" if score >= 99.5e6 else f"{score / 1e6:.2g}"
+        text = f"{score / 1e6:.0f}" if score >= 99.5e6 else f"{score / 1e6:.{1 if score < 1e5 else 2}g}"
         hint = f"{row['name']}: {score / 1e6:.2f} million MACs, {row['share']:.0%} of {row['samples']} networks fit"
         return Cell(text, score / top, row["name"] == table["winner"], _competes(row, table), hint)
 

@@ -1,5 +1,6 @@
 """[dataset]: where the samples come from and how they are split."""
 
+import json
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -10,8 +11,12 @@ from mcubuild.spec.pattern import compile_pattern
 
 FOLDERS: Final = ("image_folder", "audio_folder")
 """Kinds that are folders of the user's files."""
-_FOLDER_KEYS: Final = ("path", "pattern", "group", "val", "test")
-_AUDIO_KEYS: Final = ("sample_rate", "duration", "window", "features")
+_KINDS: Final = {
+    **dict.fromkeys(("path", "pattern", "group", "val", "test"), FOLDERS),
+    "mirror": ("image_folder",),
+    **dict.fromkeys(("sample_rate", "duration", "window", "features"), ("audio_folder",)),
+}
+"""The kinds that a key is for, where it is not for all."""
 
 
 def _listed(value: Any) -> Any:
@@ -50,6 +55,8 @@ class DatasetSettings(Settings):
     max_resolution: int | None = Field(default=None, ge=8, le=512)
     """Largest input side that a network may take. Images: in pixels; default: 224, or four times the images' side if
     smaller. Audio: frames and mel bands of the spectrogram; default: 48."""
+    mirror: bool = False
+    """Images: whether training may swap left and right. It suits photos, and suits neither digits nor signs."""
     sample_rate: Hertz | None = Field(default=None, ge=1000, le=192_000)
     """Audio: rate that all recordings are brought to; default: their median, at most 16 kHz."""
     duration: Seconds | None = Field(default=None, gt=0, le=60)
@@ -77,14 +84,13 @@ class DatasetSettings(Settings):
     def _keys_belong_to_the_kind(self) -> "DatasetSettings":
         if self.kind in FOLDERS and self.path is None:
             raise ValueError(f'found no path; kind "{self.kind}" needs the folder with the files: path = "../files"')
-        foreign = [*(_FOLDER_KEYS if self.kind == "digits" else ()), *(_AUDIO_KEYS if self.kind != FOLDERS[1] else ())]
-        for key in foreign:
+        for key, kinds in _KINDS.items():
             value = getattr(self, key)
-            if value != type(self).model_fields[key].default:
-                kinds = " or ".join(f'"{kind}"' for kind in (FOLDERS if key in _FOLDER_KEYS else FOLDERS[1:]))
-                shown = f'"{value}"' if isinstance(value, str) else value
+            if self.kind not in kinds and value != type(self).model_fields[key].default:
+                shown = json.dumps(value) if isinstance(value, str | bool) else value
+                listed = " or ".join(f'"{kind}"' for kind in kinds)
                 raise ValueError(
-                    f'found {key} = {shown} with kind "{self.kind}"; remove it, or set the kind to {kinds}'
+                    f'found {key} = {shown} with kind "{self.kind}"; remove it, or set the kind to {listed}'
                 )
         return self
 

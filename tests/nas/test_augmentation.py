@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mcubuild.nas.augmentation import MASK, SHIFT, augmentation, vary_images, vary_spectrograms
+from mcubuild.nas.augmentation import MASK, SHIFT, Variation, vary_images, vary_spectrograms
 
 
 def _rng() -> np.random.Generator:
@@ -13,6 +13,14 @@ def test_images_are_shifted_by_at_most_a_tenth() -> None:
     x[:, 10, 10] = 255
     places = {tuple(place) for place in np.argwhere(vary_images(x, _rng())[..., 0])[:, 1:].tolist()}
     assert places == {(row, column) for row in range(8, 13) for column in range(8, 13)}
+
+
+def test_images_are_mirrored_on_demand_alone() -> None:
+    x = np.zeros((200, 20, 20, 3), np.uint8)
+    x[:, 10, 3] = 255
+    for mirror, sides in ((False, {0}), (True, {0, 1})):
+        vary = Variation("image_classification", mirror)
+        assert {int(place[2] >= 10) for place in np.argwhere(vary(x, _rng()))} == sides
 
 
 def test_spectrograms_move_in_time_alone() -> None:
@@ -50,7 +58,7 @@ def test_masks_are_stretches_of_bands_and_frames_at_the_mean() -> None:
 def test_equal_seeds_vary_alike_and_the_samples_stay_as_they_are(task: str) -> None:
     x = _rng().integers(256, size=(5, 12, 12, 1)).astype(np.uint8)
     kept = x.copy()
-    vary = augmentation(task)
+    vary = Variation(task, mirror=True)
     one, same, other = vary(x, _rng()), vary(x, _rng()), vary(x, np.random.default_rng(1))
     assert one.shape == x.shape and one.dtype == np.uint8
     assert np.array_equal(one, same) and not np.array_equal(one, other)

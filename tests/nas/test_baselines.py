@@ -29,7 +29,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
 from mcubuild.spec.training import TrainingSettings
-from tests.nas.toy import split
+from tests.nas.toy import VARY, split
 
 BOARD = read_board("stm32f412")
 
@@ -109,7 +109,7 @@ def scaled(folder: Path, budget: Budget) -> None:
         budget=budget,
         stack=2048,
         bits=8,
-        task="image_classification",
+        vary=VARY,
         seed=0,
         out=folder,
         work=folder / "work",

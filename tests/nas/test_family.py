@@ -30,7 +30,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import split
+from tests.nas.toy import VARY, split
 
 BOARD = read_board("stm32f412")
 SPACES = [Space(width, side, 1, 3) for width in (0.2, 0.4, 0.6) for side in (6, 8, 12, 16)]
@@ -138,7 +138,7 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def learn(folder: Path, beside: tuple[Space, ...], settings: SupernetSettings) -> Path:
     samples = split(64, 1), split(32, 2)
     train(
-        SPACE, *samples, settings, task="image_classification", seed=0, out=folder, work=folder / "work",
+        SPACE, *samples, settings, vary=VARY, seed=0, out=folder, work=folder / "work",
         neighbours=beside,
     )  # fmt: skip
     return folder / "supernet.safetensors"
@@ -185,7 +185,7 @@ def test_search_finds_networks_of_several_spaces_and_the_best_is_tuned(supernet:
         assert FAMILY.key(read_arch(tmp_path / "arch.json")) == key
     finetune(
         draw(NARROW, np.random.default_rng(0)), supernet, *samples, FinetuneSettings(epochs=2, batch=32),
-        task="image_classification", seed=0, out=tmp_path, work=tmp_path / "tuning", spaces=FAMILY.spaces,
+        vary=VARY, seed=0, out=tmp_path, work=tmp_path / "tuning", spaces=FAMILY.spaces,
     )  # fmt: skip
     log = json.loads((tmp_path / "finetune_log.json").read_text())
     assert log[-1]["val_accuracy"] > 0.5

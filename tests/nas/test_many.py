@@ -20,9 +20,8 @@ from mcubuild.nas.fit import fit
 from mcubuild.nas.many import launch
 from mcubuild.nas.training import evaluate
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import SPACE, split
+from tests.nas.toy import SPACE, VARY, split
 
-TASK = "image_classification"
 SETTINGS = SupernetSettings(epochs=2, batch=32, subnets=1, processes=2)
 
 
@@ -35,7 +34,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _train(folder: Path, name: str, settings: SupernetSettings = SETTINGS) -> bytes:
     out = folder / name
-    launch(**_files(folder), settings=settings, task=TASK, seed=0, out=out, work=folder / f"{name}_w")
+    launch(**_files(folder), settings=settings, vary=VARY, seed=0, out=out, work=folder / f"{name}_w")
     return (out / "supernet.safetensors").read_bytes()
 
 
@@ -73,7 +72,7 @@ def _cut_off_in_the_second_epoch(rank: int, folder: Path) -> None:
     supernet_training.evaluate = cut_off  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         supernet_training.train(
-            SPACE, split(64, 1), split(32, 2), SETTINGS, task=TASK, seed=0, out=folder / "cut", work=folder / "cut_w"
+            SPACE, split(64, 1), split(32, 2), SETTINGS, vary=VARY, seed=0, out=folder / "cut", work=folder / "cut_w"
         )
 
 
@@ -89,7 +88,7 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
 def test_a_process_that_fails_is_an_error(tmp_path: Path) -> None:
     files = _files(tmp_path) | {"train": tmp_path / "nothing.npz"}
     with pytest.raises(BuildError, match=r"supernet.processes = 2: a training process failed"):
-        launch(**files, settings=SETTINGS, task=TASK, seed=0, out=tmp_path / "out", work=tmp_path / "work")
+        launch(**files, settings=SETTINGS, vary=VARY, seed=0, out=tmp_path / "out", work=tmp_path / "work")
 
 
 def _learn_without_batch_norm(rank: int, folder: Path) -> None:
@@ -106,7 +105,7 @@ def _learn_without_batch_norm(rank: int, folder: Path) -> None:
 
     settings = SupernetSettings(epochs=2, batch=16)
     work = folder / str(group.count())
-    log = fit("", network, split(64, 1), settings, learn, dict, task=TASK, seed=[0], work=work)
+    log = fit("", network, split(64, 1), settings, learn, dict, vary=VARY, seed=[0], work=work)
     torch.save({"weight": network.weight.detach(), "log": log}, folder / f"{group.count()}-{rank}.pt")
 
 

@@ -26,7 +26,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import SPACE, split
+from tests.nas.toy import SPACE, VARY, split
 
 BOARD = read_board("stm32f412")
 SETTINGS = SearchSettings(population=4, generations=2, parents=2, calibration=32)
@@ -42,7 +42,16 @@ BUDGET = Budget(sram=64 << 10, flash=FLASH, latency=LATENCY)
 def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("supernet")
     settings = SupernetSettings(epochs=4, batch=32, learning_rate=0.1, subnets=0)
-    train(SPACE, split(64, 1), split(32, 2), settings, task="image_classification", seed=0, out=folder, work=folder)
+    train(
+        SPACE,
+        split(64, 1),
+        split(32, 2),
+        settings,
+        vary=VARY,
+        seed=0,
+        out=folder,
+        work=folder,
+    )
     return folder / "supernet.safetensors"
 
 
@@ -189,7 +198,7 @@ def tune(supernet: Path, found: Path, out: Path, settings: FinetuneSettings = FI
         split(64, 1),
         split(32, 2),
         settings,
-        task="image_classification",
+        vary=VARY,
         seed=0,
         out=out,
         work=out / "work",

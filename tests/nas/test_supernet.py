@@ -18,13 +18,22 @@ from mcubuild.nas.supernet import SuperNetwork, read_supernet, share, sort_chann
 from mcubuild.nas.supernet_training import train
 from mcubuild.nas.training import evaluate
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import SPACE, split
+from tests.nas.toy import SPACE, VARY, split
 
 SETTINGS = SupernetSettings(epochs=3, batch=32, learning_rate=0.05, subnets=1)
 
 
 def run(out: Path, work: Path, seed: int = 0, settings: SupernetSettings = SETTINGS) -> bytes:
-    train(SPACE, split(64, 1), split(32, 2), settings, task="image_classification", seed=seed, out=out, work=work)
+    train(
+        SPACE,
+        split(64, 1),
+        split(32, 2),
+        settings,
+        vary=VARY,
+        seed=seed,
+        out=out,
+        work=work,
+    )
     return (out / "supernet.safetensors").read_bytes()
 
 
@@ -158,7 +167,16 @@ def test_transformed_kernels_begin_as_the_centre_and_are_in_the_extracted_networ
 def test_the_matrices_of_kernels_learn(tmp_path: Path) -> None:
     settings = SupernetSettings(epochs=1, batch=32, kernel_transform=True)
     space = Space(width=0.2, resolution=16, channels=1, classes=3)
-    train(space, split(64, 1), split(32, 2), settings, task="image_classification", seed=0, out=tmp_path, work=tmp_path)
+    train(
+        space,
+        split(64, 1),
+        split(32, 2),
+        settings,
+        vary=VARY,
+        seed=0,
+        out=tmp_path,
+        work=tmp_path,
+    )
     network = read_supernet(tmp_path / "supernet.safetensors", space)
     # Further blocks of a stage begin as the identity, or have no part in so few networks.
     names = [name for name, _ in network.named_parameters() if re.match(r"transforms.stages-\d-0.", name)]

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.augmentation import vary_images
 from mcubuild.nas.batches import spread, steps_per_epoch, to_tensor, training_batches
 from mcubuild.nas.network import ConvNorm
 from mcubuild.nas.training import calibrate, evaluate, set_learning_rate, workers
+from tests.nas.toy import VARY
 
 
 def _split(samples: int, side: int = 10) -> Split:
@@ -20,15 +20,14 @@ def _split(samples: int, side: int = 10) -> Split:
 def test_an_epoch_sees_samples_once_in_an_order_of_its_own() -> None:
     split = Split(np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(10, 1).repeat(10, 2), np.arange(20))
     epochs = [
-        [y.tolist() for _, y in training_batches(split, 6, vary_images, np.random.default_rng([0, epoch]))]
-        for epoch in (0, 1)
+        [y.tolist() for _, y in training_batches(split, 6, VARY, np.random.default_rng([0, epoch]))] for epoch in (0, 1)
     ]
     for epoch in epochs:
         seen = [label for batch in epoch for label in batch]
         assert [len(batch) for batch in epoch] == [6, 6, 6]
         assert len(set(seen)) == 18
     assert epochs[0] != epochs[1]
-    for images, labels in training_batches(split, 6, vary_images, np.random.default_rng(0)):
+    for images, labels in training_batches(split, 6, VARY, np.random.default_rng(0)):
         assert torch.equal(torch.round(images[:, 0, 5, 5] * 255).long(), labels)
     assert steps_per_epoch(5, 6) == 1
 

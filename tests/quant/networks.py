@@ -9,6 +9,7 @@ from torch import nn
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space, draw, smallest
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.training import calibrate
@@ -58,5 +59,14 @@ def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits:
     """Quantise with random samples."""
     train, val = (random_samples(seed, 60, arch.space.channels) for seed in (1, 2))
     quantize(
-        arch, weights, train, val, settings, bits=bits, task="image_classification", seed=0, out=out, work=out / "work"
+        arch,
+        weights,
+        train,
+        val,
+        settings,
+        bits=bits,
+        vary=Variation("image_classification"),
+        seed=0,
+        out=out,
+        work=out / "work",
     )

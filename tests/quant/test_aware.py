@@ -16,6 +16,7 @@ from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
 from mcubuild.ir.graph import FullyConnected, Graph, Weighted, op_inputs
 from mcubuild.nas import fit
+from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution, to_tensor
 from mcubuild.nas.network import Network
@@ -33,7 +34,7 @@ from mcubuild.spec.training import TrainingSettings
 from tests.quant.networks import random_network, random_samples
 
 SMALL = Baseline("smallcifar", 0.1, 8, 1, 10)
-TASK = "image_classification"
+VARY = Variation("image_classification")
 
 
 def digits() -> tuple[Split, Split]:
@@ -48,14 +49,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of ``SMALL``, trained for a second."""
     out = tmp_path_factory.mktemp("trained")
     settings = TrainingSettings(epochs=4, learning_rate=0.1, label_smoothing=0)
-    train_from_scratch(SMALL, *digits(), settings, task=TASK, seed=0, out=out, work=out / "work")
+    train_from_scratch(SMALL, *digits(), settings, vary=VARY, seed=0, out=out, work=out / "work")
     return out / "weights.safetensors"
 
 
 def quantize_digits(weights: Path, out: Path, bits: int, **settings: Any) -> dict[str, Any]:
     """quantize_log.json of ``SMALL``."""
     asked = QuantizeSettings.model_validate({"epochs": 3, **settings})
-    quantize(SMALL, weights, *digits(), asked, bits=bits, task=TASK, seed=0, out=out, work=out / "work")
+    quantize(SMALL, weights, *digits(), asked, bits=bits, vary=VARY, seed=0, out=out, work=out / "work")
     log: dict[str, Any] = json.loads((out / "quantize_log.json").read_text())
     return log
 

@@ -122,6 +122,16 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["found no task", "[model] file"]),
         ('"digits"', '"digit"', ["dataset", "'digit'", "'digits', 'image_folder' or 'audio_folder'"]),
+        (
+            '"digits"',
+            '{ kind = "digits", mirror = true }',
+            ['mirror = true with kind "digits"', 'set the kind to "image_folder"'],
+        ),
+        (
+            '"digits"',
+            '{ kind = "image_folder", path = "x", window = "30ms" }',
+            ["window = 0.03", 'set the kind to "audio_folder"'],
+        ),
         ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
         ('"digits"', '{ kind = "audio_folder", path = "x" }', ["dataset", "audio_classification", "change the task"]),
