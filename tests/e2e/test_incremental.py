@@ -18,7 +18,7 @@ STAGES = [
 ]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}
-TRAINING = {"dataset", "space", "supernet"}
+TRAINING = {"dataset", "supernet"}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from itertools import accumulate
+from statistics import fmean
 
 import pytest
 
@@ -63,15 +64,14 @@ def area(evaluations: list[Evaluation]) -> float:
     return sum(height * (end - start) for height, end, (start, _) in zip(heights, ends, points, strict=True))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_evolution_by_dominance_finds_a_better_front(seed: int) -> None:
-    candidates = Candidates(SPACE, FOOTPRINTS, ANY)
-    by_dominance = explore("evolution", candidates, costly, SETTINGS, seed, ByDominance(candidates))
-    drawn = explore("random", candidates, costly, SETTINGS, seed)
-    by_accuracy = explore("evolution", candidates, costly, SETTINGS, seed)
-    assert area(by_dominance) > area(drawn)
-    assert best(by_dominance) > best(drawn)
-    assert area(by_dominance) > area(by_accuracy)
+def test_evolution_by_dominance_finds_a_better_front() -> None:
+    candidates, seeds = Candidates(SPACE, FOOTPRINTS, ANY), range(5)
+    by_dominance = [explore("evolution", candidates, costly, SETTINGS, seed, ByDominance(candidates)) for seed in seeds]
+    drawn = [explore("random", candidates, costly, SETTINGS, seed) for seed in seeds]
+    by_accuracy = [explore("evolution", candidates, costly, SETTINGS, seed) for seed in seeds]
+    assert all(best(bred) > best(random) for bred, random in zip(by_dominance, drawn, strict=True))
+    assert fmean(map(area, by_dominance)) > fmean(map(area, drawn)) + 0.02
+    assert fmean(map(area, by_dominance)) > fmean(map(area, by_accuracy)) + 0.01
 
 
 def test_every_network_looked_at_keeps_within_the_limits() -> None:
