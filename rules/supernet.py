@@ -38,6 +38,5 @@ STAGE = Stage(
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "task", "dataset.mirror", "seed"),
     run=_run,
-    templates=("mcubuild/nas/*.c",),
     serves=searches,
 )

@@ -11,12 +11,12 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mcubuild.nas.activation import relu6
 from mcubuild.nas.arch import KERNELS, Arch, Space, largest
 from mcubuild.nas.blocks import Bottleneck, blocks
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.kernels import KernelTransform, centre
 from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network
-from mcubuild.nas.norm import norm
 
 
 class SuperNetwork(Network):
@@ -87,12 +87,13 @@ def share(weights: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _run(layer: ConvNorm, x: Tensor, outputs: int, whole: Tensor | None = None) -> Tensor:
     """The first ``outputs`` channels of ``layer`` (with the weight ``whole``), as wide as the input demands."""
-    whole, own = layer.conv.weight if whole is None else whole, layer.norm
+    whole, norm = layer.conv.weight if whole is None else whole, layer.norm
     kernel = whole.shape[2]
     depthwise = layer.conv.groups > 1
     weight = share(whole, (outputs, 1 if depthwise else x.shape[1], kernel, kernel))
     x = conv_same(x, weight, layer.conv.stride, outputs if depthwise else 1)
-    return norm(x, own.weight[:outputs], own.bias[:outputs], own.eps, clip=layer.relu6)
+    x = F.batch_norm(x, None, None, norm.weight[:outputs], norm.bias[:outputs], training=True, eps=norm.eps)
+    return relu6(x) if layer.relu6 else x
 
 
 @torch.no_grad()
