@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from doit import get_var
 
 from mcubuild.errors import BuildError
-from rules import finetune, scale, search, space, train
+from rules import dataset, finetune, scale, search, space, train
+from rules.arguments import whole_number
 from rules.bench import run
 from rules.execute import execute
 from rules.graph import BUILD, STAGES
@@ -47,6 +48,20 @@ def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
     return [train.STAGE if stage.name == finetune.STAGE.name else stage for stage in stages]
 
 
+def reseeded(resolved: Resolved, number: int) -> Resolved:
+    """The spec with another seed for each ``number``; a network chosen by its key need not turn up with others."""
+    spec = {**resolved["spec"], "seed": resolved["spec"]["seed"] + number}
+    if spec["search"] is not None:
+        spec["search"] = {**spec["search"], "choose": None}
+    return {**resolved, "spec": spec}
+
+
+def _copy(names: Iterable[str], source: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(source / name, folder / name)
+
+
 def leading_to(artifact: str, stages: Sequence[Stage]) -> list[Stage]:
     """Those of ``stages`` that it takes to make ``artifact``."""
     needed, found = {artifact}, list[Stage]()
@@ -70,9 +85,11 @@ def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: P
         for stage in stages:
             execute(stage, resolved, folder)
         for number, other in enumerate(others, start=1):
-            again = {**resolved, "spec": {**resolved["spec"], "seed": resolved["spec"]["seed"] + number}}
+            again = reseeded(resolved, number)
+            _copy(dataset.STAGE.outputs, folder, other)
             for stage in leading_to("accuracy.json", stages):
-                execute(stage, again, other)
+                if stage.name != dataset.STAGE.name:
+                    execute(stage, again, other)
     except BuildError as error:
         if stage.name in _CHOOSING:
             return Missing(name, str(error))
@@ -87,10 +104,8 @@ def _searches(resolved: Resolved, seeds: int, searched: Path, folder: Path) -> l
     found = []
     for number in range(seeds):
         own = folder / f"seed{number}"
-        own.mkdir(parents=True, exist_ok=True)
-        for name in search.STAGE.inputs:
-            shutil.copyfile(searched / name, own / name)
-        execute(search.STAGE, variant(resolved, None, seed=resolved["spec"]["seed"] + number), own)
+        _copy(search.STAGE.inputs, searched, own)
+        execute(search.STAGE, reseeded(variant(resolved, None), number), own)
         found.append(own / "search.json")
     return found
 
@@ -105,18 +120,11 @@ def _wanted() -> list[str]:
     return names
 
 
-def _count(variable: str, least: int) -> int:
-    text = get_var(variable, str(least))
-    if not text.isdigit() or int(text) < least:
-        raise BuildError(f"{variable}={text}: must be a whole number, at least {least}.")
-    return int(text)
-
-
 def _compare(resolved: Resolved) -> None:
     from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
     from mcubuild.report.figures import render
 
-    archs, seeds, trainings = _wanted(), _count("seeds", LEAST_SEEDS), _count("trainings", 1)
+    archs, seeds, trainings = _wanted(), whole_number("seeds", LEAST_SEEDS, LEAST_SEEDS), whole_number("trainings", 1)
     spec = resolved["spec"]
     folder = BUILD / "baselines" / spec["name"]
     searching = variant(resolved, None)
@@ -157,10 +165,8 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
         "name": None,
         "doc": "a spec's searched network beside published ones: [archs=NAME,...] [seeds=N] [trainings=N]",
     }
-    for resolved in (resolve(path, BUILD / ".specs") for path in specs):
+    for resolved in filter(trains, (resolve(path, BUILD / ".specs") for path in specs)):
         name = resolved["spec"]["name"]
-        if not trains(resolved):
-            continue
         yield {
             "basename": "baselines",
             "name": name,

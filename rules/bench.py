@@ -18,6 +18,7 @@ from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.progress import reporting
 from mcubuild.store import Store, digest_file, digest_json
+from rules.arguments import whole_number
 from rules.graph import BUILD, INTERRUPTED
 from rules.imports import dependencies
 
@@ -59,17 +60,6 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
     state = digest_json({"files": files, "libraries": libraries})
     return Workbench(Store(), state, settings)
-
-
-def network_count(key: str, text: str) -> int:
-    """How many networks ``<key>=<text>`` asks for.
-
-    Raises:
-        BuildError: it is no number of networks.
-    """
-    if not text.isdecimal() or not int(text):
-        raise BuildError(f"{key}={text}: write how many random networks to build and run, such as {key}=50.")
-    return int(text)
 
 
 def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:
@@ -162,9 +152,9 @@ def _latency(count: int) -> None:
 
 def tasks() -> Iterator[dict[str, Any]]:
     """The doit tasks: the tables, a curve, or the error of estimates."""
-    curve, latency = get_var("curve"), get_var("latency")
-    if latency is not None:
-        name, work = "latency", lambda: _latency(network_count("latency", latency))
+    curve = get_var("curve")
+    if get_var("latency") is not None:
+        name, work = "latency", lambda: _latency(whole_number("latency", 50))
     else:
         name, work = ("tables", _tables) if curve is None else (curve, lambda: _curve(curve))
     yield {

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from doit import get_var
-
 from rules import space
-from rules.bench import network_count, run, show_estimates, workbench
+from rules.arguments import whole_number
+from rules.bench import run, show_estimates, workbench
 from rules.graph import BUILD
 from rules.resolve import resolve
 from rules.stage import Resolved, searches
 
-_NETWORKS = "50"
+_NETWORKS = 50
 
 
 def _measure(resolved: Resolved) -> None:
@@ -22,7 +21,7 @@ def _measure(resolved: Resolved) -> None:
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
-    folder, count = BUILD / spec.name, network_count("networks", get_var("networks", _NETWORKS))
+    folder, count = BUILD / spec.name, whole_number("networks", _NETWORKS)
     cases = within_budget(read_space(folder / "space.json"), spec, board, count)
     found = estimates(cases, workbench(spec.firmware))
     show_estimates(f"{spec.name}: estimated against emulated cycles", found, folder / "latency.html")

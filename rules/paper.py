@@ -6,6 +6,7 @@ from typing import Any
 from doit import get_var
 
 from mcubuild.errors import BuildError
+from rules.arguments import whole_number
 from rules.bench import run
 from rules.graph import BUILD
 
@@ -27,10 +28,7 @@ def _samples(figure: str) -> int:
     """
     if figure not in _SAMPLES:
         raise BuildError(f"figure={figure}: there is no such figure here; write figure=3 or figure=12.")
-    text = get_var("samples", str(_SAMPLES[figure]))
-    if not text.isdecimal() or int(text) < 10:
-        raise BuildError(f"samples={text}: write the networks a space, a number from 10 on, or leave it out.")
-    return int(text)
+    return whole_number("samples", _SAMPLES[figure], 10)
 
 
 def _draw(figure: str) -> None:

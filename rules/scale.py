@@ -7,7 +7,8 @@ from rules.supernet import SHARING
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.scaling import reduced, scale
+    from mcubuild.nas.scaling import scale
+    from mcubuild.nas.scratch import reduced
 
     scale(
         job["arch"],
@@ -15,7 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["space"],
-        reduced(job["supernet"], job["finetune"]),
+        reduced(job["supernet"], job["finetune.epochs"]),
         job["board"],
         job["engine"],
         budget=job["budget"],
@@ -37,7 +38,7 @@ STAGE = Stage(
         "arch",
         "space",
         "supernet",
-        "finetune",
+        "finetune.epochs",
         "budget",
         "bits",
         "board",
@@ -49,5 +50,5 @@ STAGE = Stage(
     ),
     run=_run,
     serves=scales,
-    ignored=("engine.tune", "space.samples", *SHARING),
+    ignored=("engine.tune", "space.samples", "space.neighbours", *SHARING),
 )

@@ -38,10 +38,8 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
         BuildError: a spec is not valid.
     """
     yield {"basename": "throughput", "name": None, "doc": "how fast the super network of a spec trains here"}
-    for resolved in (resolve(path, BUILD / ".specs") for path in specs):
+    for resolved in filter(searches, (resolve(path, BUILD / ".specs") for path in specs)):
         name = resolved["spec"]["name"]
-        if not searches(resolved):
-            continue
         yield {
             "basename": "throughput",
             "name": name,

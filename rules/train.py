@@ -8,13 +8,13 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_described
-    from mcubuild.nas.scaling import full, train_from_scratch
+    from mcubuild.nas.scratch import full, train_from_scratch
 
     train_from_scratch(
         read_described(job.file("arch.json")),
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
-        full(job["supernet"], job["finetune"]),
+        full(job["supernet"], job["finetune.epochs"]),
         vary=Variation(job["task"], job["dataset.mirror"]),
         seed=job["seed"],
         out=job.out,
@@ -27,7 +27,7 @@ STAGE = Stage(
     doc="network trained from scratch",
     inputs=("train.npz", "val.npz", "arch.json"),
     outputs=("weights.safetensors", "finetune_log.json"),
-    settings=("supernet", "finetune", "task", "dataset.mirror", "seed"),
+    settings=("supernet", "finetune.epochs", "task", "dataset.mirror", "seed"),
     run=_run,
     serves=scales,
     ignored=SHARING,

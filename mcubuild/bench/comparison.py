@@ -31,7 +31,10 @@ class Built:
     name: str
     input: tuple[int, ...]
     accuracies: tuple[float, ...]
-    """Of the int8 network on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew."""
+    """Of the int8 network on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew on the
+    same samples."""
+    validation: float
+    """Accuracy on the validation samples, 0 ... 1."""
     latency: float | None
     """Milliseconds, as the report has them."""
     sram: int
@@ -68,7 +71,7 @@ Curves: TypeAlias = Mapping[str, Sequence[Sequence[float]]]
 
 
 def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
-    """The figures of the build in ``folder``: report.json, measure.json and c/plan.json; and accuracies of ``others``.
+    """The figures of the build in ``folder``: its report and the files behind it; and accuracies of ``others``.
 
     Args:
         name: of the network.
@@ -76,11 +79,12 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
         others: folders with the accuracy.json of the same with other seeds.
     """
     report = _json(folder / "report.json")
-    model = report["model"]
+    model, quantized = report["model"], _json(folder / "quantize_log.json")
     return Built(
         name,
         tuple(model["input"]),
         (report["accuracy"]["int8"], *(_json(other / "accuracy.json")["int8"] for other in others)),
+        quantized[quantized["kept"]],
         report["latency_ms"],
         report["sram_bytes"],
         report["flash_bytes"],
@@ -93,9 +97,12 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
 def best_so_far(searches: Sequence[Path]) -> dict[str, list[list[float]]]:
     """The curves of these search.json, one a seed."""
     found = [_json(path)["evaluations"] for path in searches]
-    return {
-        method: [list(accumulate((one["accuracy"] for one in f[method]), max)) for f in found] for method in METHODS
-    }
+    curves: dict[str, list[list[float]]] = {}
+    for method in METHODS:
+        rows = [list(accumulate((one["accuracy"] for one in f[method]), max)) for f in found]
+        length = max(map(len, rows))  # in small spaces a search may run out of networks
+        curves[method] = [row + row[-1:] * (length - len(row)) for row in rows]
+    return curves
 
 
 def _json(path: Path) -> Any:
@@ -103,9 +110,9 @@ def _json(path: Path) -> Any:
 
 
 def best(contenders: Sequence[Contender], among: Sequence[str]) -> Built | None:
-    """The most accurate of those named ``among`` that was built."""
+    """Of those named ``among`` that were built, the most accurate on the validation samples: tests choose nothing."""
     built = [one for one in contenders if isinstance(one, Built) and one.name in among]
-    return max(built, key=lambda one: one.accuracy, default=None)
+    return max(built, key=lambda one: one.validation, default=None)
 
 
 def table(contenders: Sequence[Contender]) -> list[list[str]]:

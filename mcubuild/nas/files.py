@@ -13,9 +13,11 @@ _NEIGHBOURS = "neighbours"
 
 
 def write_json(values: Any, path: Path) -> None:
-    """Write ``values`` with sorted keys and an indent of 1."""
+    """Write ``values`` with sorted keys and an indent of 1, beside ``path``, and rename: the file is always whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    fresh.replace(path)
 
 
 def read_space(path: Path) -> Space:
@@ -40,11 +42,6 @@ def write_space(space: Space, neighbours: Sequence[Space], path: Path) -> None:
 def read_arch(path: Path) -> Arch:
     """The network that was searched for, in arch.json."""
     return Arch.from_json(json.loads(path.read_text(encoding="utf-8")))
-
-
-def read_baseline(path: Path) -> Baseline:
-    """The published network in arch.json."""
-    return Baseline.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def read_described(path: Path) -> Described:

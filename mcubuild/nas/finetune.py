@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor
 
 from mcubuild.data.splits import Split
@@ -12,10 +10,10 @@ from mcubuild.nas.arch import Arch, Space, largest
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.family import Family
-from mcubuild.nas.fit import finish, fit_alone
+from mcubuild.nas.fit import distilled, finish, fit_alone
 from mcubuild.nas.network import Network
 from mcubuild.nas.supernet import read_supernet
-from mcubuild.nas.training import calibrate, device, distillation_loss, mixed_precision, workers
+from mcubuild.nas.training import calibrate, device, mixed_precision, workers
 from mcubuild.spec.finetune import FinetuneSettings
 
 
@@ -51,26 +49,17 @@ def finetune(
         whole = read_supernet(supernet, Family(arch.space, tuple(spaces)).largest)
         teacher: Network = whole
         if whole.largest.space != arch.space:
-            teacher = whole.extract(largest(arch.space))
+            teacher = whole.extract(largest(arch.space)).to(device())
             calibrate(teacher, train)
-        network = whole.extract(arch)
+        network = whole.extract(arch).to(device())
         calibrate(network, train)
         teacher.to(device())
-        network.to(device())
 
-        @torch.no_grad()
-        def teach(images: Tensor) -> Tensor:
-            with mixed_precision(teacher):
-                logits: Tensor = teacher(images)
+        def forward(images: Tensor) -> Tensor:
+            with mixed_precision(network):
+                logits: Tensor = network(images)
             return logits.float()
 
-        def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            """Labels and teacher in equal parts."""
-            taught = executor.submit(teach, images)
-            with mixed_precision(network):
-                logits = network(images).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-            return (loss + distillation_loss(logits, taught.result())) / 2, logits
-
+        objective = distilled(forward, teacher, settings.label_smoothing, executor)
         log = fit_alone("finetune", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

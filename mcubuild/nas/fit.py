@@ -1,10 +1,13 @@
 """The loop of every training: epochs of steps with a learning rate, an average of the weights, checkpoints, a log."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -14,7 +17,19 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.average import Average
 from mcubuild.nas.batches import steps_per_epoch, training_batches
 from mcubuild.nas.files import write_json
-from mcubuild.nas.training import Entry, Log, Stateful, calibrate, device_of, epochs, evaluate, set_learning_rate, sgd
+from mcubuild.nas.training import (
+    Entry,
+    Log,
+    Stateful,
+    calibrate,
+    device_of,
+    distillation_loss,
+    epochs,
+    evaluate,
+    mixed_precision,
+    set_learning_rate,
+    sgd,
+)
 from mcubuild.progress import Bar
 from mcubuild.spec.training import TrainingSettings
 
@@ -117,6 +132,33 @@ def fit_alone(
         return {"val_accuracy": accuracy, "val_loss": loss}
 
     return fit(title, network, train, settings, learn, judge, vary=vary, seed=[seed], work=work)
+
+
+def distilled(
+    forward: Callable[[Tensor], Tensor], teacher: nn.Module, smoothing: float, executor: Executor
+) -> Objective:
+    """Labels, smoothed, and the answers of ``teacher`` in equal parts.
+
+    Args:
+        forward: logits (N, classes) of the network that learns.
+        teacher: in evaluation mode.
+        smoothing: share of the labels' probability that is spread over all classes.
+        executor: where the teacher computes meanwhile.
+    """
+
+    @torch.no_grad()
+    def teach(images: Tensor) -> Tensor:
+        with mixed_precision(teacher):
+            logits: Tensor = teacher(images)
+        return logits.float()
+
+    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        taught = executor.submit(teach, images)
+        logits = forward(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return (loss + distillation_loss(logits, taught.result())) / 2, logits
+
+    return objective
 
 
 def finish(network: nn.Module, train: Split, log: Log, weights: Path, log_path: Path) -> None:

@@ -7,15 +7,21 @@ has the options that join machines), with the file job.json from the folder of c
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
+
+import torch
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.spec.supernet import SupernetSettings
+
+_FOLLOW = "follow"
 
 
 def launch(
@@ -31,17 +37,26 @@ def launch(
 ) -> None:
     """``supernet_training.train`` in ``settings.processes`` processes, from the files of space and splits.
 
+    They end with the process that started them, even if that is killed.
+
     Raises:
-        BuildError: a process failed.
+        BuildError: there are fewer GPUs than processes, or a process failed.
     """
+    gpus = torch.cuda.device_count()
+    if 0 < gpus < settings.processes:
+        raise BuildError(
+            f"supernet.processes = {settings.processes}: there are {gpus} GPUs here; write at most {gpus}."
+        )
     work.mkdir(parents=True, exist_ok=True)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
     job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed}
     path = work / "job.json"
     path.write_text(json.dumps(job | {name: str(file.resolve()) for name, file in files.items()}, indent=1))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.processes}"]
-    command += ["--local-ranks-filter=0", "-m", "mcubuild.nas.many", str(path.resolve())]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command += ["--local-ranks-filter=0", "-m", "mcubuild.nas.many", str(path.resolve()), _FOLLOW]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -58,8 +73,16 @@ def launch(
         )
 
 
-def main(path: Path) -> None:
-    """One of the processes: the job in the JSON file ``path``."""
+def _leave_at_end_of_input() -> None:
+    """The other end of the pipe is held by ``launch`` alone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main(path: Path, *, follow: bool) -> None:
+    """One of the processes: the job in the JSON file ``path``; it ends with its input if it is to ``follow`` that."""
+    if follow:
+        Thread(target=_leave_at_end_of_input, daemon=True).start()
     from mcubuild.data.splits import read_split
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.group import joined
@@ -81,4 +104,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), follow=_FOLLOW in sys.argv[2:])

@@ -10,19 +10,25 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def dominated(costs: Floats) -> NDArray[np.bool_]:
-    """Whether point j dominates point i, at [i, j]: (N, N) of ``costs`` (N, objectives), less is better."""
-    worse = np.zeros((len(costs), len(costs)), dtype=bool)
+_AT_ONCE = 256
+"""Points that are compared with all others at a time: memory grows with the number of points, not with its square."""
+
+
+def dominated(costs: Floats, by: Floats) -> NDArray[np.bool_]:
+    """Whether point j of ``by`` (M, objectives) dominates point i of ``costs`` (N, objectives), at [i, j]."""
+    worse = np.zeros((len(costs), len(by)), dtype=bool)
     better = np.zeros_like(worse)
-    for column in costs.T:
-        worse |= column[None, :] > column[:, None]
-        better |= column[None, :] < column[:, None]
+    for own, other in zip(costs.T, by.T, strict=True):
+        worse |= other[None, :] > own[:, None]
+        better |= other[None, :] < own[:, None]
     return better & ~worse
 
 
 def front(costs: Floats) -> NDArray[np.int64]:
     """Indexes of the points that no other dominates, ascending; equal points do not dominate each other."""
-    return np.flatnonzero(~dominated(costs).any(axis=1))
+    starts = range(0, len(costs), _AT_ONCE)
+    beaten = [dominated(costs[start : start + _AT_ONCE], costs).any(axis=1) for start in starts]
+    return np.flatnonzero(~np.concatenate(beaten))
 
 
 def crowding(costs: Floats) -> Floats:
@@ -41,7 +47,7 @@ def crowding(costs: Floats) -> Floats:
 
 def order(costs: Floats) -> list[int]:
     """Indexes of all points, best first: by front (1st: undominated, 2nd: but for the 1st ...), then least crowded."""
-    above = dominated(costs)
+    above = dominated(costs, costs)
     left = np.arange(len(costs))
     ordered: list[int] = []
     while len(left):

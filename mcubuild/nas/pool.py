@@ -152,8 +152,8 @@ def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
 
 @cache
 def _code() -> str:
-    """Digest of what a score depends on besides the judge's data: the code of this package and PyTorch's version."""
+    """Digest of what a score depends on besides the judge's data: mcubuild's code and PyTorch's version."""
     digest = sha256(torch.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

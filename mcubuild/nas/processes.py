@@ -5,9 +5,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from threading import Thread
 
+from mcubuild.errors import BuildError
 from mcubuild.progress import hide_bars
 
 
@@ -26,6 +28,11 @@ def processes(*, alone: bool = False, prepare: Callable[[], None] | None = None)
         executor = ProcessPoolExecutor(os.cpu_count(), context, initializer=_begin, initargs=(prepare,))
     try:
         yield executor
+    except BrokenProcessPool:
+        raise BuildError(
+            "a process that shared the work was killed, perhaps for its memory; the same command goes on, with what "
+            "is done kept."
+        ) from None
     finally:
         executor.shutdown(cancel_futures=True)
 

@@ -4,10 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
-from torch import Tensor
-
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
 from mcubuild.engine.footprint import Footprint, arena_within, estimate
@@ -17,40 +13,16 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.files import write_json
-from mcubuild.nas.fit import finish, fit_alone
-from mcubuild.nas.network import Network, build_network
-from mcubuild.nas.rows import Described
+from mcubuild.nas.scratch import from_scratch
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.space import sizes
-from mcubuild.nas.training import Log, calibrate, device, evaluate, mixed_precision, workers
+from mcubuild.nas.training import calibrate, evaluate, workers
 from mcubuild.progress import bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.space import SpaceSettings
-from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.spec.training import TrainingSettings
-from mcubuild.units import format_size
-
-
-def full(supernet: SupernetSettings, finetune: FinetuneSettings) -> TrainingSettings:
-    """As many passes over the samples as a searched network has seen: as part of its super network, then alone."""
-    return _alike(supernet, supernet.epochs + finetune.epochs)
-
-
-def reduced(supernet: SupernetSettings, finetune: FinetuneSettings) -> TrainingSettings:
-    """To compare sizes of a network: a fine-tuning's passes, at least one."""
-    return _alike(supernet, max(1, finetune.epochs))
-
-
-def _alike(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
-    return TrainingSettings(
-        epochs=epochs,
-        learning_rate=supernet.learning_rate,
-        label_smoothing=supernet.label_smoothing,
-        batch=supernet.batch,
-        ema=supernet.ema,
-    )
+from mcubuild.units import format_size, format_time
 
 
 def scale(
@@ -106,12 +78,12 @@ def scale(
         if needs.sram <= sram and needs.flash <= flash and needs.cycles / board.clock <= latest
     ]
     if not fitting:
-        raise BuildError(_nothing_fits(name, footprints, sram, flash, board))
+        raise BuildError(_nothing_fits(name, footprints, sram, flash, budget.latency, board))
     largest = frontier(fitting)
     rows = []
     with bar("scale", len(largest)) as progress, workers():
         for size in largest:
-            network, _ = _from_scratch(size, train, val, settings, vary=vary, seed=seed, work=work / size.name)
+            network, _ = from_scratch(size, train, val, settings, vary=vary, seed=seed, work=work / size.name)
             calibrate(network, at_resolution(train, size.resolution))
             accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
             rows.append((accuracy, -loss, size))
@@ -134,45 +106,6 @@ def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
     ]
 
 
-def train_from_scratch(
-    arch: Described,
-    train: Split,
-    val: Split,
-    settings: TrainingSettings,
-    *,
-    vary: Variation,
-    seed: int,
-    out: Path,
-    work: Path,
-) -> None:
-    """Train ``arch`` from scratch; write weights.safetensors and finetune_log.json to ``out``.
-
-    Arguments as for ``scale``.
-    """
-    with workers():
-        network, log = _from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work)
-        train = at_resolution(train, arch.resolution)
-        finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")
-
-
-def _from_scratch(
-    arch: Described, train: Split, val: Split, settings: TrainingSettings, *, vary: Variation, seed: int, work: Path
-) -> tuple[Network, Log]:
-    """The trained network, batch norm not calibrated, and the log of its epochs; samples may have any resolution."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build_network(arch)
-    network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        with mixed_precision(network):
-            logits = network(images).float()
-        return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
-
-    train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
-    return network, fit_alone("train", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
-
-
 def _describe(size: Baseline, needs: Footprint, board: Board, accuracy: float | None) -> dict[str, Any]:
     """A row of scaling.json; the accuracy on the validation split is null for what was not trained."""
     return {
@@ -187,12 +120,15 @@ def _describe(size: Baseline, needs: Footprint, board: Board, accuracy: float | 
     }
 
 
-def _nothing_fits(name: str, footprints: dict[Baseline, Footprint], sram: int, flash: int, board: Board) -> str:
+def _nothing_fits(
+    name: str, footprints: dict[Baseline, Footprint], sram: int, flash: int, latency: float | None, board: Board
+) -> str:
     least = min(footprints, key=lambda size: (footprints[size].sram, footprints[size].flash))
-    needs = footprints[least]
+    needs, fastest = footprints[least], min(footprints.values(), key=lambda needs: needs.cycles)
+    within = "" if latency is None else f" within {format_time(latency)}"
     return (
-        f'budget: arch = "{name}" does not fit at any of the {len(footprints)} sizes; {least.name} needs '
-        f"{format_size(needs.sram)} SRAM (budget.sram is {format_size(sram)}), {format_size(needs.flash)} Flash "
-        f"(budget.flash is {format_size(flash)}) and {1e3 * needs.cycles / board.clock:.3g} ms. Raise the budget, or "
+        f'budget: arch = "{name}" fits {format_size(sram)} SRAM and {format_size(flash)} Flash{within} at none of the '
+        f"{len(footprints)} sizes; {least.name} needs {format_size(needs.sram)} SRAM and {format_size(needs.flash)} "
+        f"Flash, the fastest {format_time(fastest.cycles / board.clock)}. Raise the budget, or "
         f"allow smaller networks in space.widths and space.resolutions."
     )

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization, Weighted
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.fit import fit_alone
+from mcubuild.nas.fit import distilled, fit_alone
 from mcubuild.nas.network import ConvNorm, Network
-from mcubuild.nas.training import Log, calibrate, device, distillation_loss, mixed_precision, workers
+from mcubuild.nas.training import Log, calibrate, device, workers
 from mcubuild.quant.grid import folded, put_on_grid
 from mcubuild.spec.quantize import QuantizeSettings
 
@@ -114,21 +113,8 @@ def finetune_simulated(
     simulated = Simulated(network, graph).to(device())
     teacher.to(device())
 
-    @torch.no_grad()
-    def teach(images: Tensor) -> Tensor:
-        with mixed_precision(teacher):
-            logits: Tensor = teacher(images)
-        return logits.float()
-
     with workers() as executor:
-
-        def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            """Labels and teacher in equal parts."""
-            taught = executor.submit(teach, images)
-            logits = simulated(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-            return (loss + distillation_loss(logits, taught.result())) / 2, logits
-
+        objective = distilled(simulated, teacher, settings.label_smoothing, executor)
         log = fit_alone(
             "quantisation-aware", simulated, objective, train, val, settings, vary=vary, seed=seed, work=work
         )

@@ -1,4 +1,4 @@
-"""What the settings of [supernet] and [finetune] have in common."""
+"""What the settings of [supernet], [finetune] and [quantize] have in common."""
 
 from pydantic import Field
 

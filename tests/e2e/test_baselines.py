@@ -41,7 +41,7 @@ def test_published_networks_beside_the_searched_one(checkout: Checkout) -> None:
     assert " +- " in next(line for line in run.output.splitlines() if line.startswith("resnet8"))
     assert "standard deviation" in run.output and (folder / "baselines.html").is_file()
     seeds = [json.loads((folder / f"seed{number}" / "search.json").read_text()) for number in range(3)]
-    assert seeds[0] != seeds[1] != seeds[2]
+    assert seeds[0] != seeds[1] and seeds[1] != seeds[2] and seeds[0] != seeds[2]
     assert not (checkout.path / "build" / "net").exists()
 
 

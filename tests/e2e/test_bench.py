@@ -16,9 +16,9 @@ def checkout(tmp_path: Path) -> Checkout:
     ("asked", "told"),
     [
         ("curve=nonet", ["curve=nonet: there is no such network", "mobile-80, mbv2-w0.35-r144"]),
-        ("latency=some", ["latency=some: write how many random networks to build and run, such as latency=50"]),
+        ("latency=some", ["latency=some: must be a whole number, at least 1; such as latency=50"]),
         ("figure=4", ["figure=4: there is no such figure here; write figure=3 or figure=12"]),
-        ("samples=x figure=3", ["samples=x: write the networks a space"]),
+        ("samples=x figure=3", ["samples=x: must be a whole number, at least 10"]),
         ("models=specs", ["models=specs: there is no .tflite file in", "name a folder with some"]),
     ],
 )

@@ -18,7 +18,7 @@ from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import total_macs
 from mcubuild.nas.baselines import BASELINES, Baseline
-from mcubuild.nas.files import read_baseline
+from mcubuild.nas.files import read_described
 from mcubuild.nas.network import build_network
 from mcubuild.nas.scaling import frontier, scale
 from mcubuild.nas.skeleton import skeleton
@@ -119,7 +119,8 @@ def scaled(folder: Path, budget: Budget) -> None:
 def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
     limit = estimate(skeleton(Baseline("resnet8", 0.5, 12, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
     scaled(tmp_path, Budget(flash=limit.flash + 1000))
-    chosen = read_baseline(tmp_path / "arch.json")
+    chosen = read_described(tmp_path / "arch.json")
+    assert isinstance(chosen, Baseline)
     assert chosen.width <= 0.5
     needs = estimate(skeleton(chosen, 8), Target.of(BOARD, EngineSettings(), None), 2048)
     assert needs.flash <= limit.flash + 1000

@@ -25,6 +25,11 @@ from tests.nas.toy import SPACE, VARY, split
 SETTINGS = SupernetSettings(epochs=2, batch=32, subnets=1, processes=2)
 
 
+@pytest.fixture(autouse=True)
+def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
 def _files(folder: Path) -> dict[str, Path]:
     write_json(SPACE.to_json(), folder / "space.json")
     write_split(split(64, 1), folder / "train.npz")

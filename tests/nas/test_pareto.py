@@ -9,7 +9,7 @@ def test_front_of_points_that_cost_less_somewhere() -> None:
 
 
 def test_front_matches_the_definition() -> None:
-    costs = np.random.default_rng(0).integers(6, size=(80, 3)).astype(float)
+    costs = np.random.default_rng(0).integers(30, size=(600, 3)).astype(float)  # more than are compared at a time
     expected = [
         i for i, one in enumerate(costs) if not any((other <= one).all() and (other < one).any() for other in costs)
     ]

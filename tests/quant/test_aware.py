@@ -21,7 +21,7 @@ from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution, to_tensor
 from mcubuild.nas.network import Network
 from mcubuild.nas.rows import Described
-from mcubuild.nas.scaling import train_from_scratch
+from mcubuild.nas.scratch import train_from_scratch
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import calibrate, evaluate
 from mcubuild.quant.aware import Simulated

@@ -1,0 +1,84 @@
+"""Training from scratch of one network, searched for or published."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from torch import Tensor
+
+from mcubuild.data.splits import Split
+from mcubuild.nas.augmentation import Variation
+from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.fit import finish, fit_alone
+from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.rows import Described
+from mcubuild.nas.training import Log, device, mixed_precision, workers
+from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.spec.training import TrainingSettings
+
+
+def full(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
+    """As many passes over the samples as a searched network has seen: as part of its super network, then alone."""
+    return _alike(supernet, supernet.epochs + epochs)
+
+
+def reduced(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
+    """To compare sizes of a network: a fine-tuning's passes, at least one."""
+    return _alike(supernet, max(1, epochs))
+
+
+def _alike(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
+    return TrainingSettings(
+        epochs=epochs,
+        learning_rate=supernet.learning_rate,
+        label_smoothing=supernet.label_smoothing,
+        batch=supernet.batch,
+        ema=supernet.ema,
+    )
+
+
+def train_from_scratch(
+    arch: Described,
+    train: Split,
+    val: Split,
+    settings: TrainingSettings,
+    *,
+    vary: Variation,
+    seed: int,
+    out: Path,
+    work: Path,
+) -> None:
+    """Train ``arch`` from scratch; write weights.safetensors and finetune_log.json to ``out``.
+
+    Args:
+        arch: the network.
+        train: the samples to learn from.
+        val: the samples for the log's accuracies.
+        settings: epochs, batch, learning rate, ...
+        vary: what may be done to a sample.
+        seed: of weights and the order of samples.
+        out: folder for the results.
+        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+    """
+    with workers():
+        network, log = from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work)
+        train = at_resolution(train, arch.resolution)
+        finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")
+
+
+def from_scratch(
+    arch: Described, train: Split, val: Split, settings: TrainingSettings, *, vary: Variation, seed: int, work: Path
+) -> tuple[Network, Log]:
+    """The trained network, batch norm not calibrated, and the log of its epochs; samples may have any resolution."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(arch)
+    network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with mixed_precision(network):
+            logits = network(images).float()
+        return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
+
+    train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
+    return network, fit_alone("train", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
