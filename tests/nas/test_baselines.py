@@ -127,5 +127,7 @@ def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r'arch = "resnet8" does not fit at any of the 6 sizes; resnet8-w0\.25-r8'):
+    with pytest.raises(BuildError, match=r'arch = "resnet8" fits .* at none of the 6 sizes; resnet8-w0\.25-r8'):
         scaled(tmp_path, Budget(flash=1000))
+    with pytest.raises(BuildError, match=r"within 1\.0 us at none of the 6 sizes; .* the fastest \d+"):
+        scaled(tmp_path, Budget(latency=1e-6))
