@@ -60,7 +60,7 @@ def check_any_network(folder: Path, reference: Reference, kinds: tuple[str, ...]
     @given(SEEDS, st.lists(st.tuples(st.sampled_from(kinds), SEEDS), min_size=1, max_size=10))
     def holds(seed: int, steps: list[tuple[str, int]]) -> None:
         net = network_of(seed, steps, bias=reference is host_tensors)
-        assume(net.kinds)
+        assume(set(net.kinds) - {"reshape"})  # alone it leaves nothing to compute
         compare(net, folder, reference)
 
     holds()
