@@ -13,7 +13,7 @@ Where neighbours of the space learn, too, batches have the highest resolution, t
 networks get them reduced.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -153,14 +153,10 @@ def sandwich_rule(network: SuperNetwork, family: Family, settings: SupernetSetti
     """How the networks of a step learn from each other; loss and answers are the largest one's."""
 
     def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
-        archs = [smallest(family.smallest), *(draw(family.draw(rng), rng) for _ in range(settings.subnets))]
-        teacher = _logits(network, images, network.largest)
+        drawn = [draw(family.draw(rng), rng) for _ in range(settings.subnets)]
+        teacher, *others = _answers(network, images, [network.largest, *drawn, smallest(family.smallest)], executor)
         loss = F.cross_entropy(teacher, labels, label_smoothing=settings.label_smoothing)
-
-        def taught(arch: Arch) -> Callable[[], Tensor]:
-            return lambda: distillation_loss(_logits(network, images, arch), teacher)
-
-        _add_gradients(network, [lambda: loss, *(taught(arch) for arch in archs)], executor)
+        _add_gradients(network, [loss, *(distillation_loss(logits, teacher) for logits in others)], executor)
         return loss.item(), _right(teacher, labels)
 
     return learn
@@ -184,8 +180,7 @@ def shrinking_rule(
             family.draw(rng) if "expansion" in kinds else family.largest
             for _ in range(1 + settings.subnets if kinds else 1)
         ]
-        archs = [draw_among(space, kinds, rng) for space in spaces]
-        first = _logits(network, images, archs[0])
+        answers = _answers(network, images, [draw_among(space, kinds, rng) for space in spaces], executor)
         with torch.no_grad():
             advice = None if teacher is None else _logits(teacher, images, teacher.largest)
 
@@ -193,12 +188,9 @@ def shrinking_rule(
             loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
             return loss if advice is None else (loss + distillation_loss(logits, advice)) / 2
 
-        def other(arch: Arch) -> Callable[[], Tensor]:
-            return lambda: loss_of(_logits(network, images, arch))
-
-        loss = loss_of(first)
-        _add_gradients(network, [lambda: loss, *(other(arch) for arch in archs[1:])], executor)
-        return loss.item(), _right(first, labels)
+        losses = [loss_of(logits) for logits in answers]
+        _add_gradients(network, losses, executor)
+        return losses[0].item(), _right(answers[0], labels)
 
     return learn
 
@@ -209,15 +201,20 @@ def _logits(network: SuperNetwork, images: Tensor, arch: Arch) -> Tensor:
     return logits.float()
 
 
-def _add_gradients(network: SuperNetwork, losses: Sequence[Callable[[], Tensor]], executor: Executor) -> None:
+def _answers(network: SuperNetwork, images: Tensor, archs: Sequence[Arch], executor: Executor) -> list[Tensor]:
+    """Logits of ``archs``, computed in parallel; the first should be the one that takes longest."""
+    return list(executor.map(lambda arch: _logits(network, images, arch), archs))
+
+
+def _add_gradients(network: SuperNetwork, losses: Sequence[Tensor], executor: Executor) -> None:
     """Add the gradients of ``losses`` to the parameters': computed in parallel, added in a fixed order."""
     parameters = list(network.parameters())
 
-    def gradients(loss: Callable[[], Tensor]) -> tuple[Tensor | None, ...]:
-        return torch.autograd.grad(loss(), parameters, allow_unused=True)
+    def gradients(loss: Tensor) -> tuple[Tensor | None, ...]:
+        return torch.autograd.grad(loss, parameters, allow_unused=True)
 
-    for job in [executor.submit(gradients, loss) for loss in losses]:
-        for parameter, gradient in zip(parameters, job.result(), strict=True):
+    for found in executor.map(gradients, losses):
+        for parameter, gradient in zip(parameters, found, strict=True):
             if gradient is None:
                 continue
             if parameter.grad is None:
