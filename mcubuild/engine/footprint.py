@@ -6,7 +6,7 @@ does), so that a search that builds networks of recurring blocks works out each 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from mcubuild.engine.flow import Flow
 from mcubuild.engine.kernels import choose
@@ -14,7 +14,7 @@ from mcubuild.engine.layer import ALIGNMENT, layers
 from mcubuild.engine.lifetimes import reserved
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.routine import Routine
-from mcubuild.engine.segments import Segment, can_fit, choose_segments
+from mcubuild.engine.segments import Segment, choose_segments, some_way
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 
@@ -53,6 +53,11 @@ class Stretch:
     def whole_cycles(self) -> int:
         """Cycles if all tensors exist in full."""
         return sum(piece.cycles for piece in self.pieces)
+
+    @cached_property
+    def least_cycles(self) -> int:
+        """Cycles that it takes in any case, on whole tensors or streamed."""
+        return sum(piece.least_cycles for piece in self.pieces)
 
     @cached_property
     def most_chain_code(self) -> int:
@@ -100,10 +105,16 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
         kernel = choose(layer, target)
         weights += kernel.constant_bytes(layer)
         code += kernel.code_bytes(layer)
-        routines.update(kernel.routines(layer))
+        routines.update(map(_one, kernel.routines(layer)))
         macs += layer.macs
     own = sum(reserved(every_layer, target).values())
     return Stretch(tuple(pieces(graph, target)), weights, code, own, frozenset(routines), macs)
+
+
+@cache
+def _one(routine: Routine) -> Routine:
+    """The same object for equal routines: sets of them unite in half the time if there is nothing to compare."""
+    return routine
 
 
 def combine(stretches: Sequence[Stretch], target: Target, stack: int) -> Footprint:
@@ -155,10 +166,17 @@ def fits(
     if not target.fed and (planned is None or height <= planned):
         in_time = cycles is None or sum(stretch.whole_cycles for stretch in stretches) <= cycles
         return in_time and (arena is None or height <= arena - own)
-    cut = [piece for stretch in stretches for piece in stretch.pieces]
-    if arena is not None and not can_fit(cut, arena - own, fed=target.fed):
+    if cycles is not None and sum(stretch.least_cycles for stretch in stretches) > cycles:
         return False
-    if cycles is None and least + sum(stretch.most_chain_code for stretch in stretches) <= flash:
+    in_time, small = cycles is None, least + sum(stretch.most_chain_code for stretch in stretches) <= flash
+    if arena is not None:
+        cut = [piece for stretch in stretches for piece in stretch.pieces]
+        way = some_way(cut, arena - own, fed=target.fed)
+        if not way:
+            return False
+        fastest = planned is None or planned >= arena - own  # so the plan is no slower than this way
+        in_time = cycles is None or (fastest and sum(segment.cycles for segment in way) <= cycles)
+    if in_time and small:
         return True
     plan = combine(stretches, target, 0)
     return plan.flash <= flash and (cycles is None or plan.cycles <= cycles)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from mcubuild.engine.flow import Flow
+from mcubuild.engine.flow import STEPS, Flow
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.lifetimes import (
@@ -48,6 +48,12 @@ class Piece:
     def height(self) -> int:
         """Bytes of the arena if its tensors exist in full."""
         return self.packing.height
+
+    @cached_property
+    def least_cycles(self) -> int:
+        """Cycles that it takes in any case, on whole tensors or in a chain."""
+        streamed = [] if self.flow is None else [self.flow.needs(step).cycles for step in STEPS]
+        return min([self.cycles, *streamed])
 
 
 @dataclass(frozen=True)

@@ -70,16 +70,16 @@ def choose_segments(pieces: Sequence[Piece], limit: int | None, *, fed: bool = F
     return search.fastest(limit) or search.fastest(search.least())
 
 
-def can_fit(pieces: Sequence[Piece], limit: int, *, fed: bool = False) -> bool:
-    """Whether ``choose_segments`` finds a way to run the pieces in ``limit`` bytes.
+def some_way(pieces: Sequence[Piece], limit: int, *, fed: bool = False) -> list[Segment]:
+    """A way to run the pieces in ``limit`` bytes, found without weighing cycles; empty if there is none.
 
     Raises:
         BuildError: the first piece has to stream but cannot.
     """
     if not fed and all(piece.height <= limit for piece in pieces):
-        return True
+        return [whole(pieces, index) for index in range(len(pieces))]
     _check_first(pieces, fed)
-    return _Search(pieces, limit, fed).reaches_end()
+    return _Search(pieces, limit, fed).some_path()
 
 
 def _check_first(pieces: Sequence[Piece], fed: bool) -> None:
@@ -154,19 +154,22 @@ class _Search:
             savings.append(savings[-1] + max(0, piece.cycles - least))
         return savings[::-1]
 
-    def reaches_end(self) -> bool:
-        """Whether whole pieces and chains fit the limit from the first cut to the last."""
-        return self._goes_on(0, set())
+    def some_path(self) -> list[Segment]:
+        """Whole pieces and chains that fit the limit, from the first cut to the last; empty: there are none."""
+        return self._go_on(0, set()) or []
 
-    def _goes_on(self, start: int, tried: set[int]) -> bool:
+    def _go_on(self, start: int, tried: set[int]) -> list[Segment] | None:
         """The same from ``start`` on, the longest segments first: where a network fits, it mostly does so with few."""
         if start > self._misfits[-1]:
-            return True
+            return [whole(self._pieces, index) for index in range(start, len(self._pieces))]
         tried.add(start)
-        return any(stop not in tried and self._goes_on(stop, tried) for stop in self._stops(start))
+        for segment in self._longest(start):
+            if segment.stop not in tried and (rest := self._go_on(segment.stop, tried)) is not None:
+                return [segment, *rest]
+        return None
 
-    def _stops(self, start: int) -> Iterator[int]:
-        """Where segments from ``start`` on that fit the limit may end, descending; chains of no use left out."""
+    def _longest(self, start: int) -> Iterator[Segment]:
+        """Segments from ``start`` on that fit the limit, the longest first; chains of no use left out."""
         pieces, limit = self._pieces, self._limit
         chains: list[Chain] = []
         for piece in pieces[start:]:
@@ -178,15 +181,17 @@ class _Search:
             chains.append(chain)
         first = next(index for index in self._misfits if index >= start)
         for stop in range(start + len(chains), first, -1):
-            chain = chains[stop - start - 1]
+            shortest = chains[stop - start - 1]
+            if not shortest.may_fit(limit):
+                continue
             # Larger steps may take less, though that is rare: the last tensor follows the first one by whole calls.
-            if chain.may_fit(limit) and (
-                chain.height <= limit
-                or any(Chain.of(step, chain.flows, fed=chain.fed).height <= limit for step in STEPS[:-1])
-            ):
-                yield stop
+            for step in reversed(STEPS):
+                chain = shortest if step == shortest.step else Chain.of(step, shortest.flows, fed=shortest.fed)
+                if (height := chain.height) <= limit:
+                    yield Segment(start, stop, step, height, chain.cycles)
+                    break
         if self._runs_whole(start, limit):
-            yield start + 1
+            yield whole(pieces, start)
 
     def least(self) -> int:
         """The smallest arena, which is above the limit."""

@@ -20,7 +20,7 @@ from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, Rows
 from mcubuild.engine.pieces import Piece, pieces
 from mcubuild.engine.planner import ChainPlan, Plan, plan
-from mcubuild.engine.segments import Segment, can_fit, chained, choose_segments, whole
+from mcubuild.engine.segments import Segment, chained, choose_segments, some_way, whole
 from mcubuild.engine.streaming import SOURCE, Call, Stage, progress, schedule
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
@@ -356,8 +356,15 @@ def test_the_smallest_and_the_fastest_of_all_ways_are_found(target: Target) -> N
         cycles = {height: fewest_cycles(cut, every, height, target.fed) for height in heights}
         possible = [height for height in heights if cycles[height] is not None]
         assert max(segment.height for segment in choose_segments(cut, 0, fed=target.fed)) == possible[0]
-        assert [can_fit(cut, height, fed=target.fed) for height in heights] == [h >= possible[0] for h in heights]
+        assert [bool(some_way(cut, height, fed=target.fed)) for height in heights] == [
+            height >= possible[0] for height in heights
+        ]
         for height in possible[:: max(1, len(possible) // 12)]:
+            way = some_way(cut, height, fed=target.fed)
+            assert max(segment.height for segment in way) <= height
+            assert [segment.start for segment in way[1:]] + [len(cut)] == [segment.stop for segment in way]
+            least = sum(piece.least_cycles for piece in cut)
+            assert least <= cycles[height] <= sum(segment.cycles for segment in way)
             chosen = choose_segments(cut, height, fed=target.fed)
             assert max(segment.height for segment in chosen) <= height
             assert sum(segment.cycles for segment in chosen) == cycles[height]
