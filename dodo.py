@@ -10,8 +10,11 @@ from mcubuild.errors import BuildError
 from rules import ablation, baselines, bench, diff, latency, paper, schema, space_table, throughput
 from rules.graph import BUILD, spec_files, tasks
 from rules.reporter import StageReporter
+from rules.resolve import resolve
 
 BUILD.mkdir(exist_ok=True)
+
+COMMANDS = (ablation.COMMAND, space_table.COMMAND, latency.COMMAND, throughput.COMMAND, baselines.COMMAND)
 
 DOIT_CONFIG = {
     "backend": "sqlite3",
@@ -22,17 +25,15 @@ DOIT_CONFIG = {
 
 
 def task_pipeline() -> Iterator[dict[str, Any]]:
-    """Stages and builds of the specs: spec=FILE[,FILE...], or all of specs/."""
+    """Stages, builds and commands of the specs: spec=FILE[,FILE...], or all of specs/."""
     if diff.asked_for() or bench.asked_for() or paper.asked_for():
         return
     try:
         specs = spec_files(get_var("spec"))
         yield from tasks(specs)
-        yield from ablation.tasks(specs)
-        yield from space_table.tasks(specs)
-        yield from latency.tasks(specs)
-        yield from throughput.tasks(specs)
-        yield from baselines.tasks(specs)
+        resolved = [resolve(path, BUILD / ".specs") for path in specs]
+        for command in COMMANDS:
+            yield from command.tasks(resolved)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 

@@ -1,13 +1,9 @@
 """What each optimisation is worth to a spec's network: ``doit ablation spec=<file>``."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 from rules import quantize
-from rules.bench import run, workbench
+from rules.bench import workbench
+from rules.command import Command
 from rules.graph import BUILD
-from rules.resolve import resolve
 from rules.stage import Resolved
 
 
@@ -30,21 +26,6 @@ def _climb(resolved: Resolved) -> None:
     print("", *lines(rungs, board), f"picture: {folder / 'ablation.html'}", sep="\n")
 
 
-def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
-    """A doit task a spec.
-
-    Raises:
-        BuildError: a spec is not valid.
-    """
-    yield {"basename": "ablation", "name": None, "doc": "what each optimisation is worth to the network of a spec"}
-    for resolved in (resolve(path, BUILD / ".specs") for path in specs):
-        name = resolved["spec"]["name"]
-        yield {
-            "basename": "ablation",
-            "name": name,
-            "doc": f"what each optimisation is worth to {name} ({resolved['spec']['board']})",
-            "actions": [(run, [f"ablation:{name}", lambda resolved=resolved: _climb(resolved)])],
-            "file_dep": [str(BUILD / name / artifact) for artifact in quantize.MODEL],
-            "uptodate": [False],
-            "verbosity": 2,
-        }
+COMMAND = Command(
+    name="ablation", doc="what each optimisation is worth to the network of {}", work=_climb, needs=quantize.MODEL
+)

@@ -7,7 +7,7 @@ the store. Nothing of it lands in the spec's own build folder.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,9 @@ from doit import get_var
 from mcubuild.errors import BuildError
 from rules import dataset, finetune, scale, search, space, train
 from rules.arguments import whole_number
-from rules.bench import run
+from rules.command import Command
 from rules.execute import execute
 from rules.graph import BUILD, STAGES
-from rules.resolve import resolve
 from rules.stage import Resolved, Stage, pipeline, trains
 
 if TYPE_CHECKING:
@@ -154,24 +153,10 @@ def _compare(resolved: Resolved) -> None:
     print("", *lines(contenders, corners, curves), f"picture: {page}", sep="\n")
 
 
-def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
-    """A doit task a spec that trains a network.
-
-    Raises:
-        BuildError: a spec is not valid.
-    """
-    yield {
-        "basename": "baselines",
-        "name": None,
-        "doc": "a spec's searched network beside published ones: [archs=NAME,...] [seeds=N] [trainings=N]",
-    }
-    for resolved in filter(trains, (resolve(path, BUILD / ".specs") for path in specs)):
-        name = resolved["spec"]["name"]
-        yield {
-            "basename": "baselines",
-            "name": name,
-            "doc": f"the network searched for {name} beside published ones ({resolved['spec']['board']})",
-            "actions": [(run, [f"baselines:{name}", lambda resolved=resolved: _compare(resolved)])],
-            "uptodate": [False],
-            "verbosity": 2,
-        }
+COMMAND = Command(
+    name="baselines",
+    doc="the network searched for {} beside published ones",
+    work=_compare,
+    serves=trains,
+    arguments="[archs=NAME,...] [seeds=N] [trainings=N]",
+)

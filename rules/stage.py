@@ -75,7 +75,8 @@ def _no_sources(resolved: Resolved) -> list[Path]:
     return []
 
 
-def _always(resolved: Resolved) -> bool:
+def always(resolved: Resolved) -> bool:
+    """Any spec."""
     return True
 
 
@@ -121,7 +122,7 @@ class Stage:
     """Files of the user that it reads."""
     optional: tuple[str, ...] = ()
     """Artifacts that it reads as well, where the spec has a stage that writes them."""
-    serves: Callable[[Resolved], bool] = _always
+    serves: Callable[[Resolved], bool] = always
     """Whether a spec has this stage."""
     ignored: tuple[str, ...] = ()
     """Fields inside of ``settings`` that change nothing here; the stage sees their defaults."""

@@ -1,13 +1,8 @@
 """How fast the super network of a spec trains on this machine: ``doit throughput spec=<file>``."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 from rules import supernet
-from rules.bench import run
+from rules.command import Command
 from rules.graph import BUILD
-from rules.resolve import resolve
 from rules.stage import Resolved, searches
 
 _STEPS = 10
@@ -31,21 +26,10 @@ def _measure(resolved: Resolved) -> None:
     print("", f"{spec.name}: {space.name}, {spec.supernet.subnets + 2} networks a step", *lines(found), sep="\n")
 
 
-def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
-    """A doit task for each spec that has a super network.
-
-    Raises:
-        BuildError: a spec is not valid.
-    """
-    yield {"basename": "throughput", "name": None, "doc": "how fast the super network of a spec trains here"}
-    for resolved in filter(searches, (resolve(path, BUILD / ".specs") for path in specs)):
-        name = resolved["spec"]["name"]
-        yield {
-            "basename": "throughput",
-            "name": name,
-            "doc": f"how fast the super network of {name} trains here",
-            "actions": [(run, [f"throughput:{name}", lambda resolved=resolved: _measure(resolved)])],
-            "file_dep": [str(BUILD / name / artifact) for artifact in supernet.STAGE.inputs],
-            "uptodate": [False],
-            "verbosity": 2,
-        }
+COMMAND = Command(
+    name="throughput",
+    doc="how fast the super network of {} trains here",
+    work=_measure,
+    needs=supernet.STAGE.inputs,
+    serves=searches,
+)
