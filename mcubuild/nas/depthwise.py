@@ -21,14 +21,15 @@ _LARGEST = 1 << 14
 """Input pixels times output pixels up to which the products are the faster way."""
 
 
-def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int) -> Tensor:
-    """Convolution of square maps (N, C, H, H) with TensorFlow's SAME padding, without bias.
+def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int, bias: Tensor | None = None) -> Tensor:
+    """Convolution of square maps (N, C, H, H) with TensorFlow's SAME padding.
 
     Args:
         x: (N, C, H, H).
         weight: (outputs, C / groups, K, K).
         stride: in both directions.
         groups: 1, or C for a depthwise convolution.
+        bias: (outputs,); None: 0.
 
     Returns:
         (N, outputs, ceil(H / stride), ceil(H / stride)).
@@ -37,18 +38,20 @@ def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int) -> Tensor:
     top, bottom, left, right = same_padding((size, size), (kernel, kernel), (stride, stride))
     plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     if plain and kernel == 1 and stride == 1 and groups == 1:
-        return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+        return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
     faster = _in_bands(size, kernel, stride) or (size * -(-size // stride)) ** 2 <= _LARGEST
-    if plain and groups > 1 and kernel in _BANDS and faster:
+    if plain and groups > 1 and kernel in _BANDS and faster and torch.is_grad_enabled():
         result: Tensor = _Depthwise.apply(x, weight, stride, (left, right, top, bottom))  # type: ignore[no-untyped-call]
-        return result
-    return _conv(x, weight, stride, groups, (left, right, top, bottom))
+        return result if bias is None else result + bias[:, None, None]
+    return _conv(x, weight, bias, stride, groups, (left, right, top, bottom))
 
 
-def _conv(x: Tensor, weight: Tensor, stride: int, groups: int, padding: tuple[int, int, int, int]) -> Tensor:
+def _conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, groups: int, padding: tuple[int, int, int, int]
+) -> Tensor:
     if padding[0] == padding[1]:
-        return F.conv2d(x, weight, None, stride, padding[0], 1, groups)
-    return F.conv2d(F.pad(x, padding), weight, None, stride, 0, 1, groups)
+        return F.conv2d(x, weight, bias, stride, padding[0], 1, groups)
+    return F.conv2d(F.pad(x, padding), weight, bias, stride, 0, 1, groups)
 
 
 class _Depthwise(torch.autograd.Function):
@@ -56,7 +59,7 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: tuple[int, int, int, int]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding = stride, padding
-        return _conv(x, weight, stride, x.shape[1], padding)
+        return _conv(x, weight, None, stride, x.shape[1], padding)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:

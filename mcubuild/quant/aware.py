@@ -42,7 +42,7 @@ class Simulated(nn.Module):
             module = network.get_submodule(op.output)
             if isinstance(op, Weighted):
                 # Not ConvNorm's own output, which has gone through its activation.
-                before = module.norm if isinstance(module, ConvNorm) else module
+                before = module.sums if isinstance(module, ConvNorm) else module
                 before.register_forward_hook(_bias_rounding(module, _quantization(graph, op.input).scale[0]))
             module.register_forward_hook(_rounding(_quantization(graph, op.output)))
         self.network = network
