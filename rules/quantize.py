@@ -6,7 +6,7 @@ from rules.stage import Job, Stage, trains
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.files import read_described
+    from mcubuild.nas.described import read_described
     from mcubuild.quant.quantize import quantize
 
     quantize(

@@ -7,7 +7,7 @@ from rules.supernet import SHARING
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.files import read_described
+    from mcubuild.nas.described import read_described
     from mcubuild.nas.scratch import full, train_from_scratch
 
     train_from_scratch(

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mcubuild.nas.blocks import Block, Bottleneck, Head, Stem
+
 STEM_WIDTH = 32
 FIRST_WIDTH = 16
 STAGE_WIDTHS = (24, 40, 80, 96, 192, 320)
@@ -160,6 +162,25 @@ class Arch:
     def key(self) -> str:
         """The choices as text, kernel x expansion, stages apart by a slash: ``3x4.5x6/3x3...``; unique in the space."""
         return "/".join(".".join(f"{kernel}x{expansion}" for kernel, expansion in stage) for stage in self.stages)
+
+    def blocks(self) -> dict[str, Block]:
+        """The blocks by name, in the order in which they run.
+
+        Names are stem, first, stages.<stage>.<block>, head; a block has the same name in every network of the space.
+        """
+        space = self.space
+        stem = Stem(space.resolution, space.channels, space.stem, STEM_KERNEL, STRIDES[0])
+        side, width = -(-stem.side // stem.stride), space.stem
+        row: dict[str, Block] = {"stem": stem, "first": Bottleneck(side, width, width, space.first, FIRST_KERNEL, 1)}
+        width = space.first
+        for stage, choices in enumerate(self.stages):
+            outputs = space.stages[stage]
+            for index, (kernel, expansion) in enumerate(choices):
+                stride = STRIDES[stage + 1] if index == 0 else 1
+                row[f"stages.{stage}.{index}"] = Bottleneck(side, width, width * expansion, outputs, kernel, stride)
+                side, width = -(-side // stride), outputs
+        row["head"] = Head(side, width, space.classes)
+        return row
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""

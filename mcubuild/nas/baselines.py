@@ -31,6 +31,12 @@ class Baseline:
         """Such as ``mobilenet_v2-w0.35-r144``."""
         return f"{self.baseline}-w{self.width:g}-r{self.resolution}"
 
+    def blocks(self) -> dict[str, Block]:
+        """The blocks by name, in the order in which they run."""
+        row = _Row(self)
+        BASELINES[self.baseline](row)
+        return row.blocks
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return asdict(self)
@@ -199,10 +205,3 @@ BASELINES: dict[str, Callable[[_Row], None]] = {
     "resnet8": _resnet8,
 }
 """What a spec's ``arch`` may be."""
-
-
-def baseline_blocks(baseline: Baseline) -> dict[str, Block]:
-    """The blocks of ``baseline`` by name, in the order in which they run."""
-    row = _Row(baseline)
-    BASELINES[baseline.baseline](row)
-    return row.blocks

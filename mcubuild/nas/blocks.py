@@ -5,9 +5,7 @@ the same cost the same, wherever they stand.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
-
-from mcubuild.nas.arch import FIRST_KERNEL, STEM_KERNEL, STRIDES, Arch
+from typing import Any, Protocol, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -109,21 +107,19 @@ class Flat:
 Block: TypeAlias = Stem | Bottleneck | Separable | Basic | MaxPool | Mix | Head | Flat
 
 
-def blocks(arch: Arch) -> dict[str, Block]:
-    """The blocks of ``arch`` by name, in the order in which they run.
+class Described(Protocol):
+    """A network, searched for or published: whatever arch.json may describe."""
 
-    The names are stem, first, stages.<stage>.<block>, head; a block has the same name in every network of the space.
-    """
-    space = arch.space
-    stem = Stem(space.resolution, space.channels, space.stem, STEM_KERNEL, STRIDES[0])
-    side, width = -(-stem.side // stem.stride), space.stem
-    row: dict[str, Block] = {"stem": stem, "first": Bottleneck(side, width, width, space.first, FIRST_KERNEL, 1)}
-    width = space.first
-    for stage, choices in enumerate(arch.stages):
-        outputs = space.stages[stage]
-        for index, (kernel, expansion) in enumerate(choices):
-            stride = STRIDES[stage + 1] if index == 0 else 1
-            row[f"stages.{stage}.{index}"] = Bottleneck(side, width, width * expansion, outputs, kernel, stride)
-            side, width = -(-side // stride), outputs
-    row["head"] = Head(side, width, space.classes)
-    return row
+    @property
+    def name(self) -> str:
+        """Short, such as ``w0.5-r144``."""
+
+    @property
+    def resolution(self) -> int:
+        """Input side in pixels."""
+
+    def blocks(self) -> dict[str, Block]:
+        """Its blocks by name, in the order in which they run; the last is a Head or Flat."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild.nas.arch import Arch, Space
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.rows import Described
 
 _NEIGHBOURS = "neighbours"
 
@@ -42,9 +40,3 @@ def write_space(space: Space, neighbours: Sequence[Space], path: Path) -> None:
 def read_arch(path: Path) -> Arch:
     """The network that was searched for, in arch.json."""
     return Arch.from_json(json.loads(path.read_text(encoding="utf-8")))
-
-
-def read_described(path: Path) -> Described:
-    """The network in arch.json, searched for or published."""
-    values = json.loads(path.read_text(encoding="utf-8"))
-    return Baseline.from_json(values) if "baseline" in values else Arch.from_json(values)

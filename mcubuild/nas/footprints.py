@@ -6,7 +6,7 @@ from mcubuild.board import Board
 from mcubuild.engine.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
 from mcubuild.engine.target import Target
 from mcubuild.nas.arch import Arch, Choice, Space
-from mcubuild.nas.blocks import Block, blocks
+from mcubuild.nas.blocks import Block
 from mcubuild.nas.skeleton import block_skeleton
 from mcubuild.spec.engine import EngineSettings
 
@@ -70,7 +70,7 @@ class Footprints:
             places += [(stage, index > 0, choice) for index, choice in enumerate(choices)]
         places.append((len(arch.stages), False, None))
         if not all(place in known for place in places):
-            known |= zip(places, map(self._stretch, blocks(arch).values()), strict=True)
+            known |= zip(places, map(self._stretch, arch.blocks().values()), strict=True)
         return [known[place] for place in places]
 
     def _stretch(self, block: Block) -> Stretch:

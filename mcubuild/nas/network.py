@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from mcubuild.ir.graph import same_padding
 from mcubuild.nas.activation import relu6
-from mcubuild.nas.blocks import Basic, Block, Bottleneck, Flat, Head, MaxPool, Mix, Separable, Stem
+from mcubuild.nas.blocks import Basic, Block, Bottleneck, Described, Flat, Head, MaxPool, Mix, Separable, Stem
 from mcubuild.nas.depthwise import conv_same
-from mcubuild.nas.rows import Described, row
 
 
 class Conv(nn.Module):
@@ -142,7 +141,7 @@ class Network(nn.Module):
     def __init__(self, arch: Described) -> None:
         super().__init__()
         self.arch = arch
-        *body, (_, head) = row(arch).items()
+        *body, (_, head) = arch.blocks().items()
         assert isinstance(head, Head | Flat)
         self._names = [name for name, _ in body]
         for name, block in body:

@@ -9,9 +9,9 @@ from torch import Tensor
 from mcubuild.data.splits import Split
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.blocks import Described
 from mcubuild.nas.fit import finish, fit_alone
 from mcubuild.nas.network import Network, build_network
-from mcubuild.nas.rows import Described
 from mcubuild.nas.training import Log, device, mixed_precision, workers
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.spec.training import TrainingSettings

@@ -19,15 +19,14 @@ from mcubuild.ir.graph import (
     Tensor,
     same_padding,
 )
-from mcubuild.nas.blocks import Basic, Block, Bottleneck, Head, MaxPool, Mix, Separable, Stem
-from mcubuild.nas.rows import Described, row
+from mcubuild.nas.blocks import Basic, Block, Bottleneck, Described, Head, MaxPool, Mix, Separable, Stem
 
 INPUT = "input"
 
 
 def skeleton(arch: Described, bits: int) -> Graph:
     """The whole network with weights of ``bits`` bits; input (1, R, R, C) "input", output (1, classes) "classifier"."""
-    return row_skeleton(arch.name, row(arch), bits)
+    return row_skeleton(arch.name, arch.blocks(), bits)
 
 
 def block_skeleton(block: Block, bits: int) -> Graph:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mcubuild.nas.activation import relu6
 from mcubuild.nas.arch import KERNELS, Arch, Space, largest
-from mcubuild.nas.blocks import Bottleneck, blocks
+from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.kernels import KernelTransform, centre
 from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network
@@ -28,7 +28,7 @@ class SuperNetwork(Network):
         self.transforms = nn.ModuleDict()
         """By block ("stages.0.1" as "stages-0-1"): how smaller kernels come from the largest; others are its centre."""
         if kernel_transform:
-            for name, block in blocks(self.largest).items():
+            for name, block in self.largest.blocks().items():
                 if isinstance(block, Bottleneck) and block.kernel > min(KERNELS):
                     self.transforms[_key(name)] = KernelTransform(block.kernel)
 
@@ -38,7 +38,7 @@ class SuperNetwork(Network):
         Batch norm uses the statistics of ``x``, as in training.
         """
         x = _run(self.stem, x, arch.space.stem)
-        for name, block in blocks(arch).items():
+        for name, block in arch.blocks().items():
             if isinstance(block, Bottleneck):
                 x = self._run_bottleneck(name, x, block)
         features = F.adaptive_avg_pool2d(x, 1).flatten(1)
@@ -48,7 +48,7 @@ class SuperNetwork(Network):
         """The plain network of ``arch`` with a copy of its share of the weights."""
         network = Network(arch)
         shared = self.state_dict()
-        for name, block in blocks(arch).items():
+        for name, block in arch.blocks().items():
             if _key(name) in self.transforms and isinstance(block, Bottleneck):
                 shared[f"{name}.depthwise.conv.weight"] = self._kernels(name, block.kernel).detach()
         state = {name: share(shared[name], value.shape).clone() for name, value in network.state_dict().items()}

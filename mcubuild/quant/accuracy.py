@@ -8,7 +8,7 @@ import numpy as np
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph
 from mcubuild.nas.batches import at_resolution
-from mcubuild.nas.rows import Described
+from mcubuild.nas.blocks import Described
 from mcubuild.progress import bar
 from mcubuild.quant.outputs import float_outputs, integer_outputs
 from mcubuild.quant.weights import read_network

@@ -19,9 +19,9 @@ from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.blocks import Described
 from mcubuild.nas.files import write_json
 from mcubuild.nas.network import Network
-from mcubuild.nas.rows import Described
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import calibrate, workers
 from mcubuild.progress import bar

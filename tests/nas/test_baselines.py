@@ -18,7 +18,7 @@ from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import total_macs
 from mcubuild.nas.baselines import BASELINES, Baseline
-from mcubuild.nas.files import read_described
+from mcubuild.nas.described import read_described
 from mcubuild.nas.network import build_network
 from mcubuild.nas.scaling import frontier, scale
 from mcubuild.nas.skeleton import skeleton

@@ -6,7 +6,7 @@ import pytest
 
 from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, FullyConnected, macs
 from mcubuild.nas.arch import STRIDES, Space, draw, largest, smallest
-from mcubuild.nas.blocks import Bottleneck, blocks
+from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.skeleton import block_skeleton, skeleton
 
 SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
@@ -52,7 +52,7 @@ def test_additions_join_equal_shapes_with_stride_one(seed: int) -> None:
     joined = {op.output.removesuffix(".add") for op in graph.ops if isinstance(op, Add)}
     allowed = {
         name
-        for name, block in blocks(arch).items()
+        for name, block in arch.blocks().items()
         if isinstance(block, Bottleneck) and block.stride == 1 and block.inputs == block.outputs
     }
     assert joined == allowed
@@ -72,7 +72,7 @@ def test_weights_take_the_bits_that_were_asked_for() -> None:
 def test_blocks_in_a_row_are_the_whole_network() -> None:
     arch = draw(SPACE, np.random.default_rng(3))
     whole = skeleton(arch, 8)
-    parts = [block_skeleton(block, 8) for block in blocks(arch).values()]
+    parts = [block_skeleton(block, 8) for block in arch.blocks().values()]
     assert [type(op) for part in parts for op in part.ops] == [type(op) for op in whole.ops]
     assert sum(macs(part, op) for part in parts for op in part.ops) == sum(macs(whole, op) for op in whole.ops)
     for one, other in pairwise(parts):

@@ -13,7 +13,7 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.nas import space as module
 from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
-from mcubuild.nas.blocks import Bottleneck, blocks
+from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import read_space
 from mcubuild.nas.footprints import Footprints
@@ -122,7 +122,7 @@ def test_small_images_have_no_stages_that_would_see_maps_of_a_few_pixels() -> No
     spaces = module.spaces_for(pictures, settings)
     assert [space.name for space in spaces] == ["w0.5-r16-s2", "w0.5-r48-s2", "w0.5-r64-s4", "w0.5-r112"]
     for space in spaces[1:]:
-        *_, last, _ = blocks(largest(space)).values()
+        *_, last, _ = largest(space).blocks().values()
         assert isinstance(last, Bottleneck) and last.side >= 4
         assert Arch.from_json(largest(space).to_json()) == largest(space)
 

@@ -19,8 +19,8 @@ from mcubuild.nas import fit
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution, to_tensor
+from mcubuild.nas.blocks import Described
 from mcubuild.nas.network import Network
-from mcubuild.nas.rows import Described
 from mcubuild.nas.scratch import train_from_scratch
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.training import calibrate, evaluate

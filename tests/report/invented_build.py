@@ -8,7 +8,7 @@ import numpy as np
 
 from mcubuild.data.splits import Index, Split, write_index, write_split
 from mcubuild.nas.arch import Arch, Space, draw
-from mcubuild.nas.blocks import Bottleneck, Head, Stem, blocks
+from mcubuild.nas.blocks import Bottleneck, Head, Stem
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST, STATIC, STACK, CODE = 360, 220, 424, 21_480
@@ -113,7 +113,7 @@ def _plan(arch: Arch) -> dict[str, Any]:
         )
         return after
 
-    for name, block in blocks(arch).items():
+    for name, block in arch.blocks().items():
         if isinstance(block, Stem):
             conv(name, block.side, block.inputs, block.outputs, block.kernel, block.stride)
         elif isinstance(block, Bottleneck):
