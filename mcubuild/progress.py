@@ -7,9 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Protocol, TypeAlias
 
 from mcubuild.units import format_time
 
@@ -19,11 +20,23 @@ _LONGEST_TEXT = 800
 """Characters of a message: below PIPE_BUF, so that what several processes write at once does not mix."""
 
 
+class Abandoned(Exception):  # noqa: N818 (nothing went wrong where it is raised)
+    """The job is over, on an error perhaps: what works for it in another thread should end, too."""
+
+
 class Bar(Protocol):
     """What a long job tells while it works."""
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
-        """Report ``steps`` more steps done and the latest ``figures`` (loss, accuracy, ...)."""
+        """Report ``steps`` more steps done and the latest ``figures`` (loss, accuracy, ...), from any thread.
+
+        Raises:
+            Abandoned: the bar is gone.
+        """
+
+
+Progress: TypeAlias = Callable[[int, int], AbstractContextManager[Bar]]
+"""Opens the bar of a job, given its steps and how many of them an earlier, interrupted run has finished."""
 
 
 @contextmanager
@@ -39,14 +52,28 @@ def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
         yield _Bar(total, done, lambda state: None, math.inf)
         return
     _shown = True
+    if _pipe is None:
+        shown = _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
+    else:
+        _send(**vars(_State(done, total, None, "")))
+        shown = _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
     try:
-        if _pipe is None:
-            yield _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
-        else:
-            _send(**vars(_State(done, total, None, "")))
-            yield _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
+        yield shown
     finally:
+        shown.gone = True
         _shown = False
+
+
+def part_of(whole: Bar) -> Progress:
+    """Progress of a part of a job as that of the ``whole``, whose total counts the part's steps."""
+
+    @contextmanager
+    def opened(total: int, done: int) -> Iterator[Bar]:
+        if done:
+            whole.advance(done)
+        yield whole
+
+    return opened
 
 
 def hide_bars() -> None:
@@ -69,13 +96,18 @@ class _Bar:
         self._total, self._done, self._begun_at = total, done, done
         self._tell, self._pause = tell, pause
         self._start = self._last = time.monotonic()
+        self._lock = Lock()
+        self.gone = False
 
     def advance(self, steps: int = 1, **figures: float | str) -> None:
-        self._done += steps
+        if self.gone:
+            raise Abandoned
         now = time.monotonic()
-        if now - self._last < self._pause:
-            return
-        self._last = now
+        with self._lock:
+            self._done += steps
+            if now - self._last < self._pause:
+                return
+            self._last = now
         left = (now - self._start) / max(self._done - self._begun_at, 1) * (self._total - self._done)
         words = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
         self._tell(_State(self._done, self._total, left, "  ".join(words)))

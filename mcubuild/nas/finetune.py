@@ -1,6 +1,7 @@
 """Training of the chosen network alone, from its inherited weights."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from mcubuild.nas.fit import distilled, finish, fit_alone
 from mcubuild.nas.network import Network
 from mcubuild.nas.supernet import read_supernet
 from mcubuild.nas.training import calibrate, device, mixed_precision, workers
+from mcubuild.progress import bar
 from mcubuild.spec.finetune import FinetuneSettings
 
 
@@ -61,5 +63,6 @@ def finetune(
             return logits.float()
 
         objective = distilled(forward, teacher, settings.label_smoothing, executor)
-        log = fit_alone("finetune", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
+        progress = partial(bar, "finetune")
+        log = fit_alone(progress, network, objective, train, val, settings, vary=vary, seed=seed, work=work)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

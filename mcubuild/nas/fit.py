@@ -30,7 +30,7 @@ from mcubuild.nas.training import (
     set_learning_rate,
     sgd,
 )
-from mcubuild.progress import Bar
+from mcubuild.progress import Bar, Progress
 from mcubuild.spec.training import TrainingSettings
 
 Learn: TypeAlias = Callable[[Tensor, Tensor, np.random.Generator], tuple[float, int]]
@@ -40,7 +40,7 @@ Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def fit(
-    title: str,
+    progress: Progress,
     network: nn.Module,
     train: Split,
     settings: TrainingSettings,
@@ -54,7 +54,7 @@ def fit(
     """Train ``network`` in place; its batch norm is not calibrated.
 
     Args:
-        title: of the progress bar.
+        progress: opens the progress bar.
         network: what learns; its weights become their moving average in the end, if there is one.
         train: the samples to learn from, at the network's resolution.
         settings: epochs, batch, learning rate, average.
@@ -72,7 +72,7 @@ def fit(
     steps = steps_per_epoch(len(train), settings.batch)
     total = settings.epochs * steps
 
-    def run(epoch: int, progress: Bar) -> Entry:
+    def run(epoch: int, shown: Bar) -> Entry:
         rng = np.random.default_rng([*seed, epoch])
         losses, correct, seen = [], 0, 0
         for step, (images, labels) in enumerate(training_batches(train, settings.batch, vary, rng)):
@@ -86,7 +86,7 @@ def fit(
             losses.append(loss)
             correct += right
             seen += len(group.part(labels))
-            progress.advance(loss=loss, accuracy=right / len(group.part(labels)))
+            shown.advance(loss=loss, accuracy=right / len(group.part(labels)))
         sums = group.total([float(np.mean(losses)), correct, seen], device)
         entry = {"loss": sums[0] / group.count(), "train_accuracy": sums[1] / sums[2]}
         if average is None:
@@ -100,14 +100,14 @@ def fit(
     state: dict[str, Stateful] = {"network": network, "optimiser": optimiser}
     if average is not None:
         state["average"] = average
-    log = epochs(title, settings.epochs, steps, work, state, run)
+    log = epochs(progress, settings.epochs, steps, work, state, run)
     if average is not None:
         average.swap()
     return log
 
 
 def fit_alone(
-    title: str,
+    progress: Progress,
     network: nn.Module,
     objective: Objective,
     train: Split,
@@ -131,7 +131,7 @@ def fit_alone(
         accuracy, loss = evaluate(network, val)
         return {"val_accuracy": accuracy, "val_loss": loss}
 
-    return fit(title, network, train, settings, learn, judge, vary=vary, seed=[seed], work=work)
+    return fit(progress, network, train, settings, learn, judge, vary=vary, seed=[seed], work=work)
 
 
 def distilled(

@@ -11,13 +11,13 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.batches import at_resolution, steps_per_epoch
 from mcubuild.nas.files import write_json
 from mcubuild.nas.scratch import from_scratch
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.space import sizes
 from mcubuild.nas.training import calibrate, evaluate, workers
-from mcubuild.progress import bar
+from mcubuild.progress import bar, part_of
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
@@ -80,17 +80,21 @@ def scale(
     if not fitting:
         raise BuildError(_nothing_fits(name, footprints, sram, flash, budget.latency, board))
     largest = frontier(fitting)
-    rows = []
-    with bar("scale", len(largest)) as progress, workers():
-        for size in largest:
-            network, _ = from_scratch(size, train, val, settings, vary=vary, seed=seed, work=work / size.name)
+    steps = settings.epochs * steps_per_epoch(len(train), settings.batch)
+    # The bar ends first, on an error, too: that ends the other trainings.
+    with workers() as executor, bar("scale", len(largest) * steps) as progress:
+
+        def judge(size: Baseline) -> tuple[float, float]:
+            network, _ = from_scratch(
+                size, train, val, settings, vary=vary, seed=seed, work=work / size.name, progress=part_of(progress)
+            )
             calibrate(network, at_resolution(train, size.resolution))
-            accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
-            rows.append((accuracy, -loss, size))
-            progress.advance(accuracy=max(rows, key=lambda row: row[:2])[0])
-    best = max(rows, key=lambda row: row[:2])[2]
+            return evaluate(network, at_resolution(val, size.resolution))
+
+        judged = dict(zip(largest, executor.map(judge, largest), strict=True))
+    best = max(largest, key=lambda size: (judged[size][0], -judged[size][1]))
     write_json(best.to_json(), out / "arch.json")
-    trained = {size: accuracy for accuracy, _, size in rows}
+    trained = {size: accuracy for size, (accuracy, _) in judged.items()}
     table = [_describe(size, footprints[size], board, trained.get(size)) for size in fitting]
     write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
 

@@ -1,6 +1,8 @@
 """Training from scratch of one network, searched for or published."""
 
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
@@ -13,8 +15,12 @@ from mcubuild.nas.blocks import Described
 from mcubuild.nas.fit import finish, fit_alone
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.training import Log, device, mixed_precision, workers
+from mcubuild.progress import Progress, bar
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.spec.training import TrainingSettings
+
+_SEEDING = Lock()
+"""torch's global generator, from which weights are drawn, is that of all threads."""
 
 
 def full(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
@@ -61,16 +67,28 @@ def train_from_scratch(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
     """
     with workers():
-        network, log = from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work)
+        progress = partial(bar, "train")
+        network, log = from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work, progress=progress)
         train = at_resolution(train, arch.resolution)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")
 
 
 def from_scratch(
-    arch: Described, train: Split, val: Split, settings: TrainingSettings, *, vary: Variation, seed: int, work: Path
+    arch: Described,
+    train: Split,
+    val: Split,
+    settings: TrainingSettings,
+    *,
+    vary: Variation,
+    seed: int,
+    work: Path,
+    progress: Progress,
 ) -> tuple[Network, Log]:
-    """The trained network, batch norm not calibrated, and the log of its epochs; samples may have any resolution."""
-    with torch.random.fork_rng(devices=[]):
+    """The trained network, batch norm not calibrated, and the log of its epochs; samples may have any resolution.
+
+    Several threads may train networks at a time.
+    """
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(arch)
     network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -81,4 +99,4 @@ def from_scratch(
         return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
 
     train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
-    return network, fit_alone("train", network, objective, train, val, settings, vary=vary, seed=seed, work=work)
+    return network, fit_alone(progress, network, objective, train, val, settings, vary=vary, seed=seed, work=work)

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ from mcubuild.nas.training import (
     mixed_precision,
     workers,
 )
+from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
 
 _CALIBRATION = 256
@@ -133,7 +135,10 @@ class _Run:
         return log
 
     def _fit(self, title: str, settings: SupernetSettings, learn: Learn, seed: Sequence[int], work: Path) -> Log:
-        return fit(title, self.network, self.train, settings, learn, self._judge, vary=self.vary, seed=seed, work=work)
+        return fit(
+            partial(bar, title), self.network, self.train, settings, learn, self._judge,
+            vary=self.vary, seed=seed, work=work,
+        )  # fmt: skip
 
     def _judge(self) -> Entry:
         entry = {}

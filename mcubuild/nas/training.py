@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mcubuild.data.splits import Split
 from mcubuild.nas import group
 from mcubuild.nas.batches import calibration_batches, evaluation_batches
-from mcubuild.progress import Bar, bar
+from mcubuild.progress import Bar, Progress
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4
@@ -141,7 +141,12 @@ def distillation_loss(logits: Tensor, teacher: Tensor) -> Tensor:
 
 
 def epochs(
-    title: str, count: int, steps: int, work: Path, state: Mapping[str, Stateful], run: Callable[[int, Bar], Entry]
+    progress: Progress,
+    count: int,
+    steps: int,
+    work: Path,
+    state: Mapping[str, Stateful],
+    run: Callable[[int, Bar], Entry],
 ) -> Log:
     """Run ``count`` epochs of ``steps`` steps, each followed by a checkpoint in the folder ``work``.
 
@@ -149,7 +154,7 @@ def epochs(
     derive from the seed and the epoch's number.
 
     Args:
-        title: of the progress bar.
+        progress: opens the progress bar.
         count: number of epochs.
         steps: of an epoch.
         work: folder of this very job, with what an interrupted run left.
@@ -168,9 +173,9 @@ def epochs(
         log = checkpoint["log"]
         for name, part in state.items():
             part.load_state_dict(checkpoint["state"][name])
-    with bar(title, count * steps, len(log) * steps) as progress:
+    with progress(count * steps, len(log) * steps) as shown:
         for epoch in range(len(log), count):
-            log.append(run(epoch, progress))
+            log.append(run(epoch, shown))
             if group.first():
                 _save({"log": log, "state": {name: part.state_dict() for name, part in state.items()}}, path)
     return log

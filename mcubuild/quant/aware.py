@@ -5,6 +5,7 @@ Jacob et al., "Quantization and Training of Neural Networks for Efficient Intege
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -17,6 +18,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.fit import distilled, fit_alone
 from mcubuild.nas.network import ConvNorm, Network
 from mcubuild.nas.training import Log, calibrate, device, workers
+from mcubuild.progress import bar
 from mcubuild.quant.grid import folded, put_on_grid
 from mcubuild.spec.quantize import QuantizeSettings
 
@@ -115,9 +117,8 @@ def finetune_simulated(
 
     with workers() as executor:
         objective = distilled(simulated, teacher, settings.label_smoothing, executor)
-        log = fit_alone(
-            "quantisation-aware", simulated, objective, train, val, settings, vary=vary, seed=seed, work=work
-        )
+        progress = partial(bar, "quantisation-aware")
+        log = fit_alone(progress, simulated, objective, train, val, settings, vary=vary, seed=seed, work=work)
         calibrate(simulated, train)
     network.cpu()
     return log

@@ -1,5 +1,6 @@
 """Published networks: one description gives the float network and the graph whose footprint is asked."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -124,6 +125,18 @@ def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
     assert chosen.width <= 0.5
     needs = estimate(skeleton(chosen, 8), Target.of(BOARD, EngineSettings(), None), 2048)
     assert needs.flash <= limit.flash + 1000
+
+
+def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    widest = estimate(skeleton(Baseline("resnet8", 1.0, 8, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    budget = Budget(latency=widest.cycles / BOARD.clock)
+    scaled(tmp_path / "many", budget)
+    table = json.loads((tmp_path / "many/scaling.json").read_text())
+    trained = [size["name"] for size in table["fitting"] if size["accuracy"] is not None]
+    assert trained == ["resnet8-w0.5-r12", "resnet8-w1-r8"]
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    scaled(tmp_path / "one", budget)
+    assert json.loads((tmp_path / "one/scaling.json").read_text()) == table
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:

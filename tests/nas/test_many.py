@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from mcubuild.nas.files import write_json
 from mcubuild.nas.fit import fit
 from mcubuild.nas.many import launch
 from mcubuild.nas.training import evaluate
+from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
 from tests.nas.toy import SPACE, VARY, split
 
@@ -110,7 +112,7 @@ def _learn_without_batch_norm(rank: int, folder: Path) -> None:
 
     settings = SupernetSettings(epochs=2, batch=16)
     work = folder / str(group.count())
-    log = fit("", network, split(64, 1), settings, learn, dict, vary=VARY, seed=[0], work=work)
+    log = fit(partial(bar, ""), network, split(64, 1), settings, learn, dict, vary=VARY, seed=[0], work=work)
     torch.save({"weight": network.weight.detach(), "log": log}, folder / f"{group.count()}-{rank}.pt")
 
 
