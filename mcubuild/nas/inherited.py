@@ -7,7 +7,7 @@ from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.evolution import Score
 from mcubuild.nas.supernet import SuperNetwork
-from mcubuild.nas.training import calibrate, evaluate
+from mcubuild.nas.training import calibrate, device, evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,12 +15,13 @@ class Inherited:
     """Scores networks; can be sent to other processes and machines."""
 
     supernet: SuperNetwork
+    """On the CPU."""
     samples: Mapping[int, tuple[Split, Split]]
     """By resolution: training samples that batch norm's statistics are taken from, and the samples to judge by."""
 
     def __call__(self, arch: Arch) -> Score:
-        """The score of ``arch``, a function of the network alone where operations have one thread."""
-        network = self.supernet.extract(arch)
+        """The score of ``arch``, on a GPU if there is one: a function of the network where operations have one thread."""
+        network = self.supernet.extract(arch).to(device())
         calibration, val = self.samples[arch.resolution]
         calibrate(network, calibration)
         accuracy, loss = evaluate(network, val)

@@ -20,7 +20,7 @@ from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.evolution import Score
 from mcubuild.nas.processes import processes
-from mcubuild.nas.training import make_deterministic, workers
+from mcubuild.nas.training import device, make_deterministic, workers
 
 ADDRESS = "MCUBUILD_DASK"
 """Environment variable: address of a Dask scheduler, such as tcp://10.0.0.5:8786.
@@ -81,8 +81,8 @@ def _timed(judge: Judge, arch: Arch) -> tuple[Score, float]:
 
 
 def _processes_pay(seconds: float) -> bool:
-    """For so many seconds of work in one thread."""
-    return (os.cpu_count() or 1) > _THREADS_SUFFICE and seconds > _WORTH_PROCESSES
+    """For so many seconds of work in one thread. A GPU is best fed by one process."""
+    return device().type == "cpu" and (os.cpu_count() or 1) > _THREADS_SUFFICE and seconds > _WORTH_PROCESSES
 
 
 _received: Judge

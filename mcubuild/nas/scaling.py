@@ -45,7 +45,8 @@ def scale(
 ) -> None:
     """Choose width and resolution; write arch.json (the chosen network) and scaling.json (all that fit) to ``out``.
 
-    Of the sizes that fit, those are trained that no other exceeds in both width and resolution; validation decides.
+    Of the sizes that fit, those are trained that no other exceeds in both width and resolution; validation decides. A
+    single one needs no training.
 
     Args:
         name: of the network, one of BASELINES.
@@ -80,23 +81,37 @@ def scale(
     if not fitting:
         raise BuildError(_nothing_fits(name, footprints, sram, flash, budget.latency, board))
     largest = frontier(fitting)
+    judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
+    best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
+    write_json(best.to_json(), out / "arch.json")
+    table = [_describe(size, footprints[size], board, judged.get(size)) for size in fitting]
+    write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
+
+
+def _judge(
+    candidates: Sequence[Baseline],
+    train: Split,
+    val: Split,
+    settings: TrainingSettings,
+    *,
+    vary: Variation,
+    seed: int,
+    work: Path,
+) -> dict[Baseline, tuple[float, float]]:
+    """Accuracy on ``val`` and negative loss of each candidate, trained with ``settings``."""
     steps = settings.epochs * steps_per_epoch(len(train), settings.batch)
     # The bar ends first, on an error, too: that ends the other trainings.
-    with workers() as executor, bar("scale", len(largest) * steps) as progress:
+    with workers() as executor, bar("scale", len(candidates) * steps) as progress:
 
         def judge(size: Baseline) -> tuple[float, float]:
             network, _ = from_scratch(
                 size, train, val, settings, vary=vary, seed=seed, work=work / size.name, progress=part_of(progress)
             )
             calibrate(network, at_resolution(train, size.resolution))
-            return evaluate(network, at_resolution(val, size.resolution))
+            accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
+            return accuracy, -loss
 
-        judged = dict(zip(largest, executor.map(judge, largest), strict=True))
-    best = max(largest, key=lambda size: (judged[size][0], -judged[size][1]))
-    write_json(best.to_json(), out / "arch.json")
-    trained = {size: accuracy for size, (accuracy, _) in judged.items()}
-    table = [_describe(size, footprints[size], board, trained.get(size)) for size in fitting]
-    write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
+        return dict(zip(candidates, executor.map(judge, candidates), strict=True))
 
 
 def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
@@ -110,7 +125,7 @@ def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
     ]
 
 
-def _describe(size: Baseline, needs: Footprint, board: Board, accuracy: float | None) -> dict[str, Any]:
+def _describe(size: Baseline, needs: Footprint, board: Board, judged: tuple[float, float] | None) -> dict[str, Any]:
     """A row of scaling.json; the accuracy on the validation split is null for what was not trained."""
     return {
         "name": size.name,
@@ -120,7 +135,7 @@ def _describe(size: Baseline, needs: Footprint, board: Board, accuracy: float | 
         "sram": needs.sram,
         "flash": needs.flash,
         "latency": needs.cycles / board.clock,
-        "accuracy": accuracy,
+        "accuracy": None if judged is None else judged[0],
     }
 
 
