@@ -20,7 +20,7 @@ class Inherited:
     """By resolution: training samples that batch norm's statistics are taken from, and the samples to judge by."""
 
     def __call__(self, arch: Arch) -> Score:
-        """The score of ``arch``, on a GPU if there is one: a function of the network where operations have one thread."""
+        """The score of ``arch``, on a GPU if there is one: a function of the network if operations have one thread."""
         network = self.supernet.extract(arch).to(device())
         calibration, val = self.samples[arch.resolution]
         calibrate(network, calibration)
