@@ -6,7 +6,7 @@ from mcubuild.board import Board
 from mcubuild.engine.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
 from mcubuild.engine.target import Target
 from mcubuild.nas.arch import Arch, Choice, Space
-from mcubuild.nas.blocks import Block
+from mcubuild.nas.blocks import Block, Described
 from mcubuild.nas.skeleton import block_skeleton
 from mcubuild.spec.engine import EngineSettings
 
@@ -42,16 +42,16 @@ class Footprints:
         other._stretches, other._known = self._stretches, self._known
         return other
 
-    def of(self, arch: Arch) -> Footprint:
+    def of(self, arch: Described) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton."""
         return combine(self._row(arch), self.target, self._stack)
 
-    def fits(self, arch: Arch, flash: int, latency: float | None = None) -> bool:
+    def fits(self, arch: Described, flash: int, latency: float | None = None) -> bool:
         """Whether ``arch`` keeps to the RAM, ``flash`` bytes and ``latency`` seconds; much faster than ``of``."""
         cycles = None if latency is None else int(latency * self.board.clock)
         return fits(self._row(arch), self.target, self._arena, flash, cycles)
 
-    def macs(self, arch: Arch) -> int:
+    def macs(self, arch: Described) -> int:
         """Multiply-accumulates of one inference."""
         return sum(stretch.macs for stretch in self._row(arch))
 
@@ -59,11 +59,13 @@ class Footprints:
         """Seconds that the engine's cycle estimate takes at the board's clock."""
         return footprint.cycles / self.board.clock
 
-    def _row(self, arch: Arch) -> list[Stretch]:
+    def _row(self, arch: Described) -> list[Stretch]:
         """The stretches of a network; those at places where another network of its space had the same choice are known.
 
         That is what makes a network fast to judge: to describe its blocks takes longer than to find that they fit.
         """
+        if not isinstance(arch, Arch):
+            return [self._stretch(block) for block in arch.blocks().values()]
         known = self._known.setdefault(arch.space, {})
         places: list[_Place] = [(-2, False, None), (-1, False, None)]
         for stage, choices in enumerate(arch.stages):

@@ -6,15 +6,13 @@ from typing import Any
 
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
-from mcubuild.engine.footprint import Footprint, arena_within, estimate
-from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution, steps_per_epoch
 from mcubuild.nas.files import write_json
+from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.scratch import from_scratch
-from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.space import sizes
 from mcubuild.nas.training import calibrate, evaluate, workers
 from mcubuild.progress import bar, part_of
@@ -69,22 +67,16 @@ def scale(
         BuildError: no size fits, or a resolution is above the data set's.
     """
     sram, flash = budget.sram or board.sram_bytes, budget.flash or board.flash_bytes
-    target = Target.of(board, engine, arena_within(sram, stack))
+    footprints = Footprints(board, engine, stack, bits, sram)
     candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
-    footprints = {size: estimate(skeleton(size, bits), target, stack) for size in candidates}
-    latest = float("inf") if budget.latency is None else budget.latency
-    fitting = [
-        size
-        for size, needs in footprints.items()
-        if needs.sram <= sram and needs.flash <= flash and needs.cycles / board.clock <= latest
-    ]
+    fitting = [size for size in candidates if footprints.fits(size, flash, budget.latency)]
     if not fitting:
-        raise BuildError(_nothing_fits(name, footprints, sram, flash, budget.latency, board))
+        raise BuildError(_nothing_fits(name, candidates, footprints, flash, budget.latency))
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
     write_json(best.to_json(), out / "arch.json")
-    table = [_describe(size, footprints[size], board, judged.get(size)) for size in fitting]
+    table = [_describe(size, footprints, judged.get(size)) for size in fitting]
     write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
 
 
@@ -125,8 +117,9 @@ def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
     ]
 
 
-def _describe(size: Baseline, needs: Footprint, board: Board, judged: tuple[float, float] | None) -> dict[str, Any]:
+def _describe(size: Baseline, footprints: Footprints, judged: tuple[float, float] | None) -> dict[str, Any]:
     """A row of scaling.json; the accuracy on the validation split is null for what was not trained."""
+    needs = footprints.of(size)
     return {
         "name": size.name,
         "width": size.width,
@@ -134,20 +127,22 @@ def _describe(size: Baseline, needs: Footprint, board: Board, judged: tuple[floa
         "macs": needs.macs,
         "sram": needs.sram,
         "flash": needs.flash,
-        "latency": needs.cycles / board.clock,
+        "latency": footprints.latency(needs),
         "accuracy": None if judged is None else judged[0],
     }
 
 
 def _nothing_fits(
-    name: str, footprints: dict[Baseline, Footprint], sram: int, flash: int, latency: float | None, board: Board
+    name: str, candidates: Sequence[Baseline], footprints: Footprints, flash: int, latency: float | None
 ) -> str:
-    least = min(footprints, key=lambda size: (footprints[size].sram, footprints[size].flash))
-    needs, fastest = footprints[least], min(footprints.values(), key=lambda needs: needs.cycles)
+    needs = {size: footprints.of(size) for size in candidates}
+    least = min(candidates, key=lambda size: (needs[size].sram, needs[size].flash))
+    fastest = min(map(footprints.latency, needs.values()))
     within = "" if latency is None else f" within {format_time(latency)}"
+    assert footprints.sram is not None
     return (
-        f'budget: arch = "{name}" fits {format_size(sram)} SRAM and {format_size(flash)} Flash{within} at none of the '
-        f"{len(footprints)} sizes; {least.name} needs {format_size(needs.sram)} SRAM and {format_size(needs.flash)} "
-        f"Flash, the fastest {format_time(fastest.cycles / board.clock)}. Raise the budget, or "
+        f'budget: arch = "{name}" fits {format_size(footprints.sram)} SRAM and {format_size(flash)} Flash{within} at '
+        f"none of the {len(needs)} sizes; {least.name} needs {format_size(needs[least].sram)} SRAM and "
+        f"{format_size(needs[least].flash)} Flash, the fastest {format_time(fastest)}. Raise the budget, or "
         f"allow smaller networks in space.widths and space.resolutions."
     )

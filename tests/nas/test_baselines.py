@@ -20,6 +20,7 @@ from mcubuild.ir.executor import run
 from mcubuild.ir.graph import total_macs
 from mcubuild.nas.baselines import BASELINES, Baseline
 from mcubuild.nas.described import read_described
+from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.network import build_network
 from mcubuild.nas.scaling import frontier, scale
 from mcubuild.nas.skeleton import skeleton
@@ -129,7 +130,7 @@ def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
 
 def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     widest = estimate(skeleton(Baseline("resnet8", 1.0, 8, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
-    budget = Budget(latency=widest.cycles / BOARD.clock)
+    budget = Budget(latency=(widest.cycles + 1) / BOARD.clock)
     scaled(tmp_path / "many", budget)
     table = json.loads((tmp_path / "many/scaling.json").read_text())
     trained = [size["name"] for size in table["fitting"] if size["accuracy"] is not None]
@@ -137,6 +138,14 @@ def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     scaled(tmp_path / "one", budget)
     assert json.loads((tmp_path / "one/scaling.json").read_text()) == table
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_blocks_add_up_to_the_whole_network(name: str) -> None:
+    for side, sram in ((32, 320 << 10), (32, 20 << 10), (48, None)):
+        baseline = Baseline(name, 0.25, side, 3, 10)
+        footprints = Footprints(BOARD, EngineSettings(), 2048, 8, sram)
+        assert footprints.of(baseline) == estimate(skeleton(baseline, 8), footprints.target, 2048)
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
