@@ -37,8 +37,10 @@ def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int, bias: Tensor 
     size, kernel = x.shape[2], weight.shape[2]
     top, bottom, left, right = same_padding((size, size), (kernel, kernel), (stride, stride))
     plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    if plain and kernel == 1 and stride == 1 and groups == 1:
-        return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+    if plain and kernel == 1 and groups == 1:
+        # Also where stride is above 1: oneDNN's own gradient writes past its memory there.
+        seen = x[:, :, ::stride, ::stride].permute(0, 2, 3, 1)
+        return F.linear(seen, weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
     faster = _in_bands(size, kernel, stride) or (size * -(-size // stride)) ** 2 <= _LARGEST
     if plain and groups > 1 and kernel in _BANDS and faster and torch.is_grad_enabled():
         result: Tensor = _Depthwise.apply(x, weight, stride, (left, right, top, bottom))  # type: ignore[no-untyped-call]

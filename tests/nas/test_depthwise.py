@@ -36,3 +36,25 @@ def test_padding_is_tensorflows() -> None:
     corner = torch.zeros(1, 1, 3, 3)
     corner[0, 0, 0, 0] = 1
     assert conv_same(x, corner, 2, 1)[0, 0].tolist() == [[0, 2], [8, 10]]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 7, 54])
+def test_pointwise_convolutions_are_torchs(size: int, stride: int) -> None:
+    """At 54 pixels, 8 channels and stride 2, oneDNN's own gradient kills the process."""
+    generator = torch.Generator().manual_seed(size)
+    x = torch.randn(64, 8, size, size, generator=generator).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(8, 8, 1, 1, generator=generator)
+    expected = torch.einsum("nchw,oc->nohw", x[:, :, ::stride, ::stride], weight[:, :, 0, 0])
+    gradient = torch.randn(expected.shape, generator=generator)
+    x.requires_grad_()
+    weight.requires_grad_()
+    actual = conv_same(x, weight, stride, 1)
+    torch.testing.assert_close(actual, expected)
+    to_x, to_weight = torch.autograd.grad(actual, (x, weight), gradient)
+    spread = torch.zeros(x.shape)
+    spread[:, :, ::stride, ::stride] = torch.einsum("nohw,oc->nchw", gradient, weight[:, :, 0, 0].detach())
+    torch.testing.assert_close(to_x, spread)
+    seen = x.detach()[:, :, ::stride, ::stride]
+    wanted = torch.einsum("nohw,nchw->oc", gradient.double(), seen.double())[:, :, None, None]
+    torch.testing.assert_close(to_weight.double(), wanted, rtol=1e-4, atol=1e-3)
