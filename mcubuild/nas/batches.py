@@ -50,9 +50,13 @@ def training_batches(
 
 
 def calibration_batches(split: Split) -> Iterator[Tensor]:
-    """Images in order, unchanged, in full batches; or all of them in one."""
+    """Images unchanged, in full batches, or all of them in one; always in the same random order.
+
+    In order a batch might hold a single class, as folders do: batch norm's statistics would be of nothing that occurs.
+    """
+    order = np.random.default_rng(0).permutation(len(split))
     for step in range(steps_per_epoch(len(split), _EVALUATED)):
-        yield to_tensor(split.x[step * _EVALUATED : (step + 1) * _EVALUATED])
+        yield to_tensor(split.x[order[step * _EVALUATED : (step + 1) * _EVALUATED]])
 
 
 def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:

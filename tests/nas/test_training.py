@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.batches import spread, steps_per_epoch, to_tensor, training_batches
+from mcubuild.nas.batches import calibration_batches, spread, steps_per_epoch, to_tensor, training_batches
 from mcubuild.nas.network import ConvNorm
 from mcubuild.nas.training import calibrate, evaluate, set_learning_rate, workers
 from tests.nas.toy import VARY
@@ -44,11 +44,26 @@ def test_calibration_sets_the_statistics_of_full_batches(samples: int) -> None:
     layer = ConvNorm(1, 2, relu6=False)
     nn.init.ones_(layer.conv.weight)
     calibrate(layer, split)
-    full = split.x[: max(1, samples // 256) * 256] / 255
+    batches = list(calibration_batches(split))
+    assert [len(batch) for batch in batches] == [min(samples, 256)] * max(1, samples // 256)
+    full = np.concatenate(batches)
     assert layer.norm.running_mean is not None
     np.testing.assert_allclose(layer.norm.running_mean.numpy(), full.mean(), rtol=1e-4)
     assert not layer.training
     assert layer.norm.momentum == 0.1
+
+
+def test_calibration_mixes_classes_that_come_one_after_another() -> None:
+    """Folders are read class by class; batch norm must not see one class at a time."""
+    y = np.repeat(np.arange(4), 512)
+    samples = Split(np.broadcast_to(y.astype(np.uint8)[:, None, None, None], (2048, 2, 2, 1)), y)
+    batches = list(calibration_batches(samples))
+    assert len(batches) == 8
+    for batch in batches:
+        found = np.unique((batch[:, 0, 0, 0] * 255).round(), return_counts=True)
+        assert found[0].tolist() == [0, 1, 2, 3] and found[1].min() > 32
+    every = np.sort(np.concatenate([(batch[:, 0, 0, 0] * 255).round() for batch in batches]))
+    assert (every == y).all()
 
 
 def test_a_single_sample_left_over_is_no_problem_where_maps_have_one_pixel() -> None:
