@@ -127,7 +127,7 @@ def test_footprints_are_those_of_the_own_space_and_the_limits_hold() -> None:
         assert candidates.footprint(arch) != candidates.footprint(within(arch, SPACE))
 
 
-SETTINGS = SupernetSettings(epochs=10, batch=32, learning_rate=0.1)
+SETTINGS = SupernetSettings(epochs=20, batch=32, learning_rate=0.1)
 
 
 @pytest.fixture(scope="module")
