@@ -110,7 +110,7 @@ def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network
         assert quantization is not None
         steps = (output.permute(0, 2, 3, 1) if output.ndim == 4 else output).sub(expected) / quantization.scale[0]
         assert steps.abs().max() < 1.01, op.output
-        assert steps.abs().mean() < 0.12, op.output
+        assert steps.abs().mean() < 0.2, op.output
 
 
 @pytest.mark.parametrize("bits", [8, 4])
