@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mcubuild.engine.pieces import pieces
-from mcubuild.errors import BuildError
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import Graph, Lookup, Pool
@@ -61,11 +60,8 @@ def check_any_network(folder: Path, reference: Reference, kinds: tuple[str, ...]
     @given(SEEDS, st.lists(st.tuples(st.sampled_from(kinds), SEEDS), min_size=1, max_size=10))
     def holds(seed: int, steps: list[tuple[str, int]]) -> None:
         net = network_of(seed, steps, bias=reference is host_tensors)
-        try:
-            compare(net, folder, reference)
-        except BuildError as error:
-            assume("there is nothing to compute" not in str(error))  # a lone reshape
-            raise
+        assume(set(net.kinds) - {"RESHAPE"})  # alone it leaves nothing to compute
+        compare(net, folder, reference)
 
     holds()
 
