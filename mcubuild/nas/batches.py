@@ -29,8 +29,12 @@ def resized(images: Tensor, resolution: int) -> Tensor:
 
 
 def spread(split: Split, samples: int) -> Split:
-    """``samples`` of the split, evenly spread over it; all if there are fewer."""
-    chosen = np.arange(min(samples, len(split))) * len(split) // min(samples, len(split))
+    """``samples`` of the split, as many of each class as its share, evenly spread over it; all if there are fewer.
+
+    They are taken from the order of classes: data may come in an order that repeats, such as a class after the other.
+    """
+    wanted = min(samples, len(split))
+    chosen = np.argsort(split.y, kind="stable")[np.arange(wanted) * len(split) // wanted]
     return Split(split.x[chosen], split.y[chosen])
 
 

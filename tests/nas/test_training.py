@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from mcubuild.data.splits import Split
@@ -32,10 +34,16 @@ def test_an_epoch_sees_samples_once_in_an_order_of_its_own() -> None:
     assert steps_per_epoch(5, 6) == 1
 
 
-def test_samples_are_spread_evenly() -> None:
-    split = _split(10)
-    assert spread(split, 4).y.tolist() == split.y[[0, 2, 5, 7]].tolist()
-    assert len(spread(split, 40)) == 10
+@pytest.mark.parametrize("order", [lambda y: y, np.sort], ids=["repeating", "sorted"])
+def test_samples_are_spread_evenly(order: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> None:
+    numbers = np.arange(30, dtype=np.uint8)[:, None, None, None]
+    split = Split(numbers, order(np.arange(30) % 3))
+    chosen = spread(split, 6)
+    assert np.bincount(chosen.y).tolist() == [2, 2, 2]
+    for label in range(3):
+        of_class = split.x[split.y == label]
+        assert chosen.x[chosen.y == label].ravel().tolist() == of_class[[0, 5]].ravel().tolist()
+    assert len(spread(split, 40)) == 30
 
 
 @pytest.mark.parametrize("samples", [3, 256, 257, 600])
