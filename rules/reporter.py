@@ -72,7 +72,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._display.set(task.name, what, seconds)
         elif stage != "build":
             time = "" if seconds is None else format_time(seconds)
-            self._lines[task.name] = what, f"{spec:<16}{stage:<12}{what:<12}{time:>8}".rstrip() + "\n"
+            self._lines[task.name] = what, f"{spec:<15} {stage:<11} {what:<11} {time:>8}".rstrip() + "\n"
             if self._pipe is None:
                 self._write_lines()
 
