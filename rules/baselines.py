@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from doit import get_var
 
-from mcubuild.errors import BuildError
-from rules import dataset, finetune, scale, search, space, train
+from mcubuild.errors import BuildError, NothingFitsError
+from rules import dataset, finetune, search, train
 from rules.arguments import whole_number
 from rules.command import Command
 from rules.execute import execute
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mcubuild.bench.comparison import Contender
 
 LEAST_SEEDS = 3
-_CHOOSING = (space.STAGE.name, search.STAGE.name, scale.STAGE.name)
-"""Stages that find that nothing fits."""
+_SEEDS = 2**31
+"""As many as a spec may name."""
 
 
 def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | None = None, **fields: Any) -> Resolved:
@@ -49,7 +49,7 @@ def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
 
 def reseeded(resolved: Resolved, number: int) -> Resolved:
     """The spec with another seed for each ``number``; a network chosen by its key need not turn up with others."""
-    spec = {**resolved["spec"], "seed": resolved["spec"]["seed"] + number}
+    spec = {**resolved["spec"], "seed": (resolved["spec"]["seed"] + number) % _SEEDS}
     if spec["search"] is not None:
         spec["search"] = {**spec["search"], "choose": None}
     return {**resolved, "spec": spec}
@@ -89,10 +89,8 @@ def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: P
             for stage in leading_to("accuracy.json", stages):
                 if stage.name != dataset.STAGE.name:
                     execute(stage, again, other)
-    except BuildError as error:
-        if stage.name in _CHOOSING:
-            return Missing(name, str(error))
-        raise
+    except NothingFitsError as error:
+        return Missing(name, str(error))
     built = read_built(name, folder, others)
     print(f"  {name}: int8 accuracy {built.spread}")
     return built
@@ -141,7 +139,7 @@ def _compare(resolved: Resolved) -> None:
         for corner in (None, strongest.name) if strongest else (None,):
             name, other = f"{corner or SEARCHED}, {title}", variant(resolved, corner, engine)
             place = folder / f"{corner or SEARCHED}-{title.split()[0]}"
-            corners.append(_contender(name, other, pipeline(STAGES, other), place))
+            corners.append(_contender(name, other, pipeline(STAGES, other), place, trainings))
     curves = best_so_far(_searches(resolved, seeds, folder / SEARCHED, folder))
     page = folder / "baselines.html"
     subtitle = f"{resolved['board']['title']}; accuracy of the int8 networks on the test samples, latency modelled"

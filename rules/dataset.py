@@ -11,7 +11,7 @@ def _run(job: Job) -> None:
     prepare(job["dataset"], job.root, job["seed"], job.out)
 
 
-def _sources(resolved: Resolved) -> list[Path]:
+def _sources(resolved: Resolved) -> dict[str, Path]:
     from mcubuild.data.sources import source_files
 
     settings = resolved["spec"]["dataset"]

@@ -1,6 +1,5 @@
 """Running one stage: from the store if it was done before, anywhere; otherwise for real."""
 
-import os
 import shutil
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mcubuild import ROOT
+from mcubuild.errors import BuildError
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules.imports import dependencies
 from rules.stage import Job, Resolved, Stage
@@ -39,16 +39,26 @@ def _code(stage: Stage, resolved: Resolved) -> Mapping[str, object]:
 
 def action_key(stage: Stage, resolved: Resolved, folder: Path) -> str:
     """What the result of ``stage`` depends on, as one SHA-256: equal keys mean equal bytes."""
-    sources = stage.sources(resolved)
-    common = Path(os.path.commonpath(sources)) if sources else ROOT
     return digest_json(
         {
             **_code(stage, resolved),
             "settings": stage.selected(resolved),
             "inputs": {name: digest_file(folder / name) for name in stage.inputs},
-            "sources": {path.relative_to(common).as_posix(): digest_file(path) for path in sources},
+            "sources": {name: None if path.is_dir() else _read(path) for name, path in stage.sources(resolved).items()},
         }
     )
+
+
+def _read(path: Path) -> str:
+    """Digest of a file of the user.
+
+    Raises:
+        BuildError: it cannot be read.
+    """
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise BuildError(f"{path}: cannot be read ({error.strerror}); mend or remove it.") from None
 
 
 def _install(stage: Stage, made: Path, folder: Path) -> None:

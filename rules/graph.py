@@ -1,7 +1,7 @@
 """From specs and stages to doit tasks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,15 @@ def spec_files(chosen: str | None) -> list[Path]:
     return [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files.values()]
 
 
-def _listing(files: list[Path]) -> str:
+def _listing(files: Mapping[str, Path]) -> str:
     """Digest of names, sizes and times: cheap, and enough to know that nothing was touched."""
     digest = sha256()
-    for path in files:
-        status = path.stat()
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    for name, path in files.items():
+        try:
+            status = path.stat()
+        except OSError:  # a link that leads nowhere, say: told by the stage that reads it
+            continue
+        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 

@@ -11,9 +11,9 @@ def _run(job: Job) -> None:
     write_imported(job.root / job["model.file"], job.out)
 
 
-def _sources(resolved: Resolved) -> list[Path]:
+def _sources(resolved: Resolved) -> dict[str, Path]:
     path = Path(resolved["folder"], resolved["spec"]["model"]["file"])
-    return [path] if path.is_file() else []
+    return {path.name: path} if path.is_file() else {}
 
 
 STAGE = Stage(

@@ -1,7 +1,8 @@
 """Which source files and libraries a stage depends on: everything its module imports, directly or not.
 
 Found by reading import statements, nested ones included, without importing anything; so the graph is built in
-milliseconds, and a module that a stage starts to import counts from that moment on.
+milliseconds, and a module that a stage starts to import counts from that moment on. A package that looks for its
+modules itself (``pkgutil.iter_modules``) imports all of them.
 """
 
 import re
@@ -88,7 +89,11 @@ def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ..
     modules = _modules(root, package)
     pending, files, names = [module], {module}, set[str]()
     while pending:
-        fresh = imported(pending.pop()) - names
+        path = pending.pop()
+        listed = imported(path)
+        if "pkgutil.iter_modules" in listed:
+            listed |= {name for name, module in modules.items() if module.parent == path.parent}
+        fresh = listed - names
         names |= fresh
         for name in fresh:
             found = [path for path in _executed(name, modules) if path not in files]

@@ -21,11 +21,11 @@ def _run(job: Job) -> None:
     )
 
 
-def _sources(resolved: Resolved) -> list[Path]:
+def _sources(resolved: Resolved) -> dict[str, Path]:
     model = resolved["spec"]["model"]
     names = [*(model["inputs"] or ()), *(model["outputs"] or ()), *filter(None, [model["labels"]])]
-    paths = (Path(resolved["folder"], name) for name in dict.fromkeys(names))
-    return [path for path in paths if path.is_file()]
+    paths = {name: Path(resolved["folder"], name) for name in names}
+    return {name: path for name, path in paths.items() if path.is_file()}
 
 
 STAGE = Stage(

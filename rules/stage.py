@@ -71,8 +71,8 @@ def _no_identities(resolved: Resolved) -> dict[str, str]:
     return {}
 
 
-def _no_sources(resolved: Resolved) -> list[Path]:
-    return []
+def _no_sources(resolved: Resolved) -> dict[str, Path]:
+    return {}
 
 
 def always(resolved: Resolved) -> bool:
@@ -118,8 +118,9 @@ class Stage:
     """Patterns of other files that it depends on, relative to the checkout."""
     identities: Callable[[Resolved], dict[str, str]] = _no_identities
     """Names and versions of tools that it runs."""
-    sources: Callable[[Resolved], list[Path]] = _no_sources
-    """Files of the user that it reads."""
+    sources: Callable[[Resolved], Mapping[str, Path]] = _no_sources
+    """Files of the user that it reads, by names that are the same on every machine; and folders that should not be
+    empty."""
     optional: tuple[str, ...] = ()
     """Artifacts that it reads as well, where the spec has a stage that writes them."""
     serves: Callable[[Resolved], bool] = always

@@ -22,6 +22,8 @@ def _measure(resolved: Resolved) -> None:
     vary = Variation(str(spec.task), spec.dataset.mirror)
     path, train = folder / "space.json", read_split(folder / "train.npz")
     space = read_space(path)
+    if spec.supernet.schedule != "sandwich" or spec.supernet.processes > 1:
+        print("  measured with the sandwich rule and in one process, whatever [supernet] says")
     found = measure(Family(space, read_neighbours(path)), train, spec.supernet, vary=vary, steps=_STEPS)
     print("", f"{spec.name}: {space.name}, {spec.supernet.subnets + 2} networks a step", *lines(found), sep="\n")
 

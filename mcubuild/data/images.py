@@ -1,5 +1,6 @@
 """Image files as arrays."""
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +19,18 @@ _GREY_MODES = ("1", "L", "LA", "I;16", "I;16L", "I;16B")
 def read_images(splits: Mapping[str, Sequence[Path]], largest: int) -> dict[str, NDArray[np.uint8]]:
     """Pixels (N, side, side, channels) of each split's image files.
 
-    Every image is cut to its central square and brought to one side: the median of the images' shorter sides, at most
-    ``largest``. They are grey if all files are, RGB otherwise.
+    Every image is cut to its central square and brought to one side: the median of the shorter sides, at most
+    ``largest``. They are grey if all files are, RGB otherwise. Both are decided by the images to train with alone.
+
+    Args:
+        splits: the files by split, ``train`` among them.
+        largest: side that is allowed, in pixels.
 
     Raises:
         BuildError: an image cannot be read.
     """
-    paths = [path for members in splits.values() for path in members]
-    with bar("read images", 2 * len(paths)) as progress:
-        side, mode = _survey(paths, largest, progress)
+    with bar("read images", len(splits["train"]) + sum(map(len, splits.values()))) as progress:
+        side, mode = _survey(splits["train"], largest, progress)
         pixels = {}
         for split, members in splits.items():
             pixels[split] = np.empty((len(members), side, side, 1 if mode == "L" else 3), np.uint8)
@@ -63,5 +67,5 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise BuildError(f"{path}: cannot be read as an image ({error}); replace or remove it.") from None

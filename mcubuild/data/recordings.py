@@ -97,8 +97,16 @@ def read_wav(path: Path) -> tuple[int, NDArray[np.float64]]:
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks with an author's name and the like
             warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
             rate, data = wavfile.read(path)
-    except (OSError, ValueError, EOFError, NameError, struct.error, wavfile.WavFileWarning) as error:
-        # SciPy meets a file without samples with a NameError.
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        NameError,
+        ZeroDivisionError,
+        struct.error,
+        wavfile.WavFileWarning,
+    ) as error:
+        # SciPy meets a file without samples with a NameError, and one without channels with a division by zero.
         told = "it has no samples" if isinstance(error, NameError) else error
         raise BuildError(f"{path}: cannot be read as a WAV file ({told}); replace or remove it.") from None
     if data.dtype.kind == "u":

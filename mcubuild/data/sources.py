@@ -53,8 +53,9 @@ class Samples:
     """Samples of one group stay together when a split is drawn; None: each may go its own way."""
 
 
-def source_files(kind: str, path: str | None, root: Path) -> list[Path]:
-    """Every file that the data set is made from, in a fixed order; none for ``digits``, which scikit-learn ships.
+def source_files(kind: str, path: str | None, root: Path) -> dict[str, Path]:
+    """Every file that the data set is made from, by name below its folder, in a fixed order, and every folder that has
+    none, as that is refused; nothing for ``digits``, which scikit-learn ships.
 
     Args:
         kind: of the spec's dataset section.
@@ -62,11 +63,16 @@ def source_files(kind: str, path: str | None, root: Path) -> list[Path]:
         root: folder that ``path`` is relative to.
 
     A missing folder has no files: what is wrong with it is told when the data set is prepared.
+
+    Raises:
+        BuildError: a folder cannot be read, or a name is not UTF-8.
     """
     if kind == "digits" or path is None:
-        return []
+        return {}
     folder = root / path
-    return [Path(file) for file in _files(folder)] if folder.is_dir() else []
+    if not folder.is_dir():
+        return {}
+    return {file.removeprefix(f"{folder}{os.sep}"): Path(file) for file in _files(folder, empty=True)}
 
 
 def scan(folder: Path, settings: "DatasetSettings") -> Samples:
@@ -187,18 +193,35 @@ def _assign(samples: Samples, split: str, globs: Sequence[str], folder: Path) ->
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        wanted = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _LITTER]
+    """Files and folders in ``folder``, by name; whether an entry is a folder is known then."""
+    try:
+        with os.scandir(folder) as entries:
+            wanted = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _LITTER]
+        for entry in wanted:
+            entry.is_dir()
+    except OSError as error:  # such as links that go round in circles
+        raise BuildError(f"{error.filename}: cannot be read ({error.strerror}); mend or remove it.") from None
+    for entry in wanted:
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError:
+            raise BuildError(f"{folder}: the name {entry.name!r} in it is not UTF-8; rename it.") from None
     return sorted(wanted, key=lambda entry: entry.name)
 
 
-def _files(folder: Path | str) -> Iterator[str]:
-    """Paths of all files under ``folder``: as strings, because there may be very many."""
-    for entry in _entries(folder):
+def _files(folder: Path | str, empty: bool = False) -> Iterator[str]:
+    """Paths of all files under ``folder``, and of folders that have nothing in them if these are wanted (``empty``).
+
+    As strings, because there may be very many.
+    """
+    entries = _entries(folder)
+    for entry in entries:
         if entry.is_dir():
-            yield from _files(entry.path)
+            yield from _files(entry.path, empty)
         else:
             yield entry.path
+    if empty and not entries:
+        yield str(folder)
 
 
 def _folders(folder: Path) -> list[str]:

@@ -46,10 +46,10 @@ def round_channels(channels: float) -> int:
 def resolutions_for(max_resolution: int) -> tuple[int, ...]:
     """The paper's twelve resolutions scaled to ``max_resolution`` pixels, rounded to even, at least 8, sorted.
 
-    Small data sets have fewer: resolutions that coincide count once.
+    None is above ``max_resolution``. Small data sets have fewer: resolutions that coincide count once.
     """
     scaled = {2 * round(base * max_resolution / BASE_RESOLUTIONS[-1] / 2) for base in BASE_RESOLUTIONS}
-    return tuple(sorted({max(8, resolution) for resolution in scaled}))
+    return tuple(sorted({max(8, min(resolution, max_resolution // 2 * 2)) for resolution in scaled}))
 
 
 def stages_for(resolution: int) -> int:

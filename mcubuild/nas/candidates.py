@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcubuild.engine.footprint import Footprint
-from mcubuild.errors import BuildError
+from mcubuild.errors import NothingFitsError
 from mcubuild.nas.arch import Arch, Space, draw, draw_genes, from_genes, smallest, to_genes
 from mcubuild.nas.family import Family, within
 from mcubuild.nas.footprints import Footprints
@@ -33,7 +33,7 @@ class Candidates:
         """Check that there is such a network.
 
         Raises:
-            BuildError: even the smallest network of the spaces is above a limit.
+            NothingFitsError: even the smallest network of the spaces is above a limit.
         """
         self.family = Family(space, tuple(neighbours))
         self._footprints = footprints
@@ -41,7 +41,7 @@ class Candidates:
         least = smallest(self.family.smallest)
         broken = self._broken(footprints.of(least))
         if broken:
-            raise BuildError(
+            raise NothingFitsError(
                 f"budget: no network of the search space {least.name} fits: the smallest needs {', '.join(broken)}. "
                 f"Raise the budget, or allow smaller networks in space.widths and space.resolutions."
             )

@@ -63,7 +63,7 @@ def explore(
     networks so far, by ``order``, half by mutation and half by crossover; random search goes on drawing.
 
     Returns:
-        The networks in the order in which they were proposed.
+        The networks in the order in which they were proposed; fewer if hardly any others are within the limits.
     """
     evaluations: list[Evaluation] = []
     for generation in range(settings.generations + 1):
@@ -72,6 +72,8 @@ def explore(
         seen = {evaluation.arch for evaluation in evaluations}
         rng = rng_of(method, generation, seed)
         archs = propose(candidates, parents, settings.population, settings.mutation, seen, rng)
+        if not archs:
+            break
         evaluations += judged(method, generation, archs, fitness)
     return evaluations
 
@@ -94,20 +96,24 @@ def propose(
     seen: Collection[Arch],
     rng: np.random.Generator,
 ) -> list[Arch]:
-    """``count`` networks, as far as possible none of them ``seen`` before: children of ``parents``, or random ones.
+    """``count`` networks, all different and none ``seen`` before: children of ``parents``, or random ones.
 
-    Half of the children are parents mutated at ``rate``, half are crossed.
+    Half of the children are parents mutated at ``rate``, half are crossed. Where many tries bring nothing new, those
+    networks that are within the limits are known but for a few: it ends there, with fewer.
     """
     known, archs = set(seen), list[Arch]()
     for child in range(count):
-        archs.append(_novel(candidates, parents, child, rate, known, rng))
-        known.add(archs[-1])
+        arch = _novel(candidates, parents, child, rate, known, rng)
+        if arch is None:
+            break
+        archs.append(arch)
+        known.add(arch)
     return archs
 
 
 def _novel(
     candidates: Candidates, parents: Sequence[Arch], child: int, rate: float, seen: set[Arch], rng: np.random.Generator
-) -> Arch:
+) -> Arch | None:
     """A network that is not ``seen``, if it can be had: bred from ``parents``, or random if there are none.
 
     Random, too, if parents have become so alike that all their children are known.
@@ -119,5 +125,5 @@ def _novel(
             one, other = (parents[index] for index in rng.integers(len(parents), size=2).tolist())
             arch = candidates.mutate(one, rate, rng) if child % 2 else candidates.cross(one, other, rng)
         if arch not in seen:
-            break
-    return arch
+            return arch
+    return None

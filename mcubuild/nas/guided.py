@@ -47,7 +47,6 @@ def explore_guided(
 def _drawn(
     candidates: Candidates, count: int, settings: SearchSettings, seen: set[Arch], seed: int, *, generation: int
 ) -> list[Arch]:
-    """Up to ``count`` random networks, all different and none ``seen``."""
+    """Up to ``count`` random networks, none ``seen``."""
     rng = rng_of("random", generation, seed)
-    drawn = propose(candidates, [], count, settings.mutation, seen, rng)
-    return [arch for arch in dict.fromkeys(drawn) if arch not in seen]
+    return propose(candidates, [], count, settings.mutation, seen, rng)

@@ -17,6 +17,7 @@ from threading import Thread
 import torch
 
 from mcubuild import ROOT
+from mcubuild.data.splits import read_split
 from mcubuild.errors import BuildError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.spec.supernet import SupernetSettings
@@ -40,12 +41,18 @@ def launch(
     They end with the process that started them, even if that is killed.
 
     Raises:
-        BuildError: there are fewer GPUs than processes, or a process failed.
+        BuildError: there are fewer GPUs than processes or fewer samples than a batch, or a process failed.
     """
     gpus = torch.cuda.device_count()
     if 0 < gpus < settings.processes:
         raise BuildError(
             f"supernet.processes = {settings.processes}: there are {gpus} GPUs here; write at most {gpus}."
+        )
+    samples = len(read_split(train))
+    if samples < settings.batch:
+        raise BuildError(
+            f"supernet.processes = {settings.processes}: found {samples} training samples, less than a batch of "
+            f"{settings.batch} to share; write processes = 1, or a batch of at most {samples}."
         )
     work.mkdir(parents=True, exist_ok=True)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
@@ -83,7 +90,6 @@ def main(path: Path, *, follow: bool) -> None:
     """One of the processes: the job in the JSON file ``path``; it ends with its input if it is to ``follow`` that."""
     if follow:
         Thread(target=_leave_at_end_of_input, daemon=True).start()
-    from mcubuild.data.splits import read_split
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.group import joined
     from mcubuild.nas.supernet_training import train

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
-from mcubuild.errors import BuildError
+from mcubuild.errors import NothingFitsError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution, steps_per_epoch
@@ -64,14 +64,15 @@ def scale(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
     Raises:
-        BuildError: no size fits, or a resolution is above the data set's.
+        NothingFitsError: no size fits.
+        BuildError: a resolution is above the data set's.
     """
     sram, flash = budget.sram or board.sram_bytes, budget.flash or board.flash_bytes
     footprints = Footprints(board, engine, stack, bits, sram)
     candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
     fitting = [size for size in candidates if footprints.fits(size, flash, budget.latency)]
     if not fitting:
-        raise BuildError(_nothing_fits(name, candidates, footprints, flash, budget.latency))
+        raise NothingFitsError(_nothing_fits(name, candidates, footprints, flash, budget.latency))
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
@@ -96,11 +97,12 @@ def _judge(
     with workers() as executor, bar("scale", len(candidates) * steps) as progress:
 
         def judge(size: Baseline) -> tuple[float, float]:
+            samples, judges = at_resolution(train, size.resolution), at_resolution(val, size.resolution)
             network, _ = from_scratch(
-                size, train, val, settings, vary=vary, seed=seed, work=work / size.name, progress=part_of(progress)
+                size, samples, judges, settings, vary=vary, seed=seed, work=work / size.name, progress=part_of(progress)
             )
-            calibrate(network, at_resolution(train, size.resolution))
-            accuracy, loss = evaluate(network, at_resolution(val, size.resolution))
+            calibrate(network, samples)
+            accuracy, loss = evaluate(network, judges)
             return accuracy, -loss
 
         return dict(zip(candidates, executor.map(judge, candidates), strict=True))

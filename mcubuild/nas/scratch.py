@@ -66,10 +66,10 @@ def train_from_scratch(
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
     """
+    train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
     with workers():
         progress = partial(bar, "train")
         network, log = from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work, progress=progress)
-        train = at_resolution(train, arch.resolution)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")
 
 
@@ -84,7 +84,7 @@ def from_scratch(
     work: Path,
     progress: Progress,
 ) -> tuple[Network, Log]:
-    """The trained network, batch norm not calibrated, and the log of its epochs; samples may have any resolution.
+    """The trained network, batch norm not calibrated, and the log of its epochs; samples have the network's resolution.
 
     Several threads may train networks at a time.
     """
@@ -98,5 +98,4 @@ def from_scratch(
             logits = network(images).float()
         return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
 
-    train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
     return network, fit_alone(progress, network, objective, train, val, settings, vary=vary, seed=seed, work=work)

@@ -7,6 +7,7 @@ on training samples; the test split plays no part.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,9 @@ def search(
     total = evaluated(settings)
     quality: Quality | None = None
     # The predictor, too, must learn the same bits wherever networks are judged.
-    with deterministic(threads=1), bar("search", total) as progress, pool(judge, total) as judge_all:
-        fitness = _Kept(judge_all, family, work, progress)
+    kept = _Kept(family, work)
+    with deterministic(threads=1), bar("search", total, len(kept)) as progress, pool(judge, total) as judge_all:
+        fitness = partial(kept.scores, judge_all, progress)
         if settings.predictor:
             found, quality = explore_guided(candidates, fitness, settings, seed, order)
         else:
@@ -105,19 +107,23 @@ def evaluated(settings: SearchSettings) -> int:
 class _Kept:
     """Scores of networks, kept in the folder ``work`` after each generation."""
 
-    def __init__(self, judge_all: JudgeAll, family: Family, work: Path, progress: Bar) -> None:
-        self._judge_all, self._key, self._progress = judge_all, family.key, progress
+    def __init__(self, family: Family, work: Path) -> None:
+        self._key = family.key
         self._path = work / "evaluations.json"
         known = json.loads(self._path.read_text()) if self._path.is_file() else {}
         self._scores = {key: Score(*values) for key, values in known.items()}
 
-    def __call__(self, archs: Sequence[Arch]) -> list[Score]:
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def scores(self, judge_all: JudgeAll, progress: Bar, archs: Sequence[Arch]) -> list[Score]:
+        """Of ``archs``; those that are not known are judged."""
         new = list({self._key(arch): arch for arch in archs if self._key(arch) not in self._scores}.values())
         if new:
-            for arch, score in zip(new, self._judge_all(new), strict=True):
+            for arch, score in zip(new, judge_all(new), strict=True):
                 self._scores[self._key(arch)] = score
                 best = max(self._scores.values())
-                self._progress.advance(accuracy=best.accuracy)
+                progress.advance(accuracy=best.accuracy)
             write_json({key: list(score) for key, score in self._scores.items()}, self._path)
         return [self._scores[self._key(arch)] for arch in archs]
 

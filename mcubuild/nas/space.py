@@ -15,7 +15,7 @@ import numpy as np
 from mcubuild.board import Board
 from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import Footprint
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.nas.arch import (
     BASE_RESOLUTIONS,
     LEAST_SIDE,
@@ -127,7 +127,7 @@ def optimise(
     rows = survey(spaces, settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed)
     best = winner(rows)
     if best is None:
-        raise BuildError(_nothing_fits(rows, sram, limits, board))
+        raise NothingFitsError(_nothing_fits(rows, sram, limits, board))
     write_space(best.space, neighbours(best.space, spaces) if settings.neighbours else (), out / "space.json")
     table = {
         "winner": best.space.name,
@@ -198,7 +198,7 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     what = "spectrograms" if index.task == "audio_classification" else "images"
     if settings.resolutions:
         origin = f"({listed}), as space.resolutions says"
-    elif _large(index):
+    elif sides == list(BASE_RESOLUTIONS):
         origin = f"({low} to {high} pixels, the paper's)"
     else:
         origin = (

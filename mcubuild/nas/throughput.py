@@ -46,7 +46,7 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
     Args:
         family: the search space, and its neighbours if they learn, too.
         train: samples to learn from.
-        settings: batch, networks a step, kernels; training follows the sandwich rule.
+        settings: batch, networks a step, kernels; training follows the sandwich rule, in one process.
         vary: what may be done to a sample.
         steps: how many to measure.
     """
@@ -54,7 +54,7 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
     with workers() as executor:
         trainer = _Trainer(family, train, settings, vary, executor)
         trainer.run(1)
-        images = settings.batch * steps / _seconds(lambda: trainer.run(steps))
+        images = min(settings.batch, len(train)) * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
         trainer = _Trainer(family, train, settings, vary, _AtOnce())
         trainer.run(1)

@@ -13,12 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution
+from mcubuild.nas.batches import at_resolution, spread
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.files import write_json
 from mcubuild.nas.network import Network
@@ -59,8 +58,8 @@ def quantize(
     Args:
         arch: of the network.
         weights: its trained weights, a .safetensors file.
-        train: training samples, at any resolution; ``settings.samples`` of them, evenly spread, calibrate the
-            ranges, and batch norm where weights have less than 8 bits.
+        train: training samples, at any resolution; ``settings.samples`` of them, as many of each class as its
+            share, calibrate the ranges, and batch norm where weights have less than 8 bits.
         val: the samples, at any resolution, that decide.
         settings: how ranges are found, what may be lost, how the network is fine-tuned.
         bits: of the weights, 8 or 4.
@@ -74,8 +73,7 @@ def quantize(
     """
     exact = read_network(arch, weights)
     network, plain = copy.deepcopy(exact), skeleton(arch, bits)
-    chosen = np.linspace(0, len(train) - 1, min(settings.samples, len(train))).round().astype(np.int64)
-    samples = Split(resize(train.x[chosen], arch.resolution), train.y[chosen])
+    samples = at_resolution(spread(train, settings.samples), arch.resolution)
     with workers():
         if bits < 8:
             _adapt_batch_norm(network, samples, bits)

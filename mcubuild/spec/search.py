@@ -24,8 +24,8 @@ class SearchSettings(Settings):
     objective: Literal["accuracy", "pareto"] = "accuracy"
     """What evolution breeds for: "accuracy" alone, or "pareto": accuracy against latency, SRAM and Flash."""
     predictor: int = Field(default=0, ge=0, le=100_000)
-    """Networks that teach an accuracy predictor, 20 or more; then evolution asks that, and only its last ``population``
-    networks are evaluated. For data sets on which an evaluation takes seconds. 0: every network is evaluated."""
+    """Networks that teach an accuracy predictor, 20 or more; then evolution asks that, and only the best ``population``
+    that it bred are evaluated. For data sets on which an evaluation takes seconds. 0: every network is evaluated."""
     calibration: int = Field(default=128, ge=16)
     """Training samples that re-estimate a candidate's batch-norm statistics."""
     choose: str | None = None

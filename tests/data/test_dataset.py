@@ -1,6 +1,7 @@
 """prepare(): what is written, that it is deterministic, and what users are told when something is wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_no_absolute_path_in_the_output(tmp_path: Path) -> None:
 
 
 def test_images_of_every_kind(tmp_path: Path) -> None:
-    """Grey, alpha and 16-bit files: RGB as soon as one has colour; 16 bits are scaled, not clipped."""
+    """Grey, alpha and 16-bit files: RGB as soon as one to train with has colour; 16 bits are scaled, not clipped."""
     pets = tmp_path / "pets"
     for name in ("cat", "dog"):
         for number in range(3):
@@ -119,7 +120,8 @@ def test_images_of_every_kind(tmp_path: Path) -> None:
     prepare(settings(pets), tmp_path, 0, tmp_path / "out")
     parts = splits(tmp_path / "out")
     assert all((part.x == 77).all() and part.x.shape[3] == 1 for part in parts.values())
-    picture(pets / "dog" / "alpha.png", (77, 77, 77, 128), mode="RGBA")
+    for number in range(3):
+        picture(pets / "dog" / f"{number}.png", (77, 77, 77, 128), mode="RGBA")
     prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "out2")
     assert all((part.x == 77).all() and part.x.shape[3] == 3 for part in splits(tmp_path / "out2").values())
 
@@ -198,10 +200,50 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
 def test_source_files(tmp_path: Path) -> None:
     folder_of(tmp_path / "pets", 2)
     found = source_files("image_folder", "pets", tmp_path)
-    assert found == sorted((tmp_path / "pets").rglob("*.png"))
+    assert list(found.values()) == sorted((tmp_path / "pets").rglob("*.png"))
     assert len(found) == 6
-    assert source_files("image_folder", "nothing", tmp_path) == []
-    assert source_files("digits", None, tmp_path) == []
+    assert next(iter(found)) == "cat/000.png"
+    assert source_files("image_folder", "nothing", tmp_path) == {}
+    assert source_files("digits", None, tmp_path) == {}
+
+
+def test_empty_folders_are_sources(tmp_path: Path) -> None:
+    """They decide whether the data set is accepted."""
+    folder_of(tmp_path / "pets", 2)
+    before = source_files("image_folder", "pets", tmp_path)
+    (tmp_path / "pets" / "fox").mkdir()
+    assert set(source_files("image_folder", "pets", tmp_path)) - set(before) == {"fox"}
+
+
+@pytest.mark.parametrize("breakage", ["circle", "latin-1"])
+def test_names_that_cannot_be_read_are_told(tmp_path: Path, breakage: str) -> None:
+    pets = folder_of(tmp_path / "pets", 2)
+    if breakage == "circle":
+        (pets / "cat" / "again").symlink_to(pets / "cat")
+        message = r"again.*: cannot be read \(Too many levels of symbolic links\)"
+    else:
+        os.close(os.open(os.fsencode(pets / "cat") + b"/caf\xe9.png", os.O_CREAT))
+        message = r"cat: the name .*caf.*rename it"
+    with pytest.raises(BuildError, match=message):
+        source_files("image_folder", "pets", tmp_path)
+
+
+def test_test_images_have_no_influence_on_the_others(tmp_path: Path) -> None:
+    """Neither on their size nor on their colours."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / "pets" / split / name).mkdir(parents=True)
+            for number in range(6):
+                pixels = Image.fromarray(rng.integers(0, 256, (16, 16), np.uint8))
+                pixels.save(tmp_path / "pets" / split / name / f"{number}.png")
+    prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "before")
+    for path in (tmp_path / "pets" / "test").rglob("*.png"):
+        Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "after")
+    for name in ("index.json", "train.npz", "val.npz"):
+        assert (tmp_path / "before" / name).read_bytes() == (tmp_path / "after" / name).read_bytes()
+    assert (tmp_path / "before" / "test.npz").read_bytes() != (tmp_path / "after" / "test.npz").read_bytes()
 
 
 def test_source_files_imports_nothing_heavy() -> None:

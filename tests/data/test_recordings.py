@@ -61,6 +61,7 @@ def test_channels_are_averaged_and_other_chunks_skipped(tmp_path: Path) -> None:
         (wav(tone(440), form=7), "cannot be read as a WAV file .*MULAW"),
         (wav(np.full(100, np.nan), bits=32, form=FLOAT), "holds no sound"),
         (wav(tone(440))[:36] + b"junk", "cannot be read as a WAV file"),
+        (wav(tone(440))[:22] + b"\0\0" + wav(tone(440))[24:], "cannot be read as a WAV file"),
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:

@@ -91,6 +91,10 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "report title": (_spec("[measure]", '[report]\ntitle = "Bars"\n\n[measure]'), {"report"}),
     "kernel template": (_append("kernels_templates/model/model.c.j2", "/* end */\n"), {"codegen"}),
     "firmware template": (_append("kernels_templates/firmware/main.c.j2", "/* end */\n"), {"codegen"}),
+    "module of a kernel": (
+        _append("mcubuild/engine/kernels/add.py", "\n# a remark\n"),
+        {"space", "search", "codegen", "report"},
+    ),
     "module of nas": (_append("mcubuild/nas/search.py", "\n# a remark\n"), {"search"}),
     "module of report": (_append("mcubuild/report/verdict.py", "\n# a remark\n"), {"report"}),
     "board file, other board": (_append("boards/stm32f746.toml", "# a remark\n"), set()),

@@ -46,6 +46,9 @@ def test_kernels_never_reach_across_the_whole_map() -> None:
 def test_small_images_have_distinct_even_resolutions() -> None:
     assert resolutions_for(32) == (8, 10, 12, 14, 16, 18, 20, 22, 26, 28, 30, 32)
     assert resolutions_for(8) == (8,)
+    for side in range(8, 513):
+        resolutions = resolutions_for(side)
+        assert resolutions[0] >= 8 and resolutions[-1] == side // 2 * 2, side
 
 
 def test_json_and_key_round_trip() -> None:

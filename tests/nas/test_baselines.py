@@ -15,7 +15,7 @@ from mcubuild.engine.codegen import generate
 from mcubuild.engine.footprint import estimate
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.errors import BuildError
+from mcubuild.errors import NothingFitsError
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import total_macs
 from mcubuild.nas.baselines import BASELINES, Baseline
@@ -31,7 +31,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
 from mcubuild.spec.training import TrainingSettings
-from tests.nas.toy import VARY, split
+from tests.nas.toy import VARY, seconds_for, split
 
 BOARD = read_board("stm32f412")
 
@@ -118,7 +118,7 @@ def scaled(folder: Path, budget: Budget) -> None:
     )
 
 
-def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
+def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
     limit = estimate(skeleton(Baseline("resnet8", 0.5, 12, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
     scaled(tmp_path, Budget(flash=limit.flash + 1000))
     chosen = read_described(tmp_path / "arch.json")
@@ -130,11 +130,15 @@ def test_the_best_of_those_that_fit_is_kept(tmp_path: Path) -> None:
 
 def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     widest = estimate(skeleton(Baseline("resnet8", 1.0, 8, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
-    budget = Budget(latency=(widest.cycles + 1) / BOARD.clock)
+    budget = Budget(latency=seconds_for(widest.cycles, BOARD))
     scaled(tmp_path / "many", budget)
     table = json.loads((tmp_path / "many/scaling.json").read_text())
     trained = [size["name"] for size in table["fitting"] if size["accuracy"] is not None]
     assert trained == ["resnet8-w0.5-r12", "resnet8-w1-r8"]
+    accuracies = {size["name"]: size["accuracy"] for size in table["fitting"] if size["accuracy"] is not None}
+    assert len(set(accuracies.values())) == 2, "one is better"
+    assert table["chosen"] == max(accuracies, key=lambda name: accuracies[name])
+    assert read_described(tmp_path / "many/arch.json").to_json()["resolution"] == int(table["chosen"].split("-r")[1])
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     scaled(tmp_path / "one", budget)
     assert json.loads((tmp_path / "one/scaling.json").read_text()) == table
@@ -149,7 +153,7 @@ def test_blocks_add_up_to_the_whole_network(name: str) -> None:
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r'arch = "resnet8" fits .* at none of the 6 sizes; resnet8-w0\.25-r8'):
+    with pytest.raises(NothingFitsError, match=r'arch = "resnet8" fits .* at none of the 6 sizes; resnet8-w0\.25-r8'):
         scaled(tmp_path, Budget(flash=1000))
-    with pytest.raises(BuildError, match=r"within 1\.0 us at none of the 6 sizes; .* the fastest \d+"):
+    with pytest.raises(NothingFitsError, match=r"within 1\.0 us at none of the 6 sizes; .* the fastest \d+"):
         scaled(tmp_path, Budget(latency=1e-6))

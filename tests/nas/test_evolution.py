@@ -2,14 +2,16 @@ from collections.abc import Sequence
 from itertools import accumulate
 from statistics import fmean
 
+import numpy as np
 import pytest
 
-from mcubuild.nas.arch import Arch
+from mcubuild.nas.arch import Arch, smallest
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.dominance import ByDominance
 from mcubuild.nas.evolution import Evaluation, Fitness, Score, explore
 from mcubuild.spec.search import SearchSettings
 from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, tight
+from tests.nas.toy import seconds_for
 
 SETTINGS = SearchSettings(population=16, generations=8, parents=6, mutation=0.1)
 
@@ -87,7 +89,7 @@ def test_every_network_looked_at_keeps_within_the_limits() -> None:
     for arch in seen:
         footprint = FOOTPRINTS.of(arch)
         assert footprint.flash <= limits.flash
-        assert limits.latency is not None and footprint.cycles / BOARD.clock <= limits.latency
+        assert limits.latency is not None and FOOTPRINTS.longest(footprint) <= limits.latency
 
 
 def test_results_depend_on_the_seed_alone() -> None:
@@ -97,10 +99,27 @@ def test_results_depend_on_the_seed_alone() -> None:
 
 
 def test_a_space_with_room_for_one_network_is_searched_all_the_same() -> None:
-    one = Limits(LEAST.flash, LEAST.cycles / BOARD.clock)
+    one = Limits(LEAST.flash, seconds_for(LEAST.cycles, BOARD))
     settings = SearchSettings(population=4, generations=1, parents=2)
     evaluations = explore("evolution", Candidates(SPACE, FOOTPRINTS, one), toy, settings, 0)
-    assert len({evaluation.arch for evaluation in evaluations}) == 1
+    assert [evaluation.arch for evaluation in evaluations] == [smallest(SPACE)]
+
+
+def test_a_search_ends_when_the_networks_within_the_limits_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Limits(LEAST.flash + 200, None)
+    candidates = Candidates(SPACE, FOOTPRINTS, few)
+    drawn = 0
+
+    def draw(rng: np.random.Generator) -> Arch:
+        nonlocal drawn
+        drawn += 1
+        return Candidates.draw(candidates, rng)
+
+    monkeypatch.setattr(candidates, "draw", draw)
+    settings = SearchSettings(population=100, generations=30, parents=20)
+    archs = [evaluation.arch for evaluation in explore("random", candidates, toy, settings, 0)]
+    assert 1 < len(archs) < 100 and len(set(archs)) == len(archs)
+    assert drawn < 2000
 
 
 def test_accuracy_counts_before_loss() -> None:

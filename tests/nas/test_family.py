@@ -30,7 +30,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import VARY, split
+from tests.nas.toy import VARY, seconds_for, split
 
 BOARD = read_board("stm32f412")
 SPACES = [Space(width, side, 1, 3) for width in (0.2, 0.4, 0.6) for side in (6, 8, 12, 16)]
@@ -114,7 +114,7 @@ def test_width_and_resolution_are_inherited_and_mutated_like_other_choices() -> 
 def test_footprints_are_those_of_the_own_space_and_the_limits_hold() -> None:
     footprints = Footprints(BOARD, EngineSettings(), 2048, 8)
     least = footprints.of(smallest(FAMILY.smallest))
-    only = Limits(least.flash, least.cycles / BOARD.clock)
+    only = Limits(least.flash, seconds_for(least.cycles, BOARD))
     # What fits none of the chosen space's networks is met by going to a smaller one.
     candidates = Candidates(SPACE, footprints, only, NEIGHBOURS)
     assert candidates.draw(np.random.default_rng(0)) == smallest(FAMILY.smallest)

@@ -16,12 +16,14 @@ from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
 from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import read_space
-from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.footprints import TOO_LOW, Footprints
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.space import Row, optimise, survey, winner
+from mcubuild.report.estimates import of_core
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
+from tests.nas.toy import seconds_for
 
 BOARD = read_board("stm32f412")
 INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1, {})
@@ -182,8 +184,15 @@ def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -
                     assert footprints.fits(arch, flash) == (found.sram <= sram and found.flash <= flash)
                     assert footprints.fits(arch, 1 << 30) == (found.sram <= sram)
                     for cycles in (found.cycles - 1, found.cycles):
-                        seconds = (cycles + 0.5) / BOARD.clock
+                        seconds = seconds_for(cycles, BOARD)
                         in_time = found.sram <= sram and found.cycles <= cycles
                         assert footprints.fits(arch, 1 << 30, seconds) == in_time
                     answers.append(footprints.fits(arch, 1 << 30))
     assert 0.2 < np.mean(answers) < 0.9
+
+
+def test_limits_allow_for_estimates_that_are_too_low() -> None:
+    """No network of those that were emulated would have passed a limit that it breaks."""
+    for core, margin in TOO_LOW.items():
+        worst = max(estimate.emulated / estimate.estimated for estimate in of_core(core))
+        assert 1 + margin - 0.01 < worst <= 1 + margin, core

@@ -45,3 +45,23 @@ def test_stages_depend_on_the_code_they_run() -> None:
     for stage in STAGES:
         files, _ = code_of(stage)
         assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name
+
+
+def test_modules_that_are_looked_for_count(tmp_path: Path) -> None:
+    package = tmp_path / "pack" / "plugins"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from pkgutil import iter_modules\n")
+    (package / "a.py").write_text("import torch\n")
+    (tmp_path / "pack" / "other.py").touch()
+    start = tmp_path / "start.py"
+    start.write_text("import pack.plugins\n")
+    files, libraries = dependencies(start, tmp_path, "pack")
+    assert [path.name for path in files] == ["__init__.py", "a.py", "start.py"]
+    assert set(libraries) == {"torch"}
+
+
+def test_every_kernel_counts() -> None:
+    kernels = {path for path in SOURCES if path.is_relative_to(ROOT / "mcubuild/engine/kernels")}
+    for stage in STAGES:
+        if stage.name in ("space", "search", "scale", "codegen"):
+            assert kernels <= set(code_of(stage)[0]), stage.name
