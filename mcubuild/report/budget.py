@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mcubuild.report.amounts import amount
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Limit, Report
-from mcubuild.report.verdict import amount
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from mcubuild.report.amounts import amount
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import LatencyModel, LayerCost, Limit, Report
 from mcubuild.report.page import count
-from mcubuild.report.verdict import amount, kept
+from mcubuild.report.verdict import kept
 
 CAUTIONS = 3
 """At most; report.html has all."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from mcubuild.units import format_energy, format_size, format_time
+from mcubuild.report.amounts import amount
+from mcubuild.units import format_energy, format_time
 
 _BAR = 24
 _TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency", "energy": "energy"}
@@ -28,12 +29,6 @@ def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: b
             print(line, file=out)
 
 
-def _amount(value: float, unit: str) -> str:
-    if unit == "B":
-        return format_size(value)
-    return format_time(value / 1e3) if unit == "ms" else format_energy(value / 1e3)
-
-
 def _limits(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Title and line; energy is worth one only where it is limited."""
     for key, title in _TITLES.items():
@@ -44,22 +39,23 @@ def _limits(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
 
 def _use(line: Mapping[str, Any]) -> str:
     """Such as ``10.6 kB of 128.0 kB, 117.4 kB free``."""
-    used = "unknown" if line["used"] is None else _amount(line["used"], line["unit"])
+    used = "unknown" if line["used"] is None else amount(line["used"], line["unit"])
     if line["limit"] is None:
         return f"{used}, no limit"
-    text = f"{used} of {_amount(line['limit'], line['unit'])}"
+    text = f"{used} of {amount(line['limit'], line['unit'])}"
     if line["margin"] is None:
         return text
     origin = "" if line["origin"] == "linked" else f", {line['origin']}"
-    return f"{text}, {_amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}{origin}"
+    return f"{text}, {amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}{origin}"
 
 
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     accuracy = report["accuracy"]
-    known = [step for step in ("float", "int8", "device") if accuracy[step] is not None]
+    samples = {"float": "", "int8": f" ({accuracy['samples']} samples)", "device": f" ({report['samples']})"}
+    known = [step for step in samples if accuracy[step] is not None]
     if known:
-        shares = " -> ".join(f"{step} {100 * accuracy[step]:.2f} %" for step in known)
-        figures = [("accuracy", f"{shares} ({report['samples']} samples)")]
+        shares = " -> ".join(f"{step} {100 * accuracy[step]:.2f} %{samples[step]}" for step in known)
+        figures = [("accuracy", shares)]
     else:
         same = report["samples"] - accuracy["mismatches"]
         figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from mcubuild.report.amounts import Unit, amount
 from mcubuild.report.model import BudgetLines, Limit, Remote
-from mcubuild.units import format_energy, format_size, format_time
 
-Unit = Literal["B", "ms", "mJ"]
 Origin = Literal["linked", "emulated", "measured", "modelled"]
 
 
@@ -21,13 +20,6 @@ def limit(used: float | None, allowed: float | None, unit: Unit, origin: Origin 
         unit=unit,
         origin=origin,
     )
-
-
-def amount(value: float, unit: Unit) -> str:
-    """``value`` for people."""
-    if unit == "B":
-        return format_size(value)
-    return format_time(value / 1e3) if unit == "ms" else format_energy(value / 1e3)
 
 
 def reasons(

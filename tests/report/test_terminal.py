@@ -1,5 +1,6 @@
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ REPORT: dict[str, Any] = {
     "verdict": "fail",
     "reasons": ["Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB"],
     "cautions": ["The firmware classified 10 of the 360 test samples"],
-    "accuracy": {"float": 0.98, "int8": 0.97, "device": 0.97},
+    "accuracy": {"float": 0.98, "int8": 0.97, "device": 0.9, "samples": 360},
     "samples": 10,
     "instructions": {"min": 1e6, "mean": 1234567.0, "max": 2e6},
     "cycles": {"min": 1e6, "mean": 2345678.0, "max": 3e6},
@@ -39,6 +40,7 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "invented: fail"
     assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
+    assert "  accuracy     float 98.00 % -> int8 97.00 % (360 samples) -> device 90.00 % (10)" in lines
     assert "  SRAM         ok    1.0 kB of 4.0 kB, 3.0 kB free" in lines
     assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines
     assert "  latency      ok    23.4 ms, no limit" in lines
@@ -48,6 +50,14 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "  energy       1.5 mJ, modelled: 64 mW active power x time" in lines
     assert lines[-1].endswith("build/invented/report.html")
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_summary_is_quick() -> None:
+    """A build with nothing to do shows one, too."""
+    heavy = ("pydantic", "numpy", "rich", "jinja2")
+    code = f"import sys, mcubuild.report.terminal; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
 def test_a_limit_of_energy_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
