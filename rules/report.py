@@ -18,6 +18,7 @@ def _run(job: Job) -> None:
         board=job["board"],
         budget=spec.budget,
         settings=spec.report,
+        finetuning=spec.finetune.epochs,
         provenance={
             "seed": spec.seed,
             "spec": spec.model_dump(mode="json"),

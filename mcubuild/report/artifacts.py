@@ -13,7 +13,7 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = ("arch", "space_table", "supernet_log", "search", "finetune_log", "quantize_log", "remote")
+_OPTIONAL = ("arch", "space_table", "supernet_log", "search", "scaling", "finetune_log", "quantize_log", "remote")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Artifacts:
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None
     search: Json | None
+    scaling: Json | None
     finetune_log: list[dict[str, float]] | None
+    """Of the network alone: fine-tuned, or trained from scratch."""
     quantize_log: Json | None
     remote: Json | None
     """What a board or a second emulator tells."""

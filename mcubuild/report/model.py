@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mcubuild.report.amounts import Unit
+
 VERSION: Literal[4] = 4
 """Of the format; see ``Report.version``."""
 
@@ -16,7 +18,7 @@ class Accuracy(_Part):
     """Share of test samples classified correctly, 0 ... 1; ``None`` where no labels or no such network are known."""
 
     float_: float | None = Field(alias="float")
-    """The fine-tuned network in floating point, all test samples."""
+    """The trained network in floating point, all test samples."""
     int8: float | None
     """The integer reference executor, all test samples."""
     device: float | None
@@ -50,7 +52,7 @@ class Limit(_Part):
     """``used`` is known and not above ``limit``, or there is no limit."""
     margin: float | None
     """``limit - used``: what is left, or, negative, by how much the limit is broken."""
-    unit: Literal["B", "ms", "mJ"]
+    unit: Unit
     """Of ``limit``, ``used`` and ``margin``."""
     origin: Literal["linked", "emulated", "measured", "modelled"]
     """Where ``used`` comes from. ``linked``: read from the ELF (SRAM: with the deepest stack seen in the emulator);

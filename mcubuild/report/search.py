@@ -106,6 +106,8 @@ class Table:
     """At most 16 of them, evenly spread, and the one that was built."""
     all: int
     """How many there are."""
+    complete: bool
+    """Whether ``rows`` has all of them."""
     beaten: bool
     """Whether the one that was built is no such network."""
 
@@ -128,7 +130,8 @@ def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
         )
         for one in sorted([*others, chosen], key=lambda one: -float(one["accuracy"]))
     ]
-    return Table(rows, len(front), all(one["key"] != chosen["key"] for one in front))
+    beaten = all(one["key"] != chosen["key"] for one in front)
+    return Table(rows, len(front), len(rows) - beaten == len(front), beaten)
 
 
 def frontier(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -49,6 +49,7 @@ def make(build: Path, **changes: Any) -> tuple[dict[str, Any], str]:
         "board": read_board("stm32f412"),
         "budget": Budget(sram=128 << 10, flash=512 << 10, latency=0.05),
         "settings": ReportSettings(),
+        "finetuning": 15,
         "provenance": {"seed": 0, "spec": {"task": "image_classification"}},
     }
     write(inputs, **{**arguments, **changes}, out=out)
@@ -186,13 +187,15 @@ def test_a_device_that_disagrees_with_the_reference_fails(build: Path) -> None:
 
 
 def test_some_samples_only(build: Path) -> None:
+    assert "(Wilson) for 360 test samples. " in Structure(make(build)[1]).text
     outputs = np.load(build / "device_outputs.npy")
     chosen = np.arange(100) * TEST // 100
     np.save(build / "device_outputs.npy", outputs[chosen])
     edit(build, "measure.json", samples=100)
-    report, _ = make(build)
+    report, html = make(build)
     assert report["accuracy"]["mismatches"] == 0
     assert any("100 of the 360" in caution for caution in report["cautions"])
+    assert "(Wilson) for 360 test samples, the device's for the 100 that it classified." in Structure(html).text
 
 
 def test_a_core_without_cycle_model(build: Path) -> None:
@@ -241,6 +244,20 @@ def test_the_search_offers_other_networks(build: Path) -> None:
     assert "40 of them that it had not met its rank correlation with the evaluated accuracy is 0.88" in html
 
 
+def test_the_page_says_whether_it_has_all_of_the_front(build: Path) -> None:
+    found = json.loads((build / "search.json").read_text())
+    chosen = found["chosen"]
+    others = [one for one in found["evaluations"]["random"] if one["key"] != chosen["key"]]
+    for front, told in (
+        (others[:16], "All 16 evaluated networks that no other beats"),
+        (others[:17], "Some of the 17 evaluated networks that no other beats"),  # and the built one: 17 rows
+        ([*others[:8], chosen, *others[8:16]], "All 17 evaluated networks that no other beats"),
+    ):
+        edit(build, "search.json", front=front)
+        text = Structure(make(build)[1]).text
+        assert told in text and ("and the one that was built;" in text) == (chosen not in front)
+
+
 def test_another_network_than_the_searchs_own_choice_was_built(build: Path) -> None:
     found = json.loads((build / "search.json").read_text())
     other = found["evaluations"]["random"][0] | {"key": found["chosen"]["key"]}
@@ -258,7 +275,35 @@ def test_another_network_than_the_searchs_own_choice_was_built(build: Path) -> N
 def test_no_fine_tuning(build: Path) -> None:
     (build / "finetune_log.json").write_text("[]")
     _, html = make(build)
-    assert "Fine-tuning" not in html and "Super network" in html
+    assert "Fine-tuning" not in html and "from scratch" not in html and "Super network" in html
+
+
+def test_training_from_scratch_is_no_fine_tuning(build: Path) -> None:
+    """Also where there is a super network, whose epochs the training has on top of a fine-tuning's."""
+    text = Structure(make(build)[1]).text
+    assert "Fine-tuning" in text and "weights that it inherited" in text and "from scratch" not in text
+    text = Structure(make(build, finetuning=6)[1]).text
+    assert "Training from scratch" in text and "from random weights" in text
+    assert "Fine-tuning" not in text and "weights that it inherited" not in text and "Super network" in text
+
+
+def test_which_sizes_of_a_published_network_competed(build: Path) -> None:
+    assert "Sizes of the published network" not in make(build)[1]
+    sizes: list[dict[str, Any]] = [
+        {"name": f"resnet8-w{width}-r{side}", "width": width, "resolution": side, "accuracy": accuracy,
+         "macs": 1_250_000, "sram": 2048, "flash": 4096, "latency": 0.0125}
+        for width, side, accuracy in ((0.5, 16, None), (0.5, 32, 0.75), (1, 16, 0.5))
+    ]  # fmt: skip
+    (build / "scaling.json").write_text(json.dumps({"chosen": "resnet8-w0.5-r32", "fitting": sizes}))
+    text = Structure(make(build)[1]).text
+    assert "resnet8-w0.5-r32 (built) 1.25 12.5 ms 2.0 kB 4.0 kB 75.0 % resnet8-w1-r16 1.25" in text
+    assert "Of the 3 sizes that fit" in text and "resnet8-w0.5-r16" not in text
+    del sizes[2]
+    sizes[1]["accuracy"] = None
+    (build / "scaling.json").write_text(json.dumps({"chosen": "resnet8-w0.5-r32", "fitting": sizes}))
+    text = Structure(make(build)[1]).text
+    assert "resnet8-w0.5-r32 (built) 1.25 12.5 ms 2.0 kB 4.0 kB \N{EN DASH}" in text
+    assert "The largest of 2 that fit" in text
 
 
 def test_what_quantisation_cost_and_what_was_done_about_it(build: Path) -> None:
