@@ -88,8 +88,8 @@ def within_budget(space: Space, spec: Spec, board: Board, count: int) -> list[Ca
         BuildError: no network of the space fits.
     """
     sram, stack = spec.budget.sram or board.sram_bytes, spec.firmware.stack
-    limits = Limits(spec.budget.flash or board.flash_bytes, spec.budget.latency)
-    candidates = Candidates(space, Footprints(board, spec.engine, stack, spec.bits, sram), limits)
+    footprints = Footprints(board, spec.engine, stack, spec.bits, sram)
+    candidates = Candidates(space, footprints, Limits.of(spec.budget, board))
     rng, arena = np.random.default_rng(spec.seed), arena_within(sram, stack)
     return [
         Case(candidates.draw(rng), board, spec.engine, spec.bits, arena, spec.seed + index) for index in range(count)

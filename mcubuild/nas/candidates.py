@@ -1,15 +1,17 @@
-"""Networks of a space that keep within the limits: drawn at random, mutated, crossed."""
+"""Networks of a space that are within the limits: drawn at random, mutated, crossed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mcubuild.board import Board
 from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import NothingFitsError
 from mcubuild.nas.arch import Arch, Space, draw, draw_genes, from_genes, smallest, to_genes
 from mcubuild.nas.family import Family, within
 from mcubuild.nas.footprints import Footprints
+from mcubuild.spec.budget import Budget
 from mcubuild.units import format_size, format_time
 
 _ATTEMPTS = 50
@@ -24,6 +26,14 @@ class Limits:
     """Bytes of Flash."""
     latency: float | None
     """Seconds an inference; None: any."""
+    key: str = "budget.latency"
+    """Of the spec: what sets ``latency``."""
+
+    @classmethod
+    def of(cls, budget: Budget, board: Board) -> "Limits":
+        """Those of a spec, whose ``budget`` is as ``read_spec`` resolved it."""
+        key = "budget.energy" if budget.bound_by_energy(board.active_power_mw) else "budget.latency"
+        return cls(budget.flash or board.flash_bytes, budget.latency, key)
 
 
 class Candidates:
@@ -55,10 +65,11 @@ class Candidates:
         return self._footprints.latency(self._footprints.of(arch))
 
     def fits(self, arch: Arch) -> bool:
-        """Whether ``arch`` keeps within every limit."""
+        """Whether ``arch`` is within every limit."""
         return self._footprints.fits(arch, self._limits.flash, self._limits.latency)
 
     def _broken(self, footprint: Footprint) -> list[str]:
+        """What ``footprint`` needs that is not within the limits."""
         limits, sram, latency = self._limits, self._footprints.sram, self._footprints.latency(footprint)
         broken = []
         if sram is not None and footprint.sram > sram:
@@ -66,7 +77,7 @@ class Candidates:
         if footprint.flash > limits.flash:
             broken.append(f"{format_size(footprint.flash)} Flash (budget.flash is {format_size(limits.flash)})")
         if limits.latency is not None and latency > limits.latency:
-            broken.append(f"{format_time(latency)} (budget.latency is {format_time(limits.latency)})")
+            broken.append(f"{format_time(latency)} ({limits.key} allows {format_time(limits.latency)})")
         return broken
 
     def draw(self, rng: np.random.Generator) -> Arch:

@@ -74,7 +74,7 @@ def search(
         BuildError: no network of the space fits the budget.
     """
     sram = budget.sram or board.sram_bytes
-    limits = Limits(budget.flash or board.flash_bytes, budget.latency)
+    limits = Limits.of(budget, board)
     candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits, neighbours)
     family = candidates.family
     samples = {

@@ -1,6 +1,6 @@
 """TinyNAS, first half: the width and resolution that suit the board (MCUNet, section 3.1).
 
-The more multiply-accumulates the networks have that keep to a board's limits, the more accurate they tend to be. So
+The more multiply-accumulates the networks have that are within a board's limits, the more accurate they tend to be. So
 each space is judged without training, by the multiply-accumulates of those of its networks that fit.
 """
 
@@ -123,7 +123,7 @@ def optimise(
     """
     spaces = spaces_for(index, settings)
     sram = budget.sram or board.sram_bytes
-    limits = Limits(budget.flash or board.flash_bytes, budget.latency)
+    limits = Limits.of(budget, board)
     rows = survey(spaces, settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed)
     best = winner(rows)
     if best is None:
@@ -273,7 +273,7 @@ def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, board: Board) 
         allowed += f" within {format_time(limits.latency)}"
         seconds = fastest.smallest.cycles / board.clock
         least = f", the least time {format_time(seconds)} ({fastest.space.name})"
-        keys = "budget.sram, budget.flash or budget.latency"
+        keys = f"budget.sram, budget.flash or {limits.key}"
     return (
         f"budget: no network of the {len(rows)} search spaces fits {allowed}. "
         f"The least SRAM that one needs is {format_size(lightest.smallest.sram)} ({lightest.space.name}), "

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +161,8 @@ def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float |
         budget: as ``read_spec`` resolved it: its latency is at most what the energy allows.
         power: in mW.
     """
-    latency = None if budget.latency is None else 1e3 * budget.latency
-    if budget.energy is None:
-        return latency, None
-    energy = 1e3 * budget.energy
-    derived = latency is not None and isclose(latency, 1e3 * energy / power)
-    return None if derived else latency, energy
+    latency = None if budget.latency is None or budget.bound_by_energy(power) else 1e3 * budget.latency
+    return latency, None if budget.energy is None else 1e3 * budget.energy
 
 
 def _latency_model(artifacts: Artifacts, core: str) -> LatencyModel:

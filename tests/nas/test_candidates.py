@@ -6,6 +6,7 @@ from mcubuild.errors import NothingFitsError
 from mcubuild.nas.arch import Arch, Space, draw, from_genes, largest, smallest, to_genes
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.footprints import Footprints
+from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from tests.nas.toy import seconds_for
 
@@ -59,8 +60,20 @@ def test_error_names_the_limits_that_the_smallest_network_breaks() -> None:
         Candidates(SPACE, FOOTPRINTS, Limits(LEAST.flash - 1, 1e-3))
     message = str(caught.value)
     assert f"{LEAST.flash / 1024:.1f} kB Flash" in message
-    assert f"{1e3 * LEAST.cycles / BOARD.clock:.1f} ms (budget.latency is 1.0 ms)" in message
+    assert f"{1e3 * LEAST.cycles / BOARD.clock:.1f} ms (budget.latency allows 1.0 ms)" in message
     assert "SRAM" not in message
+
+
+def test_where_the_energy_limits_the_time_it_is_named() -> None:
+    """Nobody wrote a latency, which would change nothing."""
+    watts = BOARD.active_power_mw / 1e3
+    for budget, key in (
+        (Budget(energy=1e-3 * watts, latency=1e-3), "budget.energy"),
+        (Budget(energy=2e-3 * watts, latency=1e-3), "budget.latency"),
+        (Budget(latency=1e-3), "budget.latency"),
+    ):
+        with pytest.raises(NothingFitsError, match=rf"ms \({key} allows 1\.0 ms\)"):
+            Candidates(SPACE, FOOTPRINTS, Limits.of(budget, BOARD))
 
 
 def _blocks(arch: Arch) -> list[int]:

@@ -30,8 +30,15 @@ INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1, {})
 SETTINGS = SpaceSettings(samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
 
 
-def run(out: Path, sram: int = 64 << 10, flash: int = 512 << 10, latency: float | None = None, seed: int = 0) -> None:
-    budget = Budget(sram=sram, flash=flash, latency=latency)
+def run(
+    out: Path,
+    sram: int = 64 << 10,
+    flash: int = 512 << 10,
+    latency: float | None = None,
+    energy: float | None = None,
+    seed: int = 0,
+) -> None:
+    budget = Budget(sram=sram, flash=flash, latency=latency, energy=energy)
     optimise(INDEX, BOARD, SETTINGS, EngineSettings(), budget=budget, stack=2048, bits=8, seed=seed, out=out)
 
 
@@ -155,6 +162,13 @@ def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
     assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16-s2)" in str(caught.value)
     assert "budget.sram" in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_when_the_energy_is_what_nothing_fits_the_error_names_it(tmp_path: Path) -> None:
+    energy = 10e-6 * BOARD.active_power_mw / 1e3
+    with pytest.raises(BuildError, match=r"within 10\.0 us\. .* or budget\.energy, or allow") as caught:
+        run(tmp_path, latency=10e-6, energy=energy)
+    assert "budget.latency" not in str(caught.value)
 
 
 def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
