@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from mcubuild.data.dataset import prepare
 from mcubuild.data.sources import source_files
@@ -124,6 +124,22 @@ def test_images_of_every_kind(tmp_path: Path) -> None:
         picture(pets / "dog" / f"{number}.png", (77, 77, 77, 128), mode="RGBA")
     prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "out2")
     assert all((part.x == 77).all() and part.x.shape[3] == 3 for part in splits(tmp_path / "out2").values())
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_photos_are_turned_as_the_camera_was(tmp_path: Path, suffix: str) -> None:
+    """Orientation 6: what is stored as the left side is the top."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    pixels = np.zeros((16, 16), np.uint8)
+    pixels[:, :8] = 255
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{number}{suffix}", exif=exif)
+    prepare(settings(tmp_path / "pets"), tmp_path, 0, tmp_path / "out")
+    for part in splits(tmp_path / "out").values():
+        assert (part.x[:, :7] > 240).all() and (part.x[:, 9:] < 15).all()
 
 
 def test_the_central_square_is_kept(tmp_path: Path) -> None:
