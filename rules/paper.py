@@ -37,15 +37,18 @@ def _draw(figure: str) -> None:
 
     samples = _samples(figure)
     if figure == "3":
-        print("", *paper.lines_3(paper.figure_3(paper.paper_spaces(), samples, _SEED)), sep="\n")
-        return
-    found = paper.figure_12(paper.paper_spaces(), samples, _SEED)
-    page = BUILD / "paper" / "figure12.html"
+        ten = paper.figure_3(paper.paper_spaces(), samples, _SEED)
+        title = "Ten search spaces: MACs of the networks that fit (MCUNet, figure 3)"
+        lines, plots, table = paper.lines_3(ten), paper.plots_3(ten), paper.table_3(ten)
+    else:
+        best = paper.figure_12(paper.paper_spaces(), samples, _SEED)
+        title = "The best search space by SRAM and Flash (MCUNet, figure 12)"
+        lines, plots, table = paper.lines_12(best), paper.plots_12(best), []
+    page = BUILD / "paper" / f"figure{figure}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     subtitle = f"{samples} networks of each of 108 spaces, by memory alone; {' '.join(paper.ASSUMED)}"
-    title = "The best search space by SRAM and Flash (MCUNet, figure 12)"
-    page.write_text(render(title, subtitle, paper.plots_12(found)), encoding="utf-8")
-    print("", *paper.lines_12(found), f"picture: {page}", sep="\n")
+    page.write_text(render(title, subtitle, plots, table), encoding="utf-8")
+    print("", *lines, f"picture: {page}", sep="\n")
 
 
 def tasks() -> Iterator[dict[str, Any]]:

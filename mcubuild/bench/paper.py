@@ -5,7 +5,8 @@ What the paper leaves open is assumed (``ASSUMED``); what its engine did is set 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import TypeAlias
 
 from scipy.stats import spearmanr
@@ -19,6 +20,7 @@ from mcubuild.nas.processes import processes
 from mcubuild.nas.space import Row, draw_samples, survey, winner
 from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear
+from mcubuild.report.space import cdf_plot
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.space import SpaceSettings
@@ -73,18 +75,18 @@ class Figure3:
     rows: Mapping[str, Sequence[Row]]
     """By engine."""
 
-    def scores(self, engine: str) -> list[float]:
-        """Of the ten spaces, in the order in which they are printed."""
-        known = {(row.space.width, row.space.resolution): row.score for row in self.rows[engine]}
+    def ten(self, engine: str) -> list[Row]:
+        """The ten spaces of the figure, in the order in which they are printed."""
+        known = {(row.space.width, row.space.resolution): row for row in self.rows[engine]}
         return [known[place] for place in PRINTED]
 
     def correlation(self, engine: str) -> float:
         """Spearman's rank correlation with the printed figures over the ten spaces."""
-        return float(spearmanr(list(PRINTED.values()), self.scores(engine)).statistic)
+        return float(spearmanr(list(PRINTED.values()), [row.score for row in self.ten(engine)]).statistic)
 
     def best(self, engine: str) -> Space:
         """Of the ten spaces, the one that wins."""
-        best = winner([row for row in self.rows[engine] if (row.space.width, row.space.resolution) in PRINTED])
+        best = winner(self.ten(engine))
         assert best is not None, "the smallest networks fit"
         return best.space
 
@@ -100,14 +102,20 @@ def figure_3(spaces: Sequence[Space], samples: int, seed: int) -> Figure3:
     )
 
 
+def table_3(figure: Figure3) -> list[list[str]]:
+    """The ten spaces beside what the paper prints: a row of titles, then a row a space."""
+    rows = [["million MACs", "paper", *(title for name in figure.rows for title in (name, "fit"))]]
+    for index, ((width, resolution), printed) in enumerate(PRINTED.items()):
+        found = [figure.ten(name)[index] for name in figure.rows]
+        cells = [cell for row in found for cell in (f"{row.score / 1e6:.1f}", f"{row.share:.0%}")]
+        rows.append([Space(width, resolution, 3, CLASSES).name, f"{printed:.1f}", *cells])
+    return rows
+
+
 def lines_3(figure: Figure3) -> Iterator[str]:
     """The ten spaces beside what the paper prints, and what wins."""
-    by_engine = {name: {row.space.name: row for row in rows} for name, rows in figure.rows.items()}
-    yield f"{'million MACs':14}{'paper':>8}" + "".join(f"{name:>24}{'fit':>7}" for name in by_engine)
-    for (width, resolution), printed in PRINTED.items():
-        name = Space(width, resolution, 3, CLASSES).name
-        cells = (f"{rows[name].score / 1e6:24.1f}{rows[name].share:7.0%}" for rows in by_engine.values())
-        yield f"{name:14}{printed:8.1f}" + "".join(cells)
+    for name, printed, *cells in table_3(figure):
+        yield f"{name:14}{printed:>8}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, cycle((24, 7))))
     for name, rows in figure.rows.items():
         overall = winner(rows)
         assert overall is not None
@@ -116,6 +124,18 @@ def lines_3(figure: Figure3) -> Iterator[str]:
             f"of all {len(rows)} {overall.space.name} ({overall.score / 1e6:.1f} million MACs, {overall.share:.0%} fit)"
         )
     yield from ASSUMED
+
+
+def plots_3(figure: Figure3) -> list[Plot]:
+    """The distributions of the ten spaces, a plot an engine."""
+    return [_distributions(figure, name) for name in figure.rows]
+
+
+def _distributions(figure: Figure3, engine: str) -> Plot:
+    rows, clock = figure.ten(engine), read_board(BOARD).clock
+    plot = cdf_plot({"winner": figure.best(engine).name, "spaces": [row.to_json(clock) for row in rows]})
+    x = replace(plot.x, title=f"{plot.x.title}; {engine}")
+    return replace(plot, name=f"{engine}: {plot.name}", x=x)
 
 
 def figure_12(spaces: Sequence[Space], samples: int, seed: int) -> dict[str, Chosen]:

@@ -1,4 +1,15 @@
-from mcubuild.bench.paper import ENGINES, PRINTED, SRAMS, figure_3, figure_12, lines_3, lines_12, paper_spaces, plots_12
+from mcubuild.bench.paper import (
+    ENGINES,
+    PRINTED,
+    SRAMS,
+    figure_3,
+    figure_12,
+    lines_3,
+    lines_12,
+    paper_spaces,
+    plots_3,
+    plots_12,
+)
 from mcubuild.nas.arch import Space
 
 TEN = [space for space in paper_spaces() if (space.width, space.resolution) in PRINTED]
@@ -13,6 +24,9 @@ def test_with_tiny_engines_memory_the_papers_space_is_best() -> None:
     assert shares[OURS] > shares[TINY], "less memory a network: more of them fit"
     lines = list(lines_3(figure))
     assert any(line.startswith("w0.5-r144") and " 52.0 " in line for line in lines)
+    tiny, ours = plots_3(figure)
+    assert TINY in tiny.x.title and OURS in ours.x.title and tiny.legend[0] == ("winner", "w0.5-r144, chosen")
+    assert 1 < len(tiny.curves) <= len(ours.curves) <= len(PRINTED)
     assert any(line.startswith(f"{TINY}: of the ten w0.5-r144 is best") for line in lines)
 
 
