@@ -25,6 +25,8 @@ def test_a_published_network_becomes_firmware(checkout: Checkout) -> None:
     build = checkout.path / "build" / "net"
     report, scaling = json.loads((build / "report.json").read_text()), json.loads((build / "scaling.json").read_text())
     assert report["accuracy"]["mismatches"] == 0
+    page = (build / "report.html").read_text()
+    assert "<h3>Training from scratch</h3>" in page and f"<code>{scaling['chosen']}</code> (built)" in page
     (chosen,) = (one for one in scaling["fitting"] if one["name"] == scaling["chosen"])
     assert chosen["macs"] == report["model"]["macs"] and chosen["resolution"] == report["model"]["input"][0]
     accuracies = [one["accuracy"] for one in scaling["fitting"] if one["accuracy"] is not None]
@@ -45,6 +47,9 @@ def test_published_networks_beside_the_searched_one(checkout: Checkout) -> None:
     seeds = [json.loads((folder / f"seed{number}" / "search.json").read_text()) for number in range(3)]
     assert seeds[0] != seeds[1] and seeds[1] != seeds[2] and seeds[0] != seeds[2]
     assert not (checkout.path / "build" / "net").exists()
+    inherited, alone = ((folder / name / "report.html").read_text() for name in ("searched", "alone"))
+    assert "<h3>Fine-tuning</h3>" in inherited and "Training from scratch" not in inherited
+    assert "<h3>Training from scratch</h3>" in alone and "<h3>Fine-tuning</h3>" not in alone
 
 
 @pytest.mark.parametrize(
