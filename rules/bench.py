@@ -18,7 +18,9 @@ from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.progress import reporting
 from mcubuild.store import Store, digest_file, digest_json
+from rules import tune
 from rules.arguments import whole_number
+from rules.execute import template_files
 from rules.graph import BUILD, INTERRUPTED
 from rules.imports import dependencies
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from mcubuild.spec.firmware import FirmwareSettings
 
 _TOOLCHAINS = ("zig", "gcc")
-_TEMPLATES = ("kernels_templates/**/*", "mcubuild/measure/*.c")
 
 
 def asked_for() -> bool:
@@ -56,7 +57,7 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     from mcubuild.bench.workbench import Workbench
 
     code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild")
-    templates = sorted(path for pattern in _TEMPLATES for path in ROOT.glob(pattern) if path.is_file())
+    templates = template_files(tune.STAGE)  # which builds and runs firmware, too
     files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
     state = digest_json({"files": files, "libraries": libraries})
     return Workbench(Store(), state, settings)
@@ -90,7 +91,7 @@ def _networks() -> dict[str, "Graph"]:
     """By name: of the folder that the user names, then those that are built in.
 
     Raises:
-        BuildError: the folder has no .tflite file.
+        BuildError: the folder has no .tflite file, or one with the name of a built-in network.
     """
     from mcubuild.bench.networks import NAMES, network
     from mcubuild.importers.tflite import import_tflite
@@ -102,6 +103,11 @@ def _networks() -> dict[str, "Graph"]:
         if not files:
             raise BuildError(
                 f"models={named}: there is no .tflite file in {folder.resolve()}; name a folder with some."
+            )
+        if taken := [path.name for path in files if path.stem in NAMES]:
+            raise BuildError(
+                f"models={named}: {taken[0]} has the name of a built-in network (those are {', '.join(NAMES)}); rename "
+                f"the file."
             )
         graphs = {path.stem: import_tflite(path).graph for path in files}
     return graphs | {name: network(name) for name in NAMES}

@@ -1,4 +1,4 @@
-"""dataset: download or find, verify, split."""
+"""dataset: samples found, verified and split."""
 
 from pathlib import Path
 
