@@ -8,7 +8,7 @@ from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
 from rules import ablation, baselines, bench, diff, latency, paper, schema, space_table, throughput
-from rules.graph import BUILD, spec_files, tasks
+from rules.graph import BUILD, named, spec_files, tasks
 from rules.reporter import StageReporter
 from rules.resolve import resolve
 
@@ -29,11 +29,12 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
     if diff.asked_for() or bench.asked_for() or paper.asked_for():
         return
     try:
-        specs = spec_files(get_var("spec"))
+        chosen = get_var("spec")
+        specs = spec_files(chosen)
         yield from tasks(specs)
         resolved = [resolve(path, BUILD / ".specs") for path in specs]
         for command in COMMANDS:
-            yield from command.tasks(resolved)
+            yield from command.tasks(resolved, named(chosen))
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 

@@ -1,12 +1,13 @@
 """Commands about a spec: ``doit <command> spec=<file>`` does them whenever it is asked to and keeps no result."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mcubuild.errors import BuildError
 from rules.bench import run
-from rules.graph import BUILD
-from rules.stage import Resolved, always
+from rules.graph import BUILD, STAGES
+from rules.stage import Resolved, always, brings_model, pipeline
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Command:
     work: Callable[[Resolved], None]
     needs: tuple[str, ...] = ()
     """Artifacts of the spec that are built first."""
+    optional: tuple[str, ...] = ()
+    """Artifacts that are built first as well, where the spec has a stage that writes them."""
     serves: Callable[[Resolved], bool] = always
     """Whether a spec has this command."""
     follows: bool = False
@@ -26,20 +29,38 @@ class Command:
     arguments: str = ""
     """Of the command line, for the help."""
 
-    def tasks(self, specs: Iterable[Resolved]) -> Iterator[dict[str, Any]]:
-        """A doit task for each of the specs that has this command."""
+    def tasks(self, specs: Iterable[Resolved], named: Collection[str]) -> Iterator[dict[str, Any]]:
+        """A doit task for each of the specs that has this command, and a refusal for others that are ``named``."""
         if not self.follows:
             doc = ": ".join(filter(None, [self.doc.format("a spec"), self.arguments]))
             yield {"basename": self.name, "name": None, "doc": doc}
-        for resolved in filter(self.serves, specs):
-            spec = resolved["spec"]["name"]
-            name = f"{spec}/table" if self.follows else spec
-            yield {
-                "basename": self.name,
-                "name": name,
-                "doc": self.doc.format(spec),
-                "actions": [(run, [f"{self.name}:{name}", lambda resolved=resolved: self.work(resolved)])],
-                "file_dep": [str(BUILD / spec / artifact) for artifact in self.needs],
-                "uptodate": [False],
-                "verbosity": 2,
-            }
+        for resolved in specs:
+            if self.serves(resolved):
+                yield self._task(resolved, self.work, self._files(resolved))
+            elif resolved["spec"]["name"] in named:
+                yield self._task(resolved, self._refuse, [])
+
+    def _task(self, resolved: Resolved, work: Callable[[Resolved], None], files: list[str]) -> dict[str, Any]:
+        spec = resolved["spec"]["name"]
+        name = f"{spec}/table" if self.follows else spec
+        return {
+            "basename": self.name,
+            "name": name,
+            "doc": self.doc.format(spec),
+            "actions": [(run, [f"{self.name}:{name}", lambda: work(resolved)])],
+            "file_dep": files,
+            "uptodate": [False],
+            "verbosity": 2,
+        }
+
+    def _files(self, resolved: Resolved) -> list[str]:
+        written = {name for stage in pipeline(STAGES, resolved) for name in stage.outputs}
+        wanted = [*self.needs, *(name for name in self.optional if name in written)]
+        return [str(BUILD / resolved["spec"]["name"] / name) for name in wanted]
+
+    def _refuse(self, resolved: Resolved) -> None:
+        found, done = ("[model]", "trained") if brings_model(resolved) else ("arch", "searched for")
+        raise BuildError(
+            f"found {found} in the spec: its network is not {done} here, so there is nothing for doit {self.name} to "
+            f"do; name a spec without {found}."
+        )

@@ -74,9 +74,9 @@ def spec_files(chosen: str | None) -> list[Path]:
     if chosen is None:
         return sorted(Path("specs").glob("*.toml"))
     files: dict[str, Path] = {}
-    for pattern in chosen.split(","):
+    for pattern in [name for name in chosen.split(",") if name] or [chosen]:
         wanted = Path(loader.initial_workdir or ".", pattern)
-        matches = sorted(wanted.parent.glob(wanted.name))
+        matches = sorted(path for path in wanted.parent.glob(wanted.name) if path.is_file())
         if not matches:
             known = ", ".join(str(path) for path in sorted(Path("specs").glob("*.toml")))
             raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
@@ -86,6 +86,11 @@ def spec_files(chosen: str | None) -> list[Path]:
                     f"{path} and {files[path.stem]} have the same name; results would collide: rename one."
                 )
     return [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files.values()]
+
+
+def named(chosen: str | None) -> set[str]:
+    """The names of the specs that ``spec=...`` names itself, not by a pattern."""
+    return {Path(name).stem for name in (chosen or "").split(",")}
 
 
 def _listing(files: Mapping[str, Path]) -> str:

@@ -30,6 +30,31 @@ def test_what_is_not_there(checkout: Checkout, asked: str, told: list[str]) -> N
     assert "Traceback" not in run.output
 
 
+def test_a_file_with_the_name_of_a_built_in_network_is_refused(checkout: Checkout) -> None:
+    (checkout.path / "specs" / "mobile-80.tflite").write_bytes(b"")
+    run = checkout.doit("bench", "models=specs")
+    assert run.code != 0 and "mobile-80.tflite has the name of a built-in network" in run.output
+
+
+@pytest.mark.parametrize(
+    ("command", "network", "told"),
+    [
+        ("baselines", '[model]\nfile = "net.tflite"\n', "found [model] in the spec: its network is not trained here"),
+        ("space", '[model]\nfile = "net.tflite"\n', "found [model] in the spec: its network is not trained here"),
+        ("space", 'arch = "resnet8"\n', "found arch in the spec: its network is not searched for here"),
+    ],
+)
+def test_a_command_that_has_nothing_to_do_for_a_spec_says_so(
+    checkout: Checkout, command: str, network: str, told: str
+) -> None:
+    data = 'task = "image_classification"\ndataset = "digits"\n' if "arch" in network else ""
+    checkout.write_spec(f'board = "stm32f412"\n{data}{network}')
+    run = checkout.doit(command, "spec=specs/net.toml")
+    assert run.code != 0 and told in run.output and f"nothing for doit {command} to do" in run.output, run.output
+    assert not run.did("built") and "Traceback" not in run.output
+    assert checkout.doit(command, "spec=specs/*.toml").code == 0, "a pattern names no spec"
+
+
 @pytest.mark.slow
 def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -> None:
     checkout.write_spec()

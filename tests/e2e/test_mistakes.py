@@ -51,6 +51,14 @@ def test_an_unknown_spec_file(checkout: Checkout) -> None:
     assert "spec=specs/nett.toml: there is no such file; specs of this checkout: specs/net.toml" in run.output
 
 
+def test_empty_names_of_specs_are_ignored(checkout: Checkout) -> None:
+    checkout.write_spec()
+    run = checkout.doit("dataset", "spec=specs/net.toml,")
+    assert run.code == 0 and run.did("built") == {"dataset"}, run.output
+    run = checkout.doit("dataset", "spec=")
+    assert run.code != 0 and "spec=: there is no such file; specs of this checkout: specs/net.toml" in run.output
+
+
 def test_two_specs_of_one_name(checkout: Checkout) -> None:
     path = checkout.write_spec()
     (checkout.path / "other").mkdir()
