@@ -1,6 +1,6 @@
 """What each optimisation is worth to a spec's network: ``doit ablation spec=<file>``."""
 
-from rules import quantize
+from rules import codegen, quantize, tune
 from rules.bench import workbench
 from rules.command import Command
 from rules.graph import BUILD
@@ -19,7 +19,8 @@ def _climb(resolved: Resolved) -> None:
     folder = BUILD / spec.name
     arena = arena_within(spec.budget.sram or board.sram_bytes, spec.firmware.stack)
     bench = workbench(spec.firmware)
-    rungs = climb(read_graph(folder), board, spec.engine, arena, bench)
+    tuned = codegen.tuned(folder / codegen.TUNED) if spec.engine.tune else {}
+    rungs = climb(read_graph(folder), board, spec.engine, arena, tuned, bench)
     subtitle = f"{board.title}, {bench.toolchain}; cycles modelled, memories included"
     page = render(f"{spec.name}: one optimisation after another", subtitle, plots(rungs), table(rungs, board))
     (folder / "ablation.html").write_text(page, encoding="utf-8")
@@ -27,5 +28,9 @@ def _climb(resolved: Resolved) -> None:
 
 
 COMMAND = Command(
-    name="ablation", doc="what each optimisation is worth to the network of {}", work=_climb, needs=quantize.MODEL
+    name="ablation",
+    doc="what each optimisation is worth to the network of {}",
+    work=_climb,
+    needs=quantize.MODEL,
+    optional=tune.STAGE.outputs,
 )

@@ -1,5 +1,8 @@
 """codegen: the quantised graph as C, with everything that makes it a firmware."""
 
+import json
+from pathlib import Path
+
 from rules.stage import Job, Stage
 
 TUNED = "tune.json"
@@ -9,8 +12,13 @@ FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "
 FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
 
 
+def tuned(path: Path) -> dict[str, str]:
+    """The fastest kernels in tune.json, by their layer's output."""
+    layers = json.loads(path.read_text())["layers"]
+    return {name: layer["kernel"] for name, layer in layers.items()}
+
+
 def _run(job: Job) -> None:
-    import json
     from dataclasses import replace
 
     from mcubuild.engine.archive import write_zip
@@ -28,8 +36,7 @@ def _run(job: Job) -> None:
     sram = job["budget.sram"] or job["board"].sram_bytes
     target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
     if TUNED in job.names:
-        layers = json.loads(job.file(TUNED).read_text())["layers"]
-        target = replace(target, tuned={name: layer["kernel"] for name, layer in layers.items()})
+        target = replace(target, tuned=tuned(job.file(TUNED)))
     generate_model(graph, plan(graph, target), target, folder, stack=stack)
     write_zip(folder, job.out / "model.zip")
     generate_firmware(job["board"], stack, folder)

@@ -1,4 +1,7 @@
-"""How far estimates of cycles are off in the space of a spec: ``doit latency spec=<file> [networks=N]``."""
+"""How far estimates of cycles are off in the space of a spec: ``doit latency spec=<file> [networks=N]``.
+
+The networks run with the kernels that estimates choose, as the search sees them: to tune each would take long.
+"""
 
 from rules import space
 from rules.arguments import whole_number
@@ -21,11 +24,13 @@ def _measure(resolved: Resolved) -> None:
     cases = within_budget(read_space(folder / "space.json"), spec, board, count)
     found = estimates(cases, workbench(spec.firmware))
     show_estimates(f"{spec.name}: estimated against emulated cycles", found, folder / "latency.html")
+    if spec.engine.tune:
+        print("kernels: as estimates choose them; engine.tune is for the network that is built")
 
 
 COMMAND = Command(
     name="latency",
-    doc="how far estimates of cycles are off in the search space of {}",
+    doc="how far estimates of cycles, with untuned kernels, are off in the search space of {}",
     work=_measure,
     needs=space.STAGE.outputs,
     serves=searches,

@@ -35,7 +35,9 @@ class Rung:
     figures: Figures
 
 
-def climb(graph: Graph, board: Board, engine: EngineSettings, arena: int, bench: Workbench) -> list[Rung]:
+def climb(
+    graph: Graph, board: Board, engine: EngineSettings, arena: int, tuned: Mapping[str, str], bench: Workbench
+) -> list[Rung]:
     """Build and run ``graph`` with one switch more each time, the smallest plan; at last with the spec's settings.
 
     Args:
@@ -43,6 +45,7 @@ def climb(graph: Graph, board: Board, engine: EngineSettings, arena: int, bench:
         board: the spec's board; what does not fit it runs on one with more memory.
         engine: the spec's settings.
         arena: bytes that its budget leaves for the arena.
+        tuned: kernels of its build by their layer's output, if it asks to tune.
         bench: where to build and run.
 
     Raises:
@@ -57,7 +60,8 @@ def climb(graph: Graph, board: Board, engine: EngineSettings, arena: int, bench:
     rungs = []
     with bar("ablation", len(steps)) as progress:
         for title, settings, limit in steps:
-            rungs.append(Rung(title, bench.figures(graph, roomy(board), settings, limit)))
+            kernels = tuned if settings.tune else None
+            rungs.append(Rung(title, bench.figures(graph, roomy(board), settings, limit, kernels)))
             progress.advance()
     return rungs
 

@@ -82,7 +82,9 @@ def mixed(board: Board, count: int) -> list[Case]:
 
 
 def within_budget(space: Space, spec: Spec, board: Board, count: int) -> list[Case]:
-    """``count`` random networks of ``space`` that keep to the budget of ``spec``, planned as its build plans them.
+    """``count`` random networks of ``space`` within the budget of ``spec``, planned as its build plans them.
+
+    Kernels are not tuned, whatever ``spec`` says.
 
     Raises:
         BuildError: no network of the space fits.

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,14 @@ class Workbench:
         """
         return find(self._settings.toolchain).identity
 
-    def figures(self, graph: Graph, board: Board, engine: EngineSettings, arena: int | None = None) -> Figures:
+    def figures(
+        self,
+        graph: Graph,
+        board: Board,
+        engine: EngineSettings,
+        arena: int | None = None,
+        tuned: Mapping[str, str] | None = None,
+    ) -> Figures:
         """Generate, link and run ``graph`` on a random input, or look up what that gave before.
 
         Args:
@@ -100,6 +107,7 @@ class Workbench:
             board: what to build for.
             engine: the switches.
             arena: bytes that the arena should not exceed (None: any number).
+            tuned: kernels by their layer's output; others are chosen by their estimates.
 
         Raises:
             BuildError: the firmware does not fit the board, or its outputs are not the reference executor's.
@@ -114,12 +122,13 @@ class Workbench:
                     "board": board.model_dump(mode="json"),
                     "engine": engine.model_dump(mode="json"),
                     "arena": arena,
+                    "tuned": tuned,
                 }
             )
             result = folder / "result"
             result.mkdir()
             if not self._store.fetch(key, result):
-                made = self._run(graph, board, Target.of(board, engine, arena), folder)
+                made = self._run(graph, board, replace(Target.of(board, engine, arena), tuned=tuned or {}), folder)
                 (result / _FILE).write_text(json.dumps(asdict(made)))
                 self._store.put(key, result)
             return Figures(**json.loads((result / _FILE).read_text()))

@@ -1,5 +1,6 @@
 """The ablation: every switch, in order."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -21,23 +22,30 @@ class Recorder:
     """Stands for a workbench."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[EngineSettings, int | None]] = []
+        self.asked: list[tuple[EngineSettings, int | None, Mapping[str, str] | None]] = []
 
-    def figures(self, graph: Graph, board: Board, engine: EngineSettings, arena: int | None = None) -> Figures:
-        self.asked.append((engine, arena))
+    def figures(
+        self,
+        graph: Graph,
+        board: Board,
+        engine: EngineSettings,
+        arena: int | None = None,
+        tuned: Mapping[str, str] | None = None,
+    ) -> Figures:
+        self.asked.append((engine, arena, tuned))
         return figures(1e6 / len(self.asked))
 
 
 def test_one_switch_more_each_time() -> None:
     sketch = Sketch((1, 4, 4, 2))
     sketch.conv("input", 2)
-    recorder, own = Recorder(), EngineSettings(tiling=False)
-    rungs = climb(sketch.graph(), BOARD, own, 1234, cast(Workbench, recorder))
-    on = [{name for name in SWITCHES if getattr(settings, name)} for settings, _ in recorder.asked[:-1]]
+    recorder, own, tuned = Recorder(), EngineSettings(tiling=False, tune=True), {"t0": "conv2d"}
+    rungs = climb(sketch.graph(), BOARD, own, 1234, tuned, cast(Workbench, recorder))
+    on = [{name for name in SWITCHES if getattr(settings, name)} for settings, *_ in recorder.asked[:-1]]
     assert on == [set(list(SWITCHES)[:count]) for count in range(len(SWITCHES) + 1)]
     assert set(SWITCHES) == {name for name, field in EngineSettings.model_fields.items() if field.default is True}
-    assert all(settings.plan == "smallest" for settings, _ in recorder.asked[:-1])
-    assert recorder.asked[-1] == (own, 1234)
+    assert all(settings.plan == "smallest" and not kernels for settings, _, kernels in recorder.asked[:-1])
+    assert recorder.asked[-1] == (own, 1234, tuned)
     assert [rungs[0].title, rungs[-1].title] == [FIRST, LAST]
 
 

@@ -36,6 +36,9 @@ def test_figures_are_those_of_the_elf_and_remembered(tmp_path: Path, monkeypatch
     assert 0 <= made.arena - plan(graph, Target.of(board, EngineSettings())).arena < 32
     assert made.instructions > made.macs / 4 and made.cycles >= made.zero_wait_cycles > 0
 
+    other = bench(tmp_path).figures(graph, board, EngineSettings(), tuned={"t0": "depthwise_columns"})
+    assert other.instructions != made.instructions, "the tuned kernel is not the one that estimates choose"
+
     def again(*arguments: object) -> Figures:
         raise AssertionError("it was run again")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rules import codegen, quantize, search, space, tune
+from rules import ablation, codegen, quantize, search, space, tune
 from rules.baselines import leading_to
 from rules.graph import STAGES
 from rules.stage import Job, Resolved, Stage, pipeline
@@ -48,6 +48,13 @@ def test_code_is_generated_with_the_tuned_kernels() -> None:
     for wanted in (False, True):
         found = pipeline(stages, {"spec": {"model": None, "engine": {"tune": wanted}}})
         assert ("tune.json" in found[-1].inputs) == wanted == (len(found) == 3)
+
+
+def test_the_ablation_runs_with_the_tuned_kernels() -> None:
+    for wanted in (False, True):
+        spec = {**TRAINED, "name": "net", "arch": None, "engine": {"tune": wanted}}
+        (task,) = (task for task in ablation.COMMAND.tasks([{"spec": spec}], ()) if task["name"])
+        assert task["file_dep"] == [f"build/net/{name}" for name in (*quantize.MODEL, *["tune.json"] * wanted)]
 
 
 def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
