@@ -70,7 +70,7 @@ class Candidates:
 
     def _broken(self, footprint: Footprint) -> list[str]:
         """What ``footprint`` needs that is not within the limits."""
-        limits, sram, latency = self._limits, self._footprints.sram, self._footprints.latency(footprint)
+        limits, sram, latency = self._limits, self._footprints.sram, self._footprints.longest(footprint)
         broken = []
         if sram is not None and footprint.sram > sram:
             broken.append(f"{format_size(footprint.sram)} SRAM (budget.sram is {format_size(sram)})")

@@ -139,7 +139,7 @@ def _nothing_fits(
 ) -> str:
     needs = {size: footprints.of(size) for size in candidates}
     least = min(candidates, key=lambda size: (needs[size].sram, needs[size].flash))
-    fastest = min(map(footprints.latency, needs.values()))
+    fastest = min(map(footprints.longest, needs.values()))
     within = "" if latency is None else f" within {format_time(latency)}"
     assert footprints.sram is not None
     return (

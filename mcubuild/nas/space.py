@@ -124,10 +124,11 @@ def optimise(
     spaces = spaces_for(index, settings)
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
-    rows = survey(spaces, settings.samples, Footprints(board, engine, stack, bits, sram), limits, seed)
+    footprints = Footprints(board, engine, stack, bits, sram)
+    rows = survey(spaces, settings.samples, footprints, limits, seed)
     best = winner(rows)
     if best is None:
-        raise NothingFitsError(_nothing_fits(rows, sram, limits, board))
+        raise NothingFitsError(_nothing_fits(rows, sram, limits, footprints))
     write_space(best.space, neighbours(best.space, spaces) if settings.neighbours else (), out / "space.json")
     table = {
         "winner": best.space.name,
@@ -263,7 +264,7 @@ def draw_samples(space: Space, samples: int, seed: int) -> list[Arch]:
     return [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
 
 
-def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, board: Board) -> str:
+def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, footprints: Footprints) -> str:
     lightest = min(rows, key=lambda row: (row.smallest.sram, row.smallest.flash))
     shortest = min(rows, key=lambda row: (row.smallest.flash, row.smallest.sram))
     fastest = min(rows, key=lambda row: row.smallest.cycles)
@@ -271,7 +272,7 @@ def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, board: Board) 
     keys = "budget.sram or budget.flash"
     if limits.latency is not None:
         allowed += f" within {format_time(limits.latency)}"
-        seconds = fastest.smallest.cycles / board.clock
+        seconds = footprints.longest(fastest.smallest)
         least = f", the least time {format_time(seconds)} ({fastest.space.name})"
         keys = f"budget.sram, budget.flash or {limits.key}"
     return (

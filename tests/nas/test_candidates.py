@@ -60,8 +60,14 @@ def test_error_names_the_limits_that_the_smallest_network_breaks() -> None:
         Candidates(SPACE, FOOTPRINTS, Limits(LEAST.flash - 1, 1e-3))
     message = str(caught.value)
     assert f"{LEAST.flash / 1024:.1f} kB Flash" in message
-    assert f"{1e3 * LEAST.cycles / BOARD.clock:.1f} ms (budget.latency allows 1.0 ms)" in message
+    assert f"{1e3 * FOOTPRINTS.longest(LEAST):.1f} ms (budget.latency allows 1.0 ms)" in message
     assert "SRAM" not in message
+
+
+def test_a_network_that_may_take_too_long_does_not_fit() -> None:
+    """Estimates can be too low: what is drawn must fit in the longest time, so must the smallest."""
+    with pytest.raises(NothingFitsError, match=r"budget\.latency allows"):
+        Candidates(SPACE, FOOTPRINTS, Limits(LEAST.flash, FOOTPRINTS.latency(LEAST)))
 
 
 def test_where_the_energy_limits_the_time_it_is_named() -> None:
