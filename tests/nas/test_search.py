@@ -189,7 +189,7 @@ def test_the_ram_limits_the_search(supernet: Path, tmp_path: Path) -> None:
 
 
 def test_budget_that_nothing_meets_is_an_error(supernet: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"the smallest needs .* ms \(budget.latency is 100.0 us\)"):
+    with pytest.raises(BuildError, match=r"the smallest needs .* ms \(budget.latency allows 100.0 us\)"):
         run(supernet, tmp_path, tmp_path, Budget(sram=64 << 10, flash=FLASH, latency=1e-4))
     assert not (tmp_path / "search.json").exists()
 
