@@ -31,7 +31,7 @@ def task_pipeline() -> Iterator[dict[str, Any]]:
     try:
         chosen = get_var("spec")
         specs = spec_files(chosen)
-        yield from tasks(specs)
+        yield from tasks(specs, named(chosen))
         resolved = [resolve(path, BUILD / ".specs") for path in specs]
         for command in COMMANDS:
             yield from command.tasks(resolved, named(chosen))

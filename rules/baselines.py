@@ -8,6 +8,7 @@ the store. Nothing of it lands in the spec's own build folder.
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,9 @@ def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | No
 
 
 def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
-    """The stages with training from scratch instead of fine-tuning."""
-    return [train.STAGE if stage.name == finetune.STAGE.name else stage for stage in stages]
+    """The stages with training from scratch, for networks that are searched for too, instead of fine-tuning."""
+    kept = [stage for stage in stages if stage.name != train.STAGE.name]
+    return [replace(train.STAGE, serves=trains) if stage.name == finetune.STAGE.name else stage for stage in kept]
 
 
 def reseeded(resolved: Resolved, number: int) -> Resolved:
@@ -129,7 +131,8 @@ def _compare(resolved: Resolved) -> None:
     found = _contender(SEARCHED, searching, searched, folder / SEARCHED, trainings)
     if isinstance(found, Missing):
         raise BuildError(found.reason)
-    contenders = [found, _contender(ALONE, searching, from_scratch(searched), folder / "alone", trainings)]
+    alone = pipeline(from_scratch(STAGES), searching)
+    contenders = [found, _contender(ALONE, searching, alone, folder / "alone", trainings)]
     for arch in archs:
         other = variant(resolved, arch)
         contenders.append(_contender(arch, other, pipeline(STAGES, other), folder / arch, trainings))

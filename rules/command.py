@@ -25,7 +25,7 @@ class Command:
     serves: Callable[[Resolved], bool] = always
     """Whether a spec has this command."""
     follows: bool = False
-    """Whether it shows what the stage of that name has found, and so belongs to the same task of doit."""
+    """Whether it shows what the stage of that name has found, and so is part of its task of doit, which refuses."""
     arguments: str = ""
     """Of the command line, for the help."""
 
@@ -37,7 +37,7 @@ class Command:
         for resolved in specs:
             if self.serves(resolved):
                 yield self._task(resolved, self.work, self._files(resolved))
-            elif resolved["spec"]["name"] in named:
+            elif resolved["spec"]["name"] in named and not self.follows:
                 yield self._task(resolved, self._refuse, [])
 
     def _task(self, resolved: Resolved, work: Callable[[Resolved], None], files: list[str]) -> dict[str, Any]:

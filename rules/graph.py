@@ -1,7 +1,7 @@
 """From specs and stages to doit tasks."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,20 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
     }
 
 
+def _refusal(stage: Stage, resolved: Resolved) -> dict[str, Any]:
+    """The task of a stage that the spec does not have, for those who ask for it."""
+    name = resolved["spec"]["name"]
+    stages = ", ".join(has.name for has in pipeline(STAGES, resolved))
+    told = f"the build of this spec has no such stage; it has {stages}: ask for one of them, or for the whole build."
+    return {
+        "basename": stage.name,
+        "name": name,
+        "doc": f"no stage of {name}",
+        "actions": [lambda: TaskFailed(told)],
+        "verbosity": 2,
+    }
+
+
 def _judge(folder: Path) -> Any:
     report = json.loads((folder / "report.json").read_text())
     if report["verdict"] != "pass":
@@ -149,8 +163,8 @@ def _judge(folder: Path) -> Any:
     return None
 
 
-def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
-    """All doit tasks: a group a stage, and in it a task a spec.
+def tasks(specs: list[Path], named: Collection[str]) -> Iterator[dict[str, Any]]:
+    """All doit tasks: a group a stage, and in it a task a spec, which for specs that are ``named`` may be a refusal.
 
     Raises:
         BuildError: a spec is not valid.
@@ -159,8 +173,12 @@ def tasks(specs: list[Path]) -> Iterator[dict[str, Any]]:
     for stage in STAGES:
         yield {"basename": stage.name, "name": None, "doc": stage.doc}
     for resolved in everything:
-        for stage in pipeline(STAGES, resolved):
-            yield _stage_task(stage, resolved)
+        stages = {stage.name: stage for stage in pipeline(STAGES, resolved)}
+        for stage in STAGES:
+            if stage.name in stages:
+                yield _stage_task(stages[stage.name], resolved)
+            elif resolved["spec"]["name"] in named:
+                yield _refusal(stage, resolved)
     yield {"basename": "build", "name": None, "doc": "firmware and report of every spec, judged against its budget"}
     for resolved in everything:
         name = resolved["spec"]["name"]

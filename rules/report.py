@@ -18,7 +18,6 @@ def _run(job: Job) -> None:
         board=job["board"],
         budget=spec.budget,
         settings=spec.report,
-        finetuning=spec.finetune.epochs,
         provenance={
             "seed": spec.seed,
             "spec": spec.model_dump(mode="json"),
@@ -61,6 +60,7 @@ STAGE = Stage(
         "scaling.json",
         "weights.safetensors",
         "finetune_log.json",
+        "train_log.json",
         "quantize_log.json",
         "interface.json",
         "inputs.npy",

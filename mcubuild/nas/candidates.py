@@ -35,6 +35,11 @@ class Limits:
         key = "budget.energy" if budget.bound_by_energy(board.active_power_mw) else "budget.latency"
         return cls(budget.flash or board.flash_bytes, budget.latency, key)
 
+    @property
+    def keys(self) -> str:
+        """Of the spec: what sets the limits, that of the RAM among them."""
+        return "budget.sram or budget.flash" if self.latency is None else f"budget.sram, budget.flash or {self.key}"
+
 
 class Candidates:
     """Proposes networks of a space, or of its ``neighbours``, too, within limits."""
@@ -53,7 +58,7 @@ class Candidates:
         if broken:
             raise NothingFitsError(
                 f"budget: no network of the search space {least.name} fits: the smallest needs {', '.join(broken)}. "
-                f"Raise the budget, or allow smaller networks in space.widths and space.resolutions."
+                f"Raise {limits.keys}, or allow smaller networks in space.widths and space.resolutions."
             )
 
     def footprint(self, arch: Arch) -> Footprint:

@@ -10,6 +10,7 @@ from mcubuild.errors import NothingFitsError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.batches import at_resolution, steps_per_epoch
+from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.scratch import from_scratch
@@ -67,12 +68,12 @@ def scale(
         NothingFitsError: no size fits.
         BuildError: a resolution is above the data set's.
     """
-    sram, flash = budget.sram or board.sram_bytes, budget.flash or board.flash_bytes
-    footprints = Footprints(board, engine, stack, bits, sram)
+    limits = Limits.of(budget, board)
+    footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes)
     candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
-    fitting = [size for size in candidates if footprints.fits(size, flash, budget.latency)]
+    fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]
     if not fitting:
-        raise NothingFitsError(_nothing_fits(name, candidates, footprints, flash, budget.latency))
+        raise NothingFitsError(_nothing_fits(name, candidates, footprints, limits))
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
@@ -134,17 +135,16 @@ def _describe(size: Baseline, footprints: Footprints, judged: tuple[float, float
     }
 
 
-def _nothing_fits(
-    name: str, candidates: Sequence[Baseline], footprints: Footprints, flash: int, latency: float | None
-) -> str:
+def _nothing_fits(name: str, candidates: Sequence[Baseline], footprints: Footprints, limits: Limits) -> str:
     needs = {size: footprints.of(size) for size in candidates}
     least = min(candidates, key=lambda size: (needs[size].sram, needs[size].flash))
     fastest = min(map(footprints.longest, needs.values()))
-    within = "" if latency is None else f" within {format_time(latency)}"
+    within = "" if limits.latency is None else f" within {format_time(limits.latency)}"
     assert footprints.sram is not None
+    allowed = f"{format_size(footprints.sram)} SRAM and {format_size(limits.flash)} Flash{within}"
     return (
-        f'budget: arch = "{name}" fits {format_size(footprints.sram)} SRAM and {format_size(flash)} Flash{within} at '
-        f"none of the {len(needs)} sizes; {least.name} needs {format_size(needs[least].sram)} SRAM and "
-        f"{format_size(needs[least].flash)} Flash, the fastest {format_time(fastest)}. Raise the budget, or "
-        f"allow smaller networks in space.widths and space.resolutions."
+        f'budget: arch = "{name}" fits {allowed} at none of the {len(needs)} sizes; {least.name} needs '
+        f"{format_size(needs[least].sram)} SRAM and {format_size(needs[least].flash)} Flash, the fastest "
+        f"{format_time(fastest)}. Raise {limits.keys}, or allow smaller networks in space.widths and "
+        f"space.resolutions."
     )

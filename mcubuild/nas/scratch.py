@@ -54,7 +54,7 @@ def train_from_scratch(
     out: Path,
     work: Path,
 ) -> None:
-    """Train ``arch`` from scratch; write weights.safetensors and finetune_log.json to ``out``.
+    """Train ``arch`` from scratch; write weights.safetensors and train_log.json to ``out``.
 
     Args:
         arch: the network.
@@ -70,7 +70,7 @@ def train_from_scratch(
     with workers():
         progress = partial(bar, "train")
         network, log = from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work, progress=progress)
-        finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")
+        finish(network, train, log, out / "weights.safetensors", out / "train_log.json")
 
 
 def from_scratch(

@@ -269,15 +269,13 @@ def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, footprints: Fo
     shortest = min(rows, key=lambda row: (row.smallest.flash, row.smallest.sram))
     fastest = min(rows, key=lambda row: row.smallest.cycles)
     allowed, least = f"{format_size(sram)} SRAM and {format_size(limits.flash)} Flash", ""
-    keys = "budget.sram or budget.flash"
     if limits.latency is not None:
         allowed += f" within {format_time(limits.latency)}"
         seconds = footprints.longest(fastest.smallest)
         least = f", the least time {format_time(seconds)} ({fastest.space.name})"
-        keys = f"budget.sram, budget.flash or {limits.key}"
     return (
         f"budget: no network of the {len(rows)} search spaces fits {allowed}. "
         f"The least SRAM that one needs is {format_size(lightest.smallest.sram)} ({lightest.space.name}), "
         f"the least Flash {format_size(shortest.smallest.flash)} ({shortest.space.name}){least}. "
-        f"Raise {keys}, or allow smaller networks in space.widths and space.resolutions."
+        f"Raise {limits.keys}, or allow smaller networks in space.widths and space.resolutions."
     )

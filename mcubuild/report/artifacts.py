@@ -13,7 +13,17 @@ from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
-_OPTIONAL = ("arch", "space_table", "supernet_log", "search", "scaling", "finetune_log", "quantize_log", "remote")
+_OPTIONAL = (
+    "arch",
+    "space_table",
+    "supernet_log",
+    "search",
+    "scaling",
+    "finetune_log",
+    "train_log",
+    "quantize_log",
+    "remote",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,9 @@ class Artifacts:
     search: Json | None
     scaling: Json | None
     finetune_log: list[dict[str, float]] | None
-    """Of the network alone: fine-tuned, or trained from scratch."""
+    """Of the network trained on alone."""
+    train_log: list[dict[str, float]] | None
+    """Of the network trained from scratch instead."""
     quantize_log: Json | None
     remote: Json | None
     """What a board or a second emulator tells."""

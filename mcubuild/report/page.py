@@ -22,7 +22,7 @@ SYMBOLS = 12
 """Largest symbols of the ELF to list."""
 
 
-def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int, finetuning: int) -> str:
+def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int) -> str:
     """The page.
 
     Args:
@@ -30,7 +30,6 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         artifacts: what the figures are drawn from.
         samples: indexes in the test split of the samples that the firmware classified.
         mistakes: how many wrongly classified samples to show.
-        finetuning: epochs of a fine-tuning.
     """
     provenance = report.provenance.items()
     return (
@@ -52,7 +51,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
             **_layers(artifacts),
             **_classes(report, artifacts, samples, mistakes),
-            **_search(artifacts, finetuning),
+            **_search(artifacts),
         )
     )
 
@@ -158,17 +157,16 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
     }
 
 
-def _search(artifacts: Artifacts, finetuning: int) -> dict[str, Any]:
-    table, quantized, log = artifacts.space_table, artifacts.quantize_log, artifacts.finetune_log
+def _search(artifacts: Artifacts) -> dict[str, Any]:
+    table, quantized = artifacts.space_table, artifacts.quantize_log
     values: dict[str, Any] = {
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heat": space.heat_table(table) if table else None,
         "limits": space.limits(table) if table else None,
         "nothing_fits": space.nothing_fits(table) if table else None,
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
-        "finetune_plots": training.plots(log) if log else None,
-        # The super network's epochs come on top: nothing was inherited from one, even if there is one.
-        "from_scratch": log is not None and len(log) > finetuning,
+        "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
+        "train_plots": training.plots(artifacts.train_log) if artifacts.train_log else None,
         "scaling": artifacts.scaling,
         "aware_plots": training.plots(quantized["epochs"]) if quantized and quantized["epochs"] else None,
         "history_plot": None,

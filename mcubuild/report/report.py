@@ -42,7 +42,6 @@ def write(
     board: Board,
     budget: Budget,
     settings: ReportSettings,
-    finetuning: int,
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
@@ -54,7 +53,6 @@ def write(
         board: what was built for.
         budget: limits.
         settings: presentation.
-        finetuning: epochs of a fine-tuning; the log of a training from scratch has more.
         provenance: what the build was made from; plain values without times and absolute paths.
         out: an existing folder.
 
@@ -65,7 +63,7 @@ def write(
     report = make(artifacts, name=name, board=board, budget=budget, settings=settings, provenance=provenance)
     text = json.dumps(report.model_dump(mode="json", by_alias=True), indent=1, sort_keys=True) + "\n"
     (out / "report.json").write_text(text, encoding="utf-8")
-    html = page.render(report, artifacts, _samples(artifacts), settings.mistakes, finetuning)
+    html = page.render(report, artifacts, _samples(artifacts), settings.mistakes)
     (out / "report.html").write_text(html, encoding="utf-8")
     (out / "report.md").write_text(markdown.render(report), encoding="utf-8")
 

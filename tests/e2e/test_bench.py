@@ -40,8 +40,7 @@ def test_a_file_with_the_name_of_a_built_in_network_is_refused(checkout: Checkou
     ("command", "network", "told"),
     [
         ("baselines", '[model]\nfile = "net.tflite"\n', "found [model] in the spec: its network is not trained here"),
-        ("space", '[model]\nfile = "net.tflite"\n', "found [model] in the spec: its network is not trained here"),
-        ("space", 'arch = "resnet8"\n', "found arch in the spec: its network is not searched for here"),
+        ("throughput", 'arch = "resnet8"\n', "found arch in the spec: its network is not searched for here"),
     ],
 )
 def test_a_command_that_has_nothing_to_do_for_a_spec_says_so(

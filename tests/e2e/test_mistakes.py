@@ -59,6 +59,16 @@ def test_empty_names_of_specs_are_ignored(checkout: Checkout) -> None:
     assert run.code != 0 and "spec=: there is no such file; specs of this checkout: specs/net.toml" in run.output
 
 
+def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC.split("[search]")[0].replace("bits = 8", 'bits = 8\narch = "resnet8"').split("[space]")[0])
+    for stage in ("supernet", "space"):
+        run = checkout.doit(stage, "spec=specs/net.toml")
+        assert run.code != 0 and run.output.count("ERROR") == 1, run.output
+        assert f"{stage}:net: the build of this spec has no such stage; it has dataset, scale, train" in run.output
+        assert not run.stages and "Traceback" not in run.output
+        assert checkout.doit(stage, "spec=specs/*.toml").code == 0, "a pattern names no spec"
+
+
 def test_two_specs_of_one_name(checkout: Checkout) -> None:
     path = checkout.write_spec()
     (checkout.path / "other").mkdir()
