@@ -145,7 +145,8 @@ def _compare(resolved: Resolved) -> None:
             corners.append(_contender(name, other, pipeline(STAGES, other), place, trainings))
     curves = best_so_far(_searches(resolved, seeds, folder / SEARCHED, folder))
     page = folder / "baselines.html"
-    subtitle = f"{resolved['board']['title']}; accuracy of the int8 networks on the test samples, latency modelled"
+    several = "" if trainings == 1 else f", mean and standard deviation of {trainings} trainings"
+    subtitle = f"{resolved['board']['title']}; int8 accuracy on the test samples{several}; latency modelled"
     pictures = plots(contenders, curves)
     page.write_text(
         render(f"{spec['name']}: beside published networks", subtitle, pictures, table([*contenders, *corners])),

@@ -22,6 +22,8 @@ LAYERWISE: Mapping[str, Any] = {**dict.fromkeys(SWITCHES, False), "plan": "small
 """[engine] of an engine that computes and plans layer by layer."""
 ENGINES = {"layer-wise engine": LAYERWISE, "our engine": {}}
 """What each changes of the spec's [engine]."""
+_NEAR = 0.1
+"""Share of a chart's width and height within which labels overlap."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,16 @@ class Built:
         return fmean(self.accuracies)
 
     @property
+    def deviation(self) -> float:
+        """The standard deviation over trainings; of a single one 0."""
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
+
+    @property
     def spread(self) -> str:
         """Mean and, of several trainings, standard deviation, for people."""
         if len(self.accuracies) == 1:
             return f"{self.accuracy:.2%}"
-        return f"{self.accuracy:.2%} +- {100 * stdev(self.accuracies):.2f}"
+        return f"{self.accuracy:.2%} +- {100 * self.deviation:.2f}"
 
 
 @dataclass(frozen=True)
@@ -164,17 +171,35 @@ def plots(contenders: Sequence[Contender], curves: Curves) -> list[Plot]:
 
 
 def _against(title: str, places: Sequence[tuple[float, Built]]) -> Plot:
+    """A dot a network; bars are a standard deviation long to each side."""
+    bars = [((x, 100 * (one.accuracy - one.deviation)), (x, 100 * (one.accuracy + one.deviation))) for x, one in places]
     return Plot(
-        name=f"Accuracy against {title}",
+        name=f"Accuracy against {title.split(',')[0]}",
         x=linear([x for x, _ in places], title, "{:g}".format, zero=True),
-        y=linear([100 * one.accuracy for _, one in places], "int8 accuracy, %", "{:g}".format, most=101),
+        y=linear([y for bar in bars for _, y in bar], "int8 accuracy, %", "{:g}".format, most=101),
+        curves=[Curve(bar, _style(one)) for bar, (_, one) in zip(bars, places, strict=True) if one.deviation],
         dots=[
             Dot(x, 100 * one.accuracy, _style(one), f"{one.name}: {one.spread}, {x:.1f} {title}", 5)
             for x, one in places
         ],
-        labels=[Label(x, 100 * one.accuracy, one.name) for x, one in places],
+        labels=_labels(places),
         height=320,
     )
+
+
+def _labels(places: Sequence[tuple[float, Built]]) -> list[Label]:
+    """A label a dot: above it, or below it where another dot is so near that their labels would overlap."""
+    right, top = max(x for x, _ in places), max(one.accuracy for _, one in places)
+    height = top - min(one.accuracy for _, one in places)
+    labels: list[Label] = []
+    for x, one in places:
+        near = [
+            label
+            for label in labels
+            if abs(label.x - x) < _NEAR * right and abs(label.y / 100 - one.accuracy) <= _NEAR * height
+        ]
+        labels.append(Label(x, 100 * one.accuracy, one.name, below=bool(near) and not near[-1].below))
+    return labels
 
 
 def _style(one: Built) -> str:
@@ -189,7 +214,7 @@ def _memory(one: Built, ceiling: float) -> Plot:
     ]
     return Plot(
         name=f"Peak memory of each block of {one.name}",
-        x=Axis(-0.6, len(peaks) - 0.4, f"blocks of {one.name}", ()),
+        x=Axis(-0.6, len(peaks) - 0.4, "block", ()),
         y=linear([ceiling], "peak memory, kB", "{:g}".format, zero=True),
         boxes=[
             Box((n - 0.4, n + 0.4), (0, height), "code", f"block {n}, {title}: {height:.1f} kB")

@@ -62,7 +62,13 @@ def launch(
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.processes}"]
     command += ["--local-ranks-filter=0", "-m", "mcubuild.nas.many", str(path.resolve()), _FOLLOW]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env={"OMP_NUM_THREADS": "1", **os.environ},  # torchrun's own choice, of which it would warn
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     try:

@@ -67,11 +67,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Label:
-    """Text over a point."""
+    """Text over a point, or below it."""
 
     x: float
     y: float
     text: str
+    below: bool = False
 
 
 @dataclass(frozen=True)

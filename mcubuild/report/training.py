@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
+from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear, nice_ticks
 
 STYLES = {"val_accuracy_largest": "largest", "val_accuracy_smallest": "smallest", "val_accuracy": "largest"}
 """By the figure's name in the log; others are dashed."""
@@ -21,6 +21,7 @@ def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
             x=Axis(0, count, "", ticks),
             y=linear([y for points in series.values() for _, y in points], "accuracy, %", "{:g}".format, most=100),
             curves=[Curve(points, _style(key)) for key, points in series.items()],
+            dots=[dot for key, points in series.items() for dot in _alone(points, _style(key))],
             legend=tuple((_style(key), _title(key)) for key in series),
             height=200,
         ),
@@ -29,9 +30,15 @@ def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
             x=Axis(0, count, "epoch", ticks),
             y=linear([y for _, y in loss], "loss", "{:g}".format, count=3),
             curves=[Curve(loss, "loss")],
+            dots=_alone(loss, "loss"),
             height=90,
         ),
     ]
+
+
+def _alone(points: Sequence[tuple[float, float]], style: str) -> list[Dot]:
+    """The dot of a single epoch, through which there is no line."""
+    return [Dot(x, y, style) for x, y in points] if len(points) == 1 else []
 
 
 def _style(key: str) -> str:

@@ -76,16 +76,27 @@ def test_the_best_so_far_never_falls(tmp_path: Path) -> None:
 def test_pictures() -> None:
     pictures = plots(CONTENDERS, CURVES)
     names = [plot.name for plot in pictures]
-    assert names[:2] == ["Accuracy against latency, ms", "Accuracy against SRAM, kB"]
+    assert names[:2] == ["Accuracy against latency", "Accuracy against SRAM"]
     assert sum("Peak memory" in name for name in names) == 3, "one training or the other: the same network"
     assert [dot.x for dot in pictures[0].dots] == [10, 10, 40, 10]
+    assert not pictures[0].curves, "one training has no spread"
     evolution = next(curve for curve in pictures[-1].curves if curve.style == "evolution")
     assert [y for _, y in evolution.points] == pytest.approx([15, 70])
     assert "does not fit" in render("title", "subtitle", pictures, table(CONTENDERS))
 
 
+def test_the_spread_is_drawn_and_labels_keep_apart() -> None:
+    often = replace(built("resnet8", 0.7, 40.0), accuracies=(0.7, 0.9))
+    picture = plots([built(SEARCHED, 0.9), built(ALONE, 0.9), often], CURVES)[0]
+    (bar,) = picture.curves
+    (_, low), (_, high) = bar.points
+    assert (low, high) == pytest.approx((80 - 14.142, 80 + 14.142), abs=1e-3)
+    assert picture.y.low <= low and high <= picture.y.high
+    assert [label.below for label in picture.labels] == [False, True, False]
+
+
 def test_without_a_cycle_model_there_is_no_latency() -> None:
-    assert plots([built(SEARCHED, 0.9, None)], CURVES)[0].name == "Accuracy against SRAM, kB"
+    assert plots([built(SEARCHED, 0.9, None)], CURVES)[0].name == "Accuracy against SRAM"
 
 
 def test_the_layerwise_engine_has_no_optimisation() -> None:

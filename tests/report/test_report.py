@@ -277,6 +277,12 @@ def test_no_fine_tuning(build: Path) -> None:
     assert "Fine-tuning" not in html and "from scratch" not in html and "Super network" in html
 
 
+def test_a_single_epoch_is_a_dot(build: Path) -> None:
+    many = make(build)[1].count("<circle")
+    (build / "finetune_log.json").write_text('[{"loss": 1.0, "train_accuracy": 0.5, "val_accuracy": 0.6}]')
+    assert make(build)[1].count("<circle") == many + 3
+
+
 def test_training_from_scratch_is_no_fine_tuning(build: Path) -> None:
     """Also where there is a super network."""
     text = Structure(make(build)[1]).text
