@@ -75,8 +75,9 @@ def test_request_and_reply_are_acknowledged(pair: tuple[Connection, Peer]) -> No
 
 def test_a_damaged_reply_is_asked_for_again(pair: tuple[Connection, Peer]) -> None:
     connection, peer = pair
-    serve(peer, (b"$g#67", b"+$O@#9a"), (b"-", b"$OK#9a"), (b"+", b""))
+    thread = serve(peer, (b"$g#67", b"+$O@#9a"), (b"-", b"$OK#9a"), (b"+", b""))
     assert connection.ask(b"g") == b"OK"
+    thread.join(5)
 
 
 def test_a_damaged_request_is_sent_again(pair: tuple[Connection, Peer]) -> None:
