@@ -46,7 +46,7 @@ def _draw(figure: str) -> None:
         lines, plots, table = paper.lines_12(best), paper.plots_12(best), []
     page = BUILD / "paper" / f"figure{figure}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    subtitle = f"{samples} networks of each of 108 spaces, by memory alone; {' '.join(paper.ASSUMED)}"
+    subtitle = f"{samples} networks of each of 108 spaces, by memory alone. {' '.join(paper.ASSUMED)}"
     page.write_text(render(title, subtitle, plots, table), encoding="utf-8")
     print("", *lines, f"picture: {page}", sep="\n")
 

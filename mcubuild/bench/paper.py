@@ -134,8 +134,7 @@ def plots_3(figure: Figure3) -> list[Plot]:
 def _distributions(figure: Figure3, engine: str) -> Plot:
     rows, clock = figure.ten(engine), read_board(BOARD).clock
     plot = cdf_plot({"winner": figure.best(engine).name, "spaces": [row.to_json(clock) for row in rows]})
-    x = replace(plot.x, title=f"{plot.x.title}; {engine}")
-    return replace(plot, name=f"{engine}: {plot.name}", x=x)
+    return replace(plot, name=f"{plot.name}: {engine}")
 
 
 def figure_12(spaces: Sequence[Space], samples: int, seed: int) -> dict[str, Chosen]:
@@ -186,11 +185,11 @@ def lines_12(found: Mapping[str, Chosen]) -> Iterator[str]:
 def plots_12(found: Mapping[str, Chosen]) -> list[Plot]:
     """Resolution and width of the winners against SRAM, a curve a Flash."""
     return [
-        _plot(f"{name}: {what}", title, chosen, value)
+        _plot(f"{what} of the best space: {name}", title, chosen, value)
         for name, chosen in found.items()
         for what, title, value in (
-            ("resolution", f"resolution of the best space, pixels; {name}", lambda space: float(space.resolution)),
-            ("width", f"width multiplier of the best space; {name}", lambda space: space.width),
+            ("Resolution", "pixels", lambda space: float(space.resolution)),
+            ("Width", "width multiplier", lambda space: space.width),
         )
     ]
 
