@@ -60,7 +60,7 @@ def test_empty_names_of_specs_are_ignored(checkout: Checkout) -> None:
 
 
 def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:
-    checkout.write_spec(SPEC.split("[search]")[0].replace("bits = 8", 'bits = 8\narch = "resnet8"').split("[space]")[0])
+    checkout.write_spec('arch = "resnet8"' + SPEC.split("[space]")[0])
     for stage in ("supernet", "space"):
         run = checkout.doit(stage, "spec=specs/net.toml")
         assert run.code != 0 and run.output.count("ERROR") == 1, run.output
