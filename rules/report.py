@@ -48,6 +48,7 @@ STAGE = Stage(
     ),
     optional=(
         "index.json",
+        "inventory.json",
         "train.npz",
         "val.npz",
         "test.npz",

@@ -1,4 +1,4 @@
-"""From a spec's data set to index.json, train.npz, val.npz and test.npz."""
+"""From a spec's data set to index.json, inventory.json, train.npz, val.npz and test.npz."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.images import read_images
+from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.partition import partition
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.sources import scan
@@ -19,7 +20,7 @@ _MAX_ENLARGEMENT = 4
 
 
 def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None:
-    """Write the data set to the folder ``out``: index.json and one .npz a split.
+    """Write the data set to the folder ``out``: index.json, inventory.json and one .npz a split.
 
     Args:
         settings: the spec's dataset section.
@@ -58,11 +59,11 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
             side if front_end else min(_MAX_RESOLUTION, _MAX_ENLARGEMENT * side)
         ),
         channels=channels,
-        splits={name: {"samples": len(indexes)} for name, indexes in chosen.items()},
         front_end=front_end,
     )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
+    write_inventory(Inventory({name: len(indexes) for name, indexes in chosen.items()}), out / "inventory.json")
     for name, indexes in chosen.items():
         write_split(Split(pictures[name], labels[indexes]), out / f"{name}.npz")
 

@@ -1,7 +1,6 @@
 """The prepared data set in files: index.json beside one file a split, so that a stage reads only the splits it may."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from mcubuild.npz import read_npz, write_npz
 
 @dataclass(frozen=True)
 class Index:
-    """What is known of a data set without reading its samples."""
+    """What is known of a data set without its samples."""
 
     kind: str
     """As in the spec."""
@@ -29,8 +28,6 @@ class Index:
     """Largest input side that a network may take."""
     channels: int
     """1 for grey, 3 for RGB."""
-    splits: Mapping[str, Mapping[str, int]]
-    """``{"train": {"samples": n}, "val": ..., "test": ...}``"""
     front_end: FrontEnd | None = None
     """Of audio: how sounds became the stored pictures."""
 

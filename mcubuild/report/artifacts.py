@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.inventory import Inventory, read_inventory
 from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
 
@@ -31,6 +32,7 @@ class Artifacts:
     """What the stages before have written. What a build did not do (a search, say) is ``None``."""
 
     index: Index | None
+    inventory: Inventory | None
     test: Split | None
     plan: Json
     sizes: Json
@@ -68,6 +70,7 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
     }
     return Artifacts(
         index=read_index(files["index.json"]) if "index.json" in files else None,
+        inventory=read_inventory(files["inventory.json"]) if "inventory.json" in files else None,
         test=read_split(files["test.npz"]) if "test.npz" in files else None,
         plan=_json(_file(files, "plan.json")),
         sizes=_json(_file(files, "sizes.json")),

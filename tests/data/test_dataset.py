@@ -11,12 +11,13 @@ import pytest
 from PIL import ExifTags, Image
 
 from mcubuild.data.dataset import prepare
+from mcubuild.data.inventory import read_inventory
 from mcubuild.data.sources import source_files
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
 from mcubuild.spec.dataset import DatasetSettings
 
-FILES = ("index.json", "train.npz", "val.npz", "test.npz")
+FILES = ("index.json", "inventory.json", "train.npz", "val.npz", "test.npz")
 COLOURS = {"cat": (200, 30, 60), "dog": (10, 120, 250), "emu": (90, 90, 20)}
 
 
@@ -48,7 +49,9 @@ def test_digits(tmp_path: Path) -> None:
     assert (index.native_resolution, index.max_resolution, index.channels) == (8, 32, 1)
     assert index.classes == tuple("0123456789")
     parts = splits(tmp_path / "out")
-    assert {name: len(part) for name, part in parts.items()} == {k: v["samples"] for k, v in index.splits.items()}
+    assert {name: len(part) for name, part in parts.items()} == read_inventory(
+        tmp_path / "out" / "inventory.json"
+    ).splits
     assert sum(len(part) for part in parts.values()) == 1797
     assert len(parts["test"]) == pytest.approx(0.2 * 1797, abs=10)
     assert len(parts["val"]) == pytest.approx(0.15 * 0.8 * 1797, abs=10)
@@ -89,7 +92,7 @@ def test_image_folder(tmp_path: Path) -> None:
             assert (x[..., 0] == red).all()
             assert (x[..., 1] == green).all()
             assert (blue - 10 < x[..., 2]).all()
-    assert index.splits == {"train": {"samples": 21}, "val": {"samples": 3}, "test": {"samples": 6}}
+    assert read_inventory(tmp_path / "out" / "inventory.json").splits == {"train": 21, "val": 3, "test": 6}
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mcubuild.data.dataset import prepare
+from mcubuild.data.inventory import read_inventory
 from mcubuild.data.recordings import centred, read_wav, resampled
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
@@ -97,7 +98,8 @@ def test_a_folder_of_recordings(tmp_path: Path) -> None:
     index = read_index(tmp_path / "out" / "index.json")
     assert (index.kind, index.task, index.classes) == ("audio_folder", "audio_classification", ("high", "low", "mid"))
     assert (index.native_resolution, index.max_resolution, index.channels) == (16, 16, 1)
-    assert {name: split["samples"] for name, split in index.splits.items()} == {"train": 24, "val": 3, "test": 9}
+    inventory = read_inventory(tmp_path / "out" / "inventory.json")
+    assert inventory.splits == {"train": 24, "val": 3, "test": 9}
     assert index.front_end is not None
     assert (index.front_end.sample_rate, index.front_end.features) == (8000, "log_mel")
     assert index.front_end.clip / 8000 == pytest.approx(0.355, abs=0.005), "95 % of the training clips are not longer"
@@ -114,7 +116,7 @@ def test_equal_seeds_give_equal_bytes(tmp_path: Path, features: str) -> None:
     for place in ("here", "there"):
         write_tones(tmp_path / place / "tones")
         prepare(settings(Path("tones"), pattern=PATTERN, features=features), tmp_path / place, 3, tmp_path / place)
-    for name in ("index.json", "train.npz", "val.npz", "test.npz"):
+    for name in ("index.json", "inventory.json", "train.npz", "val.npz", "test.npz"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
     front_end = read_index(tmp_path / "here" / "index.json").front_end
     assert front_end is not None and len(front_end.low) == (16 if features == "mfcc" else 1)

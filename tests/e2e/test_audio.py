@@ -29,8 +29,8 @@ def test_the_data_set_follows_its_files(checkout: Checkout) -> None:
     run = checkout.doit("dataset")
     assert run.did("built") == {"dataset"}, run.output
     build = checkout.path / "build" / "net"
-    index = json.loads((build / "index.json").read_text())
-    assert {name: split["samples"] for name, split in index["splits"].items()} == {"train": 48, "val": 9, "test": 15}
+    inventory = json.loads((build / "inventory.json").read_text())
+    assert inventory["splits"] == {"train": 48, "val": 9, "test": 15}
     assert checkout.doit("dataset").did("up to date") == {"dataset"}
 
     train = (build / "train.npz").read_bytes()

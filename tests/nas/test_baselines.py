@@ -97,7 +97,7 @@ def test_the_frontier_has_what_no_other_exceeds() -> None:
 
 
 def scaled(folder: Path, budget: Budget) -> None:
-    index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1, {})
+    index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1)
     space = SpaceSettings(widths=(0.25, 0.5, 1.0), resolutions=(8, 12))
     scale(
         "resnet8",

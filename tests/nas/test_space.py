@@ -26,7 +26,7 @@ from mcubuild.spec.space import SpaceSettings
 from tests.nas.toy import seconds_for
 
 BOARD = read_board("stm32f412")
-INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1, {})
+INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1)
 SETTINGS = SpaceSettings(samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.splits import Index, Split, write_index, write_split
 from mcubuild.nas.arch import Arch, Space, draw
 from mcubuild.nas.blocks import Bottleneck, Head, Stem
@@ -61,8 +62,9 @@ def _write(folder: Path, name: str, values: Any) -> None:
 
 
 def _dataset(folder: Path, rng: np.random.Generator) -> None:
-    splits = {"train": {"samples": 1200}, "val": {"samples": 237}, "test": {"samples": TEST}}
-    write_index(Index("digits", "image_classification", CLASSES, 8, 32, 1, splits), folder / "index.json")
+    splits = {"train": 1200, "val": 237, "test": TEST}
+    write_index(Index("digits", "image_classification", CLASSES, 8, 32, 1), folder / "index.json")
+    write_inventory(Inventory(splits), folder / "inventory.json")
     y = rng.integers(len(CLASSES), size=TEST)
     rows, columns = np.mgrid[0:8, 0:8]
     prototypes = [np.cos(rows * (1 + k % 4) / 2 + k) * np.sin(columns * (1 + k // 3) / 2) for k in range(len(CLASSES))]
