@@ -7,14 +7,21 @@ from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
-from rules import ablation, baselines, bench, diff, latency, paper, schema, space_table, throughput
+from rules import ablation, baselines, bench, diff, forecast, latency, paper, schema, space_table, throughput
 from rules.graph import BUILD, named, spec_files, tasks
 from rules.reporter import StageReporter
 from rules.resolve import resolve
 
 BUILD.mkdir(exist_ok=True)
 
-COMMANDS = (ablation.COMMAND, space_table.COMMAND, latency.COMMAND, throughput.COMMAND, baselines.COMMAND)
+COMMANDS = (
+    ablation.COMMAND,
+    space_table.COMMAND,
+    latency.COMMAND,
+    throughput.COMMAND,
+    forecast.COMMAND,
+    baselines.COMMAND,
+)
 
 DOIT_CONFIG = {
     "backend": "sqlite3",

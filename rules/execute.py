@@ -11,6 +11,7 @@ from pathlib import Path
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
+from rules import duration
 from rules.imports import dependencies
 from rules.stage import Job, Resolved, Stage
 
@@ -95,6 +96,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
             from mcubuild.board import Board
             from mcubuild.spec.spec import Spec
 
+            duration.announce(stage, resolved, folder)
             work = store.work(key)
             stage.run(
                 Job(

@@ -68,12 +68,8 @@ def scale(
         NothingFitsError: no size fits.
         BuildError: a resolution is above the data set's.
     """
-    limits = Limits.of(budget, board)
     footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes)
-    candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
-    fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]
-    if not fitting:
-        raise NothingFitsError(_nothing_fits(name, candidates, footprints, limits))
+    fitting = fitting_sizes(name, index, space, footprints, Limits.of(budget, board))
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
@@ -107,6 +103,22 @@ def _judge(
             return accuracy, -loss
 
         return dict(zip(candidates, executor.map(judge, candidates), strict=True))
+
+
+def fitting_sizes(
+    name: str, index: Index, space: SpaceSettings, footprints: Footprints, limits: Limits
+) -> list[Baseline]:
+    """The sizes of a published network that are within the limits; arguments as for ``scale``.
+
+    Raises:
+        NothingFitsError: none is.
+        BuildError: a resolution is above the data set's.
+    """
+    candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
+    fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]
+    if not fitting:
+        raise NothingFitsError(_nothing_fits(name, candidates, footprints, limits))
+    return fitting
 
 
 def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:

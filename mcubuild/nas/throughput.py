@@ -52,11 +52,11 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
     """
     train = at_resolution(train, family.largest.resolution)
     with workers() as executor:
-        trainer = _Trainer(family, train, settings, vary, executor)
+        trainer = Trainer(family, train, settings, vary, executor)
         trainer.run(1)
         images = min(settings.batch, len(train)) * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
-        trainer = _Trainer(family, train, settings, vary, _AtOnce())
+        trainer = Trainer(family, train, settings, vary, _AtOnce())
         trainer.run(1)
         trainer.stages.clear()
         trainer.run(steps)
@@ -71,7 +71,9 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
     return Throughput(images, max(0.0, 1 - convolutions * 1e-6 / seconds), stages)
 
 
-class _Trainer:
+class Trainer:
+    """Steps of a super network that is thrown away."""
+
     def __init__(
         self, family: Family, train: Split, settings: SupernetSettings, vary: Variation, executor: Executor
     ) -> None:
@@ -88,6 +90,7 @@ class _Trainer:
         """Seconds so far."""
 
     def run(self, steps: int) -> None:
+        """Make so many more steps."""
         for _ in range(steps):
             self._step()
 

@@ -1,0 +1,200 @@
+"""How long a build will train, search and run on this machine: told before it begins.
+
+Training steps and evaluations are made for real, some tenths of a second of each, on networks like those to come, and
+multiplied; what follows the training goes by rates.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+
+from mcubuild.board import Board
+from mcubuild.data.splits import Index, Split
+from mcubuild.nas.arch import Arch, largest, smallest
+from mcubuild.nas.augmentation import Variation
+from mcubuild.nas.batches import at_resolution, spread, steps_per_epoch, training_batches
+from mcubuild.nas.blocks import Described
+from mcubuild.nas.candidates import Candidates, Limits
+from mcubuild.nas.family import Family
+from mcubuild.nas.fit import distilled
+from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.inherited import Inherited
+from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.scaling import fitting_sizes, frontier
+from mcubuild.nas.scratch import full, reduced
+from mcubuild.nas.search import evaluated
+from mcubuild.nas.supernet import SuperNetwork
+from mcubuild.nas.throughput import Trainer
+from mcubuild.nas.training import device, sgd, workers
+from mcubuild.spec.spec import Spec
+from mcubuild.spec.training import TrainingSettings
+from mcubuild.units import format_time
+
+_SECONDS = 0.3
+"""Of each kind of work that is timed."""
+_LIKELY = 8
+"""Networks drawn to find one like that which will be chosen: the one with the most multiply-accumulates."""
+_EMULATED = 3e8
+"""Cycles of a core that the emulator runs in a second, and"""
+_INTEGER = 2e8
+"""multiply-accumulates that the integer reference computes in a second on one core: both as measured on a server's core
+at 2.5 GHz."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The time of one stage."""
+
+    stage: str
+    seconds: float
+    keys: tuple[str, ...]
+    """Of the spec: what would make it shorter."""
+
+
+def searched(
+    spec: Spec, board: Board, family: Family, train: Split, val: Split, tested: int, vary: Variation
+) -> Iterator[Part]:
+    """The stages of a network that is searched for, in their order.
+
+    Args:
+        spec: with a budget as ``read_spec`` resolved it.
+        board: where the network must run.
+        family: the search space and its neighbours.
+        train: the samples to learn from.
+        val: the samples that networks are judged by.
+        tested: samples of the test split.
+        vary: what may be done to a sample.
+    """
+    footprints = _footprints(spec, board)
+    candidates = Candidates(family.space, footprints, Limits.of(spec.budget, board), family.neighbours)
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    drawn = [candidates.draw(rng) for _ in range(_LIKELY)]
+    drawing = (time.perf_counter() - start) / _LIKELY
+    likely = max(drawn, key=footprints.macs)
+    network = SuperNetwork(family.largest)
+    with workers() as executor:
+        ends = [largest(family.largest), smallest(family.smallest)]
+        judged = _judgement(network, ends, train, val, spec, executor)
+        trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, vary, executor)
+        seconds = _each(lambda: trainer.run(1)) * steps_per_epoch(len(train), spec.supernet.batch) + judged
+        yield Part("supernet", spec.supernet.epochs * seconds, ("supernet.epochs", "dataset.max_resolution"))
+        some = drawn[: 2 * _cores()]
+        judged = _judgement(network, some, train, val, spec, executor) / len(some)
+        yield Part("search", evaluated(spec.search) * (drawing + judged), ("search.generations", "search.population"))
+        seconds = _training(likely, train, val, spec.finetune, vary, executor, teacher=network)
+        yield Part("finetune", seconds, ("finetune.epochs",))
+    yield from _run(spec, footprints, likely, tested)
+
+
+def published(
+    spec: Spec, board: Board, index: Index, train: Split, val: Split, tested: int, vary: Variation
+) -> Iterator[Part]:
+    """The stages of a published network, in their order; ``index`` is the data set's, all else as for ``searched``."""
+    footprints = _footprints(spec, board)
+    fitting = fitting_sizes(str(spec.arch), index, spec.space, footprints, Limits.of(spec.budget, board))
+    competing = frontier(fitting)
+    likely = max(competing, key=footprints.macs)
+    epochs = spec.finetune.epochs
+    with workers() as executor:
+        if len(competing) > 1:
+            settings = reduced(spec.supernet, epochs)
+            seconds = sum(_training(size, train, val, settings, vary, executor) for size in competing)
+            seconds *= ceil(len(competing) / _cores()) / len(competing)
+            yield Part("scale", seconds, ("finetune.epochs", "space.widths", "space.resolutions"))
+        seconds = _training(likely, train, val, full(spec.supernet, epochs), vary, executor)
+        yield Part("train", seconds, ("supernet.epochs",))
+    yield from _run(spec, footprints, likely, tested)
+
+
+def told(parts: Iterable[Part], after: str = "") -> str:
+    """The parts from the stage ``after`` on as a sentence, with the keys of the longest one; empty below a second."""
+    rest = list(parts)
+    names = [part.stage for part in rest]
+    rest = rest[names.index(after) if after in names else 0 :]
+    total = sum(part.seconds for part in rest)
+    if total < 1:
+        return ""
+    shown = ", ".join(f"{part.stage} {format_time(part.seconds)}" for part in rest if part.seconds >= total / 100)
+    longest = max(rest, key=lambda part: part.seconds)
+    return f"about {format_time(total)} to go on this machine: {shown}. Shorter: lower {' or '.join(longest.keys)}."
+
+
+def _footprints(spec: Spec, board: Board) -> Footprints:
+    return Footprints(board, spec.engine, spec.firmware.stack, spec.bits, spec.budget.sram or board.sram_bytes)
+
+
+def _run(spec: Spec, footprints: Footprints, network: Described, tested: int) -> Iterator[Part]:
+    """Accuracy, and the firmware in the emulator."""
+    needs = footprints.of(network)
+    yield Part("accuracy", tested * needs.macs / (_INTEGER * _cores()), ("dataset.test_fraction",))
+    run = min(spec.measure.samples or tested, tested)
+    yield Part("measure", run * needs.cycles / _EMULATED, ("measure.samples",))
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _each(work: Callable[[], object]) -> float:
+    """Seconds of ``work``, the mean over ``_SECONDS``, after one time that does not count."""
+    work()
+    start, times = time.perf_counter(), 0
+    while times == 0 or time.perf_counter() - start < _SECONDS:
+        work()
+        times += 1
+    return (time.perf_counter() - start) / times
+
+
+def _judgement(
+    network: SuperNetwork, archs: Sequence[Arch], train: Split, val: Split, spec: Spec, executor: Executor
+) -> float:
+    """Seconds to judge ``archs`` with inherited weights on all cores."""
+    calibration = spread(train, spec.search.calibration)
+    sides = {arch.resolution for arch in archs}
+    judge = Inherited(network, {side: (at_resolution(calibration, side), at_resolution(val, side)) for side in sides})
+    return _each(lambda: list(executor.map(judge, archs)))
+
+
+def _training(
+    arch: Described,
+    train: Split,
+    val: Split,
+    settings: TrainingSettings,
+    vary: Variation,
+    executor: Executor,
+    teacher: SuperNetwork | None = None,
+) -> float:
+    """Seconds to train ``arch`` alone, taught by a ``teacher`` or by the labels, with ``val`` judged each epoch."""
+    samples = at_resolution(spread(train, 2 * settings.batch), arch.resolution)
+    network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser, rng = sgd(network), np.random.default_rng(0)
+    taught = None if teacher is None else distilled(network, _taught(teacher, arch), 0.0, executor)
+
+    def epoch() -> None:
+        for images, labels in training_batches(samples, settings.batch, vary, rng):
+            x, y = images.to(device()), labels.to(device())
+            loss = F.cross_entropy(network(x), y) if taught is None else taught(x, y)[0]
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+
+    network.train()
+    step = _each(epoch) / steps_per_epoch(len(samples), settings.batch)
+    # Without gradients a sample takes a third of the time.
+    judging = len(val) / settings.batch * step / 3
+    return settings.epochs * (steps_per_epoch(len(train), settings.batch) * step + judging)
+
+
+def _taught(teacher: SuperNetwork, arch: Described) -> Network:
+    whole: Network = teacher
+    if isinstance(arch, Arch) and arch.space != teacher.largest.space:
+        whole = teacher.extract(largest(arch.space))
+    return whole.to(device()).eval()

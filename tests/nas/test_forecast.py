@@ -1,0 +1,65 @@
+"""How long a build takes: what is timed, what it is multiplied by, and how it is told."""
+
+import pytest
+
+from mcubuild.board import read_board
+from mcubuild.data.splits import Index
+from mcubuild.nas import forecast
+from mcubuild.nas.family import Family
+from mcubuild.nas.forecast import Part, published, searched, told
+from mcubuild.spec.spec import Spec
+from tests.nas.toy import SPACE, VARY, split
+
+BOARD = read_board("stm32f412")
+TRAIN, VAL = split(100, 1), split(20, 2)
+
+
+def spec(**values: object) -> Spec:
+    settings = {"batch": 10, "epochs": 3}
+    common = {"task": "image_classification", "dataset": "digits", "board": "stm32f412"}
+    return Spec.model_validate({"name": "net", **common, "supernet": settings, "finetune": settings, **values})
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Each kind of work runs once and then takes ``seconds``."""
+    monkeypatch.setattr(forecast, "_each", lambda work: (work(), seconds)[1])
+
+
+def test_a_search_is_steps_epochs_and_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed(monkeypatch, 2.0)
+    monkeypatch.setattr(forecast, "_cores", lambda: 2)
+    asked = spec(search={"population": 4, "generations": 2, "parents": 2})
+    parts = {part.stage: part for part in searched(asked, BOARD, Family(SPACE), TRAIN, VAL, 50, VARY)}
+    assert list(parts) == ["supernet", "search", "finetune", "accuracy", "measure"]
+    # 3 epochs of 10 steps and one judgement, each of 2 s.
+    assert parts["supernet"].seconds == 3 * (10 + 1) * 2
+    # 4 networks in 2 generations by two methods and 4 at first; 4 are judged in 2 s.
+    assert parts["search"].seconds == pytest.approx(20 * 2 / 4, rel=0.3), "and some time to draw them"
+    # 2 s are the 2 steps of an epoch of 20 samples; 3 epochs have 10 each, and judge 2 batches at a third.
+    assert parts["finetune"].seconds == pytest.approx(3 * (10 + 2 / 3))
+    assert 0 < parts["measure"].seconds < 1
+
+
+def test_a_single_size_of_a_published_network_does_not_compete(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed(monkeypatch, 2.0)
+    index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1)
+    sizes = {"widths": [0.2, 0.3], "resolutions": [8, 12]}
+    one = {
+        part.stage: part for part in published(spec(arch="resnet8", space=sizes), BOARD, index, TRAIN, VAL, 50, VARY)
+    }
+    assert list(one) == ["train", "accuracy", "measure"], "the largest size exceeds all others"
+    assert one["train"].seconds == pytest.approx(6 * (10 + 2 / 3))
+
+
+def test_the_time_of_the_rest_is_told_with_what_shortens_the_longest_part() -> None:
+    parts = [
+        Part("supernet", 90, ("supernet.epochs",)),
+        Part("search", 25, ("search.generations",)),
+        Part("finetune", 4.9, ()),
+    ]
+    assert told(parts) == (
+        "about 119.9 s to go on this machine: supernet 90.0 s, search 25.0 s, finetune 4.9 s. "
+        "Shorter: lower supernet.epochs."
+    )
+    assert told(parts, "search").endswith("search 25.0 s, finetune 4.9 s. Shorter: lower search.generations.")
+    assert told([Part("search", 0.3, ("search.generations",))]) == ""
