@@ -77,8 +77,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     )
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
-        test_ids=tuple(short_id(found.contents[index]) for index in chosen["test"]),
         cautions=(*cautions(copies, roll, "identical"), *cautions(similar, roll, "nearly identical")),
+        test_ids=tuple(short_id(found.contents[index]) for index in chosen["test"]),
     )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")

@@ -16,10 +16,10 @@ class Inventory:
 
     splits: Mapping[str, int]
     """Samples of ``train``, ``val`` and ``test``."""
-    test_ids: tuple[str, ...] = ()
-    """``short_id`` of each test sample's file, or of its pixels where there are no files, in the order of test.npz."""
     cautions: tuple[str, ...] = ()
     """What looks wrong: a sentence each without the full stop, with counts and names of files."""
+    test_ids: tuple[str, ...] = ()
+    """``short_id`` of each test sample's file, or of its pixels where there are no files, in the order of test.npz."""
 
 
 def short_id(digest: str) -> str:
