@@ -198,8 +198,8 @@ def _on_common(title: str, a: Mapping[str, str], b: Mapping[str, str]) -> Iterat
 
 
 def _points(title: str, before: float, after: float) -> Change:
-    points = f"{100 * (after - before):+.2f} points"
-    if before:
+    points = f"{100 * (after - before):+.2f} points" if before != after else "equal"
+    if before and before != after:
         points += f" ({100 * (after / before - 1):+.1f} %)"
     better = None if before == after else after > before
     return Change("accuracy", title, _share(before), _share(after), points, better)

@@ -110,9 +110,10 @@ def test_identical_samples_are_told_by_class_and_split() -> None:
     )
     assert identical(contents, roll).tolist() == [[0, 3], [1, 4], [2, 5], [2, 6]]
     assert list(cautions(identical(contents, roll), roll, "identical")) == [
-        "2 of 8 samples are identical to one of another class (file 0 and file 3): one of the two labels is wrong",
+        "2 of 8 samples are identical to one of another class (file 0 and file 3): one of the two labels is wrong; "
+        "keep the right one",
         "3 of 3 test samples are identical to train or val samples (file 4 and file 1, file 5 and file 2, file 6 and "
-        "file 2): the test accuracy is flattered",
+        "file 2): the test accuracy is flattered; keep one of each, or name what belongs together by dataset.group",
     ]
     assert list(cautions(identical(numbered := [*"abcdefgh"], roll), roll, "identical")) == [] and len(numbered) == 8
 
@@ -172,7 +173,7 @@ def test_copies_of_test_samples_that_are_trained_with(tmp_path: Path) -> None:
     exact, near = prepared(folder, tmp_path / "out")
     assert exact == (
         "1 of 22 test samples are identical to train or val samples (test/cat/copy.png and train/cat/000.png): "
-        "the test accuracy is flattered"
+        "the test accuracy is flattered; keep one of each, or name what belongs together by dataset.group"
     )
     assert near.startswith("1 of 22 test samples are nearly identical to train or val samples (test/dog/again.jpg and")
 
@@ -196,3 +197,24 @@ def test_copies_of_sounds(tmp_path: Path) -> None:
     told = read_inventory(tmp_path / "out" / "inventory.json").cautions
     assert told[0].startswith("2 of 81 samples are nearly identical to one of another class (")
     assert "hiss/00.wav" in told[0] and "hum/quiet.wav" in told[0]
+
+
+def test_a_copy_in_another_group_is_told_where_it_is_in_another_split(tmp_path: Path) -> None:
+    """The group decides, so that a copied file moves nobody's recordings."""
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    for number, picture in enumerate(photos(60, 32)):
+        Image.fromarray(picture).save(folder / f"{'ab'[number % 2]}_{number // 6}_{number}.png")
+    settings = DatasetSettings(kind="image_folder", path=str(folder), pattern="{class}_{who}_{n}.png", group="who")
+
+    def told() -> tuple[str, ...]:
+        prepare(settings, tmp_path, 0, tmp_path / "out")
+        return read_inventory(tmp_path / "out" / "inventory.json").cautions
+
+    assert told() == ()
+    before = read_inventory(tmp_path / "out" / "inventory.json").test_ids
+    for group in range(10):
+        (folder / f"a_{group}_copy.png").write_bytes((folder / "a_0_0.png").read_bytes())
+    (caution, *_) = told()
+    assert "samples are identical to train or val samples (" in caution and "a_0_0.png" in caution
+    assert set(before) <= set(read_inventory(tmp_path / "out" / "inventory.json").test_ids)

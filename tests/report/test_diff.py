@@ -88,7 +88,7 @@ def judged(original: dict[str, Any], right: dict[str, str], int8: dict[str, str]
 
 
 def test_other_test_sets_are_told_and_compared_on_what_is_common(original: dict[str, Any]) -> None:
-    """Ten samples, eight of them in both: 4 right before and 6 after, though each on its own the new build is worse."""
+    """Ten samples, eight of them in both: four right before and six after, though each on its own has six right."""
     a = judged(original, {**dict.fromkeys("abcd", "1"), **dict.fromkeys("efgh", "0"), "x": "1", "y": "1"})
     b = judged(original, {"p": "0", "q": "0", **dict.fromkeys("hgfedc", "1"), "b": "0", "a": "0"})
     changes = found(a, b)
