@@ -80,16 +80,16 @@ def test_what_is_flat_or_tiny_is_no_copy() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_samples_that_are_alike_by_nature_are_no_copies(seed: int) -> None:
-    """As sounds are: every picture has the same bumps, more or less strong; a fixed radius would find thousands."""
+    """As sounds are: every picture has the same bumps, more or less strong; within a radius of 0.3 all are."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:32, :32]
     places = rng.uniform(4, 28, (8, 2, 1, 1))
     bumps = np.exp(-((rows - places[:, 0]) ** 2 + (columns - places[:, 1]) ** 2) / 18)
     labels = np.arange(2000) % 4
-    strength = 1 + 0.15 * rng.normal(size=(2000, 8))
-    strength[np.arange(2000), labels] += 0.1
+    strength = 1 + 0.3 * rng.normal(size=(2000, 8))
+    strength[np.arange(2000), labels] += 0.2
     pictures = np.clip(120 * np.einsum("nk,khw->nhw", strength, bumps), 0, 255).astype(np.uint8)[..., np.newaxis]
-    assert len(np.unique(nearly_identical([pictures], labels))) < 0.05 * 2000
+    assert len(np.unique(nearly_identical([pictures], labels))) < 0.01 * 2000
 
 
 def test_frames_of_a_film_are_found_without_end() -> None:
