@@ -1,16 +1,23 @@
 """From a spec's data set to index.json, inventory.json, train.npz, val.npz and test.npz."""
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.duplicates import Roll, cautions, identical, nearly_identical, refuse_contradictions
+from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
-from mcubuild.data.inventory import Inventory, write_inventory
+from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.partition import partition
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.sources import scan
 from mcubuild.data.splits import Index, Split, write_index, write_split
+from mcubuild.errors import BuildError
+from mcubuild.progress import bar
 from mcubuild.spec.dataset import DatasetSettings
 
 _MAX_RESOLUTION = 224
@@ -31,27 +38,34 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     Raises:
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
-    fractions = settings.val_fraction, settings.test_fraction
-    front_end = None
-    if settings.kind == "digits":
-        classes, x, labels = _digits()
-        chosen = partition(labels, [None] * len(labels), None, classes, *fractions, seed)
-        pictures = {name: x[indexes] for name, indexes in chosen.items()}
-    else:
-        assert settings.path is not None  # the spec saw to it
-        samples = scan(root / settings.path, settings)
-        classes, labels = samples.classes, np.array(samples.labels, np.int64)
-        chosen = partition(labels, samples.splits, samples.groups, classes, *fractions, seed)
-        paths = {name: [samples.paths[index] for index in indexes] for name, indexes in chosen.items()}
-        if settings.kind == "audio_folder":
-            pictures, front_end = read_recordings(paths, settings)
-        else:
-            pictures = read_images(paths, settings.max_resolution or _MAX_RESOLUTION)
+    found = _digits() if settings.kind == "digits" else _files(settings, root)
+    chosen = partition(
+        found.contents,
+        found.labels,
+        found.splits,
+        found.groups,
+        found.classes,
+        settings.val_fraction,
+        settings.test_fraction,
+        seed,
+    )
+    order = np.concatenate([*chosen.values()])
+    contents = np.array(found.contents)[order]
+    roll = Roll(
+        [found.names[index] for index in order],
+        found.labels[order],
+        np.repeat([*chosen], [len(indexes) for indexes in chosen.values()]),
+    )
+    copies = identical(contents, roll)
+    refuse_contradictions(copies, roll)
+    pictures, front_end = _read(found, chosen, settings)
+    similar = nearly_identical([*pictures.values()], roll.labels)
+    similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
     _, side, _, channels = pictures["train"].shape
     index = Index(
         kind=settings.kind,
         task=settings.task,
-        classes=classes,
+        classes=found.classes,
         native_resolution=side,
         max_resolution=settings.max_resolution
         or (
@@ -61,18 +75,88 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         channels=channels,
         front_end=front_end,
     )
+    inventory = Inventory(
+        {name: len(indexes) for name, indexes in chosen.items()},
+        cautions=(*cautions(copies, roll, "identical"), *cautions(similar, roll, "nearly identical")),
+        test_ids=tuple(short_id(found.contents[index]) for index in chosen["test"]),
+    )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
-    write_inventory(Inventory({name: len(indexes) for name, indexes in chosen.items()}), out / "inventory.json")
+    write_inventory(inventory, out / "inventory.json")
     for name, indexes in chosen.items():
-        write_split(Split(pictures[name], labels[indexes]), out / f"{name}.npz")
+        write_split(Split(pictures[name], found.labels[indexes]), out / f"{name}.npz")
 
 
-def _digits() -> tuple[tuple[str, ...], NDArray[np.uint8], NDArray[np.int64]]:
-    """Classes, pictures and labels of the 1797 handwritten digits, 8x8 pixels with 17 grey levels, of scikit-learn."""
+@dataclass(frozen=True)
+class _Found:
+    """All samples before they are split; lists have an entry for each."""
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    names: list[str]
+    contents: list[str]
+    """SHA-256 of the files, or of the pixels of those that come without files, in hexadecimal."""
+    splits: list[str | None]
+    """None where the split is to be drawn."""
+    groups: list[str] | None
+    files: list[Path] | NDArray[np.uint8]
+    """Or the pictures themselves."""
+
+
+def _digits() -> _Found:
+    """The 1797 handwritten digits, 8x8 pixels with 17 grey levels, of scikit-learn."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     levels: NDArray[np.float64] = bunch.images
     x = np.round(levels * (255 / 16)).astype(np.uint8)[..., np.newaxis]
-    return tuple(str(digit) for digit in range(10)), x, bunch.target.astype(np.int64)
+    return _Found(
+        tuple(str(digit) for digit in range(10)),
+        bunch.target.astype(np.int64),
+        [f"digit {number}" for number in range(len(x))],
+        [hashlib.sha256(picture.tobytes()).hexdigest() for picture in x],
+        [None] * len(x),
+        None,
+        x,
+    )
+
+
+def _files(settings: DatasetSettings, root: Path) -> _Found:
+    assert settings.path is not None  # the spec saw to it
+    folder = root / settings.path
+    samples = scan(folder, settings)
+    contents = []
+    with bar("hash files", len(samples.paths)) as progress:
+        for path in samples.paths:
+            contents.append(_digest(path))
+            progress.advance()
+    return _Found(
+        samples.classes,
+        np.array(samples.labels, np.int64),
+        [path.relative_to(folder).as_posix() for path in samples.paths],
+        contents,
+        samples.splits,
+        samples.groups,
+        samples.paths,
+    )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BuildError(f"{path}: cannot be read ({error.strerror}); replace or remove it.") from None
+
+
+def _read(
+    found: _Found, chosen: Mapping[str, NDArray[np.int64]], settings: DatasetSettings
+) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | None]:
+    """Pictures (N, side, side, channels) by split, and how sounds became pictures."""
+    files = found.files
+    if not isinstance(files, list):
+        return {name: files[indexes] for name, indexes in chosen.items()}, None
+    paths = {name: [files[index] for index in indexes] for name, indexes in chosen.items()}
+    if settings.kind == "audio_folder":
+        return read_recordings(paths, settings)
+    return read_images(paths, settings.max_resolution or _MAX_RESOLUTION), None

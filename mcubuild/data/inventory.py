@@ -18,6 +18,13 @@ class Inventory:
     """Samples of ``train``, ``val`` and ``test``."""
     cautions: tuple[str, ...] = ()
     """What looks wrong: a sentence each without the full stop, with counts and names of files."""
+    test_ids: tuple[str, ...] = ()
+    """``short_id`` of each test sample's file, or of its pixels where there are no files, in the order of test.npz."""
+
+
+def short_id(digest: str) -> str:
+    """What tells a sample from others: the first 16 digits of the SHA-256 of its content, in hexadecimal."""
+    return digest[:16]
 
 
 def write_inventory(inventory: Inventory, path: Path) -> None:
@@ -33,6 +40,6 @@ def read_inventory(path: Path) -> Inventory:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Inventory(**{**content, "cautions": tuple(content["cautions"])})
+        return Inventory(**{**content, **{key: tuple(content[key]) for key in ("test_ids", "cautions")}})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's inventory ({error}); delete it and build again.") from None

@@ -1,5 +1,16 @@
-"""Samples divided into training, validation and test splits, with equal shares of every class."""
+"""Samples divided into training, validation and test splits, each by its own content.
 
+A sample's place in a split's draw is a hash of its content, the split and the seed, a number u that is as good as
+drawn evenly from 0 ... 1. It is a test sample where u is below the split's fraction, and so for validation among the
+rest. So what becomes of a sample does not depend on the other samples, on their names or on their order: whoever adds
+ten photos moves none of the others, and identical files are never drawn apart. The shares of splits and classes are
+therefore those of a draw, not exact ones.
+
+The one exception is what a split would otherwise lack: of each class at least one sample, the one with the smallest u,
+is held out, and at least one, that with the largest, is left to train with.
+"""
+
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +20,7 @@ from mcubuild.errors import BuildError
 
 
 def partition(
+    contents: Sequence[str],
     labels: NDArray[np.int64],
     given: Sequence[str | None],
     groups: Sequence[str] | None,
@@ -20,11 +32,12 @@ def partition(
     """The samples of the splits train, val and test, as ascending indexes; those that are ``given`` stay as they are.
 
     Args:
+        contents: of each sample, what stands for its content, such as a digest; equal for copies.
         labels: of all samples (N,).
         given: the split of each sample, or None where it is to be drawn; ``train`` stands for None where another
             split is missing.
-        groups: of each sample; those of a group are never drawn apart. None: each sample for itself, and equal shares
-            of every class.
+        groups: of each sample; those of a group are never drawn apart: it is the group's name that is hashed. None:
+            each content for itself.
         classes: names by label.
         val_fraction: share of the training samples (without the test samples) that ``val`` gets if it is not given.
         test_fraction: share of the samples that ``test`` gets if it is not given.
@@ -35,54 +48,60 @@ def partition(
     """
     of = np.array([split or "train" for split in given])
     missing = [name for name in ("test", "val") if not (of == name).any()]
-    rest = np.flatnonzero(of == "train")
-    _check_enough(labels[rest], len(missing), classes)
-    generator = np.random.default_rng(seed)
+    _check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
+    drawn = contents if groups is None else groups
     for name in missing:
+        rest = np.flatnonzero(of == "train")
         # A split that follows must still find something for itself and for training.
         keep = len(missing) - missing.index(name)
+        if groups is not None:
+            _check_groups([groups[index] for index in rest.tolist()], keep)
         fraction = test_fraction if name == "test" else val_fraction
-        if groups is None:
-            held = _draw(labels[rest], fraction, keep, generator)
-        else:
-            held = _draw_groups([groups[index] for index in rest.tolist()], fraction, keep, generator)
-        of[rest[held]] = name
-        rest = rest[~held]
-    _check_enough(labels[rest], 0, classes)
+        u = np.array([_place(seed, name, drawn[index]) for index in rest.tolist()])
+        # A group's samples may be of every class: groups are counted without regard to classes.
+        among = np.zeros(len(rest), np.int64) if groups is not None else labels[rest]
+        for label in np.unique(among):
+            members = rest[among == label]
+            of[members[_lowest(u[among == label], fraction, keep)]] = name
+    _check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
     return {name: np.flatnonzero(of == name) for name in ("train", "val", "test")}
 
 
-def _check_enough(labels: NDArray[np.int64], splits: int, classes: Sequence[str]) -> None:
-    """Every class must have a sample for training and one for each of so many other ``splits``."""
-    counts = np.bincount(labels, minlength=len(classes))
-    smallest = int(counts.argmin())
-    if counts[smallest] <= splits:
+def _place(seed: int, split: str, what: str) -> float:
+    """A number 0 ... 1 that is evenly distributed over contents, and independent between splits and seeds."""
+    digest = hashlib.sha256(f"{seed} {split} {what}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _lowest(u: NDArray[np.float64], fraction: float, keep: int) -> NDArray[np.bool_]:
+    """Mask (N,) of the places ``u`` (N,) below ``fraction``: at least one, but leaving ``keep`` that differ."""
+    places = np.unique(u)
+    count = min(max(1, int((places < fraction).sum())), len(places) - keep)
+    return np.isin(u, places[: max(0, count)])
+
+
+def _check_enough(
+    contents: Sequence[str], labels: NDArray[np.int64], rest: NDArray[np.int64], splits: int, classes: Sequence[str]
+) -> None:
+    """Every class must have a sample among ``rest`` for training, and one for each of so many other ``splits``."""
+    samples = np.bincount(labels[rest], minlength=len(classes))
+    different = np.zeros(len(classes), np.int64)
+    for label, _ in {(labels[index], contents[index]) for index in rest.tolist()}:
+        different[label] += 1
+    smallest = int(different.argmin())
+    if different[smallest] <= splits:
+        found, copies = different[smallest], samples[smallest] - different[smallest]
         raise BuildError(
-            f"class {classes[smallest]!r} has {counts[smallest]} samples to train from; at least {splits + 1} "
-            f"are needed, so that every split has one: add samples, give val and test fewer, or remove the class."
+            f"class {classes[smallest]!r} has {found} samples to train from{f' and {copies} copies' if copies else ''};"
+            f" at least {splits + 1} are needed, so that every split has one: add samples, give val and test fewer, "
+            f"or remove the class."
         )
 
 
-def _draw(labels: NDArray[np.int64], fraction: float, keep: int, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Mask of a ``fraction`` of each class, at least one sample and leaving at least ``keep``."""
-    held = np.zeros(len(labels), np.bool_)
-    for label in np.unique(labels):
-        members = generator.permutation(np.flatnonzero(labels == label))
-        held[members[: min(max(1, round(fraction * len(members))), len(members) - keep)]] = True
-    return held
-
-
-def _draw_groups(
-    groups: Sequence[str], fraction: float, keep: int, generator: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Mask of whole groups whose samples come nearest to ``fraction``: at least one, leaving at least ``keep``."""
-    names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+def _check_groups(groups: Sequence[str], keep: int) -> None:
+    names = sorted(set(groups))
     if len(names) <= keep:
         raise BuildError(
             f"dataset.group: found {len(names)} groups ({', '.join(names)}) to draw splits from; at least {keep + 1} "
             f"are needed, so that every split has one: add some, or leave dataset.group out."
         )
-    order = generator.permutation(len(names))
-    distance = np.abs(np.cumsum(sizes[order]) - fraction * len(groups))
-    taken = 1 + int(distance[: len(names) - keep].argmin())
-    return np.isin(number, order[:taken])

@@ -1,5 +1,6 @@
 """What an imported network is run on, and what its integer reference says to it."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from math import prod
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.inventory import short_id
 from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
@@ -28,7 +30,8 @@ def refer(
 
     The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
     that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
-    there are no labels), and ``author``: how the reference agrees with the author's outputs, if the spec names any.
+    there are no labels), ``author``: how the reference agrees with the author's outputs, if the spec names any, and
+    ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of a data set.
 
     Args:
         graph: the imported network.
@@ -44,14 +47,18 @@ def refer(
     """
     faces = read_interfaces(interfaces)
     labels: NDArray[np.int64] | None = None
+    ids = None
     if test is not None:
         inputs, labels = _images(graph, test, settings.file), test.y
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
+        # As the files have them: another network quantises the same samples otherwise.
+        ids = _ids([_load(root / path) for path in settings.inputs])
         labels = None if settings.labels is None else _labels(root / settings.labels, len(inputs))
     else:
         size = sum(prod(graph.tensor(name).shape) for name in graph.inputs)
         inputs = np.random.default_rng(seed).integers(-128, 128, (settings.samples, size), np.int8)
+        ids = _ids([inputs])
     shaped = inputs
     if len(graph.inputs) == 1:
         shaped = inputs.reshape(len(inputs), *graph.tensor(graph.inputs[0]).shape[1:])
@@ -63,7 +70,7 @@ def refer(
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)
     (out / "accuracy.json").write_text(
-        json.dumps({**content, "author": author}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        json.dumps({**content, "author": author, "ids": ids}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
     )
 
 
@@ -100,6 +107,14 @@ def _array(path: Path, face: Interface) -> Int8:
             f"shape of as many elements a sample."
         )
     return face.to_int8(values.reshape(len(values), size))
+
+
+def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
+    """``short_id`` of each sample's bytes in all ``parts`` (N, ...)."""
+    return [
+        short_id(hashlib.sha256(b"".join(row.tobytes() for row in rows)).hexdigest())
+        for rows in zip(*parts, strict=True)
+    ]
 
 
 def _labels(path: Path, count: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """What changed between two builds, read from their report.json alone."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from mcubuild.errors import BuildError
 from mcubuild.report.layers import TIMES
-from mcubuild.report.model import VERSION
+from mcubuild.report.model import NOT_RUN, VERSION
 
 MOVERS = 8
 """Layers, or kinds of layers, whose time changed most."""
@@ -92,7 +92,8 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
         *_values("board", _flat(a["board"]), _flat(b["board"])),
         *_figures("memory", [(title, _at(a, key), _at(b, key), " B") for title, key in _MEMORY]),
         *_figures("time", [(title, _at(a, key), _at(b, key), unit) for title, key, unit in _TIME]),
-        *_accuracy(a["accuracy"], b["accuracy"]),
+        *_test_set(a["test_set"], b["test_set"]),
+        *_accuracy(a, b),
         *_architecture(a, b),
         *_layers(a, b),
         *_values("made by", _made_by(a), _made_by(b)),
@@ -149,17 +150,63 @@ def _difference(a: float | None, b: float | None, unit: str) -> str:
     return f"{change}{unit}" + (f" ({100 * (b / a - 1):+.1f} %)" if a else "")
 
 
+def _test_set(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    """How the samples differ that the two are judged on."""
+    ours, theirs = Counter(a["ids"]), Counter(b["ids"])
+    if ours != theirs:
+        yield Change("test set", "samples", f"{len(a['ids']):,}", f"{len(b['ids']):,}")
+        common = f"{(ours & theirs).total():,}"
+        yield Change("test set", "in both", common, common)
+        yield Change("test set", "in one alone", f"{(ours - theirs).total():,}", f"{(theirs - ours).total():,}")
+    elif a["digest"] != b["digest"]:
+        yield Change("test set", "labels", "", "the samples are the same, some of their labels are not")
+
+
 def _accuracy(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    """Differences of what was judged on the same samples; else also on those that both were judged on."""
     for key, title in (("float", "float"), ("int8", "int8"), ("device", "firmware")):
-        if None in (a[key], b[key]):
-            yield from _values("accuracy", {title: a[key]}, {title: b[key]})
-        elif a[key] != b[key]:
-            points = f"{100 * (b[key] - a[key]):+.2f} points"
-            if a[key]:
-                points += f" ({100 * (b[key] / a[key] - 1):+.1f} %)"
-            yield Change("accuracy", title, f"{100 * a[key]:.2f} %", f"{100 * b[key]:.2f} %", points, b[key] > a[key])
-    for key in ("samples", "mismatches"):
-        yield from _values("accuracy", {key: a[key]}, {key: b[key]})
+        before, after = a["accuracy"][key], b["accuracy"][key]
+        ours, theirs = _judged(a["test_set"], key), _judged(b["test_set"], key)
+        counts = [sum(map(len, judged.values())) for judged in (ours, theirs)]
+        if None in (before, after):
+            yield from _values("accuracy", {title: before}, {title: after})
+        elif {name: len(marks) for name, marks in ours.items()} == {name: len(marks) for name, marks in theirs.items()}:
+            if before != after:
+                yield _points(title, before, after)
+        else:
+            one, other = (f"{_share(share)} of {n:,}" for share, n in zip((before, after), counts, strict=True))
+            yield Change("accuracy", f"{title}, each on its own", one, other)
+            yield from _on_common(title, ours, theirs)
+    yield from _values("accuracy", *({"mismatches": report["accuracy"]["mismatches"]} for report in (a, b)))
+
+
+def _judged(test_set: Mapping[str, Any], key: str) -> dict[str, str]:
+    """Marks by id of the samples that an accuracy is of; copies have a mark each."""
+    judged: dict[str, str] = defaultdict(str)
+    for name, mark in zip(test_set["ids"], test_set.get(key) or "?" * len(test_set["ids"]), strict=True):
+        if mark != NOT_RUN:
+            judged[name] += mark
+    return judged
+
+
+def _on_common(title: str, a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[Change]:
+    """On the samples in both, if it is known which of them are right."""
+    pairs = [pair for name in a.keys() & b.keys() for pair in zip(a[name], b[name], strict=False)]
+    if pairs and "?" not in pairs[0]:
+        before, after = (sum(pair[side] == "1" for pair in pairs) / len(pairs) for side in (0, 1))
+        yield _points(f"{title}, on the {len(pairs):,} in both", before, after)
+
+
+def _points(title: str, before: float, after: float) -> Change:
+    points = f"{100 * (after - before):+.2f} points" if before != after else "equal"
+    if before and before != after:
+        points += f" ({100 * (after / before - 1):+.1f} %)"
+    better = None if before == after else after > before
+    return Change("accuracy", title, _share(before), _share(after), points, better)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.2f} %"
 
 
 def _architecture(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:

@@ -6,8 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mcubuild.report.amounts import Unit
 
-VERSION: Literal[4] = 4
+VERSION: Literal[5] = 5
 """Of the format; see ``Report.version``."""
+NOT_RUN = "-"
+"""In ``TestSet.device``."""
 
 
 class _Part(BaseModel):
@@ -28,6 +30,21 @@ class Accuracy(_Part):
     mismatches: int
     """Samples whose outputs in the emulator differ in any bit from the integer reference's; anything but 0 is a
     failure."""
+
+
+class TestSet(_Part):
+    """Which samples an accuracy is of: those of two builds compare where these are the same."""
+
+    digest: str
+    """16 digits that are equal for the same samples with the same labels, in whatever order."""
+    ids: list[str]
+    """Of each test sample, in order: the first 16 digits, in hexadecimal, of the SHA-256 of its content: its file, its
+    pixels (``digits``), or its bytes in the files of ``[model] inputs``."""
+    int8: str | None
+    """A character for each of ``ids``: ``1`` where the integer reference is right, ``0`` where it is wrong; ``None``:
+    there are no labels."""
+    device: str | None
+    """The same of the firmware; ``-`` where it was not run."""
 
 
 class Range(_Part):
@@ -221,7 +238,7 @@ class LatencyModel(_Part):
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[4] = Field(default=VERSION, alias="schema")
+    version: Literal[5] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
@@ -237,6 +254,8 @@ class Report(_Part):
     """Why to read some figures with care; they do not change the verdict."""
     accuracy: Accuracy
     """Accuracy on the test split."""
+    test_set: TestSet
+    """The test split."""
     instructions: Range
     """Instructions of one inference."""
     cycles: Range | None

@@ -12,7 +12,7 @@ from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
-from mcubuild.report import estimates, markdown, page, verdict
+from mcubuild.report import estimates, markdown, page, tested, verdict
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import (
@@ -124,6 +124,7 @@ def make(
             ),
         ],
         accuracy=accuracy,
+        test_set=tested.test_set(artifacts, _samples(artifacts)),
         instructions=Range(**measure["instructions"]),
         cycles=None if cycles is None else Range(**cycles),
         latency_ms=measure["latency_ms"],
@@ -255,7 +256,7 @@ def _accuracy(artifacts: Artifacts) -> Accuracy:
     samples, labels = _samples(artifacts), artifacts.accuracy["labels"]
     device = None
     if labels is not None:
-        device = float(np.mean(artifacts.outputs.argmax(axis=1) == np.array(labels)[samples]))
+        device = float(tested.right(artifacts.outputs, np.array(labels)[samples]).mean())
     return Accuracy(
         float=artifacts.accuracy["float"],
         int8=artifacts.accuracy["int8"],

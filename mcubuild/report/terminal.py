@@ -59,6 +59,7 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     else:
         same = report["samples"] - accuracy["mismatches"]
         figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]
+    figures.append(("test set", f"{report['test_set']['digest']} ({accuracy['samples']} samples)"))
     figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
     if report["cycles"] is not None:
         spread = f" ± {100 * report['uncertainty']:.0f} %" if report["uncertainty"] else ""

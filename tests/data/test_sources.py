@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mcubuild.data.partition import partition
 from mcubuild.data.sources import Samples, scan
 from mcubuild.errors import BuildError
 from mcubuild.spec.dataset import DatasetSettings
@@ -114,43 +112,3 @@ def test_what_is_wrong_is_told(tmp_path: Path, names: list[str], options: dict[s
     touch(tmp_path, *names)
     with pytest.raises(BuildError, match=told):
         scanned(tmp_path, **options)
-
-
-def drawn(groups: list[str] | None, given: list[str | None] | None = None, seed: int = 0) -> dict[str, np.ndarray]:
-    labels = np.arange(60) % 3
-    return partition(labels, given or [None] * 60, groups, ("a", "b", "c"), 0.2, 0.2, seed)
-
-
-def test_every_sample_is_in_one_split_in_its_order() -> None:
-    found = drawn(None)
-    assert sorted(np.concatenate(list(found.values()))) == list(range(60))
-    assert all((np.diff(indexes) > 0).all() for indexes in found.values())
-    assert {name: len(indexes) for name, indexes in found.items()} == {"train": 39, "val": 9, "test": 12}
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_groups_stay_together(seed: int) -> None:
-    groups = [f"speaker {index // 6}" for index in range(60)]
-    found = drawn(groups, seed=seed)
-    of = {name: {groups[index] for index in indexes} for name, indexes in found.items()}
-    assert {name: len(members) for name, members in of.items()} == {"train": 6, "val": 2, "test": 2}
-    assert len(set.union(*of.values())) == 10
-
-
-def test_groups_of_given_splits_do_not_matter() -> None:
-    groups = [str(index // 30) for index in range(60)]
-    given: list[str | None] = ["test" if index % 10 == 0 else None for index in range(60)]
-    found = drawn(groups, given)
-    assert found["test"].tolist() == list(range(0, 60, 10))
-    assert {groups[index] for index in found["val"]} != {groups[index] for index in found["train"]}
-
-
-def test_too_few_groups_are_told() -> None:
-    with pytest.raises(BuildError, match=r"dataset\.group: found 2 groups \(0, 1\) .* at least 3"):
-        drawn([str(index % 2) for index in range(60)])
-
-
-def test_a_class_that_is_only_tested_is_told() -> None:
-    given: list[str | None] = ["test" if index % 3 == 1 else None for index in range(60)]
-    with pytest.raises(BuildError, match="class 'b' has 0 samples to train from"):
-        drawn(None, given)

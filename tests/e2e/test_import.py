@@ -1,7 +1,9 @@
 """A spec that brings its network: from a .tflite file to a measured report."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +64,9 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     assert run.did("built") == {"import", "reference", "codegen", "firmware", "measure", "report"}
     accuracy = report(checkout)["accuracy"]
     assert accuracy == {"device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10}
+    tested: Any = report(checkout)["test_set"]
+    assert tested["ids"] == [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in inputs]
+    assert tested["int8"] == tested["device"] == "00" + 8 * "1"
     assert "mine" in (checkout.path / "build" / "net" / "report.html").read_text()
     header = (checkout.path / "build" / "net" / "c" / "model.h").read_text()
     assert "#define MODEL_INPUT_SCALE 0.05000000074505806" in header

@@ -64,7 +64,8 @@ def _write(folder: Path, name: str, values: Any) -> None:
 def _dataset(folder: Path, rng: np.random.Generator) -> None:
     splits = {"train": 1200, "val": 237, "test": TEST}
     write_index(Index("digits", "image_classification", CLASSES, 8, 32, 1), folder / "index.json")
-    write_inventory(Inventory(splits), folder / "inventory.json")
+    ids = tuple(f"{number:016x}" for number in range(TEST))
+    write_inventory(Inventory(splits, test_ids=ids), folder / "inventory.json")
     y = rng.integers(len(CLASSES), size=TEST)
     rows, columns = np.mgrid[0:8, 0:8]
     prototypes = [np.cos(rows * (1 + k % 4) / 2 + k) * np.sin(columns * (1 + k // 3) / 2) for k in range(len(CLASSES))]

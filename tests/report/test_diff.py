@@ -73,6 +73,80 @@ def test_figures_are_absolute_and_relative(original: dict[str, Any]) -> None:
     assert ("memory", "Flash") not in changes and ("architecture", "layers") not in changes
 
 
+def judged(original: dict[str, Any], right: dict[str, str], int8: dict[str, str] | None = None) -> dict[str, Any]:
+    """The report as if it were on the samples of ``right``: by id, the mark of the firmware (and of int8)."""
+    int8 = right if int8 is None else int8
+    marks, run = "".join(int8.values()), "".join(right.values()).replace("-", "")
+    new = copy.deepcopy(original)
+    new["test_set"] = {
+        "digest": " ".join(sorted(right)), "ids": [*right], "int8": marks, "device": "".join(right.values())
+    }  # fmt: skip
+    new["accuracy"] |= {
+        "samples": len(right), "int8": marks.count("1") / len(marks), "device": run.count("1") / len(run), "float": 0.5
+    }  # fmt: skip
+    return new
+
+
+def test_other_test_sets_are_told_and_compared_on_what_is_common(original: dict[str, Any]) -> None:
+    """Ten samples, eight of them in both: four right before and six after, though each on its own has six right."""
+    a = judged(original, {**dict.fromkeys("abcd", "1"), **dict.fromkeys("efgh", "0"), "x": "1", "y": "1"})
+    b = judged(original, {"p": "0", "q": "0", **dict.fromkeys("hgfedc", "1"), "b": "0", "a": "0"})
+    changes = found(a, b)
+    assert {(key[1], change.before, change.after) for key, change in changes.items() if key[0] == "test set"} == {
+        ("samples", "10", "10"), ("in both", "8", "8"), ("in one alone", "2", "2")
+    }  # fmt: skip
+    alone, common = changes["accuracy", "firmware, each on its own"], changes["accuracy", "firmware, on the 8 in both"]
+    assert (alone.before, alone.after, alone.difference, alone.better) == ("60.00 % of 10", "60.00 % of 10", "", None)
+    assert (common.before, common.after, common.better) == ("50.00 %", "75.00 %", True)
+    assert common.difference == "+25.00 points (+50.0 %)"
+    assert changes["accuracy", "int8, on the 8 in both"].after == "75.00 %"
+    assert ("accuracy", "float, each on its own") in changes, "which samples it has right is not known"
+    assert not any(what.startswith("float, on") for _, what in changes)
+
+
+def test_a_firmware_that_ran_on_fewer_samples(original: dict[str, Any]) -> None:
+    every = judged(original, {"a": "1", "b": "1", "c": "0", "d": "0"})
+    some = judged(original, {"a": "1", "b": "-", "c": "1", "d": "-"}, {"a": "1", "b": "1", "c": "0", "d": "0"})
+    some["test_set"]["digest"] = every["test_set"]["digest"]
+    changes = found(every, some)
+    assert not any(group == "test set" for group, _ in changes)
+    assert [what for group, what in changes if group == "accuracy"] == [
+        "firmware, each on its own",
+        "firmware, on the 2 in both",
+    ]
+    own = changes["accuracy", "firmware, each on its own"]
+    assert (own.before, own.after) == ("50.00 % of 4", "100.00 % of 2")
+    assert changes["accuracy", "firmware, on the 2 in both"].before == "50.00 %"
+
+
+def test_copies_in_a_test_set_count_one_by_one(original: dict[str, Any]) -> None:
+    a, b = judged(original, {"a": "1", "b": "0", "c": "0"}), judged(original, {"a": "1", "b": "1", "c": "1"})
+    a["test_set"]["ids"], b["test_set"]["ids"] = ["a", "b", "b"], ["b", "a", "a"]
+    changes = found(a, b)
+    assert (changes["test set", "in both"].before, changes["test set", "in one alone"].before) == ("2", "1")
+    assert changes["accuracy", "int8, on the 2 in both"].difference == "+50.00 points (+100.0 %)"
+
+
+def test_test_sets_without_a_common_sample_or_without_labels(original: dict[str, Any]) -> None:
+    a, b = judged(original, {"a": "1", "b": "0"}), judged(original, {"c": "1", "d": "1"})
+    changes = found(a, b)
+    assert changes["test set", "in both"].after == "0"
+    assert [what for group, what in changes if group == "accuracy"] == [
+        f"{title}, each on its own" for title in ("float", "int8", "firmware")
+    ]
+    for report_ in (a, b):
+        report_["test_set"] |= {"int8": None, "device": None}
+        report_["accuracy"] |= {"int8": None, "device": None, "float": None}
+    assert {group for group, _ in found(a, b)} == {"test set"}
+
+
+def test_equal_samples_with_other_labels_are_told(original: dict[str, Any]) -> None:
+    a, b = judged(original, {"a": "1", "b": "0"}), judged(original, {"a": "1", "b": "0"})
+    b["test_set"]["digest"] = "another"
+    assert [what for group, what in found(a, b)] == ["labels"]
+    assert "some of their labels are not" in printed(a, b)
+
+
 def test_another_network_is_compared_by_kind(original: dict[str, Any]) -> None:
     new = copy.deepcopy(original)
     del new["layers"][4]

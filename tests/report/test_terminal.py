@@ -16,6 +16,7 @@ REPORT: dict[str, Any] = {
     "reasons": ["Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB"],
     "cautions": ["The firmware classified 10 of the 360 test samples"],
     "accuracy": {"float": 0.98, "int8": 0.97, "device": 0.9, "samples": 360},
+    "test_set": {"digest": "0123456789abcdef"},
     "samples": 10,
     "instructions": {"min": 1e6, "mean": 1234567.0, "max": 2e6},
     "cycles": {"min": 1e6, "mean": 2345678.0, "max": 3e6},
@@ -40,6 +41,7 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "invented: fail"
     assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
+    assert "  test set     0123456789abcdef (360 samples)" in lines
     assert "  accuracy     float 98.00 % -> int8 97.00 % (360 samples) -> device 90.00 % (10)" in lines
     assert "  SRAM         ok    1.0 kB of 4.0 kB, 3.0 kB free" in lines
     assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines

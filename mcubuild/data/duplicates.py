@@ -1,0 +1,237 @@
+"""Samples that are there more than once: identical files, and pictures that are nearly identical.
+
+A copy in another class has a wrong label on one side; a copy of a test sample among those that are trained with makes
+the accuracy flattering.
+
+Pictures are nearly identical (encoded anew, resized, made brighter, taken in one burst) if they agree as a whole and in
+detail. They are brought to 32x32 pixels. The means of 8x8 blocks, less their mean and divided by their norm, are the
+coarse picture, a point on a sphere; what is left inside the blocks, grey and normed likewise, is the detail. The coarse
+pictures must be within a radius of each other, and the details must have a correlation of at least ``_DETAIL``.
+
+The radius is taken from the data, because spoken digits are more alike than photos: within it hardly any sample
+(``_BY_CHANCE``) would find one of another class by chance. Distances to the nearest neighbour have about a Weibull
+distribution, P(d < r) = 1 - exp(-(r / scale)^shape), which is fitted to their quartiles, so that copies, being few, do
+not matter. Of sounds this finds another level, format or rate, but neither another start nor added noise.
+
+No pair within the radius is missed: principal components of two coarse pictures are not further apart than the pictures
+themselves, and among points of eight dimensions a k-d tree finds the near ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.data.resize import resize
+from mcubuild.errors import BuildError
+from mcubuild.progress import bar
+
+Pairs = NDArray[np.int64]
+"""Indexes (M, 2) of samples, each pair once."""
+
+MOST_ACROSS_CLASSES = 0.05
+"""Share of the samples with an identical copy in another class above which a data set is refused. Of the labels of
+well-known data sets 3 % are wrong (Northcutt et al., NeurIPS 2021); where more contradict each other, the data set was
+put together wrongly."""
+
+_SIDE = 32
+_BLOCKS = 8
+_SMALLEST = 16
+"""Side below which there is no detail beside the coarse picture: two digits of 8x8 pixels may well look the same."""
+_DETAIL = 0.7
+"""Of the 501 pairs found in CIFAR-10 none is of two classes; of 200 that were looked at, the weakest half among them,
+four at most are no copies (ships on the same sea)."""
+_BY_CHANCE = 0.001
+"""Of 3000 spoken digits (FSDD) none is then taken for a copy of another."""
+_RADIUS = (0.025, 0.3)
+"""Least: what encoding anew does to photos and sounds. Largest: a shift by a few per cent, or brightness that clips."""
+_ASKED = 1000
+"""Samples that the radius is taken from."""
+_COMPONENTS = 8
+_MOST_PAIRS = 2_000_000
+"""Above that (films, cut into frames) only the nearer ones are looked at."""
+_NAMED = 3
+_LONGEST_NAME = 48
+
+
+@dataclass(frozen=True)
+class Roll:
+    """What is known of all samples (N,)."""
+
+    names: Sequence[str]
+    labels: NDArray[np.int64]
+    splits: NDArray[np.str_]
+    """``train``, ``val`` or ``test``."""
+
+
+def identical(contents: Sequence[str], roll: Roll) -> Pairs:
+    """Samples of equal ``contents`` (N) in another class or split: each with the first such one there."""
+    first: dict[str, dict[tuple[int, str], int]] = defaultdict(dict)
+    places = list(zip(roll.labels.tolist(), roll.splits.tolist(), strict=True))
+    for index, (content, place) in enumerate(zip(contents, places, strict=True)):
+        first[content].setdefault(place, index)
+    pairs = {
+        (min(index, other), max(index, other))
+        for index, (content, own) in enumerate(zip(contents, places, strict=True))
+        for place, other in first[content].items()
+        if place != own
+    }
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+
+
+def nearly_identical(pictures: Sequence[NDArray[np.uint8]], labels: NDArray[np.int64]) -> Pairs:
+    """Samples whose pictures are nearly, or exactly, identical.
+
+    Pictures of fewer than 16 pixels a side and those in which nothing can be seen (a standard deviation below one
+    level) are no one's copies.
+
+    Args:
+        pictures: of all samples, in pieces (n, side, side, channels) one behind the other.
+        labels: of all samples (N,).
+    """
+    if pictures[0].shape[1] < _SMALLEST:
+        return np.empty((0, 2), np.int64)
+    with bar("find copies", 4) as progress:
+        small = np.concatenate([resize(piece, _SIDE) for piece in pictures])
+        progress.advance()
+        means = np.concatenate([_blocks(small[part]).mean(axis=(2, 4)) for part in _parts(len(small))])
+        seen = np.flatnonzero(means.std(axis=(1, 2)).max(axis=1) >= 1)
+        if len(seen) < 2:
+            return np.empty((0, 2), np.int64)
+        coarse = _normed(means[seen])
+        radius = _radius(coarse, labels[seen])
+        progress.advance()
+        pairs = _candidates(coarse, radius)
+        progress.advance()
+        pairs = pairs[_squares(coarse, pairs) < radius**2]
+        involved, pairs = np.unique(pairs, return_inverse=True)
+        details = np.concatenate(
+            [_detail(small[seen[involved[part]]]) for part in _parts(len(involved))] or [coarse[:0]]
+        )
+        # Of unit vectors, |a - b|^2 = 2 - 2 a b.
+        pairs = involved[pairs[_squares(details, pairs) <= 2 - 2 * _DETAIL]]
+        progress.advance()
+        return seen[pairs]
+
+
+def refuse_contradictions(pairs: Pairs, roll: Roll) -> None:
+    """See that few samples are identical to one of another class.
+
+    Raises:
+        BuildError: they are more than ``MOST_ACROSS_CLASSES`` of all.
+    """
+    count, total = _count(across := _across_classes(pairs, roll)), len(roll.names)
+    if count > MOST_ACROSS_CLASSES * total:
+        raise BuildError(
+            f"dataset: {count} of {total} samples ({count / total:.1%}) have an identical copy in another class "
+            f"({_shown(across, roll)}); at most {MOST_ACROSS_CLASSES:.0%} may, as no network can be right about both: "
+            f"leave each in its own class alone."
+        )
+
+
+def cautions(pairs: Pairs, roll: Roll, how: str) -> Iterator[str]:
+    """What ``pairs`` of samples that are alike (``how``: "identical") are a reason to doubt, a sentence each."""
+    across, total = _across_classes(pairs, roll), len(roll.names)
+    if len(across):
+        yield (
+            f"{_count(across)} of {total} samples are {how} to one of another class ({_shown(across, roll)}): "
+            f"one of the two labels is wrong; keep the right one"
+        )
+    of = roll.splits[pairs]
+    for held, others, harm in (
+        ("test", ("train", "val"), "the test accuracy is flattered"),
+        ("val", ("train",), "the search goes by a flattered accuracy"),
+    ):
+        leaks = [
+            pairs[(of[:, side] == held) & np.isin(of[:, 1 - side], others)][:, [side, 1 - side]] for side in (0, 1)
+        ]
+        leaked = np.concatenate(leaks)
+        if len(leaked):
+            leaked = leaked[np.lexsort(leaked.T[::-1])]
+            yield (
+                f"{len(np.unique(leaked[:, 0]))} of {(roll.splits == held).sum()} {held} samples are {how} to "
+                f"{' or '.join(others)} samples ({_shown(leaked, roll)}): {harm}; keep one of each, or name what "
+                f"belongs together by dataset.group"
+            )
+
+
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(start, start + 4096) for start in range(0, count, 4096))
+
+
+def _squares(points: NDArray[np.float32], pairs: Pairs) -> NDArray[np.float32]:
+    """Squared distances (M,) of pairs (M, 2) of points (N, dimensions)."""
+    squares = np.empty(len(pairs), np.float32)
+    for part in _parts(len(pairs)):
+        difference = points[pairs[part, 0]] - points[pairs[part, 1]]
+        squares[part] = np.einsum("nd,nd->n", difference, difference)
+    return squares
+
+
+def _blocks(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 8, 4, 8, 4, C) of (N, 32, 32, C)."""
+    size = _SIDE // _BLOCKS
+    return pictures.reshape(len(pictures), _BLOCKS, size, _BLOCKS, size, -1).astype(np.float32)
+
+
+def _detail(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the blocks of (N, 32, 32, C) pictures have beside their means, grey: unit vectors (N, 1024)."""
+    grey = _blocks(pictures).mean(axis=5)
+    return _normed(grey - grey.mean(axis=(2, 4), keepdims=True))
+
+
+def _normed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit vectors (N, ...) without their mean; 0 where they are constant."""
+    rows: NDArray[np.float32] = values.reshape(len(values), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
+    return rows
+
+
+def _radius(coarse: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """The distance below which ``_BY_CHANCE`` of the samples find one of another class, within ``_RADIUS``."""
+    asked = np.unique(np.linspace(0, len(coarse) - 1, _ASKED).astype(np.int64))
+    squares = 2 - 2 * coarse[asked] @ coarse.T
+    squares[labels[asked][:, np.newaxis] == labels] = 4  # opposite points of the sphere
+    lower, upper = np.quantile(np.sqrt(np.maximum(squares.min(axis=1), 0)), (0.25, 0.75)).tolist()
+    shape = log(log(4) / log(4 / 3)) / log(upper / lower) if 0 < lower < upper else inf
+    radius: float = lower * (-log(1 - _BY_CHANCE) / log(4 / 3)) ** (1 / shape)
+    return min(max(radius, _RADIUS[0]), _RADIUS[1])
+
+
+def _candidates(coarse: NDArray[np.float32], radius: float) -> Pairs:
+    """Pairs whose principal components are within ``radius``."""
+    from scipy.spatial import cKDTree
+
+    centred = coarse.astype(np.float64) - coarse.mean(axis=0, dtype=np.float64)
+    axes = np.linalg.eigh(centred.T @ centred)[1][:, -_COMPONENTS:]
+    tree = cKDTree(points := centred @ axes)
+    asked = points[np.unique(np.linspace(0, len(points) - 1, _ASKED).astype(np.int64))]
+    while tree.query_ball_point(asked, radius, return_length=True).mean() * len(points) / 2 > _MOST_PAIRS:
+        radius *= 0.7
+    pairs: Pairs = tree.query_pairs(radius, output_type="ndarray").astype(np.int64)
+    ordered: Pairs = pairs[np.lexsort(pairs.T[::-1])]
+    return ordered
+
+
+def _across_classes(pairs: Pairs, roll: Roll) -> Pairs:
+    across: Pairs = pairs[roll.labels[pairs[:, 0]] != roll.labels[pairs[:, 1]]]
+    return across
+
+
+def _count(pairs: Pairs) -> int:
+    """Samples that are in any of the ``pairs``."""
+    return len(np.unique(pairs))
+
+
+def _shown(pairs: Pairs, roll: Roll) -> str:
+    """The first of them by name."""
+    listed = [" and ".join(_short(roll.names[index]) for index in pair) for pair in pairs[:_NAMED].tolist()]
+    return ", ".join(listed) + (", ..." if len(pairs) > _NAMED else "")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
