@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.checks import check
 from mcubuild.data.images import read_images
 from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.partition import partition
@@ -32,21 +33,26 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
     fractions = settings.val_fraction, settings.test_fraction
-    front_end = None
+    front_end, files = None, None
+    cautions: tuple[str, ...] = ()
     if settings.kind == "digits":
         classes, x, labels = _digits()
         chosen = partition(labels, [None] * len(labels), None, classes, *fractions, seed)
         pictures = {name: x[indexes] for name, indexes in chosen.items()}
+        names = {name: [f"digit {index}" for index in indexes] for name, indexes in chosen.items()}
     else:
         assert settings.path is not None  # the spec saw to it
-        samples = scan(root / settings.path, settings)
+        folder = root / settings.path
+        samples = scan(folder, settings)
         classes, labels = samples.classes, np.array(samples.labels, np.int64)
         chosen = partition(labels, samples.splits, samples.groups, classes, *fractions, seed)
-        paths = {name: [samples.paths[index] for index in indexes] for name, indexes in chosen.items()}
+        files = {name: [samples.paths[index] for index in indexes] for name, indexes in chosen.items()}
+        names = {name: [path.relative_to(folder).as_posix() for path in paths] for name, paths in files.items()}
         if settings.kind == "audio_folder":
-            pictures, front_end = read_recordings(paths, settings)
+            pictures, front_end, cautions = read_recordings(files, folder, settings)
         else:
-            pictures = read_images(paths, settings.max_resolution or _MAX_RESOLUTION)
+            pictures, cautions = read_images(files, folder, settings.max_resolution or _MAX_RESOLUTION)
+    cautions += check(pictures, {name: labels[indexes] for name, indexes in chosen.items()}, classes, names, files)
     _, side, _, channels = pictures["train"].shape
     index = Index(
         kind=settings.kind,
@@ -63,7 +69,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
-    write_inventory(Inventory({name: len(indexes) for name, indexes in chosen.items()}), out / "inventory.json")
+    inventory = Inventory({name: len(indexes) for name, indexes in chosen.items()}, cautions)
+    write_inventory(inventory, out / "inventory.json")
     for name, indexes in chosen.items():
         write_split(Split(pictures[name], labels[indexes]), out / f"{name}.npz")
 
