@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from mcubuild.data.checks import Findings
 from mcubuild.data.metadata import without_metadata
@@ -114,6 +114,7 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
     """Pixels (side, side, channels) of the central square."""
     with _opened(path) as image:
         several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
+        halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
         upright = _upright(image)
         if upright.mode in _DEEP_MODES:
             low, high = reading.levels
@@ -133,6 +134,8 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
             flat = upright if upright.mode in _GREY_MODES else upright.convert("RGB")
         if several:
             findings.add("Of several frames or pages only the first was read", path)
+        if halved:
+            findings.add("Colours of 16 bits were read by their upper 8", path)
         shorter, longer = sorted(flat.size)
         if longer > 2 * shorter:
             findings.add("Only the square in the middle is read, which is less than half of the image", path)
@@ -143,12 +146,12 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     """The image in ``path``; whatever goes wrong with it is told under its name."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are not yet absurd
-            with _open(path.read_bytes()) as image:
+            with _open(path) as image:
                 yield image
     except MemoryError:
         raise BuildError(f"{path}: needs more memory than there is to be read; make the image smaller.") from None
@@ -159,31 +162,35 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise BuildError(f"{path}: cannot be read as an image ({reason}); replace or remove it.") from None
 
 
-def _open(content: bytes) -> Image.Image:
-    """The image in a file's ``content``, without the metadata if that is what makes Pillow refuse it."""
+def _open(path: Path) -> ImageFile.ImageFile:
+    """The image in ``path``, without the metadata if that is what makes Pillow refuse it."""
     try:
-        return Image.open(io.BytesIO(content), formats=_FORMATS)
+        return Image.open(path, formats=_FORMATS)
     except UnidentifiedImageError:
-        bare, exif = without_metadata(content)
+        bare, exif = without_metadata(path.read_bytes())
         image = Image.open(io.BytesIO(bare), formats=_FORMATS)
         image.info["exif"] = exif
         return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: ImageFile.ImageFile) -> Image.Image:
     """The image as the camera was held. Where metadata is damaged, it stays as it is: no pixel depends on it."""
-    if image.format == "TIFF" and image.tile:
-        covered = [max(tile.extents[corner] for tile in image.tile) for corner in (2, 3)]
-        if covered[0] * covered[1] < image.width * image.height:
+    strips = [tile.extents for tile in image.tile if tile.extents is not None]
+    if image.format == "TIFF" and strips:
+        _, _, right, lower = np.max(strips, axis=0).tolist()
+        if right * lower < image.width * image.height:
             raise ValueError("parts of it are missing")  # Pillow would read them as black
     image.load()
     turn = None
     with suppress(Exception):
-        turn = _TURNS[image.getexif()[ExifTags.Base.Orientation]]
+        value = image.getexif()[ExifTags.Base.Orientation]
+        if isinstance(value, bytes):  # written as bytes instead of a number
+            value = int.from_bytes(value.strip(b"\0"), "big")
+        turn = _TURNS[value]
     return image if turn is None else image.transpose(turn)
 
 
-def _has_several_frames(image: Image.Image) -> bool:
+def _has_several_frames(image: ImageFile.ImageFile) -> bool:
     with suppress(Exception):  # a damaged second frame, which is not read
         return bool(getattr(image, "is_animated", False))
     return True

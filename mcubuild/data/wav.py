@@ -67,7 +67,6 @@ def _decoded(content: bytes) -> tuple[int, NDArray[np.float64]]:
 
 def _chunks(content: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and size in bytes of each chunk; the size of one that goes to the end of the file is known here."""
-    whole = struct.unpack(f"{order}I", content[4:8])[0] + 8
     start = 12
     long_size = None
     while start + 8 <= len(content):
@@ -79,7 +78,7 @@ def _chunks(content: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
         elif name == b"data":
             if size == 0xFFFFFFFF and long_size is not None:
                 size = long_size
-            elif size >= _UNKNOWN or (size == 0 and whole != len(content)):
+            elif (size >= _UNKNOWN and size > left) or (size == 0 and not _is_chunk(content[start:], order)):
                 size = left
         if size > left:
             raise ValueError(f"it is cut off: EOF after {left} of {size} bytes of its chunk {name!r}")
@@ -87,6 +86,12 @@ def _chunks(content: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
         start += size
         # Some programs forget the padding; no chunk's name begins with a zero.
         start += size % 2 and content[start : start + 1] == b"\0"
+
+
+def _is_chunk(content: bytes, order: str) -> bool:
+    """Whether ``content`` is other chunks than sound: it begins with a name in letters, and a size that it has."""
+    name = content[:4]
+    return name.isascii() and name.strip().isalnum() and 8 + struct.unpack(f"{order}I", content[4:8])[0] <= len(content)
 
 
 def _form(chunk: bytes, order: str) -> tuple[int, int, int, int]:

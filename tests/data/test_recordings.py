@@ -88,7 +88,7 @@ def test_a_constant_changes_no_pixel(tmp_path: Path, features: str, options: dic
     assert all((picture == pictures[0]).all() for picture in pictures)
 
 
-@pytest.mark.parametrize("sizes", [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (0x7FFFF024, 0x7FFFF000), (36, 0)])
+@pytest.mark.parametrize("sizes", [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (0x7FFFF024, 0x7FFFF000), (36, 0), (9636, 0)])
 def test_sizes_that_a_pipe_left_open(tmp_path: Path, sizes: tuple[int, int]) -> None:
     """As ffmpeg, GStreamer, SoX and a recorder that was switched off leave them; the last frame may be cut off."""
     sound = tone(440)
@@ -118,6 +118,12 @@ def test_extensible_rf64_and_big_endian_files(tmp_path: Path) -> None:
 def test_chunks_of_odd_size_with_and_without_padding(tmp_path: Path, padding: bytes) -> None:
     extra = struct.pack("<4sI5s", b"note", 5, b"hello") + padding
     np.testing.assert_allclose(read(tmp_path, wav(tone(440), extra=extra))[1], tone(440), atol=2e-4)
+
+
+def test_a_file_without_sound_is_not_read_on(tmp_path: Path) -> None:
+    """The size 0 of its data is meant: another chunk follows."""
+    with pytest.raises(BuildError, match="holds no sound"):
+        read(tmp_path, wav(np.zeros(0)) + struct.pack("<4sI4s", b"LIST", 4, b"INFO"))
 
 
 def test_what_follows_the_sound_is_no_sound(tmp_path: Path) -> None:

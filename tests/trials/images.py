@@ -62,7 +62,8 @@ def trial(count: int, seed: int) -> Tally:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    return read_images({"train": [path]}, path.parent, 64)[0]["train"][0]
+    pixels: NDArray[np.uint8] = read_images({"train": [path]}, path.parent, 64)[0]["train"][0]
+    return pixels
 
 
 def _judged(found: NDArray[np.uint8], whole: NDArray[np.uint8]) -> str:

@@ -27,7 +27,7 @@ _SETTINGS = DatasetSettings.model_validate(
 def samples() -> dict[str, tuple[bytes, tuple[range, ...]]]:
     """WAV files of all sorts, by name, and where each has what is not heard."""
     mono, stereo = tone(440), np.stack([tone(440), tone(700)], axis=1)
-    found = {}
+    found: dict[str, tuple[bytes, tuple[range, ...]]] = {}
     for name, sound, rate, bits, form in (
         ("8", mono, 8000, 8, PCM),
         ("16", mono, 8000, 16, PCM),
@@ -75,7 +75,8 @@ def trial(count: int, seed: int) -> Tally:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    return read_recordings({"train": [path]}, path.parent, _SETTINGS)[0]["train"][0]
+    pictures: NDArray[np.uint8] = read_recordings({"train": [path]}, path.parent, _SETTINGS)[0]["train"][0]
+    return pictures
 
 
 def main(count: int, seed: int) -> int:
