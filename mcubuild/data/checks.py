@@ -5,7 +5,7 @@ Everything is told as a sentence without the full stop, with counts and the name
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def check(
     labels: Mapping[str, NDArray[np.int64]],
     classes: Sequence[str],
     names: Mapping[str, Sequence[str]],
-    files: Mapping[str, Sequence[Path]] | None = None,
+    contents: Mapping[str, Sequence[str]],
 ) -> tuple[str, ...]:
     """What is odd about samples as a network gets them.
 
@@ -73,38 +73,31 @@ def check(
         labels: (N,) by split.
         classes: names by label.
         names: of the samples, by split.
-        files: that they were read from, if there are any.
+        contents: what tells the samples' files apart, by split: their hashes.
     """
     everything = [pixels for split in pictures.values() for pixels in split]
     all_names = [name for split in pictures for name in names[split]]
-    all_files = None if files is None else [path for split in pictures for path in files[split]]
+    all_contents = [content for split in pictures for content in contents[split]]
     flat = [int(np.ptp(pixels, axis=(0, 1)).max()) <= _FLAT for pixels in everything]
     found = []
     if any(flat):
         blank = [name for name, is_flat in zip(all_names, flat, strict=True) if is_flat]
         found.append(counted("Samples that show nothing (of one level: blank, black, silent)", blank, len(all_names)))
-    same = [all_names[index] for index in _equal(everything, flat, all_files)]
+    same = [all_names[index] for index in _equal(everything, flat, all_contents)]
     if same:
         found.append(counted("Samples that are equal to another, though their files differ", same, len(all_names)))
     return (*found, *_of_classes(labels, classes), *_of_training(pictures["train"]))
 
 
-def _equal(pictures: Sequence[NDArray[np.uint8]], flat: Sequence[bool], files: Sequence[Path] | None) -> list[int]:
+def _equal(pictures: Sequence[NDArray[np.uint8]], flat: Sequence[bool], contents: Sequence[str]) -> list[int]:
     """Indexes of the pictures that others equal. Copies of one file, and flat pictures, are told elsewhere."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     for index, pixels in enumerate(pictures):
         if not flat[index]:
             groups[hashlib.sha256(pixels.tobytes()).digest()].append(index)
     return sorted(
-        index
-        for members in groups.values()
-        if len(members) > 1 and (files is None or not _copies(files[index] for index in members))
-        for index in members
+        index for members in groups.values() if len({contents[index] for index in members}) > 1 for index in members
     )
-
-
-def _copies(files: Iterable[Path]) -> bool:
-    return len({hashlib.sha256(path.read_bytes()).digest() for path in files}) == 1
 
 
 def _of_classes(labels: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """From a spec's data set to index.json, inventory.json, train.npz, val.npz and test.npz."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,14 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
     fractions = settings.val_fraction, settings.test_fraction
-    front_end, files = None, None
+    front_end = None
     cautions: tuple[str, ...] = ()
     if settings.kind == "digits":
         classes, x, labels = _digits()
         chosen = partition(labels, [None] * len(labels), None, classes, *fractions, seed)
         pictures = {name: x[indexes] for name, indexes in chosen.items()}
         names = {name: [f"digit {index}" for index in indexes] for name, indexes in chosen.items()}
+        contents = {name: [sha256(one.tobytes()).hexdigest() for one in part] for name, part in pictures.items()}
     else:
         assert settings.path is not None  # the spec saw to it
         folder = root / settings.path
@@ -52,7 +54,9 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
             pictures, front_end, cautions = read_recordings(files, folder, settings)
         else:
             pictures, cautions = read_images(files, folder, settings.max_resolution or _MAX_RESOLUTION)
-    cautions += check(pictures, {name: labels[indexes] for name, indexes in chosen.items()}, classes, names, files)
+        contents = {name: [sha256(path.read_bytes()).hexdigest() for path in part] for name, part in files.items()}
+    by_split = {name: labels[indexes] for name, indexes in chosen.items()}
+    cautions += check(pictures, by_split, classes, names, contents)
     _, side, _, channels = pictures["train"].shape
     index = Index(
         kind=settings.kind,

@@ -24,7 +24,7 @@ def found(train: np.ndarray, labels: list[int], classes: str = "ab", others: str
         **{split: np.array([classes.index(name) for name in others]) for split in ("val", "test")},
     }
     names = {split: [f"{split}/{number}" for number in range(len(part))] for split, part in pictures.items()}
-    return check(pictures, known, classes, names)
+    return check(pictures, known, classes, names, names)
 
 
 def noise(count: int) -> np.ndarray:
