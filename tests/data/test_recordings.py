@@ -82,7 +82,7 @@ def test_a_constant_changes_no_pixel(tmp_path: Path, features: str, options: dic
         for path in folder.glob("*.wav"):
             rate, sound = read_wav(path)
             path.write_bytes(wav(sound * 32768 / 32767 + offset / 32767, rate))
-        chosen = settings(folder, pattern=PATTERN, features=features, **options)
+        chosen = settings(folder, pattern=PATTERN, features=features, val="*_3.wav", test="*_[0-2].wav", **options)
         prepare(chosen, tmp_path, 0, tmp_path / f"out{offset}")
         pictures.append(np.concatenate([part.x for part in splits(tmp_path / f"out{offset}").values()]))
     assert all((picture == pictures[0]).all() for picture in pictures)
