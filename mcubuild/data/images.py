@@ -115,23 +115,7 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
     with _opened(path) as image:
         several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
         halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
-        upright = _upright(image)
-        if upright.mode in _DEEP_MODES:
-            low, high = reading.levels
-            findings.add(
-                f"Values of more than 8 bits were read as levels 255 (value - {low:g}) / {high - low:g}, rounded, "
-                f"0 to 255, as a device must do it",
-                path,
-            )
-            values, known = _values(upright)
-            pixels = np.clip(np.round(255 * (values - low) / (high - low)), 0, 255)
-            flat = Image.fromarray(np.where(known, pixels, _GROUNDS[reading.ground]).astype(np.uint8))
-        elif (layer := _layer(upright)) is not None:
-            findings.add(f"Images that are transparent in part were put on {reading.ground}", path)
-            ground = Image.new("RGBA", layer.size, (_GROUNDS[reading.ground],) * 3)
-            flat = Image.alpha_composite(ground, layer).convert("RGB")
-        else:
-            flat = upright if upright.mode in _GREY_MODES else upright.convert("RGB")
+        flat = _flat(_upright(image), path, reading, findings)
         if several:
             findings.add("Of several frames or pages only the first was read", path)
         if halved:
@@ -143,6 +127,23 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
             findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", path)
         square = ImageOps.fit(flat.convert(reading.mode), (reading.side, reading.side), Image.Resampling.BILINEAR)
         return np.asarray(square).reshape(reading.side, reading.side, -1)
+
+
+def _flat(image: Image.Image, path: Path, reading: _Reading, findings: Findings) -> Image.Image:
+    """The image with 8 bits a channel and nothing transparent: grey or RGB."""
+    if image.mode in _DEEP_MODES:
+        low, high = reading.levels
+        values = f"{low:.7g} to {high:.7g} as 0 to 255"
+        findings.add(f"Values of more than 8 bits were read as levels, {values}; a device must, too", path)
+        found, known = _values(image)
+        pixels = np.clip(np.round(255 * (found - low) / (high - low)), 0, 255)
+        return Image.fromarray(np.where(known, pixels, _GROUNDS[reading.ground]).astype(np.uint8))
+    layer = _layer(image)
+    if layer is not None:
+        findings.add(f"Images that are transparent in part were put on {reading.ground}", path)
+        ground = Image.new("RGBA", layer.size, (_GROUNDS[reading.ground],) * 3)
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image if image.mode in _GREY_MODES else image.convert("RGB")
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def cancel(channels: NDArray[np.float64]) -> bool:
     Unrelated channels give a mean of 1 / C^2 of the sum of their powers; this one has less.
     """
     alone = float(channels.var(axis=0).sum()) / channels.shape[1] ** 2
-    return bool(channels.mean(axis=1).var() < _LEFT * alone)
+    return channels.shape[1] > 1 and bool(channels.mean(axis=1).var() < _LEFT * alone)
 
 
 def resampled(sound: NDArray[np.float64], rate: int, wanted: int) -> NDArray[np.float64]:
