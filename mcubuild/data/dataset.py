@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.checks import check
 from mcubuild.data.duplicates import Roll, cautions, identical, nearly_identical, refuse_contradictions
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
@@ -58,7 +59,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     )
     copies = identical(contents, roll)
     refuse_contradictions(copies, roll)
-    pictures, front_end = _read(found, chosen, settings)
+    pictures, front_end, told = _read(found, chosen, settings, root)
     similar = nearly_identical([*pictures.values()], roll.labels)
     similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
     _, side, _, channels = pictures["train"].shape
@@ -77,7 +78,18 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     )
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
-        cautions=(*cautions(copies, roll, "identical"), *cautions(similar, roll, "nearly identical")),
+        cautions=(
+            *cautions(copies, roll, "identical"),
+            *cautions(similar, roll, "nearly identical"),
+            *told,
+            *check(
+                pictures,
+                {name: found.labels[indexes] for name, indexes in chosen.items()},
+                found.classes,
+                {name: [found.names[index] for index in indexes] for name, indexes in chosen.items()},
+                {name: [found.contents[index] for index in indexes] for name, indexes in chosen.items()},
+            ),
+        ),
         test_ids=tuple(short_id(found.contents[index]) for index in chosen["test"]),
     )
     out.mkdir(parents=True, exist_ok=True)
@@ -150,13 +162,16 @@ def _digest(path: Path) -> str:
 
 
 def _read(
-    found: _Found, chosen: Mapping[str, NDArray[np.int64]], settings: DatasetSettings
-) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | None]:
-    """Pictures (N, side, side, channels) by split, and how sounds became pictures."""
+    found: _Found, chosen: Mapping[str, NDArray[np.int64]], settings: DatasetSettings, root: Path
+) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | None, tuple[str, ...]]:
+    """Pictures (N, side, side, channels) by split, how sounds became pictures, and cautions."""
     files = found.files
     if not isinstance(files, list):
-        return {name: files[indexes] for name, indexes in chosen.items()}, None
+        return {name: files[indexes] for name, indexes in chosen.items()}, None, ()
+    assert settings.path is not None  # the spec saw to it
+    folder = root / settings.path
     paths = {name: [files[index] for index in indexes] for name, indexes in chosen.items()}
     if settings.kind == "audio_folder":
-        return read_recordings(paths, settings)
-    return read_images(paths, settings.max_resolution or _MAX_RESOLUTION), None
+        return read_recordings(paths, folder, settings)
+    pictures, cautions = read_images(paths, folder, settings.max_resolution or _MAX_RESOLUTION)
+    return pictures, None, cautions

@@ -1,6 +1,7 @@
 """Sounds as pictures: spectrograms with one row a mel band and one column a frame.
 
-A clip x of ``clip`` samples, -1 ... 1, becomes a picture of ``side`` x ``side`` pixels:
+A clip x of ``clip`` samples, -1 ... 1, less their mean (microphones add a constant), becomes a picture of ``side`` x
+``side`` pixels:
 
     X[t, k] = sum over n of  hann[n] x[t hop + n] exp(-2 pi i k n / fft),   hann[n] = (1 - cos(2 pi n / window)) / 2
     P[t, k] = |X[t, k]|^2 / (sum of hann / 2)^2                             a full-scale sine has 1

@@ -1,71 +1,258 @@
-"""Image files as arrays."""
+"""Image files as arrays: what people see in them, as far as 8 bits a channel can hold it.
 
-import struct
+What is transparent stands on one level, and values of more than 8 bits become levels by one range, in all images alike,
+so that pictures of different classes stay comparable. Both are decided by the images to train with alone.
+"""
+
+import io
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from mcubuild.data.checks import Findings
+from mcubuild.data.metadata import without_metadata
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
 
-_GREY_MODES = ("1", "L", "LA", "I;16", "I;16L", "I;16B")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Of Pillow. Others that it would recognise behind these names start programs (EPS) or are no pictures."""
+_GREY_MODES = ("1", "L", "LA")
+_DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+"""Grey of 16 or 32 bits."""
+_GROUNDS = {"white": 255, "black": 0, "grey": 128}
+"""What transparent images may stand on, first choice first."""
+_VANISHED = 16
+"""Levels of 255, mean, by which what is drawn differs at least from what it stands on, or it can't be seen."""
+_MAY_VANISH = 0.01
+"""Share of the transparent images for which all the others are not put on another ground."""
+_MEDIAN_SIDE = 512
+"""Pixels along the shorter side that are enough to find the range of values: 12 megapixels take a second otherwise."""
+_OUTLIERS = (1, 99)
+"""Percentiles of the darkest and brightest values of images, beyond which they are taken for odd ones."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes an EXIF orientation."""
+_LONGEST_REASON = 200
+"""Characters of what Pillow says to a damaged file."""
 
 
-def read_images(splits: Mapping[str, Sequence[Path]], largest: int) -> dict[str, NDArray[np.uint8]]:
-    """Pixels (N, side, side, channels) of each split's image files.
+@dataclass(frozen=True)
+class _Reading:
+    """How the images of a data set are read."""
 
-    Every image is cut to its central square and brought to one side: the median of the shorter sides, at most
-    ``largest``. They are grey if all files are, RGB otherwise. Both are decided by the images to train with alone.
+    side: int
+    mode: Literal["L", "RGB"]
+    ground: str
+    """Of ``_GROUNDS``."""
+    levels: tuple[float, float]
+    """Values of more than 8 bits that become 0 and 255."""
+
+
+def read_images(
+    splits: Mapping[str, Sequence[Path]], folder: Path, largest: int
+) -> tuple[dict[str, NDArray[np.uint8]], tuple[str, ...]]:
+    """Pixels (N, side, side, channels) of each split's image files, and cautions.
+
+    Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
+    at most ``largest``. They are grey if all files are, RGB otherwise. The images to train with decide it alone.
 
     Args:
         splits: the files by split, ``train`` among them.
+        folder: of the data set, which cautions name files below.
         largest: side that is allowed, in pixels.
 
     Raises:
         BuildError: an image cannot be read.
     """
-    with bar("read images", len(splits["train"]) + sum(map(len, splits.values()))) as progress:
-        side, mode = _survey(splits["train"], largest, progress)
+    count = sum(map(len, splits.values()))
+    findings = Findings(folder)
+    with bar("read images", len(splits["train"]) + count) as progress:
+        reading = _survey(splits["train"], largest, progress)
         pixels = {}
         for split, members in splits.items():
-            pixels[split] = np.empty((len(members), side, side, 1 if mode == "L" else 3), np.uint8)
+            channels = 1 if reading.mode == "L" else 3
+            pixels[split] = np.empty((len(members), reading.side, reading.side, channels), np.uint8)
             for image, path in zip(pixels[split], members, strict=True):
-                image[...] = _read(path, side, mode)
+                image[...] = _read(path, reading, findings)
                 progress.advance()
-    return pixels
+    return pixels, findings.cautions(count)
 
 
-def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> tuple[int, Literal["L", "RGB"]]:
-    """The side and the colour mode that all images are brought to; reads only the files' headers."""
+def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> _Reading:
+    """How to read a data set with these images to train with. Of most of them it reads only the header."""
     sides, grey = [], True
+    contrasts: list[list[float]] = []
+    extents: list[tuple[float, float] | None] = []
     for path in paths:
         with _opened(path) as image:
             sides.append(min(image.size))
-            grey = grey and image.mode in _GREY_MODES
+            grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
+            if image.mode in _DEEP_MODES:
+                extents.append(_extent(*_values(_upright(image))))
+            elif (layer := _layer(image)) is not None:
+                contrasts.append(_contrasts(layer))
         progress.advance()
-    return min(int(np.median(sides)), largest), "L" if grey else "RGB"
+    side = min(int(np.median(sides)), largest)
+    return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents))
 
 
-def _read(path: Path, side: int, mode: Literal["L", "RGB"]) -> NDArray[np.uint8]:
+def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8]:
     """Pixels (side, side, channels) of the central square."""
     with _opened(path) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            # Pillow would clip 16-bit grey at 255 instead of scaling it.
-            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        square = ImageOps.fit(upright.convert(mode), (side, side), Image.Resampling.BILINEAR)
-        return np.asarray(square).reshape(side, side, -1)
+        several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
+        halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
+        flat = _flat(_upright(image), path, reading, findings)
+        if several:
+            findings.add("Of several frames or pages only the first was read", path)
+        if halved:
+            findings.add("Colours of 16 bits were read by their upper 8", path)
+        shorter, longer = sorted(flat.size)
+        if longer > 2 * shorter:
+            findings.add("Only the square in the middle is read, which is less than half of the image", path)
+        if 2 * shorter <= reading.side:
+            findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", path)
+        square = ImageOps.fit(flat.convert(reading.mode), (reading.side, reading.side), Image.Resampling.BILINEAR)
+        return np.asarray(square).reshape(reading.side, reading.side, -1)
+
+
+def _flat(image: Image.Image, path: Path, reading: _Reading, findings: Findings) -> Image.Image:
+    """The image with 8 bits a channel and nothing transparent: grey or RGB."""
+    if image.mode in _DEEP_MODES:
+        low, high = reading.levels
+        values = f"{low:.7g} to {high:.7g} as 0 to 255"
+        findings.add(f"Values of more than 8 bits were read as levels, {values}; a device must, too", path)
+        found, known = _values(image)
+        pixels = np.clip(np.round(255 * (found - low) / (high - low)), 0, 255)
+        return Image.fromarray(np.where(known, pixels, _GROUNDS[reading.ground]).astype(np.uint8))
+    layer = _layer(image)
+    if layer is not None:
+        findings.add(f"Images that are transparent in part were put on {reading.ground}", path)
+        ground = Image.new("RGBA", layer.size, (_GROUNDS[reading.ground],) * 3)
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image if image.mode in _GREY_MODES else image.convert("RGB")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """The image in ``path``; whatever goes wrong with it is told under its name."""
     try:
-        with Image.open(path) as image:
-            yield image
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
-        raise BuildError(f"{path}: cannot be read as an image ({error}); replace or remove it.") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are not yet absurd
+            with _open(path) as image:
+                yield image
+    except MemoryError:
+        raise BuildError(f"{path}: needs more memory than there is to be read; make the image smaller.") from None
+    except Exception as error:  # decoders raise whatever they stumble over
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = f"it begins as none of {', '.join(_FORMATS)} does"
+        raise BuildError(f"{path}: cannot be read as an image ({reason}); replace or remove it.") from None
+
+
+def _open(path: Path) -> ImageFile.ImageFile:
+    """The image in ``path``, without the metadata if that is what makes Pillow refuse it."""
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError:
+        bare, exif = without_metadata(path.read_bytes())
+        image = Image.open(io.BytesIO(bare), formats=_FORMATS)
+        image.info["exif"] = exif
+        return image
+
+
+def _upright(image: ImageFile.ImageFile) -> Image.Image:
+    """The image as the camera was held. Where metadata is damaged, it stays as it is: no pixel depends on it."""
+    strips = [tile.extents for tile in image.tile if tile.extents is not None]
+    if image.format == "TIFF" and strips:
+        _, _, right, lower = np.max(strips, axis=0).tolist()
+        if right * lower < image.width * image.height:
+            raise ValueError("parts of it are missing")  # Pillow would read them as black
+    image.load()
+    turn = None
+    with suppress(Exception):
+        value = image.getexif()[ExifTags.Base.Orientation]
+        if isinstance(value, bytes):  # written as bytes instead of a number
+            value = int.from_bytes(value.strip(b"\0"), "big")
+        turn = _TURNS[value]
+    return image if turn is None else image.transpose(turn)
+
+
+def _has_several_frames(image: ImageFile.ImageFile) -> bool:
+    with suppress(Exception):  # a damaged second frame, which is not read
+        return bool(getattr(image, "is_animated", False))
+    return True
+
+
+def _layer(image: Image.Image) -> Image.Image | None:
+    """The image as RGBA if it is transparent in part. An alpha that is the same everywhere draws nothing: None."""
+    if not image.has_transparency_data:
+        return None
+    layer = image.convert("RGBA")
+    lowest, highest = layer.getchannel("A").getextrema()
+    return None if lowest == highest else layer
+
+
+def _contrasts(layer: Image.Image) -> list[float]:
+    """Mean difference of what is drawn from each ground, in levels; what is less transparent counts more."""
+    layer.thumbnail((128, 128))
+    pixels = np.asarray(layer, np.float64)
+    alpha = pixels[..., 3] / max(1.0, pixels[..., 3].sum())
+    return [float((alpha * np.abs(pixels[..., :3] - level).mean(axis=2)).sum()) for level in _GROUNDS.values()]
+
+
+def _ground(contrasts: Sequence[Sequence[float]]) -> str:
+    """White, on which people draw, unless some of the images with such contrasts vanish there and fewer elsewhere."""
+    if not contrasts:
+        return next(iter(_GROUNDS))
+    vanished = (np.array(contrasts) < _VANISHED).mean(axis=0)
+    return list(_GROUNDS)[0 if vanished[0] <= _MAY_VANISH else int(vanished.argmin())]
+
+
+def _values(image: Image.Image) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Values (H, W) of an image of more than 8 bits, and which of them are known: neither NaN nor transparent."""
+    values = np.asarray(image).astype(np.float64)
+    known = np.isfinite(values) & (values != image.info.get("transparency"))
+    return np.where(known, values, 0), known
+
+
+def _extent(values: NDArray[np.float64], known: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Least and greatest value. The median of each 3x3 is taken before: sensors have pixels that are dead or hot."""
+    from scipy.ndimage import median_filter
+
+    step = max(1, min(values.shape) // _MEDIAN_SIDE)
+    values, known = values[::step, ::step], known[::step, ::step]
+    if known.all():
+        values = median_filter(values, 3, mode="nearest")
+    seen = values[known]
+    return (float(seen.min()), float(seen.max())) if seen.size else None
+
+
+def _levels(extents: Sequence[tuple[float, float] | None]) -> tuple[float, float]:
+    """The values that become 0 and 255: the bounds of what is there, or of its bits if it fills at least half of them.
+
+    Args:
+        extents: least and greatest value of each image, None where none is known.
+    """
+    seen = [extent for extent in extents if extent is not None]
+    if not seen:
+        return 0, 65535
+    low = float(np.percentile([low for low, _ in seen], _OUTLIERS[0], method="lower"))
+    high = float(np.percentile([high for _, high in seen], _OUTLIERS[1], method="higher"))
+    if low == high:
+        return 0, 65535
+    full = 1.0 if high <= 1 else 2.0 ** np.ceil(np.log2(high + 1)) - 1
+    return (0.0, float(full)) if low >= 0 and high - low >= full / 2 else (low, high)

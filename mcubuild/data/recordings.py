@@ -1,7 +1,5 @@
 """Folders of WAV files as pictures of their sounds."""
 
-import struct
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import gcd
@@ -10,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.checks import Findings
 from mcubuild.data.features import design, features, picture
 from mcubuild.data.front_end import FrontEnd
+from mcubuild.data.wav import read_channels
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.dataset import DatasetSettings
@@ -26,14 +26,25 @@ _LOOKED_AT = 1000
 """Training recordings that durations and ranges are taken from."""
 _INSIDE = (0.1, 99.9)
 """Percentiles of a cepstral coefficient between which its range lies."""
+_LEFT = 0.9
+"""Of the power that unrelated channels leave in their mean; with less, they work against each other."""
+_FULL_SCALE = 0.99
+"""Largest sample, from which on a recording can be clipped."""
+_CLIPPED = 0.01
+"""Share of samples that are as large as the largest one in a clipped recording; a sine has far fewer."""
 
 
 def read_recordings(
-    splits: Mapping[str, Sequence[Path]], settings: DatasetSettings
-) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd]:
-    """Pictures (N, side, side, 1) of each split's recordings, and how they were made.
+    splits: Mapping[str, Sequence[Path]], folder: Path, settings: DatasetSettings
+) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd, tuple[str, ...]]:
+    """Pictures (N, side, side, 1) of each split's recordings, how they were made, and cautions.
 
     What the settings leave open is taken from the training recordings alone, up to a thousand of them.
+
+    Args:
+        splits: the files by split, ``train`` among them.
+        folder: of the data set, which cautions name files below.
+        settings: the spec's dataset section.
 
     Raises:
         BuildError: a file cannot be read, or the clips are too short for so many frames.
@@ -41,7 +52,9 @@ def read_recordings(
     train = splits["train"]
     looked_at = [train[index] for index in np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(int)]
     passes = 2 if settings.features == "mfcc" else 1
-    with bar("read audio", passes * len(looked_at) + sum(map(len, splits.values()))) as progress:
+    count = sum(map(len, splits.values()))
+    findings = Findings(folder)
+    with bar("read audio", passes * len(looked_at) + count) as progress:
         front_end = _design(looked_at, settings, progress)
         if settings.features == "mfcc":
             front_end = _with_ranges(replace(front_end, features="mfcc"), looked_at, progress)
@@ -49,9 +62,11 @@ def read_recordings(
         for split, paths in splits.items():
             pictures[split] = np.empty((len(paths), front_end.side, front_end.side, 1), np.uint8)
             for pixels, path in zip(pictures[split], paths, strict=True):
-                pixels[...] = picture(_features(path, front_end), front_end)
+                rate, channels = read_channels(path)
+                _look_at(path, rate, channels, front_end, findings)
+                pixels[...] = picture(_features(rate, mixed(channels), front_end), front_end)
                 progress.advance()
-    return pictures, front_end
+    return pictures, front_end, findings.cautions(count)
 
 
 def _design(paths: Sequence[Path], settings: DatasetSettings, progress: Bar) -> FrontEnd:
@@ -72,54 +87,64 @@ def _design(paths: Sequence[Path], settings: DatasetSettings, progress: Bar) -> 
 def _with_ranges(front_end: FrontEnd, paths: Sequence[Path], progress: Bar) -> FrontEnd:
     values = []
     for path in paths:
-        values.append(_features(path, front_end))
+        values.append(_features(*read_wav(path), front_end))
         progress.advance()
     low, high = np.percentile(np.stack(values), _INSIDE, axis=(0, 2))
     high = np.maximum(high, low + 1)  # a coefficient that is always the same
     return replace(front_end, low=tuple(low.round(2).tolist()), high=tuple(high.round(2).tolist()))
 
 
-def _features(path: Path, front_end: FrontEnd) -> NDArray[np.float64]:
-    rate, sound = read_wav(path)
-    return features(centred(resampled(sound, rate, front_end.sample_rate), front_end.clip), front_end)
+def _features(rate: int, sound: NDArray[np.float64], front_end: FrontEnd) -> NDArray[np.float64]:
+    """Features of the middle of a sound, without the constant that a microphone adds to it.
+
+    The mean is taken away twice: before resampling and padding, which would make steps of it, and of the samples that
+    are kept, as a device knows no others.
+    """
+    level = resampled(sound - sound.mean(), rate, front_end.sample_rate)
+    kept = centred(level, min(len(level), front_end.clip))
+    return features(centred(kept - kept.mean(), front_end.clip), front_end)
+
+
+def _look_at(path: Path, rate: int, channels: NDArray[np.float64], front_end: FrontEnd, findings: Findings) -> None:
+    """Tell what is odd about the recording in ``path``."""
+    if cancel(channels):
+        findings.add("Channels that cancel each other; the louder one was taken", path)
+    size = np.abs(channels)
+    if size.max() >= _FULL_SCALE and (size >= size.max()).mean() >= _CLIPPED:
+        findings.add("Clipped recordings, of 1 % of full-scale samples or more", path)
+    if rate < front_end.sample_rate:
+        findings.add(f"Recorded at less than {front_end.sample_rate} Hz, so that the upper bands are empty", path)
+    if len(channels) * front_end.sample_rate > 2 * front_end.clip * rate:
+        seconds = front_end.clip / front_end.sample_rate
+        findings.add(f"Only {seconds:.3g} s in the middle are read, which is less than half of the recording", path)
 
 
 def read_wav(path: Path) -> tuple[int, NDArray[np.float64]]:
-    """Sampling rate in Hz and samples (N,), -1 ... 1, of a WAV file: PCM or float of any width, channels averaged.
+    """Sampling rate in Hz and samples (N,), -1 ... 1, of a WAV file, with its channels as one.
 
     Raises:
         BuildError: the file cannot be read, is cut off, or holds no sound.
     """
-    from scipy.io import wavfile
+    rate, channels = read_channels(path)
+    return rate, mixed(channels)
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks with an author's name and the like
-            warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
-            rate, data = wavfile.read(path)
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        NameError,
-        ZeroDivisionError,
-        struct.error,
-        wavfile.WavFileWarning,
-    ) as error:
-        # SciPy meets a file without samples with a NameError, and one without channels with a division by zero.
-        told = "it has no samples" if isinstance(error, NameError) else error
-        raise BuildError(f"{path}: cannot be read as a WAV file ({told}); replace or remove it.") from None
-    if data.dtype.kind == "u":
-        sound = data.astype(np.float64) / 128 - 1
-    elif data.dtype.kind == "i":
-        sound = data / -float(np.iinfo(data.dtype).min)
-    else:
-        sound = data.astype(np.float64)
-    if sound.ndim == 2:
-        sound = sound.mean(axis=1)
-    if not len(sound) or not rate or not np.isfinite(sound).all():
-        raise BuildError(f"{path}: holds no sound ({len(sound)} samples at {rate} Hz); replace or remove it.")
-    return int(rate), sound
+
+def mixed(channels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean (N,) of a sound's channels (N, C), or the loudest of them where they cancel each other."""
+    if cancel(channels):
+        loudest: NDArray[np.float64] = channels[:, channels.var(axis=0).argmax()]
+        return loudest
+    mean: NDArray[np.float64] = channels.mean(axis=1)
+    return mean
+
+
+def cancel(channels: NDArray[np.float64]) -> bool:
+    """Whether the mean of channels (N, C) loses what is in them, as when one is wired the wrong way round.
+
+    Unrelated channels give a mean of 1 / C^2 of the sum of their powers; this one has less.
+    """
+    alone = float(channels.var(axis=0).sum()) / channels.shape[1] ** 2
+    return channels.shape[1] > 1 and bool(channels.mean(axis=1).var() < _LEFT * alone)
 
 
 def resampled(sound: NDArray[np.float64], rate: int, wanted: int) -> NDArray[np.float64]:

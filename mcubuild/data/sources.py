@@ -17,7 +17,12 @@ from mcubuild.spec.pattern import compile_pattern
 if TYPE_CHECKING:
     from mcubuild.spec.dataset import DatasetSettings
 
-SPLITS: Final = ("train", "val", "test")
+SPLITS: Final = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""The splits, and what folders of theirs are called, in capitals or not."""
 
 _LITTER: Final = ("Thumbs.db", "desktop.ini")
 """Files that file managers leave behind; names with a leading dot are skipped too."""
@@ -30,11 +35,17 @@ class Content:
     noun: str
     suffixes: tuple[str, ...]
     """In either case."""
+    conversion: str
+    """A command that makes such a file of another one."""
 
 
 CONTENTS: Final = {
-    "image_folder": Content("images", (".bmp", ".jpeg", ".jpg", ".png")),
-    "audio_folder": Content("WAV files", (".wav",)),
+    "image_folder": Content(
+        "images",
+        (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+        "magick photo.heic photo.jpg",
+    ),
+    "audio_folder": Content("WAV files", (".wav",), "ffmpeg -i sound.mp3 sound.wav"),
 }
 """By kind."""
 
@@ -78,7 +89,8 @@ def source_files(kind: str, path: str | None, root: Path) -> dict[str, Path]:
 def scan(folder: Path, settings: "DatasetSettings") -> Samples:
     """The samples in ``folder``, sorted by split, class and name.
 
-    Without a pattern: ``<class>/*``, or ``train/<class>/*`` with ``val`` and ``test`` beside it if given. With one: all
+    Without a pattern: ``<class>/*``, or ``train/<class>/*`` with ``val`` and ``test`` beside it if given, by one of the
+    names in ``SPLITS``. With one: all
     files below the folder.
 
     Raises:
@@ -101,11 +113,7 @@ def scan(folder: Path, settings: "DatasetSettings") -> Samples:
 
 
 def _by_folder(folder: Path, content: Content) -> Samples:
-    names = _folders(folder)
-    if "train" in names and set(names) <= set(SPLITS):
-        parts: dict[str | None, Path] = {split: folder / split for split in SPLITS if split in names}
-    else:
-        parts = {None: folder}
+    parts = _parts(folder)
     samples = Samples((), [], [], [], None)
     for split, part in parts.items():
         found = tuple(_folders(part))
@@ -129,13 +137,33 @@ def _by_folder(folder: Path, content: Content) -> Samples:
     return samples
 
 
+def _parts(folder: Path) -> dict[str | None, Path]:
+    """The folders with a folder a class, by split; ``folder`` itself if the splits have none."""
+    names = _folders(folder)
+    found = {split: [name for name in names if name.lower() in aliases] for split, aliases in SPLITS.items()}
+    if not found["train"] or sum(map(len, found.values())) < len(names):
+        return {None: folder}
+    for split, same in found.items():
+        if len(same) > 1:
+            raise BuildError(
+                f"{folder}: found {' and '.join(map(repr, same))}, which both stand for the split {split!r}; "
+                f"put their files into one folder, or rename the one that is not meant."
+            )
+    return {split: folder / name for split, same in found.items() for name in same}
+
+
 def _files_of_class(folder: Path, content: Content) -> list[Path]:
     paths = [Path(entry.path) for entry in _entries(folder)]
     for path in paths:
+        if path.is_dir():
+            raise BuildError(
+                f"{path}: found a folder among the {content.noun} of a class; allowed above {folder.name!r} are "
+                f"folders of classes alone, or of splits alone: {', '.join(SPLITS)}; move it or the odd one elsewhere."
+            )
         if path.suffix.lower() not in content.suffixes:
             raise BuildError(
                 f"{path}: not one of the {content.noun} that can be read; allowed here: "
-                f"{', '.join(content.suffixes)}; convert it or move it elsewhere."
+                f"{', '.join(content.suffixes)}; convert it ({content.conversion}) or move it elsewhere."
             )
     if not paths:
         raise BuildError(f"{folder}: found no {content.noun}; add some, or remove the folder if it is no class.")

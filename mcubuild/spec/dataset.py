@@ -38,7 +38,7 @@ class DatasetSettings(Settings):
     """``digits``: the 8x8 digits that scikit-learn ships. ``image_folder``, ``audio_folder``: your images or WAVs."""
     path: str | None = None
     """Folder with the files, relative to the spec: ``<class>/*`` or ``{train,val,test}/<class>/*``, unless a pattern
-    says otherwise."""
+    says otherwise. The splits may be called ``training``, ``validation``, ``valid``, ``dev``, ``testing``, too."""
     pattern: str | None = None
     """Where a file below ``path`` has its class, and more: ``{class}_{speaker}_{n}.wav``, ``{class}/{speaker}_*``."""
     group: str | None = None

@@ -128,7 +128,7 @@ def write_photos(folder: Path, count: int) -> Path:
 
 def prepared(folder: Path, out: Path) -> tuple[str, ...]:
     prepare(DatasetSettings(kind="image_folder", path=str(folder)), folder, 0, out)
-    return read_inventory(out / "inventory.json").cautions
+    return tuple(told for told in read_inventory(out / "inventory.json").cautions if "identical" in told)
 
 
 def test_copies_in_another_class(tmp_path: Path) -> None:
@@ -209,7 +209,8 @@ def test_a_copy_in_another_group_is_told_where_it_is_in_another_split(tmp_path: 
 
     def told() -> tuple[str, ...]:
         prepare(settings, tmp_path, 0, tmp_path / "out")
-        return read_inventory(tmp_path / "out" / "inventory.json").cautions
+        cautions = read_inventory(tmp_path / "out" / "inventory.json").cautions
+        return tuple(caution for caution in cautions if "identical" in caution)
 
     assert told() == ()
     before = read_inventory(tmp_path / "out" / "inventory.json").test_ids

@@ -78,6 +78,20 @@ def test_folders_give_the_splits(tmp_path: Path) -> None:
     assert (samples.labels, samples.splits) == ([0, 1, 0, 1], ["train", "train", "test", "test"])
 
 
+@pytest.mark.parametrize(
+    "names", [("train", "validation", "test"), ("Train", "VAL", "Testing"), ("training", "valid"), ("TRAIN", "dev")]
+)
+def test_splits_have_other_names_too(tmp_path: Path, names: tuple[str, ...]) -> None:
+    samples = scanned(touch(tmp_path, *(f"{split}/{name}/0.wav" for split in names for name in "ab")))
+    assert samples.classes == ("a", "b")
+    assert samples.splits == [split for split in ("train", "val", "test")[: len(names)] for _ in "ab"]
+
+
+def test_classes_keep_their_capitals_and_may_be_called_like_splits(tmp_path: Path) -> None:
+    assert scanned(touch(tmp_path / "a", "Cat/0.wav", "DOG/0.wav")).classes == ("Cat", "DOG")
+    assert scanned(touch(tmp_path / "b", "valid/0.wav", "invalid/0.wav")).classes == ("invalid", "valid")
+
+
 def test_names_give_classes_splits_and_groups(tmp_path: Path) -> None:
     names = [f"{digit}_{speaker}_{n}.wav" for digit in "01" for speaker in ("ann", "bob") for n in (4, 5, 14)]
     touch(tmp_path, *names, "README.md")
@@ -104,6 +118,23 @@ def test_names_give_classes_splits_and_groups(tmp_path: Path) -> None:
             r"0_a_1\.wav: belongs to the split 'val' already, and dataset\.test fits it too",
         ),
         (["a/0.wav", "a/1.mp3", "b/0.wav"], {}, r"1\.mp3: not one of the WAV files .* \.wav; convert it"),
+        (
+            [
+                "train/a/0.wav",
+                "train/b/0.wav",
+                "val/a/0.wav",
+                "val/b/0.wav",
+                "Validation/a/0.wav",
+                "Validation/b/0.wav",
+            ],
+            {},
+            r"found 'Validation' and 'val', which both stand for the split 'val'; put",
+        ),
+        (
+            ["train/a/0.wav", "val/a/0.wav", "notes/0.wav"],
+            {},
+            r"train/a: found a folder among the WAV files of a class",
+        ),
         (["a/0.wav"], {}, r"found 1 folders \(a\)"),
         (["train/a/0.wav", "train/b/0.wav", "test/a/0.wav", "test/c/0.wav"], {}, "the class 'b' is in one of"),
     ],

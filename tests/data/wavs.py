@@ -6,17 +6,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-PCM, FLOAT = 1, 3
+PCM, FLOAT, A_LAW, MU_LAW = 1, 3, 6, 7
 
 
-def wav(sound: NDArray[np.float64], rate: int = 8000, bits: int = 16, form: int = PCM, extra: bytes = b"") -> bytes:
-    """A RIFF file of samples (N,) or (N, channels), -1 ... 1; ``extra``: chunks in front of the data."""
+def wav(
+    sound: NDArray[np.float64],
+    rate: int = 8000,
+    bits: int = 16,
+    form: int = PCM,
+    extra: bytes = b"",
+    piped: bool = False,
+) -> bytes:
+    """A RIFF file of samples (N,) or (N, channels), -1 ... 1; ``extra``: chunks in front of the data.
+
+    Of ``A_LAW`` and ``MU_LAW`` only the header is right. ``piped``: as by a program that did not know the sizes yet.
+    """
     channels = 1 if sound.ndim == 1 else sound.shape[1]
     block = channels * bits // 8
     data = _encoded(np.atleast_1d(sound), bits, form)
     header = struct.pack("<4sIHHIIHH", b"fmt ", 16, form, channels, rate, rate * block, block, bits)
-    body = b"WAVE" + header + extra + struct.pack("<4sI", b"data", len(data)) + data
-    return struct.pack("<4sI", b"RIFF", len(body)) + body
+    body = b"WAVE" + header + extra + struct.pack("<4sI", b"data", 0xFFFFFFFF if piped else len(data)) + data
+    return struct.pack("<4sI", b"RIFF", 0xFFFFFFFF if piped else len(body)) + body
 
 
 def _encoded(sound: NDArray[np.float64], bits: int, form: int) -> bytes:
