@@ -61,10 +61,13 @@ def _read(path: Path) -> str:
         raise BuildError(f"{path}: cannot be read ({error.strerror}); mend or remove it.") from None
 
 
-def _install(stage: Stage, made: Path, folder: Path) -> None:
+def _check(stage: Stage, made: Path) -> None:
     missing = [name for name in stage.outputs if not (made / name).is_file()]
     if missing:
         raise RuntimeError(f"stage {stage.name} did not write {', '.join(missing)}")
+
+
+def _install(stage: Stage, made: Path, folder: Path) -> None:
     for name in stage.outputs:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).chmod(0o644)  # the same whether it was built or comes from the store
@@ -89,7 +92,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f".{stage.name}-")))
         origin = "store"
-        if not (stage.stored and store.fetch(key, made)):
+        if not (stage.stored and store.fetch(key, made, stage.outputs)):
             origin = "built"
             # Imported here: a build that finds everything in the store validates nothing.
             from mcubuild.board import Board
@@ -110,8 +113,9 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     work=work,
                 )
             )
+            _check(stage, made)
             if stage.stored:
-                store.put(key, made)
+                store.put(key, made, stage.outputs)
         _install(stage, made, folder)
     return {"origin": origin, "seconds": round(time.monotonic() - start, 2)}
 

@@ -127,10 +127,11 @@ class Workbench:
             )
             result = folder / "result"
             result.mkdir()
-            if not self._store.fetch(key, result):
-                made = self._run(graph, board, replace(Target.of(board, engine, arena), tuned=tuned or {}), folder)
-                (result / _FILE).write_text(json.dumps(asdict(made)))
-                self._store.put(key, result)
+            with self._store.lock(key, lambda: None):
+                if not self._store.fetch(key, result, [_FILE]):
+                    made = self._run(graph, board, replace(Target.of(board, engine, arena), tuned=tuned or {}), folder)
+                    (result / _FILE).write_text(json.dumps(asdict(made)))
+                    self._store.put(key, result, [_FILE])
             return Figures(**json.loads((result / _FILE).read_text()))
 
     def _run(self, graph: Graph, board: Board, target: Target, folder: Path) -> Figures:

@@ -68,9 +68,9 @@ class Bench:
         store = Store()
         with store.lock(key, lambda: None), tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "cycles.json"
-            if not store.fetch(key, result.parent):
+            if not store.fetch(key, result.parent, [result.name]):
                 result.write_text(json.dumps(self._measure(graph, kind)))
-                store.put(key, result.parent)
+                store.put(key, result.parent, [result.name])
             cycles: int = json.loads(result.read_text())
         return cycles
 
