@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -62,9 +63,25 @@ def discard(path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def replaced(path: Path) -> None:
+    """Discard what is at ``path``, as something else must be, and say so.
+
+    Raises:
+        OSError: the folder that it lies in cannot be changed.
+    """
+    print(f"  {path} is damaged; it is removed and made again.", file=sys.stderr)
+    discard(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, in place of anything else of that name, such as a link."""
+    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+        replaced(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write beside ``path`` and rename, so that there is never half a file; whatever is in the way is discarded."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
     discard(fresh)
     with fresh.open("xb") as file:

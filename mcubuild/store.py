@@ -17,14 +17,13 @@ import json
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from mcubuild.errors import BuildError
-from mcubuild.files import discard, open_regular
+from mcubuild.files import discard, make_folder, open_regular, replaced
 
 _CHUNK = 1 << 20
 _LONGEST_MANIFEST = 1 << 20
@@ -118,10 +117,10 @@ class Store:
     def work(self, key: str) -> Path:
         """Folder for the checkpoints of the stage ``key``; it outlives a killed run."""
         folder = self._folder("work") / key
-        _make(folder)
+        make_folder(folder)
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            _replace(folder)
-            _make(folder)
+            replaced(folder)
+            make_folder(folder)
         return folder
 
     @contextmanager
@@ -143,7 +142,7 @@ class Store:
         """
         self._folder("artifacts")
         entry = self._entry(key)
-        _make(entry.parent)
+        make_folder(entry.parent)
         fresh = entry.with_name(f".new-{key}")
         discard(fresh)  # of a run that was killed
         try:
@@ -177,23 +176,11 @@ class Store:
                 if _copy(_chunks(entry, f"files/{name}"), folder / name) != digest:
                     raise _DamagedError
         except _DamagedError:
-            _replace(entry)
+            replaced(entry)
             discard(folder)
             folder.mkdir()
             return False
         return True
-
-
-def _make(folder: Path) -> None:
-    """Make ``folder``, in place of anything else of that name."""
-    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
-        _replace(folder)
-    folder.mkdir(exist_ok=True)
-
-
-def _replace(path: Path) -> None:
-    print(f"  {path} is damaged; it is removed and made again.", file=sys.stderr)
-    discard(path)
 
 
 def _open_lock(path: Path) -> int:
@@ -207,7 +194,7 @@ def _open_lock(path: Path) -> int:
     except OSError as error:
         if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
             raise
-    _replace(path)
+    replaced(path)
     return os.open(path, flags, 0o666)
 
 

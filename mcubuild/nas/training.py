@@ -1,6 +1,7 @@
 """What training a super network and fine-tuning share: schedule, determinism, checkpoints, batch-norm statistics."""
 
 import ctypes
+import io
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
+from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
 from mcubuild.nas import group
 from mcubuild.nas.batches import calibration_batches, evaluation_batches
@@ -167,8 +169,7 @@ def epochs(
     path = work / "checkpoint.pt"
     log: Log = []
     # Only the first process is sure to see the folder: others may run on other machines.
-    found = group.first() and path.is_file()
-    checkpoint = group.agreed(torch.load(path, map_location="cpu", weights_only=True) if found else None)
+    checkpoint = group.agreed(_restored(path) if group.first() else None)
     if checkpoint is not None:
         log = checkpoint["log"]
         for name, part in state.items():
@@ -181,15 +182,19 @@ def epochs(
     return log
 
 
+def _restored(path: Path) -> dict[str, Any] | None:
+    """What ``_save`` wrote last, if anything."""
+    content = restore(path)
+    if content is None:
+        return None
+    checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return checkpoint
+
+
 def _save(checkpoint: dict[str, Any], path: Path) -> None:
-    """Write beside ``path`` and rename: there is always a whole checkpoint."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
-        torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = io.BytesIO()
+    torch.save(checkpoint, content)
+    save(path, content.getvalue())
 
 
 @torch.no_grad()
