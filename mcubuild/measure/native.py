@@ -5,15 +5,14 @@ that others may write to or that may be damaged. It takes a quarter of a second.
 """
 
 import ctypes
-import os
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mcubuild.errors import BuildError
+from mcubuild.toolchain.environment import environment
 
 _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror")
 """Without a C library: zig would first compile its own, which takes ten seconds."""
@@ -60,13 +59,17 @@ def hook(uc: Any, kind: int, function: Any, state: ctypes.Structure) -> None:
 
 
 def _compile(source: Path, library: Path) -> None:
-    command = [sys.executable, "-m", "ziglang", "cc", *_FLAGS, str(source), "-o", str(library)]
-    # zig's cache is a place for compiled code, too.
-    caches = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(library.with_name("zig")))
-    result = subprocess.run(command, env={**os.environ, **caches}, capture_output=True, text=True, check=False)
+    import ziglang
+
+    command = [str(Path(ziglang.__file__).with_name("zig")), "cc", *_FLAGS, str(source), "-o", str(library)]
+    # Not in zig's cache, which is a place for compiled code, too.
+    caches = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(library.with_name("cache")))
+    result = subprocess.run(
+        command, env=environment(**caches), capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if result.returncode != 0:
         raise BuildError(
             f"{source}: the emulator's hooks cannot be compiled for this machine "
-            f"(python -m ziglang cc ended with {result.returncode}); reinstall the wheel 'ziglang'.\n"
+            f"(zig cc ended with {result.returncode}); reinstall the wheel 'ziglang'.\n"
             f"{result.stderr.strip()}"
         )
