@@ -105,7 +105,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     names=stage.inputs,
                     declared=stage.settings,
                     spec=Spec.model_validate(stage.spec(resolved)),
-                    board=Board.model_validate(resolved["board"]),
+                    board=Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved)),
                     identities=stage.identities(resolved),
                     code=digest_json(_code(stage, resolved)),
                     root=Path(resolved["folder"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mcubuild.board import Board, read_board
+from mcubuild.board import DESCRIPTIVE, Board, read_board
 from mcubuild.engine.codegen import generate as generate_model
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
@@ -119,7 +119,7 @@ class Workbench:
                 {
                     **self._state,
                     "graph": [digest_file(path) for path in sorted((folder / "graph").iterdir())],
-                    "board": board.model_dump(mode="json"),
+                    "board": board.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
                     "engine": engine.model_dump(mode="json"),
                     "arena": arena,
                     "tuned": tuned,
