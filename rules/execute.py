@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
+from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
-from rules.imports import dependencies
+from rules.imports import FLOATING, dependencies
 from rules.stage import Job, Resolved, Stage
 
 
@@ -26,13 +27,20 @@ def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     return dependencies(module, ROOT, "mcubuild")
 
 
+def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
+    """What computes floating point, where the last bits of the result of ``stage`` depend on it."""
+    _, libraries = code_of(stage)
+    return floating_point() if FLOATING & libraries.keys() else None
+
+
 def _code(stage: Stage, resolved: Resolved) -> Mapping[str, object]:
-    """All code that the result of ``stage`` depends on."""
+    """All code that the result of ``stage`` depends on, and what runs it."""
     code, libraries = code_of(stage)
     return {
         "stage": stage.name,
         "code": {path.relative_to(ROOT).as_posix(): digest_file(path) for path in [*code, *template_files(stage)]},
         "libraries": libraries,
+        "arithmetic": arithmetic_of(stage),
         "identities": stage.identities(resolved),
     }
 

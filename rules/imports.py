@@ -39,6 +39,9 @@ WITHOUT_INFLUENCE: Mapping[str, str] = {
 """All other libraries, and why no result depends on their version."""
 
 
+FLOATING = frozenset({"scipy", "torch"})
+"""Distributions whose results differ by a last bit between kinds of processors."""
+
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]+)|import[ \t]+([^\n]+))", re.MULTILINE
 )

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
 from mcubuild.nas import group
 from mcubuild.nas.batches import calibration_batches, evaluation_batches
+from mcubuild.processor import gpus
 from mcubuild.progress import Bar, Progress
 
 MOMENTUM = 0.9
@@ -98,8 +100,19 @@ def _keep_memory() -> None:
 
 
 def device() -> torch.device:
-    """Where to train: a GPU, if there is one."""
-    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    """Where to train: a GPU, if there is one.
+
+    Raises:
+        BuildError: PyTorch's answer is not what keys in the store are made from.
+    """
+    usable, found = torch.cuda.is_available(), gpus()
+    if usable != bool(found):
+        what = f"the GPU {found[0]!r}, which it cannot use" if found else "a GPU of which /dev says nothing"
+        raise BuildError(
+            f"PyTorch {torch.__version__} has {what}, so results would be kept under wrong keys. Install the PyTorch "
+            f"and the driver that go with it, or train on the processor: CUDA_VISIBLE_DEVICES=-1."
+        )
+    return torch.device("cuda", torch.cuda.current_device()) if usable else torch.device("cpu")
 
 
 def device_of(network: nn.Module) -> torch.device:

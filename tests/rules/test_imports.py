@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcubuild import ROOT
-from rules.execute import code_of
+from rules.execute import arithmetic_of, code_of
 from rules.graph import STAGES
 from rules.imports import LIBRARIES, WITHOUT_INFLUENCE, dependencies, imported
 
@@ -126,3 +126,9 @@ def test_what_libraries_leave_to_others_is_known() -> None:
 def test_a_stage_depends_on_all_libraries_that_it_reaches(stage: str, libraries: set[str]) -> None:
     (found,) = (code_of(one)[1] for one in STAGES if one.name == stage)
     assert libraries | {"python"} <= set(found)
+
+
+def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_nothing_that_is_integer() -> None:
+    depending = {stage.name for stage in STAGES if arithmetic_of(stage)}
+    trained = {"supernet", "search", "finetune", "scale", "train", "quantize", "accuracy"}
+    assert depending == trained | {"dataset"}  # whose spectrograms are floating point
