@@ -1,13 +1,14 @@
 """Content-addressed artifacts: what a stage made from given inputs, kept for every spec, branch and checkout.
 
-    <root>/artifacts/<key[:2]>/<key>/manifest.json    names and SHA-256 of the files
+    <root>/artifacts/<key[:2]>/<key>/manifest.json    names, lengths and SHA-256 of the files
     <root>/artifacts/<key[:2]>/<key>/files/...        the files
     <root>/work/<key>/                                checkpoints of a stage that has not finished
     <root>/locks/<key>                                held while a stage runs
 
 An entry appears by renaming a complete folder, so a crash never leaves half of one; reading verifies every checksum.
 Others may write to a store, too, so nothing in it is trusted: which files an entry has says who asks for it, and the
-manifest only their checksums; nothing is read through links; whatever is not as it must be is removed and made again.
+manifest only lengths and checksums; nothing is read through links; whatever is not as it must be is removed and made
+again.
 """
 
 import errno
@@ -15,7 +16,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,6 @@ from mcubuild.files import discard, make_folder, open_regular, replaced
 
 _CHUNK = 1 << 20
 _LONGEST_MANIFEST = 1 << 20
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def default_root() -> Path:
@@ -149,7 +148,8 @@ class Store:
             files = {}
             for name in sorted(names):
                 with open_regular(folder, name) as source:
-                    files[name] = _copy(iter(partial(source.read, _CHUNK), b""), fresh / "files" / name)
+                    digest = _copy(iter(partial(source.read, _CHUNK), b""), fresh / "files" / name)
+                    files[name] = {"sha256": digest, "bytes": source.tell()}
             (fresh / "manifest.json").write_text(json.dumps({"files": files}, indent=1, sort_keys=True))
             discard(entry)
             fresh.rename(entry)
@@ -172,8 +172,8 @@ class Store:
         if not os.path.lexists(entry):
             return False
         try:
-            for name, digest in _manifest(entry, names).items():
-                if _copy(_chunks(entry, f"files/{name}"), folder / name) != digest:
+            for name, (digest, length) in _manifest(entry, names).items():
+                if _copy(_chunks(entry, f"files/{name}", length), folder / name) != digest:
                     raise _DamagedError
         except _DamagedError:
             replaced(entry)
@@ -198,34 +198,33 @@ def _open_lock(path: Path) -> int:
     return os.open(path, flags, 0o666)
 
 
-def _manifest(entry: Path, names: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of each of the files ``names`` of an entry.
+def _manifest(entry: Path, names: Collection[str]) -> dict[str, tuple[str, int]]:
+    """The SHA-256 and the length in bytes of each of the files ``names`` of an entry.
 
     Raises:
         _DamagedError: it cannot be read, or is about other files.
     """
-    text = b""
-    for chunk in _chunks(entry, "manifest.json"):
-        text += chunk
-        if len(text) > _LONGEST_MANIFEST:
-            raise _DamagedError
+    text = b"".join(_chunks(entry, "manifest.json"))
     try:
         files = json.loads(text)["files"]
-        if files.keys() == set(names) and all(_DIGEST.fullmatch(digest) for digest in files.values()):
-            return {name: str(digest) for name, digest in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        if files.keys() == set(names):
+            return {name: (str(files[name]["sha256"]), int(files[name]["bytes"])) for name in names}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         pass
     raise _DamagedError
 
 
-def _chunks(entry: Path, name: str) -> Iterator[bytes]:
-    """The content of a file of an entry.
+def _chunks(entry: Path, name: str, length: int | None = None) -> Iterator[bytes]:
+    """The content of a file of an entry, of ``length`` bytes, or of no more than a manifest has.
 
     Raises:
-        _DamagedError: it is missing, is no regular file or cannot be read.
+        _DamagedError: it is missing, is no regular file, has another length or cannot be read.
     """
     try:
         with open_regular(entry, name) as file:
+            found = os.fstat(file.fileno()).st_size
+            if found > _LONGEST_MANIFEST if length is None else found != length:
+                raise _DamagedError
             while chunk := file.read(_CHUNK):
                 yield chunk
     except (OSError, ValueError):

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_checkpoints_end_with_the_artifact(store: Store, tmp_path: Path) -> None
     assert not any(store.work(KEY).iterdir())
 
 
-def _manifest(change: Callable[[dict[str, str]], object]) -> Callable[[Path], None]:
+def _manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     """Damage: the manifest says of its files what ``change`` makes of them or returns."""
 
     def damage(entry: Path) -> None:
@@ -120,10 +121,18 @@ def _moved(entry: Path) -> None:
     entry.symlink_to(entry.parents[3] / "moved")
 
 
-DIGEST = hashlib.sha256(b"secret").hexdigest()
+SECRET = {"sha256": hashlib.sha256(b"secret").hexdigest(), "bytes": 6}
+
+
+def _of_a(**changes: object) -> Callable[[Path], None]:
+    """Damage: the manifest says something else of a.json."""
+    return _manifest(lambda files: files["a.json"].update(changes))
+
+
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "flipped bit": _flip,
     "truncated file": lambda entry: os.truncate(entry / "files/c/model.c", 7),
+    "sparse file": lambda entry: os.truncate(entry / "files/c/model.c", 1 << 40),
     "grown file": lambda entry: os.truncate(entry / "files/c/model.c", 7001),
     "no file": _instead("files/c/model.c", _nothing),
     "folder for file": _instead("files/c/model.c", Path.mkdir),
@@ -154,18 +163,24 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "sparse manifest": lambda entry: os.truncate(entry / "manifest.json", 1 << 40),
     "no entries in the manifest": _manifest(dict.clear),
     "an entry less": _manifest(lambda files: {"a.json": files["a.json"]}),
-    "an entry more": _manifest(lambda files: files.update({"b.json": DIGEST})),
+    "an entry more": _manifest(lambda files: files.update({"b.json": SECRET})),
     "absolute name": lambda entry: _manifest(
-        lambda files: files.update({str(entry.parents[3] / "outside.txt"): DIGEST})
+        lambda files: files.update({str(entry.parents[3] / "outside.txt"): SECRET})
     )(entry),
-    "name that leads out": _manifest(lambda files: files.update({"../../../../../outside.txt": DIGEST})),
-    "name with a null": _manifest(lambda files: files.update({"a\0b": DIGEST})),
+    "name that leads out": _manifest(lambda files: files.update({"../../../../../outside.txt": SECRET})),
+    "name with a null": _manifest(lambda files: files.update({"a\0b": SECRET})),
     "name with a detour": _manifest(lambda files: files.update({"c/../a.json": files.pop("a.json")})),
-    "name that is empty": _manifest(lambda files: files.update({"": DIGEST})),
-    "digest of another type": _manifest(lambda files: files.update({"a.json": 7})),  # type: ignore[dict-item]
-    "digest in capitals": _manifest(lambda files: files.update({"a.json": files["a.json"].upper()})),
-    "digest that is short": _manifest(lambda files: files.update({"a.json": files["a.json"][:-1]})),
-    "digest that is nothing": _manifest(lambda files: files.update({"a.json": None})),  # type: ignore[dict-item]
+    "name that is empty": _manifest(lambda files: files.update({"": SECRET})),
+    "digest of another type": _of_a(sha256=7),
+    "digest in capitals": _manifest(lambda files: files["a.json"].update(sha256=files["a.json"]["sha256"].upper())),
+    "digest that is short": _manifest(lambda files: files["a.json"].update(sha256=files["a.json"]["sha256"][:-1])),
+    "digest that is nothing": _of_a(sha256=None),
+    "length of another type": _of_a(bytes=[]),
+    "length of text": _of_a(bytes="many"),
+    "length that is endless": _of_a(bytes=float("inf")),
+    "length below nothing": _of_a(bytes=-2),
+    "length of others": _of_a(bytes=1 << 70),
+    "file of a manifest that is no table": _manifest(lambda files: files.update({"a.json": "0" * 64})),
     "digests exchanged": _manifest(lambda files: dict(zip(files, reversed(files.values()), strict=True))),
     "empty entry": _instead("", Path.mkdir),
     "file for entry": _instead("", Path.touch),
