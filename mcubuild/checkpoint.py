@@ -75,6 +75,6 @@ def _verified(candidate: Path, path: Path) -> bytes | None:
 
 def _digest(path: Path, content: bytes) -> bytes:
     """In hexadecimal."""
-    digest = hashlib.sha256("\0".join(path.parts[-_NAMES:]).encode() + b"\0")
+    digest = hashlib.sha256(os.fsencode("\0".join(path.parts[-_NAMES:])) + b"\0")
     digest.update(content)
     return digest.hexdigest().encode()

@@ -41,7 +41,7 @@ _GPUS = ("nvidia[0-9]*", "nvhost-gpu", "kfd", "dxg")
 
 @cache
 def floating_point() -> dict[str, object]:
-    """Equal values mean equal bits of the same computation; of strings and lists and dictionaries of them."""
+    """Equal values, which JSON can hold, mean equal bits of the same computation."""
     environment = {
         name: value for name, value in os.environ.items() if name.startswith(_CHOOSING) and not name.endswith(_THREADS)
     }

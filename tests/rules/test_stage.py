@@ -8,8 +8,9 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.board import DESCRIPTIVE, Board
 from mcubuild.spec.spec import read_spec
-from rules import ablation, codegen, quantize, search, space, tune
+from rules import ablation, codegen, quantize, search, space, supernet, tune
 from rules.baselines import leading_to
+from rules.execute import action_key
 from rules.graph import STAGES
 from rules.stage import UNSEEN, Job, Resolved, Stage, pipeline
 
@@ -151,3 +152,17 @@ def test_a_stage_does_not_see_what_its_key_does_not_hold(stage: Stage) -> None:
 
 def test_fields_that_say_nothing_to_code_are_the_same_everywhere() -> None:
     assert set(UNSEEN) == DESCRIPTIVE
+
+
+def test_another_processor_is_another_key_of_what_is_trained_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = _resolved(None)
+    stages = (supernet.STAGE, quantize.STAGE, codegen.STAGE)
+    for name in {name for stage in stages for name in stage.inputs}:
+        (tmp_path / name).touch()
+    keys = []
+    for instructions in (["avx2"], ["avx2", "avx512f"]):
+        monkeypatch.setattr("rules.execute.floating_point", lambda found=instructions: {"instructions": found})
+        keys.append([action_key(stage, resolved, tmp_path) for stage in stages])
+    assert [one == other for one, other in zip(*keys, strict=True)] == [False, False, True]
