@@ -9,8 +9,8 @@ from mcubuild.files import discard
 
 
 def flip(path: Path, seed: int) -> None:
-    """Change a bit somewhere."""
-    content, rng = bytearray(path.read_bytes()), random.Random(seed)
+    """Change a bit somewhere; an empty file gets one."""
+    content, rng = bytearray(path.read_bytes() or b"\0"), random.Random(seed)
     content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
 
