@@ -14,6 +14,9 @@ from mcubuild.settings import Settings, read_toml
 
 BOARDS = ROOT / "boards"
 
+DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_power_mw"})
+"""Fields of a board that neither the firmware's size nor its cycles depend on."""
+
 Core = Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
 
 

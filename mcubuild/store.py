@@ -1,11 +1,14 @@
 """Content-addressed artifacts: what a stage made from given inputs, kept for every spec, branch and checkout.
 
-    <root>/artifacts/<key[:2]>/<key>/manifest.json    names and SHA-256 of the files
+    <root>/artifacts/<key[:2]>/<key>/manifest.json    names, lengths and SHA-256 of the files
     <root>/artifacts/<key[:2]>/<key>/files/...        the files
     <root>/work/<key>/                                checkpoints of a stage that has not finished
     <root>/locks/<key>                                held while a stage runs
 
 An entry appears by renaming a complete folder, so a crash never leaves half of one; reading verifies every checksum.
+Others may write to a store, too, so nothing in it is trusted: which files an entry has says who asks for it, and the
+manifest only lengths and checksums; nothing is read through links; whatever is not as it must be is removed and made
+again.
 """
 
 import errno
@@ -13,16 +16,17 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from mcubuild.errors import BuildError
+from mcubuild.files import discard, make_folder, open_regular, replaced
 
 _CHUNK = 1 << 20
+_LONGEST_MANIFEST = 1 << 20
 
 
 def default_root() -> Path:
@@ -32,19 +36,23 @@ def default_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcubuild"
 
 
-def digest_file(path: Path, copy_to: Path | None = None) -> str:
-    """SHA-256 of a file, in hexadecimal; optionally copies it in the same pass."""
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as source:
-        if copy_to is None:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-        else:
-            copy_to.parent.mkdir(parents=True, exist_ok=True)
-            with copy_to.open("wb") as target:
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    target.write(chunk)
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _copy(chunks: Iterable[bytes], target: Path) -> str:
+    """Write ``chunks`` to the file ``target``; their SHA-256."""
+    digest = hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
     return digest.hexdigest()
 
 
@@ -68,12 +76,16 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full; nothing half-written was kept. Free some space, "
                 f"or move the store with MCUBUILD_STORE=<folder>, and run the same command again."
             ) from None
-        if error.errno in (errno.EACCES, errno.EROFS):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise BuildError(
                 f"{error.filename or path}: cannot be written ({error.strerror}). Make the folder writable, "
                 f"or move the store with MCUBUILD_STORE=<folder>."
             ) from None
         raise
+
+
+class _DamagedError(Exception):
+    """An entry is not what was put there."""
 
 
 class Store:
@@ -82,21 +94,39 @@ class Store:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
 
+    def _folder(self, name: str) -> Path:
+        """The folder ``name`` of the store, made if missing.
+
+        Raises:
+            BuildError: something else has that name.
+        """
+        folder = self.root / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise BuildError(
+                f"{folder}: must be a folder, of the store. Remove what is there, or move the store with "
+                f"MCUBUILD_STORE=<folder>."
+            ) from None
+        return folder
+
     def _entry(self, key: str) -> Path:
         return self.root / "artifacts" / key[:2] / key
 
     def work(self, key: str) -> Path:
         """Folder for the checkpoints of the stage ``key``; it outlives a killed run."""
-        folder = self.root / "work" / key
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder("work") / key
+        make_folder(folder)
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            replaced(folder)
+            make_folder(folder)
         return folder
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the right to make ``key``; calls ``waiting`` once if another process holds it."""
-        path = self.root / "locks" / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as handle:
+        path = self._folder("locks") / key
+        with os.fdopen(_open_lock(path), "rb") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -104,42 +134,98 @@ class Store:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def put(self, key: str, folder: Path) -> None:
-        """Keep the files below ``folder`` as the artifact ``key``, then forget its checkpoints."""
-        entry = self._entry(key)
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".new-") as temporary:
-            files = {}
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    name = path.relative_to(folder).as_posix()
-                    files[name] = digest_file(path, copy_to=Path(temporary) / "files" / name)
-            (Path(temporary) / "manifest.json").write_text(json.dumps({"files": files}, indent=1, sort_keys=True))
-            if entry.exists():
-                shutil.rmtree(entry)
-            Path(temporary).rename(entry)
-            # TemporaryDirectory removes its folder on leaving; give it one to remove.
-            Path(temporary).mkdir()
-        shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+    def put(self, key: str, folder: Path, names: Collection[str]) -> None:
+        """Keep the files ``names`` of ``folder`` as the artifact ``key``, then forget its checkpoints.
 
-    def fetch(self, key: str, folder: Path) -> bool:
+        Whoever calls this holds the lock of ``key``.
+        """
+        self._folder("artifacts")
+        entry = self._entry(key)
+        make_folder(entry.parent)
+        fresh = entry.with_name(f".new-{key}")
+        discard(fresh)  # of a run that was killed
+        try:
+            files = {}
+            for name in sorted(names):
+                with open_regular(folder, name) as source:
+                    digest = _copy(iter(partial(source.read, _CHUNK), b""), fresh / "files" / name)
+                    files[name] = {"sha256": digest, "bytes": source.tell()}
+            (fresh / "manifest.json").write_text(json.dumps({"files": files}, indent=1, sort_keys=True))
+            discard(entry)
+            fresh.rename(entry)
+        except BaseException:
+            discard(fresh)
+            raise
+        discard(self.root / "work" / key)
+
+    def fetch(self, key: str, folder: Path, names: Collection[str]) -> bool:
         """Copy the artifact ``key`` into the empty ``folder``; False if it is not there or is damaged.
 
         A damaged entry is removed with a warning, so that the stage runs again.
+
+        Args:
+            key: of the artifact.
+            folder: where to.
+            names: of the files that it must have; no others are read, and none are written.
         """
         entry = self._entry(key)
+        if not os.path.lexists(entry):
+            return False
         try:
-            files: dict[str, str] = json.loads((entry / "manifest.json").read_text())["files"]
-            sound = all(digest_file(entry / "files" / name, folder / name) == digest for name, digest in files.items())
-        except FileNotFoundError:
-            if not entry.exists():
-                return False
-            sound = False
-        except (ValueError, KeyError):
-            sound = False
-        if not sound:
-            print(f"  store entry {entry} is damaged; it is removed and made again.", file=sys.stderr)
-            shutil.rmtree(entry, ignore_errors=True)
-            shutil.rmtree(folder)
+            for name, (digest, length) in _manifest(entry, names).items():
+                if _copy(_chunks(entry, f"files/{name}", length), folder / name) != digest:
+                    raise _DamagedError
+        except _DamagedError:
+            replaced(entry)
+            discard(folder)
             folder.mkdir()
-        return sound
+            return False
+        return True
+
+
+def _open_lock(path: Path) -> int:
+    """Descriptor of the file ``path``, made if missing, in place of anything else of that name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        file = os.open(path, flags, 0o666)
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            return file
+        os.close(file)
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
+            raise
+    replaced(path)
+    return os.open(path, flags, 0o666)
+
+
+def _manifest(entry: Path, names: Collection[str]) -> dict[str, tuple[str, int]]:
+    """The SHA-256 and the length in bytes of each of the files ``names`` of an entry.
+
+    Raises:
+        _DamagedError: it cannot be read, or is about other files.
+    """
+    text = b"".join(_chunks(entry, "manifest.json"))
+    try:
+        files = json.loads(text)["files"]
+        if files.keys() == set(names):
+            return {name: (str(files[name]["sha256"]), int(files[name]["bytes"])) for name in names}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        pass
+    raise _DamagedError
+
+
+def _chunks(entry: Path, name: str, length: int | None = None) -> Iterator[bytes]:
+    """The content of a file of an entry, of ``length`` bytes, or of no more than a manifest has.
+
+    Raises:
+        _DamagedError: it is missing, is no regular file, has another length or cannot be read.
+    """
+    try:
+        with open_regular(entry, name) as file:
+            found = os.fstat(file.fileno()).st_size
+            if found > _LONGEST_MANIFEST if length is None else found != length:
+                raise _DamagedError
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except (OSError, ValueError):
+        raise _DamagedError from None

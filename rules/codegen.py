@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from rules.stage import Job, Stage
+from rules.stage import POWER, Job, Stage
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -51,4 +51,5 @@ STAGE = Stage(
     settings=("board", "engine", "budget.sram", "firmware.stack"),
     run=_run,
     templates=("kernels_templates/**/*.j2",),
+    ignored=("board.source", "board.openocd", "board.pyocd_target", *POWER),  # comments name the title
 )

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
+from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
-from rules.imports import dependencies
+from rules.imports import FLOATING, dependencies
 from rules.stage import Job, Resolved, Stage
 
 
@@ -27,13 +28,20 @@ def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     return dependencies(module, ROOT, "mcubuild")
 
 
+def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
+    """What computes floating point, where the last bits of the result of ``stage`` depend on it."""
+    _, libraries = code_of(stage)
+    return floating_point() if FLOATING & libraries.keys() else None
+
+
 def _code(stage: Stage, resolved: Resolved) -> Mapping[str, object]:
-    """All code that the result of ``stage`` depends on."""
+    """All code that the result of ``stage`` depends on, and what runs it."""
     code, libraries = code_of(stage)
     return {
         "stage": stage.name,
         "code": {path.relative_to(ROOT).as_posix(): digest_file(path) for path in [*code, *template_files(stage)]},
         "libraries": libraries,
+        "arithmetic": arithmetic_of(stage),
         "identities": stage.identities(resolved),
     }
 
@@ -62,10 +70,13 @@ def _read(path: Path) -> str:
         raise BuildError(f"{path}: cannot be read ({error.strerror}); mend or remove it.") from None
 
 
-def _install(stage: Stage, made: Path, folder: Path) -> None:
+def _check(stage: Stage, made: Path) -> None:
     missing = [name for name in stage.outputs if not (made / name).is_file()]
     if missing:
         raise RuntimeError(f"stage {stage.name} did not write {', '.join(missing)}")
+
+
+def _install(stage: Stage, made: Path, folder: Path) -> None:
     for name in stage.outputs:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).chmod(0o644)  # the same whether it was built or comes from the store
@@ -90,7 +101,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f".{stage.name}-")))
         origin = "store"
-        if not (stage.stored and store.fetch(key, made)):
+        if not (stage.stored and store.fetch(key, made, stage.outputs)):
             origin = "built"
             # Imported here: a build that finds everything in the store validates nothing.
             from mcubuild.board import Board
@@ -104,7 +115,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     names=stage.inputs,
                     declared=stage.settings,
                     spec=Spec.model_validate(stage.spec(resolved)),
-                    board=Board.model_validate(resolved["board"]),
+                    board=Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved)),
                     identities=stage.identities(resolved),
                     code=digest_json(_code(stage, resolved)),
                     root=Path(resolved["folder"]),
@@ -112,8 +123,9 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
                     work=work,
                 )
             )
+            _check(stage, made)
             if stage.stored:
-                store.put(key, made)
+                store.put(key, made, stage.outputs)
         _install(stage, made, folder)
     return {"origin": origin, "seconds": round(time.monotonic() - start, 2)}
 

@@ -2,7 +2,7 @@
 
 from mcubuild.errors import BuildError
 from rules import codegen
-from rules.stage import Job, Resolved, Stage
+from rules.stage import POWER, Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
@@ -30,4 +30,5 @@ STAGE = Stage(
     run=_run,
     templates=("kernels_templates/firmware/libc/*",),
     identities=_compiler,
+    ignored=("board.source", "board.openocd", "board.pyocd_target", *POWER),
 )

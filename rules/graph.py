@@ -34,7 +34,7 @@ from rules import (
     train,
     tune,
 )
-from rules.execute import clean, code_of, execute, template_files
+from rules.execute import arithmetic_of, clean, code_of, execute, template_files
 from rules.resolve import resolve
 from rules.stage import Resolved, Stage, pipeline
 
@@ -123,6 +123,7 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
     state = {
         "settings": stage.selected(resolved),
         "libraries": libraries,
+        "arithmetic": arithmetic_of(stage),
         "identities": stage.identities(resolved),
         "sources": _listing(stage.sources(resolved)),
     }

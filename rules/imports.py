@@ -6,25 +6,41 @@ modules itself (``pkgutil.iter_modules``) imports all of them.
 """
 
 import re
+import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = {
-    "PIL": "pillow",
-    "capstone": "capstone",
-    "elftools": "pyelftools",
-    "jinja2": "jinja2",
-    "matplotlib": "matplotlib",
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "tflite": "tflite",
-    "torch": "torch",
-    "unicorn": "unicorn",
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "PIL": ("pillow",),
+    "capstone": ("capstone",),
+    "elftools": ("pyelftools",),
+    "jinja2": ("jinja2", "markupsafe"),
+    "numpy": ("numpy",),
+    "pydantic": ("pydantic", "pydantic-core"),
+    "safetensors": ("safetensors",),
+    "scipy": ("scipy",),
+    "sklearn": ("scikit-learn",),
+    "tflite": ("tflite", "flatbuffers"),
+    "tomli": ("tomli",),
+    "torch": ("torch",),
+    "unicorn": ("unicorn",),
+    "ziglang": ("ziglang",),
 }
-"""Libraries whose version can change a result: import name -> distribution."""
+"""Libraries whose version can change a result: import name -> distribution, and those that it leaves work to."""
 
+WITHOUT_INFLUENCE: Mapping[str, str] = {
+    "distributed": "says where networks are judged; every machine has to have the same code and PyTorch",
+    "doit": "decides when stages run",
+    "pyocd": "measures silicon, which the store does not keep",
+    "rich": "draws on the terminal",
+}
+"""All other libraries, and why no result depends on their version."""
+
+
+FLOATING = frozenset({"scipy", "torch"})
+"""Distributions whose results differ by a last bit between kinds of processors."""
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]+)|import[ \t]+([^\n]+))", re.MULTILINE
@@ -74,6 +90,11 @@ def library_version(library: str) -> str:
     return version(library)
 
 
+def python_version() -> str:
+    """Version of Python, and so of its standard library, without corrections."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
 @cache
 def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Source files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
@@ -84,7 +105,7 @@ def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ..
         package: only its modules are followed.
 
     Returns:
-        The files, sorted; versions by distribution.
+        The files, sorted; versions by distribution, and of Python.
     """
     modules = _modules(root, package)
     pending, files, names = [module], {module}, set[str]()
@@ -99,5 +120,6 @@ def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ..
             found = [path for path in _executed(name, modules) if path not in files]
             files.update(found)
             pending.extend(found)
-    libraries = {LIBRARIES[name.split(".")[0]] for name in names if name.split(".")[0] in LIBRARIES}
-    return tuple(sorted(files)), {library: library_version(library) for library in sorted(libraries)}
+    libraries = {library for name in names for library in LIBRARIES.get(name.split(".")[0], ())}
+    versions = {library: library_version(library) for library in sorted(libraries)}
+    return tuple(sorted(files)), {**versions, "python": python_version()}

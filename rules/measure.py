@@ -1,7 +1,7 @@
 """measure: the ELF run on the test samples."""
 
 from rules import codegen
-from rules.stage import Job, Stage
+from rules.stage import POWER, UNNAMED, Job, Stage
 
 
 def _run(job: Job) -> None:
@@ -32,4 +32,5 @@ STAGE = Stage(
     settings=("board", "measure.samples"),
     run=_run,
     templates=("mcubuild/measure/*.c",),
+    ignored=(*UNNAMED, *POWER),
 )

@@ -1,7 +1,7 @@
 """remote: the firmware run once more, where the spec asks for a board or QEMU."""
 
 from rules import codegen, firmware
-from rules.stage import Job, Resolved, Stage
+from rules.stage import POWER, Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
@@ -40,4 +40,5 @@ STAGE = Stage(
     identities=firmware.STAGE.identities,
     serves=_asked_for,
     stored=False,
+    ignored=("board.title", "board.source", *POWER),
 )

@@ -1,5 +1,6 @@
 """report: figures, pictures and the verdict."""
 
+from itertools import chain
 from platform import python_version
 
 from rules import codegen, firmware, quantize, tune
@@ -29,7 +30,7 @@ def _run(job: Job) -> None:
 
 
 def _tools(resolved: Resolved) -> dict[str, str]:
-    versions = {library: library_version(library) for library in sorted(LIBRARIES.values())}
+    versions = {library: library_version(library) for library in sorted(chain(*LIBRARIES.values()))}
     return {"python": python_version(), **versions, **firmware.STAGE.identities(resolved)}
 
 

@@ -20,9 +20,9 @@ def resolve(path: Path, memory: Path) -> Resolved:
     Raises:
         BuildError: the spec is not valid.
     """
-    code, _ = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
+    code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
     files = [*code, *sorted((ROOT / "boards").glob("*.toml"))]
-    state = [path.stem, digest_file(path) if path.is_file() else None, *map(digest_file, files)]
+    state = [path.stem, digest_file(path) if path.is_file() else None, *map(digest_file, files), libraries]
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:

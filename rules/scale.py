@@ -1,6 +1,6 @@
 """scale: width and resolution of a published network that suit data and budget best."""
 
-from rules.stage import Job, Stage, scales
+from rules.stage import POWER, UNNAMED, Job, Stage, scales
 from rules.supernet import SHARING
 
 
@@ -50,5 +50,6 @@ STAGE = Stage(
     ),
     run=_run,
     serves=scales,
-    ignored=("engine.tune", "space.samples", "space.neighbours", *SHARING),
+    ignored=("engine.tune", "space.samples", "space.neighbours", *SHARING, *UNNAMED),
+    ignored_without_energy=POWER,
 )

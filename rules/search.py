@@ -1,6 +1,6 @@
 """search: the networks of the space that suit data and budget best (TinyNAS, second half)."""
 
-from rules.stage import Job, Stage, searches
+from rules.stage import POWER, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -34,5 +34,6 @@ STAGE = Stage(
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", "search.choose"),
+    ignored=("engine.tune", "search.choose", *UNNAMED),
+    ignored_without_energy=POWER,
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import inf
 from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,19 @@ def searches(resolved: Resolved) -> bool:
     return trains(resolved) and not scales(resolved)
 
 
+UNSEEN: Mapping[str, Any] = {
+    "title": "",
+    "source": "",
+    "openocd": None,
+    "pyocd_target": None,
+    "active_power_mw": inf,
+}
+"""Fields of the board that neither code nor figures of most stages depend on, and what these stages see instead."""
+UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field != "active_power_mw")
+"""What the board is called, and by whom."""
+POWER = ("board.active_power_mw",)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of the pipeline, as plain data."""
@@ -126,7 +140,9 @@ class Stage:
     serves: Callable[[Resolved], bool] = always
     """Whether a spec has this stage."""
     ignored: tuple[str, ...] = ()
-    """Fields inside of ``settings`` that change nothing here; the stage sees their defaults."""
+    """Fields inside of ``settings`` that change nothing here; the stage sees their defaults, of a board ``UNSEEN``."""
+    ignored_without_energy: tuple[str, ...] = ()
+    """Those that change nothing either where the budget has no energy."""
     stored: bool = True
     """Whether the store keeps the result; a measurement of silicon belongs to one board on one day."""
 
@@ -135,8 +151,16 @@ class Stage:
         spec: dict[str, Any] = deepcopy(resolved["spec"])
         for field in self.ignored:
             *tables, key = _path(field)
-            reduce(getitem, tables, spec).pop(key, None)
+            if tables != ["board"]:
+                reduce(getitem, tables, spec).pop(key, None)
         return spec
+
+    def unseen(self, resolved: Resolved) -> dict[str, Any]:
+        """The fields of the board that the stage ignores, with the values that it sees."""
+        ignored = {*self.ignored}
+        if resolved["spec"]["budget"]["energy"] is None:
+            ignored.update(self.ignored_without_energy)
+        return {field: value for field, value in UNSEEN.items() if f"board.{field}" in ignored}
 
     def selected(self, resolved: Resolved) -> dict[str, Any]:
         """The declared settings as JSON."""
@@ -144,7 +168,8 @@ class Stage:
         spec = self.spec(resolved)
         for field in self.settings:
             if field == "board":
-                values[field] = resolved["board"]
+                unseen = self.unseen(resolved)
+                values[field] = {key: value for key, value in resolved["board"].items() if key not in unseen}
                 continue
             values[field] = reduce(getitem, _path(field), spec)
         return values

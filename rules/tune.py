@@ -1,7 +1,7 @@
 """tune: which kernel computes each layer fastest, where the spec asks to try."""
 
 from rules import codegen, firmware
-from rules.stage import Job, Resolved, Stage
+from rules.stage import POWER, UNNAMED, Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
@@ -26,4 +26,5 @@ STAGE = Stage(
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c"),
     identities=firmware.STAGE.identities,
     serves=_asked_for,
+    ignored=(*UNNAMED, *POWER),
 )

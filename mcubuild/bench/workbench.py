@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mcubuild.board import Board, read_board
+from mcubuild.board import DESCRIPTIVE, Board, read_board
 from mcubuild.engine.codegen import generate as generate_model
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
@@ -119,7 +119,7 @@ class Workbench:
                 {
                     **self._state,
                     "graph": [digest_file(path) for path in sorted((folder / "graph").iterdir())],
-                    "board": board.model_dump(mode="json"),
+                    "board": board.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
                     "engine": engine.model_dump(mode="json"),
                     "arena": arena,
                     "tuned": tuned,
@@ -127,10 +127,11 @@ class Workbench:
             )
             result = folder / "result"
             result.mkdir()
-            if not self._store.fetch(key, result):
-                made = self._run(graph, board, replace(Target.of(board, engine, arena), tuned=tuned or {}), folder)
-                (result / _FILE).write_text(json.dumps(asdict(made)))
-                self._store.put(key, result)
+            with self._store.lock(key, lambda: None):
+                if not self._store.fetch(key, result, [_FILE]):
+                    made = self._run(graph, board, replace(Target.of(board, engine, arena), tuned=tuned or {}), folder)
+                    (result / _FILE).write_text(json.dumps(asdict(made)))
+                    self._store.put(key, result, [_FILE])
             return Figures(**json.loads((result / _FILE).read_text()))
 
     def _run(self, graph: Graph, board: Board, target: Target, folder: Path) -> Figures:

@@ -1,18 +1,18 @@
-"""The C hooks of the emulator, compiled on first use for the machine that mcubuild runs on."""
+"""The C hooks of the emulator, compiled by every process that emulates, for the machine that it runs on.
+
+Nothing compiled is kept: what is loaded into a process must come from this checkout's source, and not from a folder
+that others may write to or that may be damaged. It takes a quarter of a second.
+"""
 
 import ctypes
-import hashlib
-import importlib.metadata
-import platform
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mcubuild.errors import BuildError
-from mcubuild.store import default_root, disk_errors
+from mcubuild.toolchain.environment import environment
 
 _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror")
 """Without a C library: zig would first compile its own, which takes ten seconds."""
@@ -22,20 +22,21 @@ _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", 
 def load(name: str) -> ctypes.CDLL:
     """The shared library compiled from ``mcubuild/measure/<name>.c``.
 
-    It lies beside the store's artifacts under a name that holds a hash of source, flags, compiler version and machine.
-    Each process compiles into a file of its own and renames it, so that concurrent builds never see half a library.
-
     Raises:
-        BuildError: the compiler fails, or the folder cannot be written.
+        BuildError: the compiler fails, or the system does not load what lies in its folder for temporary files.
     """
     source = Path(__file__).with_name(f"{name}.c")
-    version = importlib.metadata.version("ziglang")
-    identity = (source.read_text(encoding="utf-8"), *_FLAGS, version, platform.system(), platform.machine())
-    key = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16]
-    library = default_root() / "hooks" / f"{name}-{key}.so"
-    if not library.exists():
+    # Loaded code stays when its file goes.
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / f"{name}.so"
         _compile(source, library)
-    return ctypes.CDLL(str(library))
+        try:
+            return ctypes.CDLL(str(library))
+        except OSError as error:
+            raise BuildError(
+                f"{library}: the emulator's hooks cannot be loaded ({error}); if programs may not run from that "
+                f"folder, name another: TMPDIR=<folder>."
+            ) from None
 
 
 def hook(uc: Any, kind: int, function: Any, state: ctypes.Structure) -> None:
@@ -58,16 +59,17 @@ def hook(uc: Any, kind: int, function: Any, state: ctypes.Structure) -> None:
 
 
 def _compile(source: Path, library: Path) -> None:
-    with disk_errors(library.parent):
-        library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            fresh = Path(folder) / library.name
-            command = [sys.executable, "-m", "ziglang", "cc", *_FLAGS, str(source), "-o", str(fresh)]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
-            if result.returncode != 0:
-                raise BuildError(
-                    f"{source}: the emulator's hooks cannot be compiled for this machine "
-                    f"(python -m ziglang cc ended with {result.returncode}); reinstall the wheel 'ziglang'.\n"
-                    f"{result.stderr.strip()}"
-                )
-            fresh.replace(library)
+    import ziglang
+
+    command = [str(Path(ziglang.__file__).with_name("zig")), "cc", *_FLAGS, str(source), "-o", str(library)]
+    # Not in zig's cache, which is a place for compiled code, too.
+    caches = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(library.with_name("cache")))
+    result = subprocess.run(
+        command, env=environment(**caches), capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    if result.returncode != 0:
+        raise BuildError(
+            f"{source}: the emulator's hooks cannot be compiled for this machine "
+            f"(zig cc ended with {result.returncode}); reinstall the wheel 'ziglang'.\n"
+            f"{result.stderr.strip()}"
+        )

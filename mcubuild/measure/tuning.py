@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mcubuild.board import Board
+from mcubuild.board import DESCRIPTIVE, Board
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.footprint import arena_within
 from mcubuild.engine.kernels import serving
@@ -61,16 +61,17 @@ class Bench:
         Raises:
             BuildError: the firmware cannot be compiled, or does not run.
         """
-        settings = {name: getattr(self, name).model_dump(mode="json") for name in ("board", "engine", "firmware")}
+        settings = {name: getattr(self, name).model_dump(mode="json") for name in ("engine", "firmware")}
+        settings["board"] = self.board.model_dump(mode="json", exclude=set(DESCRIPTIVE))
         layer = {"op": type(graph.ops[0]).__name__, **asdict(graph.ops[0])}
         tensors = {name: asdict(tensor) for name, tensor in graph.tensors.items()}
         key = digest_json({"cycles": self.code, **settings, "layer": layer, "tensors": tensors, "kernel": kind})
         store = Store()
         with store.lock(key, lambda: None), tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "cycles.json"
-            if not store.fetch(key, result.parent):
+            if not store.fetch(key, result.parent, [result.name]):
                 result.write_text(json.dumps(self._measure(graph, kind)))
-                store.put(key, result.parent)
+                store.put(key, result.parent, [result.name])
             cycles: int = json.loads(result.read_text())
         return cycles
 

@@ -19,6 +19,7 @@ import torch
 from mcubuild import ROOT
 from mcubuild.data.splits import read_split
 from mcubuild.errors import BuildError
+from mcubuild.files import make_folder, write_whole
 from mcubuild.nas.augmentation import Variation
 from mcubuild.spec.supernet import SupernetSettings
 
@@ -54,11 +55,12 @@ def launch(
             f"supernet.processes = {settings.processes}: found {samples} training samples, less than a batch of "
             f"{settings.batch} to share; write processes = 1, or a batch of at most {samples}."
         )
-    work.mkdir(parents=True, exist_ok=True)
+    make_folder(work)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
     job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed}
     path = work / "job.json"
-    path.write_text(json.dumps(job | {name: str(file.resolve()) for name, file in files.items()}, indent=1))
+    places = {name: str(file.resolve()) for name, file in files.items()}
+    write_whole(path, json.dumps(job | places, indent=1).encode())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.processes}"]
     command += ["--local-ranks-filter=0", "-m", "mcubuild.nas.many", str(path.resolve()), _FOLLOW]
     process = subprocess.Popen(

@@ -21,6 +21,8 @@ from mcubuild.nas.arch import Arch
 from mcubuild.nas.evolution import Score
 from mcubuild.nas.processes import processes
 from mcubuild.nas.training import device, make_deterministic, workers
+from mcubuild.processor import floating_point
+from mcubuild.store import digest_json
 
 ADDRESS = "MCUBUILD_DASK"
 """Environment variable: address of a Dask scheduler, such as tcp://10.0.0.5:8786.
@@ -143,8 +145,8 @@ def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
     """
     if code != _code():
         raise BuildError(
-            f"{ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout; update it and start "
-            f"it again."
+            f"{ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout, or another kind of "
+            f"processor or GPU than this machine; update it and start it again, or leave it out."
         )
     make_deterministic(threads=1)
     return judge(arch)
@@ -152,8 +154,8 @@ def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
 
 @cache
 def _code() -> str:
-    """Digest of what a score depends on besides the judge's data: mcubuild's code and PyTorch's version."""
-    digest = sha256(torch.__version__.encode())
+    """Digest of what a score depends on besides the judge's data: mcubuild's code, PyTorch's version, the processor."""
+    digest = sha256(f"{torch.__version__} {digest_json(floating_point())}".encode())
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild.board import Board
+from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Arch, Space
 from mcubuild.nas.batches import at_resolution, spread
@@ -110,7 +111,7 @@ class _Kept:
     def __init__(self, family: Family, work: Path) -> None:
         self._key = family.key
         self._path = work / "evaluations.json"
-        known = json.loads(self._path.read_text()) if self._path.is_file() else {}
+        known = json.loads(restore(self._path) or "{}")
         self._scores = {key: Score(*values) for key, values in known.items()}
 
     def __len__(self) -> int:
@@ -124,7 +125,7 @@ class _Kept:
                 self._scores[self._key(arch)] = score
                 best = max(self._scores.values())
                 progress.advance(accuracy=best.accuracy)
-            write_json({key: list(score) for key, score in self._scores.items()}, self._path)
+            save(self._path, json.dumps(self._scores).encode())
         return [self._scores[self._key(arch)] for arch in archs]
 
 

@@ -134,7 +134,7 @@ def optimise(
         "winner": best.space.name,
         "axes": axes(index, settings),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
-        "active_power_mw": board.active_power_mw,
+        "active_power_mw": None if budget.energy is None else board.active_power_mw,
         "spaces": [row.to_json(board.clock) for row in rows],
     }
     write_json(table, out / "space_table.json")

@@ -1,6 +1,7 @@
 """What training a super network and fine-tuning share: schedule, determinism, checkpoints, batch-norm statistics."""
 
 import ctypes
+import io
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +14,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
+from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
 from mcubuild.nas import group
 from mcubuild.nas.batches import calibration_batches, evaluation_batches
+from mcubuild.processor import gpus
 from mcubuild.progress import Bar, Progress
 
 MOMENTUM = 0.9
@@ -96,8 +100,19 @@ def _keep_memory() -> None:
 
 
 def device() -> torch.device:
-    """Where to train: a GPU, if there is one."""
-    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    """Where to train: a GPU, if there is one.
+
+    Raises:
+        BuildError: PyTorch's answer is not what keys in the store are made from.
+    """
+    usable, found = torch.cuda.is_available(), gpus()
+    if usable != bool(found):
+        what = f"the GPU {found[0]!r}, which it cannot use" if found else "a GPU of which /dev says nothing"
+        raise BuildError(
+            f"PyTorch {torch.__version__} has {what}, so results would be kept under wrong keys. Install the PyTorch "
+            f"and the driver that go with it, or train on the processor: CUDA_VISIBLE_DEVICES=-1."
+        )
+    return torch.device("cuda", torch.cuda.current_device()) if usable else torch.device("cpu")
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -167,8 +182,7 @@ def epochs(
     path = work / "checkpoint.pt"
     log: Log = []
     # Only the first process is sure to see the folder: others may run on other machines.
-    found = group.first() and path.is_file()
-    checkpoint = group.agreed(torch.load(path, map_location="cpu", weights_only=True) if found else None)
+    checkpoint = group.agreed(_restored(path) if group.first() else None)
     if checkpoint is not None:
         log = checkpoint["log"]
         for name, part in state.items():
@@ -181,15 +195,19 @@ def epochs(
     return log
 
 
+def _restored(path: Path) -> dict[str, Any] | None:
+    """What ``_save`` wrote last, if anything."""
+    content = restore(path)
+    if content is None:
+        return None
+    checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return checkpoint
+
+
 def _save(checkpoint: dict[str, Any], path: Path) -> None:
-    """Write beside ``path`` and rename: there is always a whole checkpoint."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
-        torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = io.BytesIO()
+    torch.save(checkpoint, content)
+    save(path, content.getvalue())
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
 from mcubuild.toolchain import sizes
+from mcubuild.toolchain.environment import environment
 from mcubuild.toolchain.firmware import FOLDER, SOURCES, TEMPLATES
 from mcubuild.toolchain.target import ToolchainName, target_flags
 
@@ -176,7 +177,17 @@ def _host_compiler() -> str:
 
 
 def _run(command: Sequence[str], folder: Path) -> str:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    # zig's global cache keeps the compilers' library; what is compiled of files is not to come from an earlier run.
+    with tempfile.TemporaryDirectory() as cache:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(ZIG_LOCAL_CACHE_DIR=cache),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
     if result.returncode != 0:
         raise BuildError(
             f"{folder}: {Path(command[0]).name} ended with {result.returncode}:\n{result.stderr.strip()}\n"

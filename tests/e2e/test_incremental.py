@@ -38,6 +38,10 @@ def _spec(old: str, new: str) -> Callable[[Checkout], None]:
     return lambda checkout: checkout.edit("specs/net.toml", old, new)
 
 
+def _board(old: str, new: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.edit("boards/stm32f412.toml", old, new)
+
+
 def _append(file: str, text: str) -> Callable[[Checkout], None]:
     def edit(checkout: Checkout) -> None:
         path = checkout.path / file
@@ -73,6 +77,9 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "latency": (_spec('"200ms"', '"190ms"'), {"space", "search", "report"}),
     "sram": (_spec('"128kB"', '"100kB"'), {"space", "search", "codegen", "report"}),
     "flash": (_spec('"512kB"', '"500kB"'), {"space", "search", "report"}),
+    "board title": (_board('title = "STM32F412xG"', 'title = "Ours"'), {"codegen", "firmware", "report"}),
+    "board source": (_board('source = "', 'source = "ours, '), {"report"}),
+    "board power": (_board("active_power_mw = 37", "active_power_mw = 40"), {"report"}),
     "board": (_spec("stm32f412", "stm32f746"), {"space", "search", "codegen", "firmware", "measure", "report"}),
     "bits": (_spec("bits = 8", "bits = 4"), {"space", "search", "quantize", "report"}),
     "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"supernet", "report"}),

@@ -1,5 +1,6 @@
 """What goes wrong in a firmware becomes one message that names function, address and cause."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -109,21 +110,25 @@ def test_firmware_that_does_not_follow_the_protocol(build: Build, tmp_path: Path
 
 def test_counter_that_cannot_be_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken.c").write_text("int broken(void) { return undeclared; }\n")
-    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path))
     monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
     with pytest.raises(BuildError, match="cannot be compiled for this machine") as caught:
         native.load("broken")
     assert "undeclared" in str(caught.value)
-    assert list((tmp_path / "hooks").iterdir()) == []
 
 
-def test_counter_is_compiled_once_whoever_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_native_code_is_compiled_here_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {name: tmp_path / name for name in ("TMPDIR", "MCUBUILD_STORE", "XDG_CACHE_HOME", "ZIG_LOCAL_CACHE_DIR")}
+    for name, place in places.items():
+        place.mkdir()
+        monkeypatch.setenv(name, str(place))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     (tmp_path / "seven.c").write_text("int seven(void) { return 7; }\n")
-    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path))
     monkeypatch.setattr(native, "__file__", str(tmp_path / "native.py"))
     assert native.load("seven").seven() == 7
-    (library,) = (tmp_path / "hooks").iterdir()
-    before = library.stat().st_mtime_ns
     native.load.cache_clear()
-    assert native.load("seven").seven() == 7
-    assert library.stat().st_mtime_ns == before
+    (tmp_path / "seven.c").write_text("int seven(void) { return 8; }\n")
+    assert native.load("seven").seven() == 8
+    native.load.cache_clear()
+    assert not [path for place in places.values() for path in place.rglob("*")]

@@ -22,7 +22,7 @@ from mcubuild.nas.many import launch
 from mcubuild.nas.training import evaluate
 from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import SPACE, VARY, split
+from tests.nas.toy import SPACE, VARY, logged, split
 
 SETTINGS = SupernetSettings(epochs=2, batch=32, subnets=1, processes=2)
 
@@ -88,7 +88,7 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
     log = json.loads((tmp_path / "whole/supernet_log.json").read_text())
     assert len(log) == 2 and log[1]["loss"] < log[0]["loss"]
     _in_two_processes(_cut_off_in_the_second_epoch, tmp_path)
-    assert len(torch.load(tmp_path / "cut_w/checkpoint.pt")["log"]) == 1
+    assert len(logged(tmp_path / "cut_w")) == 1
     assert _train(tmp_path, "cut") == whole
 
 

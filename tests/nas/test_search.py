@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from mcubuild.board import read_board
+from mcubuild.checkpoint import restore
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import largest, parse_key, smallest
 from mcubuild.nas.choice import choose
@@ -25,6 +26,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
+from tests.damage import DAMAGES
 from tests.nas.toy import SPACE, VARY, seconds_for, split
 
 BOARD = read_board("stm32f412")
@@ -130,12 +132,24 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_result(
     monkeypatch.setattr("mcubuild.nas.inherited.evaluate", cut_off)
     with pytest.raises(KeyboardInterrupt):
         run(supernet, tmp_path, tmp_path / "work", settings=settings)
-    kept = len(json.loads((tmp_path / "work" / "evaluations.json").read_text()))
+    kept = len(json.loads(restore(tmp_path / "work" / "evaluations.json") or ""))
     assert kept == first  # the first generation
     evaluated = -1000
     run(supernet, tmp_path, tmp_path / "work", settings=settings)
     assert evaluated + 1000 == looked_at - kept
     assert (tmp_path / "search.json").read_bytes() == (tmp_path / "whole" / "search.json").read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["flipped bit 0", "truncated"])
+def test_scores_that_were_damaged_are_computed_again(
+    supernet: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(supernet, tmp_path, tmp_path / "work")
+    whole = (tmp_path / "search.json").read_bytes()
+    DAMAGES[damage](tmp_path / "work" / "evaluations.json")
+    run(supernet, tmp_path, tmp_path / "work")
+    assert (tmp_path / "search.json").read_bytes() == whole
+    assert "evaluations.json is damaged and removed; going on from the one before." in capsys.readouterr().err
 
 
 def beats(one: dict[str, Any], other: dict[str, Any]) -> bool:

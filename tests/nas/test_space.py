@@ -70,7 +70,7 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
         f"w{width}-r{resolution}-s2" for width in (0.3, 0.5, 0.8) for resolution in (16, 32)
     ]
     assert table["limits"] == {"sram": 64 << 10, "flash": 512 << 10, "latency": None, "energy": None}
-    assert table["active_power_mw"] == BOARD.active_power_mw
+    assert table["active_power_mw"] is None  # of no interest without a limit of the energy
     least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3, 2))).cycles
     assert table["spaces"][0]["smallest"]["latency"] == pytest.approx(least / BOARD.clock)
     chosen = read_space(tmp_path / "space.json")

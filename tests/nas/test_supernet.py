@@ -12,13 +12,15 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
+from mcubuild.files import discard
 from mcubuild.nas.arch import Space, draw, draw_among, largest, smallest
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork, read_supernet, share, sort_channels
 from mcubuild.nas.supernet_training import train
 from mcubuild.nas.training import evaluate
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import SPACE, VARY, split
+from tests.damage import DAMAGES
+from tests.nas.toy import SPACE, VARY, logged, split
 
 SETTINGS = SupernetSettings(epochs=3, batch=32, learning_rate=0.05, subnets=1)
 
@@ -121,9 +123,55 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed").exists()
-    assert len(torch.load(work / "checkpoint.pt")["log"]) < SETTINGS.epochs
+    assert len(logged(work)) < SETTINGS.epochs
     assert run(tmp_path / "killed", work) == undisturbed
     assert (tmp_path / "whole/supernet_log.json").read_bytes() == (tmp_path / "killed/supernet_log.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes], bytes]:
+    """Of a run that was cut off in its last epoch: folder and files of its checkpoints; and what a whole run gives."""
+    folder = tmp_path_factory.mktemp("cut_off")
+    whole = run(folder / "whole", folder / "whole_work")
+    work, calls = folder / "work", 0
+
+    def stop(*arguments: object) -> tuple[float, float]:
+        nonlocal calls
+        calls += 1
+        if calls == 2 * SETTINGS.epochs:  # two networks an epoch
+            raise KeyboardInterrupt
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("mcubuild.nas.supernet_training.evaluate", stop)
+        run(folder / "cut", work)
+    files = {path.name: path.read_bytes() for path in work.iterdir()}
+    assert set(files) == {"checkpoint.pt", "checkpoint.pt.before"}
+    return work, files, whole
+
+
+@pytest.mark.parametrize(
+    ("damage", "both"),
+    [*((f"flipped bit {seed}", False) for seed in range(3)), ("truncated", False), ("folder", False), ("empty", True)],
+)
+def test_a_damaged_checkpoint_costs_time_and_not_the_result(
+    cut_off: tuple[Path, dict[str, bytes], bytes],
+    tmp_path: Path,
+    damage: str,
+    both: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    work, files, whole = cut_off
+    discard(work)
+    work.mkdir()
+    for name, content in files.items():
+        (work / name).write_bytes(content)
+        if both or name == "checkpoint.pt":
+            DAMAGES[damage](work / name)
+    assert run(tmp_path, work) == whole
+    source = "the start" if both else "the one before"
+    told = f"  checkpoint {work}/checkpoint.pt is damaged and removed; going on from {source}.\n"
+    assert capsys.readouterr().err == told
 
 
 def _some_network(space: Space, *, kernel_transform: bool = False) -> SuperNetwork:

@@ -1,8 +1,13 @@
 """A small, learnable data set and a small space, for tests that train."""
 
+import io
+from pathlib import Path
+
 import numpy as np
+import torch
 
 from mcubuild.board import Board
+from mcubuild.checkpoint import restore
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Space
 from mcubuild.nas.augmentation import Variation
@@ -25,3 +30,11 @@ def split(samples: int, seed: int) -> Split:
 def seconds_for(cycles: float, board: Board) -> float:
     """The shortest limit of the latency that networks of ``cycles``, estimated, are within."""
     return (cycles + 0.5) * (1 + TOO_LOW[board.core]) / board.clock
+
+
+def logged(work: Path) -> list[dict[str, float]]:
+    """The epochs that the checkpoint of a training holds."""
+    content = restore(work / "checkpoint.pt")
+    assert content is not None
+    log: list[dict[str, float]] = torch.load(io.BytesIO(content))["log"]
+    return log

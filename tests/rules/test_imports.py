@@ -1,20 +1,42 @@
 """The import statements that decide what a stage depends on."""
 
 import ast
+import re
+import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
 from mcubuild import ROOT
-from rules.execute import code_of
+from rules.execute import arithmetic_of, code_of
 from rules.graph import STAGES
-from rules.imports import dependencies, imported
+from rules.imports import LIBRARIES, WITHOUT_INFLUENCE, dependencies, imported
 
 SOURCES = sorted([*(ROOT / "mcubuild").rglob("*.py"), *(ROOT / "rules").rglob("*.py")])
+UNRELATED = {
+    "annotated-types": "names of constraints",
+    "cloudpickle": "of joblib",
+    "filelock": "downloads of torch's models",
+    "fsspec": "downloads of torch's models",
+    "importlib-resources": "finds a library's own files",
+    "joblib": "parallel fits of scikit-learn, which only brings the digits",
+    "mpmath": "of sympy",
+    "narwhals": "data frames",
+    "networkx": "of torch's compiler",
+    "setuptools": "of torch's compiler",
+    "sympy": "of torch's compiler",
+    "threadpoolctl": "parallel fits of scikit-learn",
+    "typing-extensions": "types",
+    "typing-inspection": "types",
+}
+"""What libraries require besides, and what for: nothing that a stage calls computes with it."""
+PINNED = ("nvidia-", "triton", "cuda-")
+"""Parts of torch: each version of it requires one version of them."""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_import_statement_is_found(path: Path) -> None:
+def _imports(path: Path) -> set[str]:
+    """Dotted names in the import statements of a file, by Python's own parser."""
     wanted: set[str] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -23,7 +45,12 @@ def test_every_import_statement_is_found(path: Path) -> None:
             assert node.module and not node.level, f"{path}: imports are absolute"
             wanted.add(node.module)
             wanted.update(f"{node.module}.{alias.name}" for alias in node.names)
-    assert wanted <= imported(path)
+    return wanted
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_import_statement_is_found(path: Path) -> None:
+    assert _imports(path) <= imported(path)
 
 
 def test_nested_and_indirect_imports_count(tmp_path: Path) -> None:
@@ -37,7 +64,7 @@ def test_nested_and_indirect_imports_count(tmp_path: Path) -> None:
     start.write_text("import pack.a\n")
     files, libraries = dependencies(start, tmp_path, "pack")
     assert [path.name for path in files] == ["__init__.py", "a.py", "b.py", "start.py"]
-    assert set(libraries) == {"numpy"}
+    assert set(libraries) == {"numpy", "python"}
 
 
 def test_stages_depend_on_the_code_they_run() -> None:
@@ -57,7 +84,7 @@ def test_modules_that_are_looked_for_count(tmp_path: Path) -> None:
     start.write_text("import pack.plugins\n")
     files, libraries = dependencies(start, tmp_path, "pack")
     assert [path.name for path in files] == ["__init__.py", "a.py", "start.py"]
-    assert set(libraries) == {"torch"}
+    assert set(libraries) == {"torch", "python"}
 
 
 def test_every_kernel_counts() -> None:
@@ -65,3 +92,43 @@ def test_every_kernel_counts() -> None:
     for stage in STAGES:
         if stage.name in ("space", "search", "scale", "codegen"):
             assert kernels <= set(code_of(stage)[0]), stage.name
+
+
+def test_every_library_has_a_version_in_keys_or_a_reason_why_not() -> None:
+    found = {name.split(".")[0] for path in [*SOURCES, ROOT / "dodo.py"] for name in _imports(path)}
+    assert found - {*sys.stdlib_module_names, "mcubuild", "rules"} == set(LIBRARIES) | set(WITHOUT_INFLUENCE)
+    assert not set(LIBRARIES) & set(WITHOUT_INFLUENCE)
+
+
+def test_what_libraries_leave_to_others_is_known() -> None:
+    """A library may come to require another one."""
+    known = {library for libraries in LIBRARIES.values() for library in libraries}
+    for library in known:
+        for required in requires(library) or []:
+            name = re.match(r"[\w.-]+", required)
+            assert name is not None
+            normal = re.sub(r"[-_.]+", "-", name[0]).lower()
+            if "extra ==" not in required and not normal.startswith(PINNED):
+                assert normal in known | UNRELATED.keys(), f"{library} requires {required}"
+
+
+@pytest.mark.parametrize(
+    ("stage", "libraries"),
+    [
+        ("dataset", {"numpy", "pillow", "scipy", "pydantic", "pydantic-core", "tomli"}),
+        ("supernet", {"torch", "safetensors", "numpy", "pydantic", "tomli"}),
+        ("quantize", {"torch", "safetensors"}),
+        ("import", {"tflite", "flatbuffers"}),
+        ("codegen", {"jinja2", "markupsafe"}),
+        ("measure", {"unicorn", "ziglang", "capstone", "pyelftools"}),
+    ],
+)
+def test_a_stage_depends_on_all_libraries_that_it_reaches(stage: str, libraries: set[str]) -> None:
+    (found,) = (code_of(one)[1] for one in STAGES if one.name == stage)
+    assert libraries | {"python"} <= set(found)
+
+
+def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_nothing_that_is_integer() -> None:
+    depending = {stage.name for stage in STAGES if arithmetic_of(stage)}
+    trained = {"supernet", "search", "finetune", "scale", "train", "quantize", "accuracy"}
+    assert depending == trained | {"dataset"}  # whose spectrograms are floating point

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from rules import ablation, codegen, quantize, search, space, tune
+from mcubuild import ROOT
+from mcubuild.board import DESCRIPTIVE, Board
+from mcubuild.spec.spec import read_spec
+from rules import ablation, codegen, quantize, search, space, supernet, tune
 from rules.baselines import leading_to
+from rules.execute import action_key
 from rules.graph import STAGES
-from rules.stage import Job, Resolved, Stage, pipeline
+from rules.stage import UNSEEN, Job, Resolved, Stage, pipeline
 
 
 def _run(job: Job) -> None:
@@ -97,3 +101,68 @@ def test_a_stage_cannot_open_what_it_did_not_declare(tmp_path: Path) -> None:
     assert job.file("train.npz") == tmp_path / "train.npz"
     with pytest.raises(KeyError, match=r"test\.npz"):
         job.file("test.npz")
+
+
+WHOLE = {"space", "search", "scale", "tune", "codegen", "firmware", "measure", "remote", "report"}
+SHOWS = {"codegen", "firmware", "report"}
+"""Generated C names the board in a comment, and the linker when the firmware does not fit."""
+DEPENDING = {
+    "title": SHOWS,
+    "source": {"report"},
+    "openocd": {"remote", "report"},
+    "pyocd_target": {"remote", "report"},
+    "active_power_mw": {"report"},
+}
+
+
+def _resolved(energy: str | None) -> Resolved:
+    spec, board = read_spec(ROOT / "specs" / "quickstart.toml")
+    values = spec.model_dump(mode="json")
+    values["budget"]["energy"] = energy
+    values["model"] = {"file": "net.tflite"}  # so that every stage finds its settings
+    return {"spec": values, "board": board.model_dump(mode="json"), "folder": "specs"}
+
+
+def _depending(resolved: Resolved, field: str) -> set[str]:
+    """Stages whose settings another value of the board's ``field`` changes."""
+    other = {**resolved, "board": {**resolved["board"], field: "another"}}
+    return {stage.name for stage in STAGES if stage.selected(resolved) != stage.selected(other)}
+
+
+@pytest.mark.parametrize("field", Board.model_fields)
+def test_what_depends_on_a_field_of_the_board(field: str) -> None:
+    assert _depending(_resolved(None), field) == DEPENDING.get(field, WHOLE)
+
+
+def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
+    assert _depending(_resolved("1mJ"), "active_power_mw") == {"space", "search", "scale", "report"}
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_stage_does_not_see_what_its_key_does_not_hold(stage: Stage) -> None:
+    resolved = _resolved(None)
+    seen = Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved))
+    if "board" in stage.settings:
+        for field, value in stage.unseen(resolved).items():
+            assert getattr(seen, field) == value != resolved["board"][field]
+            assert field not in stage.selected(resolved)["board"]
+    else:
+        assert not stage.unseen(resolved)
+
+
+def test_fields_that_say_nothing_to_code_are_the_same_everywhere() -> None:
+    assert set(UNSEEN) == DESCRIPTIVE
+
+
+def test_another_processor_is_another_key_of_what_is_trained_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = _resolved(None)
+    stages = (supernet.STAGE, quantize.STAGE, codegen.STAGE)
+    for name in {name for stage in stages for name in stage.inputs}:
+        (tmp_path / name).touch()
+    keys = []
+    for instructions in (["avx2"], ["avx2", "avx512f"]):
+        monkeypatch.setattr("rules.execute.floating_point", lambda found=instructions: {"instructions": found})
+        keys.append([action_key(stage, resolved, tmp_path) for stage in stages])
+    assert [one == other for one, other in zip(*keys, strict=True)] == [False, False, True]

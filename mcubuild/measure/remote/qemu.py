@@ -21,6 +21,7 @@ from mcubuild.measure.elf import Firmware, read_firmware
 from mcubuild.measure.remote.connection import Connection
 from mcubuild.measure.remote.gdb import GdbTarget
 from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.toolchain.environment import environment
 
 _QEMU = "qemu-system-arm"
 
@@ -133,7 +134,9 @@ def running(machine: Machine) -> Iterator[QemuTarget]:
         door = str(Path(folder, "gdb"))
         quiet = ["-display", "none", "-serial", "none", "-monitor", "none"]
         command = [path, "-M", machine.name, *quiet, "-S", "-gdb", f"unix:{door},server=on,wait=off"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages)
+        process = subprocess.Popen(
+            command, env=environment(), stdin=subprocess.DEVNULL, stdout=messages, stderr=messages
+        )
         try:
             target = QemuTarget(Connection(_knock(door, process), f"qemu runner: {machine.name}"))
             try:

@@ -1,0 +1,307 @@
+"""Random damage to store entries, their manifests and checkpoints: it may cost time, and never a byte of a result.
+
+``python -m tests.trials.checkpoints [COUNT [SEED]]`` prints what was damaged and what went wrong.
+"""
+
+import contextlib
+import faulthandler
+import io
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from mcubuild.board import read_board
+from mcubuild.files import discard
+from mcubuild.nas.search import search
+from mcubuild.nas.supernet_training import train
+from mcubuild.nas.training import evaluate
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.search import SearchSettings
+from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.store import Store
+from tests.damage import DAMAGES
+from tests.e2e.checkout import IMAGES, Checkout, draw_images
+from tests.nas.toy import SPACE, VARY, split
+
+_PATIENCE = 300
+"""Seconds after which a trial hangs: it is shown where, and all ends."""
+_KEY = "5eed" * 16
+_CONTENT = {
+    "model.json": b'{"layers": []}',
+    "c/model.c": b"int x;\n" * 400,
+    "c/firmware/main.c": b"",
+    "a b.npz": bytes(999),
+}
+_HOSTILE = [
+    "/{root}/precious",
+    "../../../../precious",
+    "c/../model.json",
+    "c//model.c",
+    ".",
+    "",
+    "\0",
+    "c",
+    "/dev/full",
+]
+_VALUES: list[Any] = [None, 0, -1.5, "", "0" * 64, [], {}, [[]], {"files": {}}, "\ud800", 10**400, True]
+
+Trial = Callable[[random.Random, Path], str]
+"""Damages something, in a folder of its own, and goes on; the kind of damage. An AssertionError: a wrong result."""
+
+
+def _damage_file(path: Path, rng: random.Random) -> str:
+    """Damage one file somehow."""
+    kind = rng.choice(["bit", "cut", "bytes", *DAMAGES])
+    content = path.read_bytes() if path.is_file() else b""
+    if kind in DAMAGES:
+        DAMAGES[kind](path)
+    elif not content:
+        discard(path)
+        kind = "gone"
+    elif kind == "cut":
+        path.write_bytes(content[: rng.randrange(len(content))])
+    else:
+        damaged, at = bytearray(content), rng.randrange(len(content))
+        if kind == "bit":
+            damaged[at] ^= 1 << rng.randrange(8)
+        else:
+            damaged[at : at + rng.randrange(1, 64)] = rng.randbytes(rng.randrange(64))
+        if damaged == content:
+            damaged += b"\0"
+        path.write_bytes(damaged)
+    return kind
+
+
+def _damage_manifest(entry: Path, rng: random.Random, precious: Path) -> str:
+    """Damage a manifest so that it is still JSON."""
+    path = entry / "manifest.json"
+    manifest = json.loads(path.read_text())
+    files = manifest["files"]
+    kind = rng.choice(["name", "digest", "value", "entry gone", "form"])
+    name = rng.choice(sorted(files))
+    if kind == "name":
+        hostile = str(precious) if rng.random() < 0.4 else rng.choice(_HOSTILE)
+        files[hostile] = files.pop(name) if rng.random() < 0.5 else {"sha256": "0" * 64, "bytes": 8}
+    elif kind == "digest":
+        digest, at = files[name]["sha256"], rng.randrange(64)
+        other = rng.choice([digit for digit in "0123456789abcdefABCDEFg " if digit != digest[at]])
+        files[name]["sha256"] = digest[:at] + other + digest[at + 1 :]
+    elif kind == "value":
+        value = rng.choice(_VALUES)
+        files[name] = rng.choice([value, files[name] | {"sha256": value}, files[name] | {"bytes": value}])
+    elif kind == "entry gone":
+        del files[name]
+    else:
+        manifest = rng.choice([*_VALUES, {"files": rng.choice(_VALUES)}])
+    path.write_text(json.dumps(manifest))
+    return f"manifest's {kind}"
+
+
+def _damage_entry(entry: Path, rng: random.Random, precious: Path) -> str:
+    """Damage a file, the manifest or all of an entry."""
+    files = sorted(path for path in entry.rglob("*") if path.is_file())
+    match rng.randrange(4):
+        case 0:
+            return _damage_manifest(entry, rng, precious)
+        case 1:
+            discard(entry)
+            kind = rng.choice(["empty", "file", "pipe", "link", "link to nothing"])
+            if kind == "empty":
+                entry.mkdir()
+            elif kind == "file":
+                entry.touch()
+            elif kind == "pipe":
+                os.mkfifo(entry)
+            else:
+                entry.symlink_to(precious.parent if kind == "link" else "nothing")
+            return f"entry: {kind}"
+        case _:
+            return f"file: {_damage_file(rng.choice(files), rng)}"
+
+
+def _fill(folder: Path) -> Path:
+    for name, content in _CONTENT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def _store(rng: random.Random, folder: Path) -> str:
+    """An entry, or what lies beside it."""
+    precious = folder / "outside" / "precious"
+    precious.parent.mkdir()
+    precious.write_bytes(b"precious")
+    store, made = Store(folder / "store"), _fill(folder / "made")
+    store.put(_KEY, made, _CONTENT)
+    with store.lock(_KEY, lambda: None):
+        store.work(_KEY)
+    entry = next((store.root / "artifacts").glob("*/*"))
+    beside = [store.root / "locks" / _KEY, store.root / "work" / _KEY, entry.parent]
+    if rng.random() < 0.2:
+        path = rng.choice(beside)
+        discard(path)
+        path.touch()
+        kind = f"{path.relative_to(store.root).parts[0]}: {_damage_file(path, rng)}"
+    else:
+        kind = _damage_entry(entry, rng, precious)
+    got = folder / "got"
+    got.mkdir()
+    with store.lock(_KEY, lambda: None):
+        (store.work(_KEY) / "epoch").write_bytes(b"1")
+        if not store.fetch(_KEY, got, _CONTENT):
+            assert not list(got.iterdir())
+            store.put(_KEY, made, _CONTENT)
+            assert store.fetch(_KEY, got, _CONTENT)
+    assert {
+        path.relative_to(got).as_posix(): path.read_bytes() for path in got.rglob("*") if path.is_file()
+    } == _CONTENT
+    assert [(path.name, path.read_bytes()) for path in precious.parent.iterdir()] == [("precious", b"precious")]
+    return kind
+
+
+_TRAINING = SupernetSettings(epochs=3, batch=32, learning_rate=0.05, subnets=0)
+_BOARD = read_board("stm32f412")
+
+
+def _train(out: Path, work: Path) -> bytes:
+    train(SPACE, split(64, 1), split(32, 2), _TRAINING, vary=VARY, seed=0, out=out, work=work)
+    return (out / "supernet.safetensors").read_bytes() + (out / "supernet_log.json").read_bytes()
+
+
+def _search(supernet: Path, out: Path, work: Path) -> bytes:
+    settings = SearchSettings(population=4, generations=2, parents=2, calibration=32)
+    search(
+        SPACE, supernet, split(64, 1), split(32, 2), settings, _BOARD, EngineSettings(),
+        budget=Budget(), stack=2048, bits=8, seed=0, out=out, work=work,
+    )  # fmt: skip
+    return (out / "search.json").read_bytes()
+
+
+def _damage_checkpoints(work: Path, files: dict[str, bytes], rng: random.Random) -> str:
+    """Put ``files`` into the folder ``work`` and damage one of them, or all."""
+    discard(work)
+    work.mkdir(parents=True)
+    for name, content in files.items():
+        (work / name).write_bytes(content)
+    hit = rng.choice([[name] for name in files] + [list(files)])
+    return " and ".join(sorted({_damage_file(work / name, rng) for name in hit}))
+
+
+class _Checkpoints:
+    """Those of a training that was cut off in its last epoch, and of a search after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._training, self._searching = folder / "training", folder / "searching"
+        self._trained = _train(folder / "out", folder / "whole")
+        self._supernet = folder / "out" / "supernet.safetensors"
+        with (
+            mock.patch("mcubuild.nas.supernet_training.evaluate", self._cut_off),
+            contextlib.suppress(KeyboardInterrupt),
+        ):
+            _train(folder / "cut", self._training)
+        self._searched = _search(self._supernet, folder / "found", self._searching)
+        self._epochs, self._scores = (
+            {path.name: path.read_bytes() for path in work.iterdir()} for work in (self._training, self._searching)
+        )
+        assert len(self._epochs) == len(self._scores) == 2
+
+    _calls = 0
+
+    def _cut_off(self, *arguments: Any) -> tuple[float, float]:
+        self._calls += 1
+        if self._calls == 2 * _TRAINING.epochs:  # two networks an epoch
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    def training(self, rng: random.Random, folder: Path) -> str:
+        kind = _damage_checkpoints(self._training, self._epochs, rng)
+        assert _train(folder, self._training) == self._trained
+        return f"epochs: {kind}"
+
+    def searching(self, rng: random.Random, folder: Path) -> str:
+        kind = _damage_checkpoints(self._searching, self._scores, rng)
+        assert _search(self._supernet, folder, self._searching) == self._searched
+        return f"scores: {kind}"
+
+
+class _Builds:
+    """Whole builds of a checkout, whose store is damaged in between."""
+
+    def __init__(self, folder: Path) -> None:
+        self._checkout = Checkout(folder / "checkout", folder / "store")
+        draw_images(self._checkout.path / "photos")
+        self._checkout.write_spec(IMAGES)
+        self._precious = folder / "outside" / "precious"
+        self._precious.parent.mkdir()
+        self._precious.write_bytes(b"precious")
+        self._artifacts = self._build()
+
+    def _build(self) -> dict[str, bytes]:
+        shutil.rmtree(self._checkout.path / "build", ignore_errors=True)
+        run = self._checkout.doit("build")
+        assert run.code == 0 and "Traceback" not in run.output, run.output
+        folder = self._checkout.path / "build" / "net"
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def entries(self, rng: random.Random, folder: Path) -> str:
+        """About half of all entries."""
+        entries = sorted((self._checkout.store / "artifacts").glob("*/*"))
+        for entry in rng.sample(entries, len(entries) // 2):
+            _damage_entry(entry, rng, self._precious)
+        assert self._build() == self._artifacts
+        assert list(self._precious.parent.iterdir()) == [self._precious]
+        assert self._precious.read_bytes() == b"precious"
+        return "half of a build's entries"
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    faulthandler.dump_traceback_later(_PATIENCE, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def main(count: int, seed: int) -> int:
+    """Run ``count`` trials; the number of those with a wrong result or an exception."""
+    done, wrong, lines = Counter[str](), 0, 0
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        (root / "checkpoints").mkdir()
+        (root / "builds").mkdir()
+        checkpoints, builds = _Checkpoints(root / "checkpoints"), _Builds(root / "builds")
+        kinds: list[Trial] = [*[_store] * 12, *[checkpoints.training] * 4, *[checkpoints.searching] * 3, builds.entries]
+        for number in range(count):
+            rng = random.Random(f"{seed} {number}")
+            folder, trial, told = root / str(number), kinds[number % len(kinds)], io.StringIO()
+            folder.mkdir()
+            kind = trial.__qualname__
+            try:
+                with _patience(), contextlib.redirect_stderr(told):
+                    kind = trial(rng, folder)
+            except Exception:
+                wrong += 1
+                print(f"trial {number} of seed {seed} ({kind}):\n{traceback.format_exc()}", flush=True)
+            done[kind] += 1
+            lines += told.getvalue().count("\n")
+            shutil.rmtree(folder, ignore_errors=True)
+    for kind, times in sorted(done.items()):
+        print(f"{times:4}  {kind}")
+    print(f"{count} trials of seed {seed}: {wrong} wrong results or tracebacks, no hang; {lines} lines told of damage")
+    return wrong
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(bool(main(*given, *(100, 0)[len(given) :])))
