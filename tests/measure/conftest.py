@@ -82,5 +82,7 @@ buffer: .space 4096
 
 
 def board(core: Core) -> Board:
-    """An STM32F412 with another core."""
-    return read_board("stm32f412").model_copy(update={"core": core})
+    """An STM32F412 with another core, and what such cores have beside it."""
+    fpu = {"cortex-m4": "fpv4-sp-d16", "cortex-m7": "fpv5-sp-d16"}.get(core, "none")
+    dsp = core not in ("cortex-m0plus", "cortex-m3")
+    return read_board("stm32f412").model_copy(update={"core": core, "fpu": fpu, "dsp": dsp})
