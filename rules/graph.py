@@ -11,7 +11,7 @@ from doit.exceptions import TaskFailed
 from doit.tools import config_changed
 
 from mcubuild import ROOT
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, writing
 from mcubuild.progress import reporting
 from mcubuild.store import digest_json
 from rules import (
@@ -114,6 +114,8 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
     name = resolved["spec"]["name"]
     try:
         with reporting(f"{stage.name}:{name}"):
+            with writing(BUILD / name):
+                (BUILD / name).mkdir(parents=True, exist_ok=True)
             return dict(execute(stage, resolved, BUILD / name))
     except BuildError as error:
         return TaskFailed(str(error))

@@ -4,13 +4,18 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from doit import Globals
 from doit.exceptions import InvalidCommand, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
+from mcubuild.errors import BuildError, writing
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules.graph import BUILD
@@ -37,6 +42,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._lines: dict[str, tuple[str, str]] = {}
         """What a terminal is to show: kept until it is clear whether a table will."""
         self._judged: list[Path] = []
+        self._noted = True
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
         """Refuse to run beside another build of this checkout.
@@ -44,7 +50,11 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         Raises:
             InvalidCommand: the other build's process id and the remedy.
         """
-        self._lock: IO[str] = LOCK.open("a+")
+        try:
+            with writing(BUILD):
+                self._lock: IO[str] = LOCK.open("a+")
+        except BuildError as error:
+            raise InvalidCommand(str(error)) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,10 +67,22 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
+        manager = Globals.dep_manager
+        manager.close = partial(self._close, manager.close)
         self._tasks, self._selected = tasks, selected_tasks
         live = self.outstream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         if live:  # before doit forks, so that stages in other processes can tell their progress too
             self._pipe = open_pipe()
+
+    def _close(self, close: Callable[[], None]) -> None:
+        """Let doit note what was done, where there is room for it."""
+        try:
+            close()
+        except (OSError, sqlite3.Error) as error:
+            self._noted = False
+            self.runtime_error(
+                f"{BUILD}/: what was done cannot be noted ({error}); make room. The next build asks the store for it."
+            )
 
     def _show(self, task: Any, what: str, seconds: float | None = None) -> None:
         """``task`` is now ``what``: in the table, or as a line."""
@@ -160,7 +182,8 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         """Leave the terminal as it was, with the summaries; show errors of the graph itself.
 
         Raises:
-            SystemExit: tasks failed, and nothing else; doit would tell those that depend on them from failures.
+            SystemExit: tasks failed and nothing else, of which doit would tell those that depend on them; or what was
+                done could not be noted.
         """
         close_pipe()
         if self._display:
@@ -170,5 +193,6 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         for message in self.runtime_errors:
             self.write(f"\nERROR: {message}\n")
         told = [failure["exception"] for failure in self.failures]
-        if told and all(isinstance(one, TaskFailed | UnmetDependency) for one in told) and sys.exc_info()[0] is None:
+        failed = bool(told) and all(isinstance(one, TaskFailed | UnmetDependency) for one in told)
+        if (failed or not self._noted) and sys.exc_info()[0] is None:
             raise SystemExit(1)

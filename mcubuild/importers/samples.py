@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, reading
 from mcubuild.importers.files import read_interfaces
 from mcubuild.importers.interface import Interface
 from mcubuild.ir.executor import run
@@ -110,10 +110,8 @@ def _labels(path: Path, count: int) -> NDArray[np.int64]:
 
 
 def _load(path: Path) -> NDArray[Any]:
-    try:
+    with reading(path, ".npy"):
         values: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BuildError(f"{path}: cannot be read as .npy ({error}).") from None
     if not isinstance(values, np.ndarray):
         raise BuildError(f"{path}: holds several arrays; give one .npy an input.")
     return values
