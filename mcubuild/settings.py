@@ -88,7 +88,7 @@ def _text(path: Path) -> str:
 
 def _describe(problem: Any, model: type[Settings], text: str) -> str:
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    key = ".".join(part if part.isprintable() and len(part) < 60 else shown(part) for part in location)
     line = _line_of(location, text) if location else None
     where = f"{line}: {key}" if line else f" {key or 'the whole file'}"
     if problem["type"] == "extra_forbidden":
