@@ -57,7 +57,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     except OSError as error:
         raise BuildError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except Exception as error:
-        said = str(error) or type(error).__name__
+        said = shortened(" ".join(str(error).split()), 3 * _SHOWN) or type(error).__name__
         raise BuildError(f"{path}: not valid {kind}: {said}.") from None
 
 

@@ -91,7 +91,7 @@ def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int
 
 
 def _array(path: Path, face: Interface) -> Int8:
-    values = _load(path)
+    values = read_array(path)
     size = prod(face.shape)
     fits = values.dtype == face.dtype or (face.dtype == "float32" and values.dtype == np.float64)
     if not fits or values.ndim == 0 or len(values) == 0 or prod(values.shape[1:]) != size:
@@ -103,13 +103,18 @@ def _array(path: Path, face: Interface) -> Int8:
 
 
 def _labels(path: Path, count: int) -> NDArray[np.int64]:
-    values = _load(path)
+    values = read_array(path)
     if values.dtype.kind not in "iu" or values.shape != (count,):
         raise BuildError(f"{path}: found {values.dtype} {values.shape}; labels are integers ({count},), one a sample.")
     return values.astype(np.int64)
 
 
-def _load(path: Path) -> NDArray[Any]:
+def read_array(path: Path) -> NDArray[Any]:
+    """The array in a .npy file of the user's.
+
+    Raises:
+        BuildError: it cannot be read, or is none.
+    """
     with reading(path, ".npy"):
         values: NDArray[Any] = np.load(path, allow_pickle=False)
     if not isinstance(values, np.ndarray):
