@@ -92,7 +92,7 @@ class Board(Settings):
     """The floating-point unit, as compilers name it."""
     clock: Hertz
     """Core clock in Hz, the fastest that the data sheet allows."""
-    active_power_mw: float = Field(gt=0)
+    active_power_mw: float = Field(ge=1e-3, le=1e6)
     """Typical power in run mode at ``clock`` with peripherals off, in mW."""
     clock_setup: Literal["stm32f4", "stm32f7", "stm32h7"] | None = None
     """Which start-up code (``clock_<...>.c.j2``) brings the core to ``clock``; none leaves that to others."""

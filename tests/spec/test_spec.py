@@ -209,7 +209,10 @@ def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path: Path) ->
         ('"128kB"', "9" * 5000, ["net.toml: not valid TOML", "4300 digits"]),
         ('"128kB"', '"8192MB"', ["budget.sram", "'8192MB'", "from 1 to 4096 MB"]),
         ('"50ms"', f'"0.{"0" * 400}1ms"', ["budget.latency", "above 0"]),
-        ('"50ms"', "inf", ["budget.latency", "finite", "inf"]),
+        ('"50ms"', "inf", ["budget.latency", "found inf", "a number with a unit"]),
+        ('"50ms"', "1e300", ["budget.latency", "found 1e+300"]),
+        ('"50ms"', '"0.0000001fps"', ["budget.latency", "at most 1000000 s"]),
+        ("[budget]", '[budget]\nenergy = "10000MJ"', ["budget.energy", "J, mJ or uJ"]),
         ("bits = 8", "bits = true", ["net.toml:5: bits", "found true"]),
         ("bits = 8", "seed = true", ["net.toml:5: seed", "found true"]),
         ("bits = 8", "seed = -1", ["net.toml:5: seed", "-1"]),
@@ -221,7 +224,7 @@ def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path: Path) ->
         ("bits = 8", ".".join("a" * 3000) + " = 1", ["net.toml"]),
         ("bits = 8", '"x\\ny" = 1', ["'x\\ny'", "unknown key"]),
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_absurd_values_are_told_in_a_line(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
     with pytest.raises(BuildError) as caught:
