@@ -9,7 +9,7 @@ _SIZE_UNITS = {"B": 1, "kB": 1024, "KB": 1024, "KiB": 1024, "MB": 1024**2, "MiB"
 _TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _ENERGY_UNITS = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
 _FREQUENCY_UNITS = {"Hz": 1, "kHz": 1_000, "MHz": 1_000_000, "GHz": 1_000_000_000}
-_MOST = 1e6
+MOST = 1e6
 """Seconds or joules: more is a slip, and what is computed from it might not be finite."""
 _FASTEST = 100_000_000_000
 """Hz."""
@@ -46,7 +46,7 @@ def parse_time(text: object) -> float:
     Raises:
         ValueError: no number, unknown unit, or zero.
     """
-    if isinstance(text, float) and 0 < text <= _MOST:
+    if isinstance(text, float) and 0 < text <= MOST:
         return text
     number, unit = _split(text, '"100ms" or "5fps"')
     if unit != "fps" and unit not in _TIME_UNITS:
@@ -54,8 +54,8 @@ def parse_time(text: object) -> float:
     seconds = number * _TIME_UNITS.get(unit, 0)
     if unit == "fps" and number:
         seconds = 1.0 / number
-    if not 0 < seconds <= _MOST:
-        raise ValueError(f"found {shown(text)}; a time is above 0 and at most {_MOST:.0f} s")
+    if not 0 < seconds <= MOST:
+        raise ValueError(f"found {shown(text)}; a time is above 0 and at most {MOST:.0f} s")
     return seconds
 
 
@@ -65,13 +65,13 @@ def parse_energy(text: object) -> float:
     Raises:
         ValueError: no number, unknown unit, or zero.
     """
-    if isinstance(text, float) and 0 < text <= _MOST:
+    if isinstance(text, float) and 0 < text <= MOST:
         return text
     number, unit = _split(text, '"5mJ"')
     joules = number * _ENERGY_UNITS.get(unit, 0)
-    if not 0 < joules <= _MOST:
+    if not 0 < joules <= MOST:
         raise ValueError(
-            f"found {shown(text)}; an energy has the unit J, mJ or uJ, is above 0 and at most {_MOST:.0f} J"
+            f"found {shown(text)}; an energy has the unit J, mJ or uJ, is above 0 and at most {MOST:.0f} J"
         )
     return joules
 
