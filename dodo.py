@@ -1,18 +1,18 @@
 """What doit loads: the tasks of rules/ for the specs that the command line names."""
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from doit import get_var
 from doit.exceptions import InvalidDodoFile
 
-from mcubuild.errors import BuildError
-from rules import ablation, baselines, bench, diff, forecast, latency, paper, schema, space_table, throughput
-from rules.graph import BUILD, named, spec_files, tasks
+from mcubuild.errors import BuildError, writing
+from rules import ablation, baselines, bench, diff, forecast, latency, paper, schema, space_table, streams, throughput
+from rules.arguments import check_tasks, check_variables, lists, needs_specs
+from rules.graph import BUILD, named, read_specs, spec_files, tasks
 from rules.reporter import StageReporter
-from rules.resolve import resolve
-
-BUILD.mkdir(exist_ok=True)
 
 COMMANDS = (
     ablation.COMMAND,
@@ -23,44 +23,49 @@ COMMANDS = (
     baselines.COMMAND,
 )
 
-DOIT_CONFIG = {
-    "backend": "sqlite3",
-    "default_tasks": ["build"],
-    "dep_file": str(BUILD / ".doit.db"),
-    "reporter": StageReporter,
-}
 
-
-def task_pipeline() -> Iterator[dict[str, Any]]:
-    """Stages, builds and commands of the specs: spec=FILE[,FILE...], or all of specs/."""
-    if diff.asked_for() or bench.asked_for() or paper.asked_for():
-        return
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of the user's, as doit shows them: in one line."""
     try:
-        chosen = get_var("spec")
-        specs = spec_files(chosen)
-        yield from tasks(specs, named(chosen))
-        resolved = [resolve(path, BUILD / ".specs") for path in specs]
-        for command in COMMANDS:
-            yield from command.tasks(resolved, named(chosen))
+        yield
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
 
 
-def task_schema() -> dict[str, Any]:
-    """JSON schemas of specs, boards and reports."""
-    return schema.task()
+with told():
+    outfile = streams.set_up(lists())
+    with writing(BUILD):
+        BUILD.mkdir(exist_ok=True)
+        if not os.access(BUILD, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    check_variables()
+
+DOIT_CONFIG = {
+    "backend": "sqlite3",
+    "continue": True,  # one spec that fails does not stop the others
+    "default_tasks": ["build"],
+    "dep_file": str(BUILD / ".doit.db"),
+    "outfile": outfile,
+    "reporter": StageReporter,
+}
 
 
-def task_bench() -> Iterator[dict[str, Any]]:
-    """Speed and memory beside other engines: [models=FOLDER] [curve=NETWORK] [latency=NETWORKS] [toolchain=gcc]."""
-    return bench.tasks()
+def _of_specs() -> Iterator[dict[str, Any]]:
+    chosen = get_var("spec")
+    specs, broken = read_specs(spec_files(chosen), named(chosen))
+    yield from tasks(specs, broken, named(chosen))
+    for command in COMMANDS:
+        yield from command.tasks(specs, broken, named(chosen))
 
 
-def task_paper() -> Iterator[dict[str, Any]]:
-    """MCUNet's figures of search spaces: figure=3|12 [samples=N]."""
-    return paper.tasks()
-
-
-def task_diff() -> dict[str, Any]:
-    """What changed between two builds: a=<build> b=<build>."""
-    return diff.task()
+def task_everything() -> Iterator[dict[str, Any]]:
+    """Stages, builds and commands of the specs: spec=FILE[,FILE...], or all of specs/; and commands without one."""
+    names, files = set[str](), set[str]()
+    with told():
+        made = [schema.task(), *bench.tasks(), *paper.tasks(), diff.task(), *(_of_specs() if needs_specs() else ())]
+        for task in made:
+            names |= {task["basename"], f"{task['basename']}:{task.get('name')}"}
+            files.update(task.get("targets", ()))
+        check_tasks(names, files)
+    yield from made

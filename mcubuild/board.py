@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
@@ -43,16 +43,39 @@ class Memory(Settings):
         """First address behind the region."""
         return self.origin + self.size
 
+    @model_validator(mode="after")
+    def _within_the_address_space(self) -> "Memory":
+        if self.end > 2**32:
+            raise ValueError(
+                f"found {self.name} from 0x{self.origin:x}, with {self.size} bytes; addresses end at 0xffffffff: lower "
+                f"origin or size"
+            )
+        return self
+
 
 class Cache(Settings):
     """Caches of the core or its flash interface."""
 
-    instruction: int = 0
+    instruction: int = Field(default=0, ge=0, le=1 << 20)
     """Bytes of instruction cache."""
-    data: int = 0
+    data: int = Field(default=0, ge=0, le=1 << 20)
     """Bytes of data cache."""
-    line: int = 16
+    line: int = Field(default=16, ge=4, le=256)
     """Bytes a line."""
+
+    @field_validator("line")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError(f"found {value}; lines have 4, 8, 16, ... 256 bytes")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_lines(self) -> "Cache":
+        for key in ("instruction", "data"):
+            if getattr(self, key) % self.line:
+                raise ValueError(f"found {key} = {getattr(self, key)}, which is no multiple of line = {self.line}")
+        return self
 
 
 class Board(Settings):
@@ -72,7 +95,7 @@ class Board(Settings):
     """The floating-point unit, as compilers name it."""
     clock: Hertz
     """Core clock in Hz, the fastest that the data sheet allows."""
-    active_power_mw: float = Field(gt=0)
+    active_power_mw: float = Field(ge=1e-3, le=1e6)
     """Typical power in run mode at ``clock`` with peripherals off, in mW."""
     clock_setup: Literal["stm32f4", "stm32f7", "stm32h7"] | None = None
     """Which start-up code (``clock_<...>.c.j2``) brings the core to ``clock``; none leaves that to others."""
@@ -91,8 +114,13 @@ class Board(Settings):
         for low, high in pairwise(regions):
             if low.end > high.origin:
                 raise ValueError(f"found memory {low.name} reaching into {high.name}; regions must not overlap")
+        names = [region.name for region in regions]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"found memory {twice[0]} twice; give each region a name of its own")
         if not any(region.kind == "flash" for region in regions):
             raise ValueError("found no memory of kind 'flash'; one is needed for the code")
+        if not any(region.kind == "ram" and not region.code_only for region in regions):
+            raise ValueError("found no memory of kind 'ram' for variables; one is needed for the network's tensors")
         return self
 
     @property

@@ -1,24 +1,42 @@
 """What every TOML model has in common: unknown keys refused, values fixed, errors in one readable message."""
 
+import codecs
 import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import tomli
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, reading, shown
 
 
 class Settings(BaseModel):
     """Base of all models that are read from TOML."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _means_what_it_says(cls, value: Any, info: ValidationInfo) -> Any:
+        """``true`` is no number, though Python counts with it, and no name or path has a NUL."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, bool) and bool not in kinds:
+                raise ValueError(f"found {str(part).lower()}, which is for switches; this is none")
+            if isinstance(part, str) and "\0" in part:
+                raise ValueError(f"found {shown(part)}, with a NUL; remove that")
+        return value
 
 
 Model = TypeVar("Model", bound=Settings)
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """A type, or those of a union."""
+    return (annotation, *get_args(annotation))
 
 
 def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = None) -> Model:
@@ -32,14 +50,9 @@ def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = 
     Raises:
         BuildError: the file is missing, is not TOML, or breaks the model; all problems in one message.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BuildError(f"{path}: cannot be read ({error.strerror}).") from None
-    try:
+    text = _text(path)
+    with reading(path, "TOML"):
         values = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise BuildError(f"{path}: not valid TOML: {error}.") from None
     try:
         return model.model_validate({**values, **(extra or {})})
     except ValidationError as error:
@@ -47,9 +60,35 @@ def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = 
         raise BuildError("\n".join(f"{path}:{problem}" for problem in problems)) from None
 
 
+def _text(path: Path) -> str:
+    """What is written in ``path``, with or without a byte order mark.
+
+    Raises:
+        BuildError: it is no file, or not in UTF-8.
+    """
+    with reading(path, "TOML"):
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise BuildError(f"{path}: not a file.")
+        data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data
+    try:
+        text = data.decode("utf-8")
+        place = data.find(b"\0")
+    except UnicodeDecodeError as error:
+        place = error.start
+    if place >= 0:
+        line = data.count(b"\n", 0, place) + 1
+        like = ", as in UTF-16" if wide else ""
+        raise BuildError(
+            f"{path}:{line}: found the byte 0x{data[place]:02x} at offset {place}{like}; TOML is written in UTF-8: "
+            f"save the file with that encoding."
+        )
+    return re.sub("\r\n?", "\n", text.removeprefix("\ufeff"))
+
+
 def _describe(problem: Any, model: type[Settings], text: str) -> str:
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    key = ".".join(part if part.isprintable() and len(part) < 60 else shown(part) for part in location)
     line = _line_of(location, text) if location else None
     where = f"{line}: {key}" if line else f" {key or 'the whole file'}"
     if problem["type"] == "extra_forbidden":
@@ -60,7 +99,7 @@ def _describe(problem: Any, model: type[Settings], text: str) -> str:
     if problem["type"] == "missing":
         return f"{where}: missing; add it."
     message = problem["msg"].removeprefix("Value error, ")
-    found = "" if "found" in message else f" (found {problem['input']!r})"
+    found = "" if "found" in message else f" (found {shown(problem['input'])})"
     return f"{where}: {message}{found}."
 
 

@@ -30,10 +30,17 @@ _LONGEST_MANIFEST = 1 << 20
 
 
 def default_root() -> Path:
-    """``$MCUBUILD_STORE``, or ``mcubuild`` in the user's cache folder (``$XDG_CACHE_HOME``, ``~/.cache``)."""
-    if chosen := os.environ.get("MCUBUILD_STORE"):
-        return Path(chosen).expanduser().resolve()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcubuild"
+    """``$MCUBUILD_STORE``, or ``mcubuild`` in the user's cache folder (``$XDG_CACHE_HOME``, ``~/.cache``).
+
+    Raises:
+        BuildError: there is no home that either begins in.
+    """
+    try:
+        if chosen := os.environ.get("MCUBUILD_STORE"):
+            return Path(chosen).expanduser().resolve()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcubuild"
+    except RuntimeError as error:
+        raise BuildError(f"there is no place for the store ({error}); name one: MCUBUILD_STORE=<folder>.") from None
 
 
 def digest_file(path: Path) -> str:
@@ -73,8 +80,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise BuildError(
-                f"{path}: the disk is full; nothing half-written was kept. Free some space, "
-                f"or move the store with MCUBUILD_STORE=<folder>, and run the same command again."
+                f"the disk is full, that of the store ({path}) or that of build/; nothing half-written was kept. Free "
+                f"some space, or move the store with MCUBUILD_STORE=<folder>, and run the same command again."
             ) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise BuildError(
@@ -92,7 +99,19 @@ class Store:
     """The artifacts below ``root``. Safe to use from several processes and checkouts at once."""
 
     def __init__(self, root: Path | None = None) -> None:
+        """Make the folder.
+
+        Raises:
+            BuildError: that is not possible.
+        """
         self.root = root or default_root()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BuildError(
+                f"{self.root}: the store cannot be made there ({error.strerror}); name a folder that can be made and "
+                f"written: MCUBUILD_STORE=<folder>."
+            ) from None
 
     def _folder(self, name: str) -> Path:
         """The folder ``name`` of the store, made if missing.

@@ -1,18 +1,26 @@
 """Quantities as people write them in TOML ("256kB", "100ms", "5fps"), and back."""
 
 import re
+from math import isfinite
+
+from mcubuild.errors import shown
 
 _SIZE_UNITS = {"B": 1, "kB": 1024, "KB": 1024, "KiB": 1024, "MB": 1024**2, "MiB": 1024**2}
 _TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _ENERGY_UNITS = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
 _FREQUENCY_UNITS = {"Hz": 1, "kHz": 1_000, "MHz": 1_000_000, "GHz": 1_000_000_000}
+MOST = 1e6
+"""Seconds or joules: more is a slip, and what is computed from it might not be finite."""
+_FASTEST = 100_000_000_000
+"""Hz."""
+_ADDRESS_SPACE = 2**32
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def _split(text: object, examples: str) -> tuple[float, str]:
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(f"found {text!r}; write a number with a unit, such as {examples}")
+    if match is None or not isfinite(float(match[1])):
+        raise ValueError(f"found {shown(text)}; write a number with a unit, such as {examples}")
     return float(match[1]), match[2]
 
 
@@ -20,16 +28,15 @@ def parse_size(text: object) -> int:
     """Bytes of a size such as ``"256kB"`` or ``"1MB"``; 1 kB = 1024 B, as on data sheets.
 
     Raises:
-        ValueError: no number, unknown unit, or not a whole positive number of bytes.
+        ValueError: no number, unknown unit, no whole number of bytes, or more than 32-bit addresses reach.
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        text = f"{text}B"
-    number, unit = _split(text, '"256kB" or "1MB"')
+    written = f"{text}B" if type(text) is int and abs(text) <= _ADDRESS_SPACE else text
+    number, unit = _split(written, '"256kB" or "1MB"')
     if unit not in _SIZE_UNITS:
-        raise ValueError(f"found {text!r}; the unit of a size is one of B, kB, MB (1 kB = 1024 B)")
+        raise ValueError(f"found {shown(text)}; the unit of a size is one of B, kB, MB (1 kB = 1024 B)")
     size = number * _SIZE_UNITS[unit]
-    if size < 1 or size != int(size):
-        raise ValueError(f"found {text!r}; a size is a whole number of bytes above 0")
+    if not 1 <= size <= _ADDRESS_SPACE or size != int(size):
+        raise ValueError(f"found {shown(text)}; a size is a whole number of bytes, from 1 to 4096 MB")
     return int(size)
 
 
@@ -39,14 +46,17 @@ def parse_time(text: object) -> float:
     Raises:
         ValueError: no number, unknown unit, or zero.
     """
-    if isinstance(text, float) and text > 0:
+    if isinstance(text, float) and 0 < text <= MOST:
         return text
     number, unit = _split(text, '"100ms" or "5fps"')
     if unit != "fps" and unit not in _TIME_UNITS:
-        raise ValueError(f"found {text!r}; the unit of a time is one of s, ms, us, or fps for a rate")
-    if number == 0:
-        raise ValueError(f"found {text!r}; a time is above 0")
-    return 1.0 / number if unit == "fps" else number * _TIME_UNITS[unit]
+        raise ValueError(f"found {shown(text)}; the unit of a time is one of s, ms, us, or fps for a rate")
+    seconds = number * _TIME_UNITS.get(unit, 0)
+    if unit == "fps" and number:
+        seconds = 1.0 / number
+    if not 0 < seconds <= MOST:
+        raise ValueError(f"found {shown(text)}; a time is above 0 and at most {MOST:.0f} s")
+    return seconds
 
 
 def parse_energy(text: object) -> float:
@@ -55,26 +65,29 @@ def parse_energy(text: object) -> float:
     Raises:
         ValueError: no number, unknown unit, or zero.
     """
-    if isinstance(text, float) and text > 0:
+    if isinstance(text, float) and 0 < text <= MOST:
         return text
     number, unit = _split(text, '"5mJ"')
-    if unit not in _ENERGY_UNITS or number == 0:
-        raise ValueError(f"found {text!r}; an energy has the unit J, mJ or uJ and is above 0")
-    return number * _ENERGY_UNITS[unit]
+    joules = number * _ENERGY_UNITS.get(unit, 0)
+    if not 0 < joules <= MOST:
+        raise ValueError(
+            f"found {shown(text)}; an energy has the unit J, mJ or uJ, is above 0 and at most {MOST:.0f} J"
+        )
+    return joules
 
 
 def parse_frequency(text: object) -> int:
     """Hertz of a frequency such as ``"216MHz"``.
 
     Raises:
-        ValueError: no number, unknown unit, or zero.
+        ValueError: no number, unknown unit, zero, or above 100 GHz.
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        text = f"{text}Hz"
-    number, unit = _split(text, '"216MHz"')
-    if unit not in _FREQUENCY_UNITS or number == 0:
-        raise ValueError(f"found {text!r}; a frequency has the unit Hz, kHz, MHz or GHz and is above 0")
-    return round(number * _FREQUENCY_UNITS[unit])
+    written = f"{text}Hz" if type(text) is int and abs(text) <= _FASTEST else text
+    number, unit = _split(written, '"216MHz"')
+    hertz = number * _FREQUENCY_UNITS.get(unit, 0)
+    if not 1 <= hertz <= _FASTEST:
+        raise ValueError(f"found {shown(text)}; a frequency has the unit Hz, kHz, MHz or GHz, from 1 Hz to 100 GHz")
+    return round(hertz)
 
 
 def format_size(size: float) -> str:

@@ -21,8 +21,9 @@ from mcubuild.store import Store, digest_file, digest_json
 from rules import tune
 from rules.arguments import whole_number
 from rules.execute import template_files
-from rules.graph import BUILD, INTERRUPTED
+from rules.graph import BUILD
 from rules.imports import dependencies
+from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:
     from mcubuild.bench.workbench import Workbench
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from mcubuild.spec.firmware import FirmwareSettings
 
 _TOOLCHAINS = ("zig", "gcc")
-
-
-def asked_for() -> bool:
-    """Whether the command line names what only the benchmark needs: then the specs need not even be valid."""
-    return any(get_var(name) is not None for name in ("models", "curve", "latency"))
 
 
 def _firmware() -> "FirmwareSettings":
@@ -99,7 +95,7 @@ def _networks() -> dict[str, "Graph"]:
     graphs = {}
     if named := get_var("models"):
         folder = Path(loader.initial_workdir or ".", named)
-        files = sorted(folder.glob("*.tflite"))
+        files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".tflite", ".lite"))
         if not files:
             raise BuildError(
                 f"models={named}: there is no .tflite file in {folder.resolve()}; name a folder with some."

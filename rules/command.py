@@ -1,12 +1,12 @@
 """Commands about a spec: ``doit <command> spec=<file>`` does them whenever it is asked to and keeps no result."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mcubuild.errors import BuildError
 from rules.bench import run
-from rules.graph import BUILD, STAGES
+from rules.graph import BUILD, STAGES, broken_task
 from rules.stage import Resolved, always, brings_model, pipeline
 
 
@@ -29,7 +29,9 @@ class Command:
     arguments: str = ""
     """Of the command line, for the help."""
 
-    def tasks(self, specs: Iterable[Resolved], named: Collection[str]) -> Iterator[dict[str, Any]]:
+    def tasks(
+        self, specs: Iterable[Resolved], broken: Mapping[str, str], named: Collection[str]
+    ) -> Iterator[dict[str, Any]]:
         """A doit task for each of the specs that has this command, and a refusal for others that are ``named``."""
         if not self.follows:
             doc = ": ".join(filter(None, [self.doc.format("a spec"), self.arguments]))
@@ -39,6 +41,8 @@ class Command:
                 yield self._task(resolved, self.work, self._files(resolved))
             elif resolved["spec"]["name"] in named and not self.follows:
                 yield self._task(resolved, self._refuse, [])
+        if not self.follows:
+            yield from (broken_task(self.name, name, reason) for name, reason in broken.items())
 
     def _task(self, resolved: Resolved, work: Callable[[Resolved], None], files: list[str]) -> dict[str, Any]:
         spec = resolved["spec"]["name"]

@@ -13,11 +13,6 @@ from rules.graph import BUILD
 USAGE = "write doit diff a=<build> b=<build>; each is the name of a build, a folder with a report.json, or such a file"
 
 
-def asked_for() -> bool:
-    """Whether the command line names what only a comparison needs: then the specs need not even be valid."""
-    return get_var("a") is not None or get_var("b") is not None
-
-
 def _run() -> Any:
     from mcubuild.report.diff import compare, read, show
 
@@ -36,6 +31,7 @@ def _run() -> Any:
 def task() -> dict[str, Any]:
     """The doit task."""
     return {
+        "basename": "diff",
         "doc": "what changed between two builds: doit diff a=<build> b=<build>",
         "actions": [(_run, [])],
         "uptodate": [False],

@@ -1,7 +1,7 @@
 """From specs and stages to doit tasks."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from doit.exceptions import TaskFailed
 from doit.tools import config_changed
 
 from mcubuild import ROOT
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, writing
 from mcubuild.progress import reporting
 from mcubuild.store import digest_json
 from rules import (
@@ -37,6 +37,7 @@ from rules import (
 from rules.execute import arithmetic_of, clean, code_of, execute, template_files
 from rules.resolve import resolve
 from rules.stage import Resolved, Stage, pipeline
+from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
@@ -62,7 +63,6 @@ STAGES: tuple[Stage, ...] = (
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
-INTERRUPTED = "interrupted. The same command goes on from the last checkpoint."
 
 
 def spec_files(chosen: str | None) -> list[Path]:
@@ -72,20 +72,25 @@ def spec_files(chosen: str | None) -> list[Path]:
         BuildError: a name matches no file, or two files have the same name.
     """
     if chosen is None:
-        return sorted(Path("specs").glob("*.toml"))
+        return _of_checkout()
     files: dict[str, Path] = {}
     for pattern in [name for name in chosen.split(",") if name] or [chosen]:
         wanted = Path(loader.initial_workdir or ".", pattern)
         matches = sorted(path for path in wanted.parent.glob(wanted.name) if path.is_file())
         if not matches:
-            known = ", ".join(str(path) for path in sorted(Path("specs").glob("*.toml")))
+            known = ", ".join(map(str, _of_checkout()))
             raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
-        for path in (match.resolve() for match in matches):
+        for path in (match.parent.resolve() / match.name for match in matches):  # a link keeps its own name
             if files.setdefault(path.stem, path) != path:
                 raise BuildError(
                     f"{path} and {files[path.stem]} have the same name; results would collide: rename one."
                 )
     return [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files.values()]
+
+
+def _of_checkout() -> list[Path]:
+    """All of specs/, but for hidden files, such as editors make."""
+    return sorted(path for path in Path("specs").glob("*.toml") if not path.name.startswith("."))
 
 
 def named(chosen: str | None) -> set[str]:
@@ -109,6 +114,8 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
     name = resolved["spec"]["name"]
     try:
         with reporting(f"{stage.name}:{name}"):
+            with writing(BUILD / name):
+                (BUILD / name).mkdir(parents=True, exist_ok=True)
             return dict(execute(stage, resolved, BUILD / name))
     except BuildError as error:
         return TaskFailed(str(error))
@@ -164,16 +171,43 @@ def _judge(folder: Path) -> Any:
     return None
 
 
-def tasks(specs: list[Path], named: Collection[str]) -> Iterator[dict[str, Any]]:
-    """All doit tasks: a group a stage, and in it a task a spec, which for specs that are ``named`` may be a refusal.
+def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Resolved], dict[str, str]]:
+    """The specs that are valid, and of the others, by name, why they are not.
 
     Raises:
-        BuildError: a spec is not valid.
+        BuildError: a spec that is ``named`` is not valid.
     """
-    everything = [resolve(path, BUILD / ".specs") for path in specs]
+    valid, broken = list[Resolved](), dict[str, str]()
+    for path in files:
+        try:
+            resolved = resolve(path, BUILD / ".specs")
+            for stage in pipeline(STAGES, resolved):
+                stage.identities(resolved)  # its tools are there
+            valid.append(resolved)
+        except BuildError as error:
+            if path.stem in named:
+                raise
+            broken[path.stem] = "; ".join(str(error).splitlines())
+    return valid, broken
+
+
+def broken_task(basename: str, name: str, reason: str) -> dict[str, Any]:
+    """A task that fails, in the place of one for a spec that is not valid: the others are built, and it is told."""
+    return {
+        "basename": basename,
+        "name": name,
+        "doc": "a spec that is not valid",
+        "actions": [lambda: TaskFailed(reason)],
+        "uptodate": [False],
+        "verbosity": 2,
+    }
+
+
+def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collection[str]) -> Iterator[dict[str, Any]]:
+    """All doit tasks: a group a stage, and in it a task a spec, which for specs that are ``named`` may be a refusal."""
     for stage in STAGES:
         yield {"basename": stage.name, "name": None, "doc": stage.doc}
-    for resolved in everything:
+    for resolved in specs:
         stages = {stage.name: stage for stage in pipeline(STAGES, resolved)}
         for stage in STAGES:
             if stage.name in stages:
@@ -181,7 +215,7 @@ def tasks(specs: list[Path], named: Collection[str]) -> Iterator[dict[str, Any]]
             elif resolved["spec"]["name"] in named:
                 yield _refusal(stage, resolved)
     yield {"basename": "build", "name": None, "doc": "firmware and report of every spec, judged against its budget"}
-    for resolved in everything:
+    for resolved in specs:
         name = resolved["spec"]["name"]
         folder = BUILD / name
         yield {
@@ -194,3 +228,6 @@ def tasks(specs: list[Path], named: Collection[str]) -> Iterator[dict[str, Any]]
             "uptodate": [False],
             "verbosity": 2,
         }
+    for name, reason in broken.items():
+        for basename in (*(stage.name for stage in STAGES), "build"):
+            yield broken_task(basename, name, reason)

@@ -15,11 +15,6 @@ _SAMPLES = {"3": 1000, "12": 200}
 _SEED = 0
 
 
-def asked_for() -> bool:
-    """Whether the command line asks for a figure: then the specs need not even be valid."""
-    return get_var("figure") is not None
-
-
 def _samples(figure: str) -> int:
     """Networks a space.
 

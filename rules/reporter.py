@@ -3,20 +3,25 @@
 import fcntl
 import json
 import os
+import signal
+import sqlite3
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from doit import Globals
 from doit.exceptions import InvalidCommand, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
+from mcubuild.errors import BuildError, writing
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
-from rules.graph import BUILD, INTERRUPTED
+from rules.graph import BUILD
+from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:  # rich is imported when the first stage runs: a build with nothing to do is to be quick
-    from types import TracebackType
-
     from rules.live import Display
 
 LOCK = BUILD / ".lock"
@@ -37,6 +42,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._lines: dict[str, tuple[str, str]] = {}
         """What a terminal is to show: kept until it is clear whether a table will."""
         self._judged: list[Path] = []
+        self._noted = True
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
         """Refuse to run beside another build of this checkout.
@@ -44,7 +50,11 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         Raises:
             InvalidCommand: the other build's process id and the remedy.
         """
-        self._lock: IO[str] = LOCK.open("a+")
+        try:
+            with writing(BUILD):
+                self._lock: IO[str] = LOCK.open("a+")
+        except BuildError as error:
+            raise InvalidCommand(str(error)) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,11 +67,22 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
-        sys.excepthook = _quiet_interrupt
+        manager = Globals.dep_manager
+        manager.close = partial(self._close, manager.close)
         self._tasks, self._selected = tasks, selected_tasks
         live = self.outstream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         if live:  # before doit forks, so that stages in other processes can tell their progress too
             self._pipe = open_pipe()
+
+    def _close(self, close: Callable[[], None]) -> None:
+        """Let doit note what was done, where there is room for it."""
+        try:
+            close()
+        except (OSError, sqlite3.Error) as error:
+            self._noted = False
+            self.runtime_error(
+                f"{BUILD}/: what was done cannot be noted ({error}); make room. The next build asks the store for it."
+            )
 
     def _show(self, task: Any, what: str, seconds: float | None = None) -> None:
         """``task`` is now ``what``: in the table, or as a line."""
@@ -131,13 +152,23 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             summarise(report, folder, self.outstream, drawn=self._display is not None)
         self._judged.clear()
 
+    def add_failure(self, task: Any, fail: Any) -> None:
+        """Show why a stage failed; others go on, but for an interrupt, which means them all.
+
+        Raises:
+            SystemExit: the user has interrupted the stage.
+        """
+        super().add_failure(task, fail)
+        if isinstance(fail, TaskFailed) and fail.get_msg().strip() == INTERRUPTED:
+            raise SystemExit(128 + signal.SIGINT)
+
     def _write_failure(self, result: Any, write_exception: bool = True) -> None:
         task, failure = result["task"], result["exception"]
         if isinstance(failure, UnmetDependency):
             self._show(task, "not reached")
             return
         if isinstance(failure, TaskFailed):
-            if task.name.startswith("build:"):
+            if task.name.startswith("build:") and task.file_dep:  # there is a report, which is judged
                 self._judge(task, "over budget")
             elif self._display:
                 self._show(task, "stopped" if failure.get_msg().strip() == INTERRUPTED else "failed")
@@ -148,7 +179,12 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._tell(f"{failure.get_name()} - taskid:{task.name}\n{failure.get_msg()}\n")
 
     def complete_run(self) -> None:
-        """Leave the terminal as it was, with the summaries; show errors of the graph itself."""
+        """Leave the terminal as it was, with the summaries; show errors of the graph itself.
+
+        Raises:
+            SystemExit: tasks failed and nothing else, of which doit would tell those that depend on them; or what was
+                done could not be noted.
+        """
         close_pipe()
         if self._display:
             self._display.stop()
@@ -156,11 +192,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._summarise()
         for message in self.runtime_errors:
             self.write(f"\nERROR: {message}\n")
-
-
-def _quiet_interrupt(kind: type[BaseException], error: BaseException, traceback: "TracebackType | None") -> None:
-    """What Python shows of an error that ends it: of Ctrl-C, which doit does not handle, one line."""
-    if issubclass(kind, KeyboardInterrupt):
-        print(f"\nERROR: {INTERRUPTED}", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, traceback)
+        told = [failure["exception"] for failure in self.failures]
+        failed = bool(told) and all(isinstance(one, TaskFailed | UnmetDependency) for one in told)
+        if (failed or not self._noted) and sys.exc_info()[0] is None:
+            raise SystemExit(1)

@@ -2,9 +2,11 @@
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from mcubuild import ROOT
+from mcubuild.errors import reading
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
 from rules.stage import Resolved
@@ -21,23 +23,26 @@ def resolve(path: Path, memory: Path) -> Resolved:
         BuildError: the spec is not valid.
     """
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
-    files = [*code, *sorted((ROOT / "boards").glob("*.toml"))]
-    state = [path.stem, digest_file(path) if path.is_file() else None, *map(digest_file, files), libraries]
+    boards = sorted(board for board in (ROOT / "boards").glob("*.toml") if board.is_file())
+    with reading(path, "TOML"):
+        digest = digest_file(path) if path.is_file() else None
+        state = [path.stem, digest, *map(digest_file, (*code, *boards)), libraries]
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:
             known = json.loads(remembered.read_text())
             if known["state"] == digest_json(state):
                 return {"spec": known["spec"], "board": known["board"], "folder": str(path.parent)}
-        except (ValueError, KeyError):
+        except Exception:  # whatever stands there
             print(f"  {remembered} is damaged; it is made again.", file=sys.stderr)
 
     from mcubuild.spec.spec import read_spec
 
     spec, board = read_spec(path)
     known = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
-    memory.mkdir(parents=True, exist_ok=True)
-    temporary = remembered.with_suffix(".new")
-    temporary.write_text(json.dumps({"state": digest_json(state), **known}))
-    temporary.replace(remembered)
+    with suppress(OSError):  # without room to remember, the next command validates again
+        memory.mkdir(parents=True, exist_ok=True)
+        temporary = remembered.with_suffix(".new")
+        temporary.write_text(json.dumps({"state": digest_json(state), **known}))
+        temporary.replace(remembered)
     return {**known, "folder": str(path.parent)}

@@ -22,6 +22,7 @@ def task() -> dict[str, Any]:
     """The doit task."""
     code, _ = dependencies(ROOT / "rules" / "schema.py", ROOT, "mcubuild")
     return {
+        "basename": "schema",
         "doc": "JSON schemas of specs, boards and reports",
         "actions": [(_write, [])],
         "file_dep": [str(path.relative_to(ROOT)) for path in code],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcubuild.data.inventory import short_id
 from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, reading
 from mcubuild.importers.files import read_interfaces
 from mcubuild.importers.interface import Interface
 from mcubuild.ir.executor import run
@@ -53,7 +53,7 @@ def refer(
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         # As the files have them: another network quantises the same samples otherwise.
-        ids = _ids([_load(root / path) for path in settings.inputs])
+        ids = _ids([read_array(root / path) for path in settings.inputs])
         labels = None if settings.labels is None else _labels(root / settings.labels, len(inputs))
     else:
         size = sum(prod(graph.tensor(name).shape) for name in graph.inputs)
@@ -98,7 +98,7 @@ def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int
 
 
 def _array(path: Path, face: Interface) -> Int8:
-    values = _load(path)
+    values = read_array(path)
     size = prod(face.shape)
     fits = values.dtype == face.dtype or (face.dtype == "float32" and values.dtype == np.float64)
     if not fits or values.ndim == 0 or len(values) == 0 or prod(values.shape[1:]) != size:
@@ -118,17 +118,20 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
 
 
 def _labels(path: Path, count: int) -> NDArray[np.int64]:
-    values = _load(path)
+    values = read_array(path)
     if values.dtype.kind not in "iu" or values.shape != (count,):
         raise BuildError(f"{path}: found {values.dtype} {values.shape}; labels are integers ({count},), one a sample.")
     return values.astype(np.int64)
 
 
-def _load(path: Path) -> NDArray[Any]:
-    try:
+def read_array(path: Path) -> NDArray[Any]:
+    """The array in a .npy file of the user's.
+
+    Raises:
+        BuildError: it cannot be read, or is none.
+    """
+    with reading(path, ".npy"):
         values: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BuildError(f"{path}: cannot be read as .npy ({error}).") from None
     if not isinstance(values, np.ndarray):
         raise BuildError(f"{path}: holds several arrays; give one .npy an input.")
     return values

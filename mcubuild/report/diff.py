@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
-from mcubuild.errors import BuildError
+from pydantic import ValidationError
+
+from mcubuild.errors import BuildError, reading, shown
 from mcubuild.report.layers import TIMES
-from mcubuild.report.model import NOT_RUN, VERSION
+from mcubuild.report.model import NOT_RUN, VERSION, Report
 
 MOVERS = 8
 """Layers, or kinds of layers, whose time changed most."""
@@ -36,6 +39,10 @@ _TIME = (
 )
 _NETWORK = ("input", "width", "layers", "macs", "parameters")
 _MADE_BY = ("toolchain", "cycle_model", "uncertainty", "runner", "remote.runner", "remote.target")
+
+
+_DIGITS = 20
+"""Of a whole number, more than any count has."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +78,46 @@ def read(named: str, builds: Path, start: Path) -> dict[str, Any]:
             f"{named}: neither a build with a report in {builds}/ nor a folder with a report.json nor such a file; "
             f"builds here: {', '.join(known) or 'none'}."
         )
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "report.json of mcubuild"):
+        text = path.read_text(encoding="utf-8")
+        report: dict[str, Any] = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
         version = report["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{path}: not a report.json of mcubuild ({error!r}).") from None
-    if version != VERSION:
-        raise BuildError(
-            f"{path}: a report of version {version}, this mcubuild compares version {VERSION}; build it again here, "
-            f"or compare with the mcubuild that wrote it."
-        )
+        if version != VERSION:
+            raise BuildError(
+                f"{path}: a report of version {shown(version)}, this mcubuild compares version {VERSION}; build it "
+                f"again here, or compare with the mcubuild that wrote it."
+            )
+        _check(report)
     return report
+
+
+def _check(report: dict[str, Any]) -> None:
+    """Whether the report has all that is compared, of the right types.
+
+    Raises:
+        ValueError: names the first part that is wrong.
+    """
+    try:
+        Report.model_validate(report)
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']} (found {shown(first['input'])})") from None
+    for part in ("spec", "tools", "artifacts"):
+        if not isinstance(report["provenance"].get(part, {}), dict):
+            raise ValueError(f"provenance.{part} is no table")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"found a number of {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    if not isfinite(float(text)):
+        raise ValueError(f"found {shown(text)}, which is no finite number")
+    return float(text)
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:

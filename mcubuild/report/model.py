@@ -142,7 +142,7 @@ class Target(_Part):
     """As the manufacturer writes it."""
     core: str
     """The processor core."""
-    clock_hz: int
+    clock_hz: int = Field(gt=0)
     """Core clock in Hz."""
     active_power_mw: float
     """Typical power in run mode in mW, from the data sheet."""

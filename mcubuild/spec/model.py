@@ -10,8 +10,8 @@ from mcubuild.settings import Settings
 class ModelSettings(Settings):
     """A quantised network in a file; paths are relative to the spec."""
 
-    file: str = Field(pattern=r"\.tflite$")
-    """A .tflite file, quantised to 8 bits."""
+    file: str = Field(pattern=r"\.([Tt][Ff])?[Ll][Ii][Tt][Ee]$")
+    """A .tflite (or .lite) file, quantised to 8 bits."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
     them, and without a data set, the inputs are random."""

@@ -20,7 +20,7 @@ from mcubuild.spec.report import ReportSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.supernet import SupernetSettings
-from mcubuild.units import format_size
+from mcubuild.units import MOST, format_size
 
 
 class Spec(Settings):
@@ -130,7 +130,7 @@ def read_spec(path: Path) -> tuple[Spec, Board]:
             )
         filled[key] = available if limit is None else limit
     if spec.budget.energy is not None:
-        longest = spec.budget.energy / (board.active_power_mw / 1e3)
+        longest = min(spec.budget.energy / (board.active_power_mw / 1e3), MOST)
         filled["latency"] = min(longest, spec.budget.latency or longest)
     budget = spec.budget.model_copy(update=filled)
     return spec.model_copy(update={"budget": budget}), board

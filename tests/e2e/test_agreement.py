@@ -4,7 +4,6 @@ So accuracy measured by the executor is the board's accuracy.
 """
 
 import ctypes
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,15 +30,15 @@ from tests.networks import random_inputs, random_network
 from tests.quant.networks import quantize_random, write_weights
 from tests.quant.networks import random_network as random_float_network
 from tests.toolchain.building import build
+from tests.toolchains import TOOLCHAINS
 
 Int8 = NDArray[np.int8]
 
 MODELS = ROOT.parent / "shared" / "models"
 BOARDS = ("stm32f412", "stm32f746")
-TOOLCHAINS = ("zig", "gcc")
 LEVELS = ("O2", "Os", "O3")
 
-# Every seed with another mix of weights, core, compiler and optimisation level.
+# Every seed with another mix of weights, core and optimisation level.
 QUICK = range(20)
 THOROUGH = range(20, 60)
 
@@ -70,8 +69,6 @@ def check(
     engine: EngineSettings = EngineSettings(),  # noqa: B008 (frozen)
 ) -> Int8:
     """Compare all three on ``inputs``; the outputs."""
-    if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
     expected = run(graph, inputs)
     flat = expected.reshape(len(inputs), -1)
     chip = read_board(board)
@@ -88,28 +85,24 @@ def check(
     return expected
 
 
-def check_random(seed: int, folder: Path) -> None:
+def check_random(seed: int, toolchain: str, folder: Path) -> None:
     graph = random_network(seed, bits=8 if seed % 3 else 4)
-    outputs = check(
-        graph,
-        random_inputs(graph, 6, seed),
-        folder,
-        BOARDS[seed % 2],
-        TOOLCHAINS[seed // 2 % 2],
-        LEVELS[seed // 4 % 3],
-    )
+    inputs = random_inputs(graph, 6, seed)
+    outputs = check(graph, inputs, folder, BOARDS[seed % 2], toolchain, LEVELS[seed // 2 % 3])
     assert len(np.unique(outputs)) > 1, "outputs that are all the same would agree whatever is wrong"
 
 
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize("seed", QUICK)
-def test_random_networks(tmp_path: Path, seed: int) -> None:
-    check_random(seed, tmp_path)
+def test_random_networks(tmp_path: Path, seed: int, toolchain: str) -> None:
+    check_random(seed, toolchain, tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize("seed", THOROUGH)
-def test_many_random_networks(tmp_path: Path, seed: int) -> None:
-    check_random(seed, tmp_path)
+def test_many_random_networks(tmp_path: Path, seed: int, toolchain: str) -> None:
+    check_random(seed, toolchain, tmp_path)
 
 
 @pytest.mark.parametrize("bits", [8, pytest.param(4, marks=pytest.mark.slow)])

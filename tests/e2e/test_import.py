@@ -90,7 +90,7 @@ def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> Non
     ("spec", "told"),
     [
         ("", ["net.tflite: cannot be read"]),
-        ('inputs = "x.npy"', ["x.npy: cannot be read as .npy"]),
+        ('inputs = "x.npy"', ["x.npy: cannot be read"]),
         ('labels = "x.npy"', ["found labels without inputs"]),
         ("file2 = 1", ["net.toml:6: model.file2: unknown key"]),
         ("[search]\npopulation = 7", ["found [model] beside search"]),

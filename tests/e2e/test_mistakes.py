@@ -44,6 +44,77 @@ def test_a_wrong_spec_runs_nothing(checkout: Checkout, old: str, new: str, told:
     assert not (checkout.path / "build" / "net").exists()
 
 
+def test_one_broken_spec_does_not_stop_the_others(checkout: Checkout) -> None:
+    """Not TOML, another encoding, a tool or a folder that is missing: each fails alone, in a line, and is told."""
+    checkout.write_spec()
+    checkout.write_spec("bitz = 3\n", "broken")
+    checkout.write_spec(SPEC + '[firmware]\ntoolchain = "gcc"\n', "gcc")
+    checkout.write_spec(SPEC.replace('"digits"', '{ kind = "image_folder", path = "../gone" }'), "gone")
+    (checkout.path / "specs" / "wide.toml").write_text(SPEC, encoding="utf-16")
+    (checkout.path / "specs" / "nowhere.toml").symlink_to("missing")
+    (checkout.path / "specs" / ".#net.toml").symlink_to("an editor's lock")
+    run = checkout.doit("dataset", PATH="/nowhere")
+    assert run.code == 1 and run.stages == {("net", "dataset"): "built"}, run.output
+    for told in (
+        "ERROR: dataset:broken: specs/broken.toml: board: missing",
+        "ERROR: dataset:gcc: gcc: firmware.toolchain: 'gcc' is not installed",
+        "ERROR: dataset:wide: specs/wide.toml:1: found the byte 0xff at offset 0, as in UTF-16",
+        "ERROR: dataset:nowhere: specs/nowhere.toml: cannot be read (No such file or directory)",
+        "gone: no such folder; dataset.path",
+    ):
+        assert told in run.output
+    assert run.output.count("ERROR") == 5 and "Traceback" not in run.output
+    assert max(map(len, run.output.splitlines())) < 600
+    run = checkout.doit("dataset", "spec=specs/broken.toml")
+    assert run.code == 3 and "specs/broken.toml:1: bitz: unknown key" in run.output and not run.stages
+    run = checkout.doit("dataset", "spec=specs/*.toml", PATH="/nowhere")
+    assert run.code == 1 and run.stages["net", "dataset"] == "up to date"
+
+
+def test_a_link_to_a_spec_keeps_its_own_name(checkout: Checkout) -> None:
+    checkout.write_spec()
+    (checkout.path / "specs" / "other.toml").symlink_to("net.toml")
+    run = checkout.doit("dataset", "spec=specs/other.toml")
+    assert set(run.stages) == {("other", "dataset")}, run.output
+
+
+def test_misspelt_words_build_nothing(checkout: Checkout) -> None:
+    checkout.write_spec()
+    for words, told in {
+        ("build", "sepc=specs/net.toml"): "sepc=: doit build has no such variable; allowed: spec=; did you mean spec=?",
+        ("biuld",): "'biuld': there is no such task, nor a file that a task makes; did you mean build?",
+    }.items():
+        run = checkout.doit(*words)
+        assert run.code == 3 and run.output == f"ERROR: {told}\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [("/dev/null", "the store cannot be made there"), ("/dev/null/store", "the store cannot be made there")],
+)
+def test_a_store_that_cannot_be_made(checkout: Checkout, place: str, told: str) -> None:
+    checkout.write_spec()
+    run = checkout.doit("dataset", MCUBUILD_STORE=place)
+    assert run.code == 1 and f"{place}: {told}" in run.output and "Traceback" not in run.output
+
+
+def test_build_is_a_file(checkout: Checkout) -> None:
+    (checkout.path / "build").touch()
+    run = checkout.doit("build")
+    assert run.code == 3 and run.output.startswith(
+        "ERROR: build: cannot be written (File exists); results go to build/"
+    )
+    assert run.output.count("\n") == 1
+
+
+def test_build_has_no_room(checkout: Checkout, small_disk: Path) -> None:
+    checkout.write_spec()
+    (checkout.path / "build").symlink_to(small_disk)
+    run = checkout.doit("dataset")
+    assert run.code == 1 and "the disk is full" in run.output and "Traceback" not in run.output
+    assert checkout.doit("list").code == 0
+
+
 def test_an_unknown_spec_file(checkout: Checkout) -> None:
     checkout.write_spec()
     run = checkout.doit("build", "spec=specs/nett.toml")

@@ -1,7 +1,6 @@
 """Chains: whatever streams, in whatever steps, nothing that is still needed is overwritten and no bit changes."""
 
 import ctypes
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -34,7 +33,6 @@ ON = Target("cortex-m4", True, EngineSettings())
 OFF = Target("cortex-m4", True, EngineSettings(inplace_depthwise=False, inplace_add=False))
 FED = Target("cortex-m4", True, EngineSettings(input="stream"))
 Tags = Callable[[str, int, int], NDArray[np.int64]]
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
 def mobile(seed: int) -> Graph:
@@ -208,7 +206,7 @@ def on_host(graph: Graph, result: Plan, folder: Path, target: Target, inputs: ND
     folder.mkdir()
     generate(graph, result, target, folder, stack=2048)
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-    call = ctypes.CDLL(str(host_library(folder, folder, warnings, "gcc"))).model_run
+    call = ctypes.CDLL(str(host_library(folder, folder, warnings))).model_run
     source, sink = result.activations[graph.inputs[0]], result.activations[graph.outputs[0]]
     outputs = []
     for number, sample in enumerate(inputs):
@@ -243,14 +241,12 @@ class Camera:
         self.read = kind(read)
 
 
-@needs_gcc
 @pytest.mark.parametrize("seed", range(5))
 def test_any_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(mobile(seed), tmp_path, seed)
     check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
 
 
-@needs_gcc
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5, 60))
 def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
@@ -279,7 +275,6 @@ def check_target(graph: Graph, folder: Path, seed: int, target: Target) -> None:
         np.testing.assert_array_equal(outputs, expected)
 
 
-@needs_gcc
 @pytest.mark.parametrize("step", [1, 2])
 def test_windows_that_reach_below_alone(tmp_path: Path, step: int) -> None:
     """2x2 with stride 2 on an odd height: padding below and none above."""

@@ -1,7 +1,6 @@
 """The machine code: small for deep networks, in loops that a flash accelerator keeps, as fast from either compiler."""
 
 import json
-import shutil
 from pathlib import Path
 
 import capstone
@@ -23,9 +22,9 @@ from mcubuild.toolchain.sizes import read_image
 from tests.engine.calibrate import build
 from tests.engine.test_fast_weights import keyword_like
 from tests.networks import random_inputs
+from tests.toolchains import needs_arm_gcc
 
 MODELS = ROOT.parent / "shared" / "models"
-needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 M4, M7 = "stm32f412", "stm32f746"
 
 
@@ -54,8 +53,8 @@ def compiled(graph: Graph, board: Board, toolchain: str, plan: str, folder: Path
         pytest.param(M7, "zig", "fastest", marks=pytest.mark.slow),
         pytest.param(M4, "zig", "smallest", marks=pytest.mark.slow),
         pytest.param(M4, "zig", "fastest", marks=pytest.mark.slow),
-        pytest.param(M7, "gcc", "smallest", marks=(pytest.mark.slow, needs_gcc)),
-        pytest.param(M4, "gcc", "fastest", marks=(pytest.mark.slow, needs_gcc)),
+        pytest.param(M7, "gcc", "smallest", marks=(pytest.mark.slow, needs_arm_gcc)),
+        pytest.param(M4, "gcc", "fastest", marks=(pytest.mark.slow, needs_arm_gcc)),
     ],
 )
 def test_code_of_sixty_layers(tmp_path: Path, board: str, toolchain: str, plan: str) -> None:
@@ -100,7 +99,7 @@ def cycles(graph: Graph, board: Board, toolchain: str, folder: Path) -> float:
     return measured.zero_wait_cycles
 
 
-@needs_gcc
+@needs_arm_gcc
 @pytest.mark.parametrize("board", [M4, M7])
 @pytest.mark.parametrize(
     "name", ["keyword-like", *(pytest.param(n, marks=pytest.mark.slow) for n in ("kws", "resnet", "vww96", "ad01"))]

@@ -24,7 +24,6 @@ from mcubuild.engine.archive import write_zip
 from mcubuild.engine.codegen import FILES, generate
 from mcubuild.engine.planner import Plan, plan
 from mcubuild.engine.target import Target
-from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph, op_inputs
 from mcubuild.spec.engine import EngineSettings
@@ -35,6 +34,7 @@ from tests.engine.test_assembly import odd_shapes
 from tests.engine.test_chains import mobile
 from tests.networks import random_inputs, random_network
 from tests.toolchain.handwritten import board_with
+from tests.toolchains import needs_arm_gcc, needs_host_gcc
 
 Int8 = NDArray[np.int8]
 
@@ -122,24 +122,18 @@ CORES = {
 
 
 def compiler(toolchain: ToolchainName, core: str) -> list[str]:
-    """How to call the compiler for a core or for this machine ("host"); skips the test where there is none."""
+    """How to call the compiler for a core or for this machine ("host")."""
     if core == "host":
-        if toolchain == "zig":
-            return [*find("zig").command]
-        return [needed("gcc")]
-    try:
-        command = [*find(toolchain).command, *target_flags(toolchain, CORES[core])]
-    except BuildError as error:
-        pytest.skip(str(error))
+        return [*find("zig").command] if toolchain == "zig" else ["gcc"]
+    command = [*find(toolchain).command, *target_flags(toolchain, CORES[core])]
     return [*command, "-isystem", str(TEMPLATES / "libc")] if toolchain == "zig" else command
 
 
-def needed(program: str) -> str:
-    """The path of a program; skips the test where it is missing."""
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"{program} is not installed")
-    return path
+def needs(toolchain: ToolchainName, core: str) -> tuple[pytest.MarkDecorator, ...]:
+    """What a machine must have for ``compiler``."""
+    if toolchain == "zig":
+        return ()
+    return (needs_host_gcc if core == "host" else needs_arm_gcc,)
 
 
 COMPILERS: list[tuple[ToolchainName, str]] = [(t, c) for t in get_args(ToolchainName) for c in (*CORES, "host")]
@@ -148,7 +142,7 @@ COMPILERS: list[tuple[ToolchainName, str]] = [(t, c) for t in get_args(Toolchain
 @pytest.mark.parametrize(
     ("name", "toolchain", "core"),
     [
-        pytest.param(name, *pair, marks=() if i % len(NETWORKS) == j else pytest.mark.slow)
+        pytest.param(name, *pair, marks=(*needs(*pair), *(() if i % len(NETWORKS) == j else (pytest.mark.slow,))))
         for i, pair in enumerate(COMPILERS)
         for j, name in enumerate(NETWORKS)
     ],
@@ -179,9 +173,9 @@ def test_compiles_without_warnings_and_keeps_to_itself(
     assert wanted - defined - arithmetic - renamed <= {"memcpy", "memset"}
 
 
-@pytest.mark.parametrize("program", ["g++", "zig"])
+@pytest.mark.parametrize("program", ["zig", pytest.param("g++", marks=pytest.mark.needs("g++"))])
 def test_header_in_cplusplus(network: Generated, program: str, tmp_path: Path) -> None:
-    command = [find("zig").command[0], "c++"] if program == "zig" else [needed("g++")]
+    command = [find("zig").command[0], "c++"] if program == "zig" else ["g++"]
     (tmp_path / "use.cpp").write_text(USE_CPP)
     flags = ["-std=c++11", "-Wall", "-Wextra", "-Wconversion", "-Wold-style-cast", "-Wpedantic", "-Werror"]
     subprocess.run([*command, *flags, f"-I{network.folder}", "-c", "use.cpp"], cwd=tmp_path, check=True)
@@ -198,9 +192,9 @@ def run_program(program: Path, network: Generated) -> None:
 @pytest.mark.parametrize(
     ("toolchain", "flags"),
     [
-        ("gcc", ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")),
+        pytest.param("gcc", ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), marks=needs_host_gcc),
         ("zig", ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all")),
-        ("gcc", ("-O3", "-flto")),
+        pytest.param("gcc", ("-O3", "-flto"), marks=needs_host_gcc),
         ("zig", ("-O3",)),
     ],
     ids=["gcc, address and undefined behaviour", "zig, undefined behaviour", "gcc -O3 -flto", "zig -O3"],
@@ -329,9 +323,8 @@ target_link_libraries(program PRIVATE model)
 
 def cmake(folder: Path, *flags: str) -> None:
     """Configure and build the project in ``folder``; without a build type, as beginners do."""
-    program = needed("cmake")
-    subprocess.run([program, "-S", ".", "-B", "build", *flags], cwd=folder, check=True, capture_output=True)
-    subprocess.run([program, "--build", "build"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["cmake", "-S", ".", "-B", "build", *flags], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["cmake", "--build", "build"], cwd=folder, check=True, capture_output=True)
 
 
 def unzipped(network: Generated, folder: Path) -> None:
@@ -340,8 +333,8 @@ def unzipped(network: Generated, folder: Path) -> None:
         archive.extractall(folder)
 
 
+@pytest.mark.needs("cmake", "g++")
 def test_cmake_target_in_a_cplusplus_project(network: Generated, tmp_path: Path) -> None:
-    needed("g++")
     unzipped(network, tmp_path)
     (tmp_path / "CMakeLists.txt").write_text(PROJECT)
     (tmp_path / "main.cpp").write_text(USE_CPP)
@@ -349,6 +342,7 @@ def test_cmake_target_in_a_cplusplus_project(network: Generated, tmp_path: Path)
     run_program(tmp_path / "build" / "program", network)
 
 
+@pytest.mark.needs("cmake", "arm-none-eabi-gcc")
 def test_cmake_target_for_a_microcontroller(tmp_path: Path) -> None:
     network = generated("m4", tmp_path / "c")
     unzipped(network, tmp_path)
@@ -357,11 +351,11 @@ def test_cmake_target_for_a_microcontroller(tmp_path: Path) -> None:
         tmp_path / "model",
         "-DCMAKE_SYSTEM_NAME=Generic",
         "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY",
-        f"-DCMAKE_C_COMPILER={needed('arm-none-eabi-gcc')}",
+        "-DCMAKE_C_COMPILER=arm-none-eabi-gcc",
         f"-DCMAKE_C_FLAGS={flags}",
         f"-DCMAKE_ASM_FLAGS={flags}",
     )
-    listed = [needed("arm-none-eabi-nm"), "--defined-only", "build/libmodel.a"]
+    listed = ["arm-none-eabi-nm", "--defined-only", "build/libmodel.a"]
     symbols = subprocess.run(listed, cwd=tmp_path / "model", check=True, capture_output=True, text=True).stdout
     assert re.search(r"^\w+ T model_run$", symbols, re.MULTILINE)
     assert re.search(r"^\w+ T model_product_", symbols, re.MULTILINE)
@@ -377,5 +371,5 @@ def test_readme(network: Generated, tmp_path: Path) -> None:
         '#include "model.h"\n#include <string.h>\nvoid use(const int8_t *values, int8_t *first);\n'
         f"void use(const int8_t *values, int8_t *first)\n{{\n{example}\n    *first = results[0];\n}}\n"
     )
-    command = [*compiler("gcc", "host"), *WARNINGS, f"-I{network.folder}", "-c", "use.c"]
+    command = [*compiler("zig", "host"), *WARNINGS, f"-I{network.folder}", "-c", "use.c"]
     subprocess.run(command, cwd=tmp_path, check=True)

@@ -1,7 +1,6 @@
 """Constants in tightly coupled memory: the same outputs from fewer cycles, in firmware that anybody may relink."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from mcubuild.spec.measure import MeasureSettings
 from tests.engine.calibrate import build
 from tests.engine.skeletons import Sketch
 from tests.networks import random_inputs
+from tests.toolchains import TOOLCHAINS
 
 
 def keyword_like() -> Graph:
@@ -39,10 +39,8 @@ def cycles(graph: Graph, board: Board, toolchain: str, folder: Path) -> tuple[fl
     return measured.zero_wait_cycles, measured.cycles.mean, sections.get(".fast_weights", {"bytes": 0})["bytes"]
 
 
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_fewer_cycles(toolchain: str, tmp_path: Path) -> None:
-    if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
     graph, board = keyword_like(), read_board("stm32f746")
     plain = board.model_copy(update={"memory": tuple(m for m in board.memory if not m.code_only)})
     ideal, slow, nothing = cycles(graph, plain, toolchain, tmp_path / "plain")

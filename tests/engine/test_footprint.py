@@ -1,7 +1,6 @@
 """What the estimates promise the search, the linked and emulated firmware keeps."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -22,12 +21,12 @@ from mcubuild.toolchain import firmware
 from tests.engine.calibrate import NETWORKS, build, calibration_network, samples
 from tests.engine.skeletons import Sketch
 from tests.networks import random_network
+from tests.toolchains import TOOLCHAINS
 
 SETTINGS = EngineSettings()
-needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 
 
-@pytest.mark.parametrize("toolchain", ["zig", pytest.param("gcc", marks=needs_gcc)])
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize(("seed", "bits"), [(3, 8), (7, 8), (5, 4)])
 def test_memories_of_random_networks(tmp_path: Path, seed: int, bits: int, toolchain: str) -> None:
     settings = FirmwareSettings.model_validate({"toolchain": toolchain})
@@ -35,7 +34,7 @@ def test_memories_of_random_networks(tmp_path: Path, seed: int, bits: int, toolc
 
 
 @pytest.mark.parametrize("optimize", ["O2", pytest.param("O3", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("toolchain", ["zig", pytest.param("gcc", marks=needs_gcc)])
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_memories_of_a_mobile_network(tmp_path: Path, toolchain: str, optimize: str) -> None:
     settings = FirmwareSettings.model_validate({"toolchain": toolchain, "optimize": optimize})
     check_memories(calibration_network(NETWORKS), read_board("stm32f746"), settings, tmp_path, 2.5)

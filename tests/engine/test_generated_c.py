@@ -3,7 +3,6 @@
 import ctypes
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import host_library
 from tests.engine.skeletons import Sketch
 from tests.networks import random_inputs, random_network
+from tests.toolchains import needs_host_gcc
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
 def write_c(graph: Graph, folder: Path, settings: EngineSettings | None = None) -> Plan:
@@ -73,14 +72,14 @@ def test_random_networks(tmp_path: Path, seed: int, bits: int) -> None:
     check_random(tmp_path, seed, bits, "zig")
 
 
-@needs_gcc
+@needs_host_gcc
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("seed", range(4, 9))
 def test_random_networks_with_gcc(tmp_path: Path, seed: int, bits: int) -> None:
     check_random(tmp_path, seed, bits, "gcc")
 
 
-@needs_gcc
+@needs_host_gcc
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("seed", range(9, 60))
@@ -97,7 +96,6 @@ def check_random(folder: Path, seed: int, bits: int, toolchain: str) -> None:
     np.testing.assert_array_equal(compiled.run(inputs, seed=1), outputs, "the arena's former content matters")
 
 
-@needs_gcc
 def test_every_switch_off(tmp_path: Path) -> None:
     for seed in (7, 13):
         graph = random_network(seed)
@@ -105,16 +103,15 @@ def test_every_switch_off(tmp_path: Path) -> None:
         inputs = random_inputs(graph, 3)
         folder = tmp_path / str(seed)
         folder.mkdir()
-        np.testing.assert_array_equal(Compiled(graph, folder, "gcc", settings).run(inputs), run(graph, inputs))
+        np.testing.assert_array_equal(Compiled(graph, folder, settings=settings).run(inputs), run(graph, inputs))
 
 
-@needs_gcc
 @pytest.mark.parametrize("seed", [7, 13])
 def test_every_intermediate_tensor(tmp_path: Path, seed: int) -> None:
     """Few outputs hide differences: here every tensor is an output, so that the plan keeps all of them."""
     graph = random_network(seed)
     others = tuple(tensor.name for tensor in graph.activations() if tensor.name not in graph.outputs)
-    compiled = Compiled(replace(graph, outputs=graph.outputs + others), tmp_path, "gcc")
+    compiled = Compiled(replace(graph, outputs=graph.outputs + others), tmp_path)
     for sample in random_inputs(graph, 3):
         arena = compiled.arena_after(sample)
         for name, expected in run_all(graph, sample[None]).items():
@@ -122,7 +119,6 @@ def test_every_intermediate_tensor(tmp_path: Path, seed: int) -> None:
             np.testing.assert_array_equal(arena[place.offset : place.offset + place.nbytes], expected.ravel(), name)
 
 
-@needs_gcc
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("bits", [8, 4])
@@ -133,13 +129,12 @@ def test_depthwise_over_its_input(tmp_path: Path, kernel: int, stride: int, bits
         graph = with_random_values(sketch.graph())
         folder = tmp_path / str(side)
         folder.mkdir()
-        compiled = Compiled(graph, folder, "gcc")
+        compiled = Compiled(graph, folder)
         assert compiled.plan.inplace == {"t1": "t0"}
         inputs = random_inputs(graph, 3)
         np.testing.assert_array_equal(compiled.run(inputs), run(graph, inputs))
 
 
-@needs_gcc
 @pytest.mark.parametrize("factors", [(0.25, 0.25, 0.125, 0.0625), (0.5, 0.25, 1.0, 4.0)], ids=["right", "any"])
 def test_rounding_ties_and_saturation(tmp_path: Path, factors: tuple[float, ...]) -> None:
     """Powers of two: many inputs give ties in the first and the second rounding, others leave the int8 range."""
@@ -163,7 +158,7 @@ def test_rounding_ties_and_saturation(tmp_path: Path, factors: tuple[float, ...]
     inputs = np.arange(-128, 128, dtype=np.int8).reshape(1, 16, 16, 1)
     outputs = run(graph, inputs)
     assert outputs.min() == -128 and outputs.max() == 127
-    np.testing.assert_array_equal(Compiled(graph, tmp_path, "gcc").run(inputs), outputs)
+    np.testing.assert_array_equal(Compiled(graph, tmp_path).run(inputs), outputs)
     assert ("rescale_any" in (tmp_path / "model.c").read_text()) == (max(factors) > 0.25)
 
 

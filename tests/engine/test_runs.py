@@ -2,7 +2,6 @@
 
 import ctypes
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +19,13 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run_all
 from mcubuild.ir.graph import Graph, op_inputs
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.toolchain.compile import find
 from tests.networks import random_inputs, random_network
 
 Int8 = NDArray[np.int8]
 
 TARGET = Target.of(read_board("stm32f412"), EngineSettings())
 GUARD = 64
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
 @pytest.mark.parametrize("bits", [8, 4])
@@ -65,8 +64,8 @@ def exported(folder: Path) -> Path:
             text += f"void run_{int(index)}({signature}, int32_t rows, int32_t top, int32_t bottom)\n"
             text += f"{{ {body}({arguments}); }}\n"
     (folder / "exported.c").write_text(text)
-    command = ["gcc", "-std=c99", "-O1", "-shared", "-fPIC", "exported.c", "weights.c", "-o", "exported.so"]
-    subprocess.run(command, cwd=folder, check=True)
+    command = [*find("zig").command, "-std=c99", "-O1", "-shared", "-fPIC", "exported.c", "weights.c"]
+    subprocess.run([*command, "-o", "exported.so"], cwd=folder, check=True)
     return folder / "exported.so"
 
 

@@ -1,6 +1,5 @@
 """Every switch of [engine]: no bit changes, whatever is switched off, and each is worth something somewhere."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,6 @@ from tests.engine.test_generated_c import Compiled
 from tests.networks import random_inputs, random_network
 
 SWITCHES = tuple(name for name, field in EngineSettings.model_fields.items() if field.default is True)
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
 def settings(off: Iterable[str], kind: str = "smallest") -> EngineSettings:
@@ -57,13 +55,11 @@ def mobile() -> Graph:
     return with_random_values(sketch.graph())
 
 
-@needs_gcc
 @pytest.mark.parametrize("off", FEW, ids="-".join)
 def test_no_bit_changes(tmp_path: Path, off: tuple[str, ...]) -> None:
     check(mobile(), off, tmp_path)
 
 
-@needs_gcc
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("off", many(), ids="-".join)
@@ -73,7 +69,7 @@ def test_no_bit_changes_in_random_networks(tmp_path: Path, off: tuple[str, ...],
 
 def check(graph: Graph, off: tuple[str, ...], folder: Path) -> None:
     inputs = random_inputs(graph, 3)
-    outputs = Compiled(graph, folder, "gcc", settings(off)).run(inputs)
+    outputs = Compiled(graph, folder, settings=settings(off)).run(inputs)
     np.testing.assert_array_equal(outputs, run(graph, inputs), f"off: {', '.join(off)}")
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro itself, and LiteRT's reference kernels, where they are installed: what is exact."""
+"""TensorFlow Lite Micro itself, where it is installed, and LiteRT's reference kernels: what is exact."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,13 @@ Reference = Callable[[bytes, list[NDArray[Any]], list[int]], dict[int, NDArray[A
 """File, inputs, numbers of tensors -> the tensors' values after one run."""
 
 
+needs_micro = pytest.mark.needs("tflite_micro")
+
+
 def micro_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) -> dict[int, NDArray[Any]]:
-    """Values of the tensors ``wanted`` after one run of TensorFlow Lite Micro's interpreter; skips without it."""
-    runtime: Any = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="tflite-micro is missing")
+    """Values of the tensors ``wanted`` after one run of TensorFlow Lite Micro's interpreter."""
+    from tflite_micro.python.tflite_micro import runtime
+
     interpreter = runtime.Interpreter.from_bytes(
         data,
         arena_size=1 << 22,
@@ -26,8 +30,9 @@ def micro_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) ->
 
 
 def host_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) -> dict[int, NDArray[Any]]:
-    """The same with LiteRT's reference kernels; skips without it."""
-    litert: Any = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert is missing")
+    """The same with LiteRT's reference kernels."""
+    from ai_edge_litert import interpreter as litert
+
     interpreter = litert.Interpreter(
         model_content=data,
         experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,

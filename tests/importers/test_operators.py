@@ -13,11 +13,12 @@ from mcubuild.engine.pieces import pieces
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import Graph, Lookup, Pool
-from tests.e2e.test_agreement import BOARDS, LEVELS, TOOLCHAINS, check
-from tests.engine.test_chains import ON, check_bits, needs_gcc
+from tests.e2e.test_agreement import BOARDS, LEVELS, check
+from tests.engine.test_chains import ON, check_bits
 from tests.importers.networks import OPERATORS, Network, network_of, random_network
-from tests.importers.reference import Reference, host_tensors, micro_tensors
+from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
 from tests.importers.writer import write
+from tests.toolchains import TOOLCHAINS
 
 SAMPLES = 2
 SEEDS = st.integers(0, 2**32 - 1)
@@ -48,6 +49,7 @@ def compare(net: Network, folder: Path, reference: Reference) -> int:
     return len(values) - len(net.inputs)
 
 
+@needs_micro
 @pytest.mark.parametrize("kind", OPERATORS)
 def test_each_operator_is_micros(tmp_path: Path, kind: str) -> None:
     assert sum(compare(random_network(seed, 6, (kind, "function")), tmp_path, micro_tensors) for seed in range(5)) > 0
@@ -66,6 +68,7 @@ def check_any_network(folder: Path, reference: Reference, kinds: tuple[str, ...]
     holds()
 
 
+@needs_micro
 @pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
 def test_networks_are_micros(tmp_path: Path, examples: int) -> None:
     check_any_network(tmp_path, micro_tensors, tuple(OPERATORS), examples)
@@ -88,7 +91,6 @@ def row_of(seed: int) -> Network:
     return net
 
 
-@needs_gcc
 @pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 60))])
 def test_activations_and_pools_in_chains(tmp_path: Path, seed: int) -> None:
     _, graph = imported(row_of(seed), tmp_path)
@@ -97,10 +99,10 @@ def test_activations_and_pools_in_chains(tmp_path: Path, seed: int) -> None:
     check_bits(graph, tmp_path, seed)
 
 
-def check_c(folder: Path, seed: int, kinds: tuple[str, ...] = tuple(OPERATORS)) -> None:
-    net = random_network(seed, 8, kinds)
+def check_c(folder: Path, seed: int, toolchain: str) -> None:
+    net = random_network(seed, 8, tuple(OPERATORS))
     _, graph = imported(net, folder)
-    toolchain, level = TOOLCHAINS[seed // 2 % 2], LEVELS[seed // 4 % 3]
+    level = LEVELS[seed // 2 % 3]
     check(graph, flat(net.samples(3)), folder, BOARDS[seed % 2], toolchain, level)
     predicted = json.loads((folder / "c" / "plan.json").read_text())["predicted"]
     sizes = json.loads((folder / "out" / "sizes.json").read_text())
@@ -114,12 +116,14 @@ def check_c(folder: Path, seed: int, kinds: tuple[str, ...] = tuple(OPERATORS)) 
         assert sizes["flash_bytes"] <= predicted["flash"]
 
 
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize("seed", range(8))
-def test_c_and_elf(tmp_path: Path, seed: int) -> None:
-    check_c(tmp_path, seed)
+def test_c_and_elf(tmp_path: Path, seed: int, toolchain: str) -> None:
+    check_c(tmp_path, seed, toolchain)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
 @pytest.mark.parametrize("seed", range(200, 230))
-def test_c_and_elf_of_many(tmp_path: Path, seed: int) -> None:
-    check_c(tmp_path, seed)
+def test_c_and_elf_of_many(tmp_path: Path, seed: int, toolchain: str) -> None:
+    check_c(tmp_path, seed, toolchain)

@@ -12,7 +12,7 @@ from mcubuild.importers.interface import Interface
 from mcubuild.importers.tflite import Imported, import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean
-from tests.importers.reference import Reference, host_tensors, micro_tensors
+from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
 from tests.importers.writer import Writer, write
 
 MODELS = ROOT.parent / "shared" / "models"
@@ -36,7 +36,7 @@ def test_mlperf_tiny(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "reference"),
     [
-        *((name, micro_tensors) for name in ("kws", "resnet", "vww96", "ad01")),
+        *(pytest.param(name, micro_tensors, marks=needs_micro) for name in ("kws", "resnet", "vww96", "ad01")),
         *((name, host_tensors) for name in ("kws", "resnet", "vww96")),  # which rounds fully connected layers once
     ],
 )
@@ -67,6 +67,7 @@ def refused(folder: Path, build: Callable[[Writer], tuple[list[int], list[int]]]
     return str(caught.value)
 
 
+@needs_micro
 def test_float_borders_are_taken_off(tmp_path: Path) -> None:
     def build(w: Writer) -> tuple[list[int], list[int]]:
         x = w.tensor((1, 6), "float32", name="serving_default:0")
@@ -90,6 +91,7 @@ def test_float_borders_are_taken_off(tmp_path: Path) -> None:
         np.testing.assert_array_equal(imported.outputs[0].to_int8(tensors[3][0]), row)
 
 
+@needs_micro
 @pytest.mark.parametrize("shift", [128, 100])
 def test_uint8_borders(tmp_path: Path, shift: int) -> None:
     """A zero point that differs by 128 costs nothing, another one a table."""

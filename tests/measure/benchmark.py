@@ -10,7 +10,7 @@ import numpy as np
 from mcubuild.measure.decode import Decoder
 from mcubuild.measure.elf import read_firmware
 from mcubuild.measure.session import Session
-from tests.measure.conftest import FOLDER, board, compile_zig
+from tests.measure.conftest import board, link
 
 _MODEL = """
 signed char model_input[1024], model_output[16];
@@ -32,9 +32,9 @@ def main() -> None:
     """Print millions of instructions a second: counted, and while every access is watched."""
     for unroll in ("clang loop unroll(disable)", "clang loop unroll_count(16)"):
         with tempfile.TemporaryDirectory() as folder:
-            source, elf = Path(folder) / "model.c", Path(folder) / "firmware.elf"
+            source = Path(folder) / "model.c"
             source.write_text(f'#define UNROLL "{unroll}"\n' + _MODEL)
-            compile_zig([FOLDER / "startup.c", source], "cortex-m4", elf)
+            elf = link(source, "cortex-m4", Path(folder), "zig")
             session = Session(board("cortex-m4"), read_firmware(elf), ["layer_00_dot"])
         sample = np.zeros(1024, np.int8)
         counted = _seconds(lambda: session.infer(sample, "in the benchmark"))  # noqa: B023

@@ -1,47 +1,37 @@
 """Small firmwares, compiled for the tests."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mcubuild.board import Board, Core, read_board
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.toolchain import compile as compiling
+from mcubuild.toolchain.target import ToolchainName
+from tests.toolchains import TOOLCHAINS
 
 FOLDER = Path(__file__).parent / "firmware"
 Build = Callable[..., Path]
 
-_ZIG_CPU = {
-    "cortex-m0plus": "cortex_m0plus",
-    "cortex-m3": "cortex_m3",
-    "cortex-m4": "cortex_m4+vfp4d16sp",
-    "cortex-m7": "cortex_m7+fp_armv8d16sp",
-    "cortex-m33": "cortex_m33",
-}
+
+def link(model: Path, core: Core, folder: Path, toolchain: ToolchainName) -> Path:
+    """The ELF of startup.c and a model, made in ``folder`` by the commands that make every firmware."""
+    own = folder / "c" / "firmware"
+    own.mkdir(parents=True)
+    shutil.copyfile(FOLDER / "startup.c", own / "startup.c")
+    shutil.copyfile(FOLDER / "link.ld", own / "linker.ld")
+    for name in ("clock.c", "main.c"):  # startup.c sets no clock and is its own main
+        (own / name).touch()
+    shutil.copyfile(model, folder / "c" / f"model{model.suffix}")
+    compiling.link(folder / "c", board(core), FirmwareSettings(toolchain=toolchain), folder)
+    return folder / "firmware.elf"
 
 
-def compile_gcc(sources: list[Path], core: Core, elf: Path) -> None:
-    hard = core in ("cortex-m4", "cortex-m7")
-    float_unit = ["-mfloat-abi=hard", "-mfpu=fpv4-sp-d16" if core == "cortex-m4" else "-mfpu=fpv5-sp-d16"]
-    command = ["arm-none-eabi-gcc", f"-mcpu={core}", "-mthumb", *(float_unit if hard else []), "-O2", "-ffreestanding"]
-    command += ["-nostdlib", "-Wl,--no-warn-rwx-segments", "-T", str(FOLDER / "link.ld"), *map(str, sources)]
-    subprocess.run([*command, "-lgcc", "-o", str(elf)], check=True, capture_output=True, text=True)
-
-
-def compile_zig(sources: list[Path], core: Core, elf: Path) -> None:
-    hard = "hf" if core in ("cortex-m4", "cortex-m7") else ""
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", f"thumb-freestanding-eabi{hard}"]
-    command += [f"-mcpu={_ZIG_CPU[core]}", "-O2", "-g", "-ffreestanding", "-T", str(FOLDER / "link.ld")]
-    command += ["-Wl,-e,Reset_Handler", *map(str, sources), "-o", str(elf)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-
-
-@pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+@pytest.fixture(scope="session", params=TOOLCHAINS)
+def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Compiles startup.c with a model: ``build("model.c")``, or ``build(assembly="...")`` for a layer's body."""
-    compile_firmware = compile_gcc if shutil.which("arm-none-eabi-gcc") else compile_zig
     done: dict[tuple[str, ...], Path] = {}
 
     def build_once(model: str = "", core: Core = "cortex-m4", assembly: str = "") -> Path:
@@ -50,10 +40,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
             folder = tmp_path_factory.mktemp("firmware")
             source = FOLDER / model
             if assembly:
-                source = folder / "model.S"
+                source = folder / "layer.S"
                 source.write_text(_WRAPPER.format(body=assembly))
-            done[key] = folder / "firmware.elf"
-            compile_firmware([FOLDER / "startup.c", source], core, done[key])
+            done[key] = link(source, core, folder, request.param)
         return done[key]
 
     return build_once
@@ -93,5 +82,7 @@ buffer: .space 4096
 
 
 def board(core: Core) -> Board:
-    """An STM32F412 with another core."""
-    return read_board("stm32f412").model_copy(update={"core": core})
+    """An STM32F412 with another core, and what such cores have beside it."""
+    fpu = {"cortex-m4": "fpv4-sp-d16", "cortex-m7": "fpv5-sp-d16"}.get(core, "none")
+    dsp = core not in ("cortex-m0plus", "cortex-m3")
+    return read_board("stm32f412").model_copy(update={"core": core, "fpu": fpu, "dsp": dsp})

@@ -113,8 +113,8 @@ POINTWISE = """
     smlad r6, r3, r10, r6
     smlad r7, r4, r10, r7
     smlad r8, r2, r10, r8
-    ldr.w r11, [r1, #-4]
-    ldr.w lr, [r0, #-4]
+    ldr r11, [r1, #-4]
+    ldr lr, [r0, #-4]
     smlad r5, r2, r11, r5
     smlad r6, r3, r11, r6
     smlad r7, r4, r11, r7

@@ -20,6 +20,7 @@ from mcubuild.nas.pool import ADDRESS, pool
 from mcubuild.nas.supernet import SuperNetwork
 from tests.nas.toy import SPACE, split
 
+needs_dask = pytest.mark.needs("distributed")
 ARCHS = [draw(SPACE, np.random.default_rng(number)) for number in range(6)]
 
 
@@ -78,9 +79,8 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler with two workers, processes of their own as on a real cluster."""
-    distributed = pytest.importorskip(
-        "distributed", reason="dask.distributed is not installed: pip install '.[cluster]'"
-    )
+    import distributed
+
     folder = tmp_path_factory.mktemp("dask")
     address = folder / "scheduler.json"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": Path(__file__).parents[2]}
@@ -104,11 +104,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait()
 
 
+@needs_dask
 def test_a_cluster_gives_the_same_bits(cluster: str, alone: list[Score], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ADDRESS, cluster)
     assert scores() == alone
 
 
+@needs_dask
 def test_a_worker_with_other_code_is_an_error(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ADDRESS, cluster)
     monkeypatch.setattr(pools, "_code", lambda: "other")
@@ -116,8 +118,8 @@ def test_a_worker_with_other_code_is_an_error(cluster: str, monkeypatch: pytest.
         scores()
 
 
+@needs_dask
 def test_an_address_without_a_scheduler_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install '.[cluster]'")
     monkeypatch.setattr(pools, "_PATIENCE", 1)
     monkeypatch.setenv(ADDRESS, "tcp://127.0.0.1:1")
     with pytest.raises(BuildError, match="there is no Dask scheduler"):

@@ -193,8 +193,31 @@ def test_a_report_is_found_by_name_folder_or_file(original: dict[str, Any], tmp_
     with pytest.raises(BuildError, match=r"report\.json: a report of version 1, .* build it again"):
         diff.read("one", builds, tmp_path)
     (folder / "report.json").write_text("[]")
-    with pytest.raises(BuildError, match=r"not a report\.json"):
+    with pytest.raises(BuildError, match=r"not valid report\.json"):
         diff.read("one", builds, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"clock_hz": 100000000', '"clock_hz": 0', "board.clock_hz: .* greater than 0"),
+        ('"samples": ', '"samples": 1' + "0" * 400, "a number of 4.. digits"),
+        ('"energy_mj": ', '"energy_mj": NaN, "x": ', "'NaN', which is no finite number"),
+        ('"energy_mj": ', '"energy_mj": 1e999, "x": ', "'1e999', which is no finite number"),
+        ('"layers": [', '"layers": 3, "x": [', "layers: .* valid list"),
+        ('"spec": {', '"spec": 3, "x": {', "provenance.spec is no table"),
+        ('"schema": ', '"schema": ' + "[" * 100_000 + "]" * 100_000 + ', "x": ', "recursion"),
+        ('"schema": 4', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
+        ("{", "\x00{", "not valid report.json"),
+    ],
+)
+def test_reports_with_absurd_values(original: dict[str, Any], tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = json.dumps(original)
+    assert old in text
+    (tmp_path / "report.json").write_text(text.replace(old, new, 1))
+    with pytest.raises(BuildError, match=told) as caught:
+        diff.read("report.json", tmp_path / "builds", tmp_path)
+    assert "report.json" in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_the_task_needs_no_valid_spec(original: dict[str, Any], tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_code_is_generated_with_the_tuned_kernels() -> None:
 def test_the_ablation_runs_with_the_tuned_kernels() -> None:
     for wanted in (False, True):
         spec = {**TRAINED, "name": "net", "arch": None, "engine": {"tune": wanted}}
-        (task,) = (task for task in ablation.COMMAND.tasks([{"spec": spec}], ()) if task["name"])
+        (task,) = (task for task in ablation.COMMAND.tasks([{"spec": spec}], {}, ()) if task["name"])
         assert task["file_dep"] == [f"build/net/{name}" for name in (*quantize.MODEL, *["tune.json"] * wanted)]
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from mcubuild import ROOT
-from mcubuild.board import board_names, read_board
+from mcubuild.board import BOARDS, board_names, read_board
 from mcubuild.errors import BuildError
 from mcubuild.report.schema import report_schema
+from mcubuild.spec.model import ModelSettings
 from mcubuild.spec.schema import board_schema, spec_schema
 from mcubuild.spec.spec import Spec, read_spec
 from mcubuild.units import parse_energy, parse_frequency, parse_size, parse_time
@@ -174,6 +175,89 @@ def test_a_mistake_is_told_with_place_and_remedy(tmp_path: Path, old: str, new: 
         read(tmp_path, SPEC.replace(old, new))
     for words in told:
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [
+        ("utf-16", ["net.toml:1: found the byte 0xff at offset 0, as in UTF-16"]),
+        ("utf-16-le", ["net.toml:2: found the byte 0xe9 at offset 16, as in UTF-16"]),
+        ("latin-1", ["net.toml:2: found the byte 0xe9 at offset 8;"]),
+    ],
+)
+def test_other_encodings_are_told_with_the_byte(tmp_path: Path, encoding: str, told: list[str]) -> None:
+    path = tmp_path / "net.toml"
+    path.write_bytes(("# hello\n\xe9".replace("\n\xe9", "\n\xe9 = 1\n") + SPEC).encode(encoding))
+    with pytest.raises(BuildError) as caught:
+        read_spec(path)
+    for words in [*told, "TOML is written in UTF-8: save the file with that encoding"]:
+        assert words in str(caught.value)
+
+
+def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path: Path) -> None:
+    expected = read(tmp_path, SPEC)
+    for data in (b"\xef\xbb\xbf" + SPEC.encode(), SPEC.replace("\n", "\r\n").encode()):
+        (tmp_path / "net.toml").write_bytes(data)
+        assert read_spec(tmp_path / "net.toml")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"128kB"', f'"{"9" * 400}kB"', ["budget.sram", "99 ... 99", "a number with a unit"]),
+        ('"128kB"', "9" * 400, ["budget.sram", "99 ... 99", "a number with a unit"]),
+        ('"128kB"', "9" * 5000, ["net.toml: not valid TOML", "4300 digits"]),
+        ('"128kB"', '"8192MB"', ["budget.sram", "'8192MB'", "from 1 to 4096 MB"]),
+        ('"50ms"', f'"0.{"0" * 400}1ms"', ["budget.latency", "above 0"]),
+        ('"50ms"', "inf", ["budget.latency", "found inf", "a number with a unit"]),
+        ('"50ms"', "1e300", ["budget.latency", "found 1e+300"]),
+        ('"50ms"', '"0.0000001fps"', ["budget.latency", "at most 1000000 s"]),
+        ("[budget]", '[budget]\nenergy = "10000MJ"', ["budget.energy", "J, mJ or uJ"]),
+        ("bits = 8", "bits = true", ["net.toml:5: bits", "found true"]),
+        ("bits = 8", "seed = true", ["net.toml:5: seed", "found true"]),
+        ("bits = 8", "seed = -1", ["net.toml:5: seed", "-1"]),
+        ("bits = 8", "space.widths = [0.2, true]", ["space.widths", "found true"]),
+        ("bits = 8", "space.widths = [0.2, nan]", ["space.widths.1", "finite", "nan"]),
+        ("bits = 8", 'report.title = "a\\u0000b"', ["report.title", "NUL"]),
+        ("bits = 8", "bits = " + "[" * 3000 + "]" * 3000, ["net.toml: not valid TOML"]),
+        ("bits = 8", "bits = " + "{a=" * 200 + "1" + "}" * 200, ["net.toml:5: bits"]),
+        ("bits = 8", ".".join("a" * 3000) + " = 1", ["net.toml"]),
+        ("bits = 8", '"x\\ny" = 1', ["'x\\ny'", "unknown key"]),
+    ],
+    ids=range(19),
+)
+def test_absurd_values_are_told_in_a_line(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+    with pytest.raises(BuildError) as caught:
+        read(tmp_path, SPEC.replace(old, new))
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    for words in told:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "net.lite", "NET.TFLITE", "net.Lite"])
+def test_models_may_be_called_lite(name: str) -> None:
+    assert ModelSettings(file=name).file == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('kind = "ram"', 'kind = "flash"', "no memory of kind 'ram'"),
+        ("size = ", 'size = "4096MB" #', "addresses end at 0xffffffff"),
+        ("line = 16", "line = 0", "cache.line"),
+        ("line = 16", "line = 24", "lines have 4, 8, 16"),
+        ("line = 16", "line = 256", "no multiple of line"),
+        ("clock = ", 'clock = "0.1Hz" #', "from 1 Hz to 100 GHz"),
+        ("active_power_mw = ", "active_power_mw = inf #", "finite"),
+    ],
+)
+def test_boards_that_cannot_be(tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = (BOARDS / "stm32f412.toml").read_text()
+    assert old in text
+    (tmp_path / "mine.toml").write_text(text.replace(old, new))
+    with pytest.raises(BuildError, match=told) as caught:
+        read_board("mine", tmp_path)
+    assert "mine.toml" in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:

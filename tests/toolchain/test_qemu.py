@@ -1,7 +1,6 @@
 """A second opinion on the start-up code: QEMU faults where plain unicorn does not."""
 
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from mcubuild.toolchain.target import ToolchainName
 from tests.toolchain.building import build
 from tests.toolchain.handwritten import expected, inputs, write_model
 
-pytestmark = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
+pytestmark = pytest.mark.needs("qemu-system-arm")
 
 
 def run(out: Path, commands: list[str], *arguments: str) -> str:

@@ -1,7 +1,6 @@
 """QEMU's own GDB server, for tests of the GDB runner."""
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import time
@@ -9,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-QEMU = shutil.which("qemu-system-arm")
-needs_qemu = pytest.mark.skipif(QEMU is None, reason="qemu-system-arm is not installed")
+QEMU = "qemu-system-arm"
+needs_qemu = pytest.mark.needs(QEMU)
 
 
 @contextlib.contextmanager
@@ -20,7 +19,7 @@ def stub() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         remote = f"127.0.0.1:{probe.getsockname()[1]}"
     quiet = ["-display", "none", "-serial", "none", "-monitor", "none"]
-    command = [str(QEMU), "-M", "netduinoplus2", *quiet, "-S", "-gdb", f"tcp:{remote}"]
+    command = [QEMU, "-M", "netduinoplus2", *quiet, "-S", "-gdb", f"tcp:{remote}"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         time.sleep(0.5)
         yield remote

@@ -21,7 +21,7 @@ from tests.toolchain.building import build
 from tests.toolchain.handwritten import expected, inputs, write_model
 
 MISSING = importlib.util.find_spec("pyocd") is None
-needs_pyocd = pytest.mark.skipif(MISSING, reason="pyocd is not installed (optional)")
+needs_pyocd = pytest.mark.needs("pyocd")
 BOARD = read_board("stm32f412")
 SAMPLES = np.array([inputs(seed) for seed in range(3)])
 
