@@ -58,7 +58,7 @@ class Footprints:
 
         Much faster than ``of``.
         """
-        cycles = None if latency is None else int(latency * self.board.clock / (1 + self._too_low))
+        cycles = None if latency is None else int(latency * self.board.runs_at / (1 + self._too_low))
         return fits(self._row(arch), self.target, self._arena, flash, cycles)
 
     def macs(self, arch: Described) -> int:
@@ -67,7 +67,7 @@ class Footprints:
 
     def latency(self, footprint: Footprint) -> float:
         """Seconds that the engine's cycle estimate takes at the board's clock."""
-        return footprint.cycles / self.board.clock
+        return footprint.cycles / self.board.runs_at
 
     def longest(self, footprint: Footprint) -> float:
         """Seconds that it may take, as estimates can be too low: what limits are held against."""

@@ -135,7 +135,7 @@ def optimise(
         "axes": axes(index, settings),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
         "active_power_mw": board.active_power_mw,
-        "spaces": [row.to_json(board.clock) for row in rows],
+        "spaces": [row.to_json(board.runs_at) for row in rows],
     }
     write_json(table, out / "space_table.json")
 
