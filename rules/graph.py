@@ -22,6 +22,7 @@ from rules import (
     finetune,
     firmware,
     importer,
+    margin,
     measure,
     quantize,
     reference,
@@ -40,6 +41,7 @@ from rules.stage import Resolved, Stage, pipeline
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
+    margin.STAGE,
     space.STAGE,
     supernet.STAGE,
     search.STAGE,

@@ -47,7 +47,8 @@ def resolve(path: Path, memory: Path) -> Resolved:
 
 def _is_current(board: Mapping[str, Any]) -> bool:
     """Whether the C file that the board names, if it names one, is as it was."""
-    if board["clock_code"] is None:
+    code: str | None = board["clock_code"]
+    if code is None:
         return True
-    path = ROOT / "boards" / board["clock_setup"]
-    return path.is_file() and path.read_bytes() == board["clock_code"].encode()
+    path: Path = ROOT / "boards" / board["clock_setup"]
+    return path.is_file() and path.read_bytes() == code.encode()

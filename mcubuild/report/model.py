@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mcubuild.report.amounts import Unit
 
-VERSION: Literal[4] = 4
+VERSION: Literal[5] = 5
 """Of the format; see ``Report.version``."""
 
 
@@ -127,6 +127,8 @@ class Target(_Part):
     """The processor core."""
     clock_hz: int
     """Core clock in Hz."""
+    clock_origin: str
+    """What sets it."""
     active_power_mw: float
     """Typical power in run mode in mW, from the data sheet."""
 
@@ -191,7 +193,7 @@ class SearchResult(_Part):
 
 
 class Errors(_Part):
-    """Relative errors of the estimated cycles of random networks on a core, against the emulator."""
+    """Relative errors of the estimated cycles of random networks, against the emulator."""
 
     networks: int
     """How many were built and run."""
@@ -212,16 +214,20 @@ class LatencyModel(_Part):
 
     estimated: int
     """Cycles of this network as the search knows them."""
+    scale: float
+    """What the engine's estimate was multiplied by for that: what other networks took here, relative to theirs."""
+    conditions: str
+    """What the estimate was made for: core, memories, compiler, kernels."""
     error: float | None
     """Of that, relative to the mean of the emulated cycles; ``None``: the core has no cycle model."""
     elsewhere: Errors | None
-    """Of other networks on a core of this kind; ``None``: none were run."""
+    """Of other networks under these conditions; ``None``: none were run."""
 
 
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[4] = Field(default=VERSION, alias="schema")
+    version: Literal[5] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""

@@ -6,7 +6,6 @@ from mcubuild.board import Board
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Space
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.footprints import TOO_LOW
 
 VARY = Variation("image_classification")
 SPACE = Space(width=0.2, resolution=8, channels=1, classes=3)
@@ -24,4 +23,4 @@ def split(samples: int, seed: int) -> Split:
 
 def seconds_for(cycles: float, board: Board) -> float:
     """The shortest limit of the latency that networks of ``cycles``, estimated, are within."""
-    return (cycles + 0.5) * (1 + TOO_LOW[board.core]) / board.clock
+    return (cycles + 0.5) / board.runs_at

@@ -28,6 +28,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         board=read_board("stm32f412"),
         budget=Budget(sram=128 << 10, flash=512 << 10, latency=0.05),
         settings=ReportSettings(),
+        conditions="",
         provenance={
             "spec": {"budget": {"latency": 0.05}, "seed": 0},
             "tools": {"numpy": "2.4.6"},

@@ -22,7 +22,13 @@ def _wanted(resolved: Resolved) -> bool:
 MAKER = Stage("maker", "writes a", inputs=(), outputs=("a",), settings=(), run=_run)
 EXTRA = Stage("extra", "writes b", inputs=("a",), outputs=("b",), settings=(), run=_run, serves=_wanted)
 READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(), run=_run, optional=("b",))
-TRAINED = {"dataset": "digits", "model": None, "engine": {"tune": True}, "measure": {"runner": "qemu"}}
+TRAINED = {
+    "dataset": "digits",
+    "model": None,
+    "budget": {"latency": 0.05},
+    "engine": {"tune": True},
+    "measure": {"runner": "qemu"},
+}
 
 
 def test_a_stage_that_does_not_serve_is_left_out_and_its_artifacts_with_it() -> None:
@@ -77,7 +83,14 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to("accuracy.json", stages)]
-    assert names == ["dataset", "scale", "train", "quantize", "accuracy"]
+    assert names == ["dataset", "margin", "scale", "train", "quantize", "accuracy"]
+
+
+def test_estimates_are_checked_where_time_is_limited() -> None:
+    for latency in (None, 0.05):
+        stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "budget": {"latency": latency}}})
+        reads = {stage.name for stage in stages if "margin.json" in stage.inputs}
+        assert reads == (set() if latency is None else {"space", "search", "report"})
 
 
 @pytest.mark.parametrize("task", ["image_classification", "audio_classification"])

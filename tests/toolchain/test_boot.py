@@ -40,7 +40,9 @@ def test_the_code_is_the_assembly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ziglang", "cc", "-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0plus"]
     subprocess.run([*command, "-c", "boot.S", "-o", "boot.o"], check=True, cwd=tmp_path)
     with (tmp_path / "boot.o").open("rb") as file:
-        code = ELFFile(file).get_section_by_name(".text").data()
+        section = ELFFile(file).get_section_by_name(".text")
+        assert section is not None
+        code = section.data()
     words = np.array(second_stage(), "<u4")
     assert len(words) == 64 and words.tobytes()[: len(code)] == code
     assert words[-1] == checksum(words[:-1].tobytes())
