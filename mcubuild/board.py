@@ -143,6 +143,11 @@ class Board(Settings):
         wanted = _BOOT_ROMS.get((flash.origin, self.core))
         if wanted and self.boot is None:
             raise ValueError(f'{found}: {wanted}; boot = "vectors" if this chip starts from a vector table there')
+        if self.boot == "rp2040" and not flash.wait_states:
+            raise ValueError(
+                f'{found}, with wait_states = 0: with boot = "rp2040" it is read through one wire at a quarter of the '
+                "clock; 8 bytes, a line of its cache, take (8 + 24 + 64) * 4 = 384 cycles"
+            )
         if self.boot == "rp2040" and (flash.origin, self.core) != (0x1000_0000, "cortex-m0plus"):
             raise ValueError(f'{found}, and a {self.core} with boot = "rp2040"; that is a cortex-m0plus at 0x10000000')
         return self

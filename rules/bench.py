@@ -147,9 +147,11 @@ def _latency(count: int) -> None:
     from mcubuild.bench.latency import estimates, mixed
     from mcubuild.bench.workbench import roomy
     from mcubuild.board import board_names, read_board
+    from mcubuild.measure.cycles.model import cycle_model
     from mcubuild.report.estimates import ESTIMATES, write
 
-    by_board = [mixed(roomy(read_board(name)), count) for name in board_names()]
+    boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
+    by_board = [mixed(roomy(board), count) for board in boards]
     cases = [case for cases in zip(*by_board, strict=True) for case in cases]
     found = estimates(cases, workbench(_firmware()))
     write(found, ESTIMATES)

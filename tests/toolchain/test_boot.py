@@ -100,4 +100,10 @@ def test_other_chips_start_from_a_vector_table_at_that_address() -> None:
     board = board_with("cortex-m0plus", memory=RP2040["memory"], boot="vectors")
     assert board.vector_table == 0x1000_0000
     with pytest.raises(ValidationError, match="cortex-m0plus at 0x10000000"):
-        board_with("cortex-m4", boot="rp2040")
+        board_with("cortex-m4", boot="rp2040", memory=[{**RP2040["memory"][0], "origin": 0}, RP2040["memory"][1]])
+
+
+def test_serial_flash_waits() -> None:
+    memory = [{**RP2040["memory"][0], "wait_states": 0}, RP2040["memory"][1]]
+    with pytest.raises(ValidationError, match=r"wait_states = 0.* 384 cycles"):
+        board_with("cortex-m0plus", memory=memory, boot="rp2040")

@@ -112,6 +112,8 @@ def _summary(runner: str, target: Target, board: Board, seen: Observation, note:
             notes.append("no latency: the firmware does not know the core clock (its clock_setup returned 0)")
         else:
             latency = cycles.mean / clock * 1e3
+            if board.clock_setup is None:
+                notes.append(f"the clock, {clock / 1e6:g} MHz, is the reset_clock of the board's file")
     if seen.clock_hz not in (None, board.runs_at):
         notes.append(
             f"the core ran at {seen.clock_hz / 1e6:g} MHz, its oscillator after reset, not at the board's "
