@@ -24,7 +24,6 @@ def _run(job: Job) -> None:
         budget=job["budget"],
         bits=job["bits"],
         seed=job["seed"],
-        counted=job["measure.runner"] in ("gdb", "pyocd"),
     )
     write_json(found.to_json(), job.out / "margin.json")
     if found.told:
@@ -40,7 +39,7 @@ STAGE = Stage(
     doc="estimates of cycles beside emulated networks, where that was not done before",
     inputs=("index.json",),
     outputs=("margin.json",),
-    settings=("space", "arch", "board", "engine", "firmware", "budget", "bits", "seed", "measure.runner"),
+    settings=("space", "arch", "board", "engine", "firmware", "budget", "bits", "seed"),
     run=_run,
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c", "mcubuild/engine/estimates.jsonl"),
     identities=firmware.STAGE.identities,

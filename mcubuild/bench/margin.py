@@ -21,12 +21,10 @@ from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board
 from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import arena_within
-from mcubuild.errors import BuildError
 from mcubuild.measure.cycles.model import cycle_model
 from mcubuild.nas.arch import draw
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.blocks import Described
-from mcubuild.nas.candidates import Limits
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.space import sizes, spaces_for
 from mcubuild.report.estimates import Estimate, holding
@@ -77,7 +75,6 @@ def find(
     budget: Budget,
     bits: int,
     seed: int,
-    counted: bool,
 ) -> Found:
     """What earlier measurements say, where they hold; otherwise what ten networks say, built and run now.
 
@@ -92,23 +89,19 @@ def find(
         budget: as ``read_spec`` resolved it, with a limit of the latency.
         bits: of the weights.
         seed: of the choice.
-        counted: whether a board counts cycles in the end.
 
     Raises:
-        BuildError: neither emulator nor board can tell the time, or a firmware computes something wrong.
+        BuildError: a firmware computes something else than the reference executor.
     """
     known = holding(bench.conditions(board, engine, bits, arch or "searched"))
     if known:
         worst = max(one.emulated / one.estimated for one in known)
         return Found(1.0, max(0, ceil(100 * (worst - 1))) / 100)
     if cycle_model(board.core) is None:
-        if not counted:
-            raise BuildError(
-                f"{Limits.of(budget, board).key}: no build here can promise it: there is no cycle model of the "
-                f"{board.core} of board {board.name!r}. Leave the limit out, or let a board count: [measure] runner = "
-                '"gdb".'
-            )
-        told = f"how far estimates of cycles are off is not known: there is no cycle model of the {board.core}"
+        told = (
+            f"no latency can be promised: there is no cycle model of the {board.core}. Only a board that counts can "
+            'judge it, [measure] runner = "gdb"; without one the build will fail'
+        )
         return Found(1.0, _UNMEASURED, told=told)
     sram = budget.sram or board.sram_bytes
     footprints = Footprints(board, engine, firmware.stack, bits, sram)
