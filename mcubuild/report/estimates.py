@@ -81,7 +81,8 @@ def conditions(
     )
     switched = [f"{key} = {value}" for key, value in engine if value != getattr(default, key)]
     parts = [
-        f"{board.core}{' with DSP' * board.dsp}{' with FPU' * (board.fpu != 'none')}",
+        board.core,
+        *(name for name, there in (("DSP", board.dsp), ("FPU", board.fpu != "none")) if there),
         f"caches of {cache.instruction} and {cache.data} B, lines of {cache.line}",
         *memories,
         f"{toolchain} -{optimize}",
