@@ -1,9 +1,11 @@
 """The boards: what boards/*.toml says of core, clock, memories and power."""
 
 import difflib
+import re
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +20,17 @@ DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_p
 """Fields of a board that neither the firmware's size nor its cycles depend on."""
 
 Core = Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
+CLOCK_SETUPS: Final = ("stm32f4", "stm32f7", "stm32h7")
+"""Chips whose clock set-up comes with mcubuild: ``kernels_templates/firmware/clock_<...>.c.j2``."""
+SECOND_STAGE_BYTES: Final = 256
+"""RP2040 data sheet, 2.8.1.3.1: the boot ROM copies so many bytes from the flash's beginning to RAM and runs them."""
+_EXTERNAL = range(0x6000_0000, 0xA000_0000)
+"""Armv7-M Architecture Reference Manual, B3.1: external RAM, where chips map flash that is not their own."""
+_BOOT_ROMS: Final[Mapping[tuple[int, Core], str]] = {
+    (0x1000_0000, "cortex-m0plus"): 'an RP2040 first runs a second stage from there: write boot = "rp2040"',
+    (0x1000_0000, "cortex-m33"): "an RP2350 looks for an image definition there, which mcubuild does not write",
+}
+"""Where flash begins on chips whose boot ROM wants more there than a vector table."""
 
 
 class Memory(Settings):
@@ -31,8 +44,9 @@ class Memory(Settings):
     """First address."""
     size: Bytes
     """Bytes."""
-    wait_states: int = Field(default=0, ge=0, le=32)
-    """Extra cycles of a read at the board's clock that no cache or accelerator serves."""
+    wait_states: int = Field(ge=0, le=1000)
+    """Extra cycles of a read that no cache or accelerator serves, at the clock that the firmware runs at. Of a serial
+    flash: the core cycles of a whole transfer (command, address and a cache line or a word), less one."""
     bus: Literal["ahb", "axi", "tcm"] = "ahb"
     """What connects it to the core; ``tcm`` is tightly coupled and never cached."""
     code_only: bool = False
@@ -95,10 +109,19 @@ class Board(Settings):
     """The floating-point unit, as compilers name it."""
     clock: Hertz
     """Core clock in Hz, the fastest that the data sheet allows."""
+    reset_clock: Hertz | None = None
+    """Core clock in Hz after reset, which the firmware keeps where there is no ``clock_setup``."""
     active_power_mw: float = Field(ge=1e-3, le=1e6)
-    """Typical power in run mode at ``clock`` with peripherals off, in mW."""
-    clock_setup: Literal["stm32f4", "stm32f7", "stm32h7"] | None = None
-    """Which start-up code (``clock_<...>.c.j2``) brings the core to ``clock``; none leaves that to others."""
+    """Typical power in run mode, at the clock that the firmware runs at, with peripherals off, in mW."""
+    clock_setup: str | None = None
+    """What brings the core to ``clock``: ``"stm32f4"``, ``"stm32f7"``, ``"stm32h7"``, or a C99 file of yours such as
+    ``"clock.c"``, relative to the board's file, that defines ``uint32_t clock_setup(void)``: it sets the clock and the
+    flash's wait states and returns the clock in Hz. Without it the core keeps its ``reset_clock``."""
+    clock_code: str | None = None
+    """The content of that file; ``read_board`` fills it in."""
+    boot: Literal["vectors", "rp2040"] | None = None
+    """What the chip looks for where its flash begins: ``"vectors"`` or nothing said: the vector table; ``"rp2040"``: a
+    second stage with a checksum, which the firmware then has."""
     openocd: str | None = None
     """OpenOCD's configuration file of the chip, which messages name: ``openocd -f interface/stlink.cfg -f <...>``."""
     pyocd_target: str | None = None
@@ -122,6 +145,63 @@ class Board(Settings):
         if not any(region.kind == "ram" and not region.code_only for region in regions):
             raise ValueError("found no memory of kind 'ram' for variables; one is needed for the network's tensors")
         return self
+
+    @field_validator("clock_setup")
+    @classmethod
+    def _clock_setup_is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in CLOCK_SETUPS and not value.endswith(".c"):
+            raise ValueError(f"found {value!r}; write one of {', '.join(CLOCK_SETUPS)}, or a C file of yours: clock.c")
+        return value
+
+    @model_validator(mode="after")
+    def _the_clock_is_known(self) -> "Board":
+        if self.clock_setup is None and self.reset_clock is None:
+            raise ValueError(
+                "found neither clock_setup nor reset_clock: the firmware would keep the clock that the core has after "
+                'reset; say which that is (reset_clock = "16MHz"), or what sets another (clock_setup = "clock.c")'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_chip_starts_from_its_flash(self) -> "Board":
+        flash = self.flash
+        found = f"found {flash.name}, the largest flash, at 0x{flash.origin:08X}"
+        if flash.origin in _EXTERNAL:
+            raise ValueError(
+                f"{found}, outside of the chip: no core starts there without a header (i.MX RT) or a loader, which "
+                "mcubuild does not write; leave it out and give the flash that the chip starts from"
+            )
+        wanted = _BOOT_ROMS.get((flash.origin, self.core))
+        if wanted and self.boot is None:
+            raise ValueError(f'{found}: {wanted}; boot = "vectors" if this chip starts from a vector table there')
+        if self.boot == "rp2040" and not flash.wait_states:
+            raise ValueError(
+                f'{found}, with wait_states = 0: with boot = "rp2040" it is read through one wire at a quarter of the '
+                "clock; 8 bytes, a line of its cache, take (8 + 24 + 64) * 4 = 384 cycles"
+            )
+        if self.boot == "rp2040" and (flash.origin, self.core) != (0x1000_0000, "cortex-m0plus"):
+            raise ValueError(f'{found}, and a {self.core} with boot = "rp2040"; that is a cortex-m0plus at 0x10000000')
+        return self
+
+    @property
+    def runs_at(self) -> int:
+        """Core clock in Hz that the firmware runs at."""
+        if self.clock_setup is None:
+            assert self.reset_clock is not None
+            return self.reset_clock
+        return self.clock
+
+    @property
+    def clock_origin(self) -> str:
+        """Why the firmware runs at that clock."""
+        if self.clock_setup is None:
+            return "the clock after reset, as the board's file names no clock_setup"
+        return f"set by {self.clock_setup}" if self.clock_code else "set by the firmware"
+
+    @property
+    def vector_table(self) -> int:
+        """Address of the vector table."""
+        return self.flash.origin + (SECOND_STAGE_BYTES if self.boot == "rp2040" else 0)
 
     @property
     def flash(self) -> Memory:
@@ -170,4 +250,20 @@ def read_board(name: str, folder: Path = BOARDS) -> Board:
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"add {folder.name}/{name}.toml to describe a new one."
         raise BuildError(f"unknown board {name!r}; known boards: {', '.join(names)}; {hint}")
-    return read_toml(folder / f"{name}.toml", Board, {"name": name})
+    path = folder / f"{name}.toml"
+    board = read_toml(path, Board, {"name": name, "clock_code": None})
+    if board.clock_setup is None or board.clock_setup in CLOCK_SETUPS:
+        return board
+    return board.model_copy(update={"clock_code": _clock_code(path, board.clock_setup)})
+
+
+def _clock_code(path: Path, name: str) -> str:
+    """The C file ``name`` beside the board's file ``path``."""
+    try:
+        code = (path.parent / name).read_bytes().decode()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise BuildError(f"{path}: clock_setup: found {name!r}, which cannot be read ({reason}).") from None
+    if not re.search(r"\buint32_t\s+clock_setup\s*\(\s*void\s*\)", code):
+        raise BuildError(f"{path}: clock_setup: found no function uint32_t clock_setup(void) in {name!r}; define it.")
+    return code

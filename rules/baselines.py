@@ -100,11 +100,12 @@ def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: P
 
 def _searches(resolved: Resolved, seeds: int, searched: Path, folder: Path) -> list[Path]:
     """search.json of ``seeds`` seeds in the space and super network of the folder ``searched``."""
-    found = []
+    found, searching = [], variant(resolved, None)
+    (stage,) = (stage for stage in pipeline(STAGES, searching) if stage.name == search.STAGE.name)
     for number in range(seeds):
         own = folder / f"seed{number}"
-        _copy(search.STAGE.inputs, searched, own)
-        execute(search.STAGE, reseeded(variant(resolved, None), number), own)
+        _copy(stage.inputs, searched, own)
+        execute(stage, reseeded(searching, number), own)
         found.append(own / "search.json")
     return found
 

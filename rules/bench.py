@@ -141,11 +141,14 @@ def _curve(name: str) -> None:
 
 def _latency(count: int) -> None:
     from mcubuild.bench.latency import estimates, mixed
-    from mcubuild.bench.workbench import CORES, core
+    from mcubuild.bench.workbench import roomy
+    from mcubuild.board import board_names, read_board
+    from mcubuild.measure.cycles.model import cycle_model
     from mcubuild.report.estimates import ESTIMATES, write
 
-    by_core = [mixed(core(name), count) for name in CORES]
-    cases = [case for cases in zip(*by_core, strict=True) for case in cases]
+    boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
+    by_board = [mixed(roomy(board), count) for board in boards]
+    cases = [case for cases in zip(*by_board, strict=True) for case in cases]
     found = estimates(cases, workbench(_firmware()))
     write(found, ESTIMATES)
     show_estimates("Estimated against emulated cycles", found, BUILD / "bench" / "latency.html")

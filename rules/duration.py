@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rules import margin
 from rules.stage import Resolved, Stage, scales
 
 if TYPE_CHECKING:  # torch is not imported while the graph is built
@@ -41,6 +42,7 @@ def parts(resolved: Resolved, folder: Path) -> list["Part"]:
     from mcubuild.nas.family import Family
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.forecast import published, searched
+    from mcubuild.nas.margin import read_margin
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
@@ -48,7 +50,8 @@ def parts(resolved: Resolved, folder: Path) -> list["Part"]:
     tested = read_inventory(folder / "inventory.json").splits["test"]
     assert spec.dataset is not None
     vary = Variation(str(spec.task), spec.dataset.mirror)
+    known = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
-        return list(published(spec, board, read_index(folder / "index.json"), train, val, tested, vary))
+        return list(published(spec, board, read_index(folder / "index.json"), train, val, tested, vary, known))
     family = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json"))
-    return list(searched(spec, board, family, train, val, tested, vary))
+    return list(searched(spec, board, family, train, val, tested, vary, known))

@@ -18,6 +18,6 @@ COMMAND = Command(
     doc="how long the build of {} takes here from the super network on",
     work=_tell,
     needs=("index.json", "inventory.json", "train.npz", "val.npz"),
-    optional=("space.json",),
+    optional=("space.json", "margin.json"),
     serves=trains,
 )

@@ -22,6 +22,7 @@ from rules import (
     finetune,
     firmware,
     importer,
+    margin,
     measure,
     quantize,
     reference,
@@ -41,6 +42,7 @@ from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
+    margin.STAGE,
     space.STAGE,
     supernet.STAGE,
     search.STAGE,

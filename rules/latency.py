@@ -17,11 +17,14 @@ def _measure(resolved: Resolved) -> None:
     from mcubuild.bench.latency import estimates, within_budget
     from mcubuild.board import Board
     from mcubuild.nas.files import read_space
+    from mcubuild.nas.margin import read_margin
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
     folder, count = BUILD / spec.name, whole_number("networks", _NETWORKS)
-    cases = within_budget(read_space(folder / "space.json"), spec, board, count)
+    limited = spec.budget.latency is not None
+    margin = read_margin(folder / "margin.json" if limited else None)
+    cases = within_budget(read_space(folder / "space.json"), spec, board, count, margin)
     found = estimates(cases, workbench(spec.firmware))
     show_estimates(f"{spec.name}: estimated against emulated cycles", found, folder / "latency.html")
     if spec.engine.tune:

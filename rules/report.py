@@ -9,16 +9,20 @@ from rules.stage import Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
+    from mcubuild.report.estimates import conditions
     from mcubuild.report.report import write
     from mcubuild.store import digest_file
 
     spec = job["spec"]
+    networks = "brought" if spec.model else spec.arch or "searched"
+    compiler = job.identities["toolchain"]
     write(
         {name: job.file(name) for name in job.names},
         name=spec.name,
         board=job["board"],
         budget=spec.budget,
         settings=spec.report,
+        conditions=conditions(job["board"], spec.engine, spec.firmware.optimize, compiler, spec.bits, networks),
         provenance={
             "seed": spec.seed,
             "spec": spec.model_dump(mode="json"),
@@ -53,6 +57,7 @@ STAGE = Stage(
         "train.npz",
         "val.npz",
         "test.npz",
+        "margin.json",
         "space.json",
         "space_table.json",
         "supernet.safetensors",

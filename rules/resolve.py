@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mcubuild import ROOT
 from mcubuild.errors import reading
@@ -31,7 +33,7 @@ def resolve(path: Path, memory: Path) -> Resolved:
     if remembered.is_file():
         try:
             known = json.loads(remembered.read_text())
-            if known["state"] == digest_json(state):
+            if known["state"] == digest_json(state) and _is_current(known["board"]):
                 return {"spec": known["spec"], "board": known["board"], "folder": str(path.parent)}
         except Exception:  # whatever stands there
             print(f"  {remembered} is damaged; it is made again.", file=sys.stderr)
@@ -46,3 +48,12 @@ def resolve(path: Path, memory: Path) -> Resolved:
         temporary.write_text(json.dumps({"state": digest_json(state), **known}))
         temporary.replace(remembered)
     return {**known, "folder": str(path.parent)}
+
+
+def _is_current(board: Mapping[str, Any]) -> bool:
+    """Whether the C file that the board names, if it names one, is as it was."""
+    code: str | None = board["clock_code"]
+    if code is None:
+        return True
+    path: Path = ROOT / "boards" / board["clock_setup"]
+    return path.is_file() and path.read_bytes() == code.encode()

@@ -7,6 +7,7 @@ from rules.supernet import SHARING
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
+    from mcubuild.nas.margin import read_margin
     from mcubuild.nas.scaling import scale
     from mcubuild.nas.scratch import reduced
 
@@ -26,6 +27,7 @@ def _run(job: Job) -> None:
         seed=job["seed"],
         out=job.out,
         work=job.work,
+        margin=read_margin(job.find("margin.json")),
     )
 
 
@@ -33,6 +35,7 @@ STAGE = Stage(
     name="scale",
     doc="published network scaled down until it fits",
     inputs=("index.json", "train.npz", "val.npz"),
+    optional=("margin.json",),
     outputs=("arch.json", "scaling.json"),
     settings=(
         "arch",

@@ -6,6 +6,7 @@ from rules.stage import POWER, UNNAMED, Job, Stage, searches
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.nas.files import read_neighbours, read_space
+    from mcubuild.nas.margin import read_margin
     from mcubuild.nas.search import search
 
     search(
@@ -23,6 +24,7 @@ def _run(job: Job) -> None:
         out=job.out,
         work=job.work,
         neighbours=read_neighbours(job.file("space.json")),
+        margin=read_margin(job.find("margin.json")),
     )
 
 
@@ -30,6 +32,7 @@ STAGE = Stage(
     name="search",
     doc="evolutionary search under the budget",
     inputs=("train.npz", "val.npz", "space.json", "supernet.safetensors"),
+    optional=("margin.json",),
     outputs=("search.json",),
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,

@@ -5,6 +5,7 @@ from rules.stage import POWER, UNNAMED, Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index
+    from mcubuild.nas.margin import read_margin
     from mcubuild.nas.space import optimise
 
     optimise(
@@ -17,6 +18,7 @@ def _run(job: Job) -> None:
         bits=job["bits"],
         seed=job["seed"],
         out=job.out,
+        margin=read_margin(job.find("margin.json")),
     )
 
 
@@ -24,6 +26,7 @@ STAGE = Stage(
     name="space",
     doc="search spaces sampled, scheduled and compared",
     inputs=("index.json",),
+    optional=("margin.json",),
     outputs=("space.json", "space_table.json"),
     settings=("board", "space", "engine", "budget", "firmware.stack", "bits", "seed"),
     run=_run,

@@ -48,6 +48,10 @@ class Job:
             raise KeyError(f"the stage reads {name!r} without declaring it")
         return self.inputs / name
 
+    def find(self, name: str) -> Path | None:
+        """The optional input artifact ``name``; None where the spec has no stage that writes it."""
+        return self.file(name) if name in self.names else None
+
     def __getitem__(self, field: str) -> Any:
         """The declared setting ``field``: ``"search"``, ``"budget.sram"``, ..., the whole ``"spec"`` or ``"board"``.
 

@@ -18,9 +18,12 @@ from mcubuild.engine.footprint import arena_within
 from mcubuild.engine.footprint import estimate as footprint
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.nas.arch import Arch, Space, draw
+from mcubuild.nas.arch import Space, draw
+from mcubuild.nas.baselines import Baseline
+from mcubuild.nas.blocks import Described
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.processes import processes
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.progress import bar
@@ -48,7 +51,7 @@ _TIGHT = 0.6
 class Case:
     """A network to estimate and to run."""
 
-    arch: Arch
+    arch: Described
     board: Board
     engine: EngineSettings
     bits: int = 8
@@ -81,7 +84,7 @@ def mixed(board: Board, count: int) -> list[Case]:
     return cases
 
 
-def within_budget(space: Space, spec: Spec, board: Board, count: int) -> list[Case]:
+def within_budget(space: Space, spec: Spec, board: Board, count: int, margin: Margin = NO_MARGIN) -> list[Case]:
     """``count`` random networks of ``space`` within the budget of ``spec``, planned as its build plans them.
 
     Kernels are not tuned, whatever ``spec`` says.
@@ -90,7 +93,7 @@ def within_budget(space: Space, spec: Spec, board: Board, count: int) -> list[Ca
         BuildError: no network of the space fits.
     """
     sram, stack = spec.budget.sram or board.sram_bytes, spec.firmware.stack
-    footprints = Footprints(board, spec.engine, stack, spec.bits, sram)
+    footprints = Footprints(board, spec.engine, stack, spec.bits, sram, margin)
     candidates = Candidates(space, footprints, Limits.of(spec.budget, board))
     rng, arena = np.random.default_rng(spec.seed), arena_within(sram, stack)
     return [
@@ -125,4 +128,9 @@ def estimate(case: Case, bench: Workbench) -> Estimate:
         streams=bool(plan(shapes, case.target).chains),
         estimated=footprint(shapes, case.target, 0).cycles,
         emulated=figures.cycles,
+        conditions=bench.conditions(case.board, case.engine, case.bits, _family(case.arch)),
     )
+
+
+def _family(arch: Described) -> str:
+    return arch.baseline if isinstance(arch, Baseline) else "searched"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcubuild.ir.graph import Add, AveragePool2D, DepthwiseConv2D, Graph, Quantization, Tensor, Weighted
+from mcubuild.ir.graph import Add, AveragePool2D, DepthwiseConv2D, Graph, MaxPool2D, Quantization, Tensor, Weighted
 
 
 def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
@@ -35,6 +35,6 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
             left, right = tensors[op.left].quantization, tensors[op.right].quantization
             assert left is not None and right is not None
             set_quantization(op.output, float(np.hypot(left.scale[0], right.scale[0])), int(rng.integers(-20, 20)))
-        elif isinstance(op, AveragePool2D):
+        elif isinstance(op, AveragePool2D | MaxPool2D):
             tensors[op.output] = replace(tensors[op.output], quantization=tensors[op.input].quantization)
     return skeleton.with_values(tensors, constants)

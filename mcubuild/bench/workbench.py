@@ -17,6 +17,7 @@ from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import Graph, total_macs
 from mcubuild.measure.runner import measure
+from mcubuild.report.estimates import conditions
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
@@ -91,6 +92,10 @@ class Workbench:
             BuildError: it is not installed.
         """
         return find(self._settings.toolchain).identity
+
+    def conditions(self, board: Board, engine: EngineSettings, bits: int, networks: str) -> str:
+        """What its figures of cycles hold for; arguments as for ``report.estimates.conditions``."""
+        return conditions(board, engine, self._settings.optimize, self.toolchain, bits, networks)
 
     def figures(
         self,

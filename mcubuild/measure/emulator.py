@@ -69,7 +69,7 @@ class Emulator:
         self._map_memories()
         self._load()
         self.counter = Counter(self.uc, [firmware.symbol(name).address for name in layers])
-        stack_pointer, reset = struct.unpack("<II", self.read(board.flash.origin, 8))
+        stack_pointer, reset = struct.unpack("<II", self.read(board.vector_table, 8))
         self._next = reset & ~1
         self.uc.reg_write(arm_const.UC_ARM_REG_SP, stack_pointer)
 
@@ -160,6 +160,13 @@ class Emulator:
         from unicorn import arm_const
 
         return int(self.uc.reg_read(arm_const.UC_ARM_REG_SP))
+
+    def leave(self, result: int) -> None:
+        """Go on behind the call of the function at whose entry the last run ended, which returns ``result``."""
+        from unicorn import arm_const
+
+        self.uc.reg_write(arm_const.UC_ARM_REG_R0, result)
+        self._next = self.link_register
 
     def run(self, until: int, code_bytes: int, doing: str) -> None:
         """Execute from where the last run ended until the program counter is ``until``.

@@ -39,6 +39,10 @@ class Session:
             self.emulator.on_call(self._source.asks, self._write_rows)
         self._bottom, self._top = (firmware.symbol(f"__stack_{end}").address for end in ("bottom", "top"))
         self._profiler: Profiler | None = None
+        if board.clock_code is not None:
+            # The user's: made for registers that are not here, it may wait for them for ever.
+            self.emulator.run(firmware.symbol("clock_setup").address, _START_LIMIT, "starting up")
+            self.emulator.leave(board.clock)
         self.emulator.run(self._ready, _START_LIMIT, "starting up")
         words = (self.emulator.stack_pointer - self._bottom) // 4
         self.emulator.write(self._bottom, _PAINT * words)

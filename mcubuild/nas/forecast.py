@@ -26,6 +26,7 @@ from mcubuild.nas.family import Family
 from mcubuild.nas.fit import distilled
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.inherited import Inherited
+from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.scaling import fitting_sizes, frontier
 from mcubuild.nas.scratch import full, reduced
@@ -59,7 +60,14 @@ class Part:
 
 
 def searched(
-    spec: Spec, board: Board, family: Family, train: Split, val: Split, tested: int, vary: Variation
+    spec: Spec,
+    board: Board,
+    family: Family,
+    train: Split,
+    val: Split,
+    tested: int,
+    vary: Variation,
+    margin: Margin = NO_MARGIN,
 ) -> Iterator[Part]:
     """The stages of a network that is searched for, in their order.
 
@@ -71,8 +79,9 @@ def searched(
         val: the samples that networks are judged by.
         tested: samples of the test split.
         vary: what may be done to a sample.
+        margin: how cycles relate to the engine's estimates.
     """
-    footprints = _footprints(spec, board)
+    footprints = _footprints(spec, board, margin)
     candidates = Candidates(family.space, footprints, Limits.of(spec.budget, board), family.neighbours)
     rng = np.random.default_rng(0)
     start = time.perf_counter()
@@ -95,10 +104,17 @@ def searched(
 
 
 def published(
-    spec: Spec, board: Board, index: Index, train: Split, val: Split, tested: int, vary: Variation
+    spec: Spec,
+    board: Board,
+    index: Index,
+    train: Split,
+    val: Split,
+    tested: int,
+    vary: Variation,
+    margin: Margin = NO_MARGIN,
 ) -> Iterator[Part]:
     """The stages of a published network, in their order; ``index`` is the data set's, all else as for ``searched``."""
-    footprints = _footprints(spec, board)
+    footprints = _footprints(spec, board, margin)
     fitting = fitting_sizes(str(spec.arch), index, spec.space, footprints, Limits.of(spec.budget, board))
     competing = frontier(fitting)
     likely = max(competing, key=footprints.macs)
@@ -127,8 +143,8 @@ def told(parts: Iterable[Part], after: str = "") -> str:
     return f"about {format_time(total)} to go on this machine: {shown}. Shorter: lower {' or '.join(longest.keys)}."
 
 
-def _footprints(spec: Spec, board: Board) -> Footprints:
-    return Footprints(board, spec.engine, spec.firmware.stack, spec.bits, spec.budget.sram or board.sram_bytes)
+def _footprints(spec: Spec, board: Board, margin: Margin) -> Footprints:
+    return Footprints(board, spec.engine, spec.firmware.stack, spec.bits, spec.budget.sram or board.sram_bytes, margin)
 
 
 def _run(spec: Spec, footprints: Footprints, network: Described, tested: int) -> Iterator[Part]:

@@ -13,6 +13,7 @@ from mcubuild.nas.batches import at_resolution, steps_per_epoch
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.scratch import from_scratch
 from mcubuild.nas.space import sizes
 from mcubuild.nas.training import calibrate, evaluate, workers
@@ -41,6 +42,7 @@ def scale(
     seed: int,
     out: Path,
     work: Path,
+    margin: Margin = NO_MARGIN,
 ) -> None:
     """Choose width and resolution; write arch.json (the chosen network) and scaling.json (all that fit) to ``out``.
 
@@ -63,12 +65,13 @@ def scale(
         seed: of weights and the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+        margin: how cycles relate to the engine's estimates.
 
     Raises:
         NothingFitsError: no size fits.
         BuildError: a resolution is above the data set's.
     """
-    footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes)
+    footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes, margin)
     fitting = fitting_sizes(name, index, space, footprints, Limits.of(budget, board))
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}

@@ -24,6 +24,7 @@ from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.guided import explore_guided
 from mcubuild.nas.inherited import Inherited
+from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.pool import JudgeAll, pool
 from mcubuild.nas.predictor import Quality
 from mcubuild.nas.supernet import read_supernet
@@ -50,6 +51,7 @@ def search(
     out: Path,
     work: Path,
     neighbours: Sequence[Space] = (),
+    margin: Margin = NO_MARGIN,
 ) -> None:
     """Search ``space``; write search.json to ``out``: the networks looked at, those that none beats, the chosen one.
 
@@ -70,13 +72,14 @@ def search(
         out: folder for the results.
         work: folder for evaluations of this very job; a killed search goes on from there to the same result.
         neighbours: spaces whose networks take part, too.
+        margin: how cycles relate to the engine's estimates.
 
     Raises:
         BuildError: no network of the space fits the budget.
     """
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram), limits, neighbours)
+    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram, margin), limits, neighbours)
     family = candidates.family
     samples = {
         side: (at_resolution(spread(train, settings.calibration), side), at_resolution(val, side))

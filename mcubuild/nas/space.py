@@ -31,6 +31,7 @@ from mcubuild.nas.arch import (
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json, write_space
 from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.processes import processes
 from mcubuild.progress import bar
 from mcubuild.spec.budget import Budget
@@ -104,6 +105,7 @@ def optimise(
     bits: int,
     seed: int,
     out: Path,
+    margin: Margin = NO_MARGIN,
 ) -> None:
     """Sample all spaces and write space.json (the winner and its neighbours) and space_table.json (all) to ``out``.
 
@@ -117,6 +119,7 @@ def optimise(
         bits: of the weights.
         seed: of the samples.
         out: folder for the results.
+        margin: how cycles relate to the engine's estimates.
 
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
@@ -124,7 +127,7 @@ def optimise(
     spaces = spaces_for(index, settings)
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
-    footprints = Footprints(board, engine, stack, bits, sram)
+    footprints = Footprints(board, engine, stack, bits, sram, margin)
     rows = survey(spaces, settings.samples, footprints, limits, seed)
     best = winner(rows)
     if best is None:
@@ -135,7 +138,7 @@ def optimise(
         "axes": axes(index, settings),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
         "active_power_mw": None if budget.energy is None else board.active_power_mw,
-        "spaces": [row.to_json(board.clock) for row in rows],
+        "spaces": [row.to_json(board.runs_at) for row in rows],
     }
     write_json(table, out / "space_table.json")
 

@@ -15,6 +15,7 @@ from mcubuild.errors import BuildError
 
 Json = dict[str, Any]
 _OPTIONAL = (
+    "margin",
     "arch",
     "space_table",
     "supernet_log",
@@ -42,6 +43,8 @@ class Artifacts:
     """What the firmware computed, int8 (samples, outputs)."""
     expected: NDArray[np.int8]
     """What the integer reference computed for all samples, int8 (N, outputs)."""
+    margin: Json | None
+    """What other networks took, where the search asked before it began."""
     arch: Json | None
     space_table: Json | None
     supernet_log: list[dict[str, float]] | None

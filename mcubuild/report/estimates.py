@@ -5,15 +5,18 @@ it concerns.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mcubuild import ROOT
+from mcubuild.board import Board
 from mcubuild.report.model import Errors
 from mcubuild.report.plot import Axis, Dot, Plot, Rule, linear
+from mcubuild.spec.engine import EngineSettings
 
 ESTIMATES = ROOT / "mcubuild" / "engine" / "estimates.jsonl"
 """Beside the costs that it judges."""
@@ -41,6 +44,8 @@ class Estimate:
     """Cycles of an inference as the search knows them."""
     emulated: float
     """Cycles of an inference in the emulator."""
+    conditions: str
+    """What it holds for: see ``conditions``."""
 
     @property
     def error(self) -> float:
@@ -53,9 +58,57 @@ def read(path: Path = ESTIMATES) -> list[Estimate]:
     return [Estimate(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def of_core(core: str) -> list[Estimate]:
-    """Those in ESTIMATES on boards with this core."""
-    return by_core(read()).get(core, [])
+def conditions(
+    board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: int, networks: str = "searched"
+) -> str:
+    """All that decides how far an estimate is off, besides the network: nothing is claimed for anything else.
+
+    Args:
+        board: core and memories; where they lie and how large they are counts only for those that are tightly coupled.
+        engine: the switches.
+        optimize: the compiler's optimisation level.
+        toolchain: name and version.
+        bits: of the weights.
+        networks: ``"searched"``, the name of a published network, or ``"brought"`` by the user.
+    """
+    cache, default = board.cache, EngineSettings()
+    memories = sorted(
+        {
+            f"{memory.kind} {memory.bus}{' for code' * memory.code_only} waits {memory.wait_states}"
+            + f" of {memory.size} B" * (memory.bus == "tcm")
+            for memory in board.memory
+        }
+    )
+    switched = [f"{key} = {value}" for key, value in engine if value != getattr(default, key)]
+    parts = [
+        board.core,
+        *(name for name, there in (("DSP", board.dsp), ("FPU", board.fpu != "none")) if there),
+        f"caches of {cache.instruction} and {cache.data} B, lines of {cache.line}",
+        *memories,
+        f"{toolchain} -{optimize}",
+        f"{bits}-bit weights",
+        *switched,
+        networks,
+    ]
+    return "; ".join(parts)
+
+
+def holding(wanted: str) -> list[Estimate]:
+    """Those in ESTIMATES that hold for these conditions."""
+    return [estimate for estimate in read() if estimate.conditions == wanted]
+
+
+def beside(wanted: str, margin: Mapping[str, Any] | None) -> list[Estimate]:
+    """Estimates of other networks under the conditions ``wanted``, as the search multiplied them.
+
+    Args:
+        wanted: see ``conditions``.
+        margin: the content of margin.json, if the build has it; those that it has come first.
+    """
+    scale = margin["scale"] if margin else 1.0
+    run = [Estimate(**values) for values in margin["networks"]] if margin else []
+    found = [estimate for estimate in run if estimate.conditions == wanted] or holding(wanted)
+    return [replace(estimate, estimated=round(scale * estimate.estimated)) for estimate in found]
 
 
 def write(estimates: Iterable[Estimate], path: Path) -> None:

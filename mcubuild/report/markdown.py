@@ -34,7 +34,7 @@ def _parts(report: Report) -> Iterator[str]:
     if report.cycles is not None:
         yield "Slowest layers: shares of the emulated cycles and of the multiply-accumulates"
         yield _slowest(report)
-    core = f"{report.board.core} at {report.board.clock_hz / 1e6:g} MHz"
+    core = f"{report.board.core} at {report.board.clock_hz / 1e6:g} MHz, {_plain(report.board.clock_origin)}"
     yield f"{_plain(report.board.title)}, {core}. Everything else: `build/{report.name}/report.html`."
 
 
@@ -101,8 +101,9 @@ def _estimate(model: LatencyModel) -> tuple[str, str]:
     """What the search was told, and how far to trust that."""
     error = "" if model.error is None else f" ({_signed(model.error)})"
     others = model.elsewhere
-    trust = f"; on {others.networks} random networks within {abs(others.worst):.1%}" if others else ""
-    return f"{count(model.estimated)} cycles{error}", f"the engine's, before anything was built{trust}"
+    trust = f"on {others.networks} random networks within {abs(others.worst):.1%}" if others else "of others not known"
+    times = "" if model.scale == 1 else f" {TIMES} {model.scale:.2f}"
+    return f"{count(model.estimated)} cycles{error}", f"the engine's{times}, before anything was built; {trust}"
 
 
 def _signed(share: float) -> str:

@@ -144,6 +144,8 @@ class Target(_Part):
     """The processor core."""
     clock_hz: int = Field(gt=0)
     """Core clock in Hz."""
+    clock_origin: str
+    """What sets it."""
     active_power_mw: float
     """Typical power in run mode in mW, from the data sheet."""
 
@@ -208,7 +210,7 @@ class SearchResult(_Part):
 
 
 class Errors(_Part):
-    """Relative errors of the estimated cycles of random networks on a core, against the emulator."""
+    """Relative errors of the estimated cycles of random networks, against the emulator."""
 
     networks: int
     """How many were built and run."""
@@ -229,10 +231,14 @@ class LatencyModel(_Part):
 
     estimated: int
     """Cycles of this network as the search knows them."""
+    scale: float
+    """What the engine's estimate was multiplied by for that: what other networks took here, relative to theirs."""
+    conditions: str
+    """What the estimate was made for: core, memories, compiler, kernels."""
     error: float | None
     """Of that, relative to the mean of the emulated cycles; ``None``: the core has no cycle model."""
     elsewhere: Errors | None
-    """Of other networks on a core of this kind; ``None``: none were run."""
+    """Of other networks under these conditions; ``None``: none were run."""
 
 
 class Report(_Part):

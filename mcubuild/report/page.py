@@ -45,7 +45,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             promises=budget.promises(report, artifacts.plan["predicted"]),
             symbols=artifacts.sizes["symbols"][:SYMBOLS],
             sections=_sections(artifacts),
-            estimates_plot=_estimates(report),
+            estimates_plot=_estimates(report, artifacts),
             lower_bound=artifacts.plan["lower_bound"],
             provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
             provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
@@ -98,9 +98,10 @@ def _remote_name(report: Report) -> str:
     return f"The board ({report.remote.target})" if report.remote.silicon else report.remote.target
 
 
-def _estimates(report: Report) -> Plot | None:
-    """The estimate of this network among those of others on its core."""
-    model, others = report.latency_model, estimates.of_core(report.board.core)
+def _estimates(report: Report, artifacts: Artifacts) -> Plot | None:
+    """The estimate of this network among those of others under its conditions."""
+    model = report.latency_model
+    others = estimates.beside(model.conditions, artifacts.margin)
     if report.cycles is None or model.error is None or not others:
         return None
     return estimates.plot(others, (report.cycles.mean, model.error))

@@ -42,6 +42,7 @@ def write(
     board: Board,
     budget: Budget,
     settings: ReportSettings,
+    conditions: str,
     provenance: Mapping[str, Any],
     out: Path,
 ) -> None:
@@ -53,6 +54,7 @@ def write(
         board: what was built for.
         budget: limits.
         settings: presentation.
+        conditions: what its estimates of cycles were made for: see ``estimates.conditions``.
         provenance: what the build was made from; plain values without times and absolute paths.
         out: an existing folder.
 
@@ -60,7 +62,15 @@ def write(
         BuildError: an artifact is missing or damaged, or artifacts do not belong together.
     """
     artifacts = files.read(inputs)
-    report = make(artifacts, name=name, board=board, budget=budget, settings=settings, provenance=provenance)
+    report = make(
+        artifacts,
+        name=name,
+        board=board,
+        budget=budget,
+        settings=settings,
+        conditions=conditions,
+        provenance=provenance,
+    )
     text = json.dumps(report.model_dump(mode="json", by_alias=True), indent=1, sort_keys=True) + "\n"
     (out / "report.json").write_text(text, encoding="utf-8")
     html = page.render(report, artifacts, _samples(artifacts), settings.mistakes)
@@ -75,6 +85,7 @@ def make(
     board: Board,
     budget: Budget,
     settings: ReportSettings,
+    conditions: str,
     provenance: Mapping[str, Any],
 ) -> Report:
     """The figures of report.json; arguments as for ``write``."""
@@ -111,6 +122,7 @@ def make(
         reasons=reasons,
         cautions=[
             *(artifacts.inventory.cautions if artifacts.inventory else ()),
+            *_clock(board),
             *verdict.cautions(
                 lines,
                 uncertainty=measure["uncertainty"],
@@ -118,7 +130,7 @@ def make(
                 available=len(artifacts.expected),
                 promised=sram.predicted,
                 linked=sram.arena + sram.static + sram.stack_reserved,
-                clock_hz=board.clock,
+                clock_hz=board.runs_at,
                 remote=remote,
                 author=artifacts.accuracy.get("author"),
             ),
@@ -138,13 +150,14 @@ def make(
         zero_wait_cycles=measure["zero_wait_cycles"],
         cycle_model=measure["cycle_model"],
         uncertainty=measure["uncertainty"],
-        latency_model=_latency_model(artifacts, board.core),
+        latency_model=_latency_model(artifacts, conditions),
         remote=remote,
         board=Target(
             name=board.name,
             title=board.title,
             core=board.core,
-            clock_hz=board.clock,
+            clock_hz=board.runs_at,
+            clock_origin=board.clock_origin,
             active_power_mw=power,
         ),
         budget=lines,
@@ -167,14 +180,27 @@ def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float |
     return latency, None if budget.energy is None else 1e3 * budget.energy
 
 
-def _latency_model(artifacts: Artifacts, core: str) -> LatencyModel:
-    estimated, cycles = artifacts.plan["predicted"]["cycles"], artifacts.measure["cycles"]
-    elsewhere = estimates.of_core(core)
+def _latency_model(artifacts: Artifacts, conditions: str) -> LatencyModel:
+    scale = artifacts.margin["scale"] if artifacts.margin else 1.0
+    estimated, cycles = round(scale * artifacts.plan["predicted"]["cycles"]), artifacts.measure["cycles"]
+    others = estimates.beside(conditions, artifacts.margin)
     return LatencyModel(
         estimated=estimated,
+        scale=scale,
+        conditions=conditions,
         error=None if cycles is None else estimated / cycles["mean"] - 1,
-        elsewhere=estimates.errors(elsewhere) if elsewhere else None,
+        elsewhere=estimates.errors(others) if others else None,
     )
+
+
+def _clock(board: Board) -> list[str]:
+    """The caution where the core could be faster, but nothing sets its clock."""
+    if board.runs_at == board.clock:
+        return []
+    return [
+        f"Time is judged at {board.runs_at / 1e6:g} MHz, {board.clock_origin}; the core may run at "
+        f"{board.clock / 1e6:g} MHz"
+    ]
 
 
 def _section(artifacts: Artifacts, name: str) -> int:

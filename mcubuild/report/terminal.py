@@ -79,10 +79,11 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 def _estimate(model: Mapping[str, Any]) -> str:
     """Such as ``1,980,000 cycles before anything was built (-0.8 %); on 50 random networks within 3.1 %``."""
-    text = f"{model['estimated']:,} cycles before anything was built ({100 * model['error']:+.1f} %)"
-    if (others := model["elsewhere"]) is not None:
-        text += f"; on {others['networks']} random networks within {100 * abs(others['worst']):.1f} %"
-    return text
+    times = "" if model["scale"] == 1 else f", {model['scale']:.2f} times the engine's"
+    text = f"{model['estimated']:,} cycles before anything was built{times} ({100 * model['error']:+.1f} %)"
+    if (others := model["elsewhere"]) is None:
+        return f"{text}; of other networks not known"
+    return f"{text}; on {others['networks']} random networks within {100 * abs(others['worst']):.1f} %"
 
 
 def _remote(remote: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

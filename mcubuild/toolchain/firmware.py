@@ -32,7 +32,7 @@ _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 9
 
 
 def generate(board: "Board", stack: int, out: Path) -> None:
-    """Write firmware/startup.c, clock.c, main.c and linker.ld.
+    """Write firmware/startup.c, clock.c (the board's own if it has one), main.c and linker.ld.
 
     Args:
         board: the board.
@@ -42,16 +42,21 @@ def generate(board: "Board", stack: int, out: Path) -> None:
     Raises:
         BuildError: model.h is missing or does not give the size of the arena, or the board's clock is out of reach.
     """
+    from mcubuild.toolchain.boot import second_stage
+
     generate_linker_script(board, stack, out)
     values = {
         "board": board,
         "alignment": ALIGNMENT,
-        "mhz": _megahertz(board) if board.clock_setup else None,
+        "mhz": _megahertz(board) if board.clock_setup in _PLL_STEPS else None,
         "cycle_counter": board.core != "cortex-m0plus",
         "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
+        "second_stage": second_stage() if board.boot == "rp2040" else None,
     }
     for name in SOURCES:
         _render(name, values, out)
+    if board.clock_code is not None:
+        (out / FOLDER / "clock.c").write_text(board.clock_code, encoding="utf-8", newline="")
 
 
 def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
@@ -86,7 +91,7 @@ def _render(name: str, values: dict[str, Any], out: Path) -> None:
 
 def _megahertz(board: "Board") -> int:
     """The core clock, where the board's PLL can reach it from the internal oscillator."""
-    assert board.clock_setup
+    assert board.clock_setup is not None
     step, lowest, highest = _PLL_STEPS[board.clock_setup]
     megahertz, rest = divmod(board.clock, 1_000_000)
     if rest or megahertz % step or not lowest <= megahertz <= highest:

@@ -59,7 +59,17 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
     checkout.write_spec()
     run = checkout.doit("ablation")
     assert run.code == 0, run.output
-    assert run.did("built") == {"dataset", "space", "supernet", "search", "choose", "finetune", "quantize", "ablation"}
+    assert run.did("built") == {
+        "dataset",
+        "margin",
+        "space",
+        "supernet",
+        "search",
+        "choose",
+        "finetune",
+        "quantize",
+        "ablation",
+    }
     (first,) = (line for line in run.output.splitlines() if line.startswith(" 0 generated C"))
     (last,) = (line for line in run.output.splitlines() if line.startswith("10 as the spec says"))
     assert "1.00x" in first and float(last.split("x ")[0].split()[-1]) > 2
@@ -73,7 +83,7 @@ def test_estimates_in_the_space_of_a_spec_are_measured_once(checkout: Checkout) 
     checkout.write_spec()
     run = checkout.doit("latency", "networks=2")
     assert run.code == 0, run.output
-    assert run.did("built") == {"dataset", "space", "latency"}
+    assert run.did("built") == {"dataset", "margin", "space", "latency"}
     (total,) = (line for line in run.output.splitlines() if line.startswith("cortex-m4"))
     assert total.split()[1:3] == ["2", "all"]
     assert "2 random networks of w0." in (checkout.path / "build/net/latency.html").read_text()

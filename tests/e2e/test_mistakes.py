@@ -135,7 +135,9 @@ def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:
     for stage in ("supernet", "space"):
         run = checkout.doit(stage, "spec=specs/net.toml")
         assert run.code != 0 and run.output.count("ERROR") == 1, run.output
-        assert f"{stage}:net: the build of this spec has no such stage; it has dataset, scale, train" in run.output
+        assert (
+            f"{stage}:net: the build of this spec has no such stage; it has dataset, margin, scale, train" in run.output
+        )
         assert not run.stages and "Traceback" not in run.output
         assert checkout.doit(stage, "spec=specs/*.toml").code == 0, "a pattern names no spec"
 
@@ -159,7 +161,7 @@ def test_memory_that_nothing_fits_says_what_would(checkout: Checkout, key: str, 
     assert told and "Raise budget.sram, budget.flash or budget.latency" in run.output, run.output
     assert float(told[1 if key == "sram" else 2]) > int(found.strip('"kB'))
     assert "Traceback" not in run.output
-    assert run.did("built") == {"dataset"}
+    assert run.did("built") == {"dataset", "margin"}
     assert _no_leftovers(checkout)
 
 
@@ -169,8 +171,24 @@ def test_latency_that_nothing_keeps_says_what_would(checkout: Checkout) -> None:
     assert run.code == 1
     told = re.search(r"within 10.0 us\. .* the least time ([\d.]+) us", run.output)
     assert told and float(told[1]) > 10 and "budget.latency" in run.output, run.output
-    assert run.did("built") == {"dataset"}
+    assert run.did("built") == {"dataset", "margin"}
     assert _no_leftovers(checkout)
+
+
+def test_a_boards_own_clock_set_up_counts_by_its_content(checkout: Checkout) -> None:
+    boards = checkout.path / "boards"
+    text = (boards / "stm32f412.toml").read_text().replace('"stm32f4"', '"own/clock.c"')
+    (boards / "mine.toml").write_text(text)
+    checkout.write_spec(SPEC.replace("stm32f412", "mine"))
+    run = checkout.doit("list")
+    assert run.code != 0 and "boards/mine.toml: clock_setup: found 'own/clock.c', which cannot be read" in run.output
+    (boards / "own").mkdir()
+    (boards / "own" / "clock.c").write_text("unsigned clock_setup(void);")
+    assert "found no function uint32_t clock_setup(void)" in checkout.doit("list").output
+    (boards / "own" / "clock.c").write_text("#include <stdint.h>\nuint32_t clock_setup(void) { return 1; }\n")
+    assert checkout.doit("list").code == 0
+    (boards / "own" / "clock.c").write_text("")
+    assert "found no function" in checkout.doit("list").output, "the remembered board"
 
 
 def test_a_missing_compiler_is_told_before_anything_runs(checkout: Checkout) -> None:

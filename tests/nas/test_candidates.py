@@ -6,6 +6,7 @@ from mcubuild.errors import NothingFitsError
 from mcubuild.nas.arch import Arch, Space, draw, from_genes, largest, smallest, to_genes
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.margin import Margin
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from tests.nas.toy import seconds_for
@@ -66,8 +67,11 @@ def test_error_names_the_limits_that_the_smallest_network_breaks() -> None:
 
 def test_a_network_that_may_take_too_long_does_not_fit() -> None:
     """Estimates can be too low: what is drawn must fit in the longest time, so must the smallest."""
+    wary = Footprints(BOARD, EngineSettings(), 2048, 8, margin=Margin(1.0, 0.03))
+    limits = Limits(LEAST.flash, wary.latency(LEAST))
+    Candidates(SPACE, FOOTPRINTS, limits)
     with pytest.raises(NothingFitsError, match=r"budget\.latency allows"):
-        Candidates(SPACE, FOOTPRINTS, Limits(LEAST.flash, FOOTPRINTS.latency(LEAST)))
+        Candidates(SPACE, wary, limits)
 
 
 def test_where_the_energy_limits_the_time_it_is_named() -> None:

@@ -11,7 +11,6 @@ from mcubuild.checkpoint import restore
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Space
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.footprints import TOO_LOW
 
 VARY = Variation("image_classification")
 SPACE = Space(width=0.2, resolution=8, channels=1, classes=3)
@@ -29,7 +28,7 @@ def split(samples: int, seed: int) -> Split:
 
 def seconds_for(cycles: float, board: Board) -> float:
     """The shortest limit of the latency that networks of ``cycles``, estimated, are within."""
-    return (cycles + 0.5) * (1 + TOO_LOW[board.core]) / board.clock
+    return (cycles + 0.5) / board.runs_at
 
 
 def logged(work: Path) -> list[dict[str, float]]:

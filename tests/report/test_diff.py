@@ -28,6 +28,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         board=read_board("stm32f412"),
         budget=Budget(sram=128 << 10, flash=512 << 10, latency=0.05),
         settings=ReportSettings(),
+        conditions="",
         provenance={
             "spec": {"budget": {"latency": 0.05}, "seed": 0},
             "tools": {"numpy": "2.4.6"},
@@ -207,7 +208,7 @@ def test_a_report_is_found_by_name_folder_or_file(original: dict[str, Any], tmp_
         ('"layers": [', '"layers": 3, "x": [', "layers: .* valid list"),
         ('"spec": {', '"spec": 3, "x": {', "provenance.spec is no table"),
         ('"schema": ', '"schema": ' + "[" * 100_000 + "]" * 100_000 + ', "x": ', "recursion"),
-        ('"schema": 4', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
+        ('"schema": 5', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
         ("{", "\x00{", "not valid report.json"),
     ],
 )

@@ -28,6 +28,7 @@ def made(build: Path, latency: float | None = 0.05, title: str | None = None) ->
         board=read_board("stm32f412"),
         budget=Budget(sram=128 << 10, flash=512 << 10, latency=latency),
         settings=ReportSettings(title=title),
+        conditions="",
         provenance={},
     )
 

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from mcubuild.board import read_board
+from mcubuild.board import Cache, read_board
 from mcubuild.data.features import design
 from mcubuild.data.splits import read_index, write_index
 from mcubuild.errors import BuildError
@@ -21,9 +21,17 @@ from mcubuild.report.model import Report
 from mcubuild.report.report import write
 from mcubuild.report.schema import report_schema
 from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.report import ReportSettings
 from tests.report.invented_build import STACK, STATIC, TEST, edit, write_build, write_remote
 
+CONDITIONS: dict[str, Any] = {
+    "engine": EngineSettings(),
+    "optimize": "O2",
+    "toolchain": estimates.read()[0].toolchain,
+    "bits": 8,
+}
+MEASURED = estimates.conditions(read_board("stm32f412"), **CONDITIONS)
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -49,6 +57,7 @@ def make(build: Path, **changes: Any) -> tuple[dict[str, Any], str]:
         "board": read_board("stm32f412"),
         "budget": Budget(sram=128 << 10, flash=512 << 10, latency=0.05),
         "settings": ReportSettings(),
+        "conditions": MEASURED,
         "provenance": {"seed": 0, "spec": {"task": "image_classification"}},
     }
     write(inputs, **{**arguments, **changes}, out=out)
@@ -153,19 +162,63 @@ def test_a_limit_of_energy(build: Path) -> None:
     assert report["budget"]["energy"]["limit"] is None and "Energy, modelled" not in Structure(html).text
 
 
-def test_the_error_of_the_latency_model(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_the_latency_model(build: Path) -> None:
     cycles = json.loads((build / "measure.json").read_text())["cycles"]["mean"]
     report, html = make(build)
     model, text = report["latency_model"], Structure(html).text
     assert model["error"] == pytest.approx(model["estimated"] / cycles - 1)
-    count = len(estimates.of_core("cortex-m4"))
-    assert model["elsewhere"]["networks"] == count
-    assert f"On {count} other networks, the estimates of cycles are" in text
+    count = len(estimates.holding(MEASURED))
+    assert model["elsewhere"]["networks"] == count >= 20 and model["scale"] == 1
+    assert f"On {count} other networks, the estimates of cycles are" in text and MEASURED in text
     assert "stm32f412 (cortex-m4)" in text and "stm32f746" not in text
-    monkeypatch.setattr(estimates, "read", list)
-    report, html = make(build)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"core": "cortex-m3"},
+        {"waits": 5},
+        {"cache": Cache()},
+        {"engine": EngineSettings(assembly=False)},
+        {"engine": EngineSettings(tune=True)},
+        {"optimize": "Os"},
+        {"toolchain": "arm-none-eabi-gcc 12.2"},
+        {"bits": 4},
+        {"networks": "ds_cnn"},
+    ],
+)
+def test_no_error_is_claimed_for_what_was_not_measured(build: Path, changes: dict[str, Any]) -> None:
+    board = read_board("stm32f412")
+    if "waits" in changes:
+        flash = board.memory[0].model_copy(update={"wait_states": changes.pop("waits")})
+        board = board.model_copy(update={"memory": (flash, *board.memory[1:])})
+    board = board.model_copy(update={key: changes.pop(key) for key in ("core", "cache") if key in changes})
+    wanted = estimates.conditions(board, **{**CONDITIONS, **changes})
+    report, html = make(build, conditions=wanted)
     assert report["latency_model"]["elsewhere"] is None
-    assert "How far estimates are off for other networks on this core was not measured" in Structure(html).text
+    assert f"was not measured under these conditions: {wanted}" in Structure(html).text
+
+
+def test_estimates_that_were_held_against_other_networks_before_the_search(build: Path) -> None:
+    one = replace(estimates.holding(MEASURED)[0], estimated=10, emulated=40, conditions="here")
+    others = [one, replace(one, emulated=50)]
+    margin = {"scale": 4.5, "too_low": 0.2, "networks": [asdict(one) for one in others], "told": ""}
+    (build / "margin.json").write_text(json.dumps(margin))
+    report, html = make(build, conditions="here")
+    model, predicted = report["latency_model"], json.loads((build / "c" / "plan.json").read_text())["predicted"]
+    assert model["estimated"] == round(4.5 * predicted["cycles"]) and model["scale"] == 4.5
+    assert model["elsewhere"]["networks"] == 2 and model["elsewhere"]["worst"] == pytest.approx(0.125)
+    assert "its estimates were multiplied by 4.50" in Structure(html).text
+
+
+def test_the_clock_and_why(build: Path) -> None:
+    board = read_board("stm32f412")
+    report, html = make(build)
+    assert "at 100 MHz, set by the firmware" in Structure(html).text
+    kept = board.model_copy(update={"clock_setup": None, "reset_clock": 16_000_000})
+    report, html = make(build, board=kept)
+    assert report["board"]["clock_hz"] == 16_000_000
+    assert report["cautions"][0].startswith("Time is judged at 16 MHz, the clock after reset") and "100 MHz" in html
 
 
 def test_a_stack_overflow_fails(build: Path) -> None:

@@ -24,7 +24,12 @@ REPORT: dict[str, Any] = {
     "uncertainty": 0.2,
     "latency_ms": 23.4,
     "energy_mj": 1.5,
-    "latency_model": {"estimated": 2300000, "error": -0.0195, "elsewhere": {"networks": 50, "worst": -0.031}},
+    "latency_model": {
+        "estimated": 2300000,
+        "scale": 1.0,
+        "error": -0.0195,
+        "elsewhere": {"networks": 50, "worst": -0.031},
+    },
     "board": {"active_power_mw": 64.0},
     "remote": None,
     "budget": {
@@ -52,6 +57,13 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "  energy       1.5 mJ, modelled: 64 mW active power x time" in lines
     assert lines[-1].endswith("build/invented/report.html")
     assert "\x1b" not in "".join(lines)
+
+
+def test_what_an_estimate_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    model = {"estimated": 9_000_000, "scale": 4.1, "error": 0.01, "elsewhere": None}
+    terminal.summarise({**REPORT, "latency_model": model}, Path("build"), sys.stdout, drawn=False)
+    told = "9,000,000 cycles before anything was built, 4.10 times the engine's (+1.0 %); of other networks not known"
+    assert told in capsys.readouterr().out
 
 
 def test_a_summary_is_quick() -> None:

@@ -26,7 +26,13 @@ def _wanted(resolved: Resolved) -> bool:
 MAKER = Stage("maker", "writes a", inputs=(), outputs=("a",), settings=(), run=_run)
 EXTRA = Stage("extra", "writes b", inputs=("a",), outputs=("b",), settings=(), run=_run, serves=_wanted)
 READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(), run=_run, optional=("b",))
-TRAINED = {"dataset": "digits", "model": None, "engine": {"tune": True}, "measure": {"runner": "qemu"}}
+TRAINED = {
+    "dataset": "digits",
+    "model": None,
+    "budget": {"latency": 0.05},
+    "engine": {"tune": True},
+    "measure": {"runner": "qemu"},
+}
 
 
 def test_a_stage_that_does_not_serve_is_left_out_and_its_artifacts_with_it() -> None:
@@ -81,7 +87,14 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to("accuracy.json", stages)]
-    assert names == ["dataset", "scale", "train", "quantize", "accuracy"]
+    assert names == ["dataset", "margin", "scale", "train", "quantize", "accuracy"]
+
+
+def test_estimates_are_checked_where_time_is_limited() -> None:
+    for latency in (None, 0.05):
+        stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "budget": {"latency": latency}}})
+        reads = {stage.name for stage in stages if "margin.json" in stage.inputs}
+        assert reads == (set() if latency is None else {"space", "search", "report"})
 
 
 @pytest.mark.parametrize("task", ["image_classification", "audio_classification"])
@@ -103,7 +116,7 @@ def test_a_stage_cannot_open_what_it_did_not_declare(tmp_path: Path) -> None:
         job.file("test.npz")
 
 
-WHOLE = {"space", "search", "scale", "tune", "codegen", "firmware", "measure", "remote", "report"}
+WHOLE = {"margin", "space", "search", "scale", "tune", "codegen", "firmware", "measure", "remote", "report"}
 SHOWS = {"codegen", "firmware", "report"}
 """Generated C names the board in a comment, and the linker when the firmware does not fit."""
 DEPENDING = {
@@ -135,7 +148,7 @@ def test_what_depends_on_a_field_of_the_board(field: str) -> None:
 
 
 def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
-    assert _depending(_resolved("1mJ"), "active_power_mw") == {"space", "search", "scale", "report"}
+    assert _depending(_resolved("1mJ"), "active_power_mw") == {"margin", "space", "search", "scale", "report"}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -305,6 +305,24 @@ def test_overlapping_memories_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("wait_states = 3", "", "memory.0.wait_states: missing"),
+        ('size = "256kB"\nwait_states = 0', 'size = "256kB"', "memory.1.wait_states: missing"),
+        ('clock_setup = "stm32f4"\n', "", "neither clock_setup nor reset_clock"),
+        ('"stm32f4"', '"stm32f1"', "found 'stm32f1'; write one of stm32f4, stm32f7, stm32h7, or a C file"),
+    ],
+)
+def test_what_a_board_must_say(old: str, new: str, told: str, tmp_path: Path) -> None:
+    text = (ROOT / "boards" / "stm32f412.toml").read_text()
+    assert old in text
+    (tmp_path / "mine.toml").write_text(text.replace(old, new))
+    with pytest.raises(BuildError) as caught:
+        read_board("mine", tmp_path)
+    assert told in str(caught.value) and len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
     ("name", "text"), [("spec", spec_schema()), ("board", board_schema()), ("report", report_schema())]
 )
 def test_the_schema_for_editors_is_current(name: str, text: str) -> None:

@@ -71,10 +71,11 @@ def board_with(core: str, **changes: Any) -> Board:
         "dsp": core in FPUS,
         "fpu": FPUS.get(core, "none"),
         "clock": 64_000_000,
+        "reset_clock": 16_000_000,
         "active_power_mw": 10.0,
         "memory": [
-            {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "256kB"},
-            {"name": "SRAM", "kind": "ram", "origin": 0x2000_0000, "size": "64kB"},
+            {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "256kB", "wait_states": 0},
+            {"name": "SRAM", "kind": "ram", "origin": 0x2000_0000, "size": "64kB", "wait_states": 0},
         ],
     }
     return Board.model_validate({**values, **changes})

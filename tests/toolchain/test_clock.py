@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from mcubuild.board import Board, read_board
+from mcubuild.board import BOARDS, Board, read_board
 from mcubuild.errors import BuildError
+from mcubuild.measure.runner import measure
 from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain import firmware
 from mcubuild.toolchain.target import ToolchainName
 from tests.toolchain.building import build
-from tests.toolchain.handwritten import board_with, write_model
+from tests.toolchain.handwritten import board_with, inputs, write_model
 from tests.toolchain.plain_unicorn import Core
 
 
@@ -145,8 +147,54 @@ def test_an_h7_without_an_answer_keeps_another_oscillator(tmp_path: Path) -> Non
     assert registers.reported == 64e6
 
 
-def test_a_board_without_a_clock_set_up_does_not_know_its_clock(tmp_path: Path) -> None:
-    assert at_model_ready(board_with("cortex-m4"), [], "zig", tmp_path).reported == 0
+def test_a_board_without_a_clock_set_up_keeps_its_clock_after_reset(tmp_path: Path) -> None:
+    board = board_with("cortex-m4", clock="64MHz", reset_clock="16MHz")
+    assert at_model_ready(board, [], "zig", tmp_path).reported == board.runs_at == 16_000_000
+
+
+OWN = """#include <stdint.h>
+uint32_t clock_setup(void);
+uint32_t clock_setup(void) {
+    while (!(*(volatile uint32_t *)0x40021000u & 1u << 25)) { }
+    return 48000000u;
+}
+"""
+
+
+def own_clock(folder: Path, code: str = OWN) -> Board:
+    """A board with a C file of its own, which waits for a register for ever if that does not answer."""
+    text = (BOARDS / "stm32f412.toml").read_text().replace('"stm32f4"', '"clock.c"').replace('"100MHz"', '"48MHz"')
+    (folder / "mine.toml").write_text(text)
+    (folder / "clock.c").write_text(code)
+    return read_board("mine", folder)
+
+
+def test_a_clock_set_up_of_the_board_is_compiled_as_it_stands(toolchain: ToolchainName, tmp_path: Path) -> None:
+    board = own_clock(tmp_path)
+    assert board.runs_at == 48_000_000 and board.clock_origin == "set by clock.c"
+    answers = [Follows((0x4002_1000, 1 << 25), (0x4002_1000, 0))]
+    assert at_model_ready(board, answers, toolchain, tmp_path).reported == 48_000_000
+
+
+def test_the_emulator_does_not_wait_for_registers_that_it_lacks(tmp_path: Path) -> None:
+    board = own_clock(tmp_path)
+    elf = build(write_model(tmp_path / "c"), board, FirmwareSettings()) / "firmware.elf"
+    found = measure(elf, board, MeasureSettings(), inputs(0)[None], [])
+    assert found.cycles is not None and found.clock_hz == 48_000_000
+    assert found.latency_ms == pytest.approx(found.cycles.mean / 48e3)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("int main(void) { return 0; }", "no function uint32_t clock_setup"), (None, "cannot be read")]
+)
+def test_a_clock_set_up_that_is_not_there(code: str | None, told: str, tmp_path: Path) -> None:
+    own_clock(tmp_path)
+    if code is None:
+        (tmp_path / "clock.c").unlink()
+    else:
+        (tmp_path / "clock.c").write_text(code)
+    with pytest.raises(BuildError, match=rf"mine\.toml: clock_setup: .*{told}.*"):
+        read_board("mine", tmp_path)
 
 
 @pytest.mark.parametrize(("family", "clock"), [("stm32f4", 300_000_000), ("stm32h7", 401_000_000)])

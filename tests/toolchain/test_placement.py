@@ -36,7 +36,7 @@ def test_no_data_in_memory_for_code() -> None:
 
 
 def ram(name: str, origin: int, size: str, bus: str) -> dict[str, Any]:
-    return {"name": name, "kind": "ram", "origin": origin, "size": size, "bus": bus}
+    return {"name": name, "kind": "ram", "origin": origin, "size": size, "wait_states": 0, "bus": bus}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_fastest_memory_with_room_left(arena: int, place_of_arena: str) -> N
     board = board_with(
         "cortex-m7",
         memory=[
-            {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "64kB"},
+            {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "64kB", "wait_states": 0},
             ram("SMALL_SLOW", 0x1000_0000, "4kB", "ahb"),
             ram("FAST", 0x2000_0000, "6kB", "tcm"),
             ram("MIDDLE", 0x2100_0000, "8kB", "axi"),

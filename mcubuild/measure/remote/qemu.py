@@ -36,8 +36,10 @@ class Machine:
 
 
 def _machine(name: str, core: str, flash: tuple[int, int], ram: tuple[int, int]) -> Machine:
-    flash_memory = Memory(name="FLASH", kind="flash", origin=flash[0], size=flash[1])
-    return Machine(name, core, (flash_memory, Memory(name="SRAM", kind="ram", origin=ram[0], size=ram[1])))
+    flash_memory = Memory(name="FLASH", kind="flash", origin=flash[0], size=flash[1], wait_states=0)
+    return Machine(
+        name, core, (flash_memory, Memory(name="SRAM", kind="ram", origin=ram[0], size=ram[1], wait_states=0))
+    )
 
 
 _STM32F405 = _machine("netduinoplus2", "Cortex-M4", (0x0800_0000, 1 << 20), (0x2000_0000, 128 << 10))
@@ -91,7 +93,7 @@ def image_for(elf: Path, code: Path, board: Board, settings: FirmwareSettings, s
     machine = _ROOMY[board.core]
     folder = scratch / "c"
     shutil.copytree(code, folder)
-    elsewhere = board.model_copy(update={"memory": machine.memory})
+    elsewhere = board.model_copy(update={"memory": machine.memory, "boot": None})
     generate_linker_script(elsewhere, settings.stack, folder)
     link(folder, elsewhere, settings, scratch)
     return Image(

@@ -109,13 +109,15 @@ def _summary(runner: str, target: Target, board: Board, seen: Observation, note:
         cycles = Cycles(min(seen.cycles), sum(seen.cycles) / len(seen.cycles), max(seen.cycles))
         clock = seen.clock_hz
         if clock is None:
-            notes.append("no latency: the firmware does not set the core clock and does not know it")
+            notes.append("no latency: the firmware does not know the core clock (its clock_setup returned 0)")
         else:
             latency = cycles.mean / clock * 1e3
-    if seen.clock_hz not in (None, board.clock):
+            if board.clock_setup is None:
+                notes.append(f"the clock, {clock / 1e6:g} MHz, is the reset_clock of the board's file")
+    if seen.clock_hz not in (None, board.runs_at):
         notes.append(
             f"the core ran at {seen.clock_hz / 1e6:g} MHz, its oscillator after reset, not at the board's "
-            f"{board.clock / 1e6:g} MHz: the clock set-up failed, and memories waited less than at full speed"
+            f"{board.runs_at / 1e6:g} MHz: the clock set-up failed, and memories waited less than at full speed"
         )
     return RemoteMeasurement(
         runner=runner,

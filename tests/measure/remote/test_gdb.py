@@ -249,7 +249,7 @@ def test_latency_follows_the_clock_that_was_reached(monkeypatch: pytest.MonkeyPa
         server.clock = 0
         result = measured(server, monkeypatch)
     assert result.cycles is not None and result.latency_ms is None and result.clock_hz is None
-    assert "no latency: the firmware does not set the core clock" in str(result.note)
+    assert "no latency: the firmware does not know the core clock" in str(result.note)
 
 
 def test_nothing_listens() -> None:

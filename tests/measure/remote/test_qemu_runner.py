@@ -75,8 +75,8 @@ def test_an_arena_in_memory_that_no_machine_has(tmp_path: Path) -> None:
     [("cortex-m0plus", "netduinoplus2"), ("cortex-m3", "netduinoplus2"), ("cortex-m4", "mps2-an386")],
 )
 def test_other_cores(core: str, machine: str, tmp_path: Path) -> None:
-    elsewhere = {"name": "SRAM", "kind": "ram", "origin": 0x1000_0000, "size": "64kB"}
-    flash = {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "256kB"}
+    elsewhere = {"name": "SRAM", "kind": "ram", "origin": 0x1000_0000, "size": "64kB", "wait_states": 0}
+    flash = {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "256kB", "wait_states": 0}
     chip = board_with(core, **({"memory": [flash, elsewhere]} if machine == "mps2-an386" else {}))
     elf = build(write_model(tmp_path / "c"), chip, FirmwareSettings()) / "firmware.elf"
     result = measure_remotely(elf, tmp_path / "c", chip, IN_QEMU, FirmwareSettings(), SAMPLES, [])

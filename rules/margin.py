@@ -1,0 +1,49 @@
+"""margin: what the engine's estimates of cycles are worth on this board, with these kernels and this compiler."""
+
+from rules import firmware
+from rules.stage import POWER, UNNAMED, Job, Resolved, Stage, trains
+
+
+def _run(job: Job) -> None:
+    import sys
+
+    from mcubuild.bench.margin import find
+    from mcubuild.bench.workbench import Workbench
+    from mcubuild.data.splits import read_index
+    from mcubuild.nas.files import write_json
+    from mcubuild.store import Store
+
+    found = find(
+        read_index(job.file("index.json")),
+        job["space"],
+        job["arch"],
+        job["board"],
+        job["engine"],
+        job["firmware"],
+        Workbench(Store(), job.code, job["firmware"]),
+        budget=job["budget"],
+        bits=job["bits"],
+        seed=job["seed"],
+    )
+    write_json(found.to_json(), job.out / "margin.json")
+    if found.told:
+        print(f"  {job.spec.name}: {found.told}.", file=sys.stderr, flush=True)
+
+
+def _limits_time(resolved: Resolved) -> bool:
+    return trains(resolved) and resolved["spec"]["budget"]["latency"] is not None
+
+
+STAGE = Stage(
+    name="margin",
+    doc="estimates of cycles beside emulated networks, where that was not done before",
+    inputs=("index.json",),
+    outputs=("margin.json",),
+    settings=("space", "arch", "board", "engine", "firmware", "budget", "bits", "seed"),
+    run=_run,
+    templates=("kernels_templates/**/*", "mcubuild/measure/*.c", "mcubuild/engine/estimates.jsonl"),
+    identities=firmware.STAGE.identities,
+    serves=_limits_time,
+    ignored=("engine.tune", "space.samples", "space.neighbours", *UNNAMED),
+    ignored_without_energy=POWER,
+)

@@ -1,0 +1,123 @@
+"""What estimates are worth where nobody has measured them before."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcubuild.bench import margin as module
+from mcubuild.bench.latency import Case, estimate
+from mcubuild.bench.margin import NETWORKS, Found, find
+from mcubuild.bench.workbench import Workbench
+from mcubuild.board import Board, Cache, read_board
+from mcubuild.data.splits import Index
+from mcubuild.engine.footprint import arena_within
+from mcubuild.nas.arch import Space, draw
+from mcubuild.nas.candidates import Limits
+from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.margin import Margin
+from mcubuild.report.estimates import Estimate
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.space import SpaceSettings
+from mcubuild.store import Store
+
+INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 16, 1)
+SPACES = SpaceSettings(widths=(0.2, 0.3), resolutions=(8, 12, 16))
+F412 = read_board("stm32f412")
+BUDGET = Budget(sram=64 << 10, flash=512 << 10, latency=0.05)
+
+
+def slow_flash(board: Board = F412, waits: int = 5) -> Board:
+    """``board`` without cache."""
+    flash = board.memory[0].model_copy(update={"wait_states": waits})
+    return board.model_copy(update={"cache": Cache(), "memory": (flash, *board.memory[1:])})
+
+
+def found(board: Board, folder: Path, **changes: Any) -> Found:
+    values: dict[str, Any] = {"budget": BUDGET, "bits": 8, "seed": 0, **changes}
+    engine, arch, firmware = values.pop("engine", EngineSettings()), values.pop("arch", None), FirmwareSettings()
+    bench = Workbench(Store(folder), "code", firmware)
+    return find(INDEX, SPACES, arch, board, engine, firmware, bench, **values)
+
+
+@pytest.fixture
+def emulated(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
+    """Pretends to emulate: networks take four to five times what is estimated. Says which were asked for."""
+    asked: list[Case] = []
+
+    def run(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
+        asked.extend(cases)
+        rows = []
+        for case in cases:
+            cycles = Footprints(case.board, case.engine, 2048, case.bits, BUDGET.sram).of(case.arch).cycles
+            factor = 4 + np.random.default_rng(cycles).random()
+            rows.append(Estimate("", "", "", case.arch.name, None, False, cycles, factor * cycles, ""))
+        return rows
+
+    monkeypatch.setattr(module, "estimates", run)
+    return asked
+
+
+@pytest.mark.parametrize(("name", "worst"), [("stm32f412", 0.03), ("stm32f746", 0.04)])
+def test_nothing_is_run_where_it_was_before(name: str, worst: float, tmp_path: Path, emulated: list[Case]) -> None:
+    assert found(read_board(name), tmp_path) == Found(1.0, worst)
+    assert not emulated
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"board": slow_flash()},
+        {"engine": EngineSettings(assembly=False)},
+        {"engine": EngineSettings(input="stream")},
+        {"bits": 4},
+        {"arch": "ds_cnn"},
+    ],
+)
+def test_ten_networks_are_run_where_nobody_has(changes: dict[str, Any], tmp_path: Path, emulated: list[Case]) -> None:
+    margin = found(changes.pop("board", F412), tmp_path, **changes)
+    assert 4 < margin.scale < 5 and len(margin.networks) <= NETWORKS
+    assert len({case.arch.name for case in emulated[1:]}) > 1
+    for one in margin.networks:
+        assert one.emulated <= one.estimated * margin.scale * (1 + margin.too_low) * (1 + 1e-9)
+    assert "% ... -7" in margin.told and f"multiplied by {margin.scale:.2f}" in margin.told
+
+
+def test_the_ten_are_as_fast_as_those_that_are_searched_for(tmp_path: Path, emulated: list[Case]) -> None:
+    """Not what the engine's estimate promises: what is left once that is multiplied."""
+    budget = BUDGET.model_copy(update={"latency": 0.02})
+    margin = found(slow_flash(), tmp_path, budget=budget)
+    first = margin.networks[0]
+    assert all(one.estimated * first.emulated / first.estimated < 1.3 * 0.02 * F412.clock for one in margin.networks)
+
+
+def test_a_core_without_a_cycle_model_promises_nothing(tmp_path: Path, emulated: list[Case]) -> None:
+    margin = found(F412.model_copy(update={"core": "cortex-m33"}), tmp_path)
+    assert "no latency can be promised: there is no cycle model of the cortex-m33" in margin.told and not emulated
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(assembly=False, fused_blocks=False)])
+def test_networks_keep_their_latency_on_a_board_without_cache(engine: EngineSettings, tmp_path: Path) -> None:
+    board, firmware = slow_flash(), FirmwareSettings()
+    margin = found(board, tmp_path, engine=engine)
+    assert margin.scale > 3 and margin.too_low < 0.3
+    footprints = Footprints(board, engine, 2048, 8, BUDGET.sram, Margin(margin.scale, margin.too_low))
+    limits, rng = Limits.of(BUDGET, board), np.random.default_rng(1)
+    bench, arena = Workbench(Store(tmp_path), "code", firmware), arena_within(64 << 10, 2048)
+    tried = 0
+    while tried < 5:
+        arch = draw(Space(0.3, 16, 1, 3, 3), rng)
+        longest = footprints.longest(footprints.of(arch))
+        if not footprints.fits(arch, limits.flash, limits.latency) or longest < 0.02:
+            continue
+        row = estimate(Case(arch, board, engine, arena=arena), bench)
+        assert row.emulated / board.runs_at <= longest <= 0.05
+        assert row.emulated > 2.5 * row.estimated, "the engine's own estimate breaks the limit"
+        tried += 1
+    assert replace(margin, networks=()).to_json()["networks"] == []
