@@ -4,22 +4,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from doit import get_var
+from doit.cmd_clean import Clean
+from doit.cmd_forget import Forget
+from doit.cmd_ignore import Ignore
+from doit.cmd_resetdep import ResetDep
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError
 from rules import ablation, baselines, bench, diff, latency, paper, schema, space_table, throughput
 from rules.graph import BUILD, named, spec_files, tasks
+from rules.lock import exclusive
+from rules.memory import ByContent, Checked, mend
 from rules.reporter import StageReporter
 from rules.resolve import resolve
 
 BUILD.mkdir(exist_ok=True)
+MEMORY = BUILD / ".doit.db"
+mend(MEMORY)
+for command in (Clean, Forget, Ignore, ResetDep):
+    command._execute = exclusive(command._execute)
 
 COMMANDS = (ablation.COMMAND, space_table.COMMAND, latency.COMMAND, throughput.COMMAND, baselines.COMMAND)
 
 DOIT_CONFIG = {
     "backend": "sqlite3",
+    "check_file_uptodate": ByContent,
+    "codec_cls": Checked,
     "default_tasks": ["build"],
-    "dep_file": str(BUILD / ".doit.db"),
+    "dep_file": str(MEMORY),
     "reporter": StageReporter,
 }
 

@@ -28,8 +28,11 @@ def resolve(path: Path, memory: Path) -> Resolved:
         try:
             known = json.loads(remembered.read_text())
             if known["state"] == digest_json(state):
-                return {"spec": known["spec"], "board": known["board"], "folder": str(path.parent)}
-        except (ValueError, KeyError):
+                found = {"spec": known["spec"], "board": known["board"]}
+                if known["digest"] != digest_json(found):
+                    raise ValueError
+                return {**found, "folder": str(path.parent)}
+        except (ValueError, KeyError, TypeError):
             print(f"  {remembered} is damaged; it is made again.", file=sys.stderr)
 
     from mcubuild.spec.spec import read_spec
@@ -38,6 +41,6 @@ def resolve(path: Path, memory: Path) -> Resolved:
     known = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
     memory.mkdir(parents=True, exist_ok=True)
     temporary = remembered.with_suffix(".new")
-    temporary.write_text(json.dumps({"state": digest_json(state), **known}))
+    temporary.write_text(json.dumps({"state": digest_json(state), "digest": digest_json(known), **known}))
     temporary.replace(remembered)
     return {**known, "folder": str(path.parent)}
