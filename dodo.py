@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from doit import get_var
+from doit import cmd_run, get_var
 from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
 from doit.cmd_ignore import Ignore
@@ -17,10 +17,12 @@ from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
 from rules.reporter import StageReporter
 from rules.resolve import resolve
+from rules.workers import Workers
 
 BUILD.mkdir(exist_ok=True)
 MEMORY = BUILD / ".doit.db"
 mend(MEMORY)
+cmd_run.MRunner = Workers
 for command in (Clean, Forget, Ignore, ResetDep):
     command._execute = exclusive(command._execute)
 

@@ -14,7 +14,7 @@ from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules.imports import dependencies
-from rules.known import Files, listing, remove
+from rules.known import Files, Made, listing, remove
 from rules.stage import Job, Resolved, Stage
 
 _PLACE = ".stage-"
@@ -114,16 +114,9 @@ def difference(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> 
         made = files.made(folder / name)
         if made is None or made.key != key:
             return "settings, tools, or files that it reads: they differ from those that its artifacts were made from"
-        if not _holds(folder / name, made.digest, files):
+        if not files.holds(folder / name, made):
             return f"{folder / name}: it is not what the stage made"
     return None
-
-
-def _holds(path: Path, digest: str, files: Files) -> bool:
-    try:
-        return files.digest(path) == digest
-    except OSError:
-        return False
 
 
 def _check_inputs(stage: Stage, folder: Path, files: Files) -> None:
@@ -134,7 +127,7 @@ def _check_inputs(stage: Stage, folder: Path, files: Files) -> None:
     """
     for name in stage.inputs:
         made = files.made(folder / name)
-        if made and not _holds(folder / name, made.digest, files):
+        if made and not files.holds(folder / name, made):
             raise BuildError(
                 f"{folder / name}: something else than the build has changed it meanwhile; doit build restores it."
             )
@@ -143,7 +136,7 @@ def _check_inputs(stage: Stage, folder: Path, files: Files) -> None:
 def _tell_damage(stage: Stage, folder: Path, files: Files) -> None:
     for name in stage.outputs:
         made, path = files.made(folder / name), folder / name
-        if made and path.exists() and not _holds(path, made.digest, files):
+        if made and os.path.lexists(path) and not files.holds(path, made):
             print(f"  {path}: not what {stage.name} made; it is made again.", file=sys.stderr)
 
 
@@ -151,7 +144,7 @@ def _install(stage: Stage, key: str, made: Path, folder: Path, files: Files) -> 
     missing = [name for name in stage.outputs if not (made / name).is_file()]
     if missing:
         raise RuntimeError(f"stage {stage.name} did not write {', '.join(missing)}")
-    files.record(key, {folder / name: digest_file(made / name) for name in stage.outputs})
+    files.record({folder / name: _made(made / name, key) for name in stage.outputs})
     for name in stage.outputs:
         target = folder / name
         if target.is_dir() or (target.parent.exists() and not target.parent.is_dir()):  # not what a build has made
@@ -159,6 +152,10 @@ def _install(stage: Stage, key: str, made: Path, folder: Path, files: Files) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         (made / name).chmod(0o644)  # the same whether it was built or comes from the store
         (made / name).replace(target)
+
+
+def _made(path: Path, key: str) -> Made:
+    return Made(digest_file(path), path.stat().st_size, key)
 
 
 def _declared(stage: Stage, folder: Path, view: Path) -> Path:
@@ -213,7 +210,9 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
         made = place / "made"
         made.mkdir()
         origin = "store"
-        if not (stage.stored and store.fetch(key, made)):
+        if stage.stored and store.fetch(key, made):
+            shutil.rmtree(store.work(key))  # of a run that was killed after it had put the result there
+        else:
             origin = "built"
             # Imported here: a build that finds everything in the store validates nothing.
             from mcubuild.board import Board

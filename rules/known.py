@@ -28,7 +28,7 @@ _FOLDER = "folder"
 """In place of a digest."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS hashed (path TEXT PRIMARY KEY, vouch TEXT, digest TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS made (path TEXT PRIMARY KEY, digest TEXT, key TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (path TEXT PRIMARY KEY, digest TEXT, length INTEGER, key TEXT) WITHOUT ROWID;
 """
 
 
@@ -37,6 +37,8 @@ class Made(NamedTuple):
 
     digest: str
     """SHA-256 of the artifact."""
+    length: int
+    """In bytes."""
     key: str
     """The stage's action key."""
 
@@ -106,22 +108,30 @@ class Files:
         """What a stage made as the artifact ``path``; None if that is not known."""
         if self._path is None:
             return None
-        row = self._connection().execute("SELECT digest, key FROM made WHERE path = ?", [str(path)]).fetchone()
+        row = self._connection().execute("SELECT digest, length, key FROM made WHERE path = ?", [str(path)]).fetchone()
         return Made(*row) if row else None
 
-    def record(self, key: str, digests: Mapping[Path, str]) -> None:
-        """Keep that the stage with the action key ``key`` made artifacts: SHA-256 by path.
+    def holds(self, path: Path, made: Made) -> bool:
+        """Whether the artifact ``path`` is what a stage made."""
+        try:
+            status = path.stat()  # a file that has become endless is not read
+            return status.st_size == made.length and self.digest(path, status) == made.digest
+        except OSError:
+            return False
+
+    def record(self, made: Mapping[Path, Made]) -> None:
+        """Keep what a stage made, by path.
 
         Raises:
             BuildError: it cannot be written.
         """
         if self._path is None:
             return
-        rows = [(str(path), digest, key) for path, digest in digests.items()]
+        rows = [(str(path), *one) for path, one in made.items()]
         try:
             connection = self._connection()
             with connection:
-                connection.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", rows)
+                connection.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise BuildError(f"{self._path}: cannot be written ({error}); remove it.") from None
 
@@ -151,7 +161,7 @@ class Files:
 
     def _read(self) -> dict[str, tuple[str, str]]:
         connection = self._connection()
-        connection.execute("SELECT count(digest), count(key) FROM made").fetchone()  # finds damage
+        connection.execute("SELECT count(digest), count(length), count(key) FROM made").fetchone()  # finds damage
         rows = connection.execute("SELECT path, vouch, digest FROM hashed")
         return {path: (vouch, digest) for path, vouch, digest in rows if isinstance(digest, str)}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild.errors import BuildError
+from mcubuild.lifeline import tied
 from mcubuild.store import default_root, disk_errors
 
 _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror")
@@ -63,7 +64,7 @@ def _compile(source: Path, library: Path) -> None:
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             fresh = Path(folder) / library.name
             command = [sys.executable, "-m", "ziglang", "cc", *_FLAGS, str(source), "-o", str(fresh)]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            result = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=tied())
             if result.returncode != 0:
                 raise BuildError(
                     f"{source}: the emulator's hooks cannot be compiled for this machine "

@@ -19,6 +19,7 @@ import torch
 from mcubuild import ROOT
 from mcubuild.data.splits import read_split
 from mcubuild.errors import BuildError
+from mcubuild.lifeline import tied
 from mcubuild.nas.augmentation import Variation
 from mcubuild.spec.supernet import SupernetSettings
 
@@ -69,6 +70,7 @@ def launch(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=tied(),
     )
     assert process.stdout is not None
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcubuild.errors import BuildError
+from mcubuild.lifeline import tied
 from mcubuild.progress import bar
 from mcubuild.toolchain import sizes
 from mcubuild.toolchain.firmware import FOLDER, SOURCES, TEMPLATES
@@ -176,7 +177,7 @@ def _host_compiler() -> str:
 
 
 def _run(command: Sequence[str], folder: Path) -> str:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=tied())
     if result.returncode != 0:
         raise BuildError(
             f"{folder}: {Path(command[0]).name} ended with {result.returncode}:\n{result.stderr.strip()}\n"

@@ -1,0 +1,1 @@
+"""Many inputs of a kind, each broken at random from a fixed seed: ``python -m tests.trials <kind>``."""
