@@ -5,14 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from doit import get_var
+from doit import cmd_run, get_var
+from doit.cmd_clean import Clean
+from doit.cmd_forget import Forget
+from doit.cmd_ignore import Ignore
+from doit.cmd_resetdep import ResetDep
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError, writing
 from rules import ablation, baselines, bench, diff, forecast, latency, paper, schema, space_table, streams, throughput
 from rules.arguments import check_tasks, check_variables, lists, needs_specs
 from rules.graph import BUILD, named, read_specs, spec_files, tasks
+from rules.lock import exclusive
+from rules.memory import ByContent, Checked, mend
 from rules.reporter import StageReporter
+from rules.workers import Workers
 
 COMMANDS = (
     ablation.COMMAND,
@@ -22,6 +29,7 @@ COMMANDS = (
     forecast.COMMAND,
     baselines.COMMAND,
 )
+MEMORY = BUILD / ".doit.db"
 
 
 @contextmanager
@@ -41,11 +49,18 @@ with told():
             raise PermissionError(13, "Permission denied")
     check_variables()
 
+mend(MEMORY)
+cmd_run.MRunner = Workers
+for command in (Clean, Forget, Ignore, ResetDep):
+    command._execute = exclusive(command._execute)
+
 DOIT_CONFIG = {
     "backend": "sqlite3",
+    "check_file_uptodate": ByContent,
+    "codec_cls": Checked,
     "continue": True,  # one spec that fails does not stop the others
     "default_tasks": ["build"],
-    "dep_file": str(BUILD / ".doit.db"),
+    "dep_file": str(MEMORY),
     "outfile": outfile,
     "reporter": StageReporter,
 }

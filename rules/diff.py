@@ -8,8 +8,9 @@ from doit import get_var, loader
 from doit.exceptions import TaskFailed
 
 from mcubuild.errors import BuildError
-from rules.graph import BUILD
+from rules.graph import BUILD, FILES
 
+NAME = "diff"
 USAGE = "write doit diff a=<build> b=<build>; each is the name of a build, a folder with a report.json, or such a file"
 
 
@@ -21,6 +22,8 @@ def _run() -> Any:
     if missing:
         return TaskFailed(f"{' and '.join(missing)} missing: {USAGE}.")
     try:
+        for name in names.values():
+            _check(BUILD / name / "report.json")
         a, b = (read(name, BUILD, Path(loader.initial_workdir or ".")) for name in names.values())
     except BuildError as error:
         return TaskFailed(str(error))
@@ -28,10 +31,21 @@ def _run() -> Any:
     return None
 
 
+def _check(report: Path) -> None:
+    """Refuse a build's report that is not the one that was made.
+
+    Raises:
+        BuildError: something else has changed it.
+    """
+    made = FILES.made(report)
+    if made and report.is_file() and not FILES.holds(report, made):
+        raise BuildError(f"{report}: not what the build made; the next build of that spec restores it.")
+
+
 def task() -> dict[str, Any]:
     """The doit task."""
     return {
-        "basename": "diff",
+        "basename": NAME,
         "doc": "what changed between two builds: doit diff a=<build> b=<build>",
         "actions": [(_run, [])],
         "uptodate": [False],

@@ -1,11 +1,13 @@
 """Running one stage: from the store if it was done before, anywhere; otherwise for real."""
 
+import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from mcubuild import ROOT
@@ -14,7 +16,11 @@ from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
 from rules.imports import FLOATING, dependencies
+from rules.known import Files, Made, listing, remove
 from rules.stage import Job, Resolved, Stage
+
+_PLACE = ".stage-"
+"""Of the folder in which a stage works."""
 
 
 def template_files(stage: Stage) -> list[Path]:
@@ -34,40 +40,106 @@ def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
     return floating_point() if FLOATING & libraries.keys() else None
 
 
-def _code(stage: Stage, resolved: Resolved) -> Mapping[str, object]:
+@cache
+def code_files(stage: Stage) -> tuple[str, ...]:
+    """The source files and templates that ``stage`` depends on, relative to the checkout."""
+    code, _ = code_of(stage)
+    return tuple(path.relative_to(ROOT).as_posix() for path in (*code, *template_files(stage)))
+
+
+@cache
+def _code_digests(stage: Stage, files: Files) -> dict[str, str]:
+    """Digests of ``code_files`` as they were when this process asked first: it runs what it has loaded."""
+    return _digests_now(stage, files)
+
+
+def _digests_now(stage: Stage, files: Files) -> dict[str, str]:
+    names = code_files(stage)
+    return dict(zip(names, files.digests([f"{ROOT}{os.sep}{name}" for name in names]), strict=True))
+
+
+def _code(stage: Stage, resolved: Resolved, files: Files) -> Mapping[str, object]:
     """All code that the result of ``stage`` depends on, and what runs it."""
-    code, libraries = code_of(stage)
+    _, libraries = code_of(stage)
     return {
         "stage": stage.name,
-        "code": {path.relative_to(ROOT).as_posix(): digest_file(path) for path in [*code, *template_files(stage)]},
+        "code": _code_digests(stage, files),
         "libraries": libraries,
         "arithmetic": arithmetic_of(stage),
         "identities": stage.identities(resolved),
     }
 
 
-def action_key(stage: Stage, resolved: Resolved, folder: Path) -> str:
-    """What the result of ``stage`` depends on, as one SHA-256: equal keys mean equal bytes."""
+def _check_code(stage: Stage, files: Files) -> None:
+    """The code is still the one that this process has loaded.
+
+    Raises:
+        BuildError: somebody has edited it.
+    """
+    known, now = _code_digests(stage, files), _digests_now(stage, files)
+    if edited := [name for name in known if known[name] != now[name]]:
+        raise BuildError(f"{edited[0]}: was edited while this build ran; run the same command again.")
+
+
+def action_key(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> str:
+    """What the result of ``stage`` depends on, as one SHA-256: equal keys mean equal bytes.
+
+    Raises:
+        BuildError: a file of the user cannot be read.
+        OSError: an artifact that the stage reads is not there.
+    """
     return digest_json(
         {
-            **_code(stage, resolved),
+            **_code(stage, resolved, files),
             "settings": stage.selected(resolved),
-            "inputs": {name: digest_file(folder / name) for name in stage.inputs},
-            "sources": {name: None if path.is_dir() else _read(path) for name, path in stage.sources(resolved).items()},
+            **_read(stage, resolved, folder, files),
         }
     )
 
 
-def _read(path: Path) -> str:
-    """Digest of a file of the user.
+def _read(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> Mapping[str, object]:
+    """Digests of the artifacts and of the user's files that ``stage`` reads."""
+    sources = stage.sources(resolved)
+    try:
+        digests = files.digests(sources.values())
+    except OSError as error:
+        raise BuildError(f"{error.filename}: cannot be read ({error.strerror}); mend or remove it.") from None
+    inputs = files.digests(folder / name for name in stage.inputs)
+    return {
+        "inputs": dict(zip(stage.inputs, inputs, strict=True)),
+        "sources": listing(dict(zip(sources, digests, strict=True))),
+    }
+
+
+def difference(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> str | None:
+    """None if ``folder`` holds what ``stage`` makes of what it reads now; else what is different, for the user."""
+    try:
+        key = action_key(stage, resolved, folder, files)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    except BuildError as error:
+        return str(error)
+    for name in stage.outputs:
+        made = files.made(folder / name)
+        if made is None or made.key != key:
+            return "settings, tools, or files that it reads: they differ from those that its artifacts were made from"
+        if not files.holds(folder / name, made):
+            return f"{folder / name}: it is not what the stage made"
+    return None
+
+
+def _check_inputs(stage: Stage, folder: Path, files: Files) -> None:
+    """What earlier stages made is still as they made it.
 
     Raises:
-        BuildError: it cannot be read.
+        BuildError: an artifact was changed since doit has looked at the stage that made it.
     """
-    try:
-        return digest_file(path)
-    except OSError as error:
-        raise BuildError(f"{path}: cannot be read ({error.strerror}); mend or remove it.") from None
+    for name in stage.inputs:
+        made = files.made(folder / name)
+        if made and not files.holds(folder / name, made):
+            raise BuildError(
+                f"{folder / name}: something else than the build has changed it meanwhile; doit build restores it."
+            )
 
 
 def _check(stage: Stage, made: Path) -> None:
@@ -76,15 +148,59 @@ def _check(stage: Stage, made: Path) -> None:
         raise RuntimeError(f"stage {stage.name} did not write {', '.join(missing)}")
 
 
-def _install(stage: Stage, made: Path, folder: Path) -> None:
+def _tell_damage(stage: Stage, folder: Path, files: Files) -> None:
     for name in stage.outputs:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        made, path = files.made(folder / name), folder / name
+        if made and os.path.lexists(path) and not files.holds(path, made):
+            print(f"  {path}: not what {stage.name} made; it is made again.", file=sys.stderr)
+
+
+def _install(stage: Stage, key: str, made: Path, folder: Path, files: Files) -> None:
+    files.record({folder / name: _made(made / name, key) for name in stage.outputs})
+    for name in stage.outputs:
+        target = folder / name
+        if target.is_dir() or (target.parent.exists() and not target.parent.is_dir()):  # not what a build has made
+            remove(target if target.is_dir() else target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         (made / name).chmod(0o644)  # the same whether it was built or comes from the store
-        (made / name).replace(folder / name)
+        (made / name).replace(target)
 
 
-def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str | float]:
+def _made(path: Path, key: str) -> Made:
+    return Made(digest_file(path), path.stat().st_size, key)
+
+
+def _declared(stage: Stage, folder: Path, view: Path) -> Path:
+    """The folder ``view`` with links to the artifacts in ``folder`` that ``stage`` declares: it sees no others."""
+    for name in stage.inputs:
+        (view / name).parent.mkdir(parents=True, exist_ok=True)
+        (view / name).symlink_to((folder / name).absolute())
+    return view
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    """Temporary files of this process and of those that it starts lie in ``folder`` meanwhile, to be swept with it."""
+    folder.mkdir()
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before[0]
+        os.environ.pop("TMPDIR")
+        if before[1] is not None:
+            os.environ["TMPDIR"] = before[1]
+
+
+def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None = None) -> Mapping[str, str | float]:
     """Make the outputs of ``stage`` in ``folder``; they appear only when complete.
+
+    Args:
+        stage: what to do.
+        resolved: for which spec.
+        folder: holds the artifacts that the stage reads.
+        files: knows what earlier stages made, and will know what this one did.
 
     Returns:
         ``origin``: "built" or "store"; ``seconds``: wall time.
@@ -93,40 +209,49 @@ def execute(stage: Stage, resolved: Resolved, folder: Path) -> Mapping[str, str 
         BuildError: the user can do something about it.
     """
     start = time.monotonic()
-    store = Store()
+    store, files = Store(), files or Files(None)
     with ExitStack() as stack:
         stack.enter_context(disk_errors(store.root))
         folder.mkdir(parents=True, exist_ok=True)
-        key = action_key(stage, resolved, folder)
+        _check_code(stage, files)
+        _check_inputs(stage, folder, files)
+        _tell_damage(stage, folder, files)
+        key = action_key(stage, resolved, folder, files)
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
-        made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f".{stage.name}-")))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f"{_PLACE}{stage.name}-")))
+        made = place / "made"
+        made.mkdir()
         origin = "store"
-        if not (stage.stored and store.fetch(key, made, stage.outputs)):
+        if stage.stored and store.fetch(key, made, stage.outputs):
+            shutil.rmtree(store.work(key))  # of a run that was killed after it had put the result there
+        else:
             origin = "built"
             # Imported here: a build that finds everything in the store validates nothing.
             from mcubuild.board import Board
             from mcubuild.spec.spec import Spec
 
             duration.announce(stage, resolved, folder)
-            work = store.work(key)
-            stage.run(
-                Job(
-                    inputs=folder,
-                    names=stage.inputs,
-                    declared=stage.settings,
-                    spec=Spec.model_validate(stage.spec(resolved)),
-                    board=Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved)),
-                    identities=stage.identities(resolved),
-                    code=digest_json(_code(stage, resolved)),
-                    root=Path(resolved["folder"]),
-                    out=made,
-                    work=work,
-                )
+            job = Job(
+                inputs=_declared(stage, folder, place / "inputs"),
+                names=stage.inputs,
+                declared=stage.settings,
+                spec=Spec.model_validate(stage.spec(resolved)),
+                board=Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved)),
+                identities=stage.identities(resolved),
+                code=digest_json(_code(stage, resolved, files)),
+                root=Path(resolved["folder"]),
+                out=made,
+                work=store.work(key),
             )
+            before = _read(stage, resolved, folder, files)
+            with _temporary(place / "temporary"):
+                stage.run(job)
+            if _read(stage, resolved, folder, files) != before:
+                raise BuildError(f"{stage.name}: what it reads was changed meanwhile; run the same command again.")
             _check(stage, made)
             if stage.stored:
                 store.put(key, made, stage.outputs)
-        _install(stage, made, folder)
+        _install(stage, key, made, folder, files)
     return {"origin": origin, "seconds": round(time.monotonic() - start, 2)}
 
 
@@ -143,5 +268,11 @@ def clean(stage: Stage, folder: Path) -> None:
             empty = folder / parent
             if empty.is_dir() and not any(empty.iterdir()):
                 empty.rmdir()
-    for leftover in folder.glob(f".{stage.name}-*"):
-        shutil.rmtree(leftover)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what builds that were killed have left below ``folder``; none may be running."""
+    for path, names, _ in os.walk(folder):
+        for name in [name for name in names if name.startswith(_PLACE)]:
+            shutil.rmtree(Path(path, name), ignore_errors=True)
+            names.remove(name)

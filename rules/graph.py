@@ -2,18 +2,15 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from doit import loader
 from doit.exceptions import TaskFailed
-from doit.tools import config_changed
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, writing
 from mcubuild.progress import reporting
-from mcubuild.store import digest_json
 from rules import (
     accuracy,
     choose,
@@ -35,7 +32,8 @@ from rules import (
     train,
     tune,
 )
-from rules.execute import arithmetic_of, clean, code_of, execute, template_files
+from rules.execute import clean, code_files, difference, execute
+from rules.known import Files
 from rules.resolve import resolve
 from rules.stage import Resolved, Stage, pipeline
 from rules.streams import INTERRUPTED
@@ -65,6 +63,7 @@ STAGES: tuple[Stage, ...] = (
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
+FILES = Files(BUILD / ".files.db")
 
 
 def spec_files(chosen: str | None) -> list[Path]:
@@ -100,16 +99,21 @@ def named(chosen: str | None) -> set[str]:
     return {Path(name).stem for name in (chosen or "").split(",")}
 
 
-def _listing(files: Mapping[str, Path]) -> str:
-    """Digest of names, sizes and times: cheap, and enough to know that nothing was touched."""
-    digest = sha256()
-    for name, path in files.items():
-        try:
-            status = path.stat()
-        except OSError:  # a link that leads nowhere, say: told by the stage that reads it
-            continue
-        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+class Current:
+    """Asks, for doit, whether a stage's artifacts are what it makes of what it reads now."""
+
+    def __init__(self, stage: Stage, resolved: Resolved) -> None:
+        self._stage, self._resolved = stage, resolved
+        self._difference: str | None = None
+
+    def __call__(self, task: Any, values: Any) -> bool:
+        """Whether they are; doit passes its task and what that returned last."""
+        folder = BUILD / self._resolved["spec"]["name"]
+        self._difference = difference(self._stage, self._resolved, folder, FILES)
+        return self._difference is None
+
+    def __repr__(self) -> str:
+        return self._difference or "nothing differs"  # doit info shows it
 
 
 def _run(stage: Stage, resolved: Resolved) -> Any:
@@ -118,7 +122,7 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            return dict(execute(stage, resolved, BUILD / name))
+            return dict(execute(stage, resolved, BUILD / name, FILES))
     except BuildError as error:
         return TaskFailed(str(error))
     except KeyboardInterrupt:
@@ -128,25 +132,14 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
 def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
     name = resolved["spec"]["name"]
     folder = BUILD / name
-    code, libraries = code_of(stage)
-    state = {
-        "settings": stage.selected(resolved),
-        "libraries": libraries,
-        "arithmetic": arithmetic_of(stage),
-        "identities": stage.identities(resolved),
-        "sources": _listing(stage.sources(resolved)),
-    }
     return {
         "basename": stage.name,
         "name": name,
         "doc": f"{stage.doc} ({resolved['spec']['board']})",
         "actions": [(_run, [stage, resolved])],
-        "file_dep": [
-            *(str(folder / artifact) for artifact in stage.inputs),
-            *(str(path.relative_to(ROOT)) for path in [*code, *template_files(stage)]),
-        ],
-        "targets": [str(folder / artifact) for artifact in stage.outputs],
-        "uptodate": [config_changed(digest_json(state))],
+        "file_dep": [*(f"{folder}/{artifact}" for artifact in stage.inputs), *code_files(stage)],
+        "targets": [f"{folder}/{artifact}" for artifact in stage.outputs],
+        "uptodate": [Current(stage, resolved)],
         "clean": [(clean, [stage, folder])],
         "verbosity": 2,
     }

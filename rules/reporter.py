@@ -1,6 +1,5 @@
 """What the terminal shows while doit works: one line a stage, or a live table, and the summary of every build."""
 
-import fcntl
 import json
 import os
 import signal
@@ -12,19 +11,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from doit import Globals
-from doit.exceptions import InvalidCommand, TaskFailed, UnmetDependency
+from doit.exceptions import TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
-from mcubuild.errors import BuildError, writing
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
+from rules import diff
+from rules.execute import sweep
 from rules.graph import BUILD
+from rules.lock import hold_lock
+from rules.memory import forget_success
 from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:  # rich is imported when the first stage runs: a build with nothing to do is to be quick
     from rules.live import Display
-
-LOCK = BUILD / ".lock"
 
 
 class StageReporter(ConsoleReporter):  # type: ignore[misc]
@@ -45,27 +45,16 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._noted = True
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
-        """Refuse to run beside another build of this checkout.
+        """Refuse to run beside another build of this checkout, unless nothing is to be built; sweep up after dead ones.
 
         Raises:
             InvalidCommand: the other build's process id and the remedy.
         """
-        try:
-            with writing(BUILD):
-                self._lock: IO[str] = LOCK.open("a+")
-        except BuildError as error:
-            raise InvalidCommand(str(error)) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            raise InvalidCommand(
-                f"another build (process {self._lock.read().strip()}) is running in this checkout. Wait for it to end, "
-                f"build several specs in one command (spec=a.toml,b.toml and -n 2), or use a second checkout."
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
+        if set(selected_tasks) == {diff.NAME}:
+            forget_success()
+        else:
+            self._lock: IO[str] = hold_lock()
+            sweep(BUILD)
 
         manager = Globals.dep_manager
         manager.close = partial(self._close, manager.close)

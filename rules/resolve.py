@@ -34,7 +34,10 @@ def resolve(path: Path, memory: Path) -> Resolved:
         try:
             known = json.loads(remembered.read_text())
             if known["state"] == digest_json(state) and _is_current(known["board"]):
-                return {"spec": known["spec"], "board": known["board"], "folder": str(path.parent)}
+                found = {"spec": known["spec"], "board": known["board"]}
+                if known["digest"] != digest_json(found):
+                    raise ValueError
+                return {**found, "folder": str(path.parent)}
         except Exception:  # whatever stands there
             print(f"  {remembered} is damaged; it is made again.", file=sys.stderr)
 
@@ -45,7 +48,7 @@ def resolve(path: Path, memory: Path) -> Resolved:
     with suppress(OSError):  # without room to remember, the next command validates again
         memory.mkdir(parents=True, exist_ok=True)
         temporary = remembered.with_suffix(".new")
-        temporary.write_text(json.dumps({"state": digest_json(state), **known}))
+        temporary.write_text(json.dumps({"state": digest_json(state), "digest": digest_json(known), **known}))
         temporary.replace(remembered)
     return {**known, "folder": str(path.parent)}
 

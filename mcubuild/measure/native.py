@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild.errors import BuildError
+from mcubuild.lifeline import tied
 from mcubuild.toolchain.environment import environment
 
 _FLAGS = ("-O2", "-std=c99", "-shared", "-fPIC", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror")
@@ -65,7 +66,13 @@ def _compile(source: Path, library: Path) -> None:
     # Not in zig's cache, which is a place for compiled code, too.
     caches = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(library.with_name("cache")))
     result = subprocess.run(
-        command, env=environment(**caches), capture_output=True, encoding="utf-8", errors="replace", check=False
+        command,
+        env=environment(**caches),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        preexec_fn=tied(),
     )
     if result.returncode != 0:
         raise BuildError(

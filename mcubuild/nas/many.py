@@ -20,6 +20,7 @@ from mcubuild import ROOT
 from mcubuild.data.splits import read_split
 from mcubuild.errors import BuildError
 from mcubuild.files import make_folder, write_whole
+from mcubuild.lifeline import tied
 from mcubuild.nas.augmentation import Variation
 from mcubuild.spec.supernet import SupernetSettings
 
@@ -71,6 +72,7 @@ def launch(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=tied(),
     )
     assert process.stdout is not None
     try:

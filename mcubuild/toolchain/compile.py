@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcubuild.errors import BuildError
+from mcubuild.lifeline import tied
 from mcubuild.progress import bar
 from mcubuild.toolchain import sizes
 from mcubuild.toolchain.environment import environment
@@ -187,6 +188,7 @@ def _run(command: Sequence[str], folder: Path) -> str:
             encoding="utf-8",
             errors="replace",
             check=False,
+            preexec_fn=tied(),
         )
     if result.returncode != 0:
         raise BuildError(

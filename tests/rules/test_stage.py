@@ -12,6 +12,7 @@ from rules import ablation, codegen, quantize, search, space, supernet, tune
 from rules.baselines import leading_to
 from rules.execute import action_key
 from rules.graph import STAGES
+from rules.known import Files
 from rules.stage import UNSEEN, Job, Resolved, Stage, pipeline
 
 
@@ -177,5 +178,5 @@ def test_another_processor_is_another_key_of_what_is_trained_alone(
     keys = []
     for instructions in (["avx2"], ["avx2", "avx512f"]):
         monkeypatch.setattr("rules.execute.floating_point", lambda found=instructions: {"instructions": found})
-        keys.append([action_key(stage, resolved, tmp_path) for stage in stages])
+        keys.append([action_key(stage, resolved, tmp_path, Files(None)) for stage in stages])
     assert [one == other for one, other in zip(*keys, strict=True)] == [False, False, True]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mcubuild.board import Board, Core, Memory
 from mcubuild.errors import BuildError
+from mcubuild.lifeline import tied
 from mcubuild.measure.elf import Firmware, read_firmware
 from mcubuild.measure.remote.connection import Connection
 from mcubuild.measure.remote.gdb import GdbTarget
@@ -132,12 +133,18 @@ def running(machine: Machine) -> Iterator[QemuTarget]:
             f"qemu runner: QEMU is not installed (looked for {_QEMU} on the PATH); install it (Debian: apt install "
             'qemu-system-arm; macOS: brew install qemu) or set runner = "emulator".'
         )
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as messages:
+    # In /tmp, as the path of a socket may have no more than 107 bytes.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, tempfile.TemporaryFile("w+") as messages:
         door = str(Path(folder, "gdb"))
         quiet = ["-display", "none", "-serial", "none", "-monitor", "none"]
         command = [path, "-M", machine.name, *quiet, "-S", "-gdb", f"unix:{door},server=on,wait=off"]
         process = subprocess.Popen(
-            command, env=environment(), stdin=subprocess.DEVNULL, stdout=messages, stderr=messages
+            command,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=messages,
+            preexec_fn=tied(),
         )
         try:
             target = QemuTarget(Connection(_knock(door, process), f"qemu runner: {machine.name}"))

@@ -1,0 +1,203 @@
+"""What files contain: known by hash, never by date.
+
+Size, times, inode and device only vouch for a file that was hashed before, so that thousands of files need not be read
+for a build with nothing to do. A file of the same size and time that was put in place of another has another inode or
+another time of change (ctime), which nobody can set.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from mcubuild.errors import BuildError
+from mcubuild.store import digest_file
+
+_RACY_NS = 2_000_000_000
+"""How long before it was hashed a file must have been left alone to be vouched for: a later change would otherwise be
+able to leave all its times as they are. FAT, the coarsest, counts in 2 s."""
+_FOLDER = "folder"
+"""In place of a digest."""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS hashed (path TEXT PRIMARY KEY, vouch TEXT, digest TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (path TEXT PRIMARY KEY, digest TEXT, length INTEGER, key TEXT) WITHOUT ROWID;
+"""
+
+
+class Made(NamedTuple):
+    """What a stage made."""
+
+    digest: str
+    """SHA-256 of the artifact."""
+    length: int
+    """In bytes."""
+    key: str
+    """The stage's action key."""
+
+
+class Files:
+    """The files that a checkout's builds read and write. Safe to use from several processes at once."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Keep what is known in the file ``path``; None: nothing is kept, and every file is hashed when asked for."""
+        self._path = path
+        self._hashed: dict[str, tuple[str, str]] | None = None
+        """Voucher and SHA-256 by path."""
+        self._connections: dict[int, sqlite3.Connection] = {}
+        """By process: SQLite's do not outlive a fork."""
+
+    def digest(self, path: str | Path, status: os.stat_result | None = None) -> str:
+        """SHA-256 of the file ``path``, in hexadecimal, or "folder" if it is one; links are followed.
+
+        Args:
+            path: the file.
+            status: what ``os.stat`` has just said of it, if it has been asked.
+
+        Raises:
+            OSError: it cannot be read, or is neither a regular file nor a folder.
+        """
+        name = str(path)
+        digest, fresh = self._digest(name, status or Path(name).stat())
+        if fresh:
+            self._remember({name: fresh})
+        return digest
+
+    def digests(self, paths: Iterable[str | Path]) -> list[str]:
+        """``digest`` of each of many files.
+
+        Raises:
+            OSError: of one of them.
+        """
+        found, all_fresh = [], {}
+        for name in map(str, paths):
+            digest, fresh = self._digest(name, os.stat(name))  # noqa: PTH116 (ten times as fast, and there are many)
+            found.append(digest)
+            if fresh:
+                all_fresh[name] = fresh
+        self._remember(all_fresh)
+        return found
+
+    def _digest(self, name: str, status: os.stat_result) -> tuple[str, tuple[str, str] | None]:
+        """The digest, and what to remember of it if that is new."""
+        if stat.S_ISDIR(status.st_mode):
+            return _FOLDER, None
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "neither a file nor a folder", name)
+        vouch = _vouch(status)
+        if self._hashed is None:
+            self._hashed = self._load()
+        known = self._hashed.get(name)
+        if known and known[0] == vouch:
+            return known[1], None
+        now = time.time_ns()
+        digest = digest_file(Path(name))
+        still = Path(name).stat()
+        if _vouch(still) == vouch and max(still.st_ctime_ns, still.st_mtime_ns) < now - _RACY_NS:
+            return digest, (vouch, digest)
+        return digest, None
+
+    def made(self, path: Path) -> Made | None:
+        """What a stage made as the artifact ``path``; None if that is not known."""
+        if self._path is None:
+            return None
+        row = self._connection().execute("SELECT digest, length, key FROM made WHERE path = ?", [str(path)]).fetchone()
+        return Made(*row) if row else None
+
+    def holds(self, path: Path, made: Made) -> bool:
+        """Whether the artifact ``path`` is what a stage made."""
+        try:
+            status = path.stat()  # a file that has become endless is not read
+            return status.st_size == made.length and self.digest(path, status) == made.digest
+        except OSError:
+            return False
+
+    def record(self, made: Mapping[Path, Made]) -> None:
+        """Keep what a stage made, by path.
+
+        Raises:
+            BuildError: it cannot be written.
+        """
+        if self._path is None:
+            return
+        rows = [(str(path), *one) for path, one in made.items()]
+        try:
+            connection = self._connection()
+            with connection:
+                connection.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise BuildError(f"{self._path}: cannot be written ({error}); remove it.") from None
+
+    def _remember(self, fresh: Mapping[str, tuple[str, str]]) -> None:
+        if self._hashed is None or not fresh:
+            return
+        self._hashed.update(fresh)
+        if self._path is not None:
+            with suppress(sqlite3.Error, UnicodeEncodeError):  # the next build hashes again
+                connection = self._connection()
+                with connection:
+                    rows = ((name, *known) for name, known in fresh.items())
+                    connection.executemany("INSERT OR REPLACE INTO hashed VALUES (?, ?, ?)", rows)
+
+    def _load(self) -> dict[str, tuple[str, str]]:
+        if self._path is None:
+            return {}
+        try:
+            return self._read()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                return {}
+            print(f"  {self._path} is damaged; it is removed, and files are hashed again.", file=sys.stderr)
+            self._connections.clear()
+            remove_database(self._path)
+            return self._read()
+
+    def _read(self) -> dict[str, tuple[str, str]]:
+        connection = self._connection()
+        connection.execute("SELECT count(digest), count(length), count(key) FROM made").fetchone()  # finds damage
+        rows = connection.execute("SELECT path, vouch, digest FROM hashed")
+        return {path: (vouch, digest) for path, vouch, digest in rows if isinstance(digest, str)}
+
+    def _connection(self) -> sqlite3.Connection:
+        assert self._path is not None
+        process = os.getpid()
+        if process not in self._connections:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=30)
+            connection.execute("PRAGMA synchronous = OFF")  # what a power cut damages is made again
+            connection.executescript(_TABLES)
+            self._connections[process] = connection
+        return self._connections[process]
+
+
+def remove_database(path: Path) -> None:
+    """Remove a file of SQLite, its journal and whatever else has the name."""
+    for name in (path, path.with_name(f"{path.name}-journal")):
+        remove(name)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _vouch(status: os.stat_result) -> str:
+    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def listing(named: Mapping[str, str]) -> str:
+    """One SHA-256 for many: of names and digests in the order in which they come."""
+    digest = hashlib.sha256()
+    for name, content in named.items():
+        digest.update(f"{name}\0{content}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,79 @@
+"""What doit remembers of its tasks: by the content of files, and checked as it is read."""
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from doit.dependency import FileChangedChecker, JSONCodec
+from doit.globals import Globals
+
+from rules.graph import FILES
+from rules.known import remove_database
+
+
+class ByContent(FileChangedChecker):  # type: ignore[misc]
+    """A file has changed if its SHA-256 has, whatever its times say."""
+
+    def check_modified(self, file_path: str, file_stat: Any, state: str) -> bool:
+        """Whether the file's content is another than ``state``."""
+        try:
+            return FILES.digest(file_path, file_stat) != state
+        except OSError:
+            return True
+
+    def get_state(self, dep: str, current_state: str | None) -> str | None:
+        """The content of a file, or None if it is ``current_state``."""
+        digest = FILES.digest(dep)
+        return None if digest == current_state else digest
+
+
+class Checked(JSONCodec):  # type: ignore[misc]
+    """JSON behind its checksum."""
+
+    def encode(self, data: Any) -> str:
+        """What to write."""
+        text = json.dumps(data)
+        return _checksum(text.encode()) + text
+
+    def decode(self, data: str) -> Any:
+        """What was written; ``mend`` has seen that it is sound."""
+        return json.loads(data[_WIDTH:])
+
+
+_WIDTH = 8
+
+
+def _checksum(data: bytes) -> str:
+    return f"{crc32(data):0{_WIDTH}x}"
+
+
+def _is_sound(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as connection:
+        for (data,) in connection.execute("SELECT CAST(task_data AS BLOB) FROM doit"):
+            if data[:_WIDTH] != _checksum(data[_WIDTH:]).encode():
+                return False
+    return True
+
+
+def mend(path: Path) -> None:
+    """Remove doit's memory if it is damaged; the store is then asked about everything again."""
+    if not path.exists():
+        return
+    try:
+        if _is_sound(path):
+            return
+    except (sqlite3.Error, TypeError) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            return
+    print(f"  {path} is damaged or of another version; the store is asked about everything again.", file=sys.stderr)
+    remove_database(path)
+
+
+def forget_success() -> None:
+    """Let this run of doit write nothing: another one may be writing, and what only reads leaves nothing to know."""
+    manager = Globals.dep_manager
+    manager.save_success = manager.remove_success = lambda task: None

@@ -1,0 +1,50 @@
+"""doit's processes for stages (``-n 2``), which end with the build, and the build with any of them."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import Empty
+from typing import Any
+
+from doit.exceptions import InvalidTask
+from doit.runner import MRunner
+
+KILLED = (
+    "a process that worked on stages was killed, perhaps because memory ran out. The same command goes on from the "
+    "last checkpoint; with fewer processes (-n) it needs less memory."
+)
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Workers(MRunner):  # type: ignore[misc]
+    """doit's runner of tasks in several processes."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._build = os.getpid()
+
+    def _run_start_processes(self, job_q: Any, result_q: Any) -> Any:
+        workers = super()._run_start_processes(job_q, result_q)
+        result_q.get = partial(_result, result_q.get, workers)
+        return workers
+
+    def execute_task_subprocess(self, job_q: Any, result_q: Any, reporter_class: Any) -> None:
+        """See MRunner."""
+        from mcubuild.lifeline import end_with
+
+        end_with(self._build)
+        super().execute_task_subprocess(job_q, result_q, reporter_class)
+
+
+def _result(get: Callable[..., Any], workers: Sequence[Any]) -> Any:
+    """What a worker tells next; doit alone would wait for ever for one that was killed.
+
+    Raises:
+        InvalidTask: one was.
+    """
+    while True:
+        try:
+            return get(timeout=_SECONDS_BETWEEN_LOOKS)
+        except Empty:
+            if any(worker.exitcode for worker in workers):
+                raise InvalidTask(KILLED) from None

@@ -1,0 +1,147 @@
+"""Builds killed at random, and what is left of them: nothing but what the same command goes on from.
+
+``python -m tests.trials.kills [--count N] [--seed N]`` prints how the trials ended, and what went wrong.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from tests.trials.build import BOTH, BROUGHT, Small, digests
+
+COUNT = 300
+SECONDS_TO_END = 5.0
+"""After a kill of the build, of its group or of one of its workers."""
+_PATIENCE = 120.0
+_SIGNALS = {"KILL": signal.SIGKILL, "INT": signal.SIGINT, "TERM": signal.SIGTERM}
+
+
+def _processes(marker: bytes) -> dict[int, int]:
+    """Parents of the living processes whose environment holds ``marker``, by id."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and marker in (entry / "environ").read_bytes():
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    found[int(entry.name)] = int(parent)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def _wait_for_the_end(process: "subprocess.Popen[str]", marker: bytes, limit: float) -> float:
+    """Seconds until no process of a build is left; ``limit`` if they were too many: those left are killed."""
+    start = time.monotonic()
+    while time.monotonic() - start < limit:
+        if process.poll() is not None and not _processes(marker):
+            return time.monotonic() - start
+        time.sleep(0.02)
+    for left in _processes(marker):
+        os.kill(left, signal.SIGKILL)
+    return limit
+
+
+@cache
+def _undisturbed(specs: str) -> tuple[dict[str, str], float]:
+    """What a build makes that nobody kills, and its seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = Small(Path(folder))
+        start = time.monotonic()
+        run = small.doit("-n", "2", "build", specs)
+        assert run.code == 0, run.output
+        return digests(small), time.monotonic() - start
+
+
+def trial(rng: Random, folder: Path) -> str:
+    """Kill a build and build again; an AssertionError is a wrong result. What was done, and how long its end took."""
+    specs = rng.choice((BROUGHT, BROUGHT, BOTH))
+    right, seconds = _undisturbed(specs)
+    count, whom, name = (
+        rng.choice(("0", "1", "2", "2")),
+        rng.choice(("main", "worker", "group")),
+        rng.choice([*_SIGNALS]),
+    )
+    small = Small(folder)
+    marker = f"MCUBUILD_STORE={small.store}\0".encode()
+    with (folder / "output").open("w+") as output:
+        process = subprocess.Popen(
+            small.command("-n", count, "build", specs),
+            cwd=small.path,
+            env=small.environment(),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            text=True,
+        )
+        time.sleep(0.2 + rng.random() * seconds)
+        parents = _processes(marker)
+        workers = sorted(child for child, parent in parents.items() if parent == process.pid)
+        others = sorted({*parents} - {*workers, process.pid})
+        victims = {"main": [process.pid], "group": [process.pid], "worker": workers + others}[whom]
+        victim = rng.choice(victims or [process.pid])
+        whom = "main" if victim == process.pid and whom == "worker" else whom
+        try:
+            (os.killpg if whom == "group" else os.kill)(victim, _SIGNALS[name])
+        except ProcessLookupError:
+            name = "none"
+        # One worker that is told to stop says so, and the stages of the others are brought to their end.
+        prompt = whom != "worker" or (name != "INT" and count != "0" and victim in workers)
+        took = _wait_for_the_end(process, marker, SECONDS_TO_END if prompt else _PATIENCE)
+        output.seek(0)
+        told = output.read()
+    what = f"-n {count}, {name} to {'another process' if whom == 'worker' and victim in others else whom}"
+    assert took < (SECONDS_TO_END if prompt else _PATIENCE), f"{what}: still there after {took} s: {told}"
+    interrupted_early = name == "INT" and not (small.path / "build" / ".lock").exists()
+    assert "Traceback" not in told or interrupted_early, f"{what}: {told}"
+    run = small.doit("-n", rng.choice(("0", "2")), "build", specs)
+    assert run.code == 0, f"{what}, then: {run.output}"
+    assert "Traceback" not in run.output and "damaged" not in run.output, f"{what}, then: {run.output}"
+    assert digests(small) == right, f"{what}: other artifacts: {_different(digests(small), right)}"
+    left = [*small.path.rglob("build/**/.stage-*"), *small.store.rglob(".new-*"), *(small.store / "work").glob("*")]
+    left += (folder / "tmp").iterdir()
+    assert not left, f"{what}: left behind: {left}"
+    return f"{what} {took:.1f}"
+
+
+def _different(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def main(count: int, seed: int) -> int:
+    """Run ``count`` trials; how many went wrong."""
+    ends, slowest, wrong = Counter[str](), 0.0, 0
+    for number in range(count):
+        folder = Path(tempfile.mkdtemp())
+        try:
+            what, _, took = trial(Random(f"kills {seed} {number}"), folder).rpartition(" ")
+            ends[what.partition(", ")[2]] += 1
+            if "another" not in what and "INT to worker" not in what:
+                slowest = max(slowest, float(took))
+        except Exception:
+            wrong += 1
+            print(f"trial {number}:", traceback.format_exc(), flush=True)
+        finally:
+            shutil.rmtree(folder)
+    for what, times in sorted(ends.items()):
+        print(f"{times:5}  {what}")
+    print(f"{count} kills, {wrong} wrong; all processes had ended within {slowest:.1f} s")
+    return wrong
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    sys.exit(min(main(asked.count, asked.seed), 1))
