@@ -50,5 +50,5 @@ STAGE = Stage(
     ),
     run=_run,
     serves=scales,
-    ignored=("engine.tune", "space.samples", "space.neighbours", *SHARING),
+    ignored=("engine.tune", "budget.accuracy", "budget.strict", "space.samples", "space.neighbours", *SHARING),
 )

@@ -34,5 +34,5 @@ STAGE = Stage(
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", "search.choose"),
+    ignored=("engine.tune", "budget.accuracy", "budget.strict", "search.choose"),
 )

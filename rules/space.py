@@ -28,5 +28,5 @@ STAGE = Stage(
     settings=("board", "space", "engine", "budget", "firmware.stack", "bits", "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune",),
+    ignored=("engine.tune", "budget.accuracy", "budget.strict"),
 )
