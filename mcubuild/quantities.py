@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from mcubuild.units import parse_energy, parse_frequency, parse_size, parse_time
+from mcubuild.units import parse_energy, parse_frequency, parse_share, parse_size, parse_time
 
 Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
 """A size in bytes, written as ``"256kB"`` in TOML."""
@@ -17,3 +17,6 @@ Joules = Annotated[float, BeforeValidator(parse_energy, json_schema_input_type=s
 
 Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=str | int)]
 """A frequency in Hz, written as ``"216MHz"`` in TOML."""
+
+Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=str | float), PlainSerializer(float)]
+"""A share of a whole, 0 ... 1, written as ``"90%"`` or ``0.9`` in TOML."""

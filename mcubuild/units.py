@@ -90,6 +90,25 @@ def parse_frequency(text: object) -> int:
     return round(hertz)
 
 
+def parse_share(text: object) -> float:
+    """A share of a whole, 0 ... 1, such as ``"90%"``, ``"0.9"`` or 0.9.
+
+    Raises:
+        ValueError: no number, or not above 0 and at most 1. A whole number is refused, as 1 may mean 1 % or all.
+    """
+    if isinstance(text, float):
+        number, unit = text, ""
+    else:
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(%?)\s*", text) if isinstance(text, str) else None
+        if match is None:
+            raise ValueError(f'found {text!r}; write a share as "90%" or 0.9')
+        number, unit = float(match[1]), match[2]
+    share = number / 100 if unit else number
+    if not 0 < share <= 1:
+        raise ValueError(f'found {text!r}; a share is above 0 and at most 100 %: "90%" or 0.9')
+    return share
+
+
 def format_size(size: float) -> str:
     """``size`` bytes for people: ``"512 B"``, ``"62.5 kB"``, ``"1.2 MB"``."""
     if abs(size) < 1024:

@@ -1,7 +1,7 @@
 """margin: what the engine's estimates of cycles are worth on this board, with these kernels and this compiler."""
 
 from rules import firmware
-from rules.stage import POWER, UNNAMED, Job, Resolved, Stage, trains
+from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
 
 
 def _run(job: Job) -> None:
@@ -44,6 +44,6 @@ STAGE = Stage(
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c", "mcubuild/engine/estimates.jsonl"),
     identities=firmware.STAGE.identities,
     serves=_limits_time,
-    ignored=("engine.tune", "space.samples", "space.neighbours", *UNNAMED),
+    ignored=("engine.tune", *QUALITY, "space.samples", "space.neighbours", *UNNAMED),
     ignored_without_energy=POWER,
 )

@@ -6,15 +6,18 @@ from rules.stage import Job, Resolved, Stage, brings_model
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.importers.samples import refer
     from mcubuild.ir.files import read_graph
 
+    images = None
+    if "test.npz" in job.names:
+        images = read_split(job.file("test.npz")), len(read_index(job.file("index.json")).classes)
     refer(
         read_graph(job.file("model.json").parent),
         job.file("interface.json"),
         job["model"],
-        read_split(job.file("test.npz")) if "test.npz" in job.names else None,
+        images,
         job.root,
         seed=job["seed"],
         out=job.out,
@@ -32,7 +35,7 @@ STAGE = Stage(
     name="reference",
     doc="integer reference run on the samples",
     inputs=("model.json", "model.npz", "interface.json"),
-    optional=("test.npz",),
+    optional=("index.json", "test.npz"),
     outputs=("inputs.npy", "int8_outputs.npy", "accuracy.json"),
     settings=("model", "seed"),
     run=_run,

@@ -1,6 +1,6 @@
 """scale: width and resolution of a published network that suit data and budget best."""
 
-from rules.stage import POWER, UNNAMED, Job, Stage, scales
+from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, scales
 from rules.supernet import SHARING
 
 
@@ -53,6 +53,6 @@ STAGE = Stage(
     ),
     run=_run,
     serves=scales,
-    ignored=("engine.tune", "space.samples", "space.neighbours", *SHARING, *UNNAMED),
+    ignored=("engine.tune", *QUALITY, "space.samples", "space.neighbours", *SHARING, *UNNAMED),
     ignored_without_energy=POWER,
 )

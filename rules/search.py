@@ -1,6 +1,6 @@
 """search: the networks of the space that suit data and budget best (TinyNAS, second half)."""
 
-from rules.stage import POWER, UNNAMED, Job, Stage, searches
+from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -37,6 +37,6 @@ STAGE = Stage(
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", "search.choose", *UNNAMED),
+    ignored=("engine.tune", *QUALITY, "search.choose", *UNNAMED),
     ignored_without_energy=POWER,
 )

@@ -1,6 +1,6 @@
 """space: which width and resolution suit the board (TinyNAS, first half)."""
 
-from rules.stage import POWER, UNNAMED, Job, Stage, searches
+from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -31,6 +31,6 @@ STAGE = Stage(
     settings=("board", "space", "engine", "budget", "firmware.stack", "bits", "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", *UNNAMED),
+    ignored=("engine.tune", *QUALITY, *UNNAMED),
     ignored_without_energy=POWER,
 )

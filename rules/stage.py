@@ -116,6 +116,8 @@ UNSEEN: Mapping[str, Any] = {
 UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field != "active_power_mw")
 """What the board is called, and by whom."""
 POWER = ("board.active_power_mw",)
+QUALITY = ("budget.accuracy", "budget.strict")
+"""What the report alone judges."""
 
 
 @dataclass(frozen=True)

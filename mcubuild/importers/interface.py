@@ -24,13 +24,24 @@ class Interface:
     scale: float
     zero_point: int
     """Of the graph's int8 tensor."""
+    operator: str | None = None
+    """Of an output: the kind of operator that computes it in the file, changes of type and shape aside."""
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest real value that the int8 tensor holds."""
+        return self.scale * (-128 - self.zero_point), self.scale * (127 - self.zero_point)
+
+    def quantized(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Real values as levels of the int8 tensor, rounded half away from zero as on the device; not yet clipped."""
+        ratio = (values.astype(np.float32) / np.float32(self.scale)).astype(np.float64)
+        return np.copysign(np.floor(np.abs(np.nan_to_num(ratio)) + 0.5), ratio) + self.zero_point
 
     def to_int8(self, values: NDArray[Any]) -> NDArray[np.int8]:
         """Values of ``dtype`` as the graph's int8, in any shape."""
         wide: NDArray[np.float64] = np.asarray(values, np.float64)
         if self.dtype == "float32":
-            ratio = (wide.astype(np.float32) / np.float32(self.scale)).astype(np.float64)
-            wide = np.copysign(np.floor(np.abs(np.nan_to_num(ratio)) + 0.5), ratio) + self.zero_point
+            wide = self.quantized(wide)
         elif self.dtype == "uint8":
             wide = wide - 128
         return np.asarray(np.clip(wide, -128, 127), np.int8)

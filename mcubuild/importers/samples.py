@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.inventory import short_id
-from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
-from mcubuild.errors import BuildError, reading
+from mcubuild.errors import BuildError
+from mcubuild.importers.answers import classification, doubts
+from mcubuild.importers.arrays import load
 from mcubuild.importers.files import read_interfaces
+from mcubuild.importers.images import as_inputs
 from mcubuild.importers.interface import Interface
+from mcubuild.importers.labels import read_labels
+from mcubuild.ir.classification import Classification
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.model import ModelSettings
@@ -24,37 +29,56 @@ Int8 = NDArray[np.int8]
 
 
 def refer(
-    graph: Graph, interfaces: Path, settings: ModelSettings, test: Split | None, root: Path, *, seed: int, out: Path
+    graph: Graph,
+    interfaces: Path,
+    settings: ModelSettings,
+    images: tuple[Split, int] | None,
+    root: Path,
+    *,
+    seed: int,
+    out: Path,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
     The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
     that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
     there are no labels), ``author``: how the reference agrees with the author's outputs, if the spec names any, and
-    ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of a data set.
+    ``cautions`` about the accuracy: sentences without the full stop; and ``ids``: a ``short_id`` of each sample's
+    bytes, unless the samples are those of a data set.
 
     Args:
         graph: the imported network.
         interfaces: what ``importers.files.write_interfaces`` wrote beside it.
         settings: which samples.
-        test: a test split of images, if the spec has a data set.
+        images: a test split of images and the number of its classes, if the spec has a data set.
         root: folder that paths are relative to.
         seed: of random inputs.
         out: an existing folder.
 
     Raises:
-        BuildError: samples are missing, damaged, or do not fit the network.
+        BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
     """
     faces = read_interfaces(interfaces)
+    reads: Classification | None = None
+    if images is not None or settings.labels is not None:  # before anything is run
+        reads = classification(faces["outputs"], settings)
     labels: NDArray[np.int64] | None = None
     ids = None
-    if test is not None:
-        inputs, labels = _images(graph, test, settings.file), test.y
+    if images is not None:
+        test, classes = images
+        if reads is not None and classes != reads.classes:
+            raise BuildError(
+                f"{settings.file}: it answers with {reads.classes} classes, the data set has {classes}; which is which "
+                f"is not known: give [model] inputs and labels."
+            )
+        shapes = [graph.tensor(name).shape for name in graph.inputs]
+        inputs, labels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels), test.y
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         # As the files have them: another network quantises the same samples otherwise.
-        ids = _ids([read_array(root / path) for path in settings.inputs])
-        labels = None if settings.labels is None else _labels(root / settings.labels, len(inputs))
+        ids = _ids([load(root / path) for path in settings.inputs])
+        if reads is not None and settings.labels is not None:
+            labels = read_labels(root / settings.labels, len(inputs), reads.classes)
     else:
         size = sum(prod(graph.tensor(name).shape) for name in graph.inputs)
         inputs = np.random.default_rng(seed).integers(-128, 128, (settings.samples, size), np.int8)
@@ -66,23 +90,20 @@ def refer(
     author = None
     if settings.outputs is not None:
         author = _agreement(outputs, _arrays(settings.outputs, faces["outputs"], root))
-    content = _accuracy(outputs, labels, faces["outputs"][0].scale)
+    content = {
+        "float": None,
+        "agreement": None,
+        "int8": None if reads is None else float((reads.answers(outputs) == labels).mean()),
+        "labels": None if labels is None else labels.tolist(),
+        "samples": len(outputs),
+        "classification": None if reads is None else asdict(reads),
+        "author": author,
+        "ids": ids,
+        "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
+    }
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)
-    (out / "accuracy.json").write_text(
-        json.dumps({**content, "author": author, "ids": ids}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-    )
-
-
-def _images(graph: Graph, test: Split, file: str) -> Int8:
-    """The test split as the network's input: level of a pixel minus 128."""
-    shapes = [graph.tensor(name).shape for name in graph.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != shapes[0][2] or shapes[0][3] != test.x.shape[3]:
-        raise BuildError(
-            f"{file}: its inputs have shapes {shapes}; the data set's images are square with {test.x.shape[3]} "
-            f"channels. Give the samples as the network takes them: [model] inputs and labels."
-        )
-    return network_input(test.x, shapes[0][1]).reshape(len(test), -1)
+    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int8:
@@ -98,7 +119,7 @@ def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int
 
 
 def _array(path: Path, face: Interface) -> Int8:
-    values = read_array(path)
+    values = load(path)
     size = prod(face.shape)
     fits = values.dtype == face.dtype or (face.dtype == "float32" and values.dtype == np.float64)
     if not fits or values.ndim == 0 or len(values) == 0 or prod(values.shape[1:]) != size:
@@ -117,26 +138,6 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
     ]
 
 
-def _labels(path: Path, count: int) -> NDArray[np.int64]:
-    values = read_array(path)
-    if values.dtype.kind not in "iu" or values.shape != (count,):
-        raise BuildError(f"{path}: found {values.dtype} {values.shape}; labels are integers ({count},), one a sample.")
-    return values.astype(np.int64)
-
-
-def read_array(path: Path) -> NDArray[Any]:
-    """The array in a .npy file of the user's.
-
-    Raises:
-        BuildError: it cannot be read, or is none.
-    """
-    with reading(path, ".npy"):
-        values: NDArray[Any] = np.load(path, allow_pickle=False)
-    if not isinstance(values, np.ndarray):
-        raise BuildError(f"{path}: holds several arrays; give one .npy an input.")
-    return values
-
-
 def _agreement(outputs: Int8, author: Int8) -> dict[str, int]:
     """Samples, those that differ, and the largest difference in steps of an output."""
     if outputs.shape != author.shape:
@@ -147,18 +148,3 @@ def _agreement(outputs: Int8, author: Int8) -> dict[str, int]:
         "differ": int(distance.any(axis=1).sum()),
         "largest": int(distance.max(initial=0)),
     }
-
-
-def _accuracy(outputs: Int8, labels: NDArray[np.int64] | None, scale: float) -> dict[str, object]:
-    known: dict[str, object] = {
-        "float": None,
-        "agreement": None,
-        "int8": None,
-        "labels": None,
-        "samples": len(outputs),
-        "logit_scale": scale,
-    }
-    if labels is None:
-        return known
-    right = outputs.argmax(axis=1) == labels
-    return {**known, "int8": float(right.mean()), "labels": labels.tolist()}

@@ -17,6 +17,9 @@ _NUMBERS: Mapping[str, Number] = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "
 BORDER = ("QUANTIZE", "DEQUANTIZE")
 """Operators that are taken at the borders as well: they change the type of an input or output."""
 
+_UNCHANGED = (*BORDER, "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+"""Operators that leave the real values as they are."""
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -144,7 +147,12 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
                 name = builder.copy(name, f"t{index}.copy")
             quantization = builder.quantization(name)
             outputs[name] = Interface(
-                tensor.name, _NUMBERS[tensor.dtype], tensor.shape, quantization.scale[0], quantization.zero_point
+                tensor.name,
+                _NUMBERS[tensor.dtype],
+                tensor.shape,
+                quantization.scale[0],
+                quantization.zero_point,
+                _computed_by(file, index),
             )
         graph = builder.graph(file.path.stem, tuple(sources), tuple(outputs))
         if all(isinstance(op, Reshape) for op in graph.ops):
@@ -155,6 +163,19 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
     except (ValueError, OverflowError) as error:
         raise BuildError(f"{file.path}: {error}.") from None
     return Imported(graph, tuple(sources.values()), tuple(outputs.values()))
+
+
+def _computed_by(file: File, index: int) -> str | None:
+    """The kind of operator that computes a tensor's values, whatever type and shape they are brought to then."""
+    writers = {result: op for op in file.operators for result in op.outputs}
+    seen = set[int]()
+    while index in writers and index not in seen:
+        seen.add(index)
+        op = writers[index]
+        if op.kind not in _UNCHANGED:
+            return op.kind
+        index = op.inputs[0]
+    return None
 
 
 def _told(file: File, op: FileOperator, error: Exception) -> str:

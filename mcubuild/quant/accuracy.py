@@ -1,11 +1,13 @@
 """What quantisation costs: the float network and the integer executor on the test split."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from mcubuild.data.splits import Split
+from mcubuild.ir.classification import Classification
 from mcubuild.ir.graph import Graph
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.blocks import Described
@@ -19,7 +21,8 @@ def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Pat
 
     The JSON holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1), ``samples``, ``labels``, ``predictions_int8``,
     ``confusion_int8`` (rows: true class, columns: predicted), ``agreement`` (share of samples that both networks put
-    in the same class), ``max_logit_error`` and ``logit_scale`` (of the int8 logits, in the unit of the float ones).
+    in the same class), ``max_logit_error`` and ``classification`` (how the int8 outputs are read: the fields of
+    ``ir.classification.Classification``).
 
     Args:
         graph: the quantised network.
@@ -31,18 +34,14 @@ def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Pat
     Raises:
         BuildError: the weights are missing or belong to another network.
     """
-    output = graph.tensor(graph.outputs[0])
-    classes = output.shape[1]
-    quantization = output.quantization
-    assert quantization is not None, "a quantised graph"
+    reads = Classification.of(graph)
     samples = at_resolution(test, arch.resolution)
     with bar("accuracy", 2 * len(test)) as progress:
         integers = integer_outputs(graph, samples, progress)
         floats = float_outputs(read_network(arch, weights), samples, progress)
-    predicted, expected = integers.argmax(axis=1), floats.argmax(axis=1)
-    confusion = np.zeros((classes, classes), np.int64)
+    predicted, expected = reads.answers(integers), floats.argmax(axis=1)
+    confusion = np.zeros((reads.classes, reads.classes), np.int64)
     np.add.at(confusion, (test.y, predicted), 1)
-    logits = quantization.scale[0] * (integers.astype(np.float64) - quantization.zero_point)
     content = {
         "float": float((expected == test.y).mean()),
         "int8": float((predicted == test.y).mean()),
@@ -51,8 +50,8 @@ def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Pat
         "predictions_int8": predicted.tolist(),
         "confusion_int8": confusion.tolist(),
         "agreement": float((predicted == expected).mean()),
-        "max_logit_error": round(float(np.abs(logits - floats).max()), 4),
-        "logit_scale": quantization.scale[0],
+        "max_logit_error": round(float(np.abs(reads.scores(integers) - floats).max()), 4),
+        "classification": asdict(reads),
     }
     np.save(out / "int8_outputs.npy", integers)
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcubuild.data.inventory import Inventory, read_inventory
 from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
+from mcubuild.ir.classification import Classification
 
 Json = dict[str, Any]
 _OPTIONAL = (
@@ -59,6 +60,25 @@ class Artifacts:
     """What a board or a second emulator tells."""
     remote_outputs: NDArray[np.int8] | None
     """What the firmware computed there, int8 (samples, classes)."""
+
+    @property
+    def classification(self) -> Classification | None:
+        """How outputs are read as classes; ``None``: no labels are known."""
+        fields = self.accuracy["classification"]
+        return None if fields is None else Classification(**fields)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The classes of all samples (N,), where any are known."""
+        return np.array(self.accuracy["labels"], np.int64)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, or their numbers."""
+        if self.index is not None:
+            return self.index.classes
+        reads = self.classification
+        return () if reads is None else tuple(str(number) for number in range(reads.classes))
 
 
 def read(inputs: Mapping[str, Path]) -> Artifacts:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mcubuild.report.amounts import amount
+from mcubuild.report.amounts import amount, bound, left
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Limit, Report
 
@@ -34,6 +34,8 @@ class Bar:
     """Length of what is over the limit in percent."""
     whisker: tuple[float, float] | None
     """Ends of the uncertainty in percent."""
+    uncertainty: str = "uncertainty of the cycle model"
+    """What the whisker is."""
 
 
 def bars(report: Report) -> list[Bar]:
@@ -60,7 +62,26 @@ def bars(report: Report) -> list[Bar]:
     if budget.energy.limit is not None:
         title = f"Energy, modelled: {report.board.active_power_mw:g} mW active power {TIMES} latency"
         found.append(_bar(title, budget.energy, energy, uncertainty))
+    if budget.accuracy.limit is not None:
+        found.append(_quality(report))
     return found
+
+
+def _quality(report: Report) -> Bar:
+    """Accuracy, of 100 %."""
+    line, interval = report.budget.accuracy, report.accuracy.interval
+    assert line.limit is not None
+    share = 100 * (report.accuracy.judged or 0)
+    return Bar(
+        title=f"Accuracy, {line.origin}" + (", lower end of the 95 % interval" if report.budget.strict else ""),
+        line=line,
+        summary=_summary(line),
+        pieces=(Piece("latency", "accuracy", f"{share:.2f} %", 0, round(share, 2)),),
+        limit_at=round(100 * line.limit, 2),
+        excess=None,
+        whisker=None if interval is None else (round(100 * interval[0], 2), round(100 * interval[1], 2)),
+        uncertainty="95 % interval (Wilson)",
+    )
 
 
 def _bar(title: str, line: Limit, parts: Sequence[tuple[str, str, float]], uncertainty: float = 0) -> Bar:
@@ -88,12 +109,11 @@ def _bar(title: str, line: Limit, parts: Sequence[tuple[str, str, float]], uncer
 
 def _summary(line: Limit) -> str:
     if line.used is None:
-        return "not known" if line.limit is None else f"not known, limit {amount(line.limit, line.unit)}"
+        return "not known" if line.limit is None else f"not known, limit {bound(line.limit, line.unit)}"
     used = amount(line.used, line.unit)
     if line.limit is None or line.margin is None:
         return f"{used}, no limit"
-    word = "free" if line.ok else "over"
-    return f"{used} of {amount(line.limit, line.unit)} · {amount(abs(line.margin), line.unit)} {word}"
+    return f"{used} of {bound(line.limit, line.unit)} · {left(line.margin, line.unit)}"
 
 
 @dataclass(frozen=True)

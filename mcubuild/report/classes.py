@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.ir.classification import Classification
+from mcubuild.report.interval import wilson
 from mcubuild.report.plot import Axis, Curve, Dot, Label, Plot, linear
 
 MATRIX_CLASSES = 20
@@ -37,9 +39,9 @@ class Mistake:
     true: str
     predicted: str
     confidence: float
-    """Softmax probability of the wrong class, 0 ... 1."""
+    """Probability of the wrong class, 0 ... 1."""
     truth: float
-    """Softmax probability of the right class, 0 ... 1."""
+    """Probability of the right class, 0 ... 1."""
     image: str
     """PNG as a data URI, one pixel a pixel, or smaller where it would be large."""
 
@@ -79,6 +81,12 @@ def matrix_cells(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[list
     ]
 
 
+def recalls(matrix: NDArray[np.int64]) -> list[float | None]:
+    """Share of each class's samples that are answered rightly, 0 ... 1; ``None`` where there is no sample."""
+    totals = matrix.sum(axis=1)
+    return [float(matrix[row, row] / total) if total else None for row, total in enumerate(totals)]
+
+
 def confusions(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[Confusion]:
     """The most frequent confusions, at most ``CONFUSIONS``."""
     found = [
@@ -96,28 +104,26 @@ def mistakes(
     samples: NDArray[np.int64],
     classes: Sequence[str],
     *,
-    scale: float,
+    reads: Classification,
     count: int,
 ) -> list[Mistake]:
     """The ``count`` mistakes in which the wrong class is the furthest ahead of the right one.
 
     Args:
-        outputs: of the firmware, int8 (N, classes).
+        outputs: of the firmware, int8 (N, bytes).
         images: the samples, uint8 (N, H, W, C) with 1 or 3 channels.
         true: labels (N,).
         samples: their indexes in the test split (N,).
         classes: names by label.
-        scale: real value of one step of an output.
+        reads: how outputs are read as classes.
         count: how many.
     """
-    predicted = outputs.argmax(axis=1)
+    scores, predicted = reads.scores(outputs), reads.answers(outputs)
     rows = np.arange(len(outputs))
-    margin = outputs[rows, predicted].astype(np.int64) - outputs[rows, true]
+    margin = scores[rows, predicted] - scores[rows, true]
     wrong = np.flatnonzero(predicted != true)
     worst = wrong[np.argsort(-margin[wrong], kind="stable")][:count]
-    logits = scale * outputs[worst].astype(np.float64)
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    probability = odds / odds.sum(axis=1, keepdims=True)
+    probability = reads.confidences(outputs[worst])
     return [
         Mistake(
             sample=int(samples[i]),
@@ -139,14 +145,6 @@ def _png(image: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share seen in ``samples`` independent samples (E. B. Wilson, 1927)."""
-    center = share + z * z / (2 * samples)
-    spread = z * np.sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
-    scale = 1 + z * z / samples
-    return float((center - spread) / scale), float((center + spread) / scale)
 
 
 def accuracy_plot(steps: Sequence[tuple[str, float, int]]) -> Plot:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from mcubuild.report.amounts import amount
+from mcubuild.report.amounts import amount, bound, distance, standing
+from mcubuild.report.interval import ends, with_interval
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import LatencyModel, LayerCost, Limit, Report
 from mcubuild.report.page import count
 from mcubuild.report.verdict import kept
 
-CAUTIONS = 3
+CAUTIONS = 5
 """At most; report.html has all."""
 LAYERS = 5
 
@@ -21,14 +22,19 @@ def render(report: Report) -> str:
 
 def _parts(report: Report) -> Iterator[str]:
     passed = report.verdict == "pass"
-    yield f"## {'✅' if passed else '❌'} {_plain(report.title)}: {report.verdict}"
+    mark = ("⚠️" if report.cautions else "✅") if passed else "❌"
+    yield f"## {mark} {_plain(report.title)}: {standing(report.verdict, report.cautions)}"
+    yield _quality(report)
     if passed:
         left = kept(report.budget)
         yield "Within its budget" + (f"; left: {', '.join(left)}." if left else "; it has no limits.")
     else:
         yield "\n".join(f"- **{_plain(reason)}**" for reason in report.reasons)
     if report.cautions:
-        yield "\n".join(f"> ⚠️ {_plain(caution)}." for caution in report.cautions[:CAUTIONS])
+        told = [f"> ⚠️ {_plain(caution)}." for caution in report.cautions[:CAUTIONS]]
+        if len(report.cautions) > CAUTIONS:
+            told.append(f"> and {len(report.cautions) - CAUTIONS} more in report.html.")
+        yield "\n".join(told)
     yield _table(("", "used", "limit", "left", "origin"), _budget(report), numbers=(1, 2, 3))
     yield _table(("", "", "origin"), list(_figures(report)))
     if report.cycles is not None:
@@ -36,6 +42,17 @@ def _parts(report: Report) -> Iterator[str]:
         yield _slowest(report)
     core = f"{report.board.core} at {report.board.clock_hz / 1e6:g} MHz, {_plain(report.board.clock_origin)}"
     yield f"{_plain(report.board.title)}, {core}. Everything else: `build/{report.name}/report.html`."
+
+
+def _quality(report: Report) -> str:
+    accuracy, limit = report.accuracy, report.budget.accuracy.limit
+    if accuracy.judged is None:
+        return "Accuracy is not known: there are no labels."
+    wanted = "no quality limit: `[budget] accuracy` sets one"
+    if limit is not None:
+        wanted = f"the budget wants {bound(limit, 'share')}{' of the lower end' if report.budget.strict else ''}"
+    share, count = accuracy.judged, accuracy.judged_samples
+    return f"**Accuracy {with_interval(share, count)}** on {count} samples; {wanted}."
 
 
 def _plain(text: str) -> str:
@@ -52,13 +69,15 @@ def _budget(report: Report) -> list[tuple[str, ...]]:
     lines = [("SRAM", report.budget.sram), ("Flash", report.budget.flash), ("Latency", report.budget.latency)]
     if report.budget.energy.limit is not None:
         lines.append(("Energy", report.budget.energy))
+    if report.budget.accuracy.limit is not None:
+        lines.append(("Accuracy, lower end" if report.budget.strict else "Accuracy", report.budget.accuracy))
     return [_line(title, line) for title, line in lines]
 
 
 def _line(title: str, line: Limit) -> tuple[str, ...]:
     used, limit, left = (
-        "\N{EN DASH}" if value is None else amount(value, line.unit).replace("-", "\N{MINUS SIGN}")
-        for value in (line.used, line.limit, line.margin)
+        "\N{EN DASH}" if value is None else text(value, line.unit).replace("-", "\N{MINUS SIGN}")
+        for value, text in ((line.used, amount), (line.limit, bound), (line.margin, distance))
     )
     return f"{'✅' if line.ok else '❌'} {title}", used, limit, left if line.ok else f"**{left}**", line.origin
 
@@ -66,13 +85,14 @@ def _line(title: str, line: Limit) -> tuple[str, ...]:
 def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     accuracy = report.accuracy
     steps = (
-        ("float", accuracy.float_),
-        (f"int8 ({accuracy.samples} test samples)", accuracy.int8),
-        (f"firmware, emulated ({report.samples})", accuracy.device),
+        ("float", accuracy.float_, accuracy.samples),
+        (f"int8 ({accuracy.samples} test samples)", accuracy.int8, accuracy.samples),
+        (f"firmware, emulated ({report.samples})", accuracy.device, report.samples),
     )
-    known = [(step, share) for step, share in steps if share is not None]
+    known = [(step, share, count) for step, share, count in steps if share is not None]
     if known:
-        yield "Accuracy", " → ".join(f"{share:.2%}" for _, share in known), " → ".join(step for step, _ in known)
+        shares = (f"{amount(share, 'share')} ({ends(share, count)})" for _, share, count in known)
+        yield "Accuracy", " → ".join(shares), " → ".join(step for step, _, _ in known)
     else:
         same = report.samples - accuracy.mismatches
         yield "Outputs", f"{same} of {report.samples} agree", "firmware, emulated, with the integer reference"

@@ -30,6 +30,12 @@ class Accuracy(_Part):
     mismatches: int
     """Samples whose outputs in the emulator differ in any bit from the integer reference's; anything but 0 is a
     failure."""
+    judged: float | None
+    """What the verdict goes by: a board's outputs where one ran the firmware, else ``device``."""
+    judged_samples: int
+    """Samples behind ``judged``."""
+    interval: tuple[float, float] | None
+    """Ends of the 95 % interval (Wilson) of ``judged``."""
 
 
 class TestSet(_Part):
@@ -62,19 +68,20 @@ class Limit(_Part):
     """One line of the budget."""
 
     limit: float | None
-    """What the spec (or the board's memory) allows; ``None``: no limit."""
+    """What the spec (or the board's memory) allows: the most, of a share the least; ``None``: no limit."""
     used: float | None
-    """What the firmware takes; ``None``: not known, because the core has no cycle model."""
+    """What the firmware takes or reaches; ``None``: not known, because the core has no cycle model or there are no
+    labels."""
     ok: bool
-    """``used`` is known and not above ``limit``, or there is no limit."""
+    """``used`` is known and not beyond ``limit``, or there is no limit."""
     margin: float | None
-    """``limit - used``: what is left, or, negative, by how much the limit is broken."""
+    """What is left to ``limit``, or, negative, by how much it is broken."""
     unit: Unit
     """Of ``limit``, ``used`` and ``margin``."""
     origin: Literal["linked", "emulated", "measured", "modelled"]
     """Where ``used`` comes from. ``linked``: read from the ELF (SRAM: with the deepest stack seen in the emulator);
-    ``emulated``: modelled from the instructions that the emulator executed; ``measured``: on silicon; ``modelled``: the
-    board's active power x such a time."""
+    ``emulated``: modelled from the instructions that the emulator executed (accuracy: from its outputs);
+    ``measured``: on silicon; ``modelled``: the board's active power x such a time."""
 
 
 class BudgetLines(_Part):
@@ -88,6 +95,10 @@ class BudgetLines(_Part):
     """Milliseconds of the slowest sample: measured where silicon counted cycles, else emulated."""
     energy: Limit
     """Millijoules of the slowest sample: the board's typical active power x its latency."""
+    accuracy: Limit
+    """``Accuracy.judged``."""
+    strict: bool
+    """Whether ``accuracy.used`` is the lower end of its 95 % interval instead."""
 
 
 class Sram(_Part):
@@ -192,6 +203,8 @@ class Remote(_Part):
     """Mean time of one inference in ms."""
     ratio: float | None
     """Measured cycles / emulated cycles, of the means; ``None``: one of the two is not known."""
+    accuracy: float | None
+    """Share of them classified correctly, 0 ... 1; ``None``: no labels are known."""
     note: str | None
     """What its runner has to say."""
 
@@ -241,6 +254,19 @@ class LatencyModel(_Part):
     """Of other networks under these conditions; ``None``: none were run."""
 
 
+class ClassResult(_Part):
+    """How the integer reference did on a class; the firmware computes the same."""
+
+    name: str
+    """Of the class."""
+    samples: int
+    """Test samples of the class."""
+    answers: int
+    """Test samples, of any class, that were taken for it."""
+    right: int
+    """Test samples of the class that were taken for it."""
+
+
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
@@ -262,6 +288,8 @@ class Report(_Part):
     """Accuracy on the test split."""
     test_set: TestSet
     """The test split."""
+    classes: list[ClassResult] | None
+    """In the order of the labels; ``None``: no labels are known."""
     instructions: Range
     """Instructions of one inference."""
     cycles: Range | None

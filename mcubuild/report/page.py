@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.report import architecture, budget, classes, estimates, layers, search, space, training
+from mcubuild.report.amounts import bound, standing
 from mcubuild.report.artifacts import Artifacts
+from mcubuild.report.interval import ends, with_interval
 from mcubuild.report.model import Report
 from mcubuild.report.plot import Plot
 from mcubuild.report.verdict import kept
@@ -40,6 +42,8 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             index=artifacts.index,
             bars=budget.bars(report),
             kept=kept(report.budget),
+            standing=standing(report.verdict, report.cautions),
+            accuracy=_judged(report),
             on_silicon=report.remote is not None and report.remote.silicon and report.remote.cycles is not None,
             remote_name=_remote_name(report),
             promises=budget.promises(report, artifacts.plan["predicted"]),
@@ -70,6 +74,8 @@ def environment() -> jinja2.Environment:
         "size": format_size,
         "ms": lambda value: format_time(value / 1e3),
         "count": count,
+        "bound": bound,
+        "ends": ends,
         "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
         "astray": lambda share: f"{_percent(abs(share))} too {'high' if share > 0 else 'low'}",
@@ -89,6 +95,12 @@ def count(value: float) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def _judged(report: Report) -> str | None:
+    """The accuracy that the verdict goes by, with its interval."""
+    accuracy = report.accuracy
+    return None if accuracy.judged is None else with_interval(accuracy.judged, accuracy.judged_samples)
 
 
 def _remote_name(report: Report) -> str:
@@ -139,20 +151,26 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
         "accuracy_plot": classes.accuracy_plot(known) if known else None,
         "agreement": artifacts.accuracy["agreement"],
         "quantized": artifacts.quantize_log,
+        "reads": None,
         "matrix": None,
         "confusions": [],
         "mistakes": [],
     }
-    if artifacts.index is None or artifacts.test is None:
+    reads, names, outputs = artifacts.classification, artifacts.classes, artifacts.outputs
+    if reads is None:
         return values
-    names = artifacts.index.classes
-    true, images = artifacts.test.y[samples], artifacts.test.x[samples]
-    matrix = classes.confusion_matrix(true, artifacts.outputs.argmax(axis=1), len(names))
-    scale = artifacts.accuracy["logit_scale"]
+    true = artifacts.labels[samples]
+    matrix = classes.confusion_matrix(true, reads.answers(outputs), len(names))
+    images = None if artifacts.test is None else artifacts.test.x[samples]
     return values | {
+        "reads": reads,
         "matrix": classes.matrix_cells(matrix, names) if len(names) <= classes.MATRIX_CLASSES else None,
+        "recalls": classes.recalls(matrix),
         "confusions": classes.confusions(matrix, names),
-        "mistakes": classes.mistakes(artifacts.outputs, images, true, samples, names, scale=scale, count=mistakes),
+        "mistakes": []
+        if images is None
+        else classes.mistakes(outputs, images, true, samples, names, reads=reads, count=mistakes),
+        "class_names": names,
         "short_names": sum(len(name) for name in names) <= SHORT,
         "errors": int(matrix.sum() - np.trace(matrix)),
     }

@@ -12,12 +12,15 @@ from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
-from mcubuild.report import estimates, markdown, page, tested, verdict
+from mcubuild.report import estimates, markdown, page, quality, tested, verdict
 from mcubuild.report.artifacts import Artifacts
+from mcubuild.report.classes import confusion_matrix
+from mcubuild.report.interval import wilson
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import (
     Accuracy,
     BudgetLines,
+    ClassResult,
     Flash,
     LatencyModel,
     LayerCost,
@@ -100,13 +103,20 @@ def make(
     latency = measure["latency_ms"] if origin == "emulated" or remote is None else remote.latency_ms
     power = board.active_power_mw
     time_limit, energy_limit = _limits_of_time(budget, power)
+    accuracy, classes = _accuracy(artifacts, remote), _classes(artifacts)
     lines = BudgetLines(
         sram=verdict.limit(sram.arena + sram.static + sram.stack, budget.sram, "B"),
         flash=verdict.limit(flash.code + flash.weights + flash.data, budget.flash, "B"),
         latency=verdict.limit(slowest, time_limit, "ms", origin),
         energy=verdict.limit(None if slowest is None else power * slowest / 1e3, energy_limit, "mJ", "modelled"),
+        accuracy=verdict.limit(
+            accuracy.interval[0] if budget.strict and accuracy.interval else accuracy.judged,
+            budget.accuracy,
+            "share",
+            "measured" if _on_silicon(remote) else "emulated",
+        ),
+        strict=budget.strict,
     )
-    accuracy = _accuracy(artifacts)
     reasons = verdict.reasons(
         lines,
         stack=sram.stack,
@@ -121,6 +131,8 @@ def make(
         verdict="fail" if reasons else "pass",
         reasons=reasons,
         cautions=[
+            *artifacts.accuracy.get("cautions", ()),
+            *quality.cautions(artifacts, accuracy, classes),
             *(artifacts.inventory.cautions if artifacts.inventory else ()),
             *_clock(board),
             *verdict.cautions(
@@ -137,6 +149,7 @@ def make(
         ],
         accuracy=accuracy,
         test_set=tested.test_set(artifacts, _samples(artifacts)),
+        classes=classes,
         instructions=Range(**measure["instructions"]),
         cycles=None if cycles is None else Range(**cycles),
         latency_ms=measure["latency_ms"],
@@ -266,6 +279,7 @@ def _remote(artifacts: Artifacts) -> Remote | None:
         cycles=None if counted is None else Range(**counted),
         clock_hz=told["clock_hz"],
         latency_ms=told["latency_ms"] if silicon else None,
+        accuracy=_share_right(artifacts, outputs, "remote_outputs.npy"),
         ratio=counted["mean"] / emulated["mean"] if counted and emulated else None,
         note=told["note"],
     )
@@ -278,18 +292,46 @@ def _slowest(remote: Remote | None) -> float | None:
     return 1e3 * remote.cycles.max / remote.clock_hz
 
 
-def _accuracy(artifacts: Artifacts) -> Accuracy:
-    samples, labels = _samples(artifacts), artifacts.accuracy["labels"]
-    device = None
-    if labels is not None:
-        device = float(tested.right(artifacts.outputs, np.array(labels)[samples]).mean())
+def _on_silicon(remote: Remote | None) -> bool:
+    return remote is not None and remote.silicon
+
+
+def _share_right(artifacts: Artifacts, outputs: NDArray[np.int8], name: str) -> float | None:
+    """Share of the samples that ``outputs`` are of that they classify correctly, if labels are known."""
+    reads = artifacts.classification
+    if reads is None:
+        return None
+    return float(np.mean(reads.answers(outputs) == artifacts.labels[_run_on(artifacts, outputs, name)]))
+
+
+def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
+    samples = _samples(artifacts)
+    device = _share_right(artifacts, artifacts.outputs, "device_outputs.npy")
+    judged, count = device, len(samples)
+    if remote is not None and remote.silicon:
+        judged, count = remote.accuracy, remote.samples
     return Accuracy(
         float=artifacts.accuracy["float"],
         int8=artifacts.accuracy["int8"],
         device=device,
         samples=len(artifacts.expected),
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
+        judged=judged,
+        judged_samples=count,
+        interval=None if judged is None else wilson(judged, count),
     )
+
+
+def _classes(artifacts: Artifacts) -> list[ClassResult] | None:
+    reads = artifacts.classification
+    if reads is None:
+        return None
+    matrix = confusion_matrix(artifacts.labels, reads.answers(artifacts.expected), reads.classes)
+    counts = zip(artifacts.classes, matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix), strict=True)
+    return [
+        ClassResult(name=name, samples=int(samples), answers=int(answers), right=int(right))
+        for name, samples, answers, right in counts
+    ]
 
 
 def _network(artifacts: Artifacts) -> Network:

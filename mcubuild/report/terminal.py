@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from mcubuild.report.amounts import amount
+from mcubuild.report.amounts import amount, bound, left, standing
+from mcubuild.report.interval import ends, with_interval
 from mcubuild.units import format_energy, format_time
 
 _BAR = 24
-_TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency", "energy": "energy"}
+_TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency", "energy": "energy", "accuracy": "accuracy"}
 
 
 def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: bool) -> None:
@@ -30,10 +31,10 @@ def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: b
 
 
 def _limits(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Title and line; energy is worth one only where it is limited."""
+    """Title and line; energy and accuracy are worth one only where they are limited."""
     for key, title in _TITLES.items():
         line = report["budget"][key]
-        if key != "energy" or line["limit"] is not None:
+        if key not in ("energy", "accuracy") or line["limit"] is not None:
             yield title, line
 
 
@@ -42,19 +43,33 @@ def _use(line: Mapping[str, Any]) -> str:
     used = "unknown" if line["used"] is None else amount(line["used"], line["unit"])
     if line["limit"] is None:
         return f"{used}, no limit"
-    text = f"{used} of {amount(line['limit'], line['unit'])}"
+    text = f"{used} of {bound(line['limit'], line['unit'])}"
     if line["margin"] is None:
         return text
     origin = "" if line["origin"] == "linked" else f", {line['origin']}"
-    return f"{text}, {amount(abs(line['margin']), line['unit'])} {'free' if line['ok'] else 'over'}{origin}"
+    return f"{text}, {left(line['margin'], line['unit'])}{origin}"
+
+
+def _quality(report: Mapping[str, Any]) -> str:
+    """Such as ``accuracy 83.33 % (79.1 to 86.8, 95 %), no quality limit``."""
+    accuracy, limit = report["accuracy"], report["budget"]["accuracy"]["limit"]
+    if accuracy["judged"] is None:
+        return "accuracy not known: no labels"
+    text = f"accuracy {with_interval(accuracy['judged'], accuracy['judged_samples'])}"
+    if limit is None:
+        return f"{text}, no quality limit"
+    return f"{text} of {bound(limit, 'share')}{', strictly' if report['budget']['strict'] else ''}"
 
 
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     accuracy = report["accuracy"]
-    samples = {"float": "", "int8": f" ({accuracy['samples']} samples)", "device": f" ({report['samples']})"}
-    known = [step for step in samples if accuracy[step] is not None]
-    if known:
-        shares = " -> ".join(f"{step} {100 * accuracy[step]:.2f} %{samples[step]}" for step in known)
+    samples = {"float": accuracy["samples"], "int8": accuracy["samples"], "device": report["samples"]}
+    if any(accuracy[step] is not None for step in samples):
+        shares = " -> ".join(
+            f"{step} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], count)}; {count} samples)"
+            for step, count in samples.items()
+            if accuracy[step] is not None
+        )
         figures = [("accuracy", shares)]
     else:
         same = report["samples"] - accuracy["mismatches"]
@@ -97,7 +112,7 @@ def _remote(remote: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    yield f"{report['name']}: {report['verdict']}"
+    yield f"{report['name']}: {standing(report['verdict'], report['cautions'])}; {_quality(report)}"
     for reason in report["reasons"]:
         yield f"  fail: {reason}"
     for caution in report["cautions"]:
@@ -113,11 +128,11 @@ def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    passed = report["verdict"] == "pass"
+    passed, careful = report["verdict"] == "pass", bool(report["cautions"])
+    sign, colour = (("!", "yellow") if careful else ("✓", "green")) if passed else ("✗", "red")
+    verdict = f"{sign} {standing(report['verdict'], report['cautions'])}"
     console.print()
-    console.print(
-        Text.assemble((report["name"], "bold"), "  ", ("✓ pass", "bold green") if passed else ("✗ fail", "bold red"))
-    )
+    console.print(Text.assemble((report["name"], "bold"), "  ", (verdict, f"bold {colour}"), "  ", _quality(report)))
     for reason in report["reasons"]:
         console.print(Padding(Text(reason, "red"), (0, 0, 0, 2)))
     for caution in report["cautions"]:
@@ -134,10 +149,11 @@ def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:
 
 
 def _bar(line: Mapping[str, Any]) -> Any:
-    """Use as a share of the limit; what is over fills the bar in red."""
+    """Use as a share of the limit; what is over fills the bar in red. Shares are of 100 %."""
     from rich.text import Text
 
     if not line["limit"] or line["used"] is None:
         return Text(" " * _BAR)
-    filled = min(_BAR, max(1, round(_BAR * line["used"] / line["limit"])))
+    whole = 1 if line["unit"] == "share" else line["limit"]
+    filled = min(_BAR, max(1, round(_BAR * line["used"] / whole)))
     return Text.assemble(("━" * filled, "green" if line["ok"] else "red"), ("━" * (_BAR - filled), "bright_black"))

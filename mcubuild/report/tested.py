@@ -10,12 +10,6 @@ from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.model import NOT_RUN, TestSet
 
 
-def right(outputs: NDArray[np.int8], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the largest of each sample's outputs (N, classes) is that of its label (N,)."""
-    judged: NDArray[np.bool_] = outputs.argmax(axis=1) == labels
-    return judged
-
-
 def test_set(artifacts: Artifacts, samples: NDArray[np.int64]) -> TestSet:
     """The samples of the test split; ``samples`` are the indexes (N,) of those that the firmware was run on.
 
@@ -29,15 +23,15 @@ def test_set(artifacts: Artifacts, samples: NDArray[np.int64]) -> TestSet:
             f"the report: {len(ids)} samples are known by their content, {len(artifacts.expected)} have outputs; "
             f"delete inventory.json and accuracy.json and build again."
         )
-    labels = artifacts.accuracy["labels"]
+    labels, reads = artifacts.accuracy["labels"], artifacts.classification
     named = ["" for _ in ids] if labels is None else [_name(artifacts, label) for label in labels]
     listed = "\n".join(sorted(f"{one} {name}" for one, name in zip(ids, named, strict=True)))
     int8 = device = None
-    if labels is not None:
-        truth = np.array(labels)
-        int8 = "".join(np.where(right(artifacts.expected, truth), "1", "0"))
+    if reads is not None:
+        truth = artifacts.labels
+        int8 = "".join(np.where(reads.answers(artifacts.expected) == truth, "1", "0"))
         run = np.full(len(ids), NOT_RUN)
-        run[samples] = np.where(right(artifacts.outputs, truth[samples]), "1", "0")
+        run[samples] = np.where(reads.answers(artifacts.outputs) == truth[samples], "1", "0")
         device = "".join(run)
     return TestSet(digest=hashlib.sha256(listed.encode()).hexdigest()[:16], ids=list(ids), int8=int8, device=device)
 

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from mcubuild.report.amounts import Unit, amount
+from mcubuild.report.amounts import Unit, amount, bound, distance
 from mcubuild.report.model import BudgetLines, Limit, Remote
 
 Origin = Literal["linked", "emulated", "measured", "modelled"]
 
 
 def limit(used: float | None, allowed: float | None, unit: Unit, origin: Origin = "linked") -> Limit:
-    """``used`` against ``allowed``, which may be met exactly; both in ``unit``. What is not known breaks any limit."""
-    margin = None if allowed is None or used is None else allowed - used
+    """``used`` against ``allowed``, which may be met exactly; both in ``unit``. What is not known breaks any limit.
+
+    Of a share ``allowed`` is the least, of everything else the most.
+    """
+    margin = None if allowed is None or used is None else used - allowed if unit == "share" else allowed - used
     return Limit(
         limit=allowed,
         used=used,
@@ -43,6 +46,8 @@ def reasons(
     """
     lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("Latency", budget.latency), ("Energy", budget.energy))
     broken = [_over(title, line) for title, line in lines if not line.ok]
+    if not budget.accuracy.ok:
+        broken.append(_below(budget))
     if stack > stack_reserved:
         broken.append(
             f"The stack reached {stack} B, {stack - stack_reserved} B beyond the {stack_reserved} B reserved for it: "
@@ -76,14 +81,29 @@ def _over(title: str, line: Limit) -> str:
     )
 
 
+def _below(budget: BudgetLines) -> str:
+    line = budget.accuracy
+    assert line.limit is not None
+    if line.used is None or line.margin is None:
+        return f"Accuracy must be {bound(line.limit, 'share')} but is not known: there are no labels"
+    what = "The lower end of the accuracy's 95 % interval" if budget.strict else "Accuracy"
+    return (
+        f"{what} is {distance(-line.margin, 'share')} below its budget: {amount(line.used, 'share')} of "
+        f"{bound(line.limit, 'share')}, {line.origin}"
+    )
+
+
 def kept(budget: BudgetLines) -> list[str]:
     """What is left below each limit of a budget that is kept, such as ``"SRAM 115.5 kB (90.2%)"``."""
     lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("latency", budget.latency), ("energy", budget.energy))
-    return [
+    found = [
         f"{title} {amount(line.margin, line.unit)} ({line.margin / line.limit:.1%})"
         for title, line in lines
         if line.limit and line.margin is not None
     ]
+    if budget.accuracy.margin is not None:
+        found.append(f"accuracy {distance(budget.accuracy.margin, 'share')}")
+    return found
 
 
 def cautions(

@@ -1,5 +1,6 @@
 """[model]: a network that exists already, instead of a search for one."""
 
+from math import isfinite
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -18,9 +19,39 @@ class ModelSettings(Settings):
     outputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of what the network's author computed for ``inputs``, one for each output: to be compared with."""
     labels: str | None = None
-    """.npy file of the classes of ``inputs``, integers (N,), for the accuracy; the largest output is the answer."""
+    """.npy file of the classes of ``inputs``, for the accuracy: integers (N,) from 0 on, or one-hot (N, classes). The
+    largest output is the answer; of a single unit class 1, if it is above ``threshold``."""
+    output: str | int | None = None
+    """Which output the classes are of, where the network has several: its name in the file, or its number from 0 on."""
+    threshold: float | None = None
+    """Real value of a single output unit above which the answer is class 1; default: 0.5 of a probability, 0 of a
+    logit."""
+    pixels: tuple[float, float] | None = None
+    """Of a data set: the real values that the network takes for pixel values 0 and 255, such as ``[0, 1]``; default: as
+    scale and zero point of its input imply."""
     samples: int = Field(default=8, ge=1, le=1000)
     """How many random inputs to run, where there are no others."""
+
+    @field_validator("output")
+    @classmethod
+    def _counted_from_0(cls, value: str | int | None) -> str | int | None:
+        if isinstance(value, int) and value < 0:
+            raise ValueError(f"found {value}; outputs are counted from 0 on")
+        return value
+
+    @field_validator("threshold")
+    @classmethod
+    def _finite(cls, value: float | None) -> float | None:
+        if value is not None and not isfinite(value):
+            raise ValueError(f"found {value}; a threshold is a finite number")
+        return value
+
+    @field_validator("pixels")
+    @classmethod
+    def _a_range(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not (all(map(isfinite, value)) and value[0] != value[1]):
+            raise ValueError(f"found {list(value)}; write two different finite numbers, as in [0, 1]")
+        return value
 
     @field_validator("inputs", "outputs", mode="before")
     @classmethod

@@ -91,7 +91,21 @@ class Spec(Settings):
             )
         if self.dataset is not None and self.model.inputs is not None:
             raise ValueError("found dataset beside inputs of [model]; both say what to run: remove one")
+        self._labels_serve_and_are_served(self.model)
         return self
+
+    def _labels_serve_and_are_served(self, model: ModelSettings) -> None:
+        if self.dataset is None and model.pixels is not None:
+            raise ValueError("found model.pixels without a dataset, whose pixels they are: remove one or add the other")
+        if self.dataset is not None or model.labels is not None:
+            return
+        of_labels = {"model.output": model.output, "model.threshold": model.threshold}
+        for key, value in {"budget.accuracy": self.budget.accuracy, **of_labels}.items():
+            if value is not None:
+                raise ValueError(
+                    f"found {key} without labels, so nothing says which answers are right; add inputs and labels to "
+                    f'[model]: labels = "labels.npy", or remove it'
+                )
 
     def _data_set_is_for_the_task(self) -> "Spec":
         assert self.dataset is not None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mcubuild.errors import BuildError
-from mcubuild.importers.samples import read_array
+from mcubuild.importers.arrays import load
 
 HEADER = "{{'descr': {}, 'fortran_order': False, 'shape': {}, }}"
 
@@ -43,11 +43,11 @@ def test_damaged_arrays(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.npy"
     path.write_bytes(data)
     with pytest.raises(BuildError, match=r"x\.npy: ") as caught:
-        read_array(path)
+        load(path)
     assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
 
 
 def test_an_array(tmp_path: Path) -> None:
     expected = np.arange(6, dtype=np.int8).reshape(2, 3)
     np.save(tmp_path / "x.npy", expected)
-    np.testing.assert_array_equal(read_array(tmp_path / "x.npy"), expected)
+    np.testing.assert_array_equal(load(tmp_path / "x.npy"), expected)

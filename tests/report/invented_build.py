@@ -1,6 +1,7 @@
 """A build folder of invented but plausible artifacts: test data, nothing was built or measured."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.splits import Index, Split, write_index, write_split
+from mcubuild.ir.classification import Classification
 from mcubuild.nas.arch import Arch, Space, draw
 from mcubuild.nas.blocks import Bottleneck, Head, Stem
 
@@ -82,8 +84,8 @@ def _dataset(folder: Path, rng: np.random.Generator) -> None:
     int8 = float(np.mean(outputs.argmax(1) == y))
     _write(folder, "accuracy.json", {
         "float": int8 + 2 / TEST, "int8": int8, "samples": TEST,
-        "agreement": 1 - 3 / TEST, "max_logit_error": 0.61, "logit_scale": 0.061,
-        "labels": y.tolist(),
+        "agreement": 1 - 3 / TEST, "max_logit_error": 0.61, "labels": y.tolist(),
+        "classification": asdict(Classification(units=len(CLASSES), scale=0.061, zero_point=0)),
     })  # fmt: skip
 
 

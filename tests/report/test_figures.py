@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mcubuild.ir.classification import Classification
 from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
+from mcubuild.report.interval import wilson
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_table, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
+
+READS = Classification(units=2, scale=1, zero_point=0)
 
 
 def layer(index: int, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], kernel: int = 1) -> Layer:
@@ -134,7 +138,8 @@ def test_confusions_and_the_worst_mistakes() -> None:
         ("c", "a", 1),
         ("a", "b", 0.5),
     ]
-    worst = classes.mistakes(outputs, images, true, np.array([7, 8, 9, 10]), "abc", scale=0.1, count=2)
+    reads = Classification(units=3, scale=0.1, zero_point=0)
+    worst = classes.mistakes(outputs, images, true, np.array([7, 8, 9, 10]), "abc", reads=reads, count=2)
     assert [(item.sample, item.true, item.predicted) for item in worst] == [(8, "a", "b"), (9, "b", "c")]
     assert worst[0].confidence == pytest.approx(np.exp(9) / (np.exp(9) + 2))
     picture = Image.open(io.BytesIO(base64.b64decode(worst[0].image.split(",")[1])))
@@ -144,7 +149,7 @@ def test_confusions_and_the_worst_mistakes() -> None:
 def test_colour_pictures_stay_in_colour() -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, 4, 6, 3), dtype=np.uint8)
     (mistake,) = classes.mistakes(
-        np.array([[1, 0]], np.int8), images, np.array([1]), np.array([0]), "ab", scale=1, count=5
+        np.array([[1, 0]], np.int8), images, np.array([1]), np.array([0]), "ab", reads=READS, count=5
     )
     picture = Image.open(io.BytesIO(base64.b64decode(mistake.image.split(",")[1])))
     assert np.array_equal(np.asarray(picture), images[0])
@@ -157,7 +162,7 @@ def test_large_pictures_are_embedded_smaller() -> None:
         np.array([1]),
         np.array([0]),
         "ab",
-        scale=1,
+        reads=READS,
         count=5,
     )
     assert Image.open(io.BytesIO(base64.b64decode(mistake.image.split(",")[1]))).size == (160, 120)
@@ -165,8 +170,8 @@ def test_large_pictures_are_embedded_smaller() -> None:
 
 def test_wilson_interval() -> None:
     # E. B. Wilson's interval as in Brown, Cai and DasGupta, Statistical Science 16 (2001).
-    assert classes.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    low, high = classes.wilson(1.0, 360)
+    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    low, high = wilson(1.0, 360)
     assert low == pytest.approx(0.98944, abs=1e-4) and high == pytest.approx(1)
 
 

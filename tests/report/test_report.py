@@ -456,6 +456,7 @@ def test_what_a_device_must_do_with_sounds(build: Path, features: Literal["log_m
 def test_many_classes_are_listed_instead_of_drawn(build: Path) -> None:
     classes = 40
     edit(build, "index.json", classes=[f"class {k}" for k in range(classes)])
+    edit(build, "accuracy.json", classification={"units": classes, "scale": 0.061, "zero_point": 0})
     outputs = np.full((TEST, classes), -128, np.int8)
     outputs[:, :10] = np.load(build / "device_outputs.npy")
     for name in ("device_outputs.npy", "int8_outputs.npy"):

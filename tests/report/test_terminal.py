@@ -15,8 +15,11 @@ REPORT: dict[str, Any] = {
     "verdict": "fail",
     "reasons": ["Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB"],
     "cautions": ["The firmware classified 10 of the 360 test samples"],
-    "accuracy": {"float": 0.98, "int8": 0.97, "device": 0.9, "samples": 360},
     "test_set": {"digest": "0123456789abcdef"},
+    "accuracy": {
+        "float": 0.98, "int8": 0.97, "device": 0.9, "samples": 360,
+        "judged": 0.9, "judged_samples": 10, "interval": [0.5958, 0.9821],
+    },
     "samples": 10,
     "instructions": {"min": 1e6, "mean": 1234567.0, "max": 2e6},
     "cycles": {"min": 1e6, "mean": 2345678.0, "max": 3e6},
@@ -37,17 +40,20 @@ REPORT: dict[str, Any] = {
         "flash": {"limit": 1024, "used": 1536, "ok": False, "margin": -512, "unit": "B", "origin": "linked"},
         "latency": {"limit": None, "used": 23.4, "ok": True, "margin": None, "unit": "ms", "origin": "emulated"},
         "energy": {"limit": None, "used": 1.5, "ok": True, "margin": None, "unit": "mJ", "origin": "modelled"},
+        "accuracy": {"limit": None, "used": 0.9, "ok": True, "margin": None, "unit": "share", "origin": "emulated"},
+        "strict": False,
     },
-}
+}  # fmt: skip
 
 
 def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.summarise(REPORT, Path("build/invented"), sys.stdout, drawn=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "invented: fail"
+    assert lines[0] == "invented: fail, 1 caution; accuracy 90.00 % (59.6 to 98.2, 95 %), no quality limit"
     assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
     assert "  test set     0123456789abcdef (360 samples)" in lines
-    assert "  accuracy     float 98.00 % -> int8 97.00 % (360 samples) -> device 90.00 % (10)" in lines
+    shares = "float 98.00 % (96.0 to 99.0; 360 samples) -> int8 97.00 % (94.7 to 98.3; 360 samples)"
+    assert f"  accuracy     {shares} -> device 90.00 % (59.6 to 98.2; 10 samples)" in lines
     assert "  SRAM         ok    1.0 kB of 4.0 kB, 3.0 kB free" in lines
     assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines
     assert "  latency      ok    23.4 ms, no limit" in lines

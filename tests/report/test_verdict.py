@@ -14,6 +14,8 @@ def lines(
     latency: float | None = 90.0,
     limit: float | None = 100.0,
     energy: float | None = None,
+    accuracy: float | None = None,
+    strict: bool = False,
 ) -> BudgetLines:
     """All limited to ``limit``, but the energy only if it is known."""
     return BudgetLines(
@@ -21,6 +23,8 @@ def lines(
         flash=verdict.limit(flash, limit, "B"),
         latency=verdict.limit(latency, limit, "ms", "emulated"),
         energy=verdict.limit(energy, None if energy is None else limit, "mJ", "modelled"),
+        accuracy=verdict.limit(accuracy, None if accuracy is None else 0.9, "share", "emulated"),
+        strict=strict,
     )
 
 
@@ -44,7 +48,8 @@ def test_no_limit_is_always_met() -> None:
     ],
 )
 def test_each_broken_limit_is_a_reason_with_the_amount(changed: str, title: str, by: str) -> None:
-    (reason,) = verdict.reasons(lines(**{changed: 150.0}), **PASSING)
+    values: dict[str, Any] = {changed: 150.0}
+    (reason,) = verdict.reasons(lines(**values), **PASSING)
     assert reason.startswith(f"{title} is {by} its budget")
 
 

@@ -1,0 +1,76 @@
+"""A data set's images as the input of a network from elsewhere, whose author had a scale of pixels in mind."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.data.resize import resize
+from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
+from mcubuild.importers.interface import Interface
+from mcubuild.ir.graph import Shape
+
+Range = tuple[float, float]
+_USUAL: tuple[Range, ...] = ((0, 1), (-1, 1), (-0.5, 0.5), (0, 255), (-128, 127))
+"""What training feeds for pixel values 0 and 255: divided by 255, by 127.5 less 1, ..., as they are, less 128."""
+_TOLERANCE = 0.05
+"""Share of a range by which each end may be off: the samples that scales were found on need not be black and white."""
+
+
+def as_inputs(
+    file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: Split, pixels: Range | None
+) -> NDArray[np.int8]:
+    """The images of ``test`` as int8 (N, bytes): resized, in the real values of training, quantised as the file says.
+
+    Args:
+        file: the network's, for messages.
+        faces: its inputs.
+        shapes: of these in the graph.
+        test: square images.
+        pixels: the real values of pixel values 0 and 255; by default one of the usual, by the input's range.
+
+    Raises:
+        BuildError: the input is no square image of as many channels, or the real values of pixels are not known.
+    """
+    instead = "give the samples as the network takes them: [model] inputs and labels"
+    if len(faces) != 1 or len(shapes[0]) != 4:
+        raise BuildError(
+            f"{file}: its inputs have shapes {list(shapes)[:4]}; a data set has one image each: {instead}."
+        )
+    face, (_, height, width, channels) = faces[0], shapes[0]
+    if height != width:
+        raise BuildError(f"{file}: its input is {height}x{width}; the images of a data set are square: {instead}.")
+    if channels != test.x.shape[3]:
+        grey = "grey (1 channel)" if test.x.shape[3] == 1 else f"colour ({test.x.shape[3]} channels)"
+        raise BuildError(f"{file}: its input has {channels} channels, the data set's images are {grey}: {instead}.")
+    low, high = pixels or _implied(file, face)
+    levels = face.quantized(np.linspace(low, high, 256))
+    if ((levels < -129) | (levels > 128)).mean() > 0.5:
+        raise BuildError(
+            f"{file}: pixels = [{low:g}, {high:g}] lie outside of what its input holds, {_shown(face.range)}, so most "
+            f"of an image would be black or white; correct [model] pixels."
+        )
+    table = np.clip(levels, -128, 127).astype(np.int8)
+    return table[resize(test.x, height)].reshape(len(test), -1)
+
+
+def _implied(file: str, face: Interface) -> Range:
+    """The usual real values of pixels that are nearly the input's range.
+
+    Raises:
+        BuildError: none is: the mean was subtracted, say, and which one the file does not tell.
+    """
+    for usual in _USUAL:
+        slack = _TOLERANCE * (usual[1] - usual[0])
+        if all(abs(found - end) <= slack for found, end in zip(face.range, usual, strict=True)):
+            return usual
+    raise BuildError(
+        f"{file}: its input holds {_shown(face.range)} (scale {face.scale:.6g}, zero point {face.zero_point} as int8), "
+        f"none of the usual ranges of pixels ({', '.join(map(_shown, _USUAL))}). Say which real values training fed "
+        f"for pixel values 0 and 255, as in [model] pixels = [0, 1], or give [model] inputs and labels."
+    )
+
+
+def _shown(ends: Range) -> str:
+    return f"{ends[0]:.4g} to {ends[1]:.4g}"

@@ -1,0 +1,64 @@
+"""Which class a network's outputs name: the largest of several units, or one unit on either side of a threshold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.ir.graph import Graph
+
+
+@dataclass(frozen=True)
+class Classification:
+    """How the outputs of a network are read; they are int8 (N, bytes), flattened and side by side."""
+
+    units: int
+    """Elements of the output whose classes they are."""
+    scale: float
+    """Real value of one step of that output."""
+    zero_point: int
+    first: int = 0
+    """Elements that the network puts out before it."""
+    threshold: float | None = None
+    """Real value of the only unit above which the answer is class 1. ``None``: the largest of several is the answer."""
+    probabilities: bool = False
+    """Whether real values are probabilities, rather than logits."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> "Classification":
+        """That of a network with one output of a logit a class, (1, classes)."""
+        output = graph.tensor(graph.outputs[0])
+        assert output.quantization is not None, "a quantised graph"
+        return cls(output.shape[1], output.quantization.scale[0], output.quantization.zero_point)
+
+    @property
+    def classes(self) -> int:
+        """Classes that there are to answer with."""
+        return 2 if self.units == 1 else self.units
+
+    def scores(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Real values (N, classes), the largest of which is the answer; of a single unit, how far it is beyond."""
+        levels = outputs[:, self.first : self.first + self.units].astype(np.float64)
+        real = self.scale * (levels - self.zero_point)
+        if self.threshold is None:
+            return real
+        return np.hstack([self.threshold - real, real - self.threshold])
+
+    def answers(self, outputs: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Classes (N,); of several that are equally large, and of a unit at its threshold, the first."""
+        return np.asarray(self.scores(outputs).argmax(axis=1), np.int64)
+
+    def ties(self, outputs: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """Which classes (N, classes) are as large as any."""
+        scores = self.scores(outputs)
+        return np.asarray(scores == scores.max(axis=1, keepdims=True), np.bool_)
+
+    def confidences(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Probabilities (N, classes): outputs as they are, or what softmax (of one unit: logistic) makes of logits."""
+        scores = self.scores(outputs)
+        if self.probabilities:
+            return scores if self.threshold is None else scores + np.array([1 - self.threshold, self.threshold])
+        if self.threshold is not None:
+            scores = scores / 2  # which are as far apart as the logit is from the threshold
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float64)

@@ -1,0 +1,161 @@
+"""Why to read an accuracy with care: what a single share of right answers hides."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.report.amounts import amount
+from mcubuild.report.artifacts import Artifacts
+from mcubuild.report.interval import ends, wilson, with_interval
+from mcubuild.report.model import Accuracy, ClassResult
+
+FEW = 100
+"""Samples below which the 95 % interval may be wider than 10 points on either side."""
+FEW_OF_A_CLASS = 10
+TIED = 0.01
+"""Share of the samples whose answer may be a tie."""
+STEEP = 0.01
+"""Fall of the loss from epoch to epoch, relative to that of guessing, ln(classes), at which a network still learns: on
+digits and on 5,000 images of CIFAR-10 trainings of 2 to 6 epochs ended at 0.015 to 0.048, longer ones and fine-tunings
+of learned weights at 0.004 or less."""
+LISTED = 3
+Log = Sequence[Mapping[str, float]]
+
+
+def cautions(artifacts: Artifacts, accuracy: Accuracy, classes: Sequence[ClassResult] | None) -> list[str]:
+    """Sentences without the full stop; none where no labels are known."""
+    reads = artifacts.classification
+    if reads is None or classes is None or accuracy.judged is None:
+        return []
+    answers = reads.answers(artifacts.expected)
+    return [
+        *_never_answered(classes),
+        *_no_better_than_a_constant(accuracy, classes),
+        *_ordered_otherwise(artifacts.labels, answers, classes),
+        *_tied(reads.ties(artifacts.expected), answers, artifacts.labels),
+        *_unlike_validation(accuracy, artifacts.quantize_log),
+        *cut_short(artifacts.supernet_log, artifacts.finetune_log, artifacts.train_log, len(classes)),
+        *_few(accuracy, artifacts.quantize_log, classes),
+    ]
+
+
+def _listed(found: Sequence[ClassResult]) -> str:
+    """Such as ``'seven' (12 test samples), 'eight' (9) and 2 more``."""
+    shown = [f"{one.name!r} ({one.samples})" for one in found[:LISTED]]
+    shown[0] = f"{found[0].name!r} ({found[0].samples} test samples)"
+    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    return ", ".join(shown) + more
+
+
+def _never_answered(classes: Sequence[ClassResult]) -> Iterator[str]:
+    found = sorted((one for one in classes if one.samples and not one.answers), key=lambda one: -one.samples)
+    if found:
+        verb = "is" if len(found) == 1 else "are"
+        yield f"{len(found)} of {len(classes)} classes {verb} never the answer: {_listed(found)}"
+
+
+def _no_better_than_a_constant(accuracy: Accuracy, classes: Sequence[ClassResult]) -> Iterator[str]:
+    assert accuracy.judged is not None and accuracy.interval is not None
+    largest = max(classes, key=lambda one: one.samples)
+    share = largest.samples / sum(one.samples for one in classes)
+    if accuracy.interval[0] <= share:
+        yield (
+            f"An accuracy of {with_interval(accuracy.judged, accuracy.judged_samples)} is not surely above the "
+            f"{amount(share, 'share')} that {largest.name!r} as the only answer would have"
+        )
+
+
+def _ordered_otherwise(
+    labels: NDArray[np.int64], answers: NDArray[np.int64], classes: Sequence[ClassResult]
+) -> Iterator[str]:
+    """Labels and outputs may number the classes differently: answers are consistent, but consistently others."""
+    matrix = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(matrix, (labels, answers), 1)
+    meant: list[int] = matrix.argmax(axis=1).tolist()
+    seen = [number for number in range(len(classes)) if matrix[number].any()]
+    as_it_is = sum(int(matrix[number, number]) for number in seen) / len(labels)
+    reordered = sum(int(matrix[number, meant[number]]) for number in seen) / len(labels)
+    one_to_one = len({meant[number] for number in seen}) == len(seen)
+    if not one_to_one or wilson(reordered, len(labels))[0] <= wilson(as_it_is, len(labels))[1]:
+        return
+    moved = [number for number in seen if meant[number] != number]
+    pairs = [f"{classes[number].name!r} is answered as {classes[meant[number]].name!r}" for number in moved[:LISTED]]
+    more = f" and {len(moved) - LISTED} more" if len(moved) > LISTED else ""
+    yield (
+        f"Labels and outputs seem to number the classes differently ({', '.join(pairs)}{more}): in that order the "
+        f"accuracy would be {amount(reordered, 'share')}"
+    )
+
+
+def _tied(ties: NDArray[np.bool_], answers: NDArray[np.int64], labels: NDArray[np.int64]) -> Iterator[str]:
+    """Answers of int8 that several classes share, as after a saturated softmax: the first of them counts."""
+    tied = ties.sum(axis=1) > 1
+    right = np.arange(len(labels)), labels
+    if tied.mean() > TIED:
+        worst = float(np.mean((answers == labels) & ~tied))
+        best = float(np.mean((answers == labels) | ties[right]))
+        yield (
+            f"On {tied.sum()} of {len(labels)} samples several classes share the largest output, and the first of them "
+            f"counts: the accuracy is between {amount(worst, 'share')} and {amount(best, 'share')}"
+        )
+
+
+def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None) -> Iterator[str]:
+    """Of the int8 network that was built, on both."""
+    if quantized is None or accuracy.int8 is None:
+        return
+    share, samples = quantized[str(quantized["kept"])], int(quantized["samples"])
+    validation, test = wilson(share, samples), wilson(accuracy.int8, accuracy.samples)
+    if validation[0] > test[1] or test[0] > validation[1]:
+        yield (
+            f"Validation and test do not agree: {with_interval(share, samples)} and "
+            f"{with_interval(accuracy.int8, accuracy.samples)}; are their samples alike, and is none in both?"
+        )
+
+
+def cut_short(supernet: Log | None, alone: Log | None, scratch: Log | None, classes: int) -> Iterator[str]:
+    """Whether the loss still fell when training ended.
+
+    Judged is the last training that has two epochs or more, by the last third of its epochs: the loss on the training
+    samples and, where it is known, that on the validation samples, which rises when a network learns by heart.
+
+    Args:
+        supernet: the log of the super network.
+        alone: of the network that was trained on from it.
+        scratch: of the network that was trained from scratch instead.
+        classes: that there are.
+    """
+    for log, key in ((scratch, "[supernet]"), (alone, "[finetune]"), (supernet, "[supernet]")):
+        if log is None or len(log) < 2:
+            continue
+        steps = max(1, len(log) // 3)
+        falls = [(log[-1 - steps][loss] - log[-1][loss]) / steps for loss in ("loss", "val_loss") if loss in log[-1]]
+        if min(falls) > STEEP * math.log(classes):
+            yield (
+                f"Training was cut short: in the last {steps} of {len(log)} epochs the loss still fell by "
+                f"{falls[0]:.2g} an epoch, to {log[-1]['loss']:.2g}; raise epochs of {key}"
+            )
+        return
+    if supernet or alone or scratch:
+        yield "Training was cut short: one epoch does not tell whether the loss still falls; raise epochs of [supernet]"
+
+
+def _few(accuracy: Accuracy, quantized: Mapping[str, float] | None, classes: Sequence[ClassResult]) -> Iterator[str]:
+    assert accuracy.judged is not None
+    samples = accuracy.judged_samples
+    if samples < FEW:
+        yield (
+            f"{samples} test samples are few: the accuracy is {ends(accuracy.judged, samples)} % with 95 % confidence"
+        )
+    if quantized is not None and quantized["samples"] < FEW:
+        yield f"{quantized['samples']} validation samples are few to choose a network by"
+    missing = [one for one in classes if not one.samples]
+    if missing:
+        named = ", ".join(repr(one.name) for one in missing[:LISTED])
+        more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+        yield f"{len(missing)} of {len(classes)} classes have no test samples: {named}{more}"
+    few = [one for one in classes if 0 < one.samples < FEW_OF_A_CLASS]
+    if few and samples >= FEW:
+        yield f"{len(few)} of {len(classes)} classes have fewer than {FEW_OF_A_CLASS} test samples: {_listed(few)}"
