@@ -57,7 +57,7 @@ def test_the_digest_is_that_of_samples_with_labels_in_any_order(build: Path) -> 
 
 def test_without_labels_the_samples_are_known_nonetheless(build: Path) -> None:
     found = read(build)
-    unlabelled = replace(found, accuracy={**found.accuracy, "labels": None})
+    unlabelled = replace(found, accuracy={**found.accuracy, "labels": None, "classification": None})
     told = described(unlabelled, np.arange(TEST))
     assert (told.int8, told.device) == (None, None) and len(told.ids) == TEST
 
