@@ -21,6 +21,7 @@ STEEP = 0.01
 digits and on 5,000 images of CIFAR-10 trainings of 2 to 6 epochs ended at 0.015 to 0.048, longer ones and fine-tunings
 of learned weights at 0.004 or less."""
 LISTED = 3
+_HAS = ("has", "have")
 Log = Sequence[Mapping[str, float]]
 
 
@@ -49,11 +50,15 @@ def _listed(found: Sequence[ClassResult]) -> str:
     return ", ".join(shown) + more
 
 
+def _some(found: Sequence[ClassResult], classes: Sequence[ClassResult], verbs: tuple[str, str]) -> str:
+    """Such as ``1 of 10 classes is``; ``verbs`` are those of one and of several."""
+    return f"{len(found)} of {len(classes)} classes {verbs[len(found) > 1]}"
+
+
 def _never_answered(classes: Sequence[ClassResult]) -> Iterator[str]:
     found = sorted((one for one in classes if one.samples and not one.answers), key=lambda one: -one.samples)
     if found:
-        verb = "is" if len(found) == 1 else "are"
-        yield f"{len(found)} of {len(classes)} classes {verb} never the answer: {_listed(found)}"
+        yield f"{_some(found, classes, ('is', 'are'))} never the answer: {_listed(found)}"
 
 
 def _no_better_than_a_constant(accuracy: Accuracy, classes: Sequence[ClassResult]) -> Iterator[str]:
@@ -155,7 +160,7 @@ def _few(accuracy: Accuracy, quantized: Mapping[str, float] | None, classes: Seq
     if missing:
         named = ", ".join(repr(one.name) for one in missing[:LISTED])
         more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
-        yield f"{len(missing)} of {len(classes)} classes have no test samples: {named}{more}"
+        yield f"{_some(missing, classes, _HAS)} no test samples: {named}{more}"
     few = [one for one in classes if 0 < one.samples < FEW_OF_A_CLASS]
     if few and samples >= FEW:
-        yield f"{len(few)} of {len(classes)} classes have fewer than {FEW_OF_A_CLASS} test samples: {_listed(few)}"
+        yield f"{_some(few, classes, _HAS)} fewer than {FEW_OF_A_CLASS} test samples: {_listed(few)}"

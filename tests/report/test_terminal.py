@@ -45,8 +45,8 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "invented: fail, 1 caution; accuracy 90.00 % (59.6 to 98.2, 95 %), no quality limit"
     assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
-    shares = "float 98.00 % (96.0 to 99.0; 360 samples) -> int8 97.00 % (94.7 to 98.3; 360 samples)"
-    assert f"  accuracy     {shares} -> device 90.00 % (59.6 to 98.2; 10 samples)" in lines
+    shares = "float 98.00 % (96.0 to 99.0) -> int8 97.00 % (94.7 to 98.3, 360 samples)"
+    assert f"  accuracy     {shares} -> device 90.00 % (59.6 to 98.2, 10)" in lines
     assert "  SRAM         ok    1.0 kB of 4.0 kB, 3.0 kB free" in lines
     assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines
     assert "  latency      ok    23.4 ms, no limit" in lines

@@ -1,0 +1,100 @@
+"""The accuracy of networks from elsewhere."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcubuild import ROOT
+from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
+from mcubuild.importers.files import write_imported
+from mcubuild.importers.samples import refer
+from mcubuild.ir.files import read_graph
+from mcubuild.spec.model import ModelSettings
+from tests.importers.writer import Writer, write
+
+FIELD = ROOT.parent / "shared" / "field"
+needs_field = pytest.mark.skipif(not FIELD.is_dir(), reason="inputs from the field (../shared/field) are not here")
+
+
+def accuracy(folder: Path, images: tuple[Split, int] | None = None, **keys: Any) -> dict[str, Any]:
+    """accuracy.json for the network net.tflite in ``folder``, or where ``file`` says."""
+    settings = ModelSettings.model_validate({"file": "net.tflite", **keys})
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    write_imported(folder / settings.file, out)
+    refer(read_graph(out), out / "interface.json", settings, images, folder, seed=0, out=out)
+    found: dict[str, Any] = json.loads((out / "accuracy.json").read_text())
+    return found
+
+
+@needs_field
+def test_one_sigmoid_unit(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {
+        key: str(FIELD / f"even{name}")
+        for key, name in {"file": ".tflite", "inputs": "_x.npy", "outputs": "_y.npy", "labels": "_labels.npy"}.items()
+    }
+    found = accuracy(tmp_path, **keys)
+    assert f"{found['int8']:.2%}" == "97.49%" and found["author"]["differ"] == 0
+    assert found["classification"]["threshold"] == 0.5
+
+
+@needs_field
+def test_two_outputs(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {
+        "file": str(FIELD / "two_heads.tflite"),
+        "inputs": [str(FIELD / f"two_heads_x{n}.npy") for n in range(2)],
+    }
+    for output, name in ((0, "four"), ("StatefulPartitionedCall_1_1", "four"), (1, "two")):
+        assert (
+            accuracy(tmp_path, **keys, labels=str(FIELD / f"two_heads_labels_{name}.npy"), output=output)["int8"] == 1
+        )
+    with pytest.raises(BuildError, match="it has 2 outputs"):
+        accuracy(tmp_path, **keys, labels=str(FIELD / "two_heads_labels_four.npy"))
+
+
+def classifier(folder: Path, scale: float = 1 / 255, zero_point: int = -128, dtype: str = "int8") -> None:
+    """Of 2x2 images: class 0 ... 3 is the brightest pixel."""
+    w = Writer()
+    x = w.tensor((1, 2, 2, 1), dtype, None if dtype == "float32" else scale, zero_point + 128 * (dtype == "uint8"))
+    q = x
+    if dtype != "int8":
+        q = w.tensor((1, 2, 2, 1), "int8", scale, zero_point)
+        w.operator("QUANTIZE", [x], [q])
+    y = w.tensor((1, 4), scale=4 * scale)
+    w.operator("FULLY_CONNECTED", [q, w.tensor((4, 4), scale=1 / 127, values=127 * np.eye(4)), -1], [y])
+    write(folder / "net.tflite", w.finish([x], [y]))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, -128), (2 / 255, -1), (1, -128)])
+def test_a_data_set(tmp_path: Path, dtype: str, scale: float, zero_point: int) -> None:
+    classifier(tmp_path, scale, zero_point, dtype)
+    x = np.zeros((8, 2, 2, 1), np.uint8)
+    y = np.arange(8) % 4
+    x.reshape(8, 4)[np.arange(8), y] = 255
+    y[0] = 1
+    assert accuracy(tmp_path, (Split(x, y), 4))["int8"] == 7 / 8
+    fed = np.load(tmp_path / "out" / "inputs.npy")
+    real = scale * (fed.astype(float) - zero_point)
+    low, high = (-1, 1) if zero_point == -1 else (0, 255 * scale)
+    assert np.unique(real) == pytest.approx([low, high], abs=0.51 * scale)
+
+
+def test_a_data_set_of_other_classes(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    with pytest.raises(BuildError, match="answers with 4 classes, the data set has 3"):
+        accuracy(tmp_path, (Split(np.zeros((1, 2, 2, 1), np.uint8), np.array([0])), 3))
+
+
+def test_labels_are_checked_before_anything_is_run(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    np.save(tmp_path / "x.npy", np.zeros((4, 2, 2, 1), np.int8))
+    np.save(tmp_path / "l.npy", np.arange(1, 5))
+    with pytest.raises(BuildError, match=r"found labels 1 to 4, allowed are 0 to 3\. Labels start at 0: subtract 1"):
+        accuracy(tmp_path, inputs="x.npy", labels="l.npy")
+    found = accuracy(tmp_path, inputs="x.npy")
+    assert found["int8"] is found["labels"] is found["classification"] is None and found["cautions"] == []
