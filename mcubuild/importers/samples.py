@@ -14,7 +14,7 @@ from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts
 from mcubuild.importers.arrays import load
 from mcubuild.importers.files import read_interfaces
-from mcubuild.importers.images import as_inputs
+from mcubuild.importers.images import Range, as_inputs
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.labels import read_labels
 from mcubuild.ir.classification import Classification
@@ -39,8 +39,9 @@ def refer(
 
     The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
     that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
-    there are no labels), ``author``: how the reference agrees with the author's outputs, if the spec names any, and
-    ``cautions`` about the accuracy: sentences without the full stop.
+    there are no labels); ``author``: how the reference agrees with the author's outputs, if the spec names any;
+    ``pixels``: the real values that were fed for pixel values 0 and 255 of a data set; and ``cautions`` about the
+    accuracy: sentences without the full stop.
 
     Args:
         graph: the imported network.
@@ -59,6 +60,7 @@ def refer(
     if images is not None or settings.labels is not None:  # before anything is run
         reads = classification(faces["outputs"], settings)
     labels: NDArray[np.int64] | None = None
+    pixels: Range | None = None
     if images is not None:
         test, classes = images
         if reads is not None and classes != reads.classes:
@@ -67,7 +69,8 @@ def refer(
                 f"is not known: give [model] inputs and labels."
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
-        inputs, labels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels), test.y
+        inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
+        labels = test.y
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         if reads is not None and settings.labels is not None:
@@ -90,6 +93,7 @@ def refer(
         "samples": len(outputs),
         "classification": None if reads is None else asdict(reads),
         "author": author,
+        "pixels": pixels,
         "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
     }
     np.save(out / "inputs.npy", inputs)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mcubuild.errors import BuildError
+from mcubuild.report.amounts import standing
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import VERSION
 
@@ -87,7 +88,7 @@ def read(named: str, builds: Path, start: Path) -> dict[str, Any]:
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     """What is different in the report ``b``, by group; empty if nothing is."""
     return [
-        *_values("verdict", {"verdict": a["verdict"]}, {"verdict": b["verdict"]}),
+        *_values("verdict", *({"verdict": standing(one["verdict"], one["cautions"])} for one in (a, b))),
         *_values("spec", _flat(a["provenance"].get("spec", {})), _flat(b["provenance"].get("spec", {}))),
         *_values("board", _flat(a["board"]), _flat(b["board"])),
         *_figures("memory", [(title, _at(a, key), _at(b, key), " B") for title, key in _MEMORY]),

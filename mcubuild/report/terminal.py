@@ -117,7 +117,7 @@ def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
     for reason in report["reasons"]:
         yield f"  fail: {reason}"
     for caution in report["cautions"]:
-        yield f"  note: {caution}"
+        yield f"  caution: {caution}"
     strict = report["budget"]["strict"]
     for title, line in _limits(report):
         yield f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line, strict)}"

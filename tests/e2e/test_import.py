@@ -67,7 +67,7 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
         "device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10, "judged": 0.8, "judged_samples": 10
     }  # fmt: skip
     assert "net: pass, 3 cautions; accuracy 80.00 % (49.0 to 94.3, 95 %), no quality limit" in run.output, run.output
-    assert "note: 10 test samples are few" in run.output
+    assert "caution: 10 test samples are few" in run.output
     assert "mine" in (checkout.path / "build" / "net" / "report.html").read_text()
     header = (checkout.path / "build" / "net" / "c" / "model.h").read_text()
     assert "#define MODEL_INPUT_SCALE 0.05000000074505806" in header

@@ -14,7 +14,7 @@ SHAPE = (1, 16, 16, 1)
 
 
 def fed(face: Interface, pixels: tuple[float, float] | None = None) -> list[int]:
-    found = as_inputs("net.tflite", [face], [face.shape], TEST, pixels)
+    found, _ = as_inputs("net.tflite", [face], [face.shape], TEST, pixels)
     assert found.shape == (1, 256) and found.dtype == np.int8
     return [int(level) for level in found[0]]
 
@@ -84,4 +84,4 @@ def test_inputs_that_are_no_such_image(shapes: list[tuple[int, ...]], told: str)
 def test_another_resolution() -> None:
     face = Interface("x", "int8", (1, 4, 4, 1), 1 / 255, -128)
     flat = Split(np.full((2, 16, 16, 1), 200, np.uint8), np.array([0, 0]))
-    assert as_inputs("net.tflite", [face], [face.shape], flat, None).tolist() == [[72] * 16] * 2
+    assert as_inputs("net.tflite", [face], [face.shape], flat, None)[0].tolist() == [[72] * 16] * 2

@@ -77,11 +77,11 @@ def test_a_data_set(tmp_path: Path, dtype: str, scale: float, zero_point: int) -
     y = np.arange(8) % 4
     x.reshape(8, 4)[np.arange(8), y] = 255
     y[0] = 1
-    assert accuracy(tmp_path, (Split(x, y), 4))["int8"] == 7 / 8
+    found = accuracy(tmp_path, (Split(x, y), 4))
+    low, high = (-1, 1) if zero_point == -1 else (0, round(255 * scale))
+    assert found["int8"] == 7 / 8 and found["pixels"] == [low, high]
     fed = np.load(tmp_path / "out" / "inputs.npy")
-    real = scale * (fed.astype(float) - zero_point)
-    low, high = (-1, 1) if zero_point == -1 else (0, 255 * scale)
-    assert np.unique(real) == pytest.approx([low, high], abs=0.51 * scale)
+    assert np.unique(scale * (fed.astype(float) - zero_point)) == pytest.approx([low, high], abs=0.51 * scale)
 
 
 def test_a_data_set_of_other_classes(tmp_path: Path) -> None:
