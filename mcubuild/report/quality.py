@@ -33,6 +33,7 @@ def cautions(artifacts: Artifacts, accuracy: Accuracy, classes: Sequence[ClassRe
     answers = reads.answers(artifacts.expected)
     return [
         *_never_answered(classes),
+        *_worse_than_guessed(classes),
         *_no_better_than_a_constant(accuracy, classes),
         *_ordered_otherwise(artifacts.labels, answers, classes),
         *_tied(reads.ties(artifacts.expected), answers, artifacts.labels),
@@ -59,6 +60,16 @@ def _never_answered(classes: Sequence[ClassResult]) -> Iterator[str]:
     found = sorted((one for one in classes if one.samples and not one.answers), key=lambda one: -one.samples)
     if found:
         yield f"{_some(found, classes, ('is', 'are'))} never the answer: {_listed(found)}"
+
+
+def _worse_than_guessed(classes: Sequence[ClassResult]) -> Iterator[str]:
+    """Classes that are an answer, but surely (by the interval of their recall) less often theirs than by chance."""
+    asked = [one for one in classes if one.samples and one.answers]
+    found = [one for one in asked if wilson(one.right / one.samples, one.samples)[1] < 1 / len(classes)]
+    if found:
+        listed = ", ".join(f"{one.name!r} ({one.right} of {one.samples})" for one in found[:LISTED])
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        yield f"{_some(found, classes, ('is', 'are'))} recognised less often than by guessing: {listed}{more}"
 
 
 def _no_better_than_a_constant(accuracy: Accuracy, classes: Sequence[ClassResult]) -> Iterator[str]:

@@ -75,6 +75,17 @@ def test_a_class_that_is_never_the_answer(build: Path) -> None:
     assert f"5 of 10 classes are never the answer: {listed}" in judged(build).cautions
 
 
+def test_a_class_that_is_hardly_recognised(build: Path) -> None:
+    labels = even(400)
+    answers = [1 if label == 0 else label for label in labels]
+    answers[1] = 0
+    answer(build, labels, answers)
+    assert "1 of 10 classes is recognised less often than by guessing: 'zero' (0 of 40)" in judged(build).cautions
+    answers[0] = 0
+    answer(build, labels, answers)
+    assert not any("guessing" in one for one in judged(build).cautions)
+
+
 def test_no_better_than_a_constant(build: Path) -> None:
     labels = [0] * 270 + [1] * 30
     answer(build, labels, [0] * 300)
