@@ -163,7 +163,7 @@ def _judge(folder: Path) -> Any:
     report = json.loads((folder / "report.json").read_text())
     if report["verdict"] != "pass":
         return TaskFailed(f"the budget is broken: {'; '.join(report['reasons'])}.")
-    return None
+    return {"cautions": len(report["cautions"])}
 
 
 def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Resolved], dict[str, str]]:

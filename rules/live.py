@@ -22,8 +22,9 @@ _COLUMN = 24
 """Least width of a spec's column: a bar, a percentage and the time left."""
 _STYLES = {"failed": "bold red", "over budget": "bold red", "stopped": "yellow", "waiting": "dim", "not reached": "dim"}
 _MARKS = {"built": ("✓", "green"), "from store": ("✓", "green"), "up to date": ("✓", "dim green")}
-_OVER = {"failed": ("✗", "red"), "over budget": ("✗", "red"), "pass": ("✓", "green"), "stopped": ("✗", "yellow")}
-_DONE = {**_MARKS, **_OVER}
+_OVER = {"failed": ("✗", "red"), "over budget": ("✗", "red"), "stopped": ("✗", "yellow")}
+_PASSED = {"pass": ("✓", "green"), "cautions": ("!", "yellow")}
+_DONE = {**_MARKS, **_OVER, **_PASSED}
 
 
 @dataclass

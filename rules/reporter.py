@@ -118,7 +118,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         if "origin" in task.values:
             what = {"built": "built", "store": "from store"}[task.values["origin"]]
             self._show(task, what, task.values["seconds"])
-        self._judge(task, "pass")
+        self._judge(task, "cautions" if task.values.get("cautions") else "pass")
 
     def skip_uptodate(self, task: Any) -> None:
         """Show that a stage has nothing to do."""

@@ -20,8 +20,10 @@ _TOLERANCE = 0.05
 
 def as_inputs(
     file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: Split, pixels: Range | None
-) -> NDArray[np.int8]:
+) -> tuple[NDArray[np.int8], Range]:
     """The images of ``test`` as int8 (N, bytes): resized, in the real values of training, quantised as the file says.
+
+    The second is what was fed for pixel values 0 and 255.
 
     Args:
         file: the network's, for messages.
@@ -52,7 +54,7 @@ def as_inputs(
             f"of an image would be black or white; correct [model] pixels."
         )
     table = np.clip(levels, -128, 127).astype(np.int8)
-    return table[resize(test.x, height)].reshape(len(test), -1)
+    return table[resize(test.x, height)].reshape(len(test), -1), (low, high)
 
 
 def _implied(file: str, face: Interface) -> Range:

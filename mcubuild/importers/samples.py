@@ -17,7 +17,7 @@ from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts
 from mcubuild.importers.arrays import load
 from mcubuild.importers.files import read_interfaces
-from mcubuild.importers.images import as_inputs
+from mcubuild.importers.images import Range, as_inputs
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.labels import read_labels
 from mcubuild.ir.classification import Classification
@@ -42,9 +42,10 @@ def refer(
 
     The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
     that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
-    there are no labels), ``author``: how the reference agrees with the author's outputs, if the spec names any, and
-    ``cautions`` about the accuracy: sentences without the full stop; and ``ids``: a ``short_id`` of each sample's
-    bytes, unless the samples are those of a data set.
+    there are no labels); ``author``: how the reference agrees with the author's outputs, if the spec names any;
+    ``pixels``: the real values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy:
+    sentences without the full stop; and ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of
+    a data set.
 
     Args:
         graph: the imported network.
@@ -64,6 +65,7 @@ def refer(
         reads = classification(faces["outputs"], settings)
     labels: NDArray[np.int64] | None = None
     ids = None
+    pixels: Range | None = None
     if images is not None:
         test, classes = images
         if reads is not None and classes != reads.classes:
@@ -72,7 +74,8 @@ def refer(
                 f"is not known: give [model] inputs and labels."
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
-        inputs, labels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels), test.y
+        inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
+        labels = test.y
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         # As the files have them: another network quantises the same samples otherwise.
@@ -99,6 +102,7 @@ def refer(
         "classification": None if reads is None else asdict(reads),
         "author": author,
         "ids": ids,
+        "pixels": pixels,
         "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
     }
     np.save(out / "inputs.npy", inputs)

@@ -13,6 +13,7 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from mcubuild.errors import BuildError, reading, shown
+from mcubuild.report.amounts import standing
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import NOT_RUN, VERSION, Report
 
@@ -123,7 +124,7 @@ def _finite(text: str) -> float:
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     """What is different in the report ``b``, by group; empty if nothing is."""
     return [
-        *_values("verdict", {"verdict": a["verdict"]}, {"verdict": b["verdict"]}),
+        *_values("verdict", *({"verdict": standing(one["verdict"], one["cautions"])} for one in (a, b))),
         *_values("spec", _flat(a["provenance"].get("spec", {})), _flat(b["provenance"].get("spec", {}))),
         *_values("board", _flat(a["board"]), _flat(b["board"])),
         *_figures("memory", [(title, _at(a, key), _at(b, key), " B") for title, key in _MEMORY]),

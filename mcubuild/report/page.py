@@ -150,6 +150,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
     values: dict[str, Any] = {
         "accuracy_plot": classes.accuracy_plot(known) if known else None,
         "agreement": artifacts.accuracy["agreement"],
+        "pixels": artifacts.accuracy.get("pixels"),
         "quantized": artifacts.quantize_log,
         "reads": None,
         "matrix": None,

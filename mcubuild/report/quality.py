@@ -15,12 +15,13 @@ FEW = 100
 """Samples below which the 95 % interval may be wider than 10 points on either side."""
 FEW_OF_A_CLASS = 10
 TIED = 0.01
-"""Share of the samples whose answer may be a tie."""
+"""Accuracy that may hang on which of equal outputs comes first."""
 STEEP = 0.01
 """Fall of the loss from epoch to epoch, relative to that of guessing, ln(classes), at which a network still learns: on
 digits and on 5,000 images of CIFAR-10 trainings of 2 to 6 epochs ended at 0.015 to 0.048, longer ones and fine-tunings
 of learned weights at 0.004 or less."""
 LISTED = 3
+_HAS = ("has", "have")
 Log = Sequence[Mapping[str, float]]
 
 
@@ -32,6 +33,7 @@ def cautions(artifacts: Artifacts, accuracy: Accuracy, classes: Sequence[ClassRe
     answers = reads.answers(artifacts.expected)
     return [
         *_never_answered(classes),
+        *_worse_than_guessed(classes),
         *_no_better_than_a_constant(accuracy, classes),
         *_ordered_otherwise(artifacts.labels, answers, classes),
         *_tied(reads.ties(artifacts.expected), answers, artifacts.labels),
@@ -49,11 +51,25 @@ def _listed(found: Sequence[ClassResult]) -> str:
     return ", ".join(shown) + more
 
 
+def _some(found: Sequence[ClassResult], classes: Sequence[ClassResult], verbs: tuple[str, str]) -> str:
+    """Such as ``1 of 10 classes is``; ``verbs`` are those of one and of several."""
+    return f"{len(found)} of {len(classes)} classes {verbs[len(found) > 1]}"
+
+
 def _never_answered(classes: Sequence[ClassResult]) -> Iterator[str]:
     found = sorted((one for one in classes if one.samples and not one.answers), key=lambda one: -one.samples)
     if found:
-        verb = "is" if len(found) == 1 else "are"
-        yield f"{len(found)} of {len(classes)} classes {verb} never the answer: {_listed(found)}"
+        yield f"{_some(found, classes, ('is', 'are'))} never the answer: {_listed(found)}"
+
+
+def _worse_than_guessed(classes: Sequence[ClassResult]) -> Iterator[str]:
+    """Classes that are an answer, but surely (by the interval of their recall) less often theirs than by chance."""
+    asked = [one for one in classes if one.samples and one.answers]
+    found = [one for one in asked if wilson(one.right / one.samples, one.samples)[1] < 1 / len(classes)]
+    if found:
+        listed = ", ".join(f"{one.name!r} ({one.right} of {one.samples})" for one in found[:LISTED])
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        yield f"{_some(found, classes, ('is', 'are'))} recognised less often than by guessing: {listed}{more}"
 
 
 def _no_better_than_a_constant(accuracy: Accuracy, classes: Sequence[ClassResult]) -> Iterator[str]:
@@ -92,10 +108,9 @@ def _ordered_otherwise(
 def _tied(ties: NDArray[np.bool_], answers: NDArray[np.int64], labels: NDArray[np.int64]) -> Iterator[str]:
     """Answers of int8 that several classes share, as after a saturated softmax: the first of them counts."""
     tied = ties.sum(axis=1) > 1
-    right = np.arange(len(labels)), labels
-    if tied.mean() > TIED:
-        worst = float(np.mean((answers == labels) & ~tied))
-        best = float(np.mean((answers == labels) | ties[right]))
+    worst = float(np.mean((answers == labels) & ~tied))
+    best = float(np.mean((answers == labels) | ties[np.arange(len(labels)), labels]))
+    if best - worst > TIED:
         yield (
             f"On {tied.sum()} of {len(labels)} samples several classes share the largest output, and the first of them "
             f"counts: the accuracy is between {amount(worst, 'share')} and {amount(best, 'share')}"
@@ -155,7 +170,7 @@ def _few(accuracy: Accuracy, quantized: Mapping[str, float] | None, classes: Seq
     if missing:
         named = ", ".join(repr(one.name) for one in missing[:LISTED])
         more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
-        yield f"{len(missing)} of {len(classes)} classes have no test samples: {named}{more}"
+        yield f"{_some(missing, classes, _HAS)} no test samples: {named}{more}"
     few = [one for one in classes if 0 < one.samples < FEW_OF_A_CLASS]
     if few and samples >= FEW:
-        yield f"{len(few)} of {len(classes)} classes have fewer than {FEW_OF_A_CLASS} test samples: {_listed(few)}"
+        yield f"{_some(few, classes, _HAS)} fewer than {FEW_OF_A_CLASS} test samples: {_listed(few)}"

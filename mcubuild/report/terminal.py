@@ -38,9 +38,11 @@ def _limits(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
             yield title, line
 
 
-def _use(line: Mapping[str, Any]) -> str:
-    """Such as ``10.6 kB of 128.0 kB, 117.4 kB free``."""
+def _use(line: Mapping[str, Any], strict: bool) -> str:
+    """Such as ``10.6 kB of 128.0 kB, 117.4 kB free``; ``strict``: an accuracy is the lower end of its interval."""
     used = "unknown" if line["used"] is None else amount(line["used"], line["unit"])
+    if strict and line["unit"] == "share":
+        used += " (lower end)"
     if line["limit"] is None:
         return f"{used}, no limit"
     text = f"{used} of {bound(line['limit'], line['unit'])}"
@@ -64,11 +66,12 @@ def _quality(report: Mapping[str, Any]) -> str:
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     accuracy = report["accuracy"]
     samples = {"float": accuracy["samples"], "int8": accuracy["samples"], "device": report["samples"]}
-    if any(accuracy[step] is not None for step in samples):
+    counted = {"float": "", "int8": f", {accuracy['samples']} samples", "device": f", {report['samples']}"}
+    known = [step for step in samples if accuracy[step] is not None]
+    if known:
         shares = " -> ".join(
-            f"{step} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], count)}; {count} samples)"
-            for step, count in samples.items()
-            if accuracy[step] is not None
+            f"{step} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], samples[step])}{counted[step]})"
+            for step in known
         )
         figures = [("accuracy", shares)]
     else:
@@ -116,9 +119,10 @@ def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
     for reason in report["reasons"]:
         yield f"  fail: {reason}"
     for caution in report["cautions"]:
-        yield f"  note: {caution}"
+        yield f"  caution: {caution}"
+    strict = report["budget"]["strict"]
     for title, line in _limits(report):
-        yield f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line)}"
+        yield f"  {title:<13}{'ok  ' if line['ok'] else 'FAIL'}  {_use(line, strict)}"
     for title, text in _figures(report, folder):
         yield f"  {title:<13}{text}"
 
@@ -140,9 +144,10 @@ def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
+    strict = report["budget"]["strict"]
     for title, line in _limits(report):
         mark = Text("✓ ", "green") if line["ok"] else Text("✗ ", "red")
-        table.add_row(title, Text.assemble(_bar(line), " ", mark, _use(line)))
+        table.add_row(title, Text.assemble(_bar(line), " ", mark, _use(line, strict)))
     for title, text in _figures(report, folder):
         table.add_row(title, Text(text))
     console.print(Padding(table, (0, 0, 0, 2)))

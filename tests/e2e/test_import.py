@@ -62,14 +62,24 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     run = checkout.doit("build")
     assert run.code == 0, run.output
     assert run.did("built") == {"import", "reference", "codegen", "firmware", "measure", "report"}
-    accuracy = report(checkout)["accuracy"]
-    assert accuracy == {"device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10}
+    accuracy: Any = report(checkout)["accuracy"]
+    assert accuracy.pop("interval") == pytest.approx([0.490, 0.943], abs=1e-3)
+    assert accuracy == {
+        "device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10, "judged": 0.8, "judged_samples": 10
+    }  # fmt: skip
+    assert "net: pass, 3 cautions; accuracy 80.00 % (49.0 to 94.3, 95 %), no quality limit" in run.output, run.output
+    assert "caution: 10 test samples are few" in run.output
     tested: Any = report(checkout)["test_set"]
     assert tested["ids"] == [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in inputs]
     assert tested["int8"] == tested["device"] == "00" + 8 * "1"
     assert "mine" in (checkout.path / "build" / "net" / "report.html").read_text()
     header = (checkout.path / "build" / "net" / "c" / "model.h").read_text()
     assert "#define MODEL_INPUT_SCALE 0.05000000074505806" in header
+    spec = folder / "net.toml"
+    spec.write_text(spec.read_text() + '[budget]\naccuracy = "90%"\n')
+    run = checkout.doit("build")
+    assert run.code == 1 and run.did("built") == {"report"}, run.output
+    assert "the budget is broken: Accuracy is 10.00 points below its budget" in run.output
     np.save(folder / "labels.npy", inputs.argmax(axis=1))
     run = checkout.doit("build")
     assert run.did("built") == {"reference", "report"}, run.output
@@ -92,6 +102,7 @@ def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> Non
         ("", ["net.tflite: cannot be read"]),
         ('inputs = "x.npy"', ["x.npy: cannot be read"]),
         ('labels = "x.npy"', ["found labels without inputs"]),
+        ('[budget]\naccuracy = "90%"', ["net.toml: the whole file: found budget.accuracy without labels"]),
         ("file2 = 1", ["net.toml:6: model.file2: unknown key"]),
         ("[search]\npopulation = 7", ["found [model] beside search"]),
     ],

@@ -1,53 +1,100 @@
-"""Sample files from anywhere: whatever is wrong with a .npy, one line says so and names it."""
+"""The accuracy of networks from elsewhere."""
 
-import struct
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from mcubuild import ROOT
+from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
-from mcubuild.importers.arrays import load
+from mcubuild.importers.files import write_imported
+from mcubuild.importers.samples import refer
+from mcubuild.ir.files import read_graph
+from mcubuild.spec.model import ModelSettings
+from tests.importers.writer import Writer, write
 
-HEADER = "{{'descr': {}, 'fortran_order': False, 'shape': {}, }}"
-
-
-def npy(descr: str, shape: str, data: bytes = bytes(64)) -> bytes:
-    header = HEADER.format(descr, shape).encode()
-    header += b" " * (-(len(header) + 11) % 64) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x93NUMPY",
-        b"\x93NUMPY\x02\x00\xff\xff\xff\xff",
-        b"PK\x03\x04" + bytes(30),
-        npy("'|i1'", "(1000000000000000,)"),
-        npy("'|i1'", f"({'9' * 400},)"),
-        npy("'|i1'", f"({'9' * 5000},)"),
-        npy("'|i1'", "(-4, -16)"),
-        npy("'|i1'", "(-1, 4)"),
-        npy("'|i1'", "(" * 3000 + ")" * 3000),
-        npy("'|i1'", "(4611686018427387904, 4)"),
-        npy("'|i1'", "(nan,)"),
-        npy("'|O'", "(3,)", b"\x80\x04N."),
-        npy("'|z9'", "(3,)"),
-        npy("'|i1\\x00'", "(3,)"),
-    ],
-    ids=range(15),
-)
-def test_damaged_arrays(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "x.npy"
-    path.write_bytes(data)
-    with pytest.raises(BuildError, match=r"x\.npy: ") as caught:
-        load(path)
-    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+FIELD = ROOT.parent / "shared" / "field"
+needs_field = pytest.mark.skipif(not FIELD.is_dir(), reason="inputs from the field (../shared/field) are not here")
 
 
-def test_an_array(tmp_path: Path) -> None:
-    expected = np.arange(6, dtype=np.int8).reshape(2, 3)
-    np.save(tmp_path / "x.npy", expected)
-    np.testing.assert_array_equal(load(tmp_path / "x.npy"), expected)
+def accuracy(folder: Path, images: tuple[Split, int] | None = None, **keys: Any) -> dict[str, Any]:
+    """accuracy.json for the network net.tflite in ``folder``, or where ``file`` says."""
+    settings = ModelSettings.model_validate({"file": "net.tflite", **keys})
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    write_imported(folder / settings.file, out)
+    refer(read_graph(out), out / "interface.json", settings, images, folder, seed=0, out=out)
+    found: dict[str, Any] = json.loads((out / "accuracy.json").read_text())
+    return found
+
+
+@needs_field
+def test_one_sigmoid_unit(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {
+        key: str(FIELD / f"even{name}")
+        for key, name in {"file": ".tflite", "inputs": "_x.npy", "outputs": "_y.npy", "labels": "_labels.npy"}.items()
+    }
+    found = accuracy(tmp_path, **keys)
+    assert f"{found['int8']:.2%}" == "97.49%" and found["author"]["differ"] == 0
+    assert found["classification"]["threshold"] == 0.5
+
+
+@needs_field
+def test_two_outputs(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {
+        "file": str(FIELD / "two_heads.tflite"),
+        "inputs": [str(FIELD / f"two_heads_x{n}.npy") for n in range(2)],
+    }
+    for output, name in ((0, "four"), ("StatefulPartitionedCall_1_1", "four"), (1, "two")):
+        assert (
+            accuracy(tmp_path, **keys, labels=str(FIELD / f"two_heads_labels_{name}.npy"), output=output)["int8"] == 1
+        )
+    with pytest.raises(BuildError, match="it has 2 outputs"):
+        accuracy(tmp_path, **keys, labels=str(FIELD / "two_heads_labels_four.npy"))
+
+
+def classifier(folder: Path, scale: float = 1 / 255, zero_point: int = -128, dtype: str = "int8") -> None:
+    """Of 2x2 images: class 0 ... 3 is the brightest pixel."""
+    w = Writer()
+    x = w.tensor((1, 2, 2, 1), dtype, None if dtype == "float32" else scale, zero_point + 128 * (dtype == "uint8"))
+    q = x
+    if dtype != "int8":
+        q = w.tensor((1, 2, 2, 1), "int8", scale, zero_point)
+        w.operator("QUANTIZE", [x], [q])
+    y = w.tensor((1, 4), scale=4 * scale)
+    w.operator("FULLY_CONNECTED", [q, w.tensor((4, 4), scale=1 / 127, values=127 * np.eye(4)), -1], [y])
+    write(folder / "net.tflite", w.finish([x], [y]))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, -128), (2 / 255, -1), (1, -128)])
+def test_a_data_set(tmp_path: Path, dtype: str, scale: float, zero_point: int) -> None:
+    classifier(tmp_path, scale, zero_point, dtype)
+    x = np.zeros((8, 2, 2, 1), np.uint8)
+    y = np.arange(8) % 4
+    x.reshape(8, 4)[np.arange(8), y] = 255
+    y[0] = 1
+    found = accuracy(tmp_path, (Split(x, y), 4))
+    low, high = (-1, 1) if zero_point == -1 else (0, round(255 * scale))
+    assert found["int8"] == 7 / 8 and found["pixels"] == [low, high]
+    fed = np.load(tmp_path / "out" / "inputs.npy")
+    assert np.unique(scale * (fed.astype(float) - zero_point)) == pytest.approx([low, high], abs=0.51 * scale)
+
+
+def test_a_data_set_of_other_classes(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    with pytest.raises(BuildError, match="answers with 4 classes, the data set has 3"):
+        accuracy(tmp_path, (Split(np.zeros((1, 2, 2, 1), np.uint8), np.array([0])), 3))
+
+
+def test_labels_are_checked_before_anything_is_run(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    np.save(tmp_path / "x.npy", np.zeros((4, 2, 2, 1), np.int8))
+    np.save(tmp_path / "l.npy", np.arange(1, 5))
+    with pytest.raises(BuildError, match=r"found labels 1 to 4, allowed are 0 to 3\. Labels start at 0: subtract 1"):
+        accuracy(tmp_path, inputs="x.npy", labels="l.npy")
+    found = accuracy(tmp_path, inputs="x.npy")
+    assert found["int8"] is found["labels"] is found["classification"] is None and found["cautions"] == []

@@ -12,7 +12,6 @@ from PIL import Image
 from mcubuild.ir.classification import Classification
 from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
-from mcubuild.report.interval import wilson
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
@@ -166,13 +165,6 @@ def test_large_pictures_are_embedded_smaller() -> None:
         count=5,
     )
     assert Image.open(io.BytesIO(base64.b64decode(mistake.image.split(",")[1]))).size == (160, 120)
-
-
-def test_wilson_interval() -> None:
-    # E. B. Wilson's interval as in Brown, Cai and DasGupta, Statistical Science 16 (2001).
-    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    low, high = wilson(1.0, 360)
-    assert low == pytest.approx(0.98944, abs=1e-4) and high == pytest.approx(1)
 
 
 def row(name: str, share: float, p80: float) -> dict[str, object]:

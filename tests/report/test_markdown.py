@@ -20,13 +20,13 @@ def build(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def made(build: Path, latency: float | None = 0.05, title: str | None = None) -> Report:
+def made(build: Path, latency: float | None = 0.05, title: str | None = None, accuracy: float | None = None) -> Report:
     files = {str(path.relative_to(build)): path for path in build.rglob("*") if path.is_file()}
     return report.make(
         artifacts.read(files),
         name="invented",
         board=read_board("stm32f412"),
-        budget=Budget(sram=128 << 10, flash=512 << 10, latency=latency),
+        budget=Budget(sram=128 << 10, flash=512 << 10, latency=latency, accuracy=accuracy),
         settings=ReportSettings(title=title),
         conditions="",
         provenance={},
@@ -54,6 +54,22 @@ def test_a_failure_says_by_how_much(build: Path) -> None:
     assert r"## ❌ a \| b \<i\> \_c\_: fail" in text
     assert re.search(r"^- \*\*Latency is .* over its budget", text, re.MULTILINE)
     assert re.search(r"\| ❌ Latency \| .* \| \*\*\N{MINUS SIGN}", text)
+    check_tables(text)
+
+
+def test_cautions(build: Path) -> None:
+    careful = made(build).model_copy(update={"cautions": [f"caution {n}" for n in range(7)]})
+    text = markdown.render(careful)
+    assert text.startswith("## ⚠️ invented: pass, 7 cautions\n")
+    assert "> ⚠️ caution 4.\n> and 2 more in report.html.\n" in text and "caution 5" not in text
+
+
+def test_a_limit_of_accuracy(build: Path) -> None:
+    text = markdown.render(made(build, accuracy=0.98))
+    assert "- **Accuracy is 0.50 points below its budget: 97.50 % of at least 98.00 %, emulated**" in text
+    assert "the budget wants at least 98.00 %." in text
+    row = "| ❌ Accuracy | 97.50 % | at least 98.00 % | **\N{MINUS SIGN}0.50 points** | emulated |"
+    assert row in text
     check_tables(text)
 
 

@@ -465,6 +465,37 @@ def test_many_classes_are_listed_instead_of_drawn(build: Path) -> None:
     assert 'class="matrix"' not in html and "taken for" in html
 
 
+def test_a_pass_with_cautions_is_no_plain_pass(build: Path) -> None:
+    _, html = make(build)
+    assert '<section class="verdict pass" ' in html
+    text = Structure(html).text
+    assert "✓ Pass. Accuracy 97.50 % (95.3 to 98.7, 95 %) on 360 samples; no quality limit" in text
+    labels = np.load(build / "test.npz")["y"] % 9  # none is of class nine
+    edit(build, "accuracy.json", labels=labels.tolist())
+    report, html = make(build)
+    assert report["verdict"] == "pass" and '<section class="verdict pass caution" ' in html
+    text = Structure(html).text
+    (caution,) = report["cautions"]
+    assert caution == "1 of 10 classes has no test samples: 'nine'"
+    assert "! Pass, 1 caution." in text and caution in text
+    recalls = re.findall(r'class="recall"[^>]*>([^<]*)</td>', html)
+    assert len(recalls) == 10 and recalls[-1] == "\N{EN DASH}", "neither 0 % nor 100 %"
+
+
+def test_a_limit_of_accuracy(build: Path) -> None:
+    budget: dict[str, Any] = {"sram": 128 << 10, "flash": 512 << 10, "latency": 0.05, "accuracy": 0.96}
+    report, html = make(build, budget=Budget(**budget))
+    assert report["verdict"] == "pass" and report["budget"]["accuracy"]["margin"] == pytest.approx(0.015)
+    text = Structure(html).text
+    assert "Accuracy, emulated ✓ 97.50 % of at least 96.00 % · 1.50 points above" in text
+    assert "95 % interval (Wilson)" in text and "accuracy 1.50 points" in text
+    report, html = make(build, budget=Budget(**budget, strict=True))
+    assert report["verdict"] == "fail"
+    text = Structure(html).text
+    assert "✗ Fail. Accuracy 97.50 % (95.3 to 98.7, 95 %) on 360 samples; the budget wants at least 96.00 %" in text
+    assert re.search(r"lower end of the 95 % interval ✗ 95.3\d % of at least 96.00 % · 0.6\d points below", text)
+
+
 def test_a_network_without_mistakes(build: Path) -> None:
     labels = np.load(build / "test.npz")["y"]
     outputs = np.full((TEST, 10), -128, np.int8)

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,8 +53,8 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert lines[0] == "invented: fail, 1 caution; accuracy 90.00 % (59.6 to 98.2, 95 %), no quality limit"
     assert "  fail: Flash is 512 B (50.0%) over its budget: 1.5 kB of 1.0 kB" in lines
     assert "  test set     0123456789abcdef (360 samples)" in lines
-    shares = "float 98.00 % (96.0 to 99.0; 360 samples) -> int8 97.00 % (94.7 to 98.3; 360 samples)"
-    assert f"  accuracy     {shares} -> device 90.00 % (59.6 to 98.2; 10 samples)" in lines
+    shares = "float 98.00 % (96.0 to 99.0) -> int8 97.00 % (94.7 to 98.3, 360 samples)"
+    assert f"  accuracy     {shares} -> device 90.00 % (59.6 to 98.2, 10)" in lines
     assert "  SRAM         ok    1.0 kB of 4.0 kB, 3.0 kB free" in lines
     assert "  Flash        FAIL  1.5 kB of 1.0 kB, 512 B over" in lines
     assert "  latency      ok    23.4 ms, no limit" in lines
@@ -105,3 +106,35 @@ def test_a_report_without_cycles_and_with_markup_in_its_texts(capsys: pytest.Cap
     terminal.summarise(json.loads(json.dumps(report)), Path("b"), sys.stdout, drawn=False)
     text = capsys.readouterr().out
     assert "unknown of 5.0 ms" in text and "[red]not markup[/]" in text and "energy" not in text
+
+
+@pytest.mark.parametrize(
+    ("cautions", "head", "colour"),
+    [([], "✓ pass  accuracy", "32"), (["one", "two"], "! pass, 2 cautions  accuracy", "33")],
+)
+def test_a_pass_with_cautions_is_yellow(
+    monkeypatch: pytest.MonkeyPatch, cautions: list[str], head: str, colour: str
+) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, color_system="standard", width=120, highlight=False)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    report = {**REPORT, "verdict": "pass", "reasons": [], "cautions": cautions}
+    terminal.summarise(report, Path("b"), stream, drawn=True)
+    line = next(line for line in stream.getvalue().splitlines() if "pass" in line)
+    assert f"\x1b[1;{colour}m{head.split('  ')[0]}" in line and head in re.sub(r"\x1b\[[0-9;]*m", "", line)
+
+
+def test_a_strict_limit_of_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    line = {"limit": 0.8, "used": 0.5958, "ok": False, "margin": -0.2042, "unit": "share", "origin": "emulated"}
+    report = {**REPORT, "budget": {**REPORT["budget"], "accuracy": line, "strict": True}}
+    terminal.summarise(report, Path("b"), sys.stdout, drawn=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("accuracy 90.00 % (59.6 to 98.2, 95 %) of at least 80.00 %, strictly")
+    assert "  accuracy     FAIL  59.58 % (lower end) of at least 80.00 %, 20.42 points below, emulated" in lines
+
+
+def test_without_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = dict.fromkeys(("float", "int8", "device", "judged", "interval"))
+    report = {**REPORT, "accuracy": {**REPORT["accuracy"], **unknown, "mismatches": 0}}
+    terminal.summarise(report, Path("b"), sys.stdout, drawn=False)
+    assert capsys.readouterr().out.startswith("invented: fail, 1 caution; accuracy not known: no labels\n")

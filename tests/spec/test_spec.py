@@ -12,7 +12,7 @@ from mcubuild.report.schema import report_schema
 from mcubuild.spec.model import ModelSettings
 from mcubuild.spec.schema import board_schema, spec_schema
 from mcubuild.spec.spec import Spec, read_spec
-from mcubuild.units import parse_energy, parse_frequency, parse_size, parse_time
+from mcubuild.units import parse_energy, parse_frequency, parse_share, parse_size, parse_time
 
 SPEC = """
 task = "image_classification"
@@ -58,6 +58,20 @@ def test_not_sizes(text: object) -> None:
         parse_size(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("90%", 0.9), ("90 %", 0.9), ("97.5%", 0.975), ("0.9", 0.9), (0.9, 0.9), (1.0, 1), ("100%", 1)]
+)
+def test_shares(text: object, share: float) -> None:
+    assert parse_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["0%", 0.0, "101%", 1.5, 90, 1, True, "ninety", "-5%", "", None, float("nan"), "90%%"])
+def test_not_shares(text: object) -> None:
+    """A whole number may be meant in percent."""
+    with pytest.raises(ValueError, match="found"):
+        parse_share(text)
+
+
 @pytest.mark.parametrize(("text", "joules"), [("5mJ", 5e-3), ("2 J", 2.0), ("750uJ", 7.5e-4), (0.5, 0.5)])
 def test_energies(text: object, joules: float) -> None:
     assert parse_energy(text) == pytest.approx(joules)
@@ -100,6 +114,50 @@ def test_a_limit_of_energy_is_one_of_time(tmp_path: Path, energy: str, seconds: 
     """The board takes 37 mW; the spec allows 50 ms."""
     spec = read(tmp_path, f'{SPEC}energy = "{energy}"\n')
     assert spec.budget.latency == pytest.approx(seconds)
+
+
+def test_a_limit_of_accuracy(tmp_path: Path) -> None:
+    budget = read(tmp_path, SPEC + 'accuracy = "92.5%"\nstrict = true\n').budget
+    assert budget.accuracy == 0.925 and budget.strict
+    assert read(tmp_path, SPEC).budget.accuracy is None
+    with pytest.raises(BuildError, match="found strict without accuracy"):
+        read(tmp_path, SPEC + "strict = true\n")
+
+
+MODEL = """
+board = "stm32f412"
+[model]
+file = "net.tflite"
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ('[budget]\naccuracy = "90%"', "found budget.accuracy without labels"),
+        ("output = 1", "found model.output without labels"),
+        ("threshold = 0.5", "found model.threshold without labels"),
+        ("pixels = [0, 1]", "found model.pixels without a dataset"),
+        ('inputs = "x.npy"\nlabels = "l.npy"\npixels = [0, 1]', "found model.pixels without a dataset"),
+        ('inputs = "x.npy"\nlabels = "l.npy"\noutput = -1', "found -1; outputs are counted from 0 on"),
+        ('inputs = "x.npy"\nlabels = "l.npy"\nthreshold = inf', "found inf; a threshold is a finite number"),
+        ("pixels = [1, 1]", "two different finite numbers"),
+        ("pixels = [0, nan]", "two different finite numbers"),
+    ],
+)
+def test_what_labels_are_for(tmp_path: Path, keys: str, told: str) -> None:
+    with pytest.raises(BuildError) as refusal:
+        read(tmp_path, f"{MODEL}{keys}\n")
+    assert told in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_what_a_network_from_elsewhere_may_say(tmp_path: Path) -> None:
+    labels = 'inputs = "x.npy"\nlabels = "l.npy"\n'
+    spec = read(tmp_path, f'{MODEL}{labels}output = "y"\nthreshold = 0.25\n[budget]\naccuracy = 0.9\n')
+    assert spec.model is not None and (spec.model.output, spec.model.threshold) == ("y", 0.25)
+    images = f'dataset = "digits"\n{MODEL}pixels = [-1, 1]\noutput = 0\n'
+    model = read(tmp_path, images).model
+    assert model is not None and model.pixels == (-1, 1) and model.output == 0
 
 
 def test_open_limits_are_the_boards(tmp_path: Path) -> None:
