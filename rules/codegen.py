@@ -7,6 +7,7 @@ from rules.stage import POWER, Job, Stage
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
+INDEX = "index.json"
 MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S")
 FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "c/firmware/linker.ld")
 FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
@@ -21,6 +22,7 @@ def tuned(path: Path) -> dict[str, str]:
 def _run(job: Job) -> None:
     from dataclasses import replace
 
+    from mcubuild.data.splits import read_index
     from mcubuild.engine.archive import write_zip
     from mcubuild.engine.codegen import generate as generate_model
     from mcubuild.engine.footprint import arena_within
@@ -37,7 +39,9 @@ def _run(job: Job) -> None:
     target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
     if TUNED in job.names:
         target = replace(target, tuned=tuned(job.file(TUNED)))
-    generate_model(graph, plan(graph, target), target, folder, stack=stack)
+    index = read_index(job.file(INDEX)) if INDEX in job.names else None
+    classes = index.classes if index else ()
+    generate_model(graph, plan(graph, target), target, folder, stack=stack, classes=classes)
     write_zip(folder, job.out / "model.zip")
     generate_firmware(job["board"], stack, folder)
 
@@ -46,7 +50,7 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
-    optional=(TUNED,),
+    optional=(INDEX, TUNED),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
     settings=("board", "engine", "budget.sram", "firmware.stack"),
     run=_run,

@@ -22,6 +22,8 @@ from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.streaming import SOURCE
 from mcubuild.engine.target import Target
+from mcubuild.escape import c_string
+from mcubuild.ir.files import fingerprint
 from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
 
@@ -79,7 +81,7 @@ class GeneratedLayer:
         return f"model_layer_{self.layer.index:02d}_operand_{position}"
 
 
-def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int) -> None:
+def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int, classes: Sequence[str] = ()) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
 
     Args:
@@ -88,6 +90,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         target: as the plan was made for.
         out: an existing folder.
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
+        classes: names of the classes by label, where they are known.
 
     Raises:
         BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
@@ -103,6 +106,8 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int)
         "name": graph.name,
         "alignment": ALIGNMENT,
         "arena": plan.arena,
+        "hash": fingerprint(graph)[:16],
+        "classes": classes,
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -138,6 +143,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["inset"] = inset
     environment.filters["ordered"] = ordered
+    environment.filters["c_string"] = c_string
     return environment
 
 
@@ -276,6 +282,7 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
         "offset": plan.activations[name].offset,
         "nbytes": graph.tensor(name).nbytes,
         "rows": graph.tensor(name).shape[1],
+        "image": graph.tensor(name).shape[1:] if len(graph.tensor(name).shape) == 4 else None,
     }
 
 

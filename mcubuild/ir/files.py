@@ -1,5 +1,6 @@
 """Graphs in files: model.json (structure and quantisation) beside model.npz (constants)."""
 
+import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -17,8 +18,24 @@ _KINDS: Final[dict[str, type[Op]]] = {kind.__name__: kind for kind in get_args(g
 
 def write_graph(graph: Graph, folder: Path) -> None:
     """Write ``graph`` to ``folder``/model.json and model.npz; equal graphs give equal bytes."""
-    content = {
-        "name": graph.name,
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"name": graph.name, **_structure(graph)}, indent=1, sort_keys=True)
+    (folder / "model.json").write_text(content + "\n", encoding="utf-8")
+    write_npz(folder / "model.npz", {name: np.asarray(values) for name, values in graph.constants.items()})
+
+
+def fingerprint(graph: Graph) -> str:
+    """SHA-256 of all that decides what ``graph`` computes, its name aside: structure, quantisation and constants."""
+    digest = hashlib.sha256(json.dumps(_structure(graph), sort_keys=True).encode())
+    for _, values in sorted(graph.constants.items()):
+        array = np.asarray(values)
+        digest.update(f"{array.dtype.newbyteorder('<').str} {array.shape}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def _structure(graph: Graph) -> dict[str, Any]:
+    return {
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         # Lists, because the order of tensors and operators is part of the graph while keys are sorted.
@@ -26,9 +43,6 @@ def write_graph(graph: Graph, folder: Path) -> None:
         "operators": [{"kind": type(op).__name__, **asdict(op)} for op in graph.ops],
         "constants": sorted(graph.constants),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    write_npz(folder / "model.npz", {name: np.asarray(values) for name, values in graph.constants.items()})
 
 
 def read_graph(folder: Path) -> Graph:
