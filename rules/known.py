@@ -92,9 +92,7 @@ class Files:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "neither a file nor a folder", name)
         vouch = _vouch(status)
-        if self._hashed is None:
-            self._hashed = self._load()
-        known = self._hashed.get(name)
+        known = self._known().get(name)
         if known and known[0] == vouch:
             return known[1], None
         now = time.time_ns()
@@ -108,6 +106,7 @@ class Files:
         """What a stage made as the artifact ``path``; None if that is not known."""
         if self._path is None:
             return None
+        self._known()  # finds damage
         row = self._connection().execute("SELECT digest, length, key FROM made WHERE path = ?", [str(path)]).fetchone()
         return Made(*row) if row else None
 
@@ -128,6 +127,7 @@ class Files:
         if self._path is None:
             return
         rows = [(str(path), *one) for path, one in made.items()]
+        self._known()
         try:
             connection = self._connection()
             with connection:
@@ -136,15 +136,20 @@ class Files:
             raise BuildError(f"{self._path}: cannot be written ({error}); remove it.") from None
 
     def _remember(self, fresh: Mapping[str, tuple[str, str]]) -> None:
-        if self._hashed is None or not fresh:
+        if not fresh:
             return
-        self._hashed.update(fresh)
+        self._known().update(fresh)
         if self._path is not None:
             with suppress(sqlite3.Error, UnicodeEncodeError):  # the next build hashes again
                 connection = self._connection()
                 with connection:
                     rows = ((name, *known) for name, known in fresh.items())
                     connection.executemany("INSERT OR REPLACE INTO hashed VALUES (?, ?, ?)", rows)
+
+    def _known(self) -> dict[str, tuple[str, str]]:
+        if self._hashed is None:
+            self._hashed = self._load()
+        return self._hashed
 
     def _load(self) -> dict[str, tuple[str, str]]:
         if self._path is None:
@@ -161,7 +166,7 @@ class Files:
 
     def _read(self) -> dict[str, tuple[str, str]]:
         connection = self._connection()
-        connection.execute("SELECT count(digest), count(length), count(key) FROM made").fetchone()  # finds damage
+        connection.execute("SELECT count(digest), count(length), count(key) FROM made").fetchone()  # is it sound?
         rows = connection.execute("SELECT path, vouch, digest FROM hashed")
         return {path: (vouch, digest) for path, vouch, digest in rows if isinstance(digest, str)}
 

@@ -16,6 +16,7 @@ class Small(Checkout):
     """A checkout with both specs; store and temporary files are beside it."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         super().__init__(folder / "checkout", folder / "store")
         self._temporary = folder / "tmp"
         self._temporary.mkdir()

@@ -26,9 +26,9 @@ _PATIENCE = 120.0
 _SIGNALS = {"KILL": signal.SIGKILL, "INT": signal.SIGINT, "TERM": signal.SIGTERM}
 
 
-def _processes(marker: bytes) -> dict[int, int]:
-    """Parents of the living processes whose environment holds ``marker``, by id."""
-    found = {}
+def processes(small: Small) -> dict[int, int]:
+    """Parents of the living processes that use the store of ``small``, by id."""
+    found, marker = {}, f"MCUBUILD_STORE={small.store}\0".encode()
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdecimal() and marker in (entry / "environ").read_bytes():
@@ -40,14 +40,14 @@ def _processes(marker: bytes) -> dict[int, int]:
     return found
 
 
-def _wait_for_the_end(process: "subprocess.Popen[str]", marker: bytes, limit: float) -> float:
+def _wait_for_the_end(process: "subprocess.Popen[str]", small: Small, limit: float) -> float:
     """Seconds until no process of a build is left; ``limit`` if they were too many: those left are killed."""
     start = time.monotonic()
     while time.monotonic() - start < limit:
-        if process.poll() is not None and not _processes(marker):
+        if process.poll() is not None and not processes(small):
             return time.monotonic() - start
         time.sleep(0.02)
-    for left in _processes(marker):
+    for left in processes(small):
         os.kill(left, signal.SIGKILL)
     return limit
 
@@ -73,7 +73,6 @@ def trial(rng: Random, folder: Path) -> str:
         rng.choice([*_SIGNALS]),
     )
     small = Small(folder)
-    marker = f"MCUBUILD_STORE={small.store}\0".encode()
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(
             small.command("-n", count, "build", specs),
@@ -85,7 +84,7 @@ def trial(rng: Random, folder: Path) -> str:
             text=True,
         )
         time.sleep(0.2 + rng.random() * seconds)
-        parents = _processes(marker)
+        parents = processes(small)
         workers = sorted(child for child, parent in parents.items() if parent == process.pid)
         others = sorted({*parents} - {*workers, process.pid})
         victims = {"main": [process.pid], "group": [process.pid], "worker": workers + others}[whom]
@@ -97,7 +96,7 @@ def trial(rng: Random, folder: Path) -> str:
             name = "none"
         # One worker that is told to stop says so, and the stages of the others are brought to their end.
         prompt = whom != "worker" or (name != "INT" and count != "0" and victim in workers)
-        took = _wait_for_the_end(process, marker, SECONDS_TO_END if prompt else _PATIENCE)
+        took = _wait_for_the_end(process, small, SECONDS_TO_END if prompt else _PATIENCE)
         output.seek(0)
         told = output.read()
     what = f"-n {count}, {name} to {'another process' if whom == 'worker' and victim in others else whom}"
@@ -120,6 +119,7 @@ def _different(one: dict[str, str], other: dict[str, str]) -> list[str]:
 
 def main(count: int, seed: int) -> int:
     """Run ``count`` trials; how many went wrong."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and the like have it ignored, by all below them
     ends, slowest, wrong = Counter[str](), 0.0, 0
     for number in range(count):
         folder = Path(tempfile.mkdtemp())

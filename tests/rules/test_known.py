@@ -1,0 +1,135 @@
+"""Files are known by hash: what vouches for one that was hashed before never vouches for another content."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mcubuild.store import digest_file
+from rules import known
+from rules.known import Files, Made
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that were read; the clock is a minute ahead, so that whatever was hashed is vouched for."""
+    names: list[str] = []
+
+    def count(path: Path) -> str:
+        names.append(path.name)
+        return digest_file(path)
+
+    monkeypatch.setattr(known, "digest_file", count)
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60 * 10**9)
+    return names
+
+
+def _in_place(path: Path, other: Path) -> None:
+    path.write_bytes(other.read_bytes())
+
+
+def _swap(path: Path, other: Path) -> None:
+    between = path.with_name("between")
+    path.rename(between)
+    other.rename(path)
+    between.rename(other)
+
+
+def _link(path: Path, other: Path) -> None:
+    path.unlink()
+    path.symlink_to(other)
+
+
+def test_what_was_hashed_is_not_read_again_by_later_builds(tmp_path: Path, hashed: list[str]) -> None:
+    path = tmp_path / "a"
+    path.write_text("one")
+    for _ in range(3):
+        files = Files(tmp_path / "memory")
+        assert files.digest(path) == digest_file(path) == files.digests([path])[0]
+    assert hashed == ["a"]
+
+
+@pytest.mark.parametrize("replace", [_in_place, _swap, _link])
+def test_other_content_of_the_same_size_and_time_is_seen(
+    tmp_path: Path, hashed: list[str], replace: Callable[[Path, Path], None]
+) -> None:
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_text("one")
+    other.write_text("two")
+    os.utime(path, ns=(10**18, 10**18))
+    Files(tmp_path / "memory").digest(path)
+    replace(path, other)
+    os.utime(path, ns=(10**18, 10**18))
+    assert Files(tmp_path / "memory").digest(path) == digest_file(path)
+    assert path.read_text() == "two" and path.stat().st_mtime_ns == 10**18 and hashed == ["a", "a"]
+
+
+def test_links_are_known_by_what_they_lead_to(tmp_path: Path, hashed: list[str]) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        os.utime(tmp_path / name / "file", ns=(10**18, 10**18))
+    link = tmp_path / "link"
+    found = []
+    for name in ("one", "two"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+        found.append(Files(tmp_path / "memory").digest(link / "file"))
+    assert found == [digest_file(tmp_path / name / "file") for name in ("one", "two")]
+
+
+def test_what_has_just_been_written_is_not_vouched_for(tmp_path: Path) -> None:
+    """Its clock may not have ticked before it is written once more."""
+    path, files = tmp_path / "a", Files(tmp_path / "memory")
+    path.write_text("one")
+    files.digest(path)
+    assert files._hashed == {}
+
+
+def test_neither_pipes_nor_endless_artifacts_are_read(tmp_path: Path) -> None:
+    files = Files(None)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        files.digest(tmp_path / "pipe")
+    assert files.digest(tmp_path) == "folder"
+    (tmp_path / "a").write_text("one")
+    made = Made(digest_file(tmp_path / "a"), 3, "key")
+    assert files.holds(tmp_path / "a", made)
+    os.truncate(tmp_path / "a", 1 << 40)
+    assert not files.holds(tmp_path / "a", made)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", None])
+def test_a_damaged_memory_costs_time_alone(
+    tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory, path = tmp_path / "memory", tmp_path / "a"
+    path.write_text("one")
+    first = Files(memory)
+    first.digest(path)
+    first.record({path: Made(digest_file(path), 3, "key")})
+    data = bytearray(memory.read_bytes())
+    data[-200:] = bytes(200)
+    data[100:110] = b"\xff" * 10
+    memory.write_bytes(data if content is None else content)
+    files = Files(memory)
+    assert files.digest(path) == digest_file(path)
+    assert files.made(path) is None
+    assert ("damaged" in capsys.readouterr().err) == (content != b"")
+    files.record({path: Made(digest_file(path), 3, "key")})
+    assert files.made(path) == Made(digest_file(path), 3, "key")
+
+
+def test_memories_of_several_processes_are_one(tmp_path: Path) -> None:
+    path, files = tmp_path / "a", Files(tmp_path / "memory")
+    path.write_text("one")
+    files.digest(path)
+    child = os.fork()
+    if child == 0:
+        files.record({path: Made("digest", 3, "key")})
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert files.made(path) == Made("digest", 3, "key")
