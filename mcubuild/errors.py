@@ -17,6 +17,11 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[:head]} ... {text[head + 5 - longest :]}"
 
 
+def printable(text: str) -> str:
+    """``text`` in one line: control characters, line breaks and marks that reorder text stand there escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def shown(value: object) -> str:
     """``value`` as messages quote it: in one line, and shortened in the middle."""
     try:
@@ -34,7 +39,8 @@ class BuildError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened(message, LONGEST - 1))
+        lines = (printable(line) for line in message.replace("\t", "    ").split("\n"))
+        super().__init__(shortened("\n".join(lines), LONGEST - 1))
 
 
 class NothingFitsError(BuildError):

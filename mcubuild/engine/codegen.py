@@ -22,7 +22,7 @@ from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.streaming import SOURCE
 from mcubuild.engine.target import Target
-from mcubuild.escape import c_string
+from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
 from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, Graph, Reshape, Shape, Weighted, op_inputs
 from mcubuild.ir.parameters import parameters
@@ -103,11 +103,11 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int,
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
     values: dict[str, object] = {
-        "name": graph.name,
+        "name": Text(graph.name),
         "alignment": ALIGNMENT,
         "arena": plan.arena,
         "hash": fingerprint(graph)[:16],
-        "classes": classes,
+        "classes": [Text(name) for name in classes],
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -143,7 +143,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["inset"] = inset
     environment.filters["ordered"] = ordered
-    environment.filters["c_string"] = c_string
+    add_filters(environment)
     return environment
 
 
@@ -244,8 +244,10 @@ def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
     return {
         "name": generated.constants_name,
         "struct": generated.constants.struct,
-        "comment": f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
-        f"{'x'.join(str(size) for size in generated.layer.weights.shape)}",
+        "comment": Text(
+            f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
+            f"{'x'.join(str(size) for size in generated.layer.weights.shape)}"
+        ),
         "fields": [_rows(field) for field in generated.constants.fields],
     }
 
@@ -256,7 +258,7 @@ def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
         {
             "name": generated.operand_name(operand.name),
             "bytes": align(operand.nbytes),
-            "comment": f"{operand.name}: {_dimensions(operand.shape)}",
+            "comment": Text(f"{operand.name}: {_dimensions(operand.shape)}"),
             "rows": _rows(Field("int8_t", "values", graph.constants[operand.name].ravel())),
         }
         for operand in generated.layer.constant_operands
@@ -275,7 +277,7 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
     quantization = graph.tensor(name).quantization
     assert quantization is not None
     return {
-        "name": name,
+        "name": Text(name),
         "shape": _dimensions(graph.tensor(name).shape),
         "scale": repr(quantization.scale[0]),
         "zero_point": quantization.zero_point,
@@ -319,7 +321,7 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         "body": generated.body.name,
         "arguments": ", ".join(arguments),
         "call": chain and ChainCode(layer.graph, plan, chain).call(layer.index),
-        "comment": "\n   ".join(lines),
+        "comment": [Text(line) for line in lines],
     }
 
 
@@ -338,7 +340,7 @@ def _chain_values(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[di
                 "rows": chain.rows,
                 "order": order,
                 "text": "\n".join(f"        {line}" for line in lines),
-                "tensors": code.tensors(),
+                "tensors": [{**vars(buffer), "name": Text(buffer.name)} for buffer in code.tensors()],
                 "layers": functions,
                 "source": code.output(0) if chain.fed else None,
             }

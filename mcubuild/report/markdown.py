@@ -1,8 +1,8 @@
 """report.md: the verdict and what it rests on, short enough for a comment on a pull request (GitHub's Markdown)."""
 
-import re
 from collections.abc import Iterator, Sequence
 
+from mcubuild import escape
 from mcubuild.report.amounts import amount, bound, distance, standing
 from mcubuild.report.interval import ends, with_interval
 from mcubuild.report.layers import TIMES
@@ -23,15 +23,15 @@ def render(report: Report) -> str:
 def _parts(report: Report) -> Iterator[str]:
     passed = report.verdict == "pass"
     mark = ("⚠️" if report.cautions else "✅") if passed else "❌"
-    yield f"## {mark} {_plain(report.title)}: {standing(report.verdict, report.cautions)}"
+    yield f"## {mark} {escape.markdown(report.title)}: {standing(report.verdict, report.cautions)}"
     yield _quality(report)
     if passed:
         left = kept(report.budget)
         yield "Within its budget" + (f"; left: {', '.join(left)}." if left else "; it has no limits.")
     else:
-        yield "\n".join(f"- **{_plain(reason)}**" for reason in report.reasons)
+        yield "\n".join(f"- **{escape.markdown(reason)}**" for reason in report.reasons)
     if report.cautions:
-        told = [f"> ⚠️ {_plain(caution)}." for caution in report.cautions[:CAUTIONS]]
+        told = [f"> ⚠️ {escape.markdown(caution)}." for caution in report.cautions[:CAUTIONS]]
         if len(report.cautions) > CAUTIONS:
             told.append(f"> and {len(report.cautions) - CAUTIONS} more in report.html.")
         yield "\n".join(told)
@@ -40,8 +40,8 @@ def _parts(report: Report) -> Iterator[str]:
     if report.cycles is not None:
         yield "Slowest layers: shares of the emulated cycles and of the multiply-accumulates"
         yield _slowest(report)
-    core = f"{report.board.core} at {report.board.clock_hz / 1e6:g} MHz, {_plain(report.board.clock_origin)}"
-    yield f"{_plain(report.board.title)}, {core}. Everything else: `build/{report.name}/report.html`."
+    core = f"{report.board.core} at {report.board.clock_hz / 1e6:g} MHz, {escape.markdown(report.board.clock_origin)}"
+    yield f"{escape.markdown(report.board.title)}, {core}. Everything else: `build/{report.name}/report.html`."
 
 
 def _quality(report: Report) -> str:
@@ -53,11 +53,6 @@ def _quality(report: Report) -> str:
         wanted = f"the budget wants {bound(limit, 'share')}{' of the lower end' if report.budget.strict else ''}"
     share, count = accuracy.judged, accuracy.judged_samples
     return f"**Accuracy {with_interval(share, count)}** on {count} samples; {wanted}."
-
-
-def _plain(text: str) -> str:
-    """``text`` with what Markdown and HTML would interpret escaped."""
-    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
@@ -100,14 +95,14 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
         if remote.silicon and remote.cycles is not None and remote.latency_ms is not None:
             ratio = "" if remote.ratio is None else f", {remote.ratio:.2f} {TIMES} emulated"
             figure = f"{amount(remote.latency_ms, 'ms')}, {count(remote.cycles.mean)} cycles{ratio}"
-            yield "Latency", figure, f"**measured** on {_plain(remote.target)} ({remote.runner})"
+            yield "Latency", figure, f"**measured** on {escape.markdown(remote.target)} ({remote.runner})"
         same = remote.samples - remote.mismatches
-        where = _plain(remote.target)
+        where = escape.markdown(remote.target)
         yield "Outputs", f"{same} of {remote.samples} agree", f"{where} ({remote.runner}) with the integer reference"
     if report.cycles is not None and report.latency_ms is not None:
         spread = f" ±{report.uncertainty:.0%}" if report.uncertainty else ""
         figure = f"{amount(report.latency_ms, 'ms')}{spread}, {count(report.cycles.mean)} cycles"
-        yield "Latency", figure, f"emulated: {_plain(report.cycle_model)}"
+        yield "Latency", figure, f"emulated: {escape.markdown(report.cycle_model)}"
         yield "Estimate", *_estimate(report.latency_model)
     if report.energy_mj is not None:
         power = f"modelled: {report.board.active_power_mw:g} mW active power {TIMES} time"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
+from mcubuild.escape import Text, add_filters
 from mcubuild.toolchain.placement import ALIGNMENT, Constant, place
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def generate(board: "Board", stack: int, out: Path) -> None:
 
     generate_linker_script(board, stack, out)
     values = {
-        "board": board,
+        "board": _printed(board),
         "alignment": ALIGNMENT,
         "mhz": _megahertz(board) if board.clock_setup in _PLL_STEPS else None,
         "cycle_counter": board.core != "cortex-m0plus",
@@ -71,8 +72,13 @@ def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
         BuildError: model.h is missing or does not give the size of the arena.
     """
     placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"), _constants(out / "plan.json"))
-    values = {"board": board, "alignment": ALIGNMENT, "stack": stack, "placement": placement}
+    values = {"board": _printed(board), "alignment": ALIGNMENT, "stack": stack, "placement": placement}
     _render("linker.ld", values, out)
+
+
+def _printed(board: "Board") -> "Board":
+    """``board`` for templates: free text in it is the user's."""
+    return board.model_copy(update={"title": Text(board.title), "source": Text(board.source)})
 
 
 def _render(name: str, values: dict[str, Any], out: Path) -> None:
@@ -85,6 +91,7 @@ def _render(name: str, values: dict[str, Any], out: Path) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    add_filters(environment)
     (out / FOLDER).mkdir(exist_ok=True)
     (out / FOLDER / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
 
