@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.board import Board
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, printable
 from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
 from mcubuild.report import estimates, markdown, page, quality, tested, verdict
@@ -125,28 +125,29 @@ def make(
         samples=measure["samples"],
         remote=remote,
     )
+    cautions = [
+        *artifacts.accuracy.get("cautions", ()),
+        *quality.cautions(artifacts, accuracy, classes),
+        *(artifacts.inventory.cautions if artifacts.inventory else ()),
+        *_clock(board),
+        *verdict.cautions(
+            lines,
+            uncertainty=measure["uncertainty"],
+            samples=measure["samples"],
+            available=len(artifacts.expected),
+            promised=sram.predicted,
+            linked=sram.arena + sram.static + sram.stack_reserved,
+            clock_hz=board.runs_at,
+            remote=remote,
+            author=artifacts.accuracy.get("author"),
+        ),
+    ]
     return Report(
         name=name,
         title=settings.title or name,
         verdict="fail" if reasons else "pass",
-        reasons=reasons,
-        cautions=[
-            *artifacts.accuracy.get("cautions", ()),
-            *quality.cautions(artifacts, accuracy, classes),
-            *(artifacts.inventory.cautions if artifacts.inventory else ()),
-            *_clock(board),
-            *verdict.cautions(
-                lines,
-                uncertainty=measure["uncertainty"],
-                samples=measure["samples"],
-                available=len(artifacts.expected),
-                promised=sram.predicted,
-                linked=sram.arena + sram.static + sram.stack_reserved,
-                clock_hz=board.runs_at,
-                remote=remote,
-                author=artifacts.accuracy.get("author"),
-            ),
-        ],
+        reasons=[printable(reason) for reason in reasons],
+        cautions=[printable(caution) for caution in cautions],  # names of files are in them
         accuracy=accuracy,
         test_set=tested.test_set(artifacts, _samples(artifacts)),
         classes=classes,
