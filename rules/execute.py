@@ -230,7 +230,6 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
             from mcubuild.board import Board
             from mcubuild.spec.spec import Spec
 
-            duration.announce(stage, resolved, folder)
             job = Job(
                 inputs=_declared(stage, folder, place / "inputs"),
                 names=stage.inputs,
@@ -245,6 +244,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
             )
             before = _read(stage, resolved, folder, files)
             with _temporary(place / "temporary"):
+                duration.announce(stage, resolved, folder)
                 stage.run(job)
             if _read(stage, resolved, folder, files) != before:
                 raise BuildError(f"{stage.name}: what it reads was changed meanwhile; run the same command again.")
