@@ -180,15 +180,15 @@ def test_a_boards_own_clock_set_up_counts_by_its_content(checkout: Checkout) -> 
     text = (boards / "stm32f412.toml").read_text().replace('"stm32f4"', '"own/clock.c"')
     (boards / "mine.toml").write_text(text)
     checkout.write_spec(SPEC.replace("stm32f412", "mine"))
-    run = checkout.doit("list")
+    run = checkout.doit("list", "spec=specs/net.toml")
     assert run.code != 0 and "boards/mine.toml: clock_setup: found 'own/clock.c', which cannot be read" in run.output
     (boards / "own").mkdir()
     (boards / "own" / "clock.c").write_text("unsigned clock_setup(void);")
-    assert "found no function uint32_t clock_setup(void)" in checkout.doit("list").output
+    assert "found no function uint32_t clock_setup(void)" in checkout.doit("list", "spec=specs/net.toml").output
     (boards / "own" / "clock.c").write_text("#include <stdint.h>\nuint32_t clock_setup(void) { return 1; }\n")
-    assert checkout.doit("list").code == 0
+    assert checkout.doit("list", "spec=specs/net.toml").code == 0
     (boards / "own" / "clock.c").write_text("")
-    assert "found no function" in checkout.doit("list").output, "the remembered board"
+    assert "found no function" in checkout.doit("list", "spec=specs/net.toml").output, "the remembered board"
 
 
 def test_a_missing_compiler_is_told_before_anything_runs(checkout: Checkout) -> None:

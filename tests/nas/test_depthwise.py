@@ -57,4 +57,6 @@ def test_pointwise_convolutions_are_torchs(size: int, stride: int) -> None:
     torch.testing.assert_close(to_x, spread)
     seen = x.detach()[:, :, ::stride, ::stride]
     wanted = torch.einsum("nohw,nchw->oc", gradient.double(), seen.double())[:, :, None, None]
-    torch.testing.assert_close(to_weight.double(), wanted, rtol=1e-4, atol=1e-3)
+    # As many float32 roundings as there are products, in an order that each processor has of its own.
+    products = torch.einsum("nohw,nchw->oc", gradient.abs().double(), seen.abs().double())
+    torch.testing.assert_close(to_weight.double(), wanted, rtol=1e-5, atol=2**-24 * float(products.max()))

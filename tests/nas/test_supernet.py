@@ -83,10 +83,10 @@ def test_gradients_reach_exactly_the_shared_weights() -> None:
 
 
 def test_training_learns_and_writes_weights_and_log(tmp_path: Path) -> None:
-    settings = SupernetSettings(epochs=8, batch=32, learning_rate=0.1, subnets=0)
+    settings = SupernetSettings(epochs=24, batch=32, learning_rate=0.1, subnets=0)
     run(tmp_path, tmp_path / "work", settings=settings)
     log = json.loads((tmp_path / "supernet_log.json").read_text())
-    assert len(log) == 8
+    assert len(log) == 24
     assert set(log[0]) == {
         "loss",
         "train_accuracy",
