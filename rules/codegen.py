@@ -8,7 +8,7 @@ from rules.stage import POWER, Job, Stage
 TUNED = "tune.json"
 PLAN = "c/plan.json"
 INDEX = "index.json"
-MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S")
+MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S", "c/preprocess.c")
 FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "c/firmware/linker.ld")
 FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
 
@@ -40,8 +40,15 @@ def _run(job: Job) -> None:
     if TUNED in job.names:
         target = replace(target, tuned=tuned(job.file(TUNED)))
     index = read_index(job.file(INDEX)) if INDEX in job.names else None
-    classes = index.classes if index else ()
-    generate_model(graph, plan(graph, target), target, folder, stack=stack, classes=classes)
+    generate_model(
+        graph,
+        plan(graph, target),
+        target,
+        folder,
+        stack=stack,
+        classes=index.classes if index else (),
+        data=None if index is None else "sounds" if index.front_end else "pictures",
+    )
     write_zip(folder, job.out / "model.zip")
     generate_firmware(job["board"], stack, folder)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
+from typing import Literal
 
 import jinja2
 
@@ -28,7 +29,7 @@ from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, Graph, Reshape, Shape,
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
-FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c")
+FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
 """What is generated: enough to compile the network into any firmware."""
 TILE = 4
 """Pixels that kernels of convolutions compute together, for each of which they read all of the layer's constants."""
@@ -81,7 +82,16 @@ class GeneratedLayer:
         return f"model_layer_{self.layer.index:02d}_operand_{position}"
 
 
-def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int, classes: Sequence[str] = ()) -> None:
+def generate(
+    graph: Graph,
+    plan: Plan,
+    target: Target,
+    out: Path,
+    *,
+    stack: int,
+    classes: Sequence[str] = (),
+    data: Literal["pictures", "sounds"] | None = None,
+) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
 
     Args:
@@ -91,6 +101,7 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int,
         out: an existing folder.
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
         classes: names of the classes by label, where they are known.
+        data: what the network is trained on, or fed with, where that is known.
 
     Raises:
         BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
@@ -108,6 +119,8 @@ def generate(graph: Graph, plan: Plan, target: Target, out: Path, *, stack: int,
         "arena": plan.arena,
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
+        "pictures": data == "pictures" and _takes_pictures(graph),
+        "sounds": data == "sounds",
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -286,6 +299,12 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
         "rows": graph.tensor(name).shape[1],
         "image": graph.tensor(name).shape[1:] if len(graph.tensor(name).shape) == 4 else None,
     }
+
+
+def _takes_pictures(graph: Graph) -> bool:
+    """Whether the only input is square, grey or RGB: others are refused before they are fed with pictures."""
+    shapes = [graph.tensor(name).shape for name in graph.inputs]
+    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2] and shapes[0][3] in (1, 3)
 
 
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
