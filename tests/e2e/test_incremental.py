@@ -73,6 +73,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "latency": (_spec('"200ms"', '"190ms"'), {"space", "search", "report"}),
     "sram": (_spec('"128kB"', '"100kB"'), {"space", "search", "codegen", "report"}),
     "flash": (_spec('"512kB"', '"500kB"'), {"space", "search", "report"}),
+    "accuracy": (_spec('"200ms"', '"200ms"\naccuracy = "1%"'), {"report"}),
     "board": (_spec("stm32f412", "stm32f746"), {"space", "search", "codegen", "firmware", "measure", "report"}),
     "bits": (_spec("bits = 8", "bits = 4"), {"space", "search", "quantize", "report"}),
     "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"supernet", "report"}),
