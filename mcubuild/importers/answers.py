@@ -8,6 +8,9 @@ from mcubuild.importers.interface import Interface
 from mcubuild.ir.classification import Classification
 from mcubuild.spec.model import ModelSettings
 
+LISTED = 4
+NAME = 40
+"""Characters of a name to show; a file's may have any number."""
 _ROUNDING = 0.02
 """By how much the range of a probability, or of a hyperbolic tangent, may miss its ends."""
 
@@ -20,7 +23,7 @@ def classification(faces: Sequence[Interface], settings: ModelSettings) -> Class
     """
     number = _number(faces, settings)
     face = faces[number]
-    told = f"{settings.file}: the output {face.name!r} {face.shape}"
+    told = f"{settings.file}: the output {_shown(face)}"
     units = prod(face.shape)
     if units != (face.shape or (1,))[-1]:
         raise BuildError(
@@ -60,7 +63,9 @@ def doubts(faces: Sequence[Interface], inputs: Sequence[Interface], settings: Mo
 
 def _number(faces: Sequence[Interface], settings: ModelSettings) -> int:
     """The number of the output that the classes are of."""
-    listed = ", ".join(f"{number} {face.name!r} {face.shape}" for number, face in enumerate(faces[:6]))
+    listed = ", ".join(f"{number} {_shown(face)}" for number, face in enumerate(faces[:LISTED]))
+    if len(faces) > LISTED:
+        listed += f" and {len(faces) - LISTED} more"
     wanted = settings.output
     if wanted is None:
         if len(faces) == 1:
@@ -76,6 +81,11 @@ def _number(faces: Sequence[Interface], settings: ModelSettings) -> int:
             f"{settings.file}: [model] output = {wanted!r} {several} of its outputs ({listed}); give the number."
         )
     return found[0]
+
+
+def _shown(face: Interface) -> str:
+    name = face.name if len(face.name) <= NAME else f"...{face.name[-NAME:]}"
+    return f"{name!r} {face.shape}"
 
 
 def _threshold(told: str, face: Interface, wanted: float | None) -> float:

@@ -17,6 +17,9 @@ _USUAL: tuple[Range, ...] = ((0, 1), (-1, 1), (-0.5, 0.5), (0, 255), (-128, 127)
 _TOLERANCE = 0.05
 """Share of a range by which each end may be off: the samples that scales were found on need not be black and white."""
 
+_LEAST = 26
+"""Levels, of 256, that pixels must differ in at least: a tenth of what the input can tell apart."""
+
 
 def as_inputs(
     file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: Split, pixels: Range | None
@@ -48,12 +51,12 @@ def as_inputs(
         raise BuildError(f"{file}: its input has {channels} channels, the data set's images are {grey}: {instead}.")
     low, high = pixels or _implied(file, face)
     levels = face.quantized(np.linspace(low, high, 256))
-    if ((levels < -129) | (levels > 128)).mean() > 0.5:
-        raise BuildError(
-            f"{file}: pixels = [{low:g}, {high:g}] lie outside of what its input holds, {_shown(face.range)}, so most "
-            f"of an image would be black or white; correct [model] pixels."
-        )
     table = np.clip(levels, -128, 127).astype(np.int8)
+    if len(np.unique(table)) < _LEAST or (abs(levels + 0.5) > 129).mean() > 1 / 3:
+        raise BuildError(
+            f"{file}: pixels = [{low:g}, {high:g}] do not go with what its input holds, {_shown(face.range)}: most of "
+            f"an image would be one grey; correct [model] pixels."
+        )
     return table[resize(test.x, height)].reshape(len(test), -1), (low, high)
 
 

@@ -32,11 +32,12 @@ class ModelSettings(Settings):
     samples: int = Field(default=8, ge=1, le=1000)
     """How many random inputs to run, where there are no others."""
 
-    @field_validator("output")
+    @field_validator("output", mode="before")
     @classmethod
-    def _counted_from_0(cls, value: str | int | None) -> str | int | None:
-        if isinstance(value, int) and value < 0:
-            raise ValueError(f"found {value}; outputs are counted from 0 on")
+    def _number_or_name(cls, value: Any) -> Any:
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not (value is None or isinstance(value, str) or number):
+            raise ValueError(f'found {value!r}; write the number of the output, from 0 on, or its name: output = "y"')
         return value
 
     @field_validator("threshold")

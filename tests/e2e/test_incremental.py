@@ -77,6 +77,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "latency": (_spec('"200ms"', '"190ms"'), {"margin", "space", "search", "report"}),
     "sram": (_spec('"128kB"', '"100kB"'), {"margin", "space", "search", "codegen", "report"}),
     "flash": (_spec('"512kB"', '"500kB"'), {"margin", "space", "search", "report"}),
+    "accuracy": (_spec('"200ms"', '"200ms"\naccuracy = "1%"'), {"report"}),
     "board title": (_board('title = "STM32F412xG"', 'title = "Ours"'), {"codegen", "firmware", "report"}),
     "board source": (_board('source = "', 'source = "ours, '), {"report"}),
     "board power": (_board("active_power_mw = 37", "active_power_mw = 40"), {"report"}),

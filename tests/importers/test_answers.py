@@ -76,6 +76,13 @@ def test_of_several_outputs_one_is_named() -> None:
     assert classification([FOUR], settings()).first == 0
 
 
+def test_many_outputs_of_long_names() -> None:
+    faces = [Interface(f"{'layer/' * 40}{n}", "int8", (1, 4), 0.1, 0) for n in range(9)]
+    with pytest.raises(BuildError, match="and 5 more") as refusal:
+        classification(faces, settings())
+    assert len(str(refusal.value)) < 500
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 8, 3), (1, 49, 1), (1, 5, 5, 1), (4, 10)])
 def test_what_is_no_vector_of_classes_has_no_accuracy(shape: tuple[int, ...]) -> None:
     with pytest.raises(BuildError, match="is no vector of classes"):

@@ -62,8 +62,11 @@ def test_of_the_users() -> None:
     levels = fed(face, (-2.1, 2.6))
     assert levels[0] == rounded(-2.1 / 0.0186) - 14 and levels[255] == rounded(2.6 / 0.0186) - 14
     assert fed(face, (2.6, -2.1)) == levels[::-1], "black on white for white on black"
-    with pytest.raises(BuildError, match=r"pixels = \[0, 255\] lie outside of what its input holds"):
-        fed(face, (0, 255))
+    for wrong in ((0, 255), (0, 0.1), (-2, 20)):
+        with pytest.raises(BuildError, match=r"do not go with what its input holds, -2\.12 to 2\.623"):
+            fed(face, wrong)
+    with pytest.raises(BuildError, match="do not go with"):
+        fed(Interface("x", "int8", SHAPE, 1 / 255, -128), (-1, 1))
 
 
 @pytest.mark.parametrize(
