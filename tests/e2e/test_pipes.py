@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.e2e.checkout import SPEC, Checkout
@@ -20,6 +21,7 @@ def test_ctrl_c_on_a_build_whose_reader_has_gone(tmp_path: Path) -> None:
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # nohup and the like have it ignored
     )
     os.close(writing)
     deadline = time.monotonic() + 120
