@@ -56,7 +56,7 @@ class Part:
     stage: str
     seconds: float
     keys: tuple[str, ...]
-    """Of the spec: what would make it shorter."""
+    """Of the spec: what would make it shorter, if anything does."""
 
 
 def searched(
@@ -131,7 +131,7 @@ def published(
 
 
 def told(parts: Iterable[Part], after: str = "") -> str:
-    """The parts from the stage ``after`` on as a sentence, with the keys of the longest one; empty below a second."""
+    """The parts from the stage ``after`` on as a sentence, with keys that shorten the longest; empty below a second."""
     rest = list(parts)
     names = [part.stage for part in rest]
     rest = rest[names.index(after) if after in names else 0 :]
@@ -139,7 +139,7 @@ def told(parts: Iterable[Part], after: str = "") -> str:
     if total < 1:
         return ""
     shown = ", ".join(f"{part.stage} {format_time(part.seconds)}" for part in rest if part.seconds >= total / 100)
-    longest = max(rest, key=lambda part: part.seconds)
+    longest = max((part for part in rest if part.keys), key=lambda part: part.seconds)
     return f"about {format_time(total)} to go on this machine: {shown}. Shorter: lower {' or '.join(longest.keys)}."
 
 
@@ -150,7 +150,7 @@ def _footprints(spec: Spec, board: Board, margin: Margin) -> Footprints:
 def _run(spec: Spec, footprints: Footprints, network: Described, tested: int) -> Iterator[Part]:
     """Accuracy, and the firmware in the emulator."""
     needs = footprints.of(network)
-    yield Part("accuracy", tested * needs.macs / (_INTEGER * _cores()), ("dataset.test_fraction",))
+    yield Part("accuracy", tested * needs.macs / (_INTEGER * _cores()), ())
     run = min(spec.measure.samples or tested, tested)
     yield Part("measure", run * needs.cycles / _EMULATED, ("measure.samples",))
 
