@@ -1,17 +1,13 @@
-"""Mutated image files: each is read or refused by name, and what only damages metadata changes no pixel.
+"""Mutated image files: each is read or refused by name, and what only damages metadata changes no pixel."""
 
-``python -m tests.trials.images --count 3000 --seed 0``
-"""
-
-import argparse
 import io
-import random
 import struct
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +15,16 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from mcubuild.data.images import read_images
-from tests.trials.damage import Tally, attempt, mutate, quiet, scribbled
+from tests.trials.mutation import mutate, named, scribbled
+from tests.trials.trial import WrongError
+
+COUNT = 3000
+PATIENCE = 10.0
 
 _SIZE = (48, 40)
 
 
+@cache
 def samples() -> dict[str, tuple[bytes, tuple[range, ...]]]:
     """Image files of all sorts, by name, and where each has metadata that no pixel depends on."""
     found = {}
@@ -34,31 +35,33 @@ def samples() -> dict[str, tuple[bytes, tuple[range, ...]]]:
     return found
 
 
-def trial(count: int, seed: int) -> Tally:
-    """Read ``count`` mutated files."""
-    files, generator, tally = samples(), random.Random(seed), Tally()
-    with tempfile.TemporaryDirectory() as folder, quiet(tally):
-        whole = {}
-        for name, (content, _) in files.items():
-            path = Path(folder) / f"whole_{name}"
-            path.write_bytes(content)
-            whole[name] = _read(path)
-        for number in range(count):
-            name = generator.choice(list(files))
-            content, metadata = files[name]
-            path = Path(folder) / f"{number}_{name}"
-            if metadata and generator.random() < 0.5:
-                damaged = scribbled(content, generator.choice(metadata), generator)
-                if name.endswith("png") and generator.random() < 0.5:
-                    damaged = _with_sums(damaged)
-                path.write_bytes(damaged)
-                judged = lambda: _judged(_read(path), whole[name])  # noqa: B023,E731
-                attempt(tally, f"{path.name}, metadata", path, judged, "refused for its metadata")
-            else:
-                path.write_bytes(mutate(content, generator))
-                attempt(tally, path.name, path, lambda: "read" if _read(path) is not None else "")  # noqa: B023
-            path.unlink()
-    return tally
+def trial(rng: Random, folder: Path) -> None:
+    """Read a mutated image; what only damages metadata must not change a pixel."""
+    files = samples()
+    name = rng.choice(list(files))
+    content, metadata = files[name]
+    path = folder / name
+    if metadata and rng.random() < 0.5:
+        damaged = scribbled(content, rng.choice(metadata), rng)
+        if name.endswith("png") and rng.random() < 0.5:
+            damaged = _with_sums(damaged)
+        path.write_bytes(damaged)
+        with named(path):
+            if not _is_any_way_up(_read(path), whole(name)):
+                raise WrongError("metadata alone was damaged, and pixels changed")
+    else:
+        path.write_bytes(mutate(content, rng))
+        with named(path):
+            _read(path)
+
+
+@cache
+def whole(name: str) -> NDArray[np.uint8]:
+    """The pixels of an undamaged file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(samples()[name][0])
+        return _read(path)
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -66,10 +69,10 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return pixels
 
 
-def _judged(found: NDArray[np.uint8], whole: NDArray[np.uint8]) -> str:
+def _is_any_way_up(found: NDArray[np.uint8], whole: NDArray[np.uint8]) -> bool:
     """The orientation is metadata, too: any of the eight may have come out."""
     turned = [np.rot90(side, quarter) for side in (whole, whole[:, ::-1]) for quarter in range(4)]
-    return "read with its pixels" if any(np.array_equal(found, one) for one in turned) else "wrong"
+    return any(np.array_equal(found, one) for one in turned)
 
 
 def _written() -> Iterator[tuple[str, bytes]]:
@@ -177,19 +180,3 @@ def _webp_metadata(content: bytes) -> Iterator[range]:
         if name in (b"EXIF", b"XMP ", b"ICCP"):
             yield range(at + 8, at + 8 + size)
         at += 8 + size + size % 2
-
-
-def main(count: int, seed: int) -> int:
-    """Print what came of ``count`` files; 1 if anything is neither read nor refused."""
-    tally = trial(count, seed)
-    print(tally.told("images"))
-    for line in tally.bad[:20]:
-        print(line)
-    return int(bool(tally.bad))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=0)
-    sys.exit(main(**vars(parser.parse_args())))
