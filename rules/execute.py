@@ -28,6 +28,7 @@ def template_files(stage: Stage) -> list[Path]:
     return sorted(path for pattern in stage.templates for path in ROOT.glob(pattern) if path.is_file())
 
 
+@cache
 def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
     module = ROOT.joinpath(*stage.run.__module__.split(".")).with_suffix(".py")

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -11,24 +12,30 @@ from zlib import crc32
 from doit.dependency import FileChangedChecker, JSONCodec
 from doit.globals import Globals
 
-from rules.graph import FILES
+from rules.graph import BUILD, FILES
 from rules.known import remove_database
 
 
 class ByContent(FileChangedChecker):  # type: ignore[misc]
     """A file has changed if its SHA-256 has, whatever its times say."""
 
-    def check_modified(self, file_path: str, file_stat: Any, state: str) -> bool:
-        """Whether the file's content is another than ``state``."""
-        try:
-            return FILES.digest(file_path, file_stat) != state
-        except OSError:
-            return True
+    def info(self, file_path: str) -> str:
+        """The content of an artifact as it is now, of code as this process has loaded it."""
+        return FILES.digest(file_path) if file_path.startswith(f"{BUILD}/") else _code(file_path)
+
+    def check_modified(self, file_path: str, file_stat: str, state: str) -> bool:
+        """Whether the file's content, ``file_stat`` from ``info``, is another than ``state``."""
+        return file_stat != state
 
     def get_state(self, dep: str, current_state: str | None) -> str | None:
         """The content of a file, or None if it is ``current_state``."""
-        digest = FILES.digest(dep)
-        return None if digest == current_state else digest
+        found = self.info(dep)
+        return None if found == current_state else found
+
+
+@cache
+def _code(path: str) -> str:
+    return FILES.digest(path)
 
 
 class Checked(JSONCodec):  # type: ignore[misc]
