@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.trials.build import BROUGHT, Small, digests
-from tests.trials.kills import processes
+from tests.trials.kinds.kills import processes
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,19 @@
-"""Builds killed at random, and what is left of them: nothing but what the same command goes on from.
+"""Builds killed at random, and what is left of them: nothing but what the same command goes on from."""
 
-``python -m tests.trials.kills [--count N] [--seed N]`` prints how the trials ended, and what went wrong.
-"""
-
-import argparse
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
-from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 
 from tests.trials.build import BOTH, BROUGHT, Small, digests
 
 COUNT = 300
+PATIENCE = 600.0
+SLOW = True
 SECONDS_TO_END = 5.0
 """After a kill of the build, of its group or of one of its workers."""
 _PATIENCE = 120.0
@@ -63,8 +57,8 @@ def _undisturbed(specs: str) -> tuple[dict[str, str], float]:
         return digests(small), time.monotonic() - start
 
 
-def trial(rng: Random, folder: Path) -> str:
-    """Kill a build and build again; an AssertionError is a wrong result. What was done, and how long its end took."""
+def trial(rng: Random, folder: Path) -> None:
+    """Kill a build and build again."""
     specs = rng.choice((BROUGHT, BROUGHT, BOTH))
     right, seconds = _undisturbed(specs)
     count, whom, name = (
@@ -81,6 +75,7 @@ def trial(rng: Random, folder: Path) -> str:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # nohup and the like have it ignored
             text=True,
         )
         time.sleep(0.2 + rng.random() * seconds)
@@ -110,38 +105,7 @@ def trial(rng: Random, folder: Path) -> str:
     left = [*small.path.rglob("build/**/.stage-*"), *small.store.rglob(".new-*"), *(small.store / "work").glob("*")]
     left += (folder / "tmp").iterdir()
     assert not left, f"{what}: left behind: {left}"
-    return f"{what} {took:.1f}"
 
 
 def _different(one: dict[str, str], other: dict[str, str]) -> list[str]:
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
-
-
-def main(count: int, seed: int) -> int:
-    """Run ``count`` trials; how many went wrong."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and the like have it ignored, by all below them
-    ends, slowest, wrong = Counter[str](), 0.0, 0
-    for number in range(count):
-        folder = Path(tempfile.mkdtemp())
-        try:
-            what, _, took = trial(Random(f"kills {seed} {number}"), folder).rpartition(" ")
-            ends[what.partition(", ")[2]] += 1
-            if "another" not in what and "INT to worker" not in what:
-                slowest = max(slowest, float(took))
-        except Exception:
-            wrong += 1
-            print(f"trial {number}:", traceback.format_exc(), flush=True)
-        finally:
-            shutil.rmtree(folder)
-    for what, times in sorted(ends.items()):
-        print(f"{times:5}  {what}")
-    print(f"{count} kills, {wrong} wrong; all processes had ended within {slowest:.1f} s")
-    return wrong
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    sys.exit(min(main(asked.count, asked.seed), 1))

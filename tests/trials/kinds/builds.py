@@ -1,15 +1,10 @@
-"""Files of build/ and of the store, damaged at random: the next build makes the same artifacts, and says so.
+"""Files of build/ and of the store, damaged at random: the next build makes the same artifacts, and says so."""
 
-``python -m tests.trials.builds [--count N] [--seed N]`` prints how the trials ended, and what went wrong.
-"""
-
-import argparse
+import atexit
 import os
 import shutil
-import sys
 import tempfile
-import traceback
-from collections import Counter
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -17,9 +12,11 @@ from tests.damage import DAMAGES
 from tests.trials.build import BOTH, Small, digests
 
 COUNT = 200
+PATIENCE = 600.0
+SLOW = True
 
 
-class Trials:
+class _Damaged:
     """A finished build that is damaged and built again, over and over."""
 
     def __init__(self, folder: Path) -> None:
@@ -28,8 +25,8 @@ class Trials:
         assert run.code == 0, run.output
         self._right = digests(self._small)
 
-    def trial(self, rng: Random) -> str:
-        """Damage one to three files; an AssertionError is a wrong result. What was done."""
+    def again(self, rng: Random) -> None:
+        """Damage one to three files and build."""
         path, done = self._small.path, []
         roots = {"build": path / "build", "store": self._small.store / "artifacts"}
         where = rng.choice(("build", "build", "build", "store"))
@@ -51,30 +48,19 @@ class Trials:
         if where == "build":
             undone = self._small.doit("build", BOTH)
             assert not undone.did("built") | undone.did("from store"), f"{what}, after it: {undone.output}"
-        return "; ".join(one.rpartition(": ")[2] for one in done[:1]) + f", {where}"
 
 
-def main(count: int, seed: int) -> int:
-    """Run ``count`` trials; how many went wrong."""
-    ends, wrong = Counter[str](), 0
-    with tempfile.TemporaryDirectory() as folder:
-        trials = Trials(Path(folder, "first"))
-        for number in range(count):
-            try:
-                ends[trials.trial(Random(f"damage {seed} {number}"))] += 1
-            except Exception:
-                wrong += 1
-                print(f"trial {number}:", traceback.format_exc(), flush=True)
-                trials = Trials(Path(folder, f"after {number}"))
-    for what, times in sorted(ends.items()):
-        print(f"{times:5}  {what}")
-    print(f"{count} builds damaged, {wrong} wrong")
-    return wrong
+@cache
+def _first() -> _Damaged:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return _Damaged(Path(folder.name))
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    sys.exit(min(main(asked.count, asked.seed), 1))
+def trial(rng: Random, folder: Path) -> None:
+    """Damage files of a finished build and build again."""
+    try:
+        _first().again(rng)
+    except BaseException:
+        _first.cache_clear()  # the next trial begins with a sound build
+        raise

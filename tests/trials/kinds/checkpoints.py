@@ -1,21 +1,16 @@
-"""Random damage to store entries, their manifests and checkpoints: it may cost time, and never a byte of a result.
+"""Random damage to store entries, their manifests and checkpoints: it may cost time, and never a byte of a result."""
 
-``python -m tests.trials.checkpoints [COUNT [SEED]]`` prints what was damaged and what went wrong.
-"""
-
+import atexit
 import contextlib
-import faulthandler
 import io
 import json
 import os
-import random
 import shutil
-import sys
 import tempfile
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -33,8 +28,9 @@ from tests.damage import DAMAGES
 from tests.e2e.checkout import IMAGES, Checkout, draw_images
 from tests.nas.toy import SPACE, VARY, split
 
-_PATIENCE = 300
-"""Seconds after which a trial hangs: it is shown where, and all ends."""
+COUNT = 120
+PATIENCE = 300.0
+SLOW = True
 _KEY = "5eed" * 16
 _CONTENT = {
     "model.json": b'{"layers": []}',
@@ -55,11 +51,11 @@ _HOSTILE = [
 ]
 _VALUES: list[Any] = [None, 0, -1.5, "", "0" * 64, [], {}, [[]], {"files": {}}, "\ud800", 10**400, True]
 
-Trial = Callable[[random.Random, Path], str]
+Trial = Callable[[Random, Path], str]
 """Damages something, in a folder of its own, and goes on; the kind of damage. An AssertionError: a wrong result."""
 
 
-def _damage_file(path: Path, rng: random.Random) -> str:
+def _damage_file(path: Path, rng: Random) -> str:
     """Damage one file somehow."""
     kind = rng.choice(["bit", "cut", "bytes", *DAMAGES])
     content = path.read_bytes() if path.is_file() else b""
@@ -82,7 +78,7 @@ def _damage_file(path: Path, rng: random.Random) -> str:
     return kind
 
 
-def _damage_manifest(entry: Path, rng: random.Random, precious: Path) -> str:
+def _damage_manifest(entry: Path, rng: Random, precious: Path) -> str:
     """Damage a manifest so that it is still JSON."""
     path = entry / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -107,7 +103,7 @@ def _damage_manifest(entry: Path, rng: random.Random, precious: Path) -> str:
     return f"manifest's {kind}"
 
 
-def _damage_entry(entry: Path, rng: random.Random, precious: Path) -> str:
+def _damage_entry(entry: Path, rng: Random, precious: Path) -> str:
     """Damage a file, the manifest or all of an entry."""
     files = sorted(path for path in entry.rglob("*") if path.is_file())
     match rng.randrange(4):
@@ -136,7 +132,7 @@ def _fill(folder: Path) -> Path:
     return folder
 
 
-def _store(rng: random.Random, folder: Path) -> str:
+def _store(rng: Random, folder: Path) -> str:
     """An entry, or what lies beside it."""
     precious = folder / "outside" / "precious"
     precious.parent.mkdir()
@@ -187,7 +183,7 @@ def _search(supernet: Path, out: Path, work: Path) -> bytes:
     return (out / "search.json").read_bytes()
 
 
-def _damage_checkpoints(work: Path, files: dict[str, bytes], rng: random.Random) -> str:
+def _damage_checkpoints(work: Path, files: dict[str, bytes], rng: Random) -> str:
     """Put ``files`` into the folder ``work`` and damage one of them, or all."""
     discard(work)
     work.mkdir(parents=True)
@@ -223,12 +219,12 @@ class _Checkpoints:
             raise KeyboardInterrupt
         return evaluate(*arguments)
 
-    def training(self, rng: random.Random, folder: Path) -> str:
+    def training(self, rng: Random, folder: Path) -> str:
         kind = _damage_checkpoints(self._training, self._epochs, rng)
         assert _train(folder, self._training) == self._trained
         return f"epochs: {kind}"
 
-    def searching(self, rng: random.Random, folder: Path) -> str:
+    def searching(self, rng: Random, folder: Path) -> str:
         kind = _damage_checkpoints(self._searching, self._scores, rng)
         assert _search(self._supernet, folder, self._searching) == self._searched
         return f"scores: {kind}"
@@ -253,7 +249,7 @@ class _Builds:
         folder = self._checkout.path / "build" / "net"
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    def entries(self, rng: random.Random, folder: Path) -> str:
+    def entries(self, rng: Random, folder: Path) -> str:
         """About half of all entries."""
         entries = sorted((self._checkout.store / "artifacts").glob("*/*"))
         for entry in rng.sample(entries, len(entries) // 2):
@@ -264,44 +260,18 @@ class _Builds:
         return "half of a build's entries"
 
 
-@contextlib.contextmanager
-def _patience() -> Iterator[None]:
-    faulthandler.dump_traceback_later(_PATIENCE, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+@cache
+def _kinds() -> tuple[Callable[[Random, Path], str], ...]:
+    kept = tempfile.TemporaryDirectory()
+    atexit.register(kept.cleanup)
+    folders = [Path(kept.name, name) for name in ("checkpoints", "builds")]
+    for folder in folders:
+        folder.mkdir()
+    checkpoints, builds = _Checkpoints(folders[0]), _Builds(folders[1])
+    return (*[_store] * 12, *[checkpoints.training] * 4, *[checkpoints.searching] * 3, builds.entries)
 
 
-def main(count: int, seed: int) -> int:
-    """Run ``count`` trials; the number of those with a wrong result or an exception."""
-    done, wrong, lines = Counter[str](), 0, 0
-    with tempfile.TemporaryDirectory() as temporary:
-        root = Path(temporary)
-        (root / "checkpoints").mkdir()
-        (root / "builds").mkdir()
-        checkpoints, builds = _Checkpoints(root / "checkpoints"), _Builds(root / "builds")
-        kinds: list[Trial] = [*[_store] * 12, *[checkpoints.training] * 4, *[checkpoints.searching] * 3, builds.entries]
-        for number in range(count):
-            rng = random.Random(f"{seed} {number}")
-            folder, trial, told = root / str(number), kinds[number % len(kinds)], io.StringIO()
-            folder.mkdir()
-            kind = trial.__qualname__
-            try:
-                with _patience(), contextlib.redirect_stderr(told):
-                    kind = trial(rng, folder)
-            except Exception:
-                wrong += 1
-                print(f"trial {number} of seed {seed} ({kind}):\n{traceback.format_exc()}", flush=True)
-            done[kind] += 1
-            lines += told.getvalue().count("\n")
-            shutil.rmtree(folder, ignore_errors=True)
-    for kind, times in sorted(done.items()):
-        print(f"{times:4}  {kind}")
-    print(f"{count} trials of seed {seed}: {wrong} wrong results or tracebacks, no hang; {lines} lines told of damage")
-    return wrong
-
-
-if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(bool(main(*given, *(100, 0)[len(given) :])))
+def trial(rng: Random, folder: Path) -> None:
+    """Damage an entry of a store, a checkpoint, or half of the entries of a build, and use it."""
+    with contextlib.redirect_stderr(io.StringIO()):  # a line of each damage
+        rng.choice(_kinds())(rng, folder)
