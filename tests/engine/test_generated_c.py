@@ -202,6 +202,8 @@ def test_header_and_plan_agree(tmp_path: Path) -> None:
             f"MODEL_{end}_SCALE": quantization.scale[0],
             f"MODEL_{end}_ZERO_POINT": quantization.zero_point,
         }
+    sides = graph.tensor(graph.inputs[0]).shape[1:]
+    expected |= {f"MODEL_INPUT_{side}": size for side, size in zip(("HEIGHT", "WIDTH", "CHANNELS"), sides, strict=True)}
     assert defined == expected
     document = json.loads((tmp_path / "plan.json").read_text())
     assert document["arena"] == result.arena

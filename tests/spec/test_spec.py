@@ -141,9 +141,12 @@ file = "net.tflite"
         ('inputs = "x.npy"\nlabels = "l.npy"\npixels = [0, 1]', "found model.pixels without a dataset"),
         ('inputs = "x.npy"\nlabels = "l.npy"\noutput = -1', "found -1; write the number of the output, from 0 on"),
         ('inputs = "x.npy"\nlabels = "l.npy"\noutput = true', "found True; write the number of the output"),
-        ('inputs = "x.npy"\nlabels = "l.npy"\nthreshold = inf', "found inf; a threshold is a finite number"),
-        ("pixels = [1, 1]", "two different finite numbers"),
-        ("pixels = [0, nan]", "two different finite numbers"),
+        (
+            'inputs = "x.npy"\nlabels = "l.npy"\nthreshold = inf',
+            "model.threshold: Input should be a finite number (found inf)",
+        ),
+        ("pixels = [1, 1]", "two different numbers"),
+        ("pixels = [0, nan]", "model.pixels.1: Input should be a finite number (found nan)"),
     ],
 )
 def test_what_labels_are_for(tmp_path: Path, keys: str, told: str) -> None:
