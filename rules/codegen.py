@@ -1,9 +1,10 @@
 """codegen: the quantised graph as C, with everything that makes it a firmware."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from rules.stage import POWER, Job, Stage
+from mcubuild.engine.naming import file_name
+from rules.stage import POWER, Job, Resolved, Stage
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -17,6 +18,18 @@ def tuned(path: Path) -> dict[str, str]:
     """The fastest kernels in tune.json, by their layer's output."""
     layers = json.loads(path.read_text())["layers"]
     return {name: layer["kernel"] for name, layer in layers.items()}
+
+
+def folder_of_c(job: Job) -> Path:
+    """Where a stage that reads MODEL and FIRMWARE finds the C."""
+    return job.file(FIRMWARE[0]).parent.parent
+
+
+def _called(resolved: Resolved, artifact: str) -> str:
+    if artifact not in MODEL:
+        return artifact
+    path = PurePosixPath(artifact)
+    return str(path.with_name(file_name(path.name, resolved["spec"]["firmware"]["prefix"])))
 
 
 def _run(job: Job) -> None:
@@ -34,7 +47,7 @@ def _run(job: Job) -> None:
     graph = read_graph(job.file("model.json").parent)
     folder = job.out / "c"
     folder.mkdir()
-    stack = job["firmware.stack"]
+    stack, prefix = job["firmware.stack"], job["firmware.prefix"]
     sram = job["budget.sram"] or job["board"].sram_bytes
     target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
     if TUNED in job.names:
@@ -48,9 +61,10 @@ def _run(job: Job) -> None:
         stack=stack,
         classes=index.classes if index else (),
         data=None if index is None else "sounds" if index.front_end else "pictures",
+        prefix=prefix,
     )
-    write_zip(folder, job.out / "model.zip")
-    generate_firmware(job["board"], stack, folder)
+    write_zip(folder, job.out / "model.zip", prefix)
+    generate_firmware(job["board"], stack, folder, prefix)
 
 
 STAGE = Stage(
@@ -59,8 +73,9 @@ STAGE = Stage(
     inputs=("model.json", "model.npz"),
     optional=(INDEX, TUNED),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
-    settings=("board", "engine", "budget.sram", "firmware.stack"),
+    settings=("board", "engine", "budget.sram", "firmware.stack", "firmware.prefix"),
     run=_run,
+    called=_called,
     templates=("kernels_templates/**/*.j2",),
     ignored=("board.source", "board.openocd", "board.pyocd_target", *POWER),  # comments name the title
 )

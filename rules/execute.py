@@ -165,6 +165,16 @@ def _install(stage: Stage, key: str, made: Path, folder: Path, files: Files) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         (made / name).chmod(0o644)  # the same whether it was built or comes from the store
         (made / name).replace(target)
+    _remove_renamed(stage, folder, files)
+
+
+def _remove_renamed(stage: Stage, folder: Path, files: Files) -> None:
+    """Remove what builds made, before the spec gave it another name, in the folders that belong to ``stage``."""
+    current = {folder / name for name in stage.outputs}
+    for own in {path.parent for path in current} - {folder}:
+        for path in own.iterdir():
+            if path not in current and path.is_file() and files.made(path):
+                path.unlink()
 
 
 def _made(path: Path, key: str) -> Made:

@@ -8,7 +8,7 @@ from rules.stage import POWER, Job, Resolved, Stage
 def _run(job: Job) -> None:
     from mcubuild.toolchain.compile import link
 
-    link(job.file("c/model.c").parent, job["board"], job["firmware"], job.out)
+    link(codegen.folder_of_c(job), job["board"], job["firmware"], job.out)
 
 
 def _compiler(resolved: Resolved) -> dict[str, str]:

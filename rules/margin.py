@@ -44,6 +44,6 @@ STAGE = Stage(
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c", "mcubuild/engine/estimates.jsonl"),
     identities=firmware.STAGE.identities,
     serves=_limits_time,
-    ignored=("engine.tune", *QUALITY, "space.samples", "space.neighbours", *UNNAMED),
+    ignored=("engine.tune", "firmware.prefix", *QUALITY, "space.samples", "space.neighbours", *UNNAMED),
     ignored_without_energy=POWER,
 )

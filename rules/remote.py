@@ -14,7 +14,7 @@ def _run(job: Job) -> None:
     samples = read_samples({name: job.file(name) for name in job.names}, layers[0]["shape_in"])
     result = measure_remotely(
         job.file("firmware.elf"),
-        job.file("c/model.c").parent,
+        codegen.folder_of_c(job),
         job["board"],
         job["measure"],
         job["firmware"],

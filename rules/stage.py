@@ -80,6 +80,10 @@ def _no_sources(resolved: Resolved) -> dict[str, Path]:
     return {}
 
 
+def _as_declared(resolved: Resolved, artifact: str) -> str:
+    return artifact
+
+
 def always(resolved: Resolved) -> bool:
     """Any spec."""
     return True
@@ -141,6 +145,8 @@ class Stage:
     sources: Callable[[Resolved], Mapping[str, Path]] = _no_sources
     """Files of the user that it reads, by names that are the same on every machine; and folders that should not be
     empty."""
+    called: Callable[[Resolved, str], str] = _as_declared
+    """What an artifact that it writes is called, if the spec names it, wherever it is read, too."""
     optional: tuple[str, ...] = ()
     """Artifacts that it reads as well, where the spec has a stage that writes them."""
     serves: Callable[[Resolved], bool] = always
@@ -182,12 +188,14 @@ class Stage:
 
 
 def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
-    """The stages that a spec has, in order; their optional inputs that exist have become inputs."""
+    """The stages of a spec, in order: optional inputs that exist have become inputs, and artifacts have its names."""
     serving: list[Stage] = []
-    written: set[str] = set()
+    written: dict[str, str] = {}
     for stage in stages:
         if stage.serves(resolved):
-            found = tuple(name for name in stage.optional if name in written)
-            serving.append(replace(stage, inputs=(*stage.inputs, *found), optional=()))
-            written.update(stage.outputs)
+            inputs = (*stage.inputs, *(name for name in stage.optional if name in written))
+            made = {name: stage.called(resolved, name) for name in stage.outputs}
+            written |= made
+            inputs = tuple(written.get(name, name) for name in inputs)
+            serving.append(replace(stage, inputs=inputs, optional=(), outputs=tuple(made.values())))
     return tuple(serving)

@@ -18,6 +18,7 @@ from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
+from mcubuild.engine.naming import PREFIX, file_name
 from mcubuild.engine.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.schedule import ordered
@@ -30,7 +31,7 @@ from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
-"""What is generated: enough to compile the network into any firmware."""
+"""What is generated: enough to compile the network into any firmware; names for the prefix ``model``."""
 TILE = 4
 """Pixels that kernels of convolutions compute together, for each of which they read all of the layer's constants."""
 HELPERS = (
@@ -65,6 +66,7 @@ class GeneratedLayer:
     kernel: Kernel
     body: Body
     constants: Constants | None
+    prefix: str
 
     @property
     def name(self) -> str:
@@ -74,12 +76,12 @@ class GeneratedLayer:
     @property
     def constants_name(self) -> str:
         """The C object with the constants."""
-        return f"model_layer_{self.layer.index:02d}_filters"
+        return f"{self.prefix}_layer_{self.layer.index:02d}_filters"
 
     def operand_name(self, name: str) -> str:
         """The C object with a constant that the layer computes on."""
         position = [operand.name for operand in self.layer.constant_operands].index(name)
-        return f"model_layer_{self.layer.index:02d}_operand_{position}"
+        return f"{self.prefix}_layer_{self.layer.index:02d}_operand_{position}"
 
 
 def generate(
@@ -91,6 +93,7 @@ def generate(
     stack: int,
     classes: Sequence[str] = (),
     data: Literal["pictures", "sounds"] | None = None,
+    prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
 
@@ -102,14 +105,15 @@ def generate(
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
         classes: names of the classes by label, where they are known.
         data: what the network is trained on, or fed with, where that is known.
+        prefix: what every file and every global name of the C begins with.
 
     Raises:
         BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
     """
-    environment = _environment()
-    generated = _layers(graph, plan, target, environment)
+    environment = _environment(prefix)
+    generated = _layers(graph, plan, target, environment, prefix)
     bodies = list({layer.body.name: layer.body for layer in generated}.values())
-    routines = _routines(generated, target, environment)
+    routines = _routines(generated, target, environment, prefix)
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
@@ -139,14 +143,18 @@ def generate(
         "operands": [operand for layer in generated for operand in _operand_values(layer)],
     }
     for name in FILES:
-        (out / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+        text = environment.get_template(f"{name}.j2").render(values)
+        (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
     document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    """One for all networks, as reading the templates takes longer than filling them in."""
+def _environment(prefix: str) -> jinja2.Environment:
+    """One for all networks, as reading the templates takes longer than filling them in.
+
+    Templates write ``{{ prefix }}_`` and ``{{ PREFIX }}_`` before global names, and ``{{ "weights.h" | file }}``.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -154,6 +162,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals |= {"prefix": prefix, "PREFIX": prefix.upper()}
+    environment.filters["file"] = lambda name: file_name(name, prefix)
     environment.filters["inset"] = inset
     environment.filters["ordered"] = ordered
     add_filters(environment)
@@ -170,7 +180,9 @@ def inset(text: str, width: int = 0) -> str:
     return re.sub(r"\n(?=[^\n])", "\n" + " " * width, text.strip("\n"))
 
 
-def _layers(graph: Graph, plan: Plan, target: Target, environment: jinja2.Environment) -> list[GeneratedLayer]:
+def _layers(
+    graph: Graph, plan: Plan, target: Target, environment: jinja2.Environment, prefix: str
+) -> list[GeneratedLayer]:
     """Every layer that does something with its body; equal bodies are one object."""
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
@@ -189,7 +201,7 @@ def _layers(graph: Graph, plan: Plan, target: Target, environment: jinja2.Enviro
             taken[stem] = taken.get(stem, 0) + 1
             name = stem if taken[stem] == 1 else f"{stem}_{taken[stem]}"
             bodies[text] = Body(name, template.render(values, name=name))
-        generated.append(GeneratedLayer(layer, kernel, bodies[text], constants))
+        generated.append(GeneratedLayer(layer, kernel, bodies[text], constants, prefix))
     return generated
 
 
@@ -227,7 +239,7 @@ def _body_values(
 
 
 def _routines(
-    generated: Sequence[GeneratedLayer], target: Target, environment: jinja2.Environment
+    generated: Sequence[GeneratedLayer], target: Target, environment: jinja2.Environment, prefix: str
 ) -> list[dict[str, str]]:
     """Every routine once: its prototype, its assembly and its twin in C."""
     found: dict[str, Routine] = {}
@@ -235,7 +247,7 @@ def _routines(
         found |= {routine.name: routine for routine in layer.kernel.routines(layer.layer)}
     result = []
     for name, routine in sorted(found.items()):
-        values = {**dict(routine.values), "name": name, "core": target.core}
+        values = {**dict(routine.values), "name": f"{prefix}_{name}", "core": target.core}
         twin = environment.get_template(f"assembly/{routine.template}.c.j2")
         result.append(
             {

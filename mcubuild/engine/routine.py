@@ -26,5 +26,5 @@ class Routine:
 
     @property
     def name(self) -> str:
-        """The C function: ``model_gather_runs3_quads12_...``."""
-        return "_".join(["model", self.template, *(f"{name}{value}" for name, value in self.values)])
+        """The C function behind the network's prefix: ``gather_runs3_quads12_...``."""
+        return "_".join([self.template, *(f"{name}{value}" for name, value in self.values)])

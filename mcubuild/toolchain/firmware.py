@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild import ROOT
+from mcubuild.engine.naming import PREFIX, file_name
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
 from mcubuild.toolchain.placement import ALIGNMENT, Constant, place
@@ -32,22 +33,26 @@ _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 9
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
 
 
-def generate(board: "Board", stack: int, out: Path) -> None:
+def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX) -> None:
     """Write firmware/startup.c, clock.c (the board's own if it has one), main.c and linker.ld.
 
     Args:
         board: the board.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder with the network's C, of which model.h is read.
+        out: the folder with the network's C, of which the header is read.
+        prefix: of the network's C.
 
     Raises:
-        BuildError: model.h is missing or does not give the size of the arena, or the board's clock is out of reach.
+        BuildError: the header is missing or does not give the size of the arena, or the board's clock is out of reach.
     """
     from mcubuild.toolchain.boot import second_stage
 
-    generate_linker_script(board, stack, out)
+    generate_linker_script(board, stack, out, prefix)
     values = {
         "board": _printed(board),
+        "header": file_name("model.h", prefix),
+        "prefix": prefix,
+        "PREFIX": prefix.upper(),
         "alignment": ALIGNMENT,
         "mhz": _megahertz(board) if board.clock_setup in _PLL_STEPS else None,
         "cycle_counter": board.core != "cortex-m0plus",
@@ -60,18 +65,20 @@ def generate(board: "Board", stack: int, out: Path) -> None:
         (out / FOLDER / "clock.c").write_text(board.clock_code, encoding="utf-8", newline="")
 
 
-def generate_linker_script(board: "Board", stack: int, out: Path) -> None:
+def generate_linker_script(board: "Board", stack: int, out: Path, prefix: str = PREFIX) -> None:
     """Write firmware/linker.ld; the C does not depend on where things lie.
 
     Args:
         board: its memories.
         stack: bytes to reserve for the stack, a multiple of 32.
-        out: the folder with the network's C, of which model.h is read, and plan.json if it is there.
+        out: the folder with the network's C, of which the header is read, and plan.json if it is there.
+        prefix: of the network's C.
 
     Raises:
-        BuildError: model.h is missing or does not give the size of the arena.
+        BuildError: the header is missing or does not give the size of the arena.
     """
-    placement = place(board, stack + STATIC_BYTES, arena_bytes(out / "model.h"), _constants(out / "plan.json"))
+    arena = arena_bytes(out / file_name("model.h", prefix), prefix)
+    placement = place(board, stack + STATIC_BYTES, arena, _constants(out / "plan.json"))
     values = {"board": _printed(board), "alignment": ALIGNMENT, "stack": stack, "placement": placement}
     _render("linker.ld", values, out)
 
@@ -117,8 +124,8 @@ def _constants(plan: Path) -> list[Constant]:
     return [Constant(x["constants"], x["weights_bytes"], x["constants_reads"]) for x in layers if x["constants"]]
 
 
-def arena_bytes(header: Path) -> int:
-    """The value of MODEL_ARENA_BYTES in ``header`` (model.h).
+def arena_bytes(header: Path, prefix: str) -> int:
+    """The value of MODEL_ARENA_BYTES in ``header``, with ``prefix`` for MODEL.
 
     Raises:
         BuildError: the header is missing or does not define it as a number.
@@ -127,7 +134,8 @@ def arena_bytes(header: Path) -> int:
         text = header.read_text(encoding="utf-8")
     except OSError as error:
         raise BuildError(f"{header}: cannot be read ({error.strerror}); generate the network's C first.") from None
-    match = re.search(r"^#define\s+MODEL_ARENA_BYTES\s+(\d+)\b", text, re.MULTILINE)
+    name = f"{prefix.upper()}_ARENA_BYTES"
+    match = re.search(rf"^#define\s+{name}\s+(\d+)\b", text, re.MULTILINE)
     if match is None:
-        raise BuildError(f"{header}: MODEL_ARENA_BYTES is not defined as a plain number; generate the C again.")
+        raise BuildError(f"{header}: {name} is not defined as a plain number; generate the C again.")
     return int(match[1])

@@ -183,7 +183,7 @@ def samples(graph: Graph, board: Board, settings: FirmwareSettings, tuned: Mappi
     for layer, share in zip(layers(graph), measured.layers, strict=True):
         kind = share.name.split("_", 2)[2]
         kernel = next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == kind)
-        routines = {routine.name: sizes[routine.name] for routine in kernel.routines(layer)}
+        routines = {routine.name: sizes[f"model_{routine.name}"] for routine in kernel.routines(layer)}
         assert share.cycles is not None
         result.append(Sample(layer, kind, board.core, share.cycles, sizes[share.name], routines))
     return result

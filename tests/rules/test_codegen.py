@@ -1,5 +1,6 @@
 """What the stage codegen knows of the data set reaches the C, and costs the measured firmware nothing."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mcubuild.ir.files import write_graph
 from mcubuild.spec.spec import read_spec
 from rules import codegen, dataset, firmware
 from rules.execute import execute
+from rules.known import Files
 from rules.stage import pipeline
 from tests.engine.skeletons import Sketch
 
@@ -24,9 +26,9 @@ board = "stm32f412"
 SOUNDS = FrontEnd("log_mel", 16000, 16000, 512, 256, 512, 32, 20.0, 8000.0, (0.0,), (1.0,))
 
 
-def built(folder: Path, front_end: FrontEnd | None) -> str:
-    """model.h; the network and the data set's index lie in ``folder``."""
-    (folder / "net.toml").write_text(SPEC)
+def built(folder: Path, front_end: FrontEnd | None, prefix: str = "model") -> str:
+    """The header; the network and the data set's index lie in ``folder``."""
+    (folder / "net.toml").write_text(f'{SPEC}[firmware]\nprefix = "{prefix}"\n')
     spec, board = read_spec(folder / "net.toml")
     documents = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json"), "folder": str(folder)}
     sketch = Sketch((1, 8, 8, 1))
@@ -35,8 +37,8 @@ def built(folder: Path, front_end: FrontEnd | None) -> str:
     write_index(Index("x", "x", ("a cat", 'a "dog"'), 8, 8, 1, front_end), folder / "index.json")
     _, *stages = pipeline((dataset.STAGE, codegen.STAGE, firmware.STAGE), documents)
     for stage in stages:
-        execute(stage, documents, folder)
-    return (folder / "c" / "model.h").read_text()
+        execute(stage, documents, folder, Files(folder / "files.db"))
+    return (folder / "c" / f"{prefix}.h").read_text()
 
 
 @pytest.mark.parametrize("front_end", [None, SOUNDS])
@@ -51,3 +53,20 @@ def test_classes_and_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, f
         assert isinstance(table, SymbolTableSection)
         symbols = {symbol.name for symbol in table.iter_symbols()}
     assert "model_run" in symbols and "model_preprocess" not in symbols
+
+
+def test_a_prefix_names_the_files_and_replaces_those_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path / "store"))
+    built(tmp_path, None)
+    (tmp_path / "c" / "mine.c").write_text("int mine;\n")
+    assert "#define KWS_CLASSES 2\n" in built(tmp_path, None, "kws")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        written = {name for name in archive.namelist() if name.endswith((".c", ".h", ".S"))}
+    names = {"kws.c", "kws.h", "kws_weights.c", "kws_weights.h", "kws_kernels.S", "kws_preprocess.c"}
+    assert written == {f"kws/{name}" for name in names}
+    others = {"README.md", "CMakeLists.txt", "plan.json", "firmware", "mine.c"}
+    assert {path.name for path in (tmp_path / "c").iterdir()} == names | others
+    assert "#define MODEL_CLASSES 2\n" in built(tmp_path, None)
+    assert not list((tmp_path / "c").glob("kws*"))

@@ -32,6 +32,7 @@ TRAINED = {
     "model": None,
     "budget": {"latency": 0.05},
     "engine": {"tune": True},
+    "firmware": {"prefix": "model"},
     "measure": {"runner": "qemu"},
 }
 
@@ -57,7 +58,7 @@ def test_tuning_changes_neither_the_search_space_nor_the_search() -> None:
 def test_code_is_generated_with_the_tuned_kernels() -> None:
     stages = (quantize.STAGE, tune.STAGE, codegen.STAGE)
     for wanted in (False, True):
-        found = pipeline(stages, {"spec": {"model": None, "engine": {"tune": wanted}}})
+        found = pipeline(stages, {"spec": {**TRAINED, "model": None, "engine": {"tune": wanted}}})
         assert ("tune.json" in found[-1].inputs) == wanted == (len(found) == 3)
 
 

@@ -389,3 +389,18 @@ def test_what_a_board_must_say(old: str, new: str, told: str, tmp_path: Path) ->
 )
 def test_the_schema_for_editors_is_current(name: str, text: str) -> None:
     assert (ROOT / "docs" / f"{name}.schema.json").read_text() == text, "run: doit schema"
+
+
+@pytest.mark.parametrize("prefix", ["model", "kws", "kws_2", "a_", "x" * 40])
+def test_prefixes(tmp_path: Path, prefix: str) -> None:
+    assert read(tmp_path, f'{SPEC}[firmware]\nprefix = "{prefix}"\n').firmware.prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "2x", "_x", "KWS", "a-b", "a b", "x" * 41, "kws\\n", "../x", "ä", "string", "main", "read"]
+)
+def test_not_prefixes(tmp_path: Path, prefix: str) -> None:
+    """Nothing that is no beginning of a name in C, hides a header of C, or is a name inside of the network's C."""
+    with pytest.raises(BuildError, match=r"net\.toml:\d+: firmware\.prefix: found .*kws") as caught:
+        read(tmp_path, f'{SPEC}[firmware]\nprefix = "{prefix}"\n')
+    assert len(str(caught.value)) < 500

@@ -95,7 +95,7 @@ def image_for(elf: Path, code: Path, board: Board, settings: FirmwareSettings, s
     folder = scratch / "c"
     shutil.copytree(code, folder)
     elsewhere = board.model_copy(update={"memory": machine.memory, "boot": None})
-    generate_linker_script(elsewhere, settings.stack, folder)
+    generate_linker_script(elsewhere, settings.stack, folder, settings.prefix)
     link(folder, elsewhere, settings, scratch)
     return Image(
         machine,
