@@ -10,6 +10,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from mcubuild.board import read_board
+from mcubuild.data.resize import network_input
 from mcubuild.engine.archive import write_zip
 from mcubuild.engine.codegen import FILES, generate
 from mcubuild.engine.naming import PREFIX, file_name
@@ -24,7 +25,7 @@ from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.compile import find, link
 from mcubuild.toolchain.firmware import generate as generate_firmware
 from tests.engine.test_elsewhere import WARNINGS, compiler
-from tests.engine.test_preprocess import as_trained, network, network_input, noise
+from tests.engine.test_preprocess import as_trained, network, noise
 from tests.networks import random_inputs, random_network
 
 SOURCES = [name for name in FILES if name.endswith((".c", ".S"))]
