@@ -25,7 +25,7 @@ def shares() -> Iterator[Any]:
         yield pytest.param(kind, 1, marks=pytest.mark.slow, id=kind)
 
 
-@pytest.mark.parametrize(("kind", "share"), shares())
+@pytest.mark.parametrize(("kind", "share"), list(shares()))
 def test_nothing_is_wrong_nor_ends_in_a_traceback(kind: str, share: float) -> None:
     module = importlib.import_module(f"{kinds.__name__}.{kind}")
     numbers = range(int(module.COUNT * share))

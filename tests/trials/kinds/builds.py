@@ -33,6 +33,7 @@ class _Damaged:
         if where == "store":  # which is read where build/ has nothing
             shutil.rmtree(path / "build")
         everything = sorted(file for file in roots[where].rglob("*") if file.is_file() and file.stat().st_size)
+        everything = [file for file in everything if file.name != ".lock"]  # no artifact: a damaged one is refused
         for file in rng.sample(everything, rng.randint(1, 3)):
             status, name = file.stat(), rng.choice(sorted({*DAMAGES} - {"link"}))
             DAMAGES[name](file)
