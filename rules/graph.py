@@ -77,7 +77,8 @@ def spec_files(chosen: str | None) -> list[Path]:
     files: dict[str, Path] = {}
     for pattern in [name for name in chosen.split(",") if name] or [chosen]:
         wanted = Path(loader.initial_workdir or ".", pattern)
-        matches = sorted(path for path in wanted.parent.glob(wanted.name) if path.is_file())
+        found = [wanted] if wanted.is_file() else wanted.parent.glob(wanted.name)  # names may have brackets
+        matches = sorted(path for path in found if path.is_file())
         if not matches:
             known = ", ".join(map(str, _of_checkout()))
             raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")

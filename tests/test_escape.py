@@ -15,9 +15,11 @@ from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters, c_comment, c_string, line_comment, markdown
+from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
+from tests.importers.networks import random_network as tflite_network
 from tests.networks import random_network
 from tests.toolchain.building import build
 
@@ -79,9 +81,19 @@ def renamed(graph: Graph, names: Mapping[str, str], name: str) -> Graph:
     )
 
 
-def test_hostile_names_change_nothing_but_comments(tmp_path: Path) -> None:
+def brought(folder: Path) -> Graph:
+    """Two inputs, four outputs, and operands that are constants."""
+    file = folder / "net.tflite"
+    file.write_bytes(tflite_network(3, 8).finish())
+    return import_tflite(file).graph
+
+
+@pytest.mark.parametrize("kind", ["chains on a board with a clock", "several inputs on a board without"])
+def test_hostile_names_change_nothing_but_comments(tmp_path: Path, kind: str) -> None:
     """Names of the network, of every tensor and of the board: the firmware has the same bytes as with plain ones."""
     graph, board, settings = random_network(5), read_board("stm32f412"), FirmwareSettings()
+    if kind.startswith("several"):
+        graph, board = brought(tmp_path), board.model_copy(update={"clock_setup": None, "reset_clock": 16_000_000})
     plain = {tensor: f"t{number}" for number, tensor in enumerate(graph.tensors)}
     evil = {tensor: f"{HOSTILE[number % 10]} {number}" for number, tensor in enumerate(graph.tensors)}
     made = {}

@@ -144,7 +144,7 @@ def make(
     ]
     return Report(
         name=name,
-        title=settings.title or name,
+        title=printable(settings.title or name),
         verdict="fail" if reasons else "pass",
         reasons=[printable(reason) for reason in reasons],
         cautions=[printable(caution) for caution in cautions],  # names of files are in them
@@ -168,7 +168,7 @@ def make(
         remote=remote,
         board=Target(
             name=board.name,
-            title=board.title,
+            title=printable(board.title),
             core=board.core,
             clock_hz=board.runs_at,
             clock_origin=board.clock_origin,

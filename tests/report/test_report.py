@@ -436,6 +436,8 @@ def test_names_are_escaped(build: Path) -> None:
     assert report["title"] == evil
     assert "<script" not in html
     assert evil in Structure(html).text
+    html = make(build, settings=ReportSettings(title="a\x1b[2J\nb"))[1]
+    assert "\x1b" not in html and r"a\x1b[2J\nb" in Structure(html).text
 
 
 @pytest.mark.parametrize("features", ["log_mel", "mfcc"])
