@@ -23,8 +23,10 @@ from mcubuild.spec.dataset import DatasetSettings
 
 _MAX_RESOLUTION = 224
 """Largest input side where the spec gives none: that of ImageNet networks."""
+_SMALL = 32
+"""Pictures with a smaller side may be enlarged to this one, but not to more than"""
 _MAX_ENLARGEMENT = 4
-"""Nor more than this multiple of the images' side."""
+"""times their side: a network that sees more pixels than there are learns nothing more from them, only slower."""
 
 
 def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None:
@@ -71,7 +73,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         max_resolution=settings.max_resolution
         or (
             # A spectrogram has all its detail at its own resolution.
-            side if front_end else min(_MAX_RESOLUTION, _MAX_ENLARGEMENT * side)
+            side if front_end else min(_MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
         ),
         channels=channels,
         front_end=front_end,

@@ -44,12 +44,18 @@ def steps_per_epoch(samples: int, batch: int) -> int:
 
 
 def training_batches(
-    split: Split, batch: int, augment: Variation, rng: np.random.Generator
+    split: Split, batch: int, steps: int, augment: Variation, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order, each image varied at random: images (N, C, R, R) in 0 ... 1 and labels (N,)."""
-    order = rng.permutation(len(split))
-    for step in range(steps_per_epoch(len(split), batch)):
-        chosen = order[step * batch : (step + 1) * batch]
+    """``steps`` batches, pass after pass in random order, each image varied at random.
+
+    Images are (N, C, R, R) in 0 ... 1, labels (N,).
+    """
+    epoch = steps_per_epoch(len(split), batch)
+    order = np.empty(0, np.int64)
+    for step in range(steps):
+        if step % epoch == 0:
+            order = rng.permutation(len(split))
+        chosen = order[step % epoch * batch : (step % epoch + 1) * batch]
         yield to_tensor(augment(split.x[chosen], rng)), torch.from_numpy(split.y[chosen])
 
 

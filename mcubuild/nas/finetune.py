@@ -12,6 +12,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import distilled, finish, fit_alone
+from mcubuild.nas.length import ALONE, length_of
 from mcubuild.nas.network import Network
 from mcubuild.nas.supernet import read_supernet
 from mcubuild.nas.training import calibrate, device, mixed_precision, workers
@@ -64,5 +65,6 @@ def finetune(
 
         objective = distilled(forward, teacher, settings.label_smoothing, executor)
         progress = partial(bar, "finetune")
-        log = fit_alone(progress, network, objective, train, val, settings, vary=vary, seed=seed, work=work)
+        length = length_of(settings, ALONE, len(train))
+        log = fit_alone(progress, network, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

@@ -15,8 +15,9 @@ from mcubuild.data.splits import Split
 from mcubuild.nas import group
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.average import Average
-from mcubuild.nas.batches import steps_per_epoch, training_batches
+from mcubuild.nas.batches import training_batches
 from mcubuild.nas.files import write_json
+from mcubuild.nas.length import Length
 from mcubuild.nas.training import (
     Entry,
     Log,
@@ -24,9 +25,9 @@ from mcubuild.nas.training import (
     calibrate,
     device_of,
     distillation_loss,
-    epochs,
     evaluate,
     mixed_precision,
+    rounds,
     set_learning_rate,
     sgd,
 )
@@ -44,6 +45,7 @@ def fit(
     network: nn.Module,
     train: Split,
     settings: TrainingSettings,
+    length: Length,
     learn: Learn,
     judge: Callable[[], Entry],
     *,
@@ -57,26 +59,26 @@ def fit(
         progress: opens the progress bar.
         network: what learns; its weights become their moving average in the end, if there is one.
         train: the samples to learn from, at the network's resolution.
-        settings: epochs, batch, learning rate, average.
+        settings: learning rate, average.
+        length: batch, rounds and steps.
         learn: computes gradients; its random choices must come from the generator that it gets.
-        judge: figures of the network after an epoch, whose weights are the average then, if there is one.
+        judge: figures of the network after a round, whose weights are the average then, if there is one; ``val_loss``
+            among them decides when training ends.
         vary: what may be done to a sample.
         seed: of the order of samples and all other random choices.
         work: folder for the checkpoint of this very training; a killed run goes on from there to the same bits.
 
     Returns:
-        An entry an epoch: loss, train_accuracy, and what ``judge`` adds.
+        An entry a round: steps, loss, train_accuracy, and what ``judge`` adds.
     """
     parameters, optimiser, device = list(network.parameters()), sgd(network), device_of(network)
     average = Average(network, settings.ema) if settings.ema else None
-    steps = steps_per_epoch(len(train), settings.batch)
-    total = settings.epochs * steps
 
-    def run(epoch: int, shown: Bar) -> Entry:
-        rng = np.random.default_rng([*seed, epoch])
-        losses, correct, seen = [], 0, 0
-        for step, (images, labels) in enumerate(training_batches(train, settings.batch, vary, rng)):
-            set_learning_rate(optimiser, settings.learning_rate, epoch * steps + step, total)
+    def run(log: Log, shown: Bar) -> Entry:
+        rng = np.random.default_rng([*seed, len(log)])
+        losses, correct, seen, first = [], 0, 0, len(log) * length.steps
+        for step, (images, labels) in enumerate(training_batches(train, length.batch, length.steps, vary, rng), first):
+            set_learning_rate(optimiser, length.rate(settings.learning_rate, step, log))
             optimiser.zero_grad(set_to_none=True)
             loss, right = learn(group.part(images).to(device), group.part(labels).to(device), rng)
             group.average_gradients(parameters)
@@ -88,7 +90,7 @@ def fit(
             seen += len(group.part(labels))
             shown.advance(loss=loss, accuracy=right / len(group.part(labels)))
         sums = group.total([float(np.mean(losses)), correct, seen], device)
-        entry = {"loss": sums[0] / group.count(), "train_accuracy": sums[1] / sums[2]}
+        entry = {"steps": length.steps, "loss": sums[0] / group.count(), "train_accuracy": sums[1] / sums[2]}
         if average is None:
             return entry | judge()
         average.swap()
@@ -100,7 +102,7 @@ def fit(
     state: dict[str, Stateful] = {"network": network, "optimiser": optimiser}
     if average is not None:
         state["average"] = average
-    log = epochs(progress, settings.epochs, steps, work, state, run)
+    log = rounds(progress, length, work, state, run)
     if average is not None:
         average.swap()
     return log
@@ -113,6 +115,7 @@ def fit_alone(
     train: Split,
     val: Split,
     settings: TrainingSettings,
+    length: Length,
     *,
     vary: Variation,
     seed: int,
@@ -131,7 +134,7 @@ def fit_alone(
         accuracy, loss = evaluate(network, val)
         return {"val_accuracy": accuracy, "val_loss": loss}
 
-    return fit(progress, network, train, settings, learn, judge, vary=vary, seed=[seed], work=work)
+    return fit(progress, network, train, settings, length, learn, judge, vary=vary, seed=[seed], work=work)
 
 
 def distilled(

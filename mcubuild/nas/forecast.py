@@ -19,13 +19,14 @@ from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
 from mcubuild.nas.arch import Arch, largest, smallest
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution, spread, steps_per_epoch, training_batches
+from mcubuild.nas.batches import at_resolution, spread, training_batches
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import distilled
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.inherited import Inherited
+from mcubuild.nas.length import ALONE, SUPERNET, Length, length_of
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.scaling import fitting_sizes, frontier
@@ -35,11 +36,12 @@ from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.nas.throughput import Trainer
 from mcubuild.nas.training import device, sgd, workers
 from mcubuild.spec.spec import Spec
-from mcubuild.spec.training import TrainingSettings
 from mcubuild.units import format_time
 
 _SECONDS = 0.3
 """Of each kind of work that is timed."""
+_STEPS = 2
+"""That are timed together."""
 _LIKELY = 8
 """Networks drawn to find one like that which will be chosen: the one with the most multiply-accumulates."""
 _EMULATED = 3e8
@@ -94,12 +96,14 @@ def searched(
         ends = [largest(family.largest), smallest(family.smallest)]
         judged = _judgement(network, ends, train, val, spec, executor)
         trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, vary, executor)
-        seconds = _each(lambda: trainer.run(1)) * steps_per_epoch(len(train), spec.supernet.batch) + judged
-        yield Part("supernet", spec.supernet.epochs * seconds, ("supernet.epochs", "dataset.max_resolution"))
+        length = length_of(spec.supernet, SUPERNET, len(train))
+        seconds = length.rounds * (_each(lambda: trainer.run(1)) * length.steps + judged)
+        yield Part("supernet", seconds, ("supernet.epochs", "dataset.max_resolution"))
         some = drawn[: 2 * _cores()]
         judged = _judgement(network, some, train, val, spec, executor) / len(some)
         yield Part("search", evaluated(spec.search) * (drawing + judged), ("search.generations", "search.population"))
-        seconds = _training(likely, train, val, spec.finetune, vary, executor, teacher=network)
+        length = length_of(spec.finetune, ALONE, len(train))
+        seconds = _training(likely, train, val, length, vary, executor, teacher=network)
         yield Part("finetune", seconds, ("finetune.epochs",))
     yield from _run(spec, footprints, likely, tested)
 
@@ -122,11 +126,12 @@ def published(
     epochs = spec.finetune.epochs
     with workers() as executor:
         if len(competing) > 1:
-            settings = reduced(spec.supernet, epochs)
-            seconds = sum(_training(size, train, val, settings, vary, executor) for size in competing)
+            length = length_of(reduced(spec.supernet, epochs), ALONE, len(train))
+            seconds = sum(_training(size, train, val, length, vary, executor) for size in competing)
             seconds *= ceil(len(competing) / _cores()) / len(competing)
             yield Part("scale", seconds, ("finetune.epochs", "space.widths", "space.resolutions"))
-        seconds = _training(likely, train, val, full(spec.supernet, epochs), vary, executor)
+        length = length_of(full(spec.supernet, epochs), SUPERNET + ALONE, len(train))
+        seconds = _training(likely, train, val, length, vary, executor)
         yield Part("train", seconds, ("supernet.epochs",))
     yield from _run(spec, footprints, likely, tested)
 
@@ -184,19 +189,19 @@ def _training(
     arch: Described,
     train: Split,
     val: Split,
-    settings: TrainingSettings,
+    length: Length,
     vary: Variation,
     executor: Executor,
     teacher: SuperNetwork | None = None,
 ) -> float:
     """Seconds to train ``arch`` alone, taught by a ``teacher`` or by the labels, with ``val`` judged each epoch."""
-    samples = at_resolution(spread(train, 2 * settings.batch), arch.resolution)
+    samples = at_resolution(spread(train, 2 * length.batch), arch.resolution)
     network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, rng = sgd(network), np.random.default_rng(0)
     taught = None if teacher is None else distilled(network, _taught(teacher, arch), 0.0, executor)
 
-    def epoch() -> None:
-        for images, labels in training_batches(samples, settings.batch, vary, rng):
+    def some() -> None:
+        for images, labels in training_batches(samples, length.batch, _STEPS, vary, rng):
             x, y = images.to(device()), labels.to(device())
             loss = F.cross_entropy(network(x), y) if taught is None else taught(x, y)[0]
             optimiser.zero_grad(set_to_none=True)
@@ -204,10 +209,10 @@ def _training(
             optimiser.step()
 
     network.train()
-    step = _each(epoch) / steps_per_epoch(len(samples), settings.batch)
+    step = _each(some) / _STEPS
     # Without gradients a sample takes a third of the time.
-    judging = len(val) / settings.batch * step / 3
-    return settings.epochs * (steps_per_epoch(len(train), settings.batch) * step + judging)
+    judging = len(val) / length.batch * step / 3
+    return length.rounds * (length.steps * step + judging)
 
 
 def _taught(teacher: SuperNetwork, arch: Described) -> Network:

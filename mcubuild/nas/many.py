@@ -22,6 +22,7 @@ from mcubuild.errors import BuildError
 from mcubuild.files import make_folder, write_whole
 from mcubuild.lifeline import tied
 from mcubuild.nas.augmentation import Variation
+from mcubuild.nas.length import batch_for
 from mcubuild.spec.supernet import SupernetSettings
 
 _FOLLOW = "follow"
@@ -50,12 +51,14 @@ def launch(
         raise BuildError(
             f"supernet.processes = {settings.processes}: there are {gpus} GPUs here; write at most {gpus}."
         )
-    samples = len(read_split(train))
-    if samples < settings.batch:
+    samples, least = len(read_split(train)), 2 * settings.processes
+    batch = settings.batch or max(1, batch_for(settings, samples) // least) * least
+    if samples < batch:
         raise BuildError(
             f"supernet.processes = {settings.processes}: found {samples} training samples, less than a batch of "
-            f"{settings.batch} to share; write processes = 1, or a batch of at most {samples}."
+            f"{batch} to share; write processes = 1, or a batch of at most {samples}."
         )
+    settings = settings.model_copy(update={"batch": batch})
     make_folder(work)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
     job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed}

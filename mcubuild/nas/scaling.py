@@ -9,10 +9,11 @@ from mcubuild.data.splits import Index, Split
 from mcubuild.errors import NothingFitsError
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.batches import at_resolution, steps_per_epoch
+from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.length import ALONE, length_of
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.scratch import from_scratch
 from mcubuild.nas.space import sizes
@@ -92,7 +93,7 @@ def _judge(
     work: Path,
 ) -> dict[Baseline, tuple[float, float]]:
     """Accuracy on ``val`` and negative loss of each candidate, trained with ``settings``."""
-    steps = settings.epochs * steps_per_epoch(len(train), settings.batch)
+    steps = length_of(settings, ALONE, len(train)).total
     # The bar ends first, on an error, too: that ends the other trainings.
     with workers() as executor, bar("scale", len(candidates) * steps) as progress:
 

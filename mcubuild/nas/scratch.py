@@ -13,6 +13,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.fit import finish, fit_alone
+from mcubuild.nas.length import ALONE, SUPERNET, Pace, length_of
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.training import Log, device, mixed_precision, workers
 from mcubuild.progress import Progress, bar
@@ -23,17 +24,17 @@ _SEEDING = Lock()
 """torch's global generator, from which weights are drawn, is that of all threads."""
 
 
-def full(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
+def full(supernet: SupernetSettings, epochs: int | None) -> TrainingSettings:
     """As many passes over the samples as a searched network has seen: as part of its super network, then alone."""
-    return _alike(supernet, supernet.epochs + epochs)
+    return _alike(supernet, None if supernet.epochs is None or epochs is None else supernet.epochs + epochs)
 
 
-def reduced(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
+def reduced(supernet: SupernetSettings, epochs: int | None) -> TrainingSettings:
     """To compare sizes of a network: a fine-tuning's passes, at least one."""
-    return _alike(supernet, max(1, epochs))
+    return _alike(supernet, None if epochs is None else max(1, epochs))
 
 
-def _alike(supernet: SupernetSettings, epochs: int) -> TrainingSettings:
+def _alike(supernet: SupernetSettings, epochs: int | None) -> TrainingSettings:
     return TrainingSettings(
         epochs=epochs,
         learning_rate=supernet.learning_rate,
@@ -69,7 +70,9 @@ def train_from_scratch(
     train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
     with workers():
         progress = partial(bar, "train")
-        network, log = from_scratch(arch, train, val, settings, vary=vary, seed=seed, work=work, progress=progress)
+        network, log = from_scratch(
+            arch, train, val, settings, vary=vary, seed=seed, work=work, progress=progress, pace=SUPERNET + ALONE
+        )
         finish(network, train, log, out / "weights.safetensors", out / "train_log.json")
 
 
@@ -83,6 +86,7 @@ def from_scratch(
     seed: int,
     work: Path,
     progress: Progress,
+    pace: Pace = ALONE,
 ) -> tuple[Network, Log]:
     """The trained network, batch norm not calibrated, and the log of its epochs; samples have the network's resolution.
 
@@ -98,4 +102,6 @@ def from_scratch(
             logits = network(images).float()
         return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
 
-    return network, fit_alone(progress, network, objective, train, val, settings, vary=vary, seed=seed, work=work)
+    length = length_of(settings, pace, len(train))
+    log = fit_alone(progress, network, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
+    return network, log

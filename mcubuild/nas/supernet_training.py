@@ -16,7 +16,7 @@ networks get them reduced.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution, resized, spread
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import Learn, finish, fit
+from mcubuild.nas.length import SUPERNET, Length, length_of
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork, sort_channels
 from mcubuild.nas.training import (
@@ -118,35 +119,43 @@ class _Run:
 
     def sandwich(self, seed: int, work: Path) -> Log:
         learn = sandwich_rule(self.network, self.family, self.settings, self.executor)
-        return self._fit("supernet", self.settings, learn, [seed], work)
+        return self._fit("supernet", self.settings, self._length, learn, [seed], work)
 
     def shrinking(self, seed: int, work: Path) -> Log:
         log: Log = []
-        teacher = None
+        teacher, whole = None, self._length
         for number, (phase, kinds) in enumerate(_PHASES.items()):
-            epochs = self.settings.epochs * (number + 1) // len(_PHASES) - self.settings.epochs * number // len(_PHASES)
+            rounds = whole.rounds * (number + 1) // len(_PHASES) - whole.rounds * number // len(_PHASES)
             rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
-            settings = self.settings.model_copy(update={"epochs": epochs, "learning_rate": rate})
+            settings = self.settings.model_copy(update={"learning_rate": rate})
             learn = shrinking_rule(self.network, self.family, teacher, kinds, settings, self.executor)
-            log += self._fit(f"supernet, {phase}", settings, learn, [seed, number], work / phase)
+            length = replace(whole, rounds=rounds)
+            log += self._fit(f"supernet, {phase}", settings, length, learn, [seed, number], work / phase)
             if teacher is None:
                 sort_channels(self.network)
                 teacher = deepcopy(self.network)
         return log
 
-    def _fit(self, title: str, settings: SupernetSettings, learn: Learn, seed: Sequence[int], work: Path) -> Log:
+    @property
+    def _length(self) -> Length:
+        return length_of(self.settings, SUPERNET, len(self.train))
+
+    def _fit(
+        self, title: str, settings: SupernetSettings, length: Length, learn: Learn, seed: Sequence[int], work: Path
+    ) -> Log:
         return fit(
-            partial(bar, title), self.network, self.train, settings, learn, self._judge,
+            partial(bar, title), self.network, self.train, settings, length, learn, self._judge,
             vary=self.vary, seed=seed, work=work,
         )  # fmt: skip
 
     def _judge(self) -> Entry:
-        entry = {}
+        entry = {"val_loss": 0.0}
         for name, arch in _judged(self.family).items():
             calibration, val = self.judged[arch.resolution]
             network = self.network.extract(arch)
             calibrate(network, calibration)
-            entry[f"val_accuracy_{name}"] = evaluate(network, val)[0]
+            entry[f"val_accuracy_{name}"], loss = evaluate(network, val)
+            entry["val_loss"] += loss / 2  # the mean of both
         return entry
 
 

@@ -13,8 +13,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution, training_batches
+from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batches
 from mcubuild.nas.family import Family
+from mcubuild.nas.length import batch_for
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.nas.supernet_training import sandwich_rule
@@ -54,7 +55,7 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
     with workers() as executor:
         trainer = Trainer(family, train, settings, vary, executor)
         trainer.run(1)
-        images = min(settings.batch, len(train)) * steps / _seconds(lambda: trainer.run(steps))
+        images = min(batch_for(settings, len(train)), len(train)) * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
         trainer = Trainer(family, train, settings, vary, _AtOnce())
         trainer.run(1)
@@ -81,9 +82,9 @@ class Trainer:
         initialise(network)
         self._network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = sgd(network)
-        set_learning_rate(self._optimiser, settings.learning_rate, 0, 100)
+        set_learning_rate(self._optimiser, settings.learning_rate / 10)
         self._learn = sandwich_rule(network, family, settings, executor)
-        self._train, self._batch, self._augment = train, settings.batch, vary
+        self._train, self._batch, self._augment = train, batch_for(settings, len(train)), vary
         self._rng = np.random.default_rng(0)
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.stages: dict[str, float] = {}
@@ -98,7 +99,8 @@ class Trainer:
         start = time.perf_counter()
         batch = next(self._batches, None)
         if batch is None:
-            self._batches = training_batches(self._train, self._batch, self._augment, self._rng)
+            epoch = steps_per_epoch(len(self._train), self._batch)
+            self._batches = training_batches(self._train, self._batch, epoch, self._augment, self._rng)
             batch = next(self._batches)
         images, labels = (tensor.to(device()) for tensor in batch)
         fetched = time.perf_counter()

@@ -2,7 +2,6 @@
 
 import ctypes
 import io
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -19,19 +18,18 @@ from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.nas import group
 from mcubuild.nas.batches import calibration_batches, evaluation_batches
+from mcubuild.nas.length import Length
 from mcubuild.processor import gpus
 from mcubuild.progress import Bar, Progress
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4
-_WARM_UP = 0.1
-"""Share of the steps in which the learning rate rises from 0."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Of malloc.h."""
 _PLENTY = 1 << 30
 
 Entry: TypeAlias = dict[str, float]
-"""Figures of one epoch: loss, accuracy, ..."""
+"""Figures of one round: loss, accuracy, ..."""
 Log: TypeAlias = list[Entry]
 
 
@@ -139,13 +137,8 @@ def sgd(network: nn.Module) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=0.0, momentum=MOMENTUM, nesterov=True)
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, total: int) -> None:
-    """Linear warm-up over the first tenth of ``total`` steps, then cosine decay to 0."""
-    warm_up = max(1, round(_WARM_UP * total))
-    if step < warm_up:
-        rate = peak * (step + 1) / warm_up
-    else:
-        rate = peak * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next step of ``optimiser`` have this learning ``rate``."""
     for parameters in optimiser.param_groups:
         parameters["lr"] = rate
 
@@ -155,29 +148,27 @@ def distillation_loss(logits: Tensor, teacher: Tensor) -> Tensor:
     return F.cross_entropy(logits, teacher.detach().softmax(dim=1))
 
 
-def epochs(
+def rounds(
     progress: Progress,
-    count: int,
-    steps: int,
+    length: Length,
     work: Path,
     state: Mapping[str, Stateful],
-    run: Callable[[int, Bar], Entry],
+    run: Callable[[Log, Bar], Entry],
 ) -> Log:
-    """Run ``count`` epochs of ``steps`` steps, each followed by a checkpoint in the folder ``work``.
+    """Run the rounds of a training, each followed by a checkpoint in the folder ``work``.
 
-    A run that was killed goes on behind its last complete epoch, to the same bits: what is random in an epoch must
-    derive from the seed and the epoch's number.
+    A run that was killed goes on behind its last complete round, to the same bits: what is random in a round must
+    derive from the seed and the round's number.
 
     Args:
         progress: opens the progress bar.
-        count: number of epochs.
-        steps: of an epoch.
+        length: of the training.
         work: folder of this very job, with what an interrupted run left.
-        state: what the epochs change, by name.
-        run: runs epoch ``n``, advances the bar by its steps, and returns its entry of the log.
+        state: what the rounds change, by name.
+        run: runs the round behind those of the log that it gets, advances the bar by its steps, and returns its entry.
 
     Returns:
-        The log of all epochs.
+        The log of all rounds.
     """
     path = work / "checkpoint.pt"
     log: Log = []
@@ -187,9 +178,9 @@ def epochs(
         log = checkpoint["log"]
         for name, part in state.items():
             part.load_state_dict(checkpoint["state"][name])
-    with progress(count * steps, len(log) * steps) as shown:
-        for epoch in range(len(log), count):
-            log.append(run(epoch, shown))
+    with progress(length.total, len(log) * length.steps) as shown:
+        while len(log) < length.ends(log)[1]:
+            log.append(group.agreed(run(log, shown)))
             if group.first():
                 _save({"log": log, "state": {name: part.state_dict() for name, part in state.items()}}, path)
     return log

@@ -16,6 +16,7 @@ from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization, Weighted
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.fit import distilled, fit_alone
+from mcubuild.nas.length import WITH_ROUNDING, length_of
 from mcubuild.nas.network import ConvNorm, Network
 from mcubuild.nas.training import Log, calibrate, device, workers
 from mcubuild.progress import bar
@@ -110,7 +111,7 @@ def finetune_simulated(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
     Returns:
-        The entries of the epochs.
+        The entries of its rounds.
     """
     simulated = Simulated(network, graph).to(device())
     teacher.to(device())
@@ -118,7 +119,8 @@ def finetune_simulated(
     with workers() as executor:
         objective = distilled(simulated, teacher, settings.label_smoothing, executor)
         progress = partial(bar, "quantisation-aware")
-        log = fit_alone(progress, simulated, objective, train, val, settings, vary=vary, seed=seed, work=work)
+        length = length_of(settings, WITH_ROUNDING, len(train))
+        log = fit_alone(progress, simulated, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
         calibrate(simulated, train)
     network.cpu()
     return log

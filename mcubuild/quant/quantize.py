@@ -53,7 +53,7 @@ def quantize(
 
     The log holds the accuracies (0 ... 1) on ``samples`` validation samples: ``float``, ``calibrated`` (integers, after
     post-training quantisation) and ``learned`` (integers, after quantisation-aware fine-tuning; null if more than
-    ``tolerance`` was not lost); which of the two was ``kept``; and the log of the fine-tuning's ``epochs``.
+    ``tolerance`` was not lost); which of the two was ``kept``; and the log of the fine-tuning's rounds, ``epochs``.
 
     Args:
         arch: of the network.
@@ -84,7 +84,7 @@ def quantize(
         reference = _accuracy(float_outputs(exact, val, progress), val)
         calibrated = _accuracy(integer_outputs(graph, val, progress), val)
     learned, log, kept = None, [], "calibrated"
-    if settings.epochs and reference - calibrated > settings.tolerance:
+    if settings.epochs != 0 and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
         log = finetune_simulated(network, graph, exact, train, val, settings, vary=vary, seed=seed, work=work)
         other = quantized(plain, network, ranges)

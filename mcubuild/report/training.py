@@ -1,6 +1,7 @@
-"""Training curves, epoch by epoch."""
+"""Training curves, round by round."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear, nice_ticks
 
@@ -9,15 +10,16 @@ STYLES = {"val_accuracy_largest": "largest", "val_accuracy_smallest": "smallest"
 
 
 def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
-    """Accuracies above, loss below; the log has one entry an epoch, in which all of its figures are named."""
-    count = len(log)
+    """Accuracies above, loss below; the log has one entry a round, in which all of its figures are named."""
+    steps = list(accumulate(entry["steps"] for entry in log))
+    count = steps[-1]
     accuracies = sorted((key for key in log[0] if "accuracy" in key), key=lambda key: ("train" in key, key))
-    series = {key: [(epoch, 100 * entry[key]) for epoch, entry in enumerate(log, start=1)] for key in accuracies}
-    loss = [(epoch, entry["loss"]) for epoch, entry in enumerate(log, start=1)]
+    series = {key: [(step, 100 * entry[key]) for step, entry in zip(steps, log, strict=True)] for key in accuracies}
+    loss = [(step, entry["loss"]) for step, entry in zip(steps, log, strict=True)]
     ticks = tuple((tick, f"{tick:.0f}") for tick in nice_ticks(0, count, 5) if tick == int(tick))
     return [
         Plot(
-            name="Accuracy after each epoch",
+            name="Accuracy after so many steps",
             x=Axis(0, count, "", ticks),
             y=linear([y for points in series.values() for _, y in points], "accuracy, %", "{:g}".format, most=100),
             curves=[Curve(points, _style(key)) for key, points in series.items()],
@@ -26,8 +28,8 @@ def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
             height=200,
         ),
         Plot(
-            name="Loss of each epoch",
-            x=Axis(0, count, "epoch", ticks),
+            name="Loss",
+            x=Axis(0, count, "step", ticks),
             y=linear([y for _, y in loss], "loss", "{:g}".format, count=3),
             curves=[Curve(loss, "loss")],
             dots=_alone(loss, "loss"),
@@ -37,7 +39,7 @@ def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
 
 
 def _alone(points: Sequence[tuple[float, float]], style: str) -> list[Dot]:
-    """The dot of a single epoch, through which there is no line."""
+    """The dot of a single round, through which there is no line."""
     return [Dot(x, y, style) for x, y in points] if len(points) == 1 else []
 
 

@@ -8,9 +8,10 @@ from mcubuild.spec.training import TrainingSettings
 class FinetuneSettings(TrainingSettings):
     """Fine-tuning from the inherited weights, distilled from the super network's largest network."""
 
-    epochs: int = Field(default=6, ge=0, le=10_000)
-    """Passes over the training samples; 0 keeps the inherited weights with batch norm recalibrated."""
+    epochs: int | None = Field(default=None, ge=0, le=10_000)
+    """Passes over the training samples; 0 keeps the inherited weights with batch norm recalibrated. Default: 36, but at
+    least 1,500 steps and at most 9,000, or 12 passes if those are more; fewer if validation stops improving."""
     learning_rate: float = Field(default=0.05, gt=0, le=10)
-    """Peak learning rate; linear warm-up over a tenth of the steps, then cosine decay to 0."""
+    """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0."""
     label_smoothing: float = Field(default=0, ge=0, lt=1)
     """Share of the labels' probability that is spread over all classes."""

@@ -10,10 +10,11 @@ from mcubuild.spec.training import TrainingSettings
 class SupernetSettings(TrainingSettings):
     """Training of the super network, with distillation from its largest network."""
 
-    epochs: int = Field(default=12, ge=1, le=10_000)
-    """Passes over the training samples."""
+    epochs: int | None = Field(default=None, ge=1, le=10_000)
+    """Passes over the training samples; default: 36, but at least 1,200 steps and at most 9,000, or 12 passes if those
+    are more; fewer if validation stops improving."""
     learning_rate: float = Field(default=0.1, gt=0, le=10)
-    """Peak learning rate; linear warm-up over a tenth of the steps, then cosine decay to 0."""
+    """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the labels' probability that is spread over all classes."""
     schedule: Literal["sandwich", "shrinking"] = "sandwich"
@@ -29,9 +30,9 @@ class SupernetSettings(TrainingSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "SupernetSettings":
-        if self.schedule == "shrinking" and self.epochs < 4:
+        if self.schedule == "shrinking" and self.epochs is not None and self.epochs < 4:
             raise ValueError(f'schedule = "shrinking" needs 4 epochs or more (found {self.epochs}); raise epochs')
-        if self.batch % self.processes or self.batch < 2 * self.processes:
+        if self.batch is not None and (self.batch % self.processes or self.batch < 2 * self.processes):
             raise ValueError(
                 f"batch must be a multiple of processes, 2 samples each or more (found {self.batch} and "
                 f"{self.processes}); write batch = {64 * self.processes}"

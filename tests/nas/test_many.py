@@ -18,6 +18,7 @@ from mcubuild.errors import BuildError
 from mcubuild.nas import group, supernet_training
 from mcubuild.nas.files import write_json
 from mcubuild.nas.fit import fit
+from mcubuild.nas.length import SUPERNET, length_of
 from mcubuild.nas.many import launch
 from mcubuild.nas.training import evaluate
 from mcubuild.progress import bar
@@ -118,7 +119,8 @@ def _learn_without_batch_norm(rank: int, folder: Path) -> None:
 
     settings = SupernetSettings(epochs=2, batch=16)
     work = folder / str(group.count())
-    log = fit(partial(bar, ""), network, split(64, 1), settings, learn, dict, vary=VARY, seed=[0], work=work)
+    length = length_of(settings, SUPERNET, 64)
+    log = fit(partial(bar, ""), network, split(64, 1), settings, length, learn, dict, vary=VARY, seed=[0], work=work)
     torch.save({"weight": network.weight.detach(), "log": log}, folder / f"{group.count()}-{rank}.pt")
 
 

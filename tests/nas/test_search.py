@@ -233,7 +233,7 @@ def test_fine_tuning_writes_the_plain_networks_weights_and_improves_them(
     accuracy, _ = evaluate(network.eval(), split(64, 3))
     assert accuracy > 0.7
     log = json.loads((tmp_path / "finetune_log.json").read_text())
-    assert [set(entry) for entry in log] == [{"loss", "train_accuracy", "val_accuracy", "val_loss"}] * 4
+    assert [set(entry) for entry in log] == [{"steps", "loss", "train_accuracy", "val_accuracy", "val_loss"}] * 4
     assert log[-1]["loss"] < log[0]["loss"]
 
 

@@ -22,7 +22,8 @@ from mcubuild.spec.supernet import SupernetSettings
 from tests.damage import DAMAGES
 from tests.nas.toy import SPACE, VARY, logged, split
 
-SETTINGS = SupernetSettings(epochs=3, batch=32, learning_rate=0.05, subnets=1)
+EPOCHS = 3
+SETTINGS = SupernetSettings(epochs=EPOCHS, batch=32, learning_rate=0.05, subnets=1)
 
 
 def run(out: Path, work: Path, seed: int = 0, settings: SupernetSettings = SETTINGS) -> bytes:
@@ -88,8 +89,10 @@ def test_training_learns_and_writes_weights_and_log(tmp_path: Path) -> None:
     log = json.loads((tmp_path / "supernet_log.json").read_text())
     assert len(log) == 24
     assert set(log[0]) == {
+        "steps",
         "loss",
         "train_accuracy",
+        "val_loss",
         "val_accuracy_largest",
         "val_accuracy_smallest",
     }
@@ -123,7 +126,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed").exists()
-    assert len(logged(work)) < SETTINGS.epochs
+    assert len(logged(work)) < EPOCHS
     assert run(tmp_path / "killed", work) == undisturbed
     assert (tmp_path / "whole/supernet_log.json").read_bytes() == (tmp_path / "killed/supernet_log.json").read_bytes()
 
@@ -138,7 +141,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, b
     def stop(*arguments: object) -> tuple[float, float]:
         nonlocal calls
         calls += 1
-        if calls == 2 * SETTINGS.epochs:  # two networks an epoch
+        if calls == 2 * EPOCHS:  # two networks an epoch
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
@@ -289,7 +292,7 @@ def test_training_in_half_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("settings", "message"),
     [
         ({"schedule": "shrinking", "epochs": 3}, "needs 4 epochs or more"),
-        ({"processes": 3}, "batch must be a multiple of processes"),
+        ({"processes": 3, "batch": 64}, "batch must be a multiple of processes"),
         ({"processes": 2, "batch": 2}, "2 samples each or more"),
     ],
 )

@@ -10,7 +10,7 @@ from torch import nn
 from mcubuild.data.splits import Split
 from mcubuild.nas.batches import calibration_batches, spread, steps_per_epoch, to_tensor, training_batches
 from mcubuild.nas.network import ConvNorm
-from mcubuild.nas.training import calibrate, evaluate, set_learning_rate, workers
+from mcubuild.nas.training import calibrate, evaluate, workers
 from tests.nas.toy import VARY
 
 
@@ -22,14 +22,15 @@ def _split(samples: int, side: int = 10) -> Split:
 def test_an_epoch_sees_samples_once_in_an_order_of_its_own() -> None:
     split = Split(np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(10, 1).repeat(10, 2), np.arange(20))
     epochs = [
-        [y.tolist() for _, y in training_batches(split, 6, VARY, np.random.default_rng([0, epoch]))] for epoch in (0, 1)
+        [y.tolist() for _, y in training_batches(split, 6, 3, VARY, np.random.default_rng([0, epoch]))]
+        for epoch in (0, 1)
     ]
     for epoch in epochs:
         seen = [label for batch in epoch for label in batch]
         assert [len(batch) for batch in epoch] == [6, 6, 6]
         assert len(set(seen)) == 18
     assert epochs[0] != epochs[1]
-    for images, labels in training_batches(split, 6, VARY, np.random.default_rng(0)):
+    for images, labels in training_batches(split, 6, 3, VARY, np.random.default_rng(0)):
         assert torch.equal(torch.round(images[:, 0, 5, 5] * 255).long(), labels)
     assert steps_per_epoch(5, 6) == 1
 
@@ -88,18 +89,6 @@ def test_evaluation_counts_every_sample() -> None:
     accuracy, loss = evaluate(Fixed(), _split(300))
     assert accuracy == pytest.approx(1 / 3)
     assert loss == pytest.approx(np.log(np.exp([2, 1, 0]).sum()) - 1, rel=1e-5)
-
-
-def test_learning_rate_rises_then_falls_to_nothing() -> None:
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.0)
-    rates = []
-    for step in range(100):
-        set_learning_rate(optimiser, 0.5, step, 100)
-        rates.append(optimiser.param_groups[0]["lr"])
-    assert rates[:10] == pytest.approx([0.05 * (step + 1) for step in range(10)])
-    assert max(rates) == 0.5
-    assert rates[9:] == sorted(rates[9:], reverse=True)
-    assert rates[-1] < 0.001
 
 
 def test_workers_compute_alone_and_leave_torch_as_it_was() -> None:

@@ -243,7 +243,7 @@ def _log(rng: np.random.Generator, epochs: int, start: float = 0.1, **ends: floa
     log = []
     for epoch in range(epochs):
         gone = 1 - np.exp(-5 * (epoch + 1) / epochs)
-        entry = {"loss": 2.3 - 1.7 * gone, "train_accuracy": start + (0.97 - start) * gone}
+        entry = {"steps": 50.0, "loss": 2.3 - 1.7 * gone, "train_accuracy": start + (0.97 - start) * gone}
         for name, end in ends.items():
             key = "val_accuracy" if name == "val" else f"val_accuracy_{name}"
             entry[key] = float(np.clip(start + (end - start) * gone + rng.normal(0, 0.01), 0, 1))

@@ -236,7 +236,9 @@ def test_the_table_of_the_front_is_short_and_has_the_network_that_was_built() ->
 
 
 def test_training_curves_name_what_the_log_names() -> None:
-    log = [{"loss": 2.0 / n, "train_accuracy": 0.1 * n, "val_accuracy_largest": 0.11 * n} for n in (1, 2, 3)]
+    log = [
+        {"steps": 10, "loss": 2.0 / n, "train_accuracy": 0.1 * n, "val_accuracy_largest": 0.11 * n} for n in (1, 2, 3)
+    ]
     accuracy, loss = plots(log)
     assert [text for _, text in accuracy.legend] == ["largest, validation", "training"]
-    assert list(loss.curves[0].points) == [(1, 2.0), (2, 1.0), (3, pytest.approx(2 / 3))]
+    assert list(loss.curves[0].points) == [(10, 2.0), (20, 1.0), (30, pytest.approx(2 / 3))]

@@ -332,7 +332,7 @@ def test_no_fine_tuning(build: Path) -> None:
 
 def test_a_single_epoch_is_a_dot(build: Path) -> None:
     many = make(build)[1].count("<circle")
-    (build / "finetune_log.json").write_text('[{"loss": 1.0, "train_accuracy": 0.5, "val_accuracy": 0.6}]')
+    (build / "finetune_log.json").write_text('[{"steps": 10, "loss": 1.0, "train_accuracy": 0.5, "val_accuracy": 0.6}]')
     assert make(build)[1].count("<circle") == many + 3
 
 

@@ -165,7 +165,8 @@ def _store(rng: Random, folder: Path) -> str:
     return kind
 
 
-_TRAINING = SupernetSettings(epochs=3, batch=32, learning_rate=0.05, subnets=0)
+_EPOCHS = 3
+_TRAINING = SupernetSettings(epochs=_EPOCHS, batch=32, learning_rate=0.05, subnets=0)
 _BOARD = read_board("stm32f412")
 
 
@@ -215,7 +216,7 @@ class _Checkpoints:
 
     def _cut_off(self, *arguments: Any) -> tuple[float, float]:
         self._calls += 1
-        if self._calls == 2 * _TRAINING.epochs:  # two networks an epoch
+        if self._calls == 2 * _EPOCHS:  # two networks an epoch
             raise KeyboardInterrupt
         return evaluate(*arguments)
 
