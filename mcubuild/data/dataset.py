@@ -77,6 +77,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         ),
         channels=channels,
         front_end=front_end,
+        one_draw=found.groups is None and "val" not in found.splits,
     )
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},

@@ -30,6 +30,9 @@ class Index:
     """1 for grey, 3 for RGB."""
     front_end: FrontEnd | None = None
     """Of audio: how sounds became the stored pictures."""
+    one_draw: bool = True
+    """Whether validation samples were drawn from the training samples, one by one, so that any of both may change
+    places: not where the user names either, or groups keep together."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from mcubuild.spec.search import SearchSettings
 _NOVEL_ATTEMPTS = 20
 """Tries at a network that was not evaluated before, bred or drawn; small spaces run out of them."""
 
+PATIENCE = 5
+"""Generations."""
+
 Method: TypeAlias = Literal["evolution", "random"]
 METHODS: tuple[Method, ...] = ("evolution", "random")
 
@@ -56,17 +59,22 @@ def explore(
     settings: SearchSettings,
     seed: int,
     order: Order = by_score,
+    generations: int | None = None,
 ) -> list[Evaluation]:
     """Look at ``population`` networks in each of ``generations`` + 1 generations, all within the limits.
 
     The first generation is random, and the same for both methods. Then evolution (MCUNet, section 3.1) breeds the best
     networks so far, by ``order``, half by mutation and half by crossover; random search goes on drawing.
 
+    Without ``generations`` there are those of the settings, fewer if ``PATIENCE`` of them in a row bring no network
+    that is more accurate: where validation samples are few, all that is left then is noise.
+
     Returns:
         The networks in the order in which they were proposed; fewer if hardly any others are within the limits.
     """
     evaluations: list[Evaluation] = []
-    for generation in range(settings.generations + 1):
+    best, since = 0.0, 0
+    for generation in range((settings.generations if generations is None else generations) + 1):
         bred = method == "evolution" and generation > 0
         parents = [evaluation.arch for evaluation in order(evaluations)[: settings.parents]] if bred else []
         seen = {evaluation.arch for evaluation in evaluations}
@@ -74,7 +82,12 @@ def explore(
         archs = propose(candidates, parents, settings.population, settings.mutation, seen, rng)
         if not archs:
             break
-        evaluations += judged(method, generation, archs, fitness)
+        found = judged(method, generation, archs, fitness)
+        evaluations += found
+        accuracy = max(evaluation.score.accuracy for evaluation in found)
+        best, since = max(best, accuracy), 0 if accuracy > best else since + 1
+        if generations is None and since >= PATIENCE:
+            break
     return evaluations
 
 

@@ -17,6 +17,8 @@ _BATCHES: Final = (16, 64)
 """Least and most samples a step where the spec does not say;"""
 _STEPS_A_PASS: Final = 48
 """between them the largest power of two with which a pass has so many steps."""
+_FULL_RATE: Final = 32
+"""Samples a step below which the learning rate is smaller."""
 _ROUNDS: Final = 40
 """Of a training, about: a network is judged so often, and so much is lost at most when the training is killed."""
 _WARM_UP: Final = 0.1
@@ -85,7 +87,11 @@ class Length:
         return hold, min(self.rounds, ceil(hold / (1 - DECAY)))
 
     def rate(self, peak: float, step: int, log: Sequence[Mapping[str, float]]) -> float:
-        """The learning rate of a step: it rises to ``peak`` over a tenth of all steps, and falls to 0 in the end."""
+        """The learning rate of a step: it rises to the peak over a tenth of all steps, and falls to 0 in the end.
+
+        The ``peak`` is that of batches of 32 samples or more; gradients of smaller ones are noisier, and get less.
+        """
+        peak *= min(1.0, self.batch / _FULL_RATE)
         hold, end = (value * self.steps for value in self.ends(log))
         rising = (step + 1) / max(1, round(_WARM_UP * self.total))
         falling = (end - step) / max(1, end - hold)

@@ -93,15 +93,16 @@ def _judge(
     work: Path,
 ) -> dict[Baseline, tuple[float, float]]:
     """Accuracy on ``val`` and negative loss of each candidate, trained with ``settings``."""
-    steps = length_of(settings, ALONE, len(train)).total
+    length = length_of(settings, ALONE, len(train))
     # The bar ends first, on an error, too: that ends the other trainings.
-    with workers() as executor, bar("scale", len(candidates) * steps) as progress:
+    with workers() as executor, bar("scale", len(candidates) * length.total) as progress:
 
         def judge(size: Baseline) -> tuple[float, float]:
             samples, judges = at_resolution(train, size.resolution), at_resolution(val, size.resolution)
             network, _ = from_scratch(
-                size, samples, judges, settings, vary=vary, seed=seed, work=work / size.name, progress=part_of(progress)
-            )
+                size, samples, judges, settings, length,
+                vary=vary, seed=seed, work=work / size.name, progress=part_of(progress),
+            )  # fmt: skip
             calibrate(network, samples)
             accuracy, loss = evaluate(network, judges)
             return accuracy, -loss

@@ -13,7 +13,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.fit import finish, fit_alone
-from mcubuild.nas.length import ALONE, SUPERNET, Pace, length_of
+from mcubuild.nas.length import ALONE, SUPERNET, Length, length_of
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.training import Log, device, mixed_precision, workers
 from mcubuild.progress import Progress, bar
@@ -70,8 +70,9 @@ def train_from_scratch(
     train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
     with workers():
         progress = partial(bar, "train")
+        length = length_of(settings, SUPERNET + ALONE, len(train))
         network, log = from_scratch(
-            arch, train, val, settings, vary=vary, seed=seed, work=work, progress=progress, pace=SUPERNET + ALONE
+            arch, train, val, settings, length, vary=vary, seed=seed, work=work, progress=progress
         )
         finish(network, train, log, out / "weights.safetensors", out / "train_log.json")
 
@@ -81,14 +82,14 @@ def from_scratch(
     train: Split,
     val: Split,
     settings: TrainingSettings,
+    length: Length,
     *,
     vary: Variation,
     seed: int,
     work: Path,
     progress: Progress,
-    pace: Pace = ALONE,
 ) -> tuple[Network, Log]:
-    """The trained network, batch norm not calibrated, and the log of its epochs; samples have the network's resolution.
+    """The trained network, batch norm not calibrated, and the log of its rounds; samples have the network's resolution.
 
     Several threads may train networks at a time.
     """
@@ -102,6 +103,5 @@ def from_scratch(
             logits = network(images).float()
         return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
 
-    length = length_of(settings, pace, len(train))
     log = fit_alone(progress, network, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
     return network, log

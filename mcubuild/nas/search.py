@@ -96,13 +96,15 @@ def search(
         if settings.predictor:
             found, quality = explore_guided(candidates, fitness, settings, seed, order)
         else:
-            found = {method: explore(method, candidates, fitness, settings, seed, order) for method in METHODS}
+            bred = explore("evolution", candidates, fitness, settings, seed, order)
+            drawn = explore("random", candidates, fitness, settings, seed, order, bred[-1].generation)
+            found = {"evolution": bred, "random": drawn}
     ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
     write_json(_history(found, settings, candidates, ceilings, quality), out / "search.json")
 
 
 def evaluated(settings: SearchSettings) -> int:
-    """Networks that both methods evaluate together: the first generation is the same."""
+    """Networks that both methods evaluate together at the most: the first generation is the same."""
     if settings.predictor:
         return settings.predictor + settings.population * len(METHODS)
     return settings.population * (settings.generations * len(METHODS) + 1)

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mcubuild.checkpoint import restore, save
@@ -218,11 +220,17 @@ def calibrate(network: nn.Module, samples: Split) -> None:
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, samples: Split) -> tuple[float, float]:
-    """Accuracy (0 ... 1) and mean cross-entropy of a network in evaluation mode."""
-    correct, loss = 0, 0.0
+def judge(network: nn.Module, samples: Split) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Cross-entropy of each sample (N,), and whether the answer is right (N,), of a network in evaluation mode."""
+    losses, right = [], []
     for images, labels in evaluation_batches(samples):
         logits = network(images.to(device_of(network))).cpu()
-        correct += int((logits.argmax(dim=1) == labels).sum())
-        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-    return correct / len(samples), loss / len(samples)
+        right.append((logits.argmax(dim=1) == labels).numpy())
+        losses.append(F.cross_entropy(logits, labels, reduction="none").double().numpy())
+    return np.concatenate(losses), np.concatenate(right)
+
+
+def evaluate(network: nn.Module, samples: Split) -> tuple[float, float]:
+    """Accuracy (0 ... 1) and mean cross-entropy of a network in evaluation mode."""
+    losses, right = judge(network, samples)
+    return float(right.mean()), float(losses.mean())

@@ -53,8 +53,9 @@ class DatasetSettings(Settings):
     test_fraction: float = Field(default=0.2, gt=0, lt=0.5)
     """Share of all samples that is held out for the report, where no ``test`` split is given."""
     max_resolution: int | None = Field(default=None, ge=8, le=512)
-    """Largest input side that a network may take. Images: in pixels; default: the images' own, 224 at the most; images
-    below 32 pixels may be enlarged to that, up to fourfold. Audio: frames and mel bands of the spectrogram; default: 48."""
+    """Largest input side that a network may take. Images: in pixels; default: the images' own, 224 at the most;
+    those below 32 pixels may be enlarged to that, up to fourfold. Audio: frames and mel bands of the spectrogram;
+    default: 48."""
     mirror: bool = False
     """Images: whether training may swap left and right. It suits photos, and suits neither digits nor signs."""
     sample_rate: Hertz | None = Field(default=None, ge=1000, le=192_000)

@@ -12,6 +12,7 @@ class FinetuneSettings(TrainingSettings):
     """Passes over the training samples; 0 keeps the inherited weights with batch norm recalibrated. Default: 36, but at
     least 1,500 steps and at most 9,000, or 12 passes if those are more; fewer if validation stops improving."""
     learning_rate: float = Field(default=0.05, gt=0, le=10)
-    """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0."""
+    """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0. Batches
+    below 32 samples have proportionally less."""
     label_smoothing: float = Field(default=0, ge=0, lt=1)
     """Share of the labels' probability that is spread over all classes."""

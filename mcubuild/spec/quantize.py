@@ -21,6 +21,7 @@ class QuantizeSettings(TrainingSettings):
     """Passes over the training samples of that fine-tuning; 0: none, whatever is lost. Default: 6, but at least 300
     steps and at most 2,000, or 2 passes if those are more; fewer if validation stops improving."""
     learning_rate: float = Field(default=0.03, gt=0, le=10)
-    """Peak learning rate of it, reached over a tenth of the steps; over the last three tenths it falls to 0."""
+    """Peak learning rate of it, reached over a tenth of the steps; over the last three tenths it falls to 0. Batches
+    below 32 samples have proportionally less."""
     label_smoothing: float = Field(default=0, ge=0, lt=1)
     """Share of the labels' probability that is spread over all classes."""

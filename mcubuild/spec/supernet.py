@@ -14,7 +14,8 @@ class SupernetSettings(TrainingSettings):
     """Passes over the training samples; default: 36, but at least 1,200 steps and at most 9,000, or 12 passes if those
     are more; fewer if validation stops improving."""
     learning_rate: float = Field(default=0.1, gt=0, le=10)
-    """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0."""
+    """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0. Batches
+    below 32 samples have proportionally less."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the labels' probability that is spread over all classes."""
     schedule: Literal["sandwich", "shrinking"] = "sandwich"

@@ -93,7 +93,7 @@ def test_image_folder(tmp_path: Path) -> None:
     prepare(settings(Path("pets")), tmp_path, 0, tmp_path / "out")
     index = read_index(tmp_path / "out" / "index.json")
     assert index.classes == ("cat", "dog", "emu")
-    assert (index.native_resolution, index.max_resolution, index.channels) == (10, 40, 3)
+    assert (index.native_resolution, index.max_resolution, index.channels) == (10, 32, 3)
     for part in splits(tmp_path / "out").values():
         for x, y in zip(part.x, part.y, strict=True):
             red, green, blue = COLOURS[index.classes[y]]

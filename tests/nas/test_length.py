@@ -57,15 +57,16 @@ def test_training_ends_soon_after_validation_has_stopped_improving() -> None:
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_nothing() -> None:
-    length = Length(batch=10, steps=10, rounds=10, patient=True)
+    length = Length(batch=32, steps=10, rounds=10, patient=True)
     rates = [length.rate(0.5, step, []) for step in range(100)]
     assert rates[:10] == pytest.approx([0.05 * (step + 1) for step in range(10)])
     assert rates[10:71] == [0.5] * 61
     assert rates[70:] == pytest.approx([0.5 * (100 - step) / 30 for step in range(70, 100)])
+    assert Length(batch=16, steps=10, rounds=10, patient=True).rate(0.5, 20, []) == 0.25, "of a small batch"
 
 
 def test_where_training_ends_early_the_rate_falls_early() -> None:
-    length = Length(batch=10, steps=10, rounds=30, patient=False)
+    length = Length(batch=64, steps=10, rounds=30, patient=False)
     log = falling(1.0, *[2.0] * 9)
     rates = [length.rate(0.5, step, log) for step in range(100, 150)]
     assert rates == pytest.approx([0.5 * (150 - step) / 50 for step in range(100, 150)])

@@ -1,0 +1,86 @@
+"""Short trainings decide which space is worth a super network."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcubuild.data.splits import Split
+from mcubuild.nas.baselines import Baseline
+from mcubuild.nas.race import Contender, Judgement, _folds, plan, preferred, race
+from mcubuild.spec.training import TrainingSettings
+from tests.nas.toy import VARY, split
+
+SETTINGS = TrainingSettings(epochs=None, learning_rate=0.1, label_smoothing=0.1)
+SHORT = TrainingSettings(epochs=8, learning_rate=0.1, label_smoothing=0.1, batch=16)
+WIDE, NARROW, SMALL = (
+    Contender(Baseline("resnet8", width, side, 1, 3), flash)
+    for width, side, flash in ((0.5, 8, 3), (0.25, 8, 2), (0.25, 4, 1))
+)
+
+
+def judgement(*losses: float) -> Judgement:
+    return Judgement(np.array(losses), np.array(losses) < 1)
+
+
+def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW, SMALL)) -> Contender:
+    samples = split(96, 1), split(32, 2)
+    return race(contenders, *samples, SHORT, one_draw=True, vary=VARY, seed=0, out=out, work=work)
+
+
+def test_rounds_have_fewer_contenders_and_longer_trainings() -> None:
+    rounds = plan(12, SETTINGS, trained=1700, judged=425, folds=5)
+    assert [one.contenders for one in rounds] == [12, 4, 2]
+    totals = [one.length.total for one in rounds]
+    assert totals == sorted(totals) and 100 < totals[0] < 300 and 1000 < totals[-1] < 1500
+    assert [one.folds for one in rounds] == [(0,), (1,), (2,)], "425 samples are enough to judge by"
+
+
+@pytest.mark.parametrize(("judged", "folds"), [(36, 5), (100, 4), (180, 3), (399, 2), (400, 1), (9000, 1)])
+def test_finalists_are_judged_by_as_many_folds_as_it_takes(judged: int, folds: int) -> None:
+    assert len(plan(12, SETTINGS, trained=4 * judged, judged=judged, folds=5)[-1].folds) == folds
+    assert plan(12, SETTINGS, trained=4 * judged, judged=judged, folds=1)[-1].folds == (0,)
+
+
+def test_two_contenders_meet_in_every_round_and_one_needs_none() -> None:
+    assert [one.contenders for one in plan(2, SETTINGS, 600, 150, 5)] == [2, 2, 2]
+    assert plan(1, SETTINGS, 600, 150, 5) == []
+
+
+def test_folds_judge_by_each_sample_once_and_learn_from_all_others() -> None:
+    numbers = np.arange(50, dtype=np.uint8)[:, None, None, None]
+    train, val = Split(numbers[:40], np.arange(40) % 2), Split(numbers[40:], np.arange(40, 50) % 2)
+    folds = _folds(train, val, seed=3)
+    assert sorted(value for _, part in folds for value in part.x.ravel().tolist()) == list(range(50))
+    for learned, judged in folds:
+        assert sorted([*learned.x.ravel().tolist(), *judged.x.ravel().tolist()]) == list(range(50))
+        assert np.bincount(judged.y).tolist() == [5, 5]
+
+
+def test_of_two_that_validation_does_not_tell_apart_the_smaller_wins() -> None:
+    best, alike, worse = judgement(0.5, 0.7, 0.9, 0.1), judgement(0.6, 0.6, 0.9, 0.15), judgement(0.6, 0.8, 1.0, 0.2)
+    assert preferred([WIDE, NARROW], {WIDE: best, NARROW: alike}) == NARROW
+    assert preferred([WIDE, NARROW], {WIDE: best, NARROW: worse}) == WIDE, "a tenth more on each sample is no accident"
+    assert preferred([WIDE, NARROW, SMALL], {WIDE: best, NARROW: alike, SMALL: worse}) == NARROW
+
+
+def test_a_race_tells_what_it_saw(tmp_path: Path) -> None:
+    winner = run(tmp_path, tmp_path / "work")
+    table = json.loads((tmp_path / "race.json").read_text())
+    assert table["winner"] == winner.arch.name
+    assert {row["name"] for row in table["rounds"] if row["round"] == 0} == {
+        "resnet8-w0.5-r8",
+        "resnet8-w0.25-r8",
+        "resnet8-w0.25-r4",
+    }
+    assert all(row["samples"] >= 25 * row["folds"] and 0 <= row["accuracy"] <= 1 for row in table["rounds"])
+    assert len([row for row in table["rounds"] if row["round"] == 2]) == 2
+    run(tmp_path / "again", tmp_path / "other")
+    assert (tmp_path / "again/race.json").read_bytes() == (tmp_path / "race.json").read_bytes()
+
+
+def test_a_single_contender_wins_without_a_training(tmp_path: Path) -> None:
+    assert run(tmp_path, tmp_path / "work", (NARROW,)) == NARROW
+    assert json.loads((tmp_path / "race.json").read_text()) == {"winner": "resnet8-w0.25-r8", "rounds": []}
+    assert not (tmp_path / "work").exists()
