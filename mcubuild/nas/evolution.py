@@ -13,7 +13,7 @@ from mcubuild.spec.search import SearchSettings
 _NOVEL_ATTEMPTS = 20
 """Tries at a network that was not evaluated before, bred or drawn; small spaces run out of them."""
 
-PATIENCE = 5
+PATIENCE = 6
 """Generations."""
 
 Method: TypeAlias = Literal["evolution", "random"]

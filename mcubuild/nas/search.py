@@ -27,6 +27,7 @@ from mcubuild.nas.inherited import Inherited
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.pool import JudgeAll, pool
 from mcubuild.nas.predictor import Quality
+from mcubuild.nas.smoothing import expected
 from mcubuild.nas.supernet import read_supernet
 from mcubuild.nas.training import deterministic
 from mcubuild.progress import Bar, bar
@@ -55,7 +56,7 @@ def search(
 ) -> None:
     """Search ``space``; write search.json to ``out``: the networks looked at, those that none beats, the chosen one.
 
-    Chosen is the best that either method found.
+    Chosen is the network of which the evaluations of both methods together let expect most.
 
     Args:
         space: the search space.
@@ -100,7 +101,7 @@ def search(
             drawn = explore("random", candidates, fitness, settings, seed, order, bred[-1].generation)
             found = {"evolution": bred, "random": drawn}
     ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
-    write_json(_history(found, settings, candidates, ceilings, quality), out / "search.json")
+    write_json(_history(found, settings, candidates, ceilings, quality, len(val)), out / "search.json")
 
 
 def evaluated(settings: SearchSettings) -> int:
@@ -140,11 +141,12 @@ def _history(
     candidates: Candidates,
     limits: Mapping[str, float | None],
     quality: Quality | None,
+    samples: int,
 ) -> dict[str, Any]:
     """The content of search.json."""
     everything = [evaluation for method in METHODS for evaluation in found[method]]
     front = ByDominance(candidates).front(everything)
-    best = front[0] if settings.objective == "pareto" else by_score(everything)[0]
+    best = front[0] if settings.objective == "pareto" else _to_expect_most_of(everything, candidates, samples)
     return {
         "limits": limits,
         "objective": settings.objective,
@@ -160,6 +162,17 @@ def _history(
             for method, evaluations in found.items()
         },
     }
+
+
+def _to_expect_most_of(evaluations: Sequence[Evaluation], candidates: Candidates, samples: int) -> Evaluation:
+    """By what all evaluations, on so many ``samples``, say together; of equals the one that needs the least Flash."""
+    known = list({evaluation.arch: evaluation for evaluation in evaluations}.values())
+    archs = [evaluation.arch for evaluation in known]
+    needs = [candidates.footprint(arch) for arch in archs]
+    accuracies = [evaluation.score.accuracy for evaluation in known]
+    found = expected(candidates.family, archs, [need.macs for need in needs], accuracies, samples)
+    best = max(range(len(known)), key=lambda index: (found[index], known[index].score, -needs[index].flash))
+    return known[best]
 
 
 def _best_accuracy(evaluations: list[Evaluation], last: int) -> float:

@@ -16,7 +16,7 @@ class SearchSettings(Settings):
     population: int = Field(default=100, ge=4, le=1000)
     """Networks a generation."""
     generations: int = Field(default=30, ge=1, le=1000)
-    """Generations after the first, random one; fewer if five in a row bring no network that is more accurate."""
+    """Generations after the first, random one; fewer if six in a row bring no network that is more accurate."""
     parents: int = Field(default=20, ge=2, le=500)
     """Best networks that breed the next generation: half by mutation, half by crossover."""
     mutation: float = Field(default=0.1, gt=0, le=1)

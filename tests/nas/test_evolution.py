@@ -8,7 +8,7 @@ import pytest
 from mcubuild.nas.arch import Arch, smallest
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.dominance import ByDominance
-from mcubuild.nas.evolution import Evaluation, Fitness, Score, explore
+from mcubuild.nas.evolution import METHODS, PATIENCE, Evaluation, Fitness, Score, explore
 from mcubuild.spec.search import SearchSettings
 from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, tight
 from tests.nas.toy import seconds_for
@@ -44,12 +44,25 @@ def entangled(archs: Sequence[Arch]) -> list[Score]:
 @pytest.mark.parametrize("seed", range(5))
 def test_evolution_beats_random_search_over_as_many_networks(seed: int, limits: Limits, fitness: Fitness) -> None:
     candidates = Candidates(SPACE, FOOTPRINTS, limits)
-    evolved = explore("evolution", candidates, fitness, SETTINGS, seed)
-    drawn = explore("random", candidates, fitness, SETTINGS, seed)
+    evolved, drawn = (
+        explore(method, candidates, fitness, SETTINGS, seed, generations=SETTINGS.generations) for method in METHODS
+    )
     assert len({one.arch for one in evolved}) == len({one.arch for one in drawn}) == 16 * 9
     assert best(evolved) > best(drawn) + 0.05
     assert [one.arch for one in evolved[:16]] == [one.arch for one in drawn[:16]]
     assert {one.arch for one in evolved[16:]}.isdisjoint(one.arch for one in drawn[16:])
+
+
+def test_it_ends_when_generations_bring_nothing_better() -> None:
+    candidates, asked = Candidates(SPACE, FOOTPRINTS, ANY), SETTINGS.model_copy(update={"generations": 100})
+
+    def alike(archs: Sequence[Arch]) -> list[Score]:
+        return [Score(0.5, -1 / (1 + FOOTPRINTS.macs(arch))) for arch in archs]
+
+    for method in METHODS:
+        found = explore(method, candidates, alike, asked, 0)
+        assert found[-1].generation == PATIENCE
+    assert explore("random", candidates, alike, asked, 0, generations=2)[-1].generation == 2
 
 
 def costly(archs: Sequence[Arch]) -> list[Score]:
