@@ -3,10 +3,11 @@
 import os
 import shutil
 import stat
-import sys
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+from mcubuild.errors import tell
 
 _QUIETLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and a pipe that nobody writes to is not waited for."""
@@ -69,7 +70,7 @@ def replaced(path: Path) -> None:
     Raises:
         OSError: the folder that it lies in cannot be changed.
     """
-    print(f"  {path} is damaged; it is removed and made again.", file=sys.stderr)
+    tell(f"{path} is damaged; it is removed and made again.")
     discard(path)
 
 

@@ -1,9 +1,9 @@
 """How long the build of a spec takes on this machine: told before its first long stage."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcubuild.errors import tell
 from rules import margin
 from rules.stage import Resolved, Stage, scales
 
@@ -30,7 +30,7 @@ def announce(stage: Stage, resolved: Resolved, folder: Path) -> None:
     from mcubuild.nas.forecast import told
 
     if text := told(parts(resolved, folder), stage.name):
-        print(f"  {resolved['spec']['name']}: {text}", file=sys.stderr, flush=True)
+        tell(f"{resolved['spec']['name']}: {text}")
 
 
 def parts(resolved: Resolved, folder: Path) -> list["Part"]:

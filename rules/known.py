@@ -11,14 +11,13 @@ import os
 import shutil
 import sqlite3
 import stat
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, tell
 from mcubuild.store import digest_file
 
 _RACY_NS = 2_000_000_000
@@ -159,7 +158,7 @@ class Files:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 return {}
-            print(f"  {self._path} is damaged; it is removed, and files are hashed again.", file=sys.stderr)
+            tell(f"{self._path} is damaged; it is removed, and files are hashed again.")
             self._connections.clear()
             remove_database(self._path)
             return self._read()
