@@ -1,5 +1,6 @@
 """Files where others write, too, or where a crash may have left anything: read if they are regular, replaced whole."""
 
+import errno
 import os
 import shutil
 import stat
@@ -72,6 +73,28 @@ def replaced(path: Path) -> None:
     """
     tell(f"{path} is damaged; it is removed and made again.")
     discard(path)
+
+
+def open_lock(path: Path) -> int:
+    """Descriptor of the file ``path`` for reading and writing, made if missing, in place of anything else of that name.
+
+    Raises:
+        OSError: the folder that it lies in cannot be changed.
+    """
+    if not path.is_symlink() and path.is_file() and not os.access(path, os.R_OK | os.W_OK):
+        with suppress(OSError):
+            path.chmod(0o644)  # who holds it holds this very file, so it stays
+    flags = os.O_RDWR | os.O_CREAT | _QUIETLY
+    try:
+        file = os.open(path, flags, 0o666)
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            return file
+        os.close(file)
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
+            raise
+    replaced(path)
+    return os.open(path, flags, 0o666)
 
 
 def make_folder(folder: Path) -> None:
