@@ -134,6 +134,19 @@ class Files:
         except sqlite3.Error as error:
             raise BuildError(f"{self._path}: cannot be written ({error}); remove it.") from None
 
+    def prune(self) -> None:
+        """Forget files that are gone, while no build is writing: data sets move, and specs get other names."""
+        if self._path is None:
+            return
+        self._known()
+        with suppress(sqlite3.Error):  # the next build prunes
+            connection = self._connection()
+            with connection:
+                for table in ("hashed", "made"):
+                    rows = connection.execute(f"SELECT path FROM {table}").fetchall()
+                    gone = [row for row in rows if not os.path.exists(row[0])]  # noqa: PTH110 (there are many)
+                    connection.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
+
     def _remember(self, fresh: Mapping[str, tuple[str, str]]) -> None:
         if not fresh:
             return

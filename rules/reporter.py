@@ -18,7 +18,7 @@ from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules import diff
 from rules.execute import sweep
-from rules.graph import BUILD
+from rules.graph import BUILD, FILES
 from rules.lock import hold_lock
 from rules.memory import forget_success
 from rules.streams import INTERRUPTED
@@ -43,6 +43,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         """What a terminal is to show: kept until it is clear whether a table will."""
         self._judged: list[Path] = []
         self._noted = True
+        self._built = False
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
         """Refuse to run beside another build of this checkout, unless nothing is to be built; sweep up after dead ones.
@@ -64,7 +65,9 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._pipe = open_pipe()
 
     def _close(self, close: Callable[[], None]) -> None:
-        """Let doit note what was done, where there is room for it."""
+        """Let doit note what was done, where there is room for it; a build that did anything has time to tidy up."""
+        if self._built:
+            FILES.prune()
         try:
             close()
         except (OSError, sqlite3.Error) as error:
@@ -116,6 +119,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
     def add_success(self, task: Any) -> None:
         """Show that a stage was built or came from the store, and in what time; or that a build keeps its budget."""
         if "origin" in task.values:
+            self._built = True
             what = {"built": "built", "store": "from store"}[task.values["origin"]]
             self._show(task, what, task.values["seconds"])
         self._judge(task, "cautions" if task.values.get("cautions") else "pass")
