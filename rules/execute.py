@@ -253,8 +253,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
                 work=store.work(key),
             )
             before = _read(stage, resolved, folder, files)
-            with _temporary(place / "temporary"):
-                duration.announce(stage, resolved, folder)
+            with _temporary(place / "temporary"), duration.told(stage, resolved, folder):
                 stage.run(job)
             if _read(stage, resolved, folder, files) != before:
                 raise BuildError(f"{stage.name}: what it reads was changed meanwhile; run the same command again.")
