@@ -14,6 +14,7 @@ from doit import Globals
 from doit.exceptions import TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
+from mcubuild.errors import printable
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules import diff
@@ -165,11 +166,11 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
                 self._judge(task, "over budget")
             elif self._display:
                 self._show(task, "stopped" if failure.get_msg().strip() == INTERRUPTED else "failed")
-            self._tell(f"\nERROR: {task.name}: {failure.get_msg().strip()}\n")
+            self._tell(f"\nERROR: {printable(task.name)}: {failure.get_msg().strip()}\n")
         else:
             if self._display:
                 self._show(task, "failed")
-            self._tell(f"{failure.get_name()} - taskid:{task.name}\n{failure.get_msg()}\n")
+            self._tell(f"{failure.get_name()} - taskid:{printable(task.name)}\n{failure.get_msg()}\n")
 
     def complete_run(self) -> None:
         """Leave the terminal as it was, with the summaries; show errors of the graph itself.

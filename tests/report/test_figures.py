@@ -2,10 +2,8 @@
 
 import base64
 import io
-import re
 from dataclasses import replace
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,9 +12,8 @@ from PIL import Image
 from mcubuild.ir.classification import Classification
 from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
-from mcubuild.report.figures import render
 from mcubuild.report.layers import Layer, by_kind, memory_plot
-from mcubuild.report.plot import Axis, Box, Curve, Dot, Label, Plot, Rule, linear, nice_ticks
+from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_table, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
@@ -243,41 +240,3 @@ def test_training_curves_name_what_the_log_names() -> None:
     accuracy, loss = plots(log)
     assert [text for _, text in accuracy.legend] == ["largest, validation", "training"]
     assert list(loss.curves[0].points) == [(1, 2.0), (2, 1.0), (3, pytest.approx(2 / 3))]
-
-
-def written(text: str) -> str:
-    """A page with ``text`` wherever text of others may stand."""
-    axis = Axis(0, 10, text, ((3, text),))
-    plot = Plot(
-        text, axis, axis, [Box((1, 2), (3, 4), "live", text)], [Curve([(0, 0), (1, 1)], "train")],
-        [Dot(1, 1, "chosen", text)], [Rule(3, text), Rule(4, text, vertical=True)], [Label(5, 5, text)],
-        [("live", text)],
-    )  # fmt: skip
-    return render(text, text, [plot], [[text], [text]])
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "</title></svg><script>alert(1)</script>",
-        '" onload="alert(1)',
-        "' x='",
-        "a\n\x1b[31m\0\u202e\u2066b",
-        "&lt;&#60;",
-        "{{ 7 * 7 }}",
-    ],
-)
-def test_text_of_others_stays_text_in_figures(text: str) -> None:
-    """The elements and attributes of a figure are those that it has with plain text, and what hides is escaped."""
-
-    def structure(page: str) -> list[tuple[str, list[str]]]:
-        assert all(letter.isprintable() or letter in "\n\N{NO-BREAK SPACE}" for letter in page)
-        figure = ElementTree.fromstring(re.search(r"<figure>.*</figure>", page, re.DOTALL)[0])  # type: ignore[index]
-        return [(element.tag, sorted(element.attrib)) for element in figure.iter()]
-
-    page = written(text)
-    assert structure(page) == structure(written("plain"))
-    assert page.count("<") == written("plain").count("<")
-    figure = ElementTree.fromstring(re.search(r"<figure>.*</figure>", page, re.DOTALL)[0])  # type: ignore[index]
-    if text.isprintable():
-        assert sum(text in (element.text, element.tail) for element in figure.iter()) == 11
