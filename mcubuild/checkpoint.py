@@ -7,9 +7,9 @@ before the latest is kept, too: damage costs as much work as lies between two of
 import hashlib
 import os
 import re
-import sys
 from pathlib import Path
 
+from mcubuild.errors import tell
 from mcubuild.files import discard, make_folder, open_regular, write_whole
 
 _HEADER = re.compile(rb"([0-9a-f]{64}) (\d{20})\n")
@@ -52,7 +52,7 @@ def restore(path: Path) -> bytes | None:
                 damaged = True
     if damaged:
         source = "the start" if content is None else "the one before"
-        print(f"  checkpoint {path} is damaged and removed; going on from {source}.", file=sys.stderr)
+        tell(f"checkpoint {path} is damaged and removed; going on from {source}.")
     return content
 
 

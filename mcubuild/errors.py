@@ -1,5 +1,6 @@
 """The exceptions whose messages are meant for the user, and how these show what was found."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
+def tell(text: str) -> None:
+    """Show the user, in a line, what the build does about something: it goes on."""
+    print(f"  {printable(text)}", file=sys.stderr, flush=True)
+
+
 def shown(value: object) -> str:
     """``value`` as messages quote it: in one line, and shortened in the middle."""
     try:
@@ -36,11 +42,18 @@ class BuildError(Exception):
 
     The message stands alone: it names the file, key or layer, what was found, what is allowed and what to do.
     It is shown without a traceback; every other exception is a defect of mcubuild and is shown with one.
+    Each argument is one line, whatever names and values of others are in it.
     """
 
-    def __init__(self, message: str) -> None:
-        lines = (printable(line) for line in message.replace("\t", "    ").split("\n"))
-        super().__init__(shortened("\n".join(lines), LONGEST - 1))
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*map(printable, lines))
+
+    def __str__(self) -> str:
+        return shortened("\n".join(self.args), LONGEST - 1)
+
+    def of(self, what: str) -> "BuildError":
+        """The same, told of ``what`` it was found in."""
+        return BuildError(f"{what}: {self.args[0]}", *self.args[1:])
 
 
 class NothingFitsError(BuildError):

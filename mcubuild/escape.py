@@ -1,6 +1,8 @@
 """Text of users as part of another language: one function a language, and a type that templates can't print without."""
 
 import re
+import shlex
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ from mcubuild.errors import printable, shortened
 if TYPE_CHECKING:
     import jinja2
 
+_JOINERS = "\u200c\u200d"
+"""Join, or keep apart, the letters of some scripts, and emoji."""
 _LONGEST = 200
 """Characters of a comment or heading that anybody reads."""
 
@@ -46,9 +50,24 @@ def c_string(text: str) -> str:
     return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in encoded) + '"'
 
 
+def shell_word(text: str) -> str:
+    """``text`` as one word of a command that a message tells the user to run."""
+    return shlex.quote(printable(text))
+
+
 def markdown(text: str) -> str:
     """``text`` in one line with what Markdown and HTML would interpret escaped."""
     return re.sub(r"([\\`*_\[\]<>|#~&!$])", r"\\\1", printable(text))
+
+
+def visible(text: str) -> str:
+    """``text`` for a page: spaces and joined characters of any script stay, what hides or reorders text is escaped."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter)[0] == "C" and letter not in _JOINERS
+        else letter
+        for letter in text
+    )
 
 
 def add_filters(environment: "jinja2.Environment") -> None:

@@ -1,12 +1,14 @@
 """Files where others write, too, or where a crash may have left anything: read if they are regular, replaced whole."""
 
+import errno
 import os
 import shutil
 import stat
-import sys
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+from mcubuild.errors import tell
 
 _QUIETLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and a pipe that nobody writes to is not waited for."""
@@ -69,8 +71,30 @@ def replaced(path: Path) -> None:
     Raises:
         OSError: the folder that it lies in cannot be changed.
     """
-    print(f"  {path} is damaged; it is removed and made again.", file=sys.stderr)
+    tell(f"{path} is damaged; it is removed and made again.")
     discard(path)
+
+
+def open_lock(path: Path) -> int:
+    """Descriptor of the file ``path`` for reading and writing, made if missing, in place of anything else of that name.
+
+    Raises:
+        OSError: the folder that it lies in cannot be changed.
+    """
+    if not path.is_symlink() and path.is_file() and not os.access(path, os.R_OK | os.W_OK):
+        with suppress(OSError):
+            path.chmod(0o644)  # who holds it holds this very file, so it stays
+    flags = os.O_RDWR | os.O_CREAT | _QUIETLY
+    try:
+        file = os.open(path, flags, 0o666)
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            return file
+        os.close(file)
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
+            raise
+    replaced(path)
+    return os.open(path, flags, 0o666)
 
 
 def make_folder(folder: Path) -> None:

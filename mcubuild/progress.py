@@ -16,6 +16,12 @@ from mcubuild.units import format_time
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_MESSAGES = 0.1
+_SHARE = 0.1
+"""Of a job's steps, after which its time is compared with what was expected of it."""
+_DIFFERENCE = 0.2
+"""Of what was expected: less is not worth a line,"""
+_SECONDS_WORTH_A_LINE = 5.0
+"""nor is this."""
 _LONGEST_TEXT = 800
 """Characters of a message: below PIPE_BUF, so that what several processes write at once does not mix."""
 
@@ -39,6 +45,34 @@ Progress: TypeAlias = Callable[[int, int], AbstractContextManager[Bar]]
 """Opens the bar of a job, given its steps and how many of them an earlier, interrupted run has finished."""
 
 
+@dataclass(frozen=True)
+class _Expected:
+    title: str
+    seconds: float
+    differs: Callable[[float, float], None]
+
+
+_expected: _Expected | None = None
+
+
+@contextmanager
+def expecting(title: str, seconds: float, differs: Callable[[float, float], None]) -> Iterator[None]:
+    """The bar ``title`` should meanwhile take ``seconds``.
+
+    Args:
+        title: of the bar.
+        seconds: by a forecast.
+        differs: called once, where the first steps show another time, with the seconds that all of the steps will take
+            and those that are left.
+    """
+    global _expected
+    _expected = _Expected(title, seconds, differs)
+    try:
+        yield
+    finally:
+        _expected = None
+
+
 @contextmanager
 def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     """Progress of ``total`` steps, ``done`` of which an earlier, interrupted run has finished.
@@ -52,11 +86,12 @@ def bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
         yield _Bar(total, done, lambda state: None, math.inf)
         return
     _shown = True
+    expected = _expected if _expected and _expected.title == title else None
     if _pipe is None:
-        shown = _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES)
+        shown = _Bar(total, done, lambda state: _print(title, state), _SECONDS_BETWEEN_LINES, expected)
     else:
         _send(**vars(_State(done, total, None, "")))
-        shown = _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES)
+        shown = _Bar(total, done, lambda state: _send(**vars(state)), _SECONDS_BETWEEN_MESSAGES, expected)
     try:
         yield shown
     finally:
@@ -92,8 +127,18 @@ class _State:
 
 
 class _Bar:
-    def __init__(self, total: int, done: int, tell: Callable[[_State], None], pause: float) -> None:
+    def __init__(
+        self,
+        total: int,
+        done: int,
+        tell: Callable[[_State], None],
+        pause: float,
+        expected: _Expected | None = None,
+    ) -> None:
         self._total, self._done, self._begun_at = total, done, done
+        self._expected = expected
+        self._first: tuple[float, int] | None = None
+        """When how many steps were done for the first time: what comes before is preparation."""
         self._tell, self._pause = tell, pause
         self._start = self._last = time.monotonic()
         self._lock = Lock()
@@ -105,12 +150,25 @@ class _Bar:
         now = time.monotonic()
         with self._lock:
             self._done += steps
+            if self._expected:
+                self._compare(now, self._expected)
             if now - self._last < self._pause:
                 return
             self._last = now
         left = (now - self._start) / max(self._done - self._begun_at, 1) * (self._total - self._done)
         words = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
         self._tell(_State(self._done, self._total, left, "  ".join(words)))
+
+    def _compare(self, now: float, expected: _Expected) -> None:
+        if self._first is None:
+            self._first = now, self._done
+        elif self._done - self._begun_at > _SHARE * self._total:
+            self._expected = None
+            start, done = self._first
+            step = (now - start) / (self._done - done)
+            seconds = step * self._total
+            if abs(seconds - expected.seconds) > max(_DIFFERENCE * expected.seconds, _SECONDS_WORTH_A_LINE):
+                expected.differs(seconds, step * (self._total - self._done))
 
 
 def _print(title: str, state: _State) -> None:

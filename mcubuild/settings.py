@@ -57,7 +57,7 @@ def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = 
         return model.model_validate({**values, **(extra or {})})
     except ValidationError as error:
         problems = [_describe(problem, model, text) for problem in error.errors()]
-        raise BuildError("\n".join(f"{path}:{problem}" for problem in problems)) from None
+        raise BuildError(*(f"{path}:{problem}" for problem in problems)) from None
 
 
 def _text(path: Path) -> str:

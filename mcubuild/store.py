@@ -16,14 +16,13 @@ import fcntl
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from mcubuild.errors import BuildError
-from mcubuild.files import discard, make_folder, open_regular, replaced
+from mcubuild.files import discard, make_folder, open_lock, open_regular, replaced
 
 _CHUNK = 1 << 20
 _LONGEST_MANIFEST = 1 << 20
@@ -145,7 +144,7 @@ class Store:
     def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold the right to make ``key``; calls ``waiting`` once if another process holds it."""
         path = self._folder("locks") / key
-        with os.fdopen(_open_lock(path), "rb") as handle:
+        with os.fdopen(open_lock(path), "rb") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -200,21 +199,6 @@ class Store:
             folder.mkdir()
             return False
         return True
-
-
-def _open_lock(path: Path) -> int:
-    """Descriptor of the file ``path``, made if missing, in place of anything else of that name."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        file = os.open(path, flags, 0o666)
-        if stat.S_ISREG(os.fstat(file).st_mode):
-            return file
-        os.close(file)
-    except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES):
-            raise
-    replaced(path)
-    return os.open(path, flags, 0o666)
 
 
 def _manifest(entry: Path, names: Collection[str]) -> dict[str, tuple[str, int]]:

@@ -32,6 +32,8 @@ def _is_variable(word: str) -> bool:
 
 def lists() -> bool:
     """Whether a command of doit's own is asked for, such as list or clean, that runs no task."""
+    if sys.argv[1:2] in (["--help"], ["--version"]):
+        return True
     words = [word for word in sys.argv[1:] if not word.startswith("-") and not _is_variable(word)]
     return bool(words) and words[0] in _DOITS and words[0] != "run"
 

@@ -15,7 +15,7 @@ from doit import get_var, loader
 from doit.exceptions import TaskFailed
 
 from mcubuild import ROOT
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, printable
 from mcubuild.progress import reporting
 from mcubuild.store import Store, digest_file, digest_json
 from rules import tune
@@ -105,7 +105,7 @@ def _networks() -> dict[str, "Graph"]:
                 f"models={named}: {taken[0]} has the name of a built-in network (those are {', '.join(NAMES)}); rename "
                 f"the file."
             )
-        graphs = {path.stem: import_tflite(path).graph for path in files}
+        graphs = {printable(path.stem): import_tflite(path).graph for path in files}
     return graphs | {name: network(name) for name in NAMES}
 
 

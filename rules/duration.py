@@ -1,9 +1,11 @@
 """How long the build of a spec takes on this machine: told before its first long stage."""
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcubuild.errors import tell
 from rules import margin
 from rules.stage import Resolved, Stage, scales
 
@@ -12,25 +14,40 @@ if TYPE_CHECKING:  # torch is not imported while the graph is built
 
 LONG = ("supernet", "search", "finetune", "scale", "train")
 """Stages before which it is told."""
-_told: set[Path] = set()
-"""Folders of specs whose time this process has told already."""
+_forecasts: dict[Path, list["Part"]] = {}
+"""By folder of a spec: what this process has told."""
 
 
-def announce(stage: Stage, resolved: Resolved, folder: Path) -> None:
+@contextmanager
+def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
     """Tell how long the build will take from ``stage`` on, if that is the first long one that this process makes.
+
+    While a long stage runs, it is told once more if its first steps show that it takes another time.
 
     Args:
         stage: about to run.
         resolved: the spec.
         folder: of the spec's artifacts.
     """
-    if stage.name not in LONG or folder in _told:
+    if stage.name not in LONG:
+        yield
         return
-    _told.add(folder)
-    from mcubuild.nas.forecast import told
+    from mcubuild.nas import forecast
+    from mcubuild.progress import expecting
 
-    if text := told(parts(resolved, folder), stage.name):
-        print(f"  {resolved['spec']['name']}: {text}", file=sys.stderr, flush=True)
+    name = resolved["spec"]["name"]
+    if folder not in _forecasts:
+        _forecasts[folder] = parts(resolved, folder)
+        if text := forecast.told(_forecasts[folder], stage.name):
+            tell(f"{name}: {text}")
+    found = _forecasts[folder]
+
+    def differs(seconds: float, left: float) -> None:
+        tell(f"{name}: {forecast.corrected(found, stage.name, seconds, left)}")
+
+    expected = sum(part.seconds for part in found if part.stage == stage.name)
+    with expecting(stage.name, expected, differs) if expected else nullcontext():
+        yield
 
 
 def parts(resolved: Resolved, folder: Path) -> list["Part"]:

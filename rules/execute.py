@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from mcubuild import ROOT
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
@@ -117,7 +116,7 @@ def difference(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> 
     try:
         key = action_key(stage, resolved, folder, files)
     except OSError as error:
-        return f"{error.filename}: {error.strerror}"
+        return printable(f"{error.filename}: {error.strerror}")
     except BuildError as error:
         return str(error)
     for name in stage.outputs:
@@ -153,7 +152,7 @@ def _tell_damage(stage: Stage, folder: Path, files: Files) -> None:
     for name in stage.outputs:
         made, path = files.made(folder / name), folder / name
         if made and os.path.lexists(path) and not files.holds(path, made):
-            print(f"  {path}: not what {stage.name} made; it is made again.", file=sys.stderr)
+            tell(f"{path}: not what {stage.name} made; it is made again.")
 
 
 def _install(stage: Stage, key: str, made: Path, folder: Path, files: Files) -> None:
@@ -254,8 +253,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
                 work=store.work(key),
             )
             before = _read(stage, resolved, folder, files)
-            with _temporary(place / "temporary"):
-                duration.announce(stage, resolved, folder)
+            with _temporary(place / "temporary"), duration.told(stage, resolved, folder):
                 stage.run(job)
             if _read(stage, resolved, folder, files) != before:
                 raise BuildError(f"{stage.name}: what it reads was changed meanwhile; run the same command again.")
@@ -268,7 +266,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
 
 def _waiting(stage: Stage, resolved: Resolved) -> None:
     name = resolved["spec"]["name"]
-    print(f"  {name}: another build is making the same {stage.name}; waiting for it.", file=sys.stderr, flush=True)
+    tell(f"{name}: another build is making the same {stage.name}; waiting for it.")
 
 
 def clean(stage: Stage, folder: Path) -> None:

@@ -18,7 +18,7 @@ def _compiler(resolved: Resolved) -> dict[str, str]:
     try:
         return {"toolchain": find(spec["firmware"]["toolchain"]).identity}
     except BuildError as error:
-        raise BuildError(f"{spec['name']}: {error}") from None
+        raise error.of(spec["name"]) from None
 
 
 STAGE = Stage(

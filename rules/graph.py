@@ -9,7 +9,7 @@ from doit import loader
 from doit.exceptions import TaskFailed
 
 from mcubuild import ROOT
-from mcubuild.errors import BuildError, writing
+from mcubuild.errors import BuildError, printable, writing
 from mcubuild.progress import reporting
 from rules import (
     accuracy,
@@ -183,7 +183,7 @@ def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Reso
         except BuildError as error:
             if path.stem in named:
                 raise
-            broken[path.stem] = "; ".join(str(error).splitlines())
+            broken[printable(path.stem)] = "; ".join(str(error).split("\n"))
     return valid, broken
 
 

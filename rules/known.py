@@ -11,14 +11,13 @@ import os
 import shutil
 import sqlite3
 import stat
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, tell
 from mcubuild.store import digest_file
 
 _RACY_NS = 2_000_000_000
@@ -135,6 +134,19 @@ class Files:
         except sqlite3.Error as error:
             raise BuildError(f"{self._path}: cannot be written ({error}); remove it.") from None
 
+    def prune(self) -> None:
+        """Forget files that are gone, while no build is writing: data sets move, and specs get other names."""
+        if self._path is None:
+            return
+        self._known()
+        with suppress(sqlite3.Error):  # the next build prunes
+            connection = self._connection()
+            with connection:
+                for table in ("hashed", "made"):
+                    rows = connection.execute(f"SELECT path FROM {table}").fetchall()
+                    gone = [row for row in rows if not os.path.exists(row[0])]  # noqa: PTH110 (there are many)
+                    connection.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
+
     def _remember(self, fresh: Mapping[str, tuple[str, str]]) -> None:
         if not fresh:
             return
@@ -159,7 +171,7 @@ class Files:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 return {}
-            print(f"  {self._path} is damaged; it is removed, and files are hashed again.", file=sys.stderr)
+            tell(f"{self._path} is damaged; it is removed, and files are hashed again.")
             self._connections.clear()
             remove_database(self._path)
             return self._read()

@@ -5,11 +5,10 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
 
 
 def _run(job: Job) -> None:
-    import sys
-
     from mcubuild.bench.margin import find
     from mcubuild.bench.workbench import Workbench
     from mcubuild.data.splits import read_index
+    from mcubuild.errors import tell
     from mcubuild.nas.files import write_json
     from mcubuild.store import Store
 
@@ -27,7 +26,7 @@ def _run(job: Job) -> None:
     )
     write_json(found.to_json(), job.out / "margin.json")
     if found.told:
-        print(f"  {job.spec.name}: {found.told}.", file=sys.stderr, flush=True)
+        tell(f"{job.spec.name}: {found.told}.")
 
 
 def _limits_time(resolved: Resolved) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import sys
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from zlib import crc32
 from doit.dependency import FileChangedChecker, JSONCodec
 from doit.globals import Globals
 
+from mcubuild.errors import tell
 from rules.graph import BUILD, FILES
 from rules.known import remove_database
 
@@ -76,7 +76,7 @@ def mend(path: Path) -> None:
     except (sqlite3.Error, TypeError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
             return
-    print(f"  {path} is damaged or of another version; the store is asked about everything again.", file=sys.stderr)
+    tell(f"{path} is damaged or of another version; the store is asked about everything again.")
     remove_database(path)
 
 

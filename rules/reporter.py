@@ -14,11 +14,12 @@ from doit import Globals
 from doit.exceptions import TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 
+from mcubuild.errors import printable
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules import diff
 from rules.execute import sweep
-from rules.graph import BUILD
+from rules.graph import BUILD, FILES
 from rules.lock import hold_lock
 from rules.memory import forget_success
 from rules.streams import INTERRUPTED
@@ -43,6 +44,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         """What a terminal is to show: kept until it is clear whether a table will."""
         self._judged: list[Path] = []
         self._noted = True
+        self._built = False
 
     def initialize(self, tasks: Any, selected_tasks: Any) -> None:
         """Refuse to run beside another build of this checkout, unless nothing is to be built; sweep up after dead ones.
@@ -64,7 +66,9 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._pipe = open_pipe()
 
     def _close(self, close: Callable[[], None]) -> None:
-        """Let doit note what was done, where there is room for it."""
+        """Let doit note what was done, where there is room for it; a build that did anything has time to tidy up."""
+        if self._built:
+            FILES.prune()
         try:
             close()
         except (OSError, sqlite3.Error) as error:
@@ -116,6 +120,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
     def add_success(self, task: Any) -> None:
         """Show that a stage was built or came from the store, and in what time; or that a build keeps its budget."""
         if "origin" in task.values:
+            self._built = True
             what = {"built": "built", "store": "from store"}[task.values["origin"]]
             self._show(task, what, task.values["seconds"])
         self._judge(task, "cautions" if task.values.get("cautions") else "pass")
@@ -161,11 +166,11 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
                 self._judge(task, "over budget")
             elif self._display:
                 self._show(task, "stopped" if failure.get_msg().strip() == INTERRUPTED else "failed")
-            self._tell(f"\nERROR: {task.name}: {failure.get_msg().strip()}\n")
+            self._tell(f"\nERROR: {printable(task.name)}: {failure.get_msg().strip()}\n")
         else:
             if self._display:
                 self._show(task, "failed")
-            self._tell(f"{failure.get_name()} - taskid:{task.name}\n{failure.get_msg()}\n")
+            self._tell(f"{failure.get_name()} - taskid:{printable(task.name)}\n{failure.get_msg()}\n")
 
     def complete_run(self) -> None:
         """Leave the terminal as it was, with the summaries; show errors of the graph itself.

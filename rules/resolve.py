@@ -1,14 +1,13 @@
 """From a spec file to validated JSON, remembered by content: pydantic is imported only when something changed."""
 
 import json
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mcubuild import ROOT
-from mcubuild.errors import reading
+from mcubuild.errors import reading, tell
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
 from rules.stage import Resolved
@@ -39,7 +38,7 @@ def resolve(path: Path, memory: Path) -> Resolved:
                     raise ValueError
                 return {**found, "folder": str(path.parent)}
         except Exception:  # whatever stands there
-            print(f"  {remembered} is damaged; it is made again.", file=sys.stderr)
+            tell(f"{remembered} is damaged; it is made again.")
 
     from mcubuild.spec.spec import read_spec
 

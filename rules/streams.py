@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from functools import cache
 from types import TracebackType
 from typing import TextIO
 
@@ -18,17 +19,30 @@ class _Raw(io.FileIO):
     def write(self, data: memoryview) -> int:  # type: ignore[override]
         try:
             return super().write(data)
-        except OSError:
+        except OSError as error:
             with open(os.devnull, "wb", buffering=0) as nowhere:  # noqa: PTH123
                 os.dup2(nowhere.fileno(), self.fileno())
+            self._lost(error)
             return data.nbytes
 
+    def _lost(self, error: OSError) -> None:
+        pass
 
+
+class _RawList(_Raw):
+    """Where a list is written to, which is all that its command does: there it matters."""
+
+    def _lost(self, error: OSError) -> None:
+        print(f"ERROR: stdout cannot be written ({error.strerror}); make room, or write elsewhere.", file=sys.stderr)
+        raise SystemExit(3)
+
+
+@cache
 def set_up(lists: bool) -> TextIO:
-    """Make stdout and stderr safe; the new stdout.
+    """Make stdout and stderr safe, once; the new stdout.
 
     Args:
-        lists: doit writes its own list, which it does to the stdout that it found, and ends when nobody reads on.
+        lists: all that the command does is to write: it ends when nobody reads on, or when there is no room.
 
     Raises:
         BuildError: there is nothing to write the list to.
@@ -39,7 +53,8 @@ def set_up(lists: bool) -> TextIO:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    sys.stdout, sys.stderr = _safe(sys.stdout, 1), _safe(sys.stderr, 2)
+    sys.stderr = _safe(sys.stderr, _Raw(2, "w", closefd=False))
+    sys.stdout = _safe(sys.stdout, (_RawList if lists else _Raw)(1, "w", closefd=False))
     sys.excepthook = _quiet_interrupt
     if lists:
         if closed:
@@ -48,13 +63,10 @@ def set_up(lists: bool) -> TextIO:
     return sys.stdout
 
 
-def _safe(stream: TextIO | None, number: int) -> TextIO:
-    errors = "backslashreplace"
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors=errors)
-    raw = io.BufferedWriter(_Raw(number, "w", closefd=False))  # type: ignore[type-var]
+def _safe(stream: TextIO | None, raw: _Raw) -> TextIO:
     encoding = "utf-8" if stream is None else stream.encoding
-    return io.TextIOWrapper(raw, encoding=encoding, errors=errors, line_buffering=True)
+    buffer = io.BufferedWriter(raw)  # type: ignore[type-var]
+    return io.TextIOWrapper(buffer, encoding=encoding, errors="backslashreplace", line_buffering=True)
 
 
 def _quiet_interrupt(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

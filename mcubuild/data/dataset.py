@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.checks import check
-from mcubuild.data.duplicates import Roll, cautions, identical, nearly_identical, refuse_contradictions
+from mcubuild.data.duplicates import (
+    MOST_ACROSS_SPLITS,
+    MOST_ALIKE,
+    Roll,
+    cautions,
+    identical,
+    nearly_identical,
+    refuse_contradictions,
+    refuse_copied_classes,
+    refuse_leaks,
+)
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
 from mcubuild.data.inventory import Inventory, short_id, write_inventory
@@ -60,10 +70,15 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         np.repeat([*chosen], [len(indexes) for indexes in chosen.values()]),
     )
     copies = identical(contents, roll)
+    given = {split for split in found.splits if split is not None}
     refuse_contradictions(copies, roll)
+    refuse_leaks(copies, roll, given, "identical", MOST_ACROSS_SPLITS)
     pictures, front_end, told = _read(found, chosen, settings, root)
     similar = nearly_identical([*pictures.values()], roll.labels)
     similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
+    alike = np.concatenate([copies, similar])
+    refuse_copied_classes(alike, roll, found.classes)
+    refuse_leaks(alike, roll, given, "nearly identical", MOST_ALIKE)
     _, side, _, channels = pictures["train"].shape
     index = Index(
         kind=settings.kind,

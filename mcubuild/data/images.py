@@ -5,9 +5,11 @@ so that pictures of different classes stay comparable. Both are decided by the i
 """
 
 import io
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -112,7 +114,7 @@ def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> _Reading:
 
 def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8]:
     """Pixels (side, side, channels) of the central square."""
-    with _opened(path) as image:
+    with _opened(path, findings) as image:
         several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
         halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
         flat = _flat(_upright(image), path, reading, findings)
@@ -147,20 +149,41 @@ def _flat(image: Image.Image, path: Path, reading: _Reading, findings: Findings)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(path: Path, findings: Findings | None = None) -> Iterator[ImageFile.ImageFile]:
     """The image in ``path``; whatever goes wrong with it is told under its name."""
+    said: list[str] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are not yet absurd
-            with _open(path) as image:
+            with _open(path) as image, _heard(said) if image.format == "TIFF" else nullcontext():
                 yield image
+        if said and findings:
+            findings.add("TIFFs were read of which libtiff says that they are damaged, so parts may be wrong", path)
     except MemoryError:
         raise BuildError(f"{path}: needs more memory than there is to be read; make the image smaller.") from None
     except Exception as error:  # decoders raise whatever they stumble over
-        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+        reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = f"it begins as none of {', '.join(_FORMATS)} does"
         raise BuildError(f"{path}: cannot be read as an image ({reason}); replace or remove it.") from None
+
+
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """Add to ``said`` the lines that libtiff writes meanwhile: it knows but the process's stderr."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    end, start = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    os.dup2(start, 2)
+    os.close(start)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        with suppress(BlockingIOError):  # a process that was started meanwhile may hold the other end
+            said += os.read(end, 1 << 16).decode(errors="replace").splitlines()
+        os.close(end)
 
 
 def _open(path: Path) -> ImageFile.ImageFile:

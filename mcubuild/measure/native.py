@@ -77,6 +77,6 @@ def _compile(source: Path, library: Path) -> None:
     if result.returncode != 0:
         raise BuildError(
             f"{source}: the emulator's hooks cannot be compiled for this machine "
-            f"(zig cc ended with {result.returncode}); reinstall the wheel 'ziglang'.\n"
-            f"{result.stderr.strip()}"
+            f"(zig cc ended with {result.returncode}); reinstall the wheel 'ziglang'.",
+            *result.stderr.expandtabs(4).strip().split("\n"),
         )

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -147,6 +147,15 @@ def told(parts: Iterable[Part], after: str = "") -> str:
     shown = ", ".join(f"{part.stage} {format_time(part.seconds)}" for part in rest if part.seconds >= total / 100)
     longest = max((part for part in rest if part.keys), key=lambda part: part.seconds)
     return f"about {format_time(total)} to go on this machine: {shown}. Shorter: lower {' or '.join(longest.keys)}."
+
+
+def corrected(parts: Iterable[Part], stage: str, seconds: float, left: float) -> str:
+    """What is told where ``stage`` takes ``seconds``, of which some are ``left``, instead of what its part says."""
+    found = list(parts)
+    before = next(part.seconds for part in found if part.stage == stage)
+    rest = [replace(part, seconds=left) if part.stage == stage else part for part in found]
+    times = f"{stage} takes {format_time(seconds)} in all, not {format_time(before)}"
+    return f"{times}, as its first steps show: {told(rest, stage) or 'less than a second to go.'}"
 
 
 def _footprints(spec: Spec, board: Board, margin: Margin) -> Footprints:

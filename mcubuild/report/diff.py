@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
-from mcubuild.errors import BuildError, reading, shown
+from mcubuild.errors import BuildError, printable, reading, shown
 from mcubuild.report.amounts import standing
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import NOT_RUN, VERSION, Report
@@ -311,7 +311,7 @@ def show(changes: list[Change], a: str, b: str, out: IO[str], *, drawn: bool) ->
         _draw(changes, a, b, out)
     else:
         for line in _lines(changes, a, b):
-            print(line, file=out)
+            print(printable(line), file=out)
 
 
 def _lines(changes: list[Change], a: str, b: str) -> Iterator[str]:
@@ -341,6 +341,9 @@ def _draw(changes: list[Change], a: str, b: str, out: IO[str]) -> None:
         table.add_row(Text(group, "bold"))
         for change in members:
             colour = {True: "green", False: "red", None: ""}[change.better]
-            cells = (Text(f"  {change.what}", "dim"), Text(change.before), Text(change.after))
+            cells = (
+                Text(f"  {printable(change.what)}", "dim"),
+                *map(Text, map(printable, (change.before, change.after))),
+            )
             table.add_row(*cells, Text(change.difference, colour))
     Console(file=out, highlight=False).print(table)

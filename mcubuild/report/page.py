@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild import escape
 from mcubuild.report import architecture, budget, classes, estimates, layers, search, space, training
 from mcubuild.report.amounts import bound, standing
 from mcubuild.report.artifacts import Artifacts
@@ -66,6 +67,7 @@ def environment() -> jinja2.Environment:
     result = jinja2.Environment(
         loader=jinja2.PackageLoader("mcubuild.report"),
         autoescape=True,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -83,6 +85,13 @@ def environment() -> jinja2.Environment:
         "shape": lambda shape: layers.TIMES.join(str(side) for side in shape[1:]),
     }
     return result
+
+
+def _visible(value: object) -> object:
+    """What is printed of ``value``: of text, lines without characters that nobody sees or that reorder others."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):  # what macros have printed
+        return value
+    return "\n".join(escape.visible(line) for line in value.split("\n"))
 
 
 def count(value: float) -> str:

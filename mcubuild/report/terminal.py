@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from mcubuild.errors import printable
 from mcubuild.report.amounts import amount, bound, left, standing
 from mcubuild.report.interval import ends, with_interval
 from mcubuild.units import format_energy, format_time
@@ -27,7 +28,7 @@ def summarise(report: Mapping[str, Any], folder: Path, out: IO[str], *, drawn: b
         _draw(Console(file=out, highlight=False), report, folder)
     else:
         for line in _lines(report, folder):
-            print(line, file=out)
+            print(printable(line), file=out)
 
 
 def _limits(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -149,7 +150,7 @@ def _draw(console: Any, report: Mapping[str, Any], folder: Path) -> None:
         mark = Text("✓ ", "green") if line["ok"] else Text("✗ ", "red")
         table.add_row(title, Text.assemble(_bar(line), " ", mark, _use(line, strict)))
     for title, text in _figures(report, folder):
-        table.add_row(title, Text(text))
+        table.add_row(title, Text(printable(text)))
     console.print(Padding(table, (0, 0, 0, 2)))
 
 

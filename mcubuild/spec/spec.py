@@ -133,7 +133,7 @@ def read_spec(path: Path) -> tuple[Spec, Board]:
     try:
         board = read_board(spec.board)
     except BuildError as error:
-        raise BuildError(f"{path}: board: {error}") from None
+        raise error.of(f"{path}: board") from None
     filled: dict[str, float] = {}
     for key, available in (("sram", board.sram_bytes), ("flash", board.flash_bytes)):
         limit: int | None = getattr(spec.budget, key)

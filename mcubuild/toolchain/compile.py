@@ -121,7 +121,7 @@ def link(c_folder: Path, board: "Board", settings: "FirmwareSettings", out: Path
             limits = re.compile(r"LENGTH = \d+")
             roomy.write_text(limits.sub(f"LENGTH = {sizes.ROOM}", script.read_text("utf-8")), encoding="utf-8")
             _run(_link_command(toolchain, board, objects, roomy, too_large), c_folder)
-            raise BuildError(sizes.overflow_message(too_large, board)) from None
+            raise BuildError(*sizes.overflow(too_large, board)) from None
         progress.advance()
     sizes.write(elf, board, settings.stack, toolchain.identity, out)
 
@@ -192,7 +192,8 @@ def _run(command: Sequence[str], folder: Path) -> str:
         )
     if result.returncode != 0:
         raise BuildError(
-            f"{folder}: {Path(command[0]).name} ended with {result.returncode}:\n{result.stderr.strip()}\n"
-            f"The command was: {' '.join(command)}"
+            f"{folder}: {Path(command[0]).name} ended with {result.returncode}:",
+            *result.stderr.expandtabs(4).strip().split("\n"),
+            f"The command was: {' '.join(command)}",
         )
     return result.stdout

@@ -142,8 +142,8 @@ def _map(image: Image) -> str:
     return "\n".join(lines) + "\n"
 
 
-def overflow_message(elf: Path, board: "Board") -> str:
-    """The message for firmware that does not fit, from an ELF that was linked with ``ROOM`` in every memory."""
+def overflow(elf: Path, board: "Board") -> list[str]:
+    """The message, by lines, for firmware that does not fit: an ELF that was linked with ``ROOM`` in every memory."""
     image = read_image(elf)
     runs = [(board.flash,), *board.ram_banks]
     lines = [f"the firmware does not fit {board.title}:", f"  {'memory':28} {'used':>10} {'size':>10} {'over by':>10}"]
@@ -160,4 +160,4 @@ def overflow_message(elf: Path, board: "Board") -> str:
             largest = [symbol for symbol in image.symbols if symbol.section in sections][:_SHOWN]
             lines += [f"    {symbol.name:26} {format_size(symbol.size):>10}  {symbol.section}" for symbol in largest]
     lines.append("Lower budget.sram or budget.flash for a smaller network, or choose a larger board.")
-    return "\n".join(lines)
+    return lines

@@ -1,6 +1,9 @@
 """Samples that are there more than once: found, counted, named, and refused where classes contradict each other."""
 
 import io
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +64,16 @@ def test_a_picture_that_was_changed_a_little_is_found_and_no_other(change: objec
     assert found.tolist() == [[number, 300 + number] for number in range(40)]
 
 
+@pytest.mark.parametrize("change", [encoded, resized, brighter, moved])
+def test_copies_are_found_where_all_are_copies(change: object) -> None:
+    """What is near by chance is not learned from the copies, however many there are."""
+    assert callable(change)
+    originals = photos(150)
+    copies = np.stack([change(picture) for picture in originals])
+    found = nearly_identical([originals, copies], np.repeat([0, 1], 150))
+    assert found.tolist() == [[number, 150 + number] for number in range(150)]
+
+
 def test_colour_alone_makes_another_picture() -> None:
     """Red discs and green discs are two classes."""
     rows, columns = np.mgrid[:32, :32]
@@ -118,11 +131,20 @@ def test_identical_samples_are_told_by_class_and_split() -> None:
     assert list(cautions(identical(numbered := [*"abcdefgh"], roll), roll, "identical")) == [] and len(numbered) == 8
 
 
+def save(picture: Pixels, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+
+
+def again(source: Path, target: Path) -> None:
+    """Store the picture ``source`` with a small loss as ``target``."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(source).save(target, "JPEG", quality=90)
+
+
 def write_photos(folder: Path, count: int) -> Path:
     for number, picture in enumerate(photos(count, 32)):
-        path = folder / ("cat", "dog")[number % 2] / f"{number:03}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(path)
+        save(picture, folder / ("cat", "dog")[number % 2] / f"{number:03}.png")
     return folder
 
 
@@ -146,6 +168,80 @@ def test_copies_in_another_class(tmp_path: Path) -> None:
     (folder / "dog" / "copy of 6.png").write_bytes((folder / "cat" / "006.png").read_bytes())
     with pytest.raises(BuildError, match=r"6 of 104 samples \(5\.8%\) have an identical copy in another class \(cat/"):
         prepared(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("others", [0, 400])
+def test_a_class_that_is_nearly_a_copy_of_another_is_refused(tmp_path: Path, others: int) -> None:
+    """However many samples there are beside the two."""
+    folder = tmp_path / "pets"
+    for number, picture in enumerate(photos(80 + others, 32)):
+        save(picture, folder / ("emu" if number >= 80 else ("cat", "dog")[number % 2]) / f"{number:03}.png")
+    for number in range(0, 80, 2):
+        again(folder / "cat" / f"{number:03}.png", folder / "fox" / f"{number:03}.jpg")
+    with pytest.raises(BuildError) as refusal:
+        prepared(folder, tmp_path / "out")
+    assert re.fullmatch(
+        r"dataset: of the class 'cat', 40 of 40 samples are nearly identical to ones of another class "
+        r"\((cat/(\d+)\.png and fox/\2\.jpg, ){3}\.\.\.\), and 0 to ones of its own; at most 25% more may be: .*",
+        str(refusal.value),
+    )
+    for number in range(22, 80, 2):
+        (folder / "fox" / f"{number:03}.jpg").unlink()
+        save(photos(1, 32, seed=number)[0], folder / "fox" / f"{number:03}.png")
+    with pytest.raises(BuildError, match=r"of the class 'cat', 11 of 40 samples are nearly identical"):
+        prepared(folder, tmp_path / "out")
+    for number in (18, 20):
+        (folder / "fox" / f"{number:03}.jpg").unlink()
+    (first, *_) = prepared(folder, tmp_path / "out")
+    assert first.startswith(f"18 of {118 + others} samples are nearly identical to one of another class (cat/0")
+
+
+def test_classes_of_pictures_that_are_all_alike_are_told(tmp_path: Path) -> None:
+    """As those of a camera that never moves: within a class they are no less alike."""
+    folder = tmp_path / "valve"
+    (scene,) = photos(1, 32)
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        noisy = np.clip(scene + rng.normal(0, 2, scene.shape), 0, 255).astype(np.uint8)
+        noisy[0, 0] = 128 + 20 * (number % 2)  # what tells the classes apart
+        save(noisy, folder / ("train", "test")[number >= 60] / ("open", "shut")[number % 2] / f"{number}.png")
+    told = prepared(folder, tmp_path / "out")
+    assert told[0].startswith("80 of 80 samples are nearly identical to one of another class (")
+    assert told[1].startswith("20 of 20 test samples are nearly identical to train or val samples (")
+
+
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_splits_of_the_user_that_repeat_each_other_are_refused(tmp_path: Path, split: str) -> None:
+    """Exactly, above a tenth of the split; nearly, above a quarter."""
+    folder = tmp_path / "pets"
+    originals, others = write_photos(folder / "train", 80), write_photos(tmp_path / "others", 160)
+    for number in range(120, 160):  # the split that is not looked at
+        name = f"{('cat', 'dog')[number % 2]}/{number:03}.png"
+        save(np.asarray(Image.open(others / name)), folder / ("val" if split == "test" else "test") / name)
+
+    def copied(count: int, how: Callable[[Path, Path], object]) -> tuple[str, ...]:
+        for number in range(40):
+            name = ("cat", "dog")[number % 2]
+            copy = folder / split / name / f"{number:03}.png"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            source = f"{name}/{number:03}.png" if number < count else f"{name}/{number + 80:03}.png"
+            (how if number < count else shutil.copyfile)((originals if number < count else others) / source, copy)
+        return prepared(folder, tmp_path / "out")
+
+    assert copied(0, again) == ()
+    (told,) = copied(4, shutil.copyfile)
+    assert told.startswith(f"4 of 40 {split} samples are identical to train ")
+    with pytest.raises(
+        BuildError, match=rf"dataset: 5 of 40 {split} samples \(12%\) are identical to train .*most 10%"
+    ):
+        copied(5, shutil.copyfile)
+    (told,) = copied(10, again)
+    assert told.startswith(f"10 of 40 {split} samples are nearly identical to train ")
+    for count in (11, 40):
+        share = f"{count} of 40 {split} samples"
+        with pytest.raises(BuildError, match=rf"{share} .* are nearly .*of those 0% .*most 25%") as refusal:
+            copied(count, again)
+        assert len(str(refusal.value)) < 500
 
 
 def test_messages_stay_short(tmp_path: Path) -> None:

@@ -304,3 +304,20 @@ def test_what_the_square_leaves_out_and_what_is_enlarged_is_told(tmp_path: Path)
         "Only the square in the middle is read, which is less than half of the image: 1 of 5 (2.png)",
         "Images were enlarged twice or more, to 64x64 pixels: 1 of 5 (3.png)",
     )
+
+
+def test_what_libtiff_says_is_told_of_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It writes to the process's stderr, and goes on after some damage."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8))
+    [path] = write(tmp_path, picture, suffix="tif", compression="jpeg")
+    whole = path.read_bytes()
+    assert read([path])[1] == ()
+    at = whole.rindex(b"\xff\xda") + 100
+    path.write_bytes(whole[:at] + b"\xff\x02" + whole[at + 2 :])  # a marker among the pixels that JPEG does not have
+    assert read([path])[1] == (
+        "TIFFs were read of which libtiff says that they are damaged, so parts may be wrong: 1 of 1 (0.tif)",
+    )
+    path.write_bytes(whole.replace(b"\xff\xda", b"\xff\x02"))
+    with pytest.raises(BuildError, match=r"0\.tif: cannot be read as an image \(.*JPEGLib: .*\); replace or remove it"):
+        read([path])
+    assert capfd.readouterr().err == ""

@@ -88,6 +88,26 @@ def test_misspelt_words_build_nothing(checkout: Checkout) -> None:
         assert run.code == 3 and run.output == f"ERROR: {told}\n"
 
 
+def test_what_doit_itself_stumbles_over(checkout: Checkout) -> None:
+    checkout.write_spec()
+    for words in (("",), ("build", ""), ("list", "")):
+        run = checkout.doit(*words)
+        assert run.code == 3 and run.output.startswith("ERROR: found an empty word") and run.output.count("\n") == 1
+    for words in (("list",), ("help",), ("info", "build:net"), ("--version",)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                checkout.command(*words),
+                cwd=checkout.path,
+                env=checkout.environment(),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        told = "ERROR: stdout cannot be written (No space left on device); make room, or write elsewhere.\n"
+        assert (done.returncode, done.stderr) == (3, told)
+
+
 @pytest.mark.parametrize(
     ("place", "told"),
     [("/dev/null", "the store cannot be made there"), ("/dev/null/store", "the store cannot be made there")],

@@ -6,7 +6,7 @@ from mcubuild.board import read_board
 from mcubuild.data.splits import Index
 from mcubuild.nas import forecast
 from mcubuild.nas.family import Family
-from mcubuild.nas.forecast import Part, published, searched, told
+from mcubuild.nas.forecast import Part, corrected, published, searched, told
 from mcubuild.spec.spec import Spec
 from tests.nas.toy import SPACE, VARY, split
 
@@ -63,3 +63,18 @@ def test_the_time_of_the_rest_is_told_with_what_shortens_the_longest_part() -> N
     )
     assert told(parts, "search").endswith("search 25.0 s, finetune 4.9 s. Shorter: lower search.generations.")
     assert told([Part("search", 0.3, ("search.generations",))]) == ""
+
+
+def test_a_stage_that_takes_another_time_is_told_with_what_is_left_of_all() -> None:
+    parts = [
+        Part("space", 9, ()),
+        Part("supernet", 90, ("supernet.epochs",)),
+        Part("search", 25, ("search.generations",)),
+    ]
+    assert corrected(parts, "supernet", 150, 120) == (
+        "supernet takes 2.5 min in all, not 90.0 s, as its first steps show: about 2.4 min to go on this machine: "
+        "supernet 2.0 min, search 25.0 s. Shorter: lower supernet.epochs."
+    )
+    assert corrected(parts, "search", 0.9, 0.8).endswith(
+        "not 25.0 s, as its first steps show: less than a second to go."
+    )

@@ -1,8 +1,10 @@
 """Files are known by hash: what vouches for one that was hashed before never vouches for another content."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,32 @@ def test_memories_of_several_processes_are_one(tmp_path: Path) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     assert files.made(path) == Made("digest", 3, "key")
+
+
+def test_files_that_are_gone_are_forgotten(tmp_path: Path, hashed: list[str]) -> None:
+    """The others are not read again."""
+    memory = tmp_path / "memory"
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_text(path.name)
+    (tmp_path / "link").symlink_to("c")
+    files = Files(memory)
+    files.digests([*paths, tmp_path / "link"])
+    files.record({path: Made(path.name, 1, "key") for path in paths})
+    assert len(hashed) == 4
+    paths[2].unlink()
+    files.prune()
+    with closing(sqlite3.connect(memory)) as connection:
+        for table in ("hashed", "made"):
+            assert connection.execute(f"SELECT path FROM {table}").fetchall() == [(str(path),) for path in paths[:2]]
+    again = Files(memory)
+    again.digests(paths[:2])
+    assert len(hashed) == 4 and again.made(paths[1]) == Made("b", 1, "key") and again.made(paths[2]) is None
+    paths[2].write_text("c")
+    assert files.digest(paths[2]) == digest_file(paths[2])
+
+
+def test_pruning_a_memory_that_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "memory").write_bytes(b"SQLite format 3\0" + bytes(500))
+    Files(tmp_path / "memory").prune()
+    Files(None).prune()

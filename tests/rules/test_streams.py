@@ -59,6 +59,11 @@ def test_a_reader_that_has_gone() -> None:
 def test_a_list_with_nowhere_to_go() -> None:
     done = shell(">&-", lists=True)
     assert "stdout is closed" in done.stderr and "codes 1" in done.stderr
+    for lines in (1, 5000):
+        done = shell("> /dev/full", lists=True, lines=lines)
+        assert done.stderr == (
+            "ERROR: stdout cannot be written (No space left on device); make room, or write elsewhere.\ncodes 3\n"
+        )
 
 
 def test_files_do_not_become_streams(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
+from mcubuild.escape import shell_word
 from mcubuild.measure.elf import Firmware
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def attached(board: Board) -> Iterator[ProbeTarget]:
     options = {"target_override": board.pyocd_target, "hide_programming_progress": True, "resume_on_disconnect": True}
     hint = (
         f"is the board supplied and connected, and does pyOCD know {board.pyocd_target!r}? If not: "
-        f"pyocd pack install {board.pyocd_target}"
+        f"pyocd pack install {shell_word(board.pyocd_target)}"
     )
     with _explained("the board cannot be reached", hint):
         session = Session(probes[0], options=options)

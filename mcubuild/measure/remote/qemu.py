@@ -155,7 +155,7 @@ def running(machine: Machine) -> Iterator[QemuTarget]:
         except BuildError as error:
             messages.seek(0)
             said = messages.read().strip()
-            raise BuildError(f"{error}\nQEMU said: {said}" if said else str(error)) from None
+            raise BuildError(*error.args, *([f"QEMU said: {said}"] if said else [])) from None
         finally:
             process.kill()
             process.wait()

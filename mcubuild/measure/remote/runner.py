@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
+from mcubuild.escape import shell_word
 from mcubuild.measure.elf import read_firmware
 from mcubuild.measure.remote.connection import Connection
 from mcubuild.measure.remote.gdb import GdbTarget
@@ -77,7 +78,7 @@ def connected(remote: str, board: Board) -> Iterator[GdbTarget]:
     host, _, port = remote.rpartition(":")
     try:
         stream = socket.create_connection((host.strip("[]"), int(port)), timeout=5.0)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that no host can have
         raise BuildError(
             f"gdb runner: nothing answers at {remote} ({_reason(error)}). Start a server "
             f'({_servers(board)}), name another with [measure] remote, or set runner = "emulator".'
@@ -90,15 +91,15 @@ def connected(remote: str, board: Board) -> Iterator[GdbTarget]:
         target.close()
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, TimeoutError):
         return "no connection within 5 s"
-    return re.sub(r"^\[.*?\]\s*", "", error.strerror or str(error)).lower()
+    return re.sub(r"^\[.*?\]\s*", "", getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _servers(board: Board) -> str:
-    chip = board.openocd or "target/<chip>.cfg"
-    name = board.pyocd_target or "<chip>"
+    chip = shell_word(board.openocd) if board.openocd else "target/<chip>.cfg"
+    name = shell_word(board.pyocd_target) if board.pyocd_target else "<chip>"
     return f"openocd -f interface/stlink.cfg -f {chip}; pyocd gdbserver -t {name}; JLinkGDBServer; st-util -p 3333"
 
 

@@ -261,3 +261,11 @@ def test_nothing_listens() -> None:
     assert text.startswith(f"gdb runner: nothing answers at {remote} (connection refused). Start a server (openocd -f ")
     for part in ("-f target/stm32f4x.cfg; pyocd gdbserver -t stm32f412xg; JLinkGDBServer", 'runner = "emulator"'):
         assert part in text
+
+
+def test_commands_that_messages_propose_run_nothing_else() -> None:
+    evil = BOARD.model_copy(update={"openocd": "a b.cfg; touch owned", "pyocd_target": "$(touch owned)\nx"})
+    for remote in ("localhost:1", f"{'a' * 70}:1", "..:1"):
+        with pytest.raises(BuildError, match="nothing answers at") as caught, connected(remote, evil):
+            pass
+        assert "-f 'a b.cfg; touch owned'; pyocd gdbserver -t '$(touch owned)\\nx'; JLink" in str(caught.value)

@@ -267,3 +267,6 @@ def test_a_board_that_pyocd_does_not_know(chip: Chip) -> None:
     told = r"boards/stm32f412\.toml does not say what pyOCD calls the chip"
     with pytest.raises(BuildError, match=told), attached(nameless):
         pass
+    evil = BOARD.model_copy(update={"pyocd_target": "x; touch owned\n"})
+    with pytest.raises(BuildError, match=r"pyocd pack install 'x; touch owned\\n'"), attached(evil):
+        pass
