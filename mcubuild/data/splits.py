@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.front_end import FrontEnd
+from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
 from mcubuild.npz import read_npz, write_npz
 
@@ -30,6 +31,10 @@ class Index:
     """1 for grey, 3 for RGB."""
     front_end: FrontEnd | None = None
     """Of audio: how sounds became the stored pictures."""
+    subject: Subject | None = "drawings"
+    """What the training samples are varied like; None for sounds."""
+    mirror: bool = False
+    """Whether left and right may change places in training samples."""
 
 
 @dataclass(frozen=True)
