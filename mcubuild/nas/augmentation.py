@@ -16,6 +16,8 @@ from mcubuild.nas.amplitudes import AMPLITUDES, Amplitudes, kind_of
 Pictures: TypeAlias = NDArray[np.uint8]
 """(N, R, R, C)"""
 
+_SHARP = 0.5
+"""Share of the samples that move by whole pixels alone: interpolation blurs, and test samples are sharp."""
 _WHITE = 255
 _DECIBELS = 80 / _WHITE
 """Of a level of a log-mel spectrogram: see ``mcubuild.data.features``."""
@@ -57,9 +59,10 @@ def _images(x: Tensor, most: Amplitudes, rng: np.random.Generator, *, mirror: bo
     That square is Random Erasing's (arXiv 1708.04896), at the mean: what hangs on one part of a thing is not learned.
     """
     samples, side = len(x), x.shape[2]
-    size, width = _factors(most.scale, samples, rng), _factors(most.stretch, samples, rng).sqrt()
-    angle = math.radians(most.rotation) * _either_way(samples, rng)
-    shear = most.shear * _either_way(samples, rng)
+    warped = torch.from_numpy((rng.random(samples) >= _SHARP).astype(np.float32))
+    size, width = _factors(most.scale, warped, rng), _factors(most.stretch, warped, rng).sqrt()
+    angle = math.radians(most.rotation) * warped * _either_way(samples, rng)
+    shear = most.shear * warped * _either_way(samples, rng)
     flip = torch.from_numpy(np.where(mirror & (rng.random(samples) < 0.5), -1, 1).astype(np.float32))
     cos, sin = angle.cos() / size, angle.sin() / size
     # Where a pixel comes from: rotated and scaled, then sheared, then stretched, then mirrored.
@@ -68,10 +71,10 @@ def _images(x: Tensor, most: Amplitudes, rng: np.random.Generator, *, mirror: bo
     if most.contrast or most.brightness:
         mean = x.mean(dim=(1, 2, 3), keepdim=True)
         light = _WHITE * most.brightness * _either_way(samples, rng)
-        x = mean + (x - mean) * _each(_factors(most.contrast, samples, rng)) + _each(light)
+        x = mean + (x - mean) * _each(_factors(most.contrast, torch.ones(samples), rng)) + _each(light)
     if most.saturation and x.shape[1] == 3:
         grey = x.mean(dim=1, keepdim=True)
-        x = grey + (x - grey) * _each(_factors(most.saturation, samples, rng))
+        x = grey + (x - grey) * _each(_factors(most.saturation, torch.ones(samples), rng))
     if not most.erasing:
         return x
     width_of = rng.integers(round(most.erasing * side) + 1, size=samples)
@@ -87,8 +90,8 @@ def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator) -> Tens
     lean on one sound.
     """
     samples, side = len(x), x.shape[2]
-    length, pitch = _factors(most.scale, samples, rng), _factors(most.pitch, samples, rng)
-    nothing = torch.zeros(samples)
+    nothing, warped = torch.zeros(samples), torch.from_numpy((rng.random(samples) >= _SHARP).astype(np.float32))
+    length, pitch = _factors(most.scale, warped, rng), _factors(most.pitch, warped, rng)
     x = _moved(x, (1 / length, nothing), (nothing, 1 / pitch), _pixels(most.shift, side, samples, rng), 1 - 1 / pitch)
     if most.noise:
         x = torch.logaddexp(_NEPERS * x, _NEPERS * _noise(samples, side, _WHITE * most.noise, rng)) / _NEPERS
@@ -126,9 +129,9 @@ def _either_way(samples: int, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(rng.uniform(-1, 1, samples).astype(np.float32))
 
 
-def _factors(share: float, samples: int, rng: np.random.Generator) -> Tensor:
-    """From 1 / (1 + ``share``) to 1 + ``share``, (N,), either side as likely."""
-    return (math.log1p(share) * _either_way(samples, rng)).exp()
+def _factors(share: float, changed: Tensor, rng: np.random.Generator) -> Tensor:
+    """From 1 / (1 + ``share``) to 1 + ``share``, (N,), either side as likely; 1 where ``changed`` (N,) is 0."""
+    return (math.log1p(share) * changed * _either_way(len(changed), rng)).exp()
 
 
 def _pixels(share: float, side: int, samples: int, rng: np.random.Generator) -> Tensor:

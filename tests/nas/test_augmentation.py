@@ -100,6 +100,13 @@ def test_rotation_and_shear(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (heights.min() < 39) == ("rotation" in amplitudes), "a shear keeps the rows"
 
 
+def test_half_of_the_pictures_stay_sharp(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.where(np.indices((20, 20)).sum(axis=0) % 2, 255, 0).astype(np.uint8)[np.newaxis, :, :, np.newaxis]
+    out = _only(monkeypatch, "photos", scale=0.2, rotation=10, shift=0.1)(np.repeat(x, 400, axis=0), _rng())
+    sharp = ((out == 0) | (out == 255)).all(axis=(1, 2, 3))
+    assert 160 < sharp.sum() < 240
+
+
 def test_light_and_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(3).integers(80, 176, size=(300, 8, 8, 3)).astype(np.uint8)
     mean = x.mean(axis=(1, 2, 3))
