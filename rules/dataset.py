@@ -31,5 +31,4 @@ STAGE = Stage(
     run=_run,
     serves=_has_samples,
     sources=_sources,
-    ignored=("dataset.mirror",),
 )

@@ -65,10 +65,10 @@ def parts(resolved: Resolved, folder: Path) -> list["Part"]:
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
     train, val = (read_split(folder / f"{name}.npz") for name in ("train", "val"))
     tested = read_inventory(folder / "inventory.json").splits["test"]
-    assert spec.dataset is not None
-    vary = Variation(str(spec.task), spec.dataset.mirror)
+    index = read_index(folder / "index.json")
+    vary = Variation.of(index)
     known = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
-        return list(published(spec, board, read_index(folder / "index.json"), train, val, tested, vary, known))
+        return list(published(spec, board, index, train, val, tested, vary, known))
     family = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json"))
     return list(searched(spec, board, family, train, val, tested, vary, known))

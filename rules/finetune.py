@@ -4,7 +4,7 @@ from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_arch, read_neighbours, read_space
     from mcubuild.nas.finetune import finetune
@@ -16,7 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["finetune"],
-        vary=Variation(job["task"], job["dataset.mirror"]),
+        vary=Variation.of(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -27,9 +27,9 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="finetune",
     doc="chosen network fine-tuned",
-    inputs=("train.npz", "val.npz", "space.json", "arch.json", "supernet.safetensors"),
+    inputs=("index.json", "train.npz", "val.npz", "space.json", "arch.json", "supernet.safetensors"),
     outputs=("weights.safetensors", "finetune_log.json"),
-    settings=("finetune", "task", "dataset.mirror", "seed"),
+    settings=("finetune", "seed"),
     run=_run,
     serves=searches,
 )

@@ -4,7 +4,7 @@ from rules.stage import Job, Stage, trains
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.described import read_described
     from mcubuild.quant.quantize import quantize
@@ -16,7 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["quantize"],
         bits=job["bits"],
-        vary=Variation(job["task"], job["dataset.mirror"]),
+        vary=Variation.of(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -28,9 +28,9 @@ MODEL = ("model.json", "model.npz")
 STAGE = Stage(
     name="quantize",
     doc="batch norm folded, ranges calibrated, weights rounded; fine-tuned with that if it loses too much",
-    inputs=("train.npz", "val.npz", "arch.json", "weights.safetensors"),
+    inputs=("index.json", "train.npz", "val.npz", "arch.json", "weights.safetensors"),
     outputs=(*MODEL, "quantize_log.json"),
-    settings=("quantize", "bits", "task", "dataset.mirror", "seed"),
+    settings=("quantize", "bits", "seed"),
     run=_run,
     serves=trains,
 )

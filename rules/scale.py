@@ -11,9 +11,10 @@ def _run(job: Job) -> None:
     from mcubuild.nas.scaling import scale
     from mcubuild.nas.scratch import reduced
 
+    index = read_index(job.file("index.json"))
     scale(
         job["arch"],
-        read_index(job.file("index.json")),
+        index,
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["space"],
@@ -23,7 +24,7 @@ def _run(job: Job) -> None:
         budget=job["budget"],
         stack=job["firmware.stack"],
         bits=job["bits"],
-        vary=Variation(job["task"], job["dataset.mirror"]),
+        vary=Variation.of(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -47,8 +48,6 @@ STAGE = Stage(
         "board",
         "engine",
         "firmware.stack",
-        "task",
-        "dataset.mirror",
         "seed",
     ),
     run=_run,

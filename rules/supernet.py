@@ -4,14 +4,14 @@ from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.many import launch
     from mcubuild.nas.supernet_training import train
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
-    settings, vary, seed = job["supernet"], Variation(job["task"], job["dataset.mirror"]), job["seed"]
+    settings, vary, seed = job["supernet"], Variation.of(read_index(job.file("index.json"))), job["seed"]
     if settings.processes > 1:
         launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work)
         return
@@ -34,9 +34,9 @@ SHARING = ("supernet.schedule", "supernet.subnets", "supernet.kernel_transform",
 STAGE = Stage(
     name="supernet",
     doc="weight-shared super network trained",
-    inputs=("train.npz", "val.npz", "space.json"),
+    inputs=("index.json", "train.npz", "val.npz", "space.json"),
     outputs=("supernet.safetensors", "supernet_log.json"),
-    settings=("supernet", "task", "dataset.mirror", "seed"),
+    settings=("supernet", "seed"),
     run=_run,
     serves=searches,
 )

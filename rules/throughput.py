@@ -9,7 +9,7 @@ _STEPS = 10
 
 
 def _measure(resolved: Resolved) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.family import Family
     from mcubuild.nas.files import read_neighbours, read_space
@@ -18,8 +18,7 @@ def _measure(resolved: Resolved) -> None:
 
     spec = Spec.model_validate(resolved["spec"])
     folder = BUILD / spec.name
-    assert spec.dataset is not None
-    vary = Variation(str(spec.task), spec.dataset.mirror)
+    vary = Variation.of(read_index(folder / "index.json"))
     path, train = folder / "space.json", read_split(folder / "train.npz")
     space = read_space(path)
     if spec.supernet.schedule != "sandwich" or spec.supernet.processes > 1:

@@ -5,7 +5,7 @@ from rules.supernet import SHARING
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.described import read_described
     from mcubuild.nas.scratch import full, train_from_scratch
@@ -15,7 +15,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         full(job["supernet"], job["finetune.epochs"]),
-        vary=Variation(job["task"], job["dataset.mirror"]),
+        vary=Variation.of(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -25,9 +25,9 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="train",
     doc="network trained from scratch",
-    inputs=("train.npz", "val.npz", "arch.json"),
+    inputs=("index.json", "train.npz", "val.npz", "arch.json"),
     outputs=("weights.safetensors", "train_log.json"),
-    settings=("supernet", "finetune.epochs", "task", "dataset.mirror", "seed"),
+    settings=("supernet", "finetune.epochs", "seed"),
     run=_run,
     serves=scales,
     ignored=SHARING,

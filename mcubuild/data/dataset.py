@@ -23,10 +23,12 @@ from mcubuild.data.duplicates import (
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
 from mcubuild.data.inventory import Inventory, short_id, write_inventory
+from mcubuild.data.mirroring import survives_mirroring
 from mcubuild.data.partition import partition
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.sources import scan
 from mcubuild.data.splits import Index, Split, write_index, write_split
+from mcubuild.data.subject import Subject, subject_of
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
 from mcubuild.spec.dataset import DatasetSettings
@@ -80,6 +82,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     refuse_copied_classes(alike, roll, found.classes)
     refuse_leaks(alike, roll, given, "nearly identical", MOST_ALIKE)
     _, side, _, channels = pictures["train"].shape
+    subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]]))
     index = Index(
         kind=settings.kind,
         task=settings.task,
@@ -93,6 +96,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         channels=channels,
         front_end=front_end,
         one_draw=found.groups is None and "val" not in found.splits,
+        subject=subject,
+        mirror=mirror,
     )
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
@@ -193,3 +198,15 @@ def _read(
         return read_recordings(paths, folder, settings)
     pictures, cautions = read_images(paths, folder, settings.max_resolution or _MAX_RESOLUTION)
     return pictures, None, cautions
+
+
+def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject | None, bool]:
+    """What the training samples are varied like, and whether they may be mirrored: the spec's word, or what they show;
+    sounds show nothing.
+    """
+    if settings.kind == "audio_folder":
+        return None, False
+    subject = settings.subject or subject_of(train.x)
+    if settings.mirror is not None:
+        return subject, settings.mirror
+    return subject, subject == "photos" and survives_mirroring(train.x, train.y)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.front_end import FrontEnd
+from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
 from mcubuild.npz import read_npz, write_npz
 
@@ -33,6 +34,10 @@ class Index:
     one_draw: bool = True
     """Whether validation samples were drawn from the training samples, one by one, so that any of both may change
     places: not where the user names either, or groups keep together."""
+    subject: Subject | None = "drawings"
+    """What the training samples are varied like; None for sounds."""
+    mirror: bool = False
+    """Whether left and right may change places in training samples."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild import escape
+from mcubuild.nas.amplitudes import told
 from mcubuild.report import architecture, budget, classes, estimates, layers, search, space, training
 from mcubuild.report.amounts import bound, standing
 from mcubuild.report.artifacts import Artifacts
@@ -189,6 +190,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
 def _search(artifacts: Artifacts) -> dict[str, Any]:
     table, quantized = artifacts.space_table, artifacts.quantize_log
     values: dict[str, Any] = {
+        "augmentation": told(artifacts.index) if artifacts.index else None,
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heat": space.heat_table(table) if table else None,
         "limits": space.limits(table) if table else None,

@@ -13,7 +13,7 @@ FOLDERS: Final = ("image_folder", "audio_folder")
 """Kinds that are folders of the user's files."""
 _KINDS: Final = {
     **dict.fromkeys(("path", "pattern", "group", "val", "test"), FOLDERS),
-    "mirror": ("image_folder",),
+    **dict.fromkeys(("subject", "mirror"), ("image_folder",)),
     **dict.fromkeys(("sample_rate", "duration", "window", "features"), ("audio_folder",)),
 }
 """The kinds that a key is for, where it is not for all."""
@@ -56,8 +56,12 @@ class DatasetSettings(Settings):
     """Largest input side that a network may take. Images: in pixels; default: the images' own, 224 at the most;
     those below 32 pixels may be enlarged to that, up to fourfold. Audio: frames and mel bands of the spectrogram;
     default: 48."""
-    mirror: bool = False
-    """Images: whether training may swap left and right. It suits photos, and suits neither digits nor signs."""
+    subject: Literal["photos", "drawings"] | None = None
+    """Images: what training varies: of ``photos`` place, size, light and colour, of ``drawings`` (digits, signs, icons)
+    place, size and slant. Default: as the training images look."""
+    mirror: bool | None = None
+    """Images: whether training may swap left and right. Default: in photos, unless mirrored ones are recognised worse
+    by what was learned from the others, as signs and arrows are."""
     sample_rate: Hertz | None = Field(default=None, ge=1000, le=192_000)
     """Audio: rate that all recordings are brought to; default: their median, at most 16 kHz."""
     duration: Seconds | None = Field(default=None, gt=0, le=60)

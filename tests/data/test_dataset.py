@@ -296,3 +296,33 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(json.dumps(content))
     with pytest.raises(BuildError, match=r"index\.json"):
         read_index(tmp_path / "index.json")
+
+
+def test_what_pictures_are_varied_like_is_seen_unless_the_spec_says_it(tmp_path: Path) -> None:
+    """Grey slopes of light, rising to the right in one class and to the left in the other."""
+    rng = np.random.default_rng(0)
+    for name, slope in (("east", 1), ("west", -1)):
+        for number in range(60):
+            ramp = np.linspace(40, 140, 16)[::slope] + 4 * rng.standard_normal((16, 16)) + number
+            save(Image.fromarray(ramp.astype(np.uint8)), tmp_path / "slopes" / name / f"{number}.png")
+    for options, expected in (
+        ({}, ("photos", False)),
+        ({"mirror": True}, ("photos", True)),
+        ({"subject": "drawings"}, ("drawings", False)),
+        ({"subject": "drawings", "mirror": True}, ("drawings", True)),
+    ):
+        prepare(settings(Path("slopes"), **options), tmp_path, 0, tmp_path / "out")
+        index = read_index(tmp_path / "out" / "index.json")
+        assert (index.subject, index.mirror) == expected
+    for path in (tmp_path / "slopes" / "west").iterdir():
+        path.rename(tmp_path / "slopes" / "east" / f"w{path.name}")
+    for path in sorted((tmp_path / "slopes" / "east").iterdir())[::2]:
+        save(Image.open(path).rotate(90), tmp_path / "slopes" / "west" / path.name)
+    prepare(settings(Path("slopes")), tmp_path, 0, tmp_path / "out")
+    assert read_index(tmp_path / "out" / "index.json").mirror, "light from the side or from below"
+
+
+def test_digits_are_drawings(tmp_path: Path) -> None:
+    prepare(DatasetSettings(kind="digits"), tmp_path, 0, tmp_path)
+    index = read_index(tmp_path / "index.json")
+    assert (index.subject, index.mirror) == ("drawings", False)

@@ -12,7 +12,7 @@ from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Space
 from mcubuild.nas.augmentation import Variation
 
-VARY = Variation("image_classification")
+VARY = Variation("drawings")
 SPACE = Space(width=0.2, resolution=8, channels=1, classes=3)
 
 

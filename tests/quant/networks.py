@@ -65,7 +65,7 @@ def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits:
         val,
         settings,
         bits=bits,
-        vary=Variation("image_classification"),
+        vary=Variation("drawings"),
         seed=0,
         out=out,
         work=out / "work",

@@ -35,7 +35,7 @@ from mcubuild.spec.training import TrainingSettings
 from tests.quant.networks import random_network, random_samples
 
 SMALL = Baseline("smallcifar", 0.1, 8, 1, 10)
-VARY = Variation("image_classification")
+VARY = Variation("drawings")
 
 
 def digits() -> tuple[Split, Split]:
