@@ -16,6 +16,11 @@ _told: set[Path] = set()
 """Folders of specs whose time this process has told already."""
 
 
+def tell_nothing_of(folder: Path) -> None:
+    """Of builds in ``folder`` nothing is told, nor timed for it: they are parts of something larger."""
+    _told.add(folder)
+
+
 def announce(stage: Stage, resolved: Resolved, folder: Path) -> None:
     """Tell how long the build will take from ``stage`` on, if that is the first long one that this process makes.
 
