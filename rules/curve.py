@@ -191,7 +191,7 @@ def _draw(resolved: Resolved) -> None:
 
 def _show(resolved: Resolved, sizes: Sequence["Size"], points: Sequence["Point"], tested: int, folder: Path) -> None:
     """Write curve.html and curve.json of what there is so far."""
-    from mcubuild.bench.curve import accuracy_table, answer, growth, plots, time_table, to_json
+    from mcubuild.bench.curve import answer, growth, plots, tables, to_json
     from mcubuild.nas.files import write_json
     from mcubuild.report.figures import render
 
@@ -201,7 +201,7 @@ def _show(resolved: Resolved, sizes: Sequence["Size"], points: Sequence["Point"]
         f"{resolved['spec']['name']}: is the data enough?",
         f"{resolved['board']['title']}; accuracy on the same {tested} test samples{several}",
         plots(sizes, points, tested),
-        [*accuracy_table(sizes, points), *time_table(sizes, points)],
+        [row for rows in tables(sizes, points) for row in rows],
         text=[*answer(growth(sizes, points, tested)), *_notes()],
     )
     (folder / "curve.html").write_text(page, encoding="utf-8")

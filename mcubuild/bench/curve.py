@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.bench.comparison import SEARCHED, aligned
-from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear
+from mcubuild.report.plot import Axis, Curve, Dot, Plot
 from mcubuild.units import format_time
 
 PLAIN = "plain network"
@@ -21,8 +21,10 @@ WORTH = 0.01
 _STYLES = {SEARCHED: "evolution", PLAIN: "random", FOREST: "scratch"}
 _OTHERS = ("k7", "macs", "weights")
 """Styles of published networks."""
-_TIMES = (0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
-"""Seconds that an axis marks."""
+_UNITS = ((1, "s", (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)), (60, "min", (1, 2, 5, 10, 30)), (3600, "h", (1, 3, 10, 30, 100)))
+"""Seconds of a unit of time, its name, and how many of it an axis marks."""
+_SHARES = (0, 20, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
+"""Accuracies that an axis marks, in percent."""
 _DODGE = 0.012
 """Share of a chart's width by which bars of the same size stand apart."""
 
@@ -130,35 +132,33 @@ def _margin(x: NDArray[np.float64], y: NDArray[np.float64], off: NDArray[np.floa
 def answer(found: Growth | None) -> Iterator[str]:
     """Whether the data is enough, in sentences."""
     if found is None:
-        yield "Is my data enough? That cannot be told from one size: ask for several, such as sizes=20,60,all."
+        yield "That cannot be told from one size: ask for several, such as sizes=20,60,all."
         return
     twice = f"twice as many samples ({2 * found.samples:.0f} a class)"
     expected = found.doubled()
     if found.margin is None:
         yield (
-            f"Is my data enough? That cannot be told from one draw of two sizes: ask for draws=5; {twice} would bring "
+            f"That cannot be told from one draw of two sizes: ask for draws=5; {twice} would bring "
             f"{_points(expected)} if nothing were left to chance."
         )
     else:
         least, most = found.doubled(found.margin), found.doubled(-found.margin)
         range_ = f"{100 * least:+.1f} to {100 * most:+.1f} points, 95 %"
         if most < WORTH:
-            verdict = f"Yes, as it is of this kind: {twice} would hardly help ({range_})."
-        elif least > 0 and expected >= WORTH:
-            verdict = f"More would help: {twice} would bring about {_points(expected)} ({range_})."
-        elif least > 0:
-            verdict = f"Nearly: {twice} would help a little ({range_})."
-        else:
-            verdict = (
-                f"That cannot be told: {twice} would bring anything from {range_}: draws differ by more than sizes do, "
-                f"or by no simple law. More draws, sizes and test samples narrow that."
+            yield f"Yes: {twice} of this kind would hardly help ({range_})."
+        elif least <= 0:
+            yield (
+                f"That cannot be told: {twice} would bring anything from {range_}, as draws differ too much for what "
+                f"sizes bring, or sizes follow no simple law. More draws, sizes and test samples narrow that."
             )
-        yield f"Is my data enough? {verdict}"
-    low, high = found.step
+        elif expected < WORTH:
+            yield f"Nearly: {twice} would help a little ({range_})."
+        else:
+            yield f"No, more would help: {twice} would bring about {_points(expected)} ({range_})."
+    (low, high), margin = found.step, "" if found.margin is None else f" +- {found.margin:.2f}"
     yield (
         f"The last step, from {low:.0f} to {high:.0f} samples a class, brought {_spread(found.gains)} points; over all "
-        f"sizes the error falls as samples^{found.exponent:.2f}"
-        + (f" (+- {found.margin:.2f})." if found.margin is not None else ".")
+        f"sizes the error goes with the samples to the power of {found.exponent:.2f}{margin}."
     )
 
 
@@ -193,6 +193,19 @@ def accuracy_table(sizes: Sequence[Size], points: Sequence[Point]) -> list[list[
     return rows
 
 
+def lead_table(sizes: Sequence[Size], points: Sequence[Point]) -> list[list[str]]:
+    """By how much the searched network is ahead of each other contender, draw by draw."""
+    rows = [[f"{SEARCHED} ahead by, points", *(size.title for size in sizes)]]
+    for name in [name for name in _names(points) if name != SEARCHED]:
+        cells = []
+        for size in sizes:
+            ours = {point.draw: point.accuracy for point in _of(points, SEARCHED, size)}
+            ahead = [ours[point.draw] - point.accuracy for point in _of(points, name, size) if point.draw in ours]
+            cells.append(_spread(ahead) if ahead else "-")
+        rows.append([f"of {name}", *cells])
+    return rows
+
+
 def time_table(sizes: Sequence[Size], points: Sequence[Point]) -> list[list[str]]:
     """The same of the mean wall time."""
     rows = [["time", *(size.title for size in sizes)]]
@@ -202,13 +215,18 @@ def time_table(sizes: Sequence[Size], points: Sequence[Point]) -> list[list[str]
     return rows
 
 
+def tables(sizes: Sequence[Size], points: Sequence[Point]) -> list[list[list[str]]]:
+    """All of them, of the same width."""
+    return [accuracy_table(sizes, points), lead_table(sizes, points), time_table(sizes, points)]
+
+
 def lines(sizes: Sequence[Size], points: Sequence[Point], tested: int) -> Iterator[str]:
     """Everything as text."""
-    yield from aligned(accuracy_table(sizes, points))
-    yield ""
-    yield from aligned(time_table(sizes, points))
-    yield ""
-    yield from answer(growth(sizes, points, tested))
+    for rows in tables(sizes, points):
+        yield from aligned(rows)
+        yield ""
+    first, *others = answer(growth(sizes, points, tested))
+    yield from (f"Is the data enough? {first}", *others)
 
 
 def to_json(sizes: Sequence[Size], points: Sequence[Point], tested: int) -> dict[str, Any]:
@@ -229,7 +247,7 @@ def plots(sizes: Sequence[Size], points: Sequence[Point], tested: int) -> list[P
     others = iter(_OTHERS * len(styles))
     known = {name: style or next(others) for name, style in styles.items()}
     timed = [point for point in points if point.seconds]
-    pictures = [_accuracy(sizes, points, known, growth(sizes, points, tested))]
+    pictures = [_accuracy(sizes, points, known, growth(sizes, points, tested), tested)]
     return [*pictures, _time(sizes, timed, known)] if timed else pictures
 
 
@@ -250,32 +268,43 @@ def _samples(sizes: Sequence[Size], high: float) -> Axis:
     return Axis(low - room, high + room, "samples a class to learn from", ticks)
 
 
-def _accuracy(sizes: Sequence[Size], points: Sequence[Point], styles: Mapping[str, str], law: Growth | None) -> Plot:
+def _height(accuracy: float, tested: int) -> float:
+    """Where an accuracy stands: by the error's logarithm, so that a power law is straight; below half an answer alike.
+
+    So 90 and 95 % are as far apart as 98 and 99 %, while differences between good contenders can be seen.
+    """
+    return -math.log10(max(1 - accuracy, 0.5 / tested))
+
+
+def _accuracy(
+    sizes: Sequence[Size], points: Sequence[Point], styles: Mapping[str, str], law: Growth | None, tested: int
+) -> Plot:
     high = math.log2(sizes[-1].samples) + (law is not None)
     places = _places(sizes, [*styles], high)
-    curves, dots, heights = [], [], []
+    curves, dots = [], []
     for name, style in styles.items():
         row = []
         for size in sizes:
-            if cell := [100 * point.accuracy for point in _of(points, name, size)]:
+            if cell := [point.accuracy for point in _of(points, name, size)]:
                 x, mean, off = places[name, size.name], fmean(cell), stdev(cell) if len(cell) > 1 else 0.0
-                row.append((x, mean))
-                heights += [mean - off, mean + off]
-                curves += [Curve([(x, mean - off), (x, mean + off)], style)] if off else []
-                hint = f"{name}, {size.title} a class: {_spread([one / 100 for one in cell])} %"
-                dots.append(Dot(x, mean, style, hint, 4.5))
+                row.append((x, _height(mean, tested)))
+                ends = [(x, _height(end, tested)) for end in (mean - off, mean + off)]
+                curves += [Curve(ends, style)] if off else []
+                dots.append(Dot(*row[-1], style, f"{name}, {size.title} a class: {_spread(cell)} %", 4.5))
         curves.append(Curve(row, style))
     legend = [(style, name) for name, style in styles.items()]
     if law is not None:
-        steps = np.linspace(math.log2(sizes[0].samples), high, 40).tolist()
-        fitted = [(step, 100 * (1 - law.factor * 2 ** (step * law.exponent))) for step in steps]
-        curves.append(Curve(fitted, "chosen dashed"))
+        ends = [(x, -math.log10(law.factor * 2 ** (x * law.exponent))) for x in (math.log2(sizes[0].samples), high)]
+        curves.append(Curve(ends, "chosen dashed"))
         legend.append(("chosen dashed", f"power law of the {SEARCHED} network, to twice the samples"))
-        heights += [y for _, y in fitted]
+    heights = [y for curve in curves for _, y in curve.points]
+    room = 0.05 * ((max(heights) - min(heights)) or 1.0)
+    low, top = min(heights) - room, max(heights) + room
+    marks = [(_height(share / 100, tested), f"{share:g}") for share in _SHARES]
     return Plot(
         name="Accuracy against training samples",
         x=_samples(sizes, high),
-        y=linear(heights, "accuracy on the test samples, %", "{:g}".format, most=101),
+        y=Axis(low, top, "accuracy on the test samples, %", tuple(mark for mark in marks if low <= mark[0] <= top)),
         curves=curves,
         dots=dots,
         legend=legend,
@@ -295,7 +324,7 @@ def _time(sizes: Sequence[Size], points: Sequence[Point], styles: Mapping[str, s
         curves.append(Curve(row, style))
     heights = [dot.y for dot in dots]
     low, top = min(heights) - 0.15, max(heights) + 0.15
-    marks = [(math.log10(seconds), format_time(seconds)) for seconds in _TIMES]
+    marks = [(math.log10(unit * count), f"{count:g} {name}") for unit, name, counts in _UNITS for count in counts]
     return Plot(
         name="Time against training samples",
         x=_samples(sizes, high),
