@@ -13,7 +13,20 @@ from doit.cmd_resetdep import ResetDep
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError, writing
-from rules import ablation, baselines, bench, diff, forecast, latency, paper, schema, space_table, streams, throughput
+from rules import (
+    ablation,
+    baselines,
+    bench,
+    curve,
+    diff,
+    forecast,
+    latency,
+    paper,
+    schema,
+    space_table,
+    streams,
+    throughput,
+)
 from rules.arguments import check_tasks, check_variables, lists, needs_specs
 from rules.graph import BUILD, named, read_specs, spec_files, tasks
 from rules.lock import exclusive
@@ -28,6 +41,7 @@ COMMANDS = (
     throughput.COMMAND,
     forecast.COMMAND,
     baselines.COMMAND,
+    curve.COMMAND,
 )
 MEMORY = BUILD / ".doit.db"
 

@@ -15,6 +15,7 @@ from mcubuild.errors import BuildError, shown
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "baselines": ("spec", "archs", "seeds", "trainings"),
     "bench": ("models", "curve", "latency", "toolchain"),
+    "curve": ("spec", "sizes", "draws", "archs"),
     "diff": ("a", "b"),
     "latency": ("spec", "networks"),
     "paper": ("figure", "samples"),

@@ -57,7 +57,8 @@ def reseeded(resolved: Resolved, number: int) -> Resolved:
     return {**resolved, "spec": spec}
 
 
-def _copy(names: Iterable[str], source: Path, folder: Path) -> None:
+def copy(names: Iterable[str], source: Path, folder: Path) -> None:
+    """Put the artifacts ``names`` of the folder ``source`` into ``folder``, too."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         shutil.copyfile(source / name, folder / name)
@@ -87,7 +88,7 @@ def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: P
             execute(stage, resolved, folder)
         for number, other in enumerate(others, start=1):
             again = reseeded(resolved, number)
-            _copy(dataset.STAGE.outputs, folder, other)
+            copy(dataset.STAGE.outputs, folder, other)
             for stage in leading_to("accuracy.json", stages):
                 if stage.name != dataset.STAGE.name:
                     execute(stage, again, other)
@@ -104,16 +105,21 @@ def _searches(resolved: Resolved, seeds: int, searched: Path, folder: Path) -> l
     (stage,) = (stage for stage in pipeline(STAGES, searching) if stage.name == search.STAGE.name)
     for number in range(seeds):
         own = folder / f"seed{number}"
-        _copy(stage.inputs, searched, own)
+        copy(stage.inputs, searched, own)
         execute(stage, reseeded(searching, number), own)
         found.append(own / "search.json")
     return found
 
 
-def _wanted() -> list[str]:
+def known_archs(default: Sequence[str]) -> list[str]:
+    """The published networks that ``archs=NAME,...`` names, or those of ``default``.
+
+    Raises:
+        BuildError: there is no such network.
+    """
     from mcubuild.nas.baselines import BASELINES
 
-    names = [name for name in get_var("archs", "").split(",") if name] or list(BASELINES)
+    names = [name for name in get_var("archs", "").split(",") if name] or list(default)
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise BuildError(f"archs={unknown[0]}: there is no such network; write some of {', '.join(BASELINES)}.")
@@ -122,9 +128,11 @@ def _wanted() -> list[str]:
 
 def _compare(resolved: Resolved) -> None:
     from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
+    from mcubuild.nas.baselines import BASELINES
     from mcubuild.report.figures import render
 
-    archs, seeds, trainings = _wanted(), whole_number("seeds", LEAST_SEEDS, LEAST_SEEDS), whole_number("trainings", 1)
+    archs = known_archs([*BASELINES])
+    seeds, trainings = whole_number("seeds", LEAST_SEEDS, LEAST_SEEDS), whole_number("trainings", 1)
     spec = resolved["spec"]
     folder = BUILD / "baselines" / spec["name"]
     searching = variant(resolved, None)

@@ -18,6 +18,11 @@ _forecasts: dict[Path, list["Part"]] = {}
 """By folder of a spec: what this process has told."""
 
 
+def tell_nothing_of(folder: Path) -> None:
+    """Of builds in ``folder`` nothing is told, nor timed for it: they are parts of something larger."""
+    _forecasts[folder] = []
+
+
 @contextmanager
 def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
     """Tell how long the build will take from ``stage`` on, if that is the first long one that this process makes.

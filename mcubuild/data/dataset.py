@@ -63,6 +63,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         settings.val_fraction,
         settings.test_fraction,
         seed,
+        most=settings.samples,
+        draw=settings.draw,
     )
     order = np.concatenate([*chosen.values()])
     contents = np.array(found.contents)[order]

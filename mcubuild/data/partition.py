@@ -8,9 +8,13 @@ therefore those of a draw, not exact ones.
 
 The one exception is what a split would otherwise lack: of each class at least one sample, the one with the smallest u,
 is held out, and at least one, that with the largest, is left to train with.
+
+Which samples are kept where a class may have only so many to learn from is drawn in the same way: those with the
+smallest u. So fewer are a part of more, and the test split is the same for any number.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +32,9 @@ def partition(
     val_fraction: float,
     test_fraction: float,
     seed: int,
+    *,
+    most: int | None = None,
+    draw: int = 0,
 ) -> dict[str, NDArray[np.int64]]:
     """The samples of the splits train, val and test, as ascending indexes; those that are ``given`` stay as they are.
 
@@ -42,6 +49,9 @@ def partition(
         val_fraction: share of the training samples (without the test samples) that ``val`` gets if it is not given.
         test_fraction: share of the samples that ``test`` gets if it is not given.
         seed: of the draw.
+        most: samples of a class that ``train`` and ``val`` may have together; None: all. Given splits keep their
+            shares.
+        draw: of which samples these are; another number takes others.
 
     Raises:
         BuildError: a class has, or there are, too few samples for every split.
@@ -50,19 +60,23 @@ def partition(
     missing = [name for name in ("test", "val") if not (of == name).any()]
     _check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
     drawn = contents if groups is None else groups
-    for name in missing:
-        rest = np.flatnonzero(of == "train")
-        # A split that follows must still find something for itself and for training.
-        keep = len(missing) - missing.index(name)
-        if groups is not None:
-            _check_groups([groups[index] for index in rest.tolist()], keep)
-        fraction = test_fraction if name == "test" else val_fraction
-        u = np.array([_place(seed, name, drawn[index]) for index in rest.tolist()])
-        # A group's samples may be of every class: groups are counted without regard to classes.
-        among = np.zeros(len(rest), np.int64) if groups is not None else labels[rest]
-        for label in np.unique(among):
-            members = rest[among == label]
-            of[members[_lowest(u[among == label], fraction, keep)]] = name
+    for name in ("test", "val"):
+        if name in missing:
+            rest = np.flatnonzero(of == "train")
+            # A split that follows must still find something for itself and for training.
+            keep = len(missing) - missing.index(name)
+            if groups is not None:
+                _check_groups([groups[index] for index in rest.tolist()], keep)
+            fraction = test_fraction if name == "test" else val_fraction
+            u = np.array([_place(seed, name, drawn[index]) for index in rest.tolist()])
+            # A group's samples may be of every class: groups are counted without regard to classes.
+            among = np.zeros(len(rest), np.int64) if groups is not None else labels[rest]
+            for label in np.unique(among):
+                members = rest[among == label]
+                of[members[_lowest(u[among == label], fraction, keep)]] = name
+        if name == "test" and most is not None:
+            for label in range(len(classes)):
+                of[_beyond(of, np.flatnonzero(labels == label), contents, most, f"samples {draw}", seed)] = ""
     _check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
     return {name: np.flatnonzero(of == name) for name in ("train", "val", "test")}
 
@@ -78,6 +92,28 @@ def _lowest(u: NDArray[np.float64], fraction: float, keep: int) -> NDArray[np.bo
     places = np.unique(u)
     count = min(max(1, int((places < fraction).sum())), len(places) - keep)
     return np.isin(u, places[: max(0, count)])
+
+
+def _beyond(
+    of: NDArray[np.str_], members: NDArray[np.int64], contents: Sequence[str], most: int, draw: str, seed: int
+) -> list[int]:
+    """Those of a class's ``members`` (indexes) that are more than ``most`` to train with and validate by.
+
+    Splits that were given keep their shares, but for one sample at least of each. Copies go before what is different.
+    """
+    splits = [members[of[members] == name].tolist() for name in ("train", "val")]
+    total = sum(map(len, splits))
+    if total <= most:
+        return []
+    val = min(max(1, round(most * len(splits[1]) / total)), most - 1) if splits[1] else 0
+    beyond: list[int] = []
+    for split, count in zip(splits, (most - val, val), strict=True):
+        seen, places = Counter[str](), {}
+        for index in split:
+            places[index] = seen[contents[index]], _place(seed, draw, contents[index])
+            seen[contents[index]] += 1
+        beyond += sorted(split, key=places.__getitem__)[count:]
+    return beyond
 
 
 def _check_enough(

@@ -53,6 +53,11 @@ class Split:
         return len(self.y)
 
 
+def joined(one: Split, other: Split) -> Split:
+    """The samples of both."""
+    return Split(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]))
+
+
 def write_index(index: Index, path: Path) -> None:
     """Write ``index`` as JSON."""
     path.write_text(json.dumps(asdict(index), indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -6,7 +6,9 @@ from mcubuild.report.page import environment
 from mcubuild.report.plot import Plot
 
 
-def render(title: str, subtitle: str, plots: Sequence[Plot], table: Sequence[Sequence[str]] = ()) -> str:
-    """The page; the first row of ``table`` has its titles."""
+def render(
+    title: str, subtitle: str, plots: Sequence[Plot], table: Sequence[Sequence[str]] = (), text: Sequence[str] = ()
+) -> str:
+    """The page; the first row of ``table`` has its titles, and each of ``text`` is a paragraph above the charts."""
     template = environment().get_template("figures.html.j2")
-    return template.render(title=title, subtitle=subtitle, plots=plots, table=table)
+    return template.render(title=title, subtitle=subtitle, plots=plots, table=table, text=text)

@@ -52,6 +52,11 @@ class DatasetSettings(Settings):
     """Share of the training samples that is held out for the search, where no ``val`` split is given."""
     test_fraction: float = Field(default=0.2, gt=0, lt=0.5)
     """Share of all samples that is held out for the report, where no ``test`` split is given."""
+    samples: int | None = Field(default=None, ge=2)
+    """Most samples of a class to train with and validate by, for quick trials on a part of the data; default: all. The
+    test split stays whole, and fewer samples are a part of more."""
+    draw: int = Field(default=0, ge=0)
+    """Which of a class's samples these are: another number takes others."""
     max_resolution: int | None = Field(default=None, ge=8, le=512)
     """Largest input side that a network may take. Images: in pixels; default: the images' own, 224 at the most;
     those below 32 pixels may be enlarged to that, up to fourfold. Audio: frames and mel bands of the spectrogram;
@@ -97,6 +102,12 @@ class DatasetSettings(Settings):
                 raise ValueError(
                     f'found {key} = {shown} with kind "{self.kind}"; remove it, or set the kind to {listed}'
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _draws_from_more(self) -> "DatasetSettings":
+        if self.draw and self.samples is None:
+            raise ValueError(f"found draw = {self.draw} without samples, which it draws: add samples = 100")
         return self
 
     @model_validator(mode="after")

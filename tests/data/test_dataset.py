@@ -71,6 +71,17 @@ def test_digits(tmp_path: Path) -> None:
     assert set(np.unique(parts["train"].x)) <= {round(level * 255 / 16) for level in range(17)} | {128}
 
 
+def test_few_digits_of_a_class_and_the_whole_test_split(tmp_path: Path) -> None:
+    for name, fields in {"all": {}, "few": {"samples": 20}, "others": {"samples": 20, "draw": 1}}.items():
+        prepare(DatasetSettings.model_validate({"kind": "digits", **fields}), tmp_path, 0, tmp_path / name)
+    whole, few, others = (splits(tmp_path / name) for name in ("all", "few", "others"))
+    for part in (few, others):
+        assert np.array_equal(part["test"].x, whole["test"].x) and np.array_equal(part["test"].y, whole["test"].y)
+        learned = np.bincount(np.concatenate([part["train"].y, part["val"].y]), minlength=10)
+        assert learned.tolist() == [20] * 10 and np.unique(part["val"].y).tolist() == list(range(10))
+    assert not np.array_equal(few["train"].x, others["train"].x)
+
+
 def test_every_digit_is_in_exactly_one_split(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 

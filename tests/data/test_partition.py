@@ -128,6 +128,60 @@ def test_groups_of_given_splits_do_not_matter() -> None:
     assert len(val) == 1 and val.isdisjoint(groups[index] for index in range(60) if of[index] == "train")
 
 
+def kept(contents: Sequence[str], most: int, draw: int = 0, given: Sequence[str | None] | None = None) -> list[str]:
+    """The split of each sample where a class has at most ``most``; empty for those that are in none."""
+    labels = np.array([int(content[1:]) % 3 for content in contents])
+    found = partition(
+        contents, labels, given or [None] * len(contents), None, CLASSES, 0.15, 0.2, 0, most=most, draw=draw
+    )
+    of = np.full(len(contents), "", object)
+    for name, indexes in found.items():
+        of[indexes] = name
+    splits: list[str] = of.tolist()
+    return splits
+
+
+def learned_from(splits: Sequence[str]) -> set[int]:
+    return {number for number, split in enumerate(splits) if split in ("train", "val")}
+
+
+def test_fewer_samples_are_a_part_of_more_and_the_test_split_stays() -> None:
+    contents = numbered(900)
+    whole = drawn(contents)
+    before = set[int]()
+    for most in (2, 20, 60, 200):
+        of = kept(contents, most)
+        assert [split == "test" for split in of] == [split == "test" for split in whole]
+        now = learned_from(of)
+        assert before < now and np.bincount([number % 3 for number in now]).tolist() == [most] * 3
+        assert {of[number] for number in now if number % 3 == 0} == {"train", "val"}
+        before = now
+    assert kept(contents, 300) == whole, "no class has more"
+
+
+def test_another_draw_takes_others_and_samples_that_come_push_out_few() -> None:
+    one, two = (learned_from(kept(numbered(900), 60, draw)) for draw in (0, 1))
+    assert 20 < len(one & two) < 80, "about 60 * 60 / 240 of each class"
+    more = learned_from(kept(numbered(930), 60))
+    assert len(one - more) < 20 and len(more) == 180
+    mixed = numbered(900)[::-1]
+    assert {mixed[number] for number in learned_from(kept(mixed, 60))} == {f"x{number}" for number in one}
+
+
+def test_splits_that_are_given_keep_their_shares() -> None:
+    contents = numbered(900)
+    given = [["train", "train", "val", "test"][number // 3 % 4] for number in range(900)]
+    of = kept(contents, 30, given=given)
+    assert all(split in ("", before) for split, before in zip(of, given, strict=True))
+    assert [of.count(name) for name in ("train", "val", "test")] == [3 * 20, 3 * 10, 225]
+
+
+def test_copies_go_first() -> None:
+    contents = [*numbered(60), *["x0"] * 50]
+    of = kept(contents, 12)
+    assert len({contents[number] for number in learned_from(of)}) == 3 * 12
+
+
 def test_a_class_that_is_only_tested_is_told() -> None:
     with pytest.raises(BuildError, match="class 'b' has 0 samples to train from"):
         drawn(numbered(60), given=["test" if index % 3 == 1 else None for index in range(60)])

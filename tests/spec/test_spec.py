@@ -195,6 +195,8 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
             '{ kind = "image_folder", path = "x", window = "30ms" }',
             ["window = 0.03", 'set the kind to "audio_folder"'],
         ),
+        ('"digits"', '{ kind = "digits", draw = 1 }', ["dataset", "draw = 1 without samples", "add samples = 100"]),
+        ('"digits"', '{ kind = "digits", samples = 1 }', ["dataset.samples", "2", "found 1"]),
         ('"digits"', '{ kind = "image_folder" }', ["dataset", "no path", "image_folder"]),
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
         ('"digits"', '{ kind = "audio_folder", path = "x" }', ["dataset", "audio_classification", "change the task"]),
