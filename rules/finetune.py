@@ -8,6 +8,8 @@ def _run(job: Job) -> None:
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_arch, read_neighbours, read_space
     from mcubuild.nas.finetune import finetune
+    from mcubuild.nas.length import ALONE
+    from mcubuild.nas.pace import read_factor
 
     space = job.file("space.json")
     finetune(
@@ -21,6 +23,7 @@ def _run(job: Job) -> None:
         out=job.out,
         work=job.work,
         spaces=(read_space(space), *read_neighbours(space)),
+        pace=ALONE * read_factor(job.find("pace.json")),
     )
 
 
@@ -28,6 +31,7 @@ STAGE = Stage(
     name="finetune",
     doc="chosen network fine-tuned",
     inputs=("index.json", "train.npz", "val.npz", "space.json", "arch.json", "supernet.safetensors"),
+    optional=("pace.json",),
     outputs=("weights.safetensors", "finetune_log.json"),
     settings=("finetune", "seed"),
     run=_run,

@@ -7,6 +7,7 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.margin import read_margin
+    from mcubuild.nas.pace import read_factor
     from mcubuild.nas.search import search
 
     search(
@@ -25,6 +26,7 @@ def _run(job: Job) -> None:
         work=job.work,
         neighbours=read_neighbours(job.file("space.json")),
         margin=read_margin(job.find("margin.json")),
+        factor=read_factor(job.find("pace.json")),
     )
 
 
@@ -32,11 +34,11 @@ STAGE = Stage(
     name="search",
     doc="evolutionary search under the budget",
     inputs=("train.npz", "val.npz", "space.json", "supernet.safetensors"),
-    optional=("margin.json",),
+    optional=("margin.json", "pace.json"),
     outputs=("search.json",),
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", *QUALITY, "search.choose", *UNNAMED),
+    ignored=("engine.tune", *QUALITY, "search.choose", "search.time", *UNNAMED),
     ignored_without_energy=POWER,
 )

@@ -7,13 +7,16 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
     from mcubuild.nas.files import read_neighbours, read_space
+    from mcubuild.nas.length import SUPERNET
     from mcubuild.nas.many import launch
+    from mcubuild.nas.pace import read_factor
     from mcubuild.nas.supernet_training import train
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
     settings, vary, seed = job["supernet"], Variation.of(read_index(job.file("index.json"))), job["seed"]
+    pace = SUPERNET * read_factor(job.find("pace.json"))
     if settings.processes > 1:
-        launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work)
+        launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work, pace=pace)
         return
     train(
         read_space(space),
@@ -25,6 +28,7 @@ def _run(job: Job) -> None:
         out=job.out,
         work=job.work,
         neighbours=read_neighbours(space),
+        pace=pace,
     )
 
 
@@ -35,6 +39,7 @@ STAGE = Stage(
     name="supernet",
     doc="weight-shared super network trained",
     inputs=("index.json", "train.npz", "val.npz", "space.json"),
+    optional=("pace.json",),
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "seed"),
     run=_run,

@@ -12,7 +12,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import distilled, finish, fit_alone
-from mcubuild.nas.length import ALONE, length_of
+from mcubuild.nas.length import ALONE, Pace, length_of
 from mcubuild.nas.network import Network
 from mcubuild.nas.supernet import read_supernet
 from mcubuild.nas.training import calibrate, device, mixed_precision, workers
@@ -32,6 +32,7 @@ def finetune(
     out: Path,
     work: Path,
     spaces: Sequence[Space] = (),
+    pace: Pace = ALONE,
 ) -> None:
     """Train the network ``arch``; write weights.safetensors (state of ``build_network(arch)``) and finetune_log.json.
 
@@ -46,6 +47,7 @@ def finetune(
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         spaces: whose networks the super network holds besides those of the network's own space.
+        pace: how long the training is where the settings have no epochs.
     """
     with workers() as executor:
         train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
@@ -65,6 +67,6 @@ def finetune(
 
         objective = distilled(forward, teacher, settings.label_smoothing, executor)
         progress = partial(bar, "finetune")
-        length = length_of(settings, ALONE, len(train))
+        length = length_of(settings, pace, len(train))
         log = fit_alone(progress, network, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

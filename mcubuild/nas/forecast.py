@@ -22,6 +22,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution, spread, training_batches
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.candidates import Candidates, Limits
+from mcubuild.nas.contender import Contender
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import distilled
 from mcubuild.nas.footprints import Footprints
@@ -29,6 +30,7 @@ from mcubuild.nas.inherited import Inherited
 from mcubuild.nas.length import ALONE, SUPERNET, Length, length_of
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.race import FOLDS, plan
 from mcubuild.nas.scaling import fitting_sizes, frontier
 from mcubuild.nas.scratch import full, reduced
 from mcubuild.nas.search import evaluated
@@ -106,6 +108,29 @@ def searched(
         seconds = _training(likely, train, val, length, vary, executor, teacher=network)
         yield Part("finetune", seconds, ("finetune.epochs",))
     yield from _run(spec, footprints, likely, tested)
+
+
+def raced(
+    spec: Spec, contenders: Sequence[Contender], train: Split, val: Split, vary: Variation, *, one_draw: bool
+) -> Part:
+    """The race of ``contenders``; all else as for ``searched`` and ``race``."""
+    length = length_of(full(spec.supernet, spec.finetune.epochs), SUPERNET + ALONE, len(train))
+    rounds = plan(len(contenders), length, len(val), FOLDS if one_draw else 1)
+    steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
+    if not steps:
+        return Part("race", 0.0, ())
+    by_size = sorted(contenders, key=lambda contender: contender.macs)
+    some = by_size[len(by_size) // 6 :: max(1, len(by_size) // 3)]
+    short = replace(length, steps=1, rounds=1)
+    with workers() as executor:
+        each = sum(_training(one.arch, train, val, short, vary, executor) for one in some) / len(some)
+    return Part("race", steps * each / _cores(), ("supernet.epochs", "space.blocks"))
+
+
+def typical(contenders: Sequence[Contender]) -> Family:
+    """The spaces that a race of ``contenders`` may find, as far as one can tell before: those of the middle one."""
+    middle = sorted(contenders, key=lambda contender: contender.macs)[len(contenders) // 2]
+    return Family(middle.arch.space, middle.neighbours)
 
 
 def published(

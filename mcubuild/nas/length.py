@@ -44,6 +44,11 @@ class Pace:
         """As long as both."""
         return Pace(self.passes + other.passes, self.floor + other.floor, self.ceiling + other.ceiling)
 
+    def __mul__(self, factor: float) -> "Pace":
+        """So many times as long."""
+        parts = (max(1, round(factor * part)) for part in (self.passes, self.floor, self.ceiling))
+        return Pace(*parts)
+
     def steps(self, epoch: int) -> int:
         """Of a training in which ``epoch`` steps are a pass."""
         most = max(self.ceiling, ceil(self.passes / 3) * epoch)

@@ -22,7 +22,7 @@ from mcubuild.errors import BuildError
 from mcubuild.files import make_folder, write_whole
 from mcubuild.lifeline import tied
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.length import batch_for
+from mcubuild.nas.length import SUPERNET, Pace, batch_for
 from mcubuild.spec.supernet import SupernetSettings
 
 _FOLLOW = "follow"
@@ -38,6 +38,7 @@ def launch(
     seed: int,
     out: Path,
     work: Path,
+    pace: Pace = SUPERNET,
 ) -> None:
     """``supernet_training.train`` in ``settings.processes`` processes, from the files of space and splits.
 
@@ -61,7 +62,7 @@ def launch(
     settings = settings.model_copy(update={"batch": batch})
     make_folder(work)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
-    job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed}
+    job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed, "pace": asdict(pace)}
     path = work / "job.json"
     places = {name: str(file.resolve()) for name, file in files.items()}
     write_whole(path, json.dumps(job | places, indent=1).encode())
@@ -119,6 +120,7 @@ def main(path: Path, *, follow: bool) -> None:
             out=Path(job["out"]),
             work=Path(job["work"]),
             neighbours=read_neighbours(Path(job["space"])),
+            pace=Pace(**job["pace"]),
         )
 
 

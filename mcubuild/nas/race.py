@@ -20,32 +20,23 @@ from numpy.typing import NDArray
 from mcubuild.data.splits import Split
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.files import write_json
-from mcubuild.nas.length import ALONE, SUPERNET, Length, length_of
+from mcubuild.nas.contender import Contender
+from mcubuild.nas.files import write_json, write_space
+from mcubuild.nas.length import ALONE, SUPERNET, Length, Pace, length_of
 from mcubuild.nas.scratch import from_scratch
 from mcubuild.nas.training import calibrate, judge, workers
 from mcubuild.progress import Bar, bar, part_of
 from mcubuild.spec.training import TrainingSettings
 
-_SHARES: Final = (1 / 20, 1 / 8, 1 / 3)
+_SHARES: Final = (1 / 36, 1 / 12, 1 / 5)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
 _FINALISTS: Final = 2
-_FOLDS: Final = 5
+FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
 _ENOUGH: Final = 400
 """Samples to judge the finalists by, if the folds have so many."""
 _ROUNDS: Final = 10
 """Of a short training: it is lost from the last one on when it is killed."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A network that stands for its space."""
-
-    arch: Described
-    flash: int
-    """Bytes that it needs."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class _Round:
+class Round:
     """Of the race."""
 
     length: Length
@@ -84,8 +75,9 @@ def race(
     seed: int,
     out: Path,
     work: Path,
-) -> Contender:
-    """The contender whose space suits the samples best; write race.json, a table of the rounds, to ``out``.
+    pace: Pace = SUPERNET + ALONE,
+) -> None:
+    """Find the contender whose space suits the samples best; write space.json and race.json, a table of the rounds.
 
     Args:
         contenders: one or more; a single one wins without a training.
@@ -95,19 +87,21 @@ def race(
         one_draw: whether ``val`` was drawn from the same samples as ``train``, so that others may stand in for it.
         vary: what may be done to a sample.
         seed: of weights, the order of samples, and the folds.
-        out: folder for the table.
+        out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+        pace: how long the whole training is where the settings have no epochs.
     """
     folds = _folds(train, val, seed) if one_draw else [(train, val)]
     left, table = list(contenders), list[dict[str, Any]]()
-    rounds = plan(len(contenders), settings, len(folds[0][0]), len(folds[0][1]), len(folds))
+    whole = length_of(settings, pace, len(folds[0][0]))
+    rounds = plan(len(contenders), whole, len(folds[0][1]), len(folds))
     steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
     with workers() as executor, bar("race", steps) as progress:
         for number, one in enumerate(rounds):
             left = left[: one.contenders]
             jobs = [(contender, fold) for contender in left for fold in one.folds]
 
-            def run(job: tuple[Contender, int], one: _Round = one, number: int = number) -> Judgement:
+            def run(job: tuple[Contender, int], one: Round = one, number: int = number) -> Judgement:
                 contender, fold = job
                 place = work / f"{number}-{fold}-{contender.arch.name}"
                 return _trained(contender, folds[fold], settings, one.length, vary, seed, place, progress)
@@ -117,23 +111,21 @@ def race(
             left.sort(key=lambda contender: judged[contender].loss)
             table += [_describe(number, one, contender, judged[contender]) for contender in left]
         best = preferred(left, judged) if rounds else left[0]
+    write_space(best.arch.space, best.neighbours, out / "space.json")
     write_json({"winner": best.arch.name, "rounds": table}, out / "race.json")
-    return best
 
 
-def plan(count: int, settings: TrainingSettings, trained: int, judged: int, folds: int) -> list[_Round]:
+def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     """The rounds of a race of ``count`` contenders; none if there is a single one.
 
     Args:
         count: of contenders.
-        settings: of training.
-        trained: samples that each learns from.
+        whole: length of the training that the chosen network has behind it in the end.
         judged: samples of a fold.
         folds: that there are.
     """
     if count == 1:
         return []
-    whole = length_of(settings, SUPERNET + ALONE, trained)
     enough = min(folds, math.ceil(_ENOUGH / judged))
     rounds = []
     for number, share in enumerate(_SHARES):
@@ -144,7 +136,7 @@ def plan(count: int, settings: TrainingSettings, trained: int, judged: int, fold
         some = enough if last else min(enough, number + 1)
         # The rounds take turns in the folds, so that what is chosen early and what is chosen late do not share noise.
         chosen = tuple((number + fold) % folds for fold in range(some))
-        rounds.append(_Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
+        rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
         count = max(_FINALISTS, math.ceil(count / 3))
     return rounds
 
@@ -167,11 +159,11 @@ def _clearly_worse(one: Judgement, best: Judgement) -> bool:
 def _folds(train: Split, val: Split, seed: int) -> list[tuple[Split, Split]]:
     """Pairs of samples to learn from and to judge by, each sample judged by once; classes are spread evenly."""
     x, y = np.concatenate([train.x, val.x]), np.concatenate([train.y, val.y])
-    order = np.random.default_rng([seed, _FOLDS]).permutation(len(y))
+    order = np.random.default_rng([seed, FOLDS]).permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(y), np.int64)
-    fold[order] = np.arange(len(y)) % _FOLDS
-    return [(Split(x[fold != one], y[fold != one]), Split(x[fold == one], y[fold == one])) for one in range(_FOLDS)]
+    fold[order] = np.arange(len(y)) % FOLDS
+    return [(Split(x[fold != one], y[fold != one]), Split(x[fold == one], y[fold == one])) for one in range(FOLDS)]
 
 
 def _trained(
@@ -196,7 +188,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     return Judgement(np.concatenate([one.losses for one in parts]), np.concatenate([one.right for one in parts]))
 
 
-def _describe(number: int, one: _Round, contender: Contender, judged: Judgement) -> dict[str, Any]:
+def _describe(number: int, one: Round, contender: Contender, judged: Judgement) -> dict[str, Any]:
     """A row of race.json: ``loss`` and ``accuracy`` on ``samples`` samples after ``steps`` steps."""
     return {
         "round": number,

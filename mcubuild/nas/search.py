@@ -53,6 +53,7 @@ def search(
     work: Path,
     neighbours: Sequence[Space] = (),
     margin: Margin = NO_MARGIN,
+    factor: float = 1.0,
 ) -> None:
     """Search ``space``; write search.json to ``out``: the networks looked at, those that none beats, the chosen one.
 
@@ -74,10 +75,12 @@ def search(
         work: folder for evaluations of this very job; a killed search goes on from there to the same result.
         neighbours: spaces whose networks take part, too.
         margin: how cycles relate to the engine's estimates.
+        factor: on the number of generations.
 
     Raises:
         BuildError: no network of the space fits the budget.
     """
+    settings = settings.model_copy(update={"generations": max(1, round(factor * settings.generations))})
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
     candidates = Candidates(space, Footprints(board, engine, stack, bits, sram, margin), limits, neighbours)

@@ -31,7 +31,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution, resized, spread
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import Learn, finish, fit
-from mcubuild.nas.length import SUPERNET, Length, length_of
+from mcubuild.nas.length import SUPERNET, Length, Pace, length_of
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork, sort_channels
 from mcubuild.nas.training import (
@@ -70,6 +70,7 @@ def train(
     out: Path,
     work: Path,
     neighbours: Sequence[Space] = (),
+    pace: Pace = SUPERNET,
 ) -> None:
     """Train the super network of ``space``; write supernet.safetensors and supernet_log.json to ``out``.
 
@@ -83,6 +84,7 @@ def train(
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         neighbours: spaces whose networks learn in it, too.
+        pace: how long the training is where the settings have no epochs.
     """
     family = Family(space, tuple(neighbours))
     with workers() as executor:
@@ -99,7 +101,8 @@ def train(
             network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
             initialise(network)
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = _Run(network, family, train, judged, settings, vary, executor)
+        length = length_of(settings, pace, len(train))
+        run = _Run(network, family, train, judged, settings, length, vary, executor)
         log = run.sandwich(seed, work) if settings.schedule == "sandwich" else run.shrinking(seed, work)
         finish(network, train, log, out / "supernet.safetensors", out / "supernet_log.json")
 
@@ -114,16 +117,17 @@ class _Run:
     judged: Mapping[int, tuple[Split, Split]]
     """By resolution: samples that set the batch norm of the networks in the log, and those that they are judged by."""
     settings: SupernetSettings
+    length: Length
     vary: Variation
     executor: Executor
 
     def sandwich(self, seed: int, work: Path) -> Log:
         learn = sandwich_rule(self.network, self.family, self.settings, self.executor)
-        return self._fit("supernet", self.settings, self._length, learn, [seed], work)
+        return self._fit("supernet", self.settings, self.length, learn, [seed], work)
 
     def shrinking(self, seed: int, work: Path) -> Log:
         log: Log = []
-        teacher, whole = None, self._length
+        teacher, whole = None, self.length
         for number, (phase, kinds) in enumerate(_PHASES.items()):
             rounds = whole.rounds * (number + 1) // len(_PHASES) - whole.rounds * number // len(_PHASES)
             rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
@@ -135,10 +139,6 @@ class _Run:
                 sort_channels(self.network)
                 teacher = deepcopy(self.network)
         return log
-
-    @property
-    def _length(self) -> Length:
-        return length_of(self.settings, SUPERNET, len(self.train))
 
     def _fit(
         self, title: str, settings: SupernetSettings, length: Length, learn: Learn, seed: Sequence[int], work: Path

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from mcubuild.quantities import Seconds
 from mcubuild.settings import Settings
 
 LEAST_TAUGHT = 20
@@ -28,6 +29,9 @@ class SearchSettings(Settings):
     that it bred are evaluated. For data sets on which an evaluation takes seconds. 0: every network is evaluated."""
     calibration: int = Field(default=128, ge=16)
     """Training samples that re-estimate a candidate's batch-norm statistics."""
+    time: Seconds | None = Field(default=None, ge=10)
+    """Time for the race, the super network, the search and the fine-tuning together on this machine: all are made so
+    much shorter or longer. Default: as long as it pays, which is told before it begins."""
     choose: str | None = None
     """Build this network of those that the search evaluated, by its key in the report or search.json; default: the most
     accurate one."""

@@ -109,6 +109,10 @@ class Spec(Settings):
 
     def _data_set_is_for_the_task(self) -> "Spec":
         assert self.dataset is not None
+        if self.search.time is not None:
+            given = [f"{key}.epochs" for key in ("supernet", "finetune") if getattr(self, key).epochs is not None]
+            if given:
+                raise ValueError(f"found search.time beside {' and '.join(given)}; both say how long: remove one")
         if self.dataset.task != self.task:
             raise ValueError(
                 f'found dataset.kind = "{self.dataset.kind}", which is for task = "{self.dataset.task}", with '

@@ -29,6 +29,7 @@ def test_steps_follow_from_the_amount(epoch: int, steps: int) -> None:
 
 def test_what_two_trainings_take_is_their_sum() -> None:
     assert Pace(1, 10, 100) + Pace(2, 30, 300) == Pace(3, 40, 400)
+    assert Pace(2, 30, 300) * 0.4 == Pace(1, 12, 120)
 
 
 @pytest.mark.parametrize("samples", [30, 600, 1700, 50_000])

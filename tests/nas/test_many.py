@@ -42,7 +42,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _train(folder: Path, name: str, settings: SupernetSettings = SETTINGS) -> bytes:
     out = folder / name
-    launch(**_files(folder), settings=settings, vary=VARY, seed=0, out=out, work=folder / f"{name}_w")
+    launch(**_files(folder), settings=settings, vary=VARY, seed=0, pace=SUPERNET, out=out, work=folder / f"{name}_w")
     return (out / "supernet.safetensors").read_bytes()
 
 
@@ -96,13 +96,15 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
 def test_a_process_that_fails_is_an_error(tmp_path: Path) -> None:
     files = _files(tmp_path) | {"val": tmp_path / "nothing.npz"}
     with pytest.raises(BuildError, match=r"supernet.processes = 2: a training process failed"):
-        launch(**files, settings=SETTINGS, vary=VARY, seed=0, out=tmp_path / "out", work=tmp_path / "work")
+        launch(
+            **files, settings=SETTINGS, vary=VARY, seed=0, pace=SUPERNET, out=tmp_path / "out", work=tmp_path / "work"
+        )
 
 
 def test_samples_of_less_than_a_batch_are_not_shared(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"batch": 256})
     with pytest.raises(BuildError, match=r"found \d+ training samples, less than a batch of 256 .*processes = 1"):
-        launch(**_files(tmp_path), settings=settings, vary=VARY, seed=0, out=tmp_path, work=tmp_path)
+        launch(**_files(tmp_path), settings=settings, vary=VARY, seed=0, pace=SUPERNET, out=tmp_path, work=tmp_path)
 
 
 def _learn_without_batch_norm(rank: int, folder: Path) -> None:

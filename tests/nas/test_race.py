@@ -1,22 +1,27 @@
 """Short trainings decide which space is worth a super network."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.race import Contender, Judgement, _folds, plan, preferred, race
+from mcubuild.nas.arch import Space, smallest
+from mcubuild.nas.contender import Contender, read_contenders, write_contenders
+from mcubuild.nas.files import read_neighbours, read_space
+from mcubuild.nas.length import Length
+from mcubuild.nas.race import Judgement, _folds, plan, preferred, race
 from mcubuild.spec.training import TrainingSettings
 from tests.nas.toy import VARY, split
 
-SETTINGS = TrainingSettings(epochs=None, learning_rate=0.1, label_smoothing=0.1)
+WHOLE = Length(batch=32, steps=50, rounds=72, patient=False)
 SHORT = TrainingSettings(epochs=8, learning_rate=0.1, label_smoothing=0.1, batch=16)
+SPACES = [Space(width, side, 1, 3, 2) for width, side in ((0.3, 8), (0.2, 8), (0.2, 4))]
 WIDE, NARROW, SMALL = (
-    Contender(Baseline("resnet8", width, side, 1, 3), flash)
-    for width, side, flash in ((0.5, 8, 3), (0.25, 8, 2), (0.25, 4, 1))
+    Contender(smallest(space), macs=1000 * size, flash=size) for size, space in zip((3, 2, 1), SPACES, strict=True)
 )
 
 
@@ -24,28 +29,29 @@ def judgement(*losses: float) -> Judgement:
     return Judgement(np.array(losses), np.array(losses) < 1)
 
 
-def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW, SMALL)) -> Contender:
+def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW, SMALL)) -> dict[str, Any]:
     samples = split(96, 1), split(32, 2)
-    return race(contenders, *samples, SHORT, one_draw=True, vary=VARY, seed=0, out=out, work=work)
+    race(contenders, *samples, SHORT, one_draw=True, vary=VARY, seed=0, out=out, work=work)
+    table: dict[str, Any] = json.loads((out / "race.json").read_text())
+    return table
 
 
 def test_rounds_have_fewer_contenders_and_longer_trainings() -> None:
-    rounds = plan(12, SETTINGS, trained=1700, judged=425, folds=5)
+    rounds = plan(12, WHOLE, judged=425, folds=5)
     assert [one.contenders for one in rounds] == [12, 4, 2]
-    totals = [one.length.total for one in rounds]
-    assert totals == sorted(totals) and 100 < totals[0] < 300 and 1000 < totals[-1] < 1500
+    assert [one.length.total for one in rounds] == [100, 300, 720]
     assert [one.folds for one in rounds] == [(0,), (1,), (2,)], "425 samples are enough to judge by"
 
 
 @pytest.mark.parametrize(("judged", "folds"), [(36, 5), (100, 4), (180, 3), (399, 2), (400, 1), (9000, 1)])
 def test_finalists_are_judged_by_as_many_folds_as_it_takes(judged: int, folds: int) -> None:
-    assert len(plan(12, SETTINGS, trained=4 * judged, judged=judged, folds=5)[-1].folds) == folds
-    assert plan(12, SETTINGS, trained=4 * judged, judged=judged, folds=1)[-1].folds == (0,)
+    assert len(plan(12, WHOLE, judged=judged, folds=5)[-1].folds) == folds
+    assert plan(12, WHOLE, judged=judged, folds=1)[-1].folds == (0,)
 
 
 def test_two_contenders_meet_in_every_round_and_one_needs_none() -> None:
-    assert [one.contenders for one in plan(2, SETTINGS, 600, 150, 5)] == [2, 2, 2]
-    assert plan(1, SETTINGS, 600, 150, 5) == []
+    assert [one.contenders for one in plan(2, WHOLE, 150, 5)] == [2, 2, 2]
+    assert plan(1, WHOLE, 150, 5) == []
 
 
 def test_folds_judge_by_each_sample_once_and_learn_from_all_others() -> None:
@@ -66,14 +72,10 @@ def test_of_two_that_validation_does_not_tell_apart_the_smaller_wins() -> None:
 
 
 def test_a_race_tells_what_it_saw(tmp_path: Path) -> None:
-    winner = run(tmp_path, tmp_path / "work")
-    table = json.loads((tmp_path / "race.json").read_text())
-    assert table["winner"] == winner.arch.name
-    assert {row["name"] for row in table["rounds"] if row["round"] == 0} == {
-        "resnet8-w0.5-r8",
-        "resnet8-w0.25-r8",
-        "resnet8-w0.25-r4",
-    }
+    table = run(tmp_path, tmp_path / "work")
+    names = {space.name: space for space in SPACES}
+    assert read_space(tmp_path / "space.json") == names[table["winner"]]
+    assert {row["name"] for row in table["rounds"] if row["round"] == 0} == set(names)
     assert all(row["samples"] >= 25 * row["folds"] and 0 <= row["accuracy"] <= 1 for row in table["rounds"])
     assert len([row for row in table["rounds"] if row["round"] == 2]) == 2
     run(tmp_path / "again", tmp_path / "other")
@@ -81,6 +83,14 @@ def test_a_race_tells_what_it_saw(tmp_path: Path) -> None:
 
 
 def test_a_single_contender_wins_without_a_training(tmp_path: Path) -> None:
-    assert run(tmp_path, tmp_path / "work", (NARROW,)) == NARROW
-    assert json.loads((tmp_path / "race.json").read_text()) == {"winner": "resnet8-w0.25-r8", "rounds": []}
+    only = replace(NARROW, neighbours=(SPACES[0],))
+    assert run(tmp_path, tmp_path / "work", (only,)) == {"winner": SPACES[1].name, "rounds": []}
+    assert read_space(tmp_path / "space.json") == SPACES[1]
+    assert read_neighbours(tmp_path / "space.json") == (SPACES[0],)
     assert not (tmp_path / "work").exists()
+
+
+def test_contenders_wait_in_a_file(tmp_path: Path) -> None:
+    found = [WIDE, replace(NARROW, neighbours=(SPACES[0],))]
+    write_contenders(found, tmp_path / "contenders.json")
+    assert read_contenders(tmp_path / "contenders.json") == found

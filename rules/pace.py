@@ -1,0 +1,46 @@
+"""pace: how long trainings and search may be to keep the time that the spec gives; found by timing them here."""
+
+from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, searches
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_index, read_split
+    from mcubuild.nas.augmentation import Variation
+    from mcubuild.nas.contender import read_contenders
+    from mcubuild.nas.forecast import raced, searched, typical
+    from mcubuild.nas.margin import read_margin
+    from mcubuild.nas.pace import write_pace
+
+    index, contenders = read_index(job.file("index.json")), read_contenders(job.file("contenders.json"))
+    train, val = (read_split(job.file(f"{name}.npz")) for name in ("train", "val"))
+    vary, margin = Variation.of(index), read_margin(job.find("margin.json"))
+    spec, board = job["spec"], job["board"]
+    parts = [
+        raced(spec, contenders, train, val, vary, one_draw=index.one_draw),
+        *searched(spec, board, typical(contenders), train, val, 0, vary, margin),
+    ]
+    seconds = {part.stage: part.seconds for part in parts if part.stage in _SHARING}
+    write_pace(job["search.time"], seconds, job.out / "pace.json")
+
+
+_SHARING = ("race", "supernet", "search", "finetune")
+"""Stages that the time is for."""
+
+
+def timed(resolved: Resolved) -> bool:
+    """Whether the spec says how long the search for a network may take."""
+    return searches(resolved) and resolved["spec"]["search"]["time"] is not None
+
+
+STAGE = Stage(
+    name="pace",
+    doc="trainings and search timed, to keep the time that the spec gives",
+    inputs=("index.json", "train.npz", "val.npz", "contenders.json"),
+    optional=("margin.json",),
+    outputs=("pace.json",),
+    settings=("spec", "search.time", "board"),
+    run=_run,
+    serves=timed,
+    ignored=("report", "measure", "quantize", "search.choose", "engine.tune", *QUALITY, *UNNAMED),
+    ignored_without_energy=POWER,
+)

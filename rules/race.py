@@ -1,0 +1,41 @@
+"""race: which of the spaces that fit suits the samples, by short trainings."""
+
+from rules.stage import Job, Stage, searches
+from rules.supernet import SHARING
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_index, read_split
+    from mcubuild.nas.augmentation import Variation
+    from mcubuild.nas.contender import read_contenders
+    from mcubuild.nas.length import ALONE, SUPERNET
+    from mcubuild.nas.pace import read_factor
+    from mcubuild.nas.race import race
+    from mcubuild.nas.scratch import full
+
+    index = read_index(job.file("index.json"))
+    race(
+        read_contenders(job.file("contenders.json")),
+        read_split(job.file("train.npz")),
+        read_split(job.file("val.npz")),
+        full(job["supernet"], job["finetune.epochs"]),
+        one_draw=index.one_draw,
+        vary=Variation.of(index),
+        seed=job["seed"],
+        out=job.out,
+        work=job.work,
+        pace=(SUPERNET + ALONE) * read_factor(job.find("pace.json")),
+    )
+
+
+STAGE = Stage(
+    name="race",
+    doc="short trainings to find the search space",
+    inputs=("index.json", "train.npz", "val.npz", "contenders.json"),
+    optional=("pace.json",),
+    outputs=("space.json", "race.json"),
+    settings=("supernet", "finetune.epochs", "seed"),
+    run=_run,
+    serves=searches,
+    ignored=SHARING,
+)
