@@ -48,7 +48,7 @@ from mcubuild.spec.supernet import SupernetSettings
 
 _CALIBRATION = 256
 """Samples that set the batch norm of the networks in the log."""
-_PHASES = {
+_PHASES: dict[str, tuple[str, ...]] = {
     "full": (),
     "kernel": ("kernel",),
     "depth": ("kernel", "depth"),
@@ -123,8 +123,9 @@ class _Run:
     def shrinking(self, seed: int, work: Path) -> Log:
         log: Log = []
         teacher = None
-        for number, (phase, kinds) in enumerate(_PHASES.items()):
-            epochs = self.settings.epochs * (number + 1) // len(_PHASES) - self.settings.epochs * number // len(_PHASES)
+        phases = _phases(self.family)
+        for number, (phase, kinds) in enumerate(phases.items()):
+            epochs = self.settings.epochs * (number + 1) // len(phases) - self.settings.epochs * number // len(phases)
             rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
             settings = self.settings.model_copy(update={"epochs": epochs, "learning_rate": rate})
             learn = shrinking_rule(self.network, self.family, teacher, kinds, settings, self.executor)
@@ -148,6 +149,14 @@ class _Run:
             calibrate(network, calibration)
             entry[f"val_accuracy_{name}"] = evaluate(network, val)[0]
         return entry
+
+
+def _phases(family: Family) -> dict[str, tuple[str, ...]]:
+    """Those of ``_PHASES`` that bring a choice which the networks have; neighbours join with the expansion."""
+    space = family.largest
+    chosen = {kind for kind, options in zip(space.kinds, space.options, strict=True) if len(options) > 1}
+    chosen |= {"full"} | ({"expansion"} if family.neighbours else set())
+    return {phase: kinds for phase, kinds in _PHASES.items() if phase in chosen}
 
 
 def _judged(family: Family) -> dict[str, Arch]:
