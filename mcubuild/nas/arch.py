@@ -1,8 +1,4 @@
-"""The base space, its scaled copies, and the networks inside them.
-
-The base space is that of ProxylessNAS and once-for-all which MCUNet scales (arXiv 2007.10319, section 3.1): a stem, a
-first block without expansion, and six stages of inverted bottlenecks with a choice of depth, kernel and expansion.
-"""
+"""Search spaces, which are scaled copies of what ``mcubuild.nas.backbones`` lists, and the networks inside them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -11,36 +7,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mcubuild.nas.blocks import Block, Bottleneck, Head, Stem
-
-STEM_WIDTH = 32
-FIRST_WIDTH = 16
-STAGE_WIDTHS = (24, 40, 80, 96, 192, 320)
-"""Output channels of the six stages at width multiplier 1."""
-STRIDES = (2, 2, 2, 2, 1, 2, 1)
-"""Of the stem, then of the first block of each stage. With SAME padding a map never gets smaller than one pixel."""
-DEPTHS = ((2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 3, 4), (1,))
-"""Blocks that each stage may have."""
-KERNELS = (3, 5, 7)
-EXPANSIONS = (3, 4, 6)
-STEM_KERNEL = 3
-FIRST_KERNEL = 3
+from mcubuild.nas.backbones import BACKBONES, LEAST_STAGES, Backbone, Choice, Row, round_channels
+from mcubuild.nas.blocks import Block, Head, MaxPool
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
 """The paper's input sides, for images of up to 224 pixels."""
-LEAST_SIDE = 4
-"""Pixels of the smallest map worth a stage where images are small; each of the last stages has most of the weights."""
-LEAST_STAGES = 2
-
-Choice: TypeAlias = tuple[int, int]
-"""Kernel and expansion of one block."""
 Stage: TypeAlias = tuple[Choice, ...]
-
-
-def round_channels(channels: float) -> int:
-    """The multiple of 8 next to ``channels``, at least 8 and not more than 10 % below (MobileNetV2's rule)."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
+Place: TypeAlias = tuple[int, bool, Choice | None, Choice | None]
+"""What the shape of a block depends on within its space: stage, whether others precede it there, its choice, and the
+choice before where that sets the channels it reads."""
 
 
 def resolutions_for(max_resolution: int) -> tuple[int, ...]:
@@ -52,48 +27,56 @@ def resolutions_for(max_resolution: int) -> tuple[int, ...]:
     return tuple(sorted({max(8, min(resolution, max_resolution // 2 * 2)) for resolution in scaled}))
 
 
-def stages_for(resolution: int) -> int:
-    """How many stages make sense for small images: those whose maps have ``LEAST_SIDE`` pixels, and two at least."""
-    side, count = -(-resolution // STRIDES[0]), 0
-    for stride in STRIDES[1:]:
-        side = -(-side // stride)
-        count += side >= LEAST_SIDE
-    return max(LEAST_STAGES, count)
+def stages_for(resolution: int, block: str = "mobile") -> int:
+    """How many stages make sense for small images: those that leave large enough maps behind, and two at least."""
+    space = Space(1.0, resolution, 1, 1, block=block)
+    behind = [*(sides[0] for sides in space.sides[1:]), largest(space).blocks()["head"].side]
+    return max(LEAST_STAGES, sum(side >= space.backbone.least_side for side in behind))
 
 
 @dataclass(frozen=True)
 class Space:
-    """A scaled copy of the base space: what all its networks have in common."""
+    """A scaled copy of a backbone: what all its networks have in common."""
 
     width: float
-    """Multiplier of the base widths."""
+    """Multiplier of the backbone's widths."""
     resolution: int
     """Input side in pixels."""
     channels: int
     """Input channels: 1 (grey) or 3."""
     classes: int
-    count: int = len(STAGE_WIDTHS)
-    """Stages: the first ones of the base space's six."""
+    count: int = 6
+    """Stages: the first ones of the backbone's; never more than it has."""
+    block: str = "mobile"
+    """One of BACKBONES."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "count", min(self.count, len(self.backbone.widths)))
 
     @property
-    def stem(self) -> int:
-        """Channels that the stem writes."""
-        return round_channels(STEM_WIDTH * self.width)
-
-    @property
-    def first(self) -> int:
-        """Channels that the first block writes."""
-        return round_channels(FIRST_WIDTH * self.width)
+    def backbone(self) -> Backbone:
+        """What it is a scaled copy of."""
+        return BACKBONES[self.block]
 
     @cached_property
     def stages(self) -> tuple[int, ...]:
-        """Channels that each stage writes."""
-        return tuple(round_channels(base * self.width) for base in STAGE_WIDTHS[: self.count])
+        """Channels of each stage."""
+        return tuple(round_channels(base * self.width) for base in self.backbone.widths[: self.count])
 
     @property
     def depths(self) -> tuple[tuple[int, ...], ...]:
         """Blocks that each stage may have."""
-        return DEPTHS[: self.count]
+        return self.backbone.depths[: self.count]
+
+    @cached_property
+    def sides(self) -> tuple[tuple[int, ...], ...]:
+        """Pixels of the maps that the blocks of each stage read, as many as it may have."""
+        some = (self.backbone.kernels[0], self.backbone.expansions(self.stages[0])[0])
+        blocks = Arch(self, tuple((some,) * max(depths) for depths in self.depths)).blocks()
+        return tuple(
+            tuple(blocks[f"stages.{stage}.{index}"].side for index in range(max(depths)))
+            for stage, depths in enumerate(self.depths)
+        )
 
     @cached_property
     def kernels(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
@@ -102,22 +85,22 @@ class Space:
         On a map of n pixels, taps more than n - 1 pixels from the centre meet nothing but padding: a kernel above
         2 n - 1 computes the same as the next smaller one, only slower, and is left out.
         """
-        side = -(-self.resolution // STRIDES[0])
-        stages = []
-        for stride, depths in zip(STRIDES[1 : self.count + 1], self.depths, strict=True):
-            sides = [side, *[-(-side // stride)] * (max(depths) - 1)]
-            side = -(-side // stride)
-            stages.append(tuple(tuple(k for k in KERNELS if k <= max(KERNELS[0], 2 * n - 1)) for n in sides))
-        return tuple(stages)
+        least, *_ = kernels = self.backbone.kernels
+        return tuple(tuple(tuple(k for k in kernels if k <= max(least, 2 * n - 1)) for n in row) for row in self.sides)
+
+    @cached_property
+    def expansions(self) -> tuple[tuple[int, ...], ...]:
+        """Expansions that the blocks of each stage may have."""
+        return tuple(self.backbone.expansions(outputs) for outputs in self.stages)
 
     @cached_property
     def options(self) -> tuple[tuple[int, ...], ...]:
         """What each gene may be: for each stage its depth, then kernel and expansion of each block it may have."""
         options: list[tuple[int, ...]] = []
-        for depths, kernels in zip(self.depths, self.kernels, strict=True):
+        for depths, kernels, expansions in zip(self.depths, self.kernels, self.expansions, strict=True):
             options.append(depths)
             for choices in kernels:
-                options += (choices, EXPANSIONS)
+                options += (choices, expansions)
         return tuple(options)
 
     @cached_property
@@ -127,9 +110,11 @@ class Space:
 
     @property
     def name(self) -> str:
-        """Short name in the paper's manner, such as ``w0.5-r144``; ``w0.5-r64-s4`` has only four stages."""
+        """Short, in the paper's manner, ``w0.5-r144``; ``w0.5-r64-s4`` has only four stages, ``plain-...`` others."""
         name = f"w{self.width:g}-r{self.resolution}"
-        return name if self.count == len(STAGE_WIDTHS) else f"{name}-s{self.count}"
+        if self.count < len(self.backbone.widths):
+            name += f"-s{self.count}"
+        return name if self.block == "mobile" else f"{self.block}-{name}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -166,21 +151,33 @@ class Arch:
     def blocks(self) -> dict[str, Block]:
         """The blocks by name, in the order in which they run.
 
-        Names are stem, first, stages.<stage>.<block>, head; a block has the same name in every network of the space.
+        Names are those of the backbone's first blocks, stages.<stage>.<block>, stages.<stage>.pool, head; a block has
+        the same name in every network of the space.
         """
-        space = self.space
-        stem = Stem(space.resolution, space.channels, space.stem, STEM_KERNEL, STRIDES[0])
-        side, width = -(-stem.side // stem.stride), space.stem
-        row: dict[str, Block] = {"stem": stem, "first": Bottleneck(side, width, width, space.first, FIRST_KERNEL, 1)}
-        width = space.first
+        space, backbone = self.space, self.space.backbone
+        row = Row(space.resolution, space.channels)
+        backbone.lead(row, space.width)
         for stage, choices in enumerate(self.stages):
-            outputs = space.stages[stage]
-            for index, (kernel, expansion) in enumerate(choices):
-                stride = STRIDES[stage + 1] if index == 0 else 1
-                row[f"stages.{stage}.{index}"] = Bottleneck(side, width, width * expansion, outputs, kernel, stride)
-                side, width = -(-side // stride), outputs
-        row["head"] = Head(side, width, space.classes)
-        return row
+            for index, choice in enumerate(choices):
+                block = backbone.block(row, stage, index, space.stages[stage], choice)
+                row.append(f"stages.{stage}.{index}", block)
+            if backbone.pools:
+                row.append(f"stages.{stage}.pool", MaxPool(row.side, row.channels, 2))
+        return row.blocks | {"head": Head(row.side, row.channels, space.classes)}
+
+    def places(self) -> list[Place]:
+        """What the shape of each of ``blocks`` depends on, much faster to tell than the blocks."""
+        backbone, before = self.space.backbone, None
+        places: list[Place] = [(-lead, False, None, None) for lead in range(len(backbone.leads), 0, -1)]
+        for stage, choices in enumerate(self.stages):
+            for index, choice in enumerate(choices):
+                places.append((stage, index > 0, choice, before))
+                if backbone.chained:
+                    before = choice
+            if backbone.pools:
+                places.append((stage, True, None, before))
+        places.append((len(self.stages), False, None, before))
+        return places
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""

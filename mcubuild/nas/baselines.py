@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mcubuild.nas.arch import round_channels
+from mcubuild.nas.backbones import round_channels
 from mcubuild.nas.blocks import Basic, Block, Bottleneck, Flat, Head, MaxPool, Mix, Separable, Stem
 
 
@@ -69,13 +69,14 @@ class _Row:
         self._append(name, Separable(self.side, self.channels, self.scaled(outputs), stride), stride, outputs)
 
     def basic(self, name: str, outputs: int, stride: int) -> None:
-        self._append(name, Basic(self.side, self.channels, self.scaled(outputs), stride), stride, outputs)
+        width = self.scaled(outputs)
+        self._append(name, Basic(self.side, self.channels, width, width, stride), stride, outputs)
 
     def mix(self, outputs: int) -> None:
         self._append("mix", Mix(self.side, self.channels, self.scaled(outputs)), 1, outputs)
 
     def max_pool(self, name: str) -> None:
-        self.blocks[name] = MaxPool(self.side, self.channels)
+        self.blocks[name] = MaxPool(self.side, self.channels, 3)
         self.side = -(-self.side // 2)
 
     def head(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 @dataclass(frozen=True)
 class Stem:
-    """Convolution of the image: (side, side, inputs) -> (ceil(side / stride), ..., outputs), ReLU6."""
+    """Convolution of full depth: (side, side, inputs) -> (ceil(side / stride), ..., outputs), ReLU6."""
 
     side: int
     inputs: int
@@ -55,11 +55,12 @@ class Separable:
 class Basic:
     """Two 3x3 convolutions beside a shortcut, ReLU after their sum: the basic block of ResNet.
 
-    (side, side, inputs) -> (ceil(side / stride), ..., outputs)
+    (side, side, inputs) -> (ceil(side / stride), ..., outputs), with ``hidden`` channels between the convolutions.
     """
 
     side: int
     inputs: int
+    hidden: int
     outputs: int
     stride: int
 
@@ -71,10 +72,21 @@ class Basic:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Largest of 3x3 pixels at stride 2: (side, side, inputs) -> (ceil(side / 2), ..., inputs)."""
+    """Largest of kernel x kernel pixels at stride 2: (side, side, inputs) -> (ceil(side / 2), ..., inputs)."""
 
     side: int
     inputs: int
+    kernel: int
+
+    @property
+    def stride(self) -> int:
+        """Always 2."""
+        return 2
+
+    @property
+    def outputs(self) -> int:
+        """As many as it reads."""
+        return self.inputs
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,17 @@ class Family:
 
 
 def within(arch: Arch, space: Space) -> Arch:
-    """The network of ``space`` with the choices of ``arch``: kernels too large for its maps are its largest."""
+    """The network of ``space`` with the choices of ``arch``: kernels too large for its maps are its largest.
+
+    Expansions that would give the channels of a larger one are that.
+    """
     if arch.space == space:
         return arch
     stages = tuple(
-        tuple((min(kernel, max(kernels[index])), expansion) for index, (kernel, expansion) in enumerate(stage))
-        for stage, kernels in zip(arch.stages, space.kernels, strict=True)
+        tuple(
+            (min(kernel, max(kernels[index])), next(one for one in expansions if one >= expansion))
+            for index, (kernel, expansion) in enumerate(stage)
+        )
+        for stage, kernels, expansions in zip(arch.stages, space.kernels, space.expansions, strict=True)
     )
     return Arch(space, stages)

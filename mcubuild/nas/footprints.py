@@ -1,19 +1,15 @@
 """What networks cost on the board: memory, Flash and cycles from the engine's own planner, remembered by block."""
 
 from dataclasses import replace
-from typing import TypeAlias
 
 from mcubuild.board import Board
 from mcubuild.engine.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
 from mcubuild.engine.target import Target
-from mcubuild.nas.arch import Arch, Choice, Space
+from mcubuild.nas.arch import Arch, Place, Space
 from mcubuild.nas.blocks import Block, Described
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.skeleton import block_skeleton
 from mcubuild.spec.engine import EngineSettings
-
-_Place: TypeAlias = tuple[int, bool, Choice | None]
-"""Where a block stands, as far as its shape depends on it, and its choice: stage, whether others precede it there."""
 
 
 class Footprints:
@@ -46,7 +42,7 @@ class Footprints:
         self._stack = stack
         self._bits = bits
         self._stretches: dict[Block, Stretch] = {}
-        self._known: dict[Space, dict[_Place, Stretch]] = {}
+        self._known: dict[Space, dict[Place, Stretch]] = {}
 
     def within(self, sram: int) -> "Footprints":
         """The same for networks that may use ``sram`` bytes of RAM; both know the same blocks."""
@@ -89,10 +85,7 @@ class Footprints:
         if not isinstance(arch, Arch):
             return [self._stretch(block) for block in arch.blocks().values()]
         known = self._known.setdefault(arch.space, {})
-        places: list[_Place] = [(-2, False, None), (-1, False, None)]
-        for stage, choices in enumerate(arch.stages):
-            places += [(stage, index > 0, choice) for index, choice in enumerate(choices)]
-        places.append((len(arch.stages), False, None))
+        places = arch.places()
         if not all(place in known for place in places):
             known |= zip(places, map(self._stretch, arch.blocks().values()), strict=True)
         return [known[place] for place in places]

@@ -7,7 +7,7 @@ centre.
 
 from torch import Tensor, nn, zeros
 
-from mcubuild.nas.arch import KERNELS
+from mcubuild.nas.backbones import Mobile
 
 
 class KernelTransform(nn.Module):
@@ -15,7 +15,7 @@ class KernelTransform(nn.Module):
 
     def __init__(self, largest: int) -> None:
         super().__init__()
-        sizes = sorted((kernel for kernel in KERNELS if kernel < largest), reverse=True)
+        sizes = sorted((kernel for kernel in Mobile.kernels if kernel < largest), reverse=True)
         # Pairs: a dict's keys would be sorted.
         self.learned = nn.ParameterDict((str(size), nn.Parameter(zeros(size**2, size**2))) for size in sizes)
 

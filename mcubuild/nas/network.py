@@ -109,8 +109,8 @@ class BasicBlock(nn.Module):
 
     def __init__(self, block: Basic) -> None:
         super().__init__()
-        self.first = ConvNorm(block.inputs, block.outputs, 3, block.stride)
-        self.second = ConvNorm(block.outputs, block.outputs, 3, relu6=False)
+        self.first = ConvNorm(block.inputs, block.hidden, 3, block.stride)
+        self.second = ConvNorm(block.hidden, block.outputs, 3, relu6=False)
         self.shortcut = ConvNorm(block.inputs, block.outputs, 1, block.stride, relu6=False) if block.projects else None
         self.add = AddRectified()
 
@@ -122,12 +122,17 @@ class BasicBlock(nn.Module):
 
 
 class MaxPoolSame(nn.Module):
-    """Largest of 3x3 pixels at stride 2, with TensorFlow's SAME padding."""
+    """Largest of kernel x kernel pixels at stride 2, with TensorFlow's SAME padding."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.kernel = kernel
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, H) -> (N, C, ceil(H / 2), ceil(H / 2))."""
-        top, bottom, left, right = same_padding((x.shape[2], x.shape[3]), (3, 3), (2, 2))
-        return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=float("-inf")), 3, 2)
+        window = (self.kernel, self.kernel)
+        top, bottom, left, right = same_padding((x.shape[2], x.shape[3]), window, (2, 2))
+        return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=float("-inf")), window, 2)
 
 
 class Network(nn.Module):
@@ -184,7 +189,7 @@ def _module(block: Block) -> nn.Module:
         case Basic():
             return BasicBlock(block)
         case MaxPool():
-            return MaxPoolSame()
+            return MaxPoolSame(block.kernel)
         case Mix():
             return ConvNorm(block.inputs, block.outputs)
         case _:

@@ -69,7 +69,7 @@ class _Builder:
         elif isinstance(block, Basic):
             self._basic(name, block)
         elif isinstance(block, MaxPool):
-            self._max_pool(name)
+            self._max_pool(name, block.kernel)
         elif isinstance(block, Mix):
             self._conv(name, block.outputs)
         else:
@@ -81,7 +81,7 @@ class _Builder:
 
     def _basic(self, name: str, block: Basic) -> None:
         entry = self.last
-        self._conv(f"{name}.first", block.outputs, 3, block.stride)
+        self._conv(f"{name}.first", block.hidden, 3, block.stride)
         self._conv(f"{name}.second", block.outputs, 3)
         shortcut, second = entry, self.last
         if block.projects:
@@ -90,10 +90,10 @@ class _Builder:
             shortcut = self.last
         self._emit(Add(shortcut, second, f"{name}.add"), self._shape)
 
-    def _max_pool(self, name: str) -> None:
+    def _max_pool(self, name: str, kernel: int) -> None:
         _, height, width, channels = self._shape
-        padding = same_padding((height, width), (3, 3), (2, 2))
-        op = MaxPool2D(self.last, name, (3, 3), (2, 2), padding=padding)
+        padding = same_padding((height, width), (kernel, kernel), (2, 2))
+        op = MaxPool2D(self.last, name, (kernel, kernel), (2, 2), padding=padding)
         self._emit(op, (1, -(-height // 2), -(-width // 2), channels))
 
     @property

@@ -18,9 +18,6 @@ from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.nas.arch import (
     BASE_RESOLUTIONS,
-    LEAST_SIDE,
-    LEAST_STAGES,
-    STAGE_WIDTHS,
     Arch,
     Space,
     draw,
@@ -28,6 +25,7 @@ from mcubuild.nas.arch import (
     smallest,
     stages_for,
 )
+from mcubuild.nas.backbones import BACKBONES, LEAST_STAGES
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json, write_space
 from mcubuild.nas.footprints import Footprints
@@ -77,6 +75,7 @@ class Row:
         points = np.percentile(self.macs, CDF_PERCENTILES).tolist() if self.macs else []
         return {
             "name": self.space.name,
+            "block": self.space.block,
             "width": self.space.width,
             "resolution": self.space.resolution,
             "samples": self.samples,
@@ -150,9 +149,9 @@ def survey(
 
     Every core takes part, a width at a time; the result depends neither on their number nor on the other spaces.
     """
-    widths: dict[float, list[Space]] = {}
+    widths: dict[tuple[str, float], list[Space]] = {}
     for space in spaces:
-        widths.setdefault(space.width, []).append(space)
+        widths.setdefault((space.block, space.width), []).append(space)
     rows: dict[Space, Row] = {}
     with bar(title, len(spaces)) as progress, processes(alone=samples * len(spaces) < _WORTH_PROCESSES) as executor:
         waiting = [executor.submit(_sample_all, own, samples, footprints, limits, seed) for own in widths.values()]
@@ -166,10 +165,12 @@ def survey(
 def winner(rows: Sequence[Row]) -> Row | None:
     """The space whose networks that fit have the most multiply-accumulates, by their 80th percentile.
 
-    Spaces compete where a tenth of the networks fit. If there is no such space, the one with the largest share wins.
-    Equal scores go to the higher resolution, then to the wider network. None if nothing fits anywhere.
+    That is a rule about mobile networks: others only compete where none of these fits. Spaces compete where a tenth of
+    the networks fit. If there is no such space, the one with the largest share wins. Equal scores go to the higher
+    resolution, then to the wider network. None if nothing fits anywhere.
     """
     fitting = [row for row in rows if row.macs]
+    fitting = [row for row in fitting if row.space.block == "mobile"] or fitting
     if not fitting:
         return None
     enough = [row for row in fitting if row.share >= ENOUGH]
@@ -181,9 +182,10 @@ def winner(rows: Sequence[Row]) -> Row | None:
 def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
     """Those of ``spaces`` whose networks may share a super network with ``space``'s, except itself.
 
-    Their width is the same or one step less, their resolution the same or one step less or more. Their stages are as
-    many as ``space``'s.
+    They have the same blocks, their width is the same or one step less, their resolution the same or one step less or
+    more. Their stages are as many as ``space``'s.
     """
+    spaces = [one for one in spaces if one.block == space.block]
     widths, sides = sorted({one.width for one in spaces}), sorted({one.resolution for one in spaces})
     width, side = widths.index(space.width), sides.index(space.resolution)
     near = {(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]}
@@ -196,7 +198,11 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     """What the spaces' widths and resolutions are, and how they come from the paper's."""
     pairs = sizes(index, settings)
     sides = sorted({resolution for _, resolution in pairs})
-    count = f"{len(pairs)} spaces: {len(pairs) // len(sides)} widths x {len(sides)} resolutions"
+    blocks = tuple(dict.fromkeys(settings.blocks))
+    count = f"{len(pairs) * len(blocks)} spaces: "
+    if blocks != ("mobile",):
+        count += f"{', '.join(blocks)} networks of "
+    count += f"{len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
     low, high = BASE_RESOLUTIONS[0], BASE_RESOLUTIONS[-1]
     what = "spectrograms" if index.task == "audio_classification" else "images"
@@ -210,23 +216,33 @@ def axes(index: Index, settings: SpaceSettings) -> str:
             f"rounded to even, at least 8"
         )
     if _large(index):
+        blocks = tuple(block for block in blocks if block != "mobile")
+    if not blocks:
         return f"{count} {origin}"
+    least = " or ".join(str(side) for side in sorted({BACKBONES[block].least_side for block in blocks}))
     return (
-        f"{count} {origin}; stages that would see maps below {LEAST_SIDE} pixels are left out, but for the "
+        f"{count} {origin}; stages that would leave maps below {least} pixels are left out, but for the "
         f"first {LEAST_STAGES}, as are kernels larger than a map can use"
     )
 
 
 def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
-    """The spaces that compete. Where images are small, stages that would see maps of a few pixels are left out.
+    """The spaces that compete, those of the same blocks together.
+
+    Stages whose maps would have few pixels are left out; mobile networks keep them where images are as large
+    as those that they are made for.
 
     Raises:
         BuildError: a resolution is above the data set's.
     """
-    return [
-        Space(width, side, index.channels, len(index.classes), len(STAGE_WIDTHS) if _large(index) else stages_for(side))
-        for width, side in sizes(index, settings)
-    ]
+    pairs = sizes(index, settings)
+
+    def space(block: str, width: float, side: int) -> Space:
+        whole = block == "mobile" and _large(index)
+        count = len(BACKBONES[block].widths) if whole else stages_for(side, block)
+        return Space(width, side, index.channels, len(index.classes), count, block)
+
+    return [space(block, *pair) for block in dict.fromkeys(settings.blocks) for pair in pairs]
 
 
 def _large(index: Index) -> bool:

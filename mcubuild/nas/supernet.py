@@ -1,9 +1,10 @@
 """TinyNAS, second half: one super network that holds the weights of every network in the space.
 
 Elastic kernel (the centre of a larger one, or made from it), depth (the first blocks of a stage) and expansion (the
-first hidden channels); networks of narrower spaces have the first channels of everything.
+first channels inside a block, or of a convolution); networks of narrower spaces have the first channels of everything.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,11 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mcubuild.nas.activation import relu6
-from mcubuild.nas.arch import KERNELS, Arch, Space, largest
-from mcubuild.nas.blocks import Bottleneck
+from mcubuild.nas.arch import Arch, Space, largest
+from mcubuild.nas.backbones import Mobile
+from mcubuild.nas.blocks import Basic, Block, Bottleneck, MaxPool, Stem
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.kernels import KernelTransform, centre
-from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network
+from mcubuild.nas.network import BasicBlock, ConvNorm, InvertedBottleneck, Network
 
 
 class SuperNetwork(Network):
@@ -29,7 +31,7 @@ class SuperNetwork(Network):
         """By block ("stages.0.1" as "stages-0-1"): how smaller kernels come from the largest; others are its centre."""
         if kernel_transform:
             for name, block in self.largest.blocks().items():
-                if isinstance(block, Bottleneck) and block.kernel > min(KERNELS):
+                if isinstance(block, Bottleneck) and block.kernel > min(Mobile.kernels):
                     self.transforms[_key(name)] = KernelTransform(block.kernel)
 
     def forward_as(self, x: Tensor, arch: Arch) -> Tensor:
@@ -37,10 +39,9 @@ class SuperNetwork(Network):
 
         Batch norm uses the statistics of ``x``, as in training.
         """
-        x = _run(self.stem, x, arch.space.stem)
-        for name, block in arch.blocks().items():
-            if isinstance(block, Bottleneck):
-                x = self._run_bottleneck(name, x, block)
+        *body, _ = arch.blocks().items()
+        for name, block in body:
+            x = self._run_block(name, x, block)
         features = F.adaptive_avg_pool2d(x, 1).flatten(1)
         return F.linear(features, self.classifier.weight[:, : features.shape[1]], self.classifier.bias)
 
@@ -55,13 +56,23 @@ class SuperNetwork(Network):
         network.load_state_dict(state, assign=True)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def _run_bottleneck(self, name: str, x: Tensor, block: Bottleneck) -> Tensor:
-        module = self.get_submodule(name)
-        assert isinstance(module, InvertedBottleneck)
-        hidden = x if module.expand is None else _run(module.expand, x, block.hidden)
-        y = _run(module.depthwise, hidden, block.hidden, self._kernels(name, block.kernel))
-        y = _run(module.project, y, block.outputs)
-        return x + y if block.residual else y
+    def _run_block(self, name: str, x: Tensor, block: Block) -> Tensor:
+        match block, self.get_submodule(name):
+            case Stem(), ConvNorm() as module:
+                return _run(module, x, block.outputs)
+            case Bottleneck(), InvertedBottleneck() as module:
+                hidden = x if module.expand is None else _run(module.expand, x, block.hidden)
+                y = _run(module.depthwise, hidden, block.hidden, self._kernels(name, block.kernel))
+                y = _run(module.project, y, block.outputs)
+                return x + y if block.residual else y
+            case Basic(), BasicBlock() as module:
+                y = _run(module.second, _run(module.first, x, block.hidden), block.outputs)
+                return F.relu(y + (x if module.shortcut is None else _run(module.shortcut, x, block.outputs)))
+            case MaxPool(), module:
+                pooled: Tensor = module(x)
+                return pooled
+            case _:
+                raise TypeError(f"{type(block).__name__} is in no space")
 
     def _kernels(self, name: str, kernel: int) -> Tensor:
         """Of the depthwise convolution of block ``name``: (its largest number of channels, 1, kernel, kernel)."""
@@ -98,20 +109,38 @@ def _run(layer: ConvNorm, x: Tensor, outputs: int, whole: Tensor | None = None) 
 
 @torch.no_grad()
 def sort_channels(network: SuperNetwork) -> None:
-    """Put the hidden channels of each block in order of importance, so that narrower blocks have the best of them.
+    """Put the channels that smaller networks have fewer of in order of importance, so that they have the best.
 
-    Important are channels whose weights in the projection have a large L1 norm (once-for-all, arXiv 1908.09791,
-    section 3). What the largest network computes stays the same but for rounding.
+    Important are channels whose weights in the layer that reads them have a large L1 norm (once-for-all, arXiv
+    1908.09791, section 3). What the largest network computes stays the same but for rounding.
     """
-    for module in network.modules():
-        if not isinstance(module, InvertedBottleneck) or module.expand is None:
-            continue
-        order = module.project.conv.weight.abs().sum(dim=(0, 2, 3)).argsort(descending=True, stable=True)
-        for layer in (module.expand, module.depthwise):
+    for writers, reader in _elastic(network):
+        others = [dimension for dimension in range(reader.ndim) if dimension != 1]
+        order = reader.abs().sum(dim=others).argsort(descending=True, stable=True)
+        for layer in writers:
             for tensor in (layer.conv.weight, *layer.norm.parameters(), *layer.norm.buffers()):
                 if tensor.ndim:
                     tensor.copy_(tensor[order])
-        module.project.conv.weight.copy_(module.project.conv.weight[:, order])
+        reader.copy_(reader[:, order])
+
+
+def _elastic(network: SuperNetwork) -> Iterator[tuple[list[ConvNorm], Tensor]]:
+    """The layers that write channels of which a smaller network of the space has fewer, and the weight that reads them.
+
+    Only the largest network's channels are in order: another may skip the block that reads them in it.
+    """
+    for module in network.modules():
+        if isinstance(module, InvertedBottleneck) and module.expand is not None:
+            yield [module.expand, module.depthwise], module.project.conv.weight
+        elif isinstance(module, BasicBlock):
+            yield [module.first], module.second.conv.weight
+    if not network.largest.space.backbone.chained:
+        return
+    row = [network.get_submodule(name) for name, block in network.largest.blocks().items() if isinstance(block, Stem)]
+    convolutions = [module for module in row if isinstance(module, ConvNorm)]
+    readers = [*(module.conv.weight for module in convolutions[1:]), network.classifier.weight]
+    for writer, reader in zip(convolutions, readers, strict=True):
+        yield [writer], reader
 
 
 def read_supernet(path: Path, space: Space) -> SuperNetwork:

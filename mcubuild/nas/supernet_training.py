@@ -49,7 +49,7 @@ from mcubuild.spec.supernet import SupernetSettings
 
 _CALIBRATION = 256
 """Samples that set the batch norm of the networks in the log."""
-_PHASES = {
+_PHASES: dict[str, tuple[str, ...]] = {
     "full": (),
     "kernel": ("kernel",),
     "depth": ("kernel", "depth"),
@@ -128,8 +128,9 @@ class _Run:
     def shrinking(self, seed: int, work: Path) -> Log:
         log: Log = []
         teacher, whole = None, self.length
-        for number, (phase, kinds) in enumerate(_PHASES.items()):
-            rounds = whole.rounds * (number + 1) // len(_PHASES) - whole.rounds * number // len(_PHASES)
+        phases = _phases(self.family)
+        for number, (phase, kinds) in enumerate(phases.items()):
+            rounds = whole.rounds * (number + 1) // len(phases) - whole.rounds * number // len(phases)
             rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
             settings = self.settings.model_copy(update={"learning_rate": rate})
             learn = shrinking_rule(self.network, self.family, teacher, kinds, settings, self.executor)
@@ -157,6 +158,14 @@ class _Run:
             entry[f"val_accuracy_{name}"], loss = evaluate(network, val)
             entry["val_loss"] += loss / 2  # the mean of both
         return entry
+
+
+def _phases(family: Family) -> dict[str, tuple[str, ...]]:
+    """Those of ``_PHASES`` that bring a choice which the networks have; neighbours join with the expansion."""
+    space = family.largest
+    chosen = {kind for kind, options in zip(space.kinds, space.options, strict=True) if len(options) > 1}
+    chosen |= {"full"} | ({"expansion"} if family.neighbours else set())
+    return {phase: kinds for phase, kinds in _PHASES.items() if phase in chosen}
 
 
 def _judged(family: Family) -> dict[str, Arch]:

@@ -192,7 +192,8 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
     values: dict[str, Any] = {
         "augmentation": told(artifacts.index) if artifacts.index else None,
         "cdf_plot": space.cdf_plot(table) if table else None,
-        "heat": space.heat_table(table) if table else None,
+        "heats": space.heat_tables(table) if table else [],
+        "spaces": len(table["spaces"]) if table else 0,
         "limits": space.limits(table) if table else None,
         "nothing_fits": space.nothing_fits(table) if table else None,
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,

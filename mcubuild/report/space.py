@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from mcubuild.nas.space import ENOUGH, PERCENTILE
@@ -10,8 +11,9 @@ from mcubuild.units import format_energy, format_size, format_time
 
 
 def cdf_plot(table: Mapping[str, Any]) -> Plot:
-    """The distribution of the multiply-accumulates of the networks that fit: a curve a competing space."""
-    rows = [row for row in table["spaces"] if _competes(row, table)]
+    """The distribution of the multiply-accumulates of the networks that fit: a curve a space of the winner's kind."""
+    block = next(row["block"] for row in table["spaces"] if row["name"] == table["winner"])
+    rows = [row for row in table["spaces"] if row["block"] == block and _competes(row, table)]
     rows.sort(key=lambda row: row["name"] == table["winner"])
     curves = [
         Curve(
@@ -33,20 +35,26 @@ def cdf_plot(table: Mapping[str, Any]) -> Plot:
 
 
 def ranked(table: Mapping[str, Any]) -> list[list[str]]:
-    """The spaces in which something fits, the best first: a row of titles, then a row a space.
+    """The spaces in which something fits, ranked among those of the same blocks: a row of titles, then a row a space.
 
-    Those in which too few fit come last; ``nothing_fits`` tells of the others.
+    The winner comes first, then the others of its kind, the best first, then those of other kinds. Those in which too
+    few fit come last of their kind; ``nothing_fits`` tells of the others.
     """
     titles = ["", "space", "fit", "80th percentile", "median", "most", "smallest network, estimated"]
+    best = next(row for row in table["spaces"] if row["name"] == table["winner"])
     order = sorted(
         (row for row in table["spaces"] if row["macs"]),
-        key=lambda row: (row["name"] != table["winner"], not _competes(row, table), -row["macs"]["p80"], -row["share"]),
-    )
+        key=lambda row: (
+            row != best, row["block"] != best["block"], row["block"],
+            not _competes(row, table), -row["macs"]["p80"], -row["share"],
+        ),
+    )  # fmt: skip
     rows = []
-    for place, row in enumerate(order, 1):
-        figures = [f"{row['macs'][key] / 1e6:.3g} M" for key in ("p80", "median", "max")]
-        rank = str(place) if _competes(row, table) else ""
-        rows.append([rank, row["name"], f"{row['share']:.1%}", *figures, _needs(row["smallest"])])
+    for _, same in groupby(order, key=lambda row: row["block"]):
+        for place, row in enumerate(same, 1):
+            figures = [f"{row['macs'][key] / 1e6:.3g} M" for key in ("p80", "median", "max")]
+            rank = str(place) if _competes(row, table) else ""
+            rows.append([rank, row["name"], f"{row['share']:.1%}", *figures, _needs(row["smallest"])])
     return [titles, *rows]
 
 
@@ -84,8 +92,10 @@ def lines(table: Mapping[str, Any]) -> Iterator[str]:
     yield table["axes"]
     yield limits(table)
     yield f"MACs of the networks that keep to them, of {table['spaces'][0]['samples']} a space"
-    for rank, name, share, p80, median, most, least in ranked(table):
-        yield f"{rank:>4} {name:12}{share:>8}{p80:>17}{median:>10}{most:>10}  {least}"
+    rows = ranked(table)
+    widest = max(len(name) for _, name, *_ in rows)
+    for rank, name, share, p80, median, most, least in rows:
+        yield f"{rank:>4} {name:{widest}}{share:>8}{p80:>17}{median:>10}{most:>10}  {least}"
     if rest := nothing_fits(table):
         yield rest
     yield f"No rank: less than {ENOUGH:.0%} of the networks fit. Chosen: {table['winner']}."
@@ -113,17 +123,23 @@ class Cell:
 class Table:
     """Width multipliers down, resolutions across."""
 
+    block: str
+    """What the networks are made of."""
     resolutions: list[int]
     rows: list[tuple[float, list[Cell | None]]]
     """Width and its cells, the widest first; ``None`` where no network fits."""
-    spaces: int
     enough: float
     """Share of networks that must fit for a space to compete."""
 
 
-def heat_table(table: Mapping[str, Any]) -> Table:
-    """The 80th percentile of the million MACs in each space."""
-    spaces = {(row["width"], row["resolution"]): row for row in table["spaces"]}
+def heat_tables(table: Mapping[str, Any]) -> list[Table]:
+    """The 80th percentile of the million MACs in each space: a table for each kind in which something fits."""
+    blocks = dict.fromkeys(row["block"] for row in table["spaces"] if row["macs"])
+    return [_heat_table(table, block) for block in blocks]
+
+
+def _heat_table(table: Mapping[str, Any], block: str) -> Table:
+    spaces = {(row["width"], row["resolution"]): row for row in table["spaces"] if row["block"] == block}
     widths, resolutions = sorted({w for w, _ in spaces}, reverse=True), sorted({r for _, r in spaces})
     top = max(row["macs"]["p80"] for row in spaces.values() if row["macs"])
 
@@ -136,4 +152,4 @@ def heat_table(table: Mapping[str, Any]) -> Table:
         hint = f"{row['name']}: {score / 1e6:.2f} million MACs, {row['share']:.0%} of {row['samples']} networks fit"
         return Cell(text, score / top, row["name"] == table["winner"], _competes(row, table), hint)
 
-    return Table(resolutions, [(w, [cell(w, r) for r in resolutions]) for w in widths], len(spaces), ENOUGH)
+    return Table(block, resolutions, [(w, [cell(w, r) for r in resolutions]) for w in widths], ENOUGH)

@@ -10,9 +10,10 @@ from mcubuild.nas.arch import (
     largest,
     parse_key,
     resolutions_for,
-    round_channels,
     smallest,
 )
+from mcubuild.nas.backbones import round_channels
+from mcubuild.nas.blocks import Bottleneck, Stem
 
 SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
 
@@ -25,8 +26,10 @@ def test_channels_are_multiples_of_eight_and_never_more_than_a_tenth_too_few() -
 
 
 def test_widths_of_the_base_space_at_multiplier_one() -> None:
-    space = Space(1.0, 224, 3, 1000)
-    assert (space.stem, space.first, *space.stages) == (32, 16, 24, 40, 80, 96, 192, 320)
+    stem, first, *_ = smallest(Space(1.0, 224, 3, 1000)).blocks().values()
+    assert isinstance(stem, Stem) and isinstance(first, Bottleneck)
+    assert (stem.outputs, first.outputs) == (32, 16)
+    assert Space(1.0, 224, 3, 1000).stages == (24, 40, 80, 96, 192, 320)
 
 
 def test_imagenet_sizes_have_the_papers_resolutions() -> None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, FullyConnected, macs
-from mcubuild.nas.arch import STRIDES, Space, draw, largest, smallest
+from mcubuild.nas.arch import Space, draw, largest, smallest
+from mcubuild.nas.backbones import Mobile
 from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.skeleton import block_skeleton, skeleton
 
@@ -37,7 +38,7 @@ def test_macs_of_the_smallest_network_by_hand() -> None:
     side, inputs = 15, 8
     for stage, outputs in enumerate((8, 16, 24, 32, 56, 96)):
         for block in range(1 if stage == 5 else 2):
-            stride = STRIDES[stage + 1] if block == 0 else 1
+            stride = Mobile.strides[stage] if block == 0 else 1
             out = -(-side // stride)
             by_hand += side * side * inputs * 3 * inputs + out * out * 3 * inputs * (9 + outputs)
             side, inputs = out, outputs

@@ -27,7 +27,7 @@ from tests.nas.toy import seconds_for
 
 BOARD = read_board("stm32f412")
 INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1)
-SETTINGS = SpaceSettings(samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
+SETTINGS = SpaceSettings(blocks=("mobile",), samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
 
 
 def run(
@@ -117,7 +117,7 @@ def test_processes_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_axes_say_how_they_come_from_the_papers() -> None:
-    settings, photos = SpaceSettings(), replace(INDEX, max_resolution=224)
+    settings, photos = SpaceSettings(blocks=("mobile",)), replace(INDEX, max_resolution=224)
     assert module.axes(photos, settings) == "108 spaces: 9 widths x 12 resolutions (48 to 224 pixels, the paper's)"
     assert "scaled to images of 32 pixels, rounded to even, at least 8" in module.axes(INDEX, settings)
     assert "spectrograms of 32" in module.axes(replace(INDEX, task="audio_classification"), settings)
@@ -125,7 +125,7 @@ def test_axes_say_how_they_come_from_the_papers() -> None:
 
 
 def test_small_images_have_no_stages_that_would_see_maps_of_a_few_pixels() -> None:
-    settings = SpaceSettings(widths=(0.5,), resolutions=(16, 48, 64, 112))
+    settings = SpaceSettings(blocks=("mobile",), widths=(0.5,), resolutions=(16, 48, 64, 112))
     photos, pictures = replace(INDEX, max_resolution=224), replace(INDEX, max_resolution=128)
     assert [space.count for space in module.spaces_for(photos, settings)] == [6, 6, 6, 6]
     spaces = module.spaces_for(pictures, settings)

@@ -225,8 +225,8 @@ def _space_table(rng: np.random.Generator) -> dict[str, Any]:
             points = np.percentile(macs, range(0, 101, 5)).tolist()
             macs_of = {"mean": float(np.mean(macs)), "median": points[10], "p80": points[16], "max": points[-1]}
             row: dict[str, Any] = {
-                "name": f"w{width:g}-r{resolution}", "width": width, "resolution": resolution, "samples": 200,
-                "share": share, "macs": macs_of if share else None,
+                "name": f"w{width:g}-r{resolution}", "block": "mobile", "width": width, "resolution": resolution,
+                "samples": 200, "share": share, "macs": macs_of if share else None,
                 "cdf": [[value, 5 * k / 100] for k, value in enumerate(points)] if share else [],
                 "smallest": {"sram": 9000, "flash": 60000, "latency": 0.012, "macs": 200000},
             }  # fmt: skip

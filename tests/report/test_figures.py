@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
-from mcubuild.report.space import cdf_plot, heat_table, lines, nothing_fits, ranked
+from mcubuild.report.space import cdf_plot, heat_tables, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
 
 READS = Classification(units=2, scale=1, zero_point=0)
@@ -168,11 +169,13 @@ def test_large_pictures_are_embedded_smaller() -> None:
 
 
 def row(name: str, share: float, p80: float) -> dict[str, object]:
-    width, resolution = name[1:].split("-r")
+    *block, width, side = re.findall(r"^[a-z]{2,}|[\d.]+", name)
+    resolution = int(side)
     return {
-        "name": name, "width": float(width), "resolution": int(resolution), "samples": 10, "share": share,
+        "name": name, "block": block[0] if block else "mobile",
+        "width": float(width), "resolution": resolution, "samples": 10, "share": share,
         "macs": {"p80": p80, "median": p80 / 2, "max": p80} if share else None,
-        "smallest": {"sram": 1024 * int(resolution), "flash": 2048, "latency": float(width) / 10},
+        "smallest": {"sram": 1024 * resolution, "flash": 2048, "latency": float(width) / 10},
         "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
     }  # fmt: skip
 
@@ -198,12 +201,28 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
         "the least that any of their smallest networks needs: 16.0 kB SRAM, 2.0 kB Flash, 50.0 ms."
     )
     assert nothing_fits({**table, "spaces": [row("w0.5-r32", 0.6, 2e6)]}) == ""
-    heat = heat_table(table)
+    (heat,) = heat_tables(table)
     assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
     wide, narrow = heat.rows[0][1], heat.rows[1][1]
     assert wide[0] is None and narrow[0] is None
     assert wide[1] is not None and not wide[1].competes and not wide[1].best and wide[1].text == "3"
     assert narrow[1] is not None and narrow[1].competes and narrow[1].best and narrow[1].heat == pytest.approx(2 / 3)
+
+
+def test_spaces_are_compared_with_those_of_the_same_blocks() -> None:
+    spaces = [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.3, 1e6), row("plain-w0.5-r32", 0.4, 9e6)]
+    table = {
+        "winner": "w0.5-r32",
+        "axes": "3 spaces",
+        "limits": {"sram": 4096, "flash": 8192, "latency": None, "energy": None},
+        "active_power_mw": None,
+        "spaces": [spaces[2], *spaces[:2], row("residual-w0.5-r32", 0, 0)],
+    }
+    assert [line[:2] for line in ranked(table)[1:]] == [["1", "w0.5-r32"], ["2", "w0.6-r32"], ["1", "plain-w0.5-r32"]]
+    assert len(cdf_plot(table).curves) == 2
+    assert [(heat.block, len(heat.rows)) for heat in heat_tables(table)] == [("plain", 1), ("mobile", 2)]
+    titles, *text = list(lines(table))[3:6]
+    assert {line.index("%") for line in text} == {titles.index("fit") + 2}
 
 
 def looked_at(latency: float, accuracy: float) -> dict[str, Any]:
