@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcubuild.errors import tell
-from rules import margin
+from rules import margin, pace, race
 from rules.stage import Resolved, Stage, scales
 
 if TYPE_CHECKING:  # torch is not imported while the graph is built
     from mcubuild.nas.forecast import Part
 
-LONG = ("supernet", "search", "finetune", "scale", "train")
+LONG = ("race", "supernet", "search", "finetune", "scale", "train")
 """Stages before which it is told."""
-_forecasts: dict[Path, list["Part"]] = {}
-"""By folder of a spec: what this process has told."""
+_forecasts: dict[tuple[Path, bool], list["Part"]] = {}
+"""By folder of a spec, and whether its search space was known: what this process has told."""
 
 
 def tell_nothing_of(folder: Path) -> None:
     """Of builds in ``folder`` nothing is told, nor timed for it: they are parts of something larger."""
-    _forecasts[folder] = []
+    _forecasts[folder, False] = _forecasts[folder, True] = []
 
 
 @contextmanager
@@ -40,12 +40,12 @@ def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
     from mcubuild.nas import forecast
     from mcubuild.progress import expecting
 
-    name = resolved["spec"]["name"]
-    if folder not in _forecasts:
-        _forecasts[folder] = parts(resolved, folder)
-        if text := forecast.told(_forecasts[folder], stage.name):
+    name, known = resolved["spec"]["name"], stage.name != race.STAGE.name
+    if (folder, known) not in _forecasts:
+        _forecasts[folder, known] = parts(resolved, folder, known=known)
+        if text := forecast.told(_forecasts[folder, known], stage.name):
             tell(f"{name}: {text}")
-    found = _forecasts[folder]
+    found = _forecasts[folder, known]
 
     def differs(seconds: float, left: float) -> None:
         tell(f"{name}: {forecast.corrected(found, stage.name, seconds, left)}")
@@ -55,16 +55,21 @@ def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
         yield
 
 
-def parts(resolved: Resolved, folder: Path) -> list["Part"]:
-    """The long stages of a spec that trains a network, whose data set (and space, if it searches) are in ``folder``."""
+def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
+    """The long stages of a spec that trains a network, whose data set (and space, if it searches) are in ``folder``.
+
+    If the space is not ``known`` yet, the race for it is the first of them.
+    """
     from mcubuild.board import Board
     from mcubuild.data.inventory import read_inventory
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
+    from mcubuild.nas.contender import read_contenders
     from mcubuild.nas.family import Family
     from mcubuild.nas.files import read_neighbours, read_space
-    from mcubuild.nas.forecast import published, searched
+    from mcubuild.nas.forecast import published, raced, searched, typical
     from mcubuild.nas.margin import read_margin
+    from mcubuild.nas.pace import read_factor
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
@@ -72,8 +77,14 @@ def parts(resolved: Resolved, folder: Path) -> list["Part"]:
     tested = read_inventory(folder / "inventory.json").splits["test"]
     index = read_index(folder / "index.json")
     vary = Variation.of(index)
-    known = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
+    asked = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
-        return list(published(spec, board, index, train, val, tested, vary, known))
-    family = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json"))
-    return list(searched(spec, board, family, train, val, tested, vary, known))
+        return list(published(spec, board, index, train, val, tested, vary, asked))
+    factor = read_factor(folder / "pace.json" if pace.STAGE.serves(resolved) else None)
+    if known:
+        family, before = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json")), []
+    else:
+        contenders = read_contenders(folder / "contenders.json")
+        family = typical(contenders)
+        before = [raced(spec, contenders, train, val, vary, one_draw=index.one_draw, factor=factor)]
+    return [*before, *searched(spec, board, family, train, val, tested, vary, asked, factor)]

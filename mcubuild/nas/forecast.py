@@ -33,7 +33,7 @@ from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.race import FOLDS, plan
 from mcubuild.nas.scaling import fitting_sizes, frontier
 from mcubuild.nas.scratch import full, reduced
-from mcubuild.nas.search import evaluated
+from mcubuild.nas.search import evaluated, lasting
 from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.nas.throughput import Trainer
 from mcubuild.nas.training import device, sgd, workers
@@ -72,6 +72,7 @@ def searched(
     tested: int,
     vary: Variation,
     margin: Margin = NO_MARGIN,
+    factor: float = 1.0,
 ) -> Iterator[Part]:
     """The stages of a network that is searched for, in their order.
 
@@ -84,6 +85,7 @@ def searched(
         tested: samples of the test split.
         vary: what may be done to a sample.
         margin: how cycles relate to the engine's estimates.
+        factor: on the length of trainings and search.
     """
     footprints = _footprints(spec, board, margin)
     candidates = Candidates(family.space, footprints, Limits.of(spec.budget, board), family.neighbours)
@@ -98,23 +100,31 @@ def searched(
         ends = [largest(family.largest), smallest(family.smallest)]
         judged = _judgement(network, ends, train, val, spec, executor)
         trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, vary, executor)
-        length = length_of(spec.supernet, SUPERNET, len(train))
+        length = length_of(spec.supernet, SUPERNET * factor, len(train))
         seconds = length.rounds * (_each(lambda: trainer.run(1)) * length.steps + judged)
         yield Part("supernet", seconds, ("supernet.epochs", "dataset.max_resolution"))
         some = drawn[: 2 * _cores()]
         judged = _judgement(network, some, train, val, spec, executor) / len(some)
-        yield Part("search", evaluated(spec.search) * (drawing + judged), ("search.generations", "search.population"))
-        length = length_of(spec.finetune, ALONE, len(train))
+        seconds = evaluated(lasting(spec.search, factor)) * (drawing + judged)
+        yield Part("search", seconds, ("search.generations", "search.population"))
+        length = length_of(spec.finetune, ALONE * factor, len(train))
         seconds = _training(likely, train, val, length, vary, executor, teacher=network)
         yield Part("finetune", seconds, ("finetune.epochs",))
     yield from _run(spec, footprints, likely, tested)
 
 
 def raced(
-    spec: Spec, contenders: Sequence[Contender], train: Split, val: Split, vary: Variation, *, one_draw: bool
+    spec: Spec,
+    contenders: Sequence[Contender],
+    train: Split,
+    val: Split,
+    vary: Variation,
+    *,
+    one_draw: bool,
+    factor: float = 1.0,
 ) -> Part:
     """The race of ``contenders``; all else as for ``searched`` and ``race``."""
-    length = length_of(full(spec.supernet, spec.finetune.epochs), SUPERNET + ALONE, len(train))
+    length = length_of(full(spec.supernet, spec.finetune.epochs), (SUPERNET + ALONE) * factor, len(train))
     rounds = plan(len(contenders), length, len(val), FOLDS if one_draw else 1)
     steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
     if not steps:

@@ -80,7 +80,7 @@ def search(
     Raises:
         BuildError: no network of the space fits the budget.
     """
-    settings = settings.model_copy(update={"generations": max(1, round(factor * settings.generations))})
+    settings = lasting(settings, factor)
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
     candidates = Candidates(space, Footprints(board, engine, stack, bits, sram, margin), limits, neighbours)
@@ -105,6 +105,11 @@ def search(
             found = {"evolution": bred, "random": drawn}
     ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
     write_json(_history(found, settings, candidates, ceilings, quality, len(val)), out / "search.json")
+
+
+def lasting(settings: SearchSettings, factor: float) -> SearchSettings:
+    """The settings with so many times the generations."""
+    return settings.model_copy(update={"generations": max(1, round(factor * settings.generations))})
 
 
 def evaluated(settings: SearchSettings) -> int:

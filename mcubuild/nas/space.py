@@ -27,7 +27,8 @@ from mcubuild.nas.arch import (
 )
 from mcubuild.nas.backbones import BACKBONES, LEAST_STAGES
 from mcubuild.nas.candidates import Limits
-from mcubuild.nas.files import write_json, write_space
+from mcubuild.nas.contender import Contender, write_contenders
+from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.processes import processes
@@ -41,6 +42,8 @@ PERCENTILE = 80
 """Of the multiply-accumulates of the networks that fit: the score of a space, as in the paper's figure 3."""
 ENOUGH = 0.1
 """Share of a space's networks that must fit: below it the percentile rests on too few, and so would the search."""
+_SIDES = (1, 3 / 4, 1 / 2)
+"""Of the highest resolution: those of spaces that race."""
 CDF_PERCENTILES = tuple(range(0, 101, 5))
 _WORTH_PROCESSES = 5_000
 """Samples below which other processes would take longer to start than to help."""
@@ -56,6 +59,8 @@ class Row:
     """Of the sampled networks that fit, ascending."""
     smallest: Footprint
     """Of the smallest network in the space, which is the first sample."""
+    typical: Arch | None = None
+    """The sampled network whose multiply-accumulates are the ``score``; None if none fits."""
 
     @property
     def share(self) -> float:
@@ -106,7 +111,7 @@ def optimise(
     out: Path,
     margin: Margin = NO_MARGIN,
 ) -> None:
-    """Sample all spaces and write space.json (the winner and its neighbours) and space_table.json (all) to ``out``.
+    """Sample all spaces and write space_table.json (all of them) and contenders.json (those worth a race) to ``out``.
 
     Args:
         index: of the data set: classes, channels and the largest resolution.
@@ -128,12 +133,19 @@ def optimise(
     limits = Limits.of(budget, board)
     footprints = Footprints(board, engine, stack, bits, sram, margin)
     rows = survey(spaces, settings.samples, footprints, limits, seed)
-    best = winner(rows)
-    if best is None:
+    chosen = contenders(rows)
+    if not chosen:
         raise NothingFitsError(_nothing_fits(rows, sram, limits, footprints))
-    write_space(best.space, neighbours(best.space, spaces) if settings.neighbours else (), out / "space.json")
+    found = []
+    for row in chosen:
+        assert row.typical is not None  # something fits
+        needs = footprints.of(row.typical)
+        beside = neighbours(row.space, spaces) if settings.neighbours else ()
+        found.append(Contender(row.typical, needs.macs, needs.flash, beside))
+    write_contenders(found, out / "contenders.json")
     table = {
-        "winner": best.space.name,
+        "winner": chosen[0].space.name,
+        "contenders": [row.space.name for row in chosen],
         "axes": axes(index, settings),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
         "active_power_mw": None if budget.energy is None else board.active_power_mw,
@@ -165,18 +177,41 @@ def survey(
 def winner(rows: Sequence[Row]) -> Row | None:
     """The space whose networks that fit have the most multiply-accumulates, by their 80th percentile.
 
-    That is a rule about mobile networks: others only compete where none of these fits. Spaces compete where a tenth of
-    the networks fit. If there is no such space, the one with the largest share wins. Equal scores go to the higher
-    resolution, then to the wider network. None if nothing fits anywhere.
+    Spaces compete where a tenth of the networks fit. If there is no such space, the one with the largest share wins.
+    Equal scores go to the higher resolution, then to the wider network. None if nothing fits anywhere.
     """
     fitting = [row for row in rows if row.macs]
-    fitting = [row for row in fitting if row.space.block == "mobile"] or fitting
     if not fitting:
         return None
     enough = [row for row in fitting if row.share >= ENOUGH]
     if enough:
         return max(enough, key=lambda row: (row.score, row.space.resolution, row.space.width))
     return max(fitting, key=lambda row: (row.share, row.score, row.space.resolution, row.space.width))
+
+
+def contenders(rows: Sequence[Row]) -> list[Row]:
+    """The spaces that are worth a race: of each kind of blocks the ``winner`` and others, from small to large.
+
+    Others are the widest at the highest resolution, at three quarters and at half of it, and one half as wide as the
+    winner: no rule knows which of them suits the samples. Where no space competes, the one with the largest share is
+    the only one. Empty if nothing fits anywhere.
+    """
+    competing = [row for row in rows if row.macs and row.share >= ENOUGH]
+    chosen: dict[Space, Row] = {}
+    for block in dict.fromkeys(row.space.block for row in competing):
+        own = [row for row in competing if row.space.block == block]
+        best = winner(own)
+        assert best is not None
+        sides, found = sorted({row.space.resolution for row in own}), [best]
+        for share in _SIDES:
+            side = min(sides, key=lambda side: abs(side - share * sides[-1]))
+            found.append(max((row for row in own if row.space.resolution == side), key=lambda row: row.space.width))
+        alike = [row for row in own if row.space.resolution == best.space.resolution]
+        found.append(min(alike, key=lambda row: abs(row.space.width - best.space.width / 2)))
+        chosen |= {row.space: row for row in found}
+    if not chosen and (only := winner(rows)) is not None:
+        return [only]
+    return list(chosen.values())
 
 
 def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
@@ -273,8 +308,10 @@ def _sample_all(spaces: Sequence[Space], samples: int, footprints: Footprints, l
 def _sample(space: Space, samples: int, footprints: Footprints, limits: Limits, seed: int) -> Row:
     """The smallest network, so that a space counts whenever anything in it fits, and random ones."""
     drawn = draw_samples(space, samples, seed)
-    macs = sorted(footprints.macs(arch) for arch in drawn if footprints.fits(arch, limits.flash, limits.latency))
-    return Row(space, samples, tuple(macs), footprints.of(drawn[0]))
+    fitting = [arch for arch in drawn if footprints.fits(arch, limits.flash, limits.latency)]
+    fitting.sort(key=footprints.macs)
+    typical = fitting[len(fitting) * PERCENTILE // 100] if fitting else None
+    return Row(space, samples, tuple(map(footprints.macs, fitting)), footprints.of(drawn[0]), typical)
 
 
 def draw_samples(space: Space, samples: int, seed: int) -> list[Arch]:

@@ -188,7 +188,9 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
 
 
 def _search(artifacts: Artifacts) -> dict[str, Any]:
-    table, quantized = artifacts.space_table, artifacts.quantize_log
+    table, quantized, race = artifacts.space_table, artifacts.quantize_log, artifacts.race
+    if table and race:
+        table = {**table, "winner": race["winner"]}
     values: dict[str, Any] = {
         "augmentation": told(artifacts.index) if artifacts.index else None,
         "cdf_plot": space.cdf_plot(table) if table else None,

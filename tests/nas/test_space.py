@@ -15,7 +15,7 @@ from mcubuild.nas import space as module
 from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
 from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.candidates import Limits
-from mcubuild.nas.files import read_space
+from mcubuild.nas.contender import read_contenders
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import Margin
 from mcubuild.nas.skeleton import skeleton
@@ -58,7 +58,7 @@ def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSetting
 def test_results_depend_on_the_seed_alone(tmp_path: Path) -> None:
     for folder, seed in (("one", 0), ("same", 0), ("other", 1)):
         run(tmp_path / folder, seed=seed)
-    for name in ("space.json", "space_table.json"):
+    for name in ("contenders.json", "space_table.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
     assert (tmp_path / "one/space_table.json").read_bytes() != (tmp_path / "other/space_table.json").read_bytes()
 
@@ -73,7 +73,7 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
     assert table["active_power_mw"] is None  # of no interest without a limit of the energy
     least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3, 2))).cycles
     assert table["spaces"][0]["smallest"]["latency"] == pytest.approx(least / BOARD.clock)
-    chosen = read_space(tmp_path / "space.json")
+    chosen = read_contenders(tmp_path / "contenders.json")[0].arch.space
     assert table["winner"] == chosen.name
     assert (chosen.channels, chosen.classes) == (1, 3)
     enough = [row for row in table["spaces"] if row["share"] >= 0.1]

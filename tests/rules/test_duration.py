@@ -16,7 +16,7 @@ def test_it_is_told_and_corrected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = [Part("supernet", 90, ("supernet.epochs",)), Part("search", 200, ("search.generations",))]
-    monkeypatch.setattr(duration, "parts", lambda resolved, folder: parts)
+    monkeypatch.setattr(duration, "parts", lambda resolved, folder, *, known: parts)
     now = 0.0
     monkeypatch.setattr("mcubuild.progress.time.monotonic", lambda: now)
     stages = {stage.name: stage for stage in STAGES}

@@ -34,6 +34,7 @@ TRAINED = {
     "engine": {"tune": True},
     "firmware": {"prefix": "model"},
     "measure": {"runner": "qemu"},
+    "search": {"time": None},
 }
 
 
@@ -81,7 +82,7 @@ def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
 @pytest.mark.parametrize("arch", [None, "resnet8"])
 def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
     names = {stage.name for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": arch}})}
-    searching, scaling = {"space", "supernet", "search", "choose", "finetune"}, {"scale", "train"}
+    searching, scaling = {"space", "race", "supernet", "search", "choose", "finetune"}, {"scale", "train"}
     assert names >= ({*scaling} if arch else searching) | {"dataset", "quantize", "accuracy", "report"}
     assert not names & (searching if arch else scaling)
 
@@ -90,6 +91,13 @@ def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to("accuracy.json", stages)]
     assert names == ["dataset", "margin", "scale", "train", "quantize", "accuracy"]
+
+
+def test_a_time_for_the_search_sets_the_length_of_all_that_takes_long() -> None:
+    for time in (None, 600.0):
+        stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "search": {"time": time}}})
+        reads = {stage.name for stage in stages if "pace.json" in stage.inputs}
+        assert reads == (set() if time is None else {"race", "supernet", "search", "finetune", "report"})
 
 
 def test_estimates_are_checked_where_time_is_limited() -> None:
@@ -118,7 +126,7 @@ def test_a_stage_cannot_open_what_it_did_not_declare(tmp_path: Path) -> None:
         job.file("test.npz")
 
 
-WHOLE = {"margin", "space", "search", "scale", "tune", "codegen", "firmware", "measure", "remote", "report"}
+WHOLE = {"margin", "space", "pace", "search", "scale", "tune", "codegen", "firmware", "measure", "remote", "report"}
 SHOWS = {"codegen", "firmware", "report"}
 """Generated C names the board in a comment, and the linker when the firmware does not fit."""
 DEPENDING = {
@@ -150,7 +158,7 @@ def test_what_depends_on_a_field_of_the_board(field: str) -> None:
 
 
 def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
-    assert _depending(_resolved("1mJ"), "active_power_mw") == {"margin", "space", "search", "scale", "report"}
+    assert _depending(_resolved("1mJ"), "active_power_mw") == {"margin", "space", "pace", "search", "scale", "report"}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
