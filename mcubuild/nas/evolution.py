@@ -8,7 +8,7 @@ import numpy as np
 
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.candidates import Candidates
-from mcubuild.spec.search import SearchSettings
+from mcubuild.spec.search import SizedSearch
 
 _NOVEL_ATTEMPTS = 20
 """Tries at a network that was not evaluated before, bred or drawn; small spaces run out of them."""
@@ -56,7 +56,7 @@ def explore(
     method: Method,
     candidates: Candidates,
     fitness: Fitness,
-    settings: SearchSettings,
+    settings: SizedSearch,
     seed: int,
     order: Order = by_score,
     generations: int | None = None,

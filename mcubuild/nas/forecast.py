@@ -105,7 +105,7 @@ def searched(
         yield Part("supernet", seconds, ("supernet.epochs", "dataset.max_resolution"))
         some = drawn[: 2 * _cores()]
         judged = _judgement(network, some, train, val, spec, executor) / len(some)
-        seconds = evaluated(lasting(spec.search, factor)) * (drawing + judged)
+        seconds = evaluated(lasting(spec.search.sized(len(val)), factor)) * (drawing + judged)
         yield Part("search", seconds, ("search.generations", "search.population"))
         length = length_of(spec.finetune, ALONE * factor, len(train))
         seconds = _training(likely, train, val, length, vary, executor, teacher=network)

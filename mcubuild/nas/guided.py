@@ -7,11 +7,11 @@ from mcubuild.nas.arch import Arch
 from mcubuild.nas.candidates import Candidates
 from mcubuild.nas.evolution import Evaluation, Fitness, Method, Order, Score, explore, judged, propose, rng_of
 from mcubuild.nas.predictor import Quality, learn
-from mcubuild.spec.search import LEAST_TAUGHT, SearchSettings
+from mcubuild.spec.search import LEAST_TAUGHT, SizedSearch
 
 
 def explore_guided(
-    candidates: Candidates, fitness: Fitness, settings: SearchSettings, seed: int, order: Order
+    candidates: Candidates, fitness: Fitness, settings: SizedSearch, seed: int, order: Order
 ) -> tuple[dict[Method, list[Evaluation]], Quality]:
     """Both methods over equally many evaluated networks.
 
@@ -45,7 +45,7 @@ def explore_guided(
 
 
 def _drawn(
-    candidates: Candidates, count: int, settings: SearchSettings, seen: set[Arch], seed: int, *, generation: int
+    candidates: Candidates, count: int, settings: SizedSearch, seen: set[Arch], seed: int, *, generation: int
 ) -> list[Arch]:
     """Up to ``count`` random networks, none ``seen``."""
     rng = rng_of("random", generation, seed)

@@ -28,12 +28,12 @@ from mcubuild.nas.training import calibrate, judge, workers
 from mcubuild.progress import Bar, bar, part_of
 from mcubuild.spec.training import TrainingSettings
 
-_SHARES: Final = (1 / 36, 1 / 12, 1 / 5)
+_SHARES: Final = (1 / 36, 1 / 12, 1 / 6)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
 _FINALISTS: Final = 2
 FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
-_ENOUGH: Final = 400
+_ENOUGH: Final = 300
 """Samples to judge the finalists by, if the folds have so many."""
 _ROUNDS: Final = 10
 """Of a short training: it is lost from the last one on when it is killed."""
@@ -133,7 +133,7 @@ def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
         steps = max(1, total // _ROUNDS)
         length = replace(whole, steps=steps, rounds=max(1, total // steps), patient=True)
         last = number == len(_SHARES) - 1
-        some = enough if last else min(enough, number + 1)
+        some = enough if last else 1
         # The rounds take turns in the folds, so that what is chosen early and what is chosen late do not share noise.
         chosen = tuple((number + fold) % folds for fold in range(some))
         rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))

@@ -33,7 +33,7 @@ from mcubuild.nas.training import deterministic
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.search import SearchSettings
+from mcubuild.spec.search import SearchSettings, SizedSearch
 
 
 def search(
@@ -80,39 +80,39 @@ def search(
     Raises:
         BuildError: no network of the space fits the budget.
     """
-    settings = lasting(settings, factor)
+    sizes = lasting(settings.sized(len(val)), factor)
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
     candidates = Candidates(space, Footprints(board, engine, stack, bits, sram, margin), limits, neighbours)
     family = candidates.family
     samples = {
-        side: (at_resolution(spread(train, settings.calibration), side), at_resolution(val, side))
+        side: (at_resolution(spread(train, sizes.calibration), side), at_resolution(val, side))
         for side in family.resolutions
     }
     judge = Inherited(read_supernet(supernet, family.largest), samples)
-    order: Order = by_score if settings.objective == "accuracy" else ByDominance(candidates)
-    total = evaluated(settings)
+    order: Order = by_score if sizes.objective == "accuracy" else ByDominance(candidates)
+    total = evaluated(sizes)
     quality: Quality | None = None
     # The predictor, too, must learn the same bits wherever networks are judged.
     kept = _Kept(family, work)
     with deterministic(threads=1), bar("search", total, len(kept)) as progress, pool(judge, total) as judge_all:
         fitness = partial(kept.scores, judge_all, progress)
-        if settings.predictor:
-            found, quality = explore_guided(candidates, fitness, settings, seed, order)
+        if sizes.predictor:
+            found, quality = explore_guided(candidates, fitness, sizes, seed, order)
         else:
-            bred = explore("evolution", candidates, fitness, settings, seed, order)
-            drawn = explore("random", candidates, fitness, settings, seed, order, bred[-1].generation)
+            bred = explore("evolution", candidates, fitness, sizes, seed, order)
+            drawn = explore("random", candidates, fitness, sizes, seed, order, bred[-1].generation)
             found = {"evolution": bred, "random": drawn}
     ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
-    write_json(_history(found, settings, candidates, ceilings, quality, len(val)), out / "search.json")
+    write_json(_history(found, sizes, candidates, ceilings, quality, len(val)), out / "search.json")
 
 
-def lasting(settings: SearchSettings, factor: float) -> SearchSettings:
+def lasting(settings: SizedSearch, factor: float) -> SizedSearch:
     """The settings with so many times the generations."""
     return settings.model_copy(update={"generations": max(1, round(factor * settings.generations))})
 
 
-def evaluated(settings: SearchSettings) -> int:
+def evaluated(settings: SizedSearch) -> int:
     """Networks that both methods evaluate together at the most: the first generation is the same."""
     if settings.predictor:
         return settings.predictor + settings.population * len(METHODS)

@@ -14,12 +14,14 @@ LEAST_TAUGHT = 20
 class SearchSettings(Settings):
     """Evolution under the budget; a random search over as many networks is kept beside it."""
 
-    population: int = Field(default=100, ge=4, le=1000)
-    """Networks a generation."""
-    generations: int = Field(default=30, ge=1, le=1000)
-    """Generations after the first, random one; fewer if six in a row bring no network that is more accurate."""
-    parents: int = Field(default=20, ge=2, le=500)
-    """Best networks that breed the next generation: half by mutation, half by crossover."""
+    population: int | None = Field(default=None, ge=4, le=1000)
+    """Networks a generation; default: 24 to 100, a twentieth of the validation samples, which tell networks apart."""
+    generations: int | None = Field(default=None, ge=1, le=1000)
+    """Generations after the first, random one; fewer if six in a row bring no network that is more accurate. Default: 6
+    to 30, a sixtieth of the validation samples."""
+    parents: int | None = Field(default=None, ge=2, le=500)
+    """Best networks that breed the next generation: half by mutation, half by crossover; default: a fifth of the
+    population."""
     mutation: float = Field(default=0.1, gt=0, le=1)
     """Chance that a mutation re-draws a given choice (kernel, expansion, depth)."""
     objective: Literal["accuracy", "pareto"] = "accuracy"
@@ -42,3 +44,21 @@ class SearchSettings(Settings):
         if 0 < value < LEAST_TAUGHT:
             raise ValueError(f"must be 0 or at least {LEAST_TAUGHT} networks (found {value})")
         return value
+
+    def sized(self, judged: int) -> "SizedSearch":
+        """The settings with all numbers, for so many validation samples."""
+        population = self.population or min(100, max(24, judged // 20))
+        sizes = {
+            "population": population,
+            "generations": self.generations or min(30, max(6, judged // 60)),
+            "parents": self.parents or max(2, population // 5),
+        }
+        return SizedSearch.model_validate(self.model_dump() | sizes)
+
+
+class SizedSearch(SearchSettings):
+    """Settings in which no number is left open."""
+
+    population: int
+    generations: int
+    parents: int

@@ -9,11 +9,12 @@ from mcubuild.nas.arch import Arch, smallest
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.dominance import ByDominance
 from mcubuild.nas.evolution import METHODS, PATIENCE, Evaluation, Fitness, Score, explore
+from mcubuild.nas.search import evaluated
 from mcubuild.spec.search import SearchSettings
 from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, tight
 from tests.nas.toy import seconds_for
 
-SETTINGS = SearchSettings(population=16, generations=8, parents=6, mutation=0.1)
+SETTINGS = SearchSettings(population=16, generations=8, parents=6, mutation=0.1).sized(100)
 
 
 def toy(archs: Sequence[Arch]) -> list[Score]:
@@ -113,7 +114,7 @@ def test_results_depend_on_the_seed_alone() -> None:
 
 def test_a_space_with_room_for_one_network_is_searched_all_the_same() -> None:
     one = Limits(LEAST.flash, seconds_for(LEAST.cycles, BOARD))
-    settings = SearchSettings(population=4, generations=1, parents=2)
+    settings = SearchSettings(population=4, generations=1, parents=2).sized(100)
     evaluations = explore("evolution", Candidates(SPACE, FOOTPRINTS, one), toy, settings, 0)
     assert [evaluation.arch for evaluation in evaluations] == [smallest(SPACE)]
 
@@ -129,7 +130,7 @@ def test_a_search_ends_when_the_networks_within_the_limits_are_known(monkeypatch
         return Candidates.draw(candidates, rng)
 
     monkeypatch.setattr(candidates, "draw", draw)
-    settings = SearchSettings(population=100, generations=30, parents=20)
+    settings = SearchSettings(population=100, generations=30, parents=20).sized(100)
     archs = [evaluation.arch for evaluation in explore("random", candidates, toy, settings, 0)]
     assert 1 < len(archs) < 100 and len(set(archs)) == len(archs)
     assert drawn < 2000
@@ -138,3 +139,9 @@ def test_a_search_ends_when_the_networks_within_the_limits_are_known(monkeypatch
 def test_accuracy_counts_before_loss() -> None:
     assert Score(0.9, -0.5) > Score(0.8, -0.1)
     assert Score(0.9, -0.1) > Score(0.9, -0.5)
+
+
+@pytest.mark.parametrize(("judged", "looked_at"), [(100, 24 * 13), (600, 30 * 21), (5000, 100 * 61)])
+def test_few_validation_samples_tell_few_networks_apart(judged: int, looked_at: int) -> None:
+    assert evaluated(SearchSettings().sized(judged)) == looked_at
+    assert evaluated(SETTINGS.sized(judged)) == 16 * 17, "what the spec says stays"

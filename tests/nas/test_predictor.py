@@ -52,7 +52,7 @@ def test_equal_accuracies_have_no_order() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_guided_search_beats_random_search_over_as_many_networks(seed: int) -> None:
-    settings = SearchSettings(population=16, generations=8, parents=6, predictor=60)
+    settings = SearchSettings(population=16, generations=8, parents=6, predictor=60).sized(100)
     found, _ = explore_guided(Candidates(SPACE, FOOTPRINTS, tight(0.5)), toy, settings, seed, by_score)
     assert [len({one.arch for one in found[method]}) for method in ("evolution", "random")] == [76, 76]
     assert [one.arch for one in found["evolution"][:60]] == [one.arch for one in found["random"][:60]]
@@ -61,6 +61,8 @@ def test_a_guided_search_beats_random_search_over_as_many_networks(seed: int) ->
 
 def test_limits_hold_for_the_networks_that_are_evaluated() -> None:
     candidates = Candidates(SPACE, FOOTPRINTS, tight(0.1))
-    found, _ = explore_guided(candidates, toy, SearchSettings(population=8, generations=3, predictor=20), 0, by_score)
+    found, _ = explore_guided(
+        candidates, toy, SearchSettings(population=8, generations=3, predictor=20).sized(100), 0, by_score
+    )
     assert all(candidates.fits(one.arch) for evaluations in found.values() for one in evaluations)
     assert Candidates(SPACE, FOOTPRINTS, ANY).fits(found["evolution"][0].arch)
