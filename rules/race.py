@@ -11,14 +11,14 @@ def _run(job: Job) -> None:
     from mcubuild.nas.length import ALONE, SUPERNET
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.race import race
-    from mcubuild.nas.scratch import full
+    from mcubuild.nas.scratch import reduced
 
     index = read_index(job.file("index.json"))
     race(
         read_contenders(job.file("contenders.json")),
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
-        full(job["supernet"], job["finetune.epochs"]),
+        reduced(job["supernet"], job["supernet"].epochs),
         one_draw=index.one_draw,
         vary=Variation.of(index),
         seed=job["seed"],
@@ -34,7 +34,7 @@ STAGE = Stage(
     inputs=("index.json", "train.npz", "val.npz", "contenders.json"),
     optional=("pace.json",),
     outputs=("space.json", "race.json"),
-    settings=("supernet", "finetune.epochs", "seed"),
+    settings=("supernet", "seed"),
     run=_run,
     serves=searches,
     ignored=SHARING,

@@ -124,7 +124,7 @@ def raced(
     factor: float = 1.0,
 ) -> Part:
     """The race of ``contenders``; all else as for ``searched`` and ``race``."""
-    length = length_of(full(spec.supernet, spec.finetune.epochs), (SUPERNET + ALONE) * factor, len(train))
+    length = length_of(reduced(spec.supernet, spec.supernet.epochs), (SUPERNET + ALONE) * factor, len(train))
     rounds = plan(len(contenders), length, len(val), FOLDS if one_draw else 1)
     steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
     if not steps:

@@ -27,6 +27,7 @@ flash = "512kB"
 latency = "200ms"
 
 [space]
+blocks = ["mobile", "plain"]
 samples = 10
 widths = [0.2, 0.3]
 resolutions = [8, 12]

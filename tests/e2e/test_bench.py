@@ -63,6 +63,7 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
         "dataset",
         "margin",
         "space",
+        "race",
         "supernet",
         "search",
         "choose",

@@ -14,7 +14,7 @@ from tests.e2e.checkout import IMAGES, Checkout, draw_images
 from tests.measure.remote.stub import needs_qemu
 
 STAGES = [
-    stage for stage in graph.STAGES if stage.name not in ("import", "reference", "tune", "remote", "scale", "train")
+    stage for stage in graph.STAGES if stage.name not in ("import", "reference", "tune", "remote", "scale", "train", "pace")
 ]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}
@@ -86,12 +86,12 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
         {"margin", "space", "search", "codegen", "firmware", "measure", "report"},
     ),
     "bits": (_spec("bits = 8", "bits = 4"), {"margin", "space", "search", "quantize", "report"}),
-    "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"supernet", "report"}),
+    "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"race", "supernet", "report"}),
     "another network": (_choose_another, {"choose", "report"}),
     "fine-tuning": (_spec("[finetune]\nepochs = 1", "[finetune]\nepochs = 2"), {"finetune", "report"}),
     "seed": (
         _spec("bits = 8", "bits = 8\nseed = 1"),
-        {"dataset", "margin", "space", "supernet", "search", "finetune", "quantize", "report"},
+        {"dataset", "margin", "space", "race", "supernet", "search", "finetune", "quantize", "report"},
     ),
     "engine": (
         _spec("[finetune]", "[engine]\ninplace_depthwise = false\n\n[finetune]"),
