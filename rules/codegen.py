@@ -61,6 +61,7 @@ def _run(job: Job) -> None:
         stack=stack,
         classes=index.classes if index else (),
         data=None if index is None else "sounds" if index.front_end else "pictures",
+        stored=index.native_resolution if index else None,
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)

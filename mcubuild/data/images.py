@@ -14,10 +14,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from mcubuild.data.checks import Findings
 from mcubuild.data.metadata import without_metadata
+from mcubuild.data.resize import fit
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
 
@@ -125,8 +126,7 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
             findings.add("Only the square in the middle is read, which is less than half of the image", path)
         if 2 * shorter <= reading.side:
             findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", path)
-        square = ImageOps.fit(flat.convert(reading.mode), (reading.side, reading.side), Image.Resampling.BILINEAR)
-        return np.asarray(square).reshape(reading.side, reading.side, -1)
+        return np.asarray(fit(flat.convert(reading.mode), reading.side)).reshape(reading.side, reading.side, -1)
 
 
 def _flat(image: Image.Image, path: Path, reading: _Reading, findings: Findings) -> Image.Image:
