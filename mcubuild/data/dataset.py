@@ -16,7 +16,7 @@ from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.partition import partition
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.sources import scan
-from mcubuild.data.splits import Index, Split, write_index, write_split
+from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
 from mcubuild.spec.dataset import DatasetSettings
@@ -59,7 +59,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     )
     copies = identical(contents, roll)
     refuse_contradictions(copies, roll)
-    pictures, front_end, told = _read(found, chosen, settings, root)
+    pictures, origin, told = _read(found, chosen, settings, root)
+    front_end = origin if isinstance(origin, FrontEnd) else None
     similar = nearly_identical([*pictures.values()], roll.labels)
     similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
     _, side, _, channels = pictures["train"].shape
@@ -75,6 +76,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         ),
         channels=channels,
         front_end=front_end,
+        pictures=origin if isinstance(origin, Pictures) else None,
     )
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
@@ -163,8 +165,8 @@ def _digest(path: Path) -> str:
 
 def _read(
     found: _Found, chosen: Mapping[str, NDArray[np.int64]], settings: DatasetSettings, root: Path
-) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | None, tuple[str, ...]]:
-    """Pictures (N, side, side, channels) by split, how sounds became pictures, and cautions."""
+) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | Pictures | None, tuple[str, ...]]:
+    """Pictures (N, side, side, channels) by split, how sounds or image files became these, and cautions."""
     files = found.files
     if not isinstance(files, list):
         return {name: files[indexes] for name, indexes in chosen.items()}, None, ()
@@ -173,5 +175,4 @@ def _read(
     paths = {name: [files[index] for index in indexes] for name, indexes in chosen.items()}
     if settings.kind == "audio_folder":
         return read_recordings(paths, folder, settings)
-    pictures, cautions = read_images(paths, folder, settings.max_resolution or _MAX_RESOLUTION)
-    return pictures, None, cautions
+    return read_images(paths, folder, settings.max_resolution or _MAX_RESOLUTION)

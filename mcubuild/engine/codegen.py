@@ -98,6 +98,7 @@ def generate(
     classes: Sequence[str] = (),
     data: Literal["pictures", "sounds"] | None = None,
     stored: int | None = None,
+    levels: tuple[float, float] | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -112,6 +113,7 @@ def generate(
         data: what the network is trained on, or fed with, where that is known.
         stored: side of the pictures as the data set keeps them, from which they are resized to the network's side; by
             default the network's.
+        levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -131,6 +133,7 @@ def generate(
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
         "pictures": _pictures(graph, stored) if data == "pictures" and _takes_pictures(graph) else None,
+        "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
@@ -332,6 +335,13 @@ def _pictures(graph: Graph, stored: int | None) -> dict[str, int]:
     stored = stored or side
     column = 2 * ceil(max(stored / side, 1)) + 1  # of a resized picture: so many of the stored one are needed at once
     return {"side": side, "stored": stored, "columns": max(COLUMNS, column), "weights": WEIGHTS}
+
+
+def _levels(low: float, high: float) -> dict[str, object]:
+    """A range of values in C: integers where both ends are, as those of sensors."""
+    whole = low.is_integer() and high.is_integer() and max(abs(low), abs(high)) < 2**31
+    shown = [f"{value:.0f}" if whole else repr(value) for value in (low, high)]
+    return {"low": shown[0], "high": shown[1], "whole": whole, "wide": high - low >= 2**23}
 
 
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:

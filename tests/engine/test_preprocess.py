@@ -179,6 +179,30 @@ def test_picture_in_answer_out(tmp_path: Path, stream: bool, stored: int | None)
     assert result.stdout == expected.tobytes()
 
 
+LEVELS = """
+#include "model.h"
+#include <stdio.h>
+int main(void)
+{
+    for (int32_t value = -40000; value < 70000; value++) putchar(model_level(value));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("low, high", [(2929, 3083), (0, 65535), (0, 16383), (-300, 210), (-30000, 40000000)])
+def test_values_of_more_than_8_bits(tmp_path: Path, low: float, high: float) -> None:
+    graph, target = network(24, 1), Target.of(BOARD, EngineSettings())
+    levels = (float(low), float(high))
+    generate(graph, plan(graph, target), target, tmp_path, stack=2048, data="pictures", levels=levels)
+    (tmp_path / "main.c").write_text(LEVELS)
+    subprocess.run([*find("zig").command, *WARNINGS, *CHECKS, "-o", "program", "main.c"], cwd=tmp_path, check=True)
+    result = subprocess.run([tmp_path / "program"], capture_output=True, check=True)
+    values = np.arange(-40000, 70000, dtype=np.float64)
+    expected = np.clip(np.round(255 * (values - low) / (high - low)), 0, 255).astype(np.uint8)
+    assert result.stdout == expected.tobytes()
+
+
 def test_there_is_none_for_what_are_no_pictures(tmp_path: Path) -> None:
     graph = network(24, 1)
     target = Target.of(read_board("stm32f412"), EngineSettings())
