@@ -61,6 +61,8 @@ def _run(job: Job) -> None:
         stack=stack,
         classes=index.classes if index else (),
         data=None if index is None else "sounds" if index.front_end else "pictures",
+        stored=index.native_resolution if index else None,
+        levels=index.pictures.levels if index and index.pictures else None,
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)

@@ -27,7 +27,7 @@ from mcubuild.data.mirroring import survives_mirroring
 from mcubuild.data.partition import partition
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.sources import scan
-from mcubuild.data.splits import Index, Split, write_index, write_split
+from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
@@ -77,7 +77,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     given = {split for split in found.splits if split is not None}
     refuse_contradictions(copies, roll)
     refuse_leaks(copies, roll, given, "identical", MOST_ACROSS_SPLITS)
-    pictures, front_end, told = _read(found, chosen, settings, root)
+    pictures, origin, told = _read(found, chosen, settings, root)
+    front_end = origin if isinstance(origin, FrontEnd) else None
     similar = nearly_identical([*pictures.values()], roll.labels)
     similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
     alike = np.concatenate([copies, similar])
@@ -100,6 +101,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         one_draw=found.groups is None and "val" not in found.splits,
         subject=subject,
         mirror=mirror,
+        pictures=origin if isinstance(origin, Pictures) else None,
     )
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
@@ -188,8 +190,8 @@ def _digest(path: Path) -> str:
 
 def _read(
     found: _Found, chosen: Mapping[str, NDArray[np.int64]], settings: DatasetSettings, root: Path
-) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | None, tuple[str, ...]]:
-    """Pictures (N, side, side, channels) by split, how sounds became pictures, and cautions."""
+) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd | Pictures | None, tuple[str, ...]]:
+    """Pictures (N, side, side, channels) by split, how sounds or image files became these, and cautions."""
     files = found.files
     if not isinstance(files, list):
         return {name: files[indexes] for name, indexes in chosen.items()}, None, ()
@@ -198,8 +200,7 @@ def _read(
     paths = {name: [files[index] for index in indexes] for name, indexes in chosen.items()}
     if settings.kind == "audio_folder":
         return read_recordings(paths, folder, settings)
-    pictures, cautions = read_images(paths, folder, settings.max_resolution or _MAX_RESOLUTION)
-    return pictures, None, cautions
+    return read_images(paths, folder, settings.max_resolution or _MAX_RESOLUTION)
 
 
 def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject | None, bool]:

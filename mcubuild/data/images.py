@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from mcubuild.data.checks import Findings
 from mcubuild.data.metadata import without_metadata
+from mcubuild.data.resize import fit
+from mcubuild.data.splits import Pictures
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
 
@@ -62,12 +65,14 @@ class _Reading:
     """Of ``_GROUNDS``."""
     levels: tuple[float, float]
     """Values of more than 8 bits that become 0 and 255."""
+    deep: bool
+    """Whether any image to train with has such values."""
 
 
 def read_images(
     splits: Mapping[str, Sequence[Path]], folder: Path, largest: int
-) -> tuple[dict[str, NDArray[np.uint8]], tuple[str, ...]]:
-    """Pixels (N, side, side, channels) of each split's image files, and cautions.
+) -> tuple[dict[str, NDArray[np.uint8]], Pictures, tuple[str, ...]]:
+    """Pixels (N, side, side, channels) of each split's image files, what a device must agree with, and cautions.
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
     at most ``largest``. They are grey if all files are, RGB otherwise. The images to train with decide it alone.
@@ -84,14 +89,16 @@ def read_images(
     findings = Findings(folder)
     with bar("read images", len(splits["train"]) + count) as progress:
         reading = _survey(splits["train"], largest, progress)
-        pixels = {}
+        pixels, sizes = {}, Counter[tuple[int, int]]()
         for split, members in splits.items():
             channels = 1 if reading.mode == "L" else 3
             pixels[split] = np.empty((len(members), reading.side, reading.side, channels), np.uint8)
             for image, path in zip(pixels[split], members, strict=True):
-                image[...] = _read(path, reading, findings)
+                image[...], size = _read(path, reading, findings)
+                sizes[size] += split == "train"
                 progress.advance()
-    return pixels, findings.cautions(count)
+    usual = max(sizes, key=lambda size: (sizes[size], size))
+    return pixels, Pictures(usual, reading.levels if reading.deep else None), findings.cautions(count)
 
 
 def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> _Reading:
@@ -109,11 +116,11 @@ def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> _Reading:
                 contrasts.append(_contrasts(layer))
         progress.advance()
     side = min(int(np.median(sides)), largest)
-    return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents))
+    return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents))
 
 
-def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8]:
-    """Pixels (side, side, channels) of the central square."""
+def _read(path: Path, reading: _Reading, findings: Findings) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Pixels (side, side, channels) of the central square, and the image's width and height."""
     with _opened(path, findings) as image:
         several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
         halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
@@ -127,8 +134,8 @@ def _read(path: Path, reading: _Reading, findings: Findings) -> NDArray[np.uint8
             findings.add("Only the square in the middle is read, which is less than half of the image", path)
         if 2 * shorter <= reading.side:
             findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", path)
-        square = ImageOps.fit(flat.convert(reading.mode), (reading.side, reading.side), Image.Resampling.BILINEAR)
-        return np.asarray(square).reshape(reading.side, reading.side, -1)
+        square = np.asarray(fit(flat.convert(reading.mode), reading.side))
+        return square.reshape(reading.side, reading.side, -1), flat.size
 
 
 def _flat(image: Image.Image, path: Path, reading: _Reading, findings: Findings) -> Image.Image:

@@ -1,15 +1,30 @@
-"""Images at another resolution: the one way for training, calibration and the device's input."""
+"""Images at another resolution: the one way for reading, training, calibration and the device's input."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 
+def fit(image: Image.Image, side: int) -> Image.Image:
+    """The square in the middle of ``image``, of 8 bits a channel, at ``side`` x ``side`` pixels.
+
+    Bilinear, with a filter that grows with the reduction (no aliasing). Pillow computes it in integers, so the result
+    is the same on every machine: first across, rounded to 8 bits, then down. Both are asked for one by one, as Pillow
+    itself takes one or the other first, by the image's shape and by its version. Firmware does the same:
+    ``kernels_templates/model/preprocess.c.j2``.
+    """
+    width, height = image.size
+    square = min(image.size)
+    left, top = (width - square) / 2, (height - square) / 2
+    bilinear = Image.Resampling.BILINEAR
+    across = image.resize((side, height), bilinear, box=(left, 0, left + square, height))
+    return across.resize((side, side), bilinear, box=(0, top, side, top + square))
+
+
 def resize(x: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     """Square images ``x`` (N, H, H, C) at ``resolution``: (N, resolution, resolution, C); ``x`` itself if it has it.
 
-    Bilinear, with a filter that grows with the reduction (no aliasing). Pillow computes it in integers, so the result
-    is the same on every machine.
+    By ``fit``, each channel on its own.
     """
     if x.shape[1:3] == (resolution, resolution):
         return x
@@ -17,8 +32,7 @@ def resize(x: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     for image, result in zip(x, out, strict=True):
         for channel in range(x.shape[3]):
             plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
-            resized = plane.resize((resolution, resolution), Image.Resampling.BILINEAR)
-            result[..., channel] = np.asarray(resized)
+            result[..., channel] = np.asarray(fit(plane, resolution))
     return out
 
 

@@ -14,6 +14,16 @@ from mcubuild.npz import read_npz, write_npz
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """How image files became the stored pictures: what a device must agree with."""
+
+    size: tuple[int, int]
+    """Width and height that most of the images to train with have, in pixels, turned upright."""
+    levels: tuple[float, float] | None
+    """Values that became the levels 0 and 255; None where images have 8 bits, which are levels as they are."""
+
+
+@dataclass(frozen=True)
 class Index:
     """What is known of a data set without its samples."""
 
@@ -38,6 +48,8 @@ class Index:
     """What the training samples are varied like; None for sounds."""
     mirror: bool = False
     """Whether left and right may change places in training samples."""
+    pictures: Pictures | None = None
+    """Of image files."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,12 @@ def read_index(path: Path) -> Index:
         if front_end is not None:
             ranges = {key: tuple(front_end[key]) for key in ("low", "high")}
             front_end = FrontEnd(**{**front_end, **ranges})
-        return Index(**{**content, "classes": tuple(content["classes"]), "front_end": front_end})
+        pictures = content.pop("pictures", None)
+        if pictures is not None:
+            levels = pictures["levels"]
+            pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels))
+        classes = tuple(content.pop("classes"))
+        return Index(**content, classes=classes, front_end=front_end, pictures=pictures)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
 

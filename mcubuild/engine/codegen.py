@@ -34,6 +34,10 @@ FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weig
 """What is generated: enough to compile the network into any firmware; names for the prefix ``model``."""
 TILE = 4
 """Pixels that kernels of convolutions compute together, for each of which they read all of the layer's constants."""
+COLUMNS = 16
+"""Of a picture that preprocess.c resizes together, ..."""
+WEIGHTS = 128
+"""... with at most so many weights: 0.5 kB of stack, and few passes over a picture that is reduced ten times."""
 HELPERS = (
     "clamp",
     "rescale",
@@ -93,6 +97,8 @@ def generate(
     stack: int,
     classes: Sequence[str] = (),
     data: Literal["pictures", "sounds"] | None = None,
+    stored: int | None = None,
+    levels: tuple[float, float] | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -105,6 +111,9 @@ def generate(
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
         classes: names of the classes by label, where they are known.
         data: what the network is trained on, or fed with, where that is known.
+        stored: side of the pictures as the data set keeps them, from which they are resized to the network's side; by
+            default the network's.
+        levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -123,7 +132,8 @@ def generate(
         "arena": plan.arena,
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
-        "pictures": data == "pictures" and _takes_pictures(graph),
+        "pictures": _pictures(graph, stored) if data == "pictures" and _takes_pictures(graph) else None,
+        "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
@@ -317,6 +327,21 @@ def _takes_pictures(graph: Graph) -> bool:
     """Whether the only input is square, grey or RGB: others are refused before they are fed with pictures."""
     shapes = [graph.tensor(name).shape for name in graph.inputs]
     return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2] and shapes[0][3] in (1, 3)
+
+
+def _pictures(graph: Graph, stored: int | None) -> dict[str, int]:
+    """Sides in pixels, and what bounds the stack of preprocess.c."""
+    side = graph.tensor(graph.inputs[0]).shape[1]
+    stored = stored or side
+    column = 2 * ceil(max(stored / side, 1)) + 1  # of a resized picture: so many of the stored one are needed at once
+    return {"side": side, "stored": stored, "columns": max(COLUMNS, column), "weights": WEIGHTS}
+
+
+def _levels(low: float, high: float) -> dict[str, object]:
+    """A range of values in C: integers where both ends are, as those of sensors."""
+    whole = low.is_integer() and high.is_integer() and max(abs(low), abs(high)) < 2**31
+    shown = [f"{value:.0f}" if whole else repr(value) for value in (low, high)]
+    return {"low": shown[0], "high": shown[1], "whole": whole, "wide": high - low >= 2**23}
 
 
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:

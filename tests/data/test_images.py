@@ -11,6 +11,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from mcubuild.data.images import read_images
+from mcubuild.data.splits import Pictures
 from mcubuild.errors import BuildError
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -24,7 +25,8 @@ def write(folder: Path, *images: Image.Image, suffix: str = "png", **options: An
 
 
 def read(paths: list[Path], **others: list[Path]) -> tuple[dict[str, Pixels], tuple[str, ...]]:
-    return read_images({"train": paths, **others}, paths[0].parent, 64)
+    pixels, _, cautions = read_images({"train": paths, **others}, paths[0].parent, 64)
+    return pixels, cautions
 
 
 def icon(ink: int, mode: str = "RGBA") -> Image.Image:
@@ -114,6 +116,16 @@ def test_deep_values_are_scaled_by_what_is_there(tmp_path: Path, suffix: str, dt
         assert pixels[10:20, 5 + place : 15 + place].min() > 240 and pixels[:10].max() < 15
     assert len(cautions) == 1 and "Values of more than 8 bits" in cautions[0] and "3 of 3" in cautions[0]
     assert f"{2929 * factor:g} to {3083 * factor:g} as 0 to 255; a device must, too" in cautions[0]
+
+
+def test_what_a_device_must_agree_with(tmp_path: Path) -> None:
+    """The range of values, and the size of most images to train with."""
+    values = [Image.fromarray(thermal(place)[:, :width].astype(np.uint16)) for place, width in enumerate((30, 32, 30))]
+    paths = write(tmp_path, *values)
+    _, pictures, _ = read_images({"train": paths, "test": paths[1:2] * 5}, tmp_path, 64)
+    assert pictures == Pictures((30, 32), (2929.0, 3083.0))
+    paths = write(tmp_path, icon(0, "LA"))
+    assert read_images({"train": paths}, tmp_path, 64)[1] == Pictures((32, 32), None)
 
 
 def test_one_range_for_all_images_of_training_without_its_bad_pixels(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from tests.e2e.checkout import IMAGES, Checkout, draw_images
 from tests.measure.remote.stub import needs_qemu
 
 STAGES = [
-    stage for stage in graph.STAGES if stage.name not in ("import", "reference", "tune", "remote", "scale", "train", "pace")
+    stage
+    for stage in graph.STAGES
+    if stage.name not in ("import", "reference", "tune", "remote", "scale", "train", "pace")
 ]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}
