@@ -16,12 +16,11 @@ from mcubuild.units import format_time
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_MESSAGES = 0.1
-_SHARE = 0.1
-"""Of a job's steps, after which its time is compared with what was expected of it."""
+_ENOUGH = (0.05, 10.0)
+"""Share of a job's steps, and seconds of them, after which its time is compared with what was expected of it: a
+training has been judged by then, and what else the machine does has evened out."""
 _DIFFERENCE = 0.2
-"""Of what was expected: less is not worth a line,"""
-_SECONDS_WORTH_A_LINE = 5.0
-"""nor is this."""
+"""Of what was expected: less is not worth a line."""
 _LONGEST_TEXT = 800
 """Characters of a message: below PIPE_BUF, so that what several processes write at once does not mix."""
 
@@ -162,12 +161,13 @@ class _Bar:
     def _compare(self, now: float, expected: _Expected) -> None:
         if self._first is None:
             self._first = now, self._done
-        elif self._done - self._begun_at > _SHARE * self._total:
+        start, done = self._first
+        share, least = _ENOUGH
+        if now - start >= least and self._done - self._begun_at > share * self._total:
             self._expected = None
-            start, done = self._first
             step = (now - start) / (self._done - done)
             seconds = step * self._total
-            if abs(seconds - expected.seconds) > max(_DIFFERENCE * expected.seconds, _SECONDS_WORTH_A_LINE):
+            if abs(seconds - expected.seconds) > _DIFFERENCE * expected.seconds:
                 expected.differs(seconds, step * (self._total - self._done))
 
 

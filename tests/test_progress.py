@@ -53,11 +53,11 @@ def told_of(
 
 
 def test_a_job_that_takes_another_time_than_expected_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert told_of(monkeypatch, expected=100, step=2) == pytest.approx([200, 178]), "after 11 of 100 steps"
-    assert told_of(monkeypatch, expected=400, step=2) == pytest.approx([200, 178])
-    assert told_of(monkeypatch, expected=100, step=2, done=50) == pytest.approx([200, 78])
+    assert told_of(monkeypatch, expected=100, step=2) == pytest.approx([200, 188]), "after 6 of 100 steps"
+    assert told_of(monkeypatch, expected=400, step=2) == pytest.approx([200, 188])
+    assert told_of(monkeypatch, expected=100, step=2, done=50) == pytest.approx([200, 88])
     assert told_of(monkeypatch, expected=170, step=2) == [], "15 % off"
-    assert told_of(monkeypatch, expected=2, step=0.06) == [], "a matter of seconds"
+    assert told_of(monkeypatch, expected=2, step=0.09) == [], "a matter of seconds"
     assert told_of(monkeypatch, expected=100, step=2, done=95) == [], "it is nearly over"
     assert told_of(monkeypatch, expected=100, step=2, title="other") == []
 
