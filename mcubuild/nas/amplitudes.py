@@ -41,14 +41,14 @@ class Amplitudes:
 
 AMPLITUDES: Mapping[str, Amplitudes] = {
     "photos": Amplitudes(
-        shift=0.125,
-        scale=0.15,
+        shift=0.1,
+        scale=0.1,
         stretch=0.1,
         rotation=10,
         brightness=0.1,
         contrast=0.2,
         saturation=0.3,
-        erasing=0.3,
+        erasing=0.25,
     ),
     "drawings": Amplitudes(shift=0.1, scale=0.1, stretch=0.1, rotation=10, shear=0.15),
     "log_mel": Amplitudes(shift=0.1, scale=0.1, masks=0.15),
@@ -56,6 +56,8 @@ AMPLITUDES: Mapping[str, Amplitudes] = {
 }
 """By kind of data: a subject of pictures, or the features of sounds. Coefficients of a cepstrum are neither bands that
 could move nor levels that noise adds to."""
+SOUNDS: Mapping[str, str] = {"log_mel": "spectrograms", "mfcc": "cepstra"}
+"""The kinds that sounds become."""
 WORDS: Mapping[str, str] = {
     "shift": "shifted",
     "scale": "scaled",
@@ -79,9 +81,10 @@ def kind_of(index: Index) -> str:
 
 def told(index: Index) -> str:
     """How samples of a data set are varied, such as ``drawings: shifted, scaled, rotated``."""
-    amplitudes = AMPLITUDES[kind_of(index)]
+    kind = kind_of(index)
+    amplitudes = AMPLITUDES[kind]
     done = [field.name for field in fields(amplitudes) if getattr(amplitudes, field.name)]
     if index.channels == 1:
         done = [name for name in done if name != "saturation"]
     words = ["mirrored"] * index.mirror + [WORDS[name] for name in done]
-    return f"{kind_of(index)}: {', '.join(words)}"
+    return f"{SOUNDS.get(kind, kind)}: {', '.join(words)}"
