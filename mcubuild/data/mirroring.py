@@ -17,7 +17,7 @@ _RIDGE = 0.1
 """Weight of the penalty, relative to the features' variance."""
 _LOST, _LOST_OF_A_CLASS = 1 / 4, 1 / 2
 """Share of what is recognised, above guessing, that mirrored pictures may lose."""
-_ODDS = 100
+_ODDS = 1000
 """To one: against chance, for a loss to be believed in."""
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mcubuild.data.splits import Index
-from mcubuild.nas.amplitudes import AMPLITUDES, Amplitudes, kind_of
+from mcubuild.nas.amplitudes import AMPLITUDES, SOUNDS, Amplitudes, kind_of
 
 Pictures: TypeAlias = NDArray[np.uint8]
 """(N, R, R, C)"""
@@ -45,7 +45,7 @@ class Variation:
         """Each sample varied on its own; ``x`` stays as it is."""
         most = Amplitudes(**{name: self.strength * value for name, value in asdict(AMPLITUDES[self.kind]).items()})
         images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
-        if self.kind in ("log_mel", "mfcc"):
+        if self.kind in SOUNDS:
             images = _spectrograms(images, most, rng)
         else:
             images = _images(images, most, rng, mirror=self.mirror)

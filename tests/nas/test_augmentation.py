@@ -208,5 +208,5 @@ def test_what_is_done_is_told_in_words() -> None:
     assert photos.startswith("photos: mirrored, shifted, scaled") and "colour" in photos
     assert "colour" not in told(_index(1, subject="photos"))
     assert "mirrored" not in told(_index(subject="drawings"))
-    assert told(_index(1, front_end=SOUND, subject=None)).startswith("log_mel: shifted")
+    assert told(_index(1, front_end=SOUND, subject=None)).startswith("spectrograms: shifted")
     assert set(WORDS) == {field.name for field in fields(Amplitudes)}
