@@ -23,7 +23,7 @@ _OTHERS = ("k7", "macs", "weights")
 """Styles of published networks."""
 _UNITS = ((1, "s", (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)), (60, "min", (1, 2, 5, 10, 30)), (3600, "h", (1, 3, 10, 30, 100)))
 """Seconds of a unit of time, its name, and how many of it an axis marks."""
-_SHARES = (0, 20, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
+_SHARES = (0, 20, 50, 70, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 """Accuracies that an axis marks, in percent."""
 _DODGE = 0.012
 """Share of a chart's width by which bars of the same size stand apart."""
