@@ -95,7 +95,7 @@ def growth(sizes: Sequence[Size], points: Sequence[Point], tested: int) -> Growt
     """
     found = {(point.size, point.draw): point.accuracy for point in points if point.contender == SEARCHED}
     sizes = [size for size in sizes if any(name == size.name for name, _ in found)]
-    draws = [draw for draw in {draw for _, draw in found} if all((size.name, draw) in found for size in sizes)]
+    draws = [draw for draw in sorted({draw for _, draw in found}) if all((size.name, draw) in found for size in sizes)]
     if len(sizes) < 2 or not draws:
         return None
     accuracies = np.array([[found[size.name, draw] for draw in draws] for size in sizes])
