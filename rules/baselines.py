@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from doit import get_var
 
 from mcubuild.errors import BuildError, NothingFitsError
-from rules import dataset, finetune, search, train
+from rules import dataset, duration, finetune, search, train
 from rules.arguments import whole_number
 from rules.command import Command
 from rules.execute import execute
@@ -106,6 +106,7 @@ def _searches(resolved: Resolved, seeds: int, searched: Path, folder: Path) -> l
     for number in range(seeds):
         own = folder / f"seed{number}"
         copy(stage.inputs, searched, own)
+        duration.tell_nothing_of(own)  # a search alone has not all that it takes to tell
         execute(stage, reseeded(searching, number), own)
         found.append(own / "search.json")
     return found

@@ -163,7 +163,10 @@ def _draw(resolved: Resolved) -> None:
     tested = read_inventory(place / "inventory.json").splits["test"]
     total, points, missing = len(sizes) * draws * len(contenders), list[Point](), dict[str, str]()
     names = ", ".join(contender.name for contender in contenders)
-    print(f"  {total} points: {draws} draws of {len(sizes)} sizes, with each {names}")
+    print(
+        f"  {total} points: draws {draws}, samples a class {', '.join(size.title for size in sizes)}; {names}",
+        flush=True,
+    )
     number = 0
     for draw in range(draws):
         for size in sizes:

@@ -23,7 +23,7 @@ _OTHERS = ("k7", "macs", "weights")
 """Styles of published networks."""
 _UNITS = ((1, "s", (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)), (60, "min", (1, 2, 5, 10, 30)), (3600, "h", (1, 3, 10, 30, 100)))
 """Seconds of a unit of time, its name, and how many of it an axis marks."""
-_SHARES = (0, 20, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
+_SHARES = (0, 20, 50, 70, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 """Accuracies that an axis marks, in percent."""
 _DODGE = 0.012
 """Share of a chart's width by which bars of the same size stand apart."""
@@ -95,7 +95,7 @@ def growth(sizes: Sequence[Size], points: Sequence[Point], tested: int) -> Growt
     """
     found = {(point.size, point.draw): point.accuracy for point in points if point.contender == SEARCHED}
     sizes = [size for size in sizes if any(name == size.name for name, _ in found)]
-    draws = [draw for draw in {draw for _, draw in found} if all((size.name, draw) in found for size in sizes)]
+    draws = [draw for draw in sorted({draw for _, draw in found}) if all((size.name, draw) in found for size in sizes)]
     if len(sizes) < 2 or not draws:
         return None
     accuracies = np.array([[found[size.name, draw] for draw in draws] for size in sizes])
