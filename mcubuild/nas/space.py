@@ -42,6 +42,8 @@ PERCENTILE = 80
 """Of the multiply-accumulates of the networks that fit: the score of a space, as in the paper's figure 3."""
 ENOUGH = 0.1
 """Share of a space's networks that must fit: below it the percentile rests on too few, and so would the search."""
+_MOSTLY = 0.5
+"""Share of the networks of a space."""
 _SIDES = (1, 3 / 4, 1 / 2)
 """Of the highest resolution: those of spaces that race."""
 CDF_PERCENTILES = tuple(range(0, 101, 5))
@@ -193,20 +195,23 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
     """The spaces that are worth a race: of each kind of blocks the ``winner`` and others, from small to large.
 
     Others are the widest at the highest resolution, at three quarters and at half of it, and one half as wide as the
-    winner: no rule knows which of them suits the samples. Where no space competes, the one with the largest share is
-    the only one. Empty if nothing fits anywhere.
+    winner: no rule knows which of them suits the samples. In them most networks fit, where there are such spaces, as
+    the super network spends its steps on those that don't, too: of plain and residual ones the largest have ten times
+    the multiply-accumulates of the smallest. Where no space competes, the one with the largest share is the only one.
+    Empty if nothing fits anywhere.
     """
     competing = [row for row in rows if row.macs and row.share >= ENOUGH]
     chosen: dict[Space, Row] = {}
     for block in dict.fromkeys(row.space.block for row in competing):
-        own = [row for row in competing if row.space.block == block]
-        best = winner(own)
+        enough = [row for row in competing if row.space.block == block]
+        own = [row for row in enough if row.share >= _MOSTLY] or enough
+        best = winner(enough if block == "mobile" else own)
         assert best is not None
         sides, found = sorted({row.space.resolution for row in own}), [best]
         for share in _SIDES:
             side = min(sides, key=lambda side: abs(side - share * sides[-1]))
             found.append(max((row for row in own if row.space.resolution == side), key=lambda row: row.space.width))
-        alike = [row for row in own if row.space.resolution == best.space.resolution]
+        alike = [row for row in enough if row.space.resolution == best.space.resolution]
         found.append(min(alike, key=lambda row: abs(row.space.width - best.space.width / 2)))
         chosen |= {row.space: row for row in found}
     if not chosen and (only := winner(rows)) is not None:

@@ -19,7 +19,7 @@ from mcubuild.nas.contender import read_contenders
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import Margin
 from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.space import Row, optimise, survey, winner
+from mcubuild.nas.space import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
@@ -216,3 +216,24 @@ def test_limits_allow_for_what_estimates_are_off() -> None:
     assert scaled.longest(scaled.of(arch)) == pytest.approx(seconds)
     assert scaled.fits(arch, 1 << 20, seconds * 1.001) and not scaled.fits(arch, 1 << 20, seconds * 0.999)
     assert plain.fits(arch, 1 << 20, seconds / 4.9)
+
+
+def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> None:
+    index = Index("toy", "image_classification", ("a", "b", "c"), 32, 32, 3)
+    footprints = Footprints(BOARD, EngineSettings(), 2048, 8, 64 << 10)
+    rows = survey(spaces_for(index, SpaceSettings(samples=40)), 40, footprints, Limits(256 << 10, 0.1), 0)
+    found = contenders(rows)
+    blocks = [row.space.block for row in found]
+    assert set(blocks) == {"mobile", "plain", "residual"} and len(found) == len({row.space for row in found}) <= 15
+    for block in set(blocks):
+        own = [row for row in found if row.space.block == block]
+        assert len({row.space.resolution for row in own}) >= 3 and max(row.space.resolution for row in own) > 20
+        scores = [row.score for row in own]
+        assert max(scores) > 2 * min(scores)
+        for row in own:
+            assert row.typical is not None and footprints.fits(row.typical, 256 << 10, 0.1)
+            assert footprints.macs(row.typical) == pytest.approx(row.score, rel=0.2)
+    assert found[0] == winner([row for row in rows if row.space.block == "mobile"]), "MCUNet's rule"
+    assert all(row.share >= 0.5 for row in found if row.space.block == "plain"), "most of its networks fit"
+    nothing = survey(spaces_for(index, SpaceSettings(samples=10)), 10, footprints, Limits(1 << 10, None), 0)
+    assert contenders(nothing) == []
