@@ -48,13 +48,13 @@ AMPLITUDES: Mapping[str, Amplitudes] = {
         erasing=0.25,
     ),
     "drawings": Amplitudes(shift=0.1, scale=0.1, stretch=0.1, rotation=10, shear=0.15),
-    "log_mel": Amplitudes(shift=0.1, scale=0.1, pitch=0.1, noise=0.5, masks=0.15),
+    "log_mel": Amplitudes(shift=0.1, scale=0.1, pitch=0.1, noise=0.7, masks=0.15),
     "mfcc": Amplitudes(shift=0.1, scale=0.1, masks=0.15),
 }
 """By kind of data: a subject of pictures, or the features of sounds. Coefficients of a cepstrum are neither bands that
 could move nor levels that noise adds to. Noise is worth most: 200 recordings of each spoken digit, four voices to learn
-from and two to test with, gave 80.6 % instead of 75.0 without length, pitch and noise, and 75 instead of 49 % where
-white noise at -30 dB was added to the test samples."""
+from and two to test with, gave 80.1 % instead of 75.0 without length, pitch and noise; with white noise in the test
+samples, at -30 dB 76 instead of 49 %, at -15 dB 55 instead of 14 %."""
 SOUNDS: Mapping[str, str] = {"log_mel": "spectrograms", "mfcc": "cepstra"}
 """The kinds that sounds become."""
 WORDS: Mapping[str, str] = {
