@@ -55,7 +55,7 @@ class Pace:
         return max(self.floor, min(self.passes * epoch, most))
 
 
-SUPERNET: Final = Pace(passes=36, floor=1200, ceiling=9000)
+SUPERNET: Final = Pace(passes=24, floor=1000, ceiling=9000)
 ALONE: Final = Pace(passes=36, floor=1500, ceiling=9000)
 """Of the network that is built."""
 WITH_ROUNDING: Final = Pace(passes=6, floor=300, ceiling=2000)
