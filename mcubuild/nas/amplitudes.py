@@ -39,9 +39,9 @@ class Amplitudes:
 AMPLITUDES: Mapping[str, Amplitudes] = {
     "photos": Amplitudes(
         shift=0.1,
-        scale=0.1,
-        stretch=0.1,
-        rotation=10,
+        scale=0.08,
+        stretch=0.05,
+        rotation=5,
         brightness=0.1,
         contrast=0.2,
         saturation=0.3,
