@@ -21,6 +21,7 @@ from rules import (
     importer,
     margin,
     measure,
+    preprocess,
     quantize,
     reference,
     remote,
@@ -56,6 +57,7 @@ STAGES: tuple[Stage, ...] = (
     firmware.STAGE,
     accuracy.STAGE,
     measure.STAGE,
+    preprocess.STAGE,
     remote.STAGE,
     report.STAGE,
 )

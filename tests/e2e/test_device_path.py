@@ -105,4 +105,9 @@ def test_accuracy_on_original_pictures_is_the_reports(tmp_path: Path) -> None:
     share = float((outputs.argmax(axis=1) == [*tests.values()]).mean())
     assert share > 0.5  # guessing has a third
     assert share == report["accuracy"]["device"]
+    cost = json.loads((build / "preprocessing.json").read_text())
+    assert (cost["width"], cost["height"]) in SIZES and 100_000 < cost["cycles"] < 3_000_000
+    page = (build / "report.html").read_text()
+    assert f"{cost['height']} pixels, the size of most training images, that takes" in page
+    assert f"and {cost['stack_bytes']} B of stack" in page
     assert sorted(map(bytes, outputs)) == sorted(map(bytes, np.load(build / "int8_outputs.npy")))
