@@ -9,6 +9,7 @@ from rules.stage import POWER, Job, Resolved, Stage
 TUNED = "tune.json"
 PLAN = "c/plan.json"
 INDEX = "index.json"
+INTERFACE = "interface.json"
 MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S", "c/preprocess.c")
 FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "c/firmware/linker.ld")
 FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
@@ -41,6 +42,8 @@ def _run(job: Job) -> None:
     from mcubuild.engine.footprint import arena_within
     from mcubuild.engine.planner import plan
     from mcubuild.engine.target import Target
+    from mcubuild.importers.files import read_interfaces
+    from mcubuild.importers.images import pixel_table
     from mcubuild.ir.files import read_graph
     from mcubuild.toolchain.firmware import generate as generate_firmware
 
@@ -53,6 +56,11 @@ def _run(job: Job) -> None:
     if TUNED in job.names:
         target = replace(target, tuned=tuned(job.file(TUNED)))
     index = read_index(job.file(INDEX)) if INDEX in job.names else None
+    table = None
+    if index is not None and INTERFACE in job.names:
+        face, *others = read_interfaces(job.file(INTERFACE))["inputs"]
+        if not others:
+            table, _ = pixel_table(job["model"].file, face, job["model"].pixels)
     generate_model(
         graph,
         plan(graph, target),
@@ -63,6 +71,7 @@ def _run(job: Job) -> None:
         data=None if index is None else "sounds" if index.front_end else "pictures",
         stored=index.native_resolution if index else None,
         levels=index.pictures.levels if index and index.pictures else None,
+        table=table,
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)
@@ -73,9 +82,9 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
-    optional=(INDEX, TUNED),
+    optional=(INDEX, INTERFACE, TUNED),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
-    settings=("board", "engine", "budget.sram", "firmware.stack", "firmware.prefix"),
+    settings=("board", "engine", "budget.sram", "firmware.stack", "firmware.prefix", "model"),
     run=_run,
     called=_called,
     templates=("kernels_templates/**/*.j2",),

@@ -22,6 +22,7 @@ from rules import (
     margin,
     measure,
     pace,
+    preprocess,
     quantize,
     race,
     reference,
@@ -60,6 +61,7 @@ STAGES: tuple[Stage, ...] = (
     firmware.STAGE,
     accuracy.STAGE,
     measure.STAGE,
+    preprocess.STAGE,
     remote.STAGE,
     report.STAGE,
 )

@@ -3,7 +3,7 @@
 from itertools import chain
 from platform import python_version
 
-from rules import codegen, firmware, quantize, tune
+from rules import codegen, firmware, preprocess, quantize, tune
 from rules.imports import LIBRARIES, library_version
 from rules.stage import Job, Resolved, Stage
 
@@ -75,6 +75,7 @@ STAGE = Stage(
         "interface.json",
         "inputs.npy",
         *tune.STAGE.outputs,
+        *preprocess.STAGE.outputs,
         "remote.json",
         "remote_outputs.npy",
     ),

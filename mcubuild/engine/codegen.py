@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 import jinja2
+import numpy as np
+from numpy.typing import NDArray
 
 from mcubuild import ROOT
 from mcubuild.engine.chaincode import ChainCode
@@ -99,6 +101,7 @@ def generate(
     data: Literal["pictures", "sounds"] | None = None,
     stored: int | None = None,
     levels: tuple[float, float] | None = None,
+    table: NDArray[np.int8] | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -114,6 +117,7 @@ def generate(
         stored: side of the pictures as the data set keeps them, from which they are resized to the network's side; by
             default the network's.
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
+        table: the input for each level of a picture, int8 (256,); by default level - 128.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -132,7 +136,7 @@ def generate(
         "arena": plan.arena,
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
-        "pictures": _pictures(graph, stored) if data == "pictures" and _takes_pictures(graph) else None,
+        "pictures": _pictures(graph, stored, table) if data == "pictures" and _takes_pictures(graph) else None,
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "macs": sum(layer.layer.macs for layer in generated),
@@ -329,12 +333,19 @@ def _takes_pictures(graph: Graph) -> bool:
     return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2] and shapes[0][3] in (1, 3)
 
 
-def _pictures(graph: Graph, stored: int | None) -> dict[str, int]:
-    """Sides in pixels, and what bounds the stack of preprocess.c."""
+def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) -> dict[str, object]:
+    """Sides in pixels, what bounds the stack of preprocess.c, and the input by level if it is not level - 128."""
     side = graph.tensor(graph.inputs[0]).shape[1]
     stored = stored or side
     column = 2 * ceil(max(stored / side, 1)) + 1  # of a resized picture: so many of the stored one are needed at once
-    return {"side": side, "stored": stored, "columns": max(COLUMNS, column), "weights": WEIGHTS}
+    plain = table is None or np.array_equal(table, np.arange(-128, 128))
+    return {
+        "side": side,
+        "stored": stored,
+        "columns": max(COLUMNS, column),
+        "weights": WEIGHTS,
+        "table": None if table is None or plain else _rows(Field("int8_t", "table", table)).replace(" " * 8, " " * 4),
+    }
 
 
 def _levels(low: float, high: float) -> dict[str, object]:

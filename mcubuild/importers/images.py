@@ -49,6 +49,16 @@ def as_inputs(
     if channels != test.x.shape[3]:
         grey = "grey (1 channel)" if test.x.shape[3] == 1 else f"colour ({test.x.shape[3]} channels)"
         raise BuildError(f"{file}: its input has {channels} channels, the data set's images are {grey}: {instead}.")
+    table, pixels = pixel_table(file, face, pixels)
+    return table[resize(test.x, height)].reshape(len(test), -1), pixels
+
+
+def pixel_table(file: str, face: Interface, pixels: Range | None) -> tuple[NDArray[np.int8], Range]:
+    """The int8 of each pixel value (256,), and the real values of 0 and 255; arguments as of ``as_inputs``.
+
+    Raises:
+        BuildError: the real values of pixels are not known, or hardly fit the input's range.
+    """
     low, high = pixels or _implied(file, face)
     levels = face.quantized(np.linspace(low, high, 256))
     table = np.clip(levels, -128, 127).astype(np.int8)
@@ -57,7 +67,7 @@ def as_inputs(
             f"{file}: pixels = [{low:g}, {high:g}] do not go with what its input holds, {_shown(face.range)}: most of "
             f"an image would be one grey; correct [model] pixels."
         )
-    return table[resize(test.x, height)].reshape(len(test), -1), (low, high)
+    return table, (low, high)
 
 
 def _implied(file: str, face: Interface) -> Range:

@@ -55,7 +55,7 @@ class Preprocessing:
 def measure_preprocessing(
     c_folder: Path, board: Board, settings: FirmwareSettings, size: tuple[int, int]
 ) -> Preprocessing | None:
-    """The cost for a picture of ``size`` = (width, height); None if it does not fit the board's RAM.
+    """The cost for a picture of ``size`` = (width, height); None if it does not fit the board's RAM, or none is taken.
 
     A streamed input is asked for row by row, which is the most that it can cost.
 
@@ -71,6 +71,8 @@ def measure_preprocessing(
     prefix, (width, height) = settings.prefix, size
     own = f"{prefix}_alone"
     header = (c_folder / file_name("model.h", prefix)).read_text(encoding="utf-8")
+    if f"void {prefix}_preprocess" not in header:
+        return None
     found = dict(re.findall(rf"^#define {prefix.upper()}_INPUT_(HEIGHT|WIDTH|CHANNELS|ROW_BYTES) (\d+)", header, re.M))
     channels = int(found["CHANNELS"])
     picture = width * height * channels

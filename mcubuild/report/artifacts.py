@@ -26,6 +26,7 @@ _OPTIONAL = (
     "finetune_log",
     "train_log",
     "quantize_log",
+    "preprocessing",
     "remote",
 )
 
@@ -58,6 +59,8 @@ class Artifacts:
     train_log: list[dict[str, float]] | None
     """Of the network trained from scratch instead."""
     quantize_log: Json | None
+    preprocessing: Json | None
+    """What turning a picture into the network's input takes; ``None`` also where the board's RAM cannot hold one."""
     remote: Json | None
     """What a board or a second emulator tells."""
     remote_outputs: NDArray[np.int8] | None

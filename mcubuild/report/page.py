@@ -42,6 +42,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         .render(
             report=report,
             index=artifacts.index,
+            preprocessing=artifacts.preprocessing,
             bars=budget.bars(report),
             kept=kept(report.budget),
             standing=standing(report.verdict, report.cautions),

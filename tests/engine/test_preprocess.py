@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.data.resize import fit, network_input
+from mcubuild.data.resize import fit, network_input, resize
 from mcubuild.engine.codegen import generate
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
@@ -216,3 +216,16 @@ def test_there_is_none_for_what_are_no_pictures(tmp_path: Path) -> None:
         assert told in (tmp_path / "model.h").read_text()
         command = [*find("zig").command, *WARNINGS, "-c", "preprocess.c", "-o", "object.o"]
         subprocess.run(command, cwd=tmp_path, check=True)
+
+
+def test_quantised_as_the_network_asks(tmp_path: Path) -> None:
+    """A network from elsewhere, whose input is not level - 128."""
+    graph, target = network(24, 1), Target.of(BOARD, EngineSettings())
+    table = np.random.default_rng(0).integers(-128, 128, 256, np.int8)
+    generate(graph, plan(graph, target), target, tmp_path, stack=2048, data="pictures", stored=30, table=table)
+    command = [*find("zig").command, *WARNINGS, "-O2", "-shared", "-fPIC", "-o", "lib.so", "preprocess.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    pixels = noise(50, 70, 1)
+    got = preprocessed(ctypes.CDLL(str(tmp_path / "lib.so")), pixels, 24)
+    expected = table[resize(as_trained(pixels, 30)[None], 24)[0]]
+    np.testing.assert_array_equal(got, expected)
