@@ -85,7 +85,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     "board power": (_board("active_power_mw = 37", "active_power_mw = 40"), {"report"}),
     "board": (
         _spec("stm32f412", "stm32f746"),
-        {"margin", "space", "search", "codegen", "firmware", "measure", "report"},
+        {"margin", "space", "search", "codegen", "firmware", "measure", "preprocess", "report"},
     ),
     "bits": (_spec("bits = 8", "bits = 4"), {"margin", "space", "search", "quantize", "report"}),
     "epochs": (_spec("[supernet]\nepochs = 1", "[supernet]\nepochs = 2"), {"race", "supernet", "report"}),
@@ -101,12 +101,15 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
     ),
     "compiler flag": (
         _spec("[finetune]", '[firmware]\noptimize = "Os"\n\n[finetune]'),
-        {"margin", "firmware", "report"},
+        {"margin", "firmware", "preprocess", "report"},
     ),
     "measured samples": (_spec("samples = 8", "samples = 9"), {"measure", "report"}),
     "report title": (_spec("[measure]", '[report]\ntitle = "Bars"\n\n[measure]'), {"report"}),
     "kernel template": (_append("kernels_templates/model/model.c.j2", "/* end */\n"), {"margin", "codegen"}),
-    "firmware template": (_append("kernels_templates/firmware/main.c.j2", "/* end */\n"), {"margin", "codegen"}),
+    "firmware template": (
+        _append("kernels_templates/firmware/main.c.j2", "/* end */\n"),
+        {"margin", "codegen", "preprocess"},
+    ),
     "module of a kernel": (
         _append("mcubuild/engine/kernels/add.py", "\n# a remark\n"),
         {"margin", "space", "search", "codegen", "report"},

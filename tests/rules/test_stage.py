@@ -28,7 +28,7 @@ MAKER = Stage("maker", "writes a", inputs=(), outputs=("a",), settings=(), run=_
 EXTRA = Stage("extra", "writes b", inputs=("a",), outputs=("b",), settings=(), run=_run, serves=_wanted)
 READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(), run=_run, optional=("b",))
 TRAINED = {
-    "dataset": "digits",
+    "dataset": {"kind": "digits"},
     "model": None,
     "budget": {"latency": 0.05},
     "engine": {"tune": True},
@@ -126,7 +126,20 @@ def test_a_stage_cannot_open_what_it_did_not_declare(tmp_path: Path) -> None:
         job.file("test.npz")
 
 
-WHOLE = {"margin", "space", "pace", "search", "scale", "tune", "codegen", "firmware", "measure", "remote", "report"}
+WHOLE = {
+    "margin",
+    "space",
+    "pace",
+    "search",
+    "scale",
+    "tune",
+    "codegen",
+    "firmware",
+    "measure",
+    "preprocess",
+    "remote",
+    "report",
+}
 SHOWS = {"codegen", "firmware", "report"}
 """Generated C names the board in a comment, and the linker when the firmware does not fit."""
 DEPENDING = {
