@@ -27,7 +27,7 @@ from mcubuild.nas.family import Family
 from mcubuild.nas.fit import distilled
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.inherited import Inherited
-from mcubuild.nas.length import ALONE, SUPERNET, Length, length_of
+from mcubuild.nas.length import ALONE, COMPARED, SUPERNET, Length, length_of
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.network import Network, build_network
 from mcubuild.nas.race import FOLDS, plan
@@ -161,7 +161,7 @@ def published(
     epochs = spec.finetune.epochs
     with workers() as executor:
         if len(competing) > 1:
-            length = length_of(reduced(spec.supernet, epochs), ALONE, len(train))
+            length = length_of(reduced(spec.supernet, epochs), COMPARED, len(train))
             seconds = sum(_training(size, train, val, length, vary, executor) for size in competing)
             seconds *= ceil(len(competing) / _cores()) / len(competing)
             yield Part("scale", seconds, ("finetune.epochs", "space.widths", "space.resolutions"))

@@ -58,6 +58,8 @@ class Pace:
 SUPERNET: Final = Pace(passes=24, floor=1000, ceiling=9000)
 ALONE: Final = Pace(passes=36, floor=1500, ceiling=9000)
 """Of the network that is built."""
+COMPARED: Final = Pace(passes=8, floor=400, ceiling=3000)
+"""Of each size of a published network, to find the best."""
 WITH_ROUNDING: Final = Pace(passes=6, floor=300, ceiling=2000)
 """Of a network that is trained already, with the rounding of integers."""
 

@@ -13,7 +13,7 @@ from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.length import ALONE, length_of
+from mcubuild.nas.length import COMPARED, length_of
 from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.scratch import from_scratch
 from mcubuild.nas.space import sizes
@@ -93,7 +93,7 @@ def _judge(
     work: Path,
 ) -> dict[Baseline, tuple[float, float]]:
     """Accuracy on ``val`` and negative loss of each candidate, trained with ``settings``."""
-    length = length_of(settings, ALONE, len(train))
+    length = length_of(settings, COMPARED, len(train))
     # The bar ends first, on an error, too: that ends the other trainings.
     with workers() as executor, bar("scale", len(candidates) * length.total) as progress:
 
