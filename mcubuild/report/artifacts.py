@@ -19,6 +19,7 @@ _OPTIONAL = (
     "margin",
     "arch",
     "space_table",
+    "pace",
     "race",
     "supernet_log",
     "search",
@@ -50,6 +51,8 @@ class Artifacts:
     """What other networks took, where the search asked before it began."""
     arch: Json | None
     space_table: Json | None
+    pace: Json | None
+    """How long the search may take, where the spec says so."""
     race: Json | None
     supernet_log: list[dict[str, float]] | None
     search: Json | None

@@ -220,6 +220,8 @@ class SearchResult(_Part):
     """Networks that each search evaluated at most."""
     chosen: str
     """The method that found the network that was built."""
+    time: float | None
+    """Seconds that the spec gives to race, super network, search and fine-tuning; ``None``: as long as it pays."""
 
 
 class Errors(_Part):

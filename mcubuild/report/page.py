@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mcubuild import escape
 from mcubuild.nas.amplitudes import told
-from mcubuild.report import architecture, budget, classes, estimates, layers, search, space, training
+from mcubuild.report import architecture, budget, classes, estimates, layers, race, search, space, training
 from mcubuild.report.amounts import bound, standing
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.interval import ends, with_interval
@@ -77,6 +77,7 @@ def environment() -> jinja2.Environment:
     result.filters |= {
         "size": format_size,
         "ms": lambda value: format_time(value / 1e3),
+        "time": format_time,
         "count": count,
         "bound": bound,
         "ends": ends,
@@ -189,16 +190,21 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
 
 
 def _search(artifacts: Artifacts) -> dict[str, Any]:
-    table, quantized, race = artifacts.space_table, artifacts.quantize_log, artifacts.race
-    if table and race:
-        table = {**table, "winner": race["winner"]}
+    table, quantized, raced = artifacts.space_table, artifacts.quantize_log, artifacts.race
+    if table and raced:
+        table = {**table, "winner": raced["winner"]}
+    competed = race.table(raced, table) if table and raced else None
     values: dict[str, Any] = {
         "augmentation": told(artifacts.index) if artifacts.index else None,
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heats": space.heat_tables(table) if table else [],
         "spaces": len(table["spaces"]) if table else 0,
+        "block": space.block(table) if table else None,
         "limits": space.limits(table) if table else None,
         "nothing_fits": space.nothing_fits(table) if table else None,
+        "race": competed,
+        "race_plot": race.plot(raced) if raced and competed else None,
+        "pace": artifacts.pace,
         "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
         "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
         "train_plots": training.plots(artifacts.train_log) if artifacts.train_log else None,

@@ -374,4 +374,5 @@ def _search(artifacts: Artifacts) -> SearchResult | None:
         random=best.get("random"),
         evaluated=max(len(evaluations) for evaluations in found.values()),
         chosen=built(artifacts.search, artifacts.arch)["method"],
+        time=None if artifacts.pace is None else artifacts.pace["time"],
     )

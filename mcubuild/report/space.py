@@ -10,10 +10,14 @@ from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
 from mcubuild.units import format_energy, format_size, format_time
 
 
+def block(table: Mapping[str, Any]) -> str:
+    """What the winner's networks are made of."""
+    return str(next(row["block"] for row in table["spaces"] if row["name"] == table["winner"]))
+
+
 def cdf_plot(table: Mapping[str, Any]) -> Plot:
     """The distribution of the multiply-accumulates of the networks that fit: a curve a space of the winner's kind."""
-    block = next(row["block"] for row in table["spaces"] if row["name"] == table["winner"])
-    rows = [row for row in table["spaces"] if row["block"] == block and _competes(row, table)]
+    rows = [row for row in table["spaces"] if row["block"] == block(table) and _competes(row, table)]
     rows.sort(key=lambda row: row["name"] == table["winner"])
     curves = [
         Curve(
@@ -29,7 +33,7 @@ def cdf_plot(table: Mapping[str, Any]) -> Plot:
         y=Axis(0, 100, "networks with fewer MACs, %", tuple((tick, str(tick)) for tick in (0, 20, 40, 60, 80, 100))),
         curves=curves,
         rules=(Rule(PERCENTILE, f"{PERCENTILE}th percentile", style="mean"),),
-        legend=(("winner", f"{table['winner']}, chosen"), ("other", f"{len(rows) - 1} others that compete")),
+        legend=(("winner", table["winner"]), ("other", f"{len(rows) - 1} others that compete")),
         height=280,
     )
 
@@ -98,7 +102,14 @@ def lines(table: Mapping[str, Any]) -> Iterator[str]:
         yield f"{rank:>4} {name:{widest}}{share:>8}{p80:>17}{median:>10}{most:>10}  {least}"
     if rest := nothing_fits(table):
         yield rest
-    yield f"No rank: less than {ENOUGH:.0%} of the networks fit. Chosen: {table['winner']}."
+    yield f"No rank: less than {ENOUGH:.0%} of the networks fit. {_next(table)}"
+
+
+def _next(table: Mapping[str, Any]) -> str:
+    """What comes after the comparison."""
+    if len(table["contenders"]) == 1:
+        return f"Chosen: {table['winner']}."
+    return f"Short trainings decide among {', '.join(table['contenders'])}."
 
 
 def _competes(row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:

@@ -78,6 +78,9 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     else:
         same = report["samples"] - accuracy["mismatches"]
         figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]
+    if report["search"] is not None and report["search"]["time"] is not None:
+        time = format_time(report["search"]["time"])
+        figures.append(("search", f"{time} were asked, for race, super network, search and fine-tuning"))
     figures.append(("test set", f"{report['test_set']['digest']} ({accuracy['samples']} samples)"))
     figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
     if report["cycles"] is not None:

@@ -183,6 +183,7 @@ def row(name: str, share: float, p80: float) -> dict[str, object]:
 def test_spaces_with_too_few_networks_do_not_compete() -> None:
     table = {
         "winner": "w0.5-r32",
+        "contenders": ["w0.5-r32"],
         "axes": "4 spaces",
         "limits": {"sram": 4096, "flash": 8192, "latency": 0.04, "energy": 1.48e-3},
         "active_power_mw": 37,
@@ -213,6 +214,7 @@ def test_spaces_are_compared_with_those_of_the_same_blocks() -> None:
     spaces = [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.3, 1e6), row("plain-w0.5-r32", 0.4, 9e6)]
     table = {
         "winner": "w0.5-r32",
+        "contenders": ["w0.5-r32", "plain-w0.5-r32"],
         "axes": "3 spaces",
         "limits": {"sram": 4096, "flash": 8192, "latency": None, "energy": None},
         "active_power_mw": None,
@@ -221,6 +223,7 @@ def test_spaces_are_compared_with_those_of_the_same_blocks() -> None:
     assert [line[:2] for line in ranked(table)[1:]] == [["1", "w0.5-r32"], ["2", "w0.6-r32"], ["1", "plain-w0.5-r32"]]
     assert len(cdf_plot(table).curves) == 2
     assert [(heat.block, len(heat.rows)) for heat in heat_tables(table)] == [("plain", 1), ("mobile", 2)]
+    assert list(lines(table))[-1].endswith("Short trainings decide among w0.5-r32, plain-w0.5-r32.")
     titles, *text = list(lines(table))[3:6]
     assert {line.index("%") for line in text} == {titles.index("fit") + 2}
 

@@ -268,12 +268,34 @@ def test_a_core_without_cycle_model(build: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["space_table.json", "supernet_log.json", "search.json", "finetune_log.json", "quantize_log.json"]
+    "missing",
+    ["space_table.json", "race.json", "supernet_log.json", "search.json", "finetune_log.json", "quantize_log.json"],
 )
 def test_stages_that_a_build_does_not_have_are_left_out(build: Path, missing: str) -> None:
     (build / missing).unlink()
     _, html = make(build)
     Structure(html)
+
+
+def test_the_race_decided_the_space(build: Path) -> None:
+    report, html = make(build)
+    race, text = json.loads((build / "race.json").read_text()), Structure(html).text
+    assert f"{race['winner']} won" in text and "won the race" in text and "The race of the search spaces" in text
+    assert report["search"]["time"] is None and "The spec gives" not in text
+    winner = next(row["name"] for row in race["rounds"] if row["name"] != race["winner"])
+    edit(build, "race.json", winner=winner)
+    assert f"{winner} won with the least loss" in Structure(make(build)[1]).text, "whatever MCUNet's rule would choose"
+    edit(build, "race.json", rounds=[])
+    text = Structure(make(build)[1]).text
+    assert "The race of the search spaces" not in text and "The framed space was chosen" in text
+
+
+def test_the_time_that_was_asked(build: Path) -> None:
+    pace = {"time": 20.0, "seconds": {"race": 30.0, "supernet": 50.0}, "factor": 0.2}
+    (build / "pace.json").write_text(json.dumps(pace))
+    report, html = make(build)
+    assert report["search"]["time"] == 20
+    assert "The spec gives 20.0 s to race" in html and "80.0 s, so all were made 0.2 times as long" in html
 
 
 @pytest.mark.parametrize("method", ["evolution", "random"])

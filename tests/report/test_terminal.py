@@ -36,6 +36,7 @@ REPORT: dict[str, Any] = {
     },
     "board": {"active_power_mw": 64.0},
     "remote": None,
+    "search": None,
     "budget": {
         "sram": {"limit": 4096, "used": 1024, "ok": True, "margin": 3072, "unit": "B", "origin": "linked"},
         "flash": {"limit": 1024, "used": 1536, "ok": False, "margin": -512, "unit": "B", "origin": "linked"},

@@ -1,0 +1,68 @@
+"""What the report tells of the race of search spaces."""
+
+from typing import Any
+
+import pytest
+
+from mcubuild.report.interval import ends
+from mcubuild.report.race import plot, table
+
+SPACES = {"spaces": [{"name": "w0.5-r32", "block": "mobile"}, {"name": "plain-w0.5-r32", "block": "plain"},
+                     {"name": "plain-w0.2-r16", "block": "plain"}]}  # fmt: skip
+
+
+def row(number: int, name: str, flash: int, loss: float, accuracy: float) -> dict[str, Any]:
+    return {"round": number, "name": name, "flash": flash, "steps": 100 * (number + 1), "folds": 1 + number,
+            "samples": 80 * (1 + number), "loss": loss, "accuracy": accuracy}  # fmt: skip
+
+
+ROUNDS = [
+    row(0, "plain-w0.2-r16", 9000, 0.6, 0.8), row(0, "w0.5-r32", 90_000, 0.7, 0.75),
+    row(0, "plain-w0.5-r32", 50_000, 0.9, 0.7),
+    row(1, "w0.5-r32", 90_000, 0.3, 0.9), row(1, "plain-w0.2-r16", 9000, 0.31, 0.875),
+]  # fmt: skip
+
+
+def test_who_competed_and_what_each_round_saw() -> None:
+    found = table({"winner": "w0.5-r32", "rounds": ROUNDS}, SPACES)
+    assert found is not None
+    assert [(one.number, one.steps, one.trainings, one.samples) for one in found.rounds] == [
+        (1, 100, 1, 80),
+        (2, 200, 2, 160),
+    ]
+    first, second, third = found.rows
+    assert (first.name, first.block, first.flash, first.won) == ("w0.5-r32", "mobile", 90_000, True)
+    assert (second.name, second.won) == ("plain-w0.2-r16", False)
+    assert (third.name, third.block, third.results[1]) == ("plain-w0.5-r32", "plain", None), "it was out"
+    last = first.results[1]
+    assert last is not None and (last.accuracy, last.loss, last.interval) == (0.9, 0.3, ends(0.9, 160))
+
+
+@pytest.mark.parametrize(
+    ("winner", "reason"),
+    [
+        ("w0.5-r32", "w0.5-r32 won with the least loss in the last round"),
+        (
+            "plain-w0.2-r16",
+            "plain-w0.2-r16 won: w0.5-r32 has the least loss, but validation does not tell the two apart (by a "
+            "standard error of their difference), and plain-w0.2-r16 is the smaller one",
+        ),
+    ],
+)
+def test_why_the_winner_won(winner: str, reason: str) -> None:
+    found = table({"winner": winner, "rounds": ROUNDS}, SPACES)
+    assert found is not None and found.reason == reason
+
+
+def test_a_single_space_needs_no_race() -> None:
+    assert table({"winner": "w0.5-r32", "rounds": []}, SPACES) is None
+
+
+def test_a_line_for_each_contender_until_it_is_out() -> None:
+    drawn = plot({"winner": "w0.5-r32", "rounds": ROUNDS})
+    lines = {(curve.style, len(curve.points)) for curve in drawn.curves}
+    assert lines == {("other", 2), ("other", 1), ("winner", 2)} and drawn.curves[-1].style == "winner"
+    assert drawn.curves[-1].points == [(1, 75), (2, 90)]
+    assert drawn.x.ticks == ((1, "100"), (2, "200"))
+    assert drawn.legend == (("winner", "w0.5-r32, the winner"), ("other", "2 others"))
+    assert "plain-w0.5-r32, round 1: 70.00 % (59.2 to 78.9, 95 %)" in {dot.hint for dot in drawn.dots}
