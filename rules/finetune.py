@@ -6,19 +6,20 @@ from rules.stage import Job, Stage, searches
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
+    from mcubuild.nas.batches import for_the_last_training
     from mcubuild.nas.files import read_arch, read_neighbours, read_space
     from mcubuild.nas.finetune import finetune
     from mcubuild.nas.length import ALONE
     from mcubuild.nas.pace import read_factor
 
-    space = job.file("space.json")
+    space, index = job.file("space.json"), read_index(job.file("index.json"))
+    samples = [read_split(job.file(f"{name}.npz")) for name in ("train", "val")]
     finetune(
         read_arch(job.file("arch.json")),
         job.file("supernet.safetensors"),
-        read_split(job.file("train.npz")),
-        read_split(job.file("val.npz")),
+        *for_the_last_training(*samples, one_draw=index.one_draw),
         job["finetune"],
-        vary=Variation.of(read_index(job.file("index.json"))),
+        vary=Variation.of(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,

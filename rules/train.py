@@ -7,15 +7,17 @@ from rules.supernet import SHARING
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.augmentation import Variation
+    from mcubuild.nas.batches import for_the_last_training
     from mcubuild.nas.described import read_described
     from mcubuild.nas.scratch import full, train_from_scratch
 
+    index = read_index(job.file("index.json"))
+    samples = [read_split(job.file(f"{name}.npz")) for name in ("train", "val")]
     train_from_scratch(
         read_described(job.file("arch.json")),
-        read_split(job.file("train.npz")),
-        read_split(job.file("val.npz")),
+        *for_the_last_training(*samples, one_draw=index.one_draw),
         full(job["supernet"], job["finetune.epochs"]),
-        vary=Variation.of(read_index(job.file("index.json"))),
+        vary=Variation.of(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,

@@ -38,6 +38,20 @@ def spread(split: Split, samples: int) -> Split:
     return Split(split.x[chosen], split.y[chosen])
 
 
+def together(one: Split, other: Split) -> Split:
+    """The samples of both, of equal shape."""
+    return Split(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]))
+
+
+def for_the_last_training(train: Split, val: Split, *, one_draw: bool) -> tuple[Split, Split | None]:
+    """What the network that is built learns from, and what it is judged by meanwhile, if anything.
+
+    Once the network is chosen, validation samples have nothing more to decide: where they are of ``one_draw`` with the
+    training samples they are worth as much as those, and where samples are few they are what accuracy lacks.
+    """
+    return (together(train, val), None) if one_draw else (train, val)
+
+
 def steps_per_epoch(samples: int, batch: int) -> int:
     """Batches in an epoch: only full ones, as batch norm suffers from small ones; or one of all samples."""
     return max(1, samples // batch)

@@ -24,7 +24,7 @@ def finetune(
     arch: Arch,
     supernet: Path,
     train: Split,
-    val: Split,
+    val: Split | None,
     settings: FinetuneSettings,
     *,
     vary: Variation,
@@ -40,7 +40,7 @@ def finetune(
         arch: the network.
         supernet: weights of the super network that it is from; the largest network of its space is the teacher.
         train: the samples to learn from.
-        val: the samples for the log's accuracies.
+        val: the samples that say when to end, and for the log's accuracies; None: all are there to learn from.
         settings: epochs, batch, learning rate.
         vary: what may be done to a sample.
         seed: of the order of samples.
@@ -50,7 +50,8 @@ def finetune(
         pace: how long the training is where the settings have no epochs.
     """
     with workers() as executor:
-        train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
+        train = at_resolution(train, arch.resolution)
+        val = None if val is None else at_resolution(val, arch.resolution)
         whole = read_supernet(supernet, Family(arch.space, tuple(spaces)).largest)
         teacher: Network = whole
         if whole.largest.space != arch.space:

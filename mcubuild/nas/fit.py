@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -113,7 +114,7 @@ def fit_alone(
     network: nn.Module,
     objective: Objective,
     train: Split,
-    val: Split,
+    val: Split | None,
     settings: TrainingSettings,
     length: Length,
     *,
@@ -121,7 +122,12 @@ def fit_alone(
     seed: int,
     work: Path,
 ) -> Log:
-    """``fit`` for a ``network`` that has no other networks in it: what ``objective`` demands, judged by ``val``."""
+    """``fit`` for a ``network`` that has no other networks in it: what ``objective`` demands, judged by ``val``.
+
+    Without samples to judge by, nothing ends the training before its ``length``.
+    """
+    if val is None:
+        length = replace(length, patient=True)
 
     def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
         network.train()
@@ -130,6 +136,8 @@ def fit_alone(
         return loss.item(), int((logits.argmax(dim=1) == labels).sum())
 
     def judge() -> Entry:
+        if val is None:
+            return {}
         network.eval()
         accuracy, loss = evaluate(network, val)
         return {"val_accuracy": accuracy, "val_loss": loss}

@@ -47,7 +47,7 @@ def _alike(supernet: SupernetSettings, epochs: int | None) -> TrainingSettings:
 def train_from_scratch(
     arch: Described,
     train: Split,
-    val: Split,
+    val: Split | None,
     settings: TrainingSettings,
     *,
     vary: Variation,
@@ -60,14 +60,15 @@ def train_from_scratch(
     Args:
         arch: the network.
         train: the samples to learn from.
-        val: the samples for the log's accuracies.
+        val: the samples that say when to end, and for the log's accuracies; None: all are there to learn from.
         settings: epochs, batch, learning rate, ...
         vary: what may be done to a sample.
         seed: of weights and the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
     """
-    train, val = at_resolution(train, arch.resolution), at_resolution(val, arch.resolution)
+    train = at_resolution(train, arch.resolution)
+    val = None if val is None else at_resolution(val, arch.resolution)
     with workers():
         progress = partial(bar, "train")
         length = length_of(settings, SUPERNET + ALONE, len(train))
@@ -80,7 +81,7 @@ def train_from_scratch(
 def from_scratch(
     arch: Described,
     train: Split,
-    val: Split,
+    val: Split | None,
     settings: TrainingSettings,
     length: Length,
     *,

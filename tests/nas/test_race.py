@@ -10,6 +10,7 @@ import pytest
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.arch import Space, smallest
+from mcubuild.nas.batches import for_the_last_training
 from mcubuild.nas.contender import Contender, read_contenders, write_contenders
 from mcubuild.nas.files import read_neighbours, read_space
 from mcubuild.nas.length import Length
@@ -94,3 +95,10 @@ def test_contenders_wait_in_a_file(tmp_path: Path) -> None:
     found = [WIDE, replace(NARROW, neighbours=(SPACES[0],))]
     write_contenders(found, tmp_path / "contenders.json")
     assert read_contenders(tmp_path / "contenders.json") == found
+
+
+def test_the_last_training_has_all_samples_of_one_draw() -> None:
+    train, val = split(20, 1), split(8, 2)
+    both, judges = for_the_last_training(train, val, one_draw=True)
+    assert judges is None and len(both) == 28 and both.y.tolist() == [*train.y, *val.y]
+    assert for_the_last_training(train, val, one_draw=False) == (train, val)
