@@ -15,10 +15,11 @@ from doit.exceptions import InvalidDodoFile
 from mcubuild.errors import BuildError, writing
 from rules import ablation, baselines, bench, diff, forecast, latency, paper, schema, space_table, streams, throughput
 from rules.arguments import check_tasks, check_variables, lists, needs_specs
-from rules.graph import BUILD, named, read_specs, spec_files, tasks
+from rules.graph import named, read_specs, spec_files, tasks
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
 from rules.reporter import StageReporter
+from rules.stage import BUILD
 from rules.workers import Workers
 
 COMMANDS = (

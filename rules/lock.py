@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from doit.exceptions import InvalidCommand
 
-from rules.graph import BUILD
+from rules.stage import BUILD
 
 LOCK = BUILD / ".lock"
 

@@ -12,8 +12,9 @@ def _run(job: Job) -> None:
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
     settings, vary, seed = job["supernet"], Variation(job["task"], job["dataset.mirror"]), job["seed"]
+    start = job.find("start.safetensors")
     if settings.processes > 1:
-        launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work)
+        launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work, start=start)
         return
     train(
         read_space(space),
@@ -25,6 +26,7 @@ def _run(job: Job) -> None:
         out=job.out,
         work=job.work,
         neighbours=read_neighbours(space),
+        start=start,
     )
 
 
@@ -35,6 +37,7 @@ STAGE = Stage(
     name="supernet",
     doc="weight-shared super network trained",
     inputs=("train.npz", "val.npz", "space.json"),
+    optional=("start.safetensors",),
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "task", "dataset.mirror", "seed"),
     run=_run,

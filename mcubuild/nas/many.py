@@ -37,6 +37,7 @@ def launch(
     seed: int,
     out: Path,
     work: Path,
+    start: Path | None = None,
 ) -> None:
     """``supernet_training.train`` in ``settings.processes`` processes, from the files of space and splits.
 
@@ -58,6 +59,8 @@ def launch(
         )
     make_folder(work)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
+    if start is not None:
+        files["start"] = start
     job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed}
     path = work / "job.json"
     places = {name: str(file.resolve()) for name, file in files.items()}
@@ -116,6 +119,7 @@ def main(path: Path, *, follow: bool) -> None:
             out=Path(job["out"]),
             work=Path(job["work"]),
             neighbours=read_neighbours(Path(job["space"])),
+            start=Path(job["start"]) if "start" in job else None,
         )
 
 

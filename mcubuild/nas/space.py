@@ -4,7 +4,7 @@ The more multiply-accumulates the networks have that are within a board's limits
 each space is judged without training, by the multiply-accumulates of those of its networks that fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,6 +106,7 @@ def optimise(
     seed: int,
     out: Path,
     margin: Margin = NO_MARGIN,
+    start: Space | None = None,
 ) -> None:
     """Sample all spaces and write space.json (the winner and its neighbours) and space_table.json (all) to ``out``.
 
@@ -120,22 +121,27 @@ def optimise(
         seed: of the samples.
         out: folder for the results.
         margin: how cycles relate to the engine's estimates.
+        start: that of the super network whose weights are to begin with: a space as wide wins if a tenth of its
+            networks fit, at the same resolution if possible.
 
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
     spaces = spaces_for(index, settings)
+    known = [] if start is None else as_wide(start, index, settings)
+    spaces += [one for one in known if one not in spaces]
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
     footprints = Footprints(board, engine, stack, bits, sram, margin)
     rows = survey(spaces, settings.samples, footprints, limits, seed)
-    best = winner(rows)
+    best = None if start is None else familiar(rows, known, start.resolution)
+    best = best or winner(rows)
     if best is None:
         raise NothingFitsError(_nothing_fits(rows, sram, limits, footprints))
     write_space(best.space, neighbours(best.space, spaces) if settings.neighbours else (), out / "space.json")
     table = {
         "winner": best.space.name,
-        "axes": axes(index, settings),
+        "axes": axes(index, settings) + _preference(start, known),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
         "active_power_mw": None if budget.energy is None else board.active_power_mw,
         "spaces": [row.to_json(board.runs_at) for row in rows],
@@ -178,18 +184,37 @@ def winner(rows: Sequence[Row]) -> Row | None:
     return max(fitting, key=lambda row: (row.share, row.score, row.space.resolution, row.space.width))
 
 
-def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
-    """Those of ``spaces`` whose networks may share a super network with ``space``'s, except itself.
+def as_wide(start: Space, index: Index, settings: SpaceSettings) -> list[Space]:
+    """The spaces whose super network can begin with all weights of ``start``'s: as wide, at any resolution.
 
-    Their width is the same or one step less, their resolution the same or one step less or more. Their stages are as
-    many as ``space``'s.
+    There are none if the spec rules out such a width.
+    """
+    if start.width not in settings.widths and settings.widths != SpaceSettings().widths:
+        return []
+    sides = {side for _, side in sizes(index, settings)}
+    if settings.resolutions is None and start.resolution <= index.max_resolution:
+        sides.add(start.resolution)
+    same = replace(start, channels=index.channels, classes=len(index.classes))
+    return [replace(same, resolution=side, count=min(start.count, _stages(index, side))) for side in sorted(sides)]
+
+
+def familiar(rows: Sequence[Row], known: Collection[Space], resolution: int) -> Row | None:
+    """Of the ``known`` spaces in which a tenth of the networks fit, that of ``resolution``, else the best, if any."""
+    enough = [row for row in rows if row.space in known and row.share >= ENOUGH]
+    return winner([row for row in enough if row.space.resolution == resolution] or enough)
+
+
+def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
+    """The spaces whose networks may share a super network with ``space``'s, except itself.
+
+    Of the widths and resolutions in ``spaces`` they have the same or one step less, and the same or one step less or
+    more. Their stages are as many as ``space``'s.
     """
     widths, sides = sorted({one.width for one in spaces}), sorted({one.resolution for one in spaces})
     width, side = widths.index(space.width), sides.index(space.resolution)
-    near = {(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]}
-    return tuple(
-        replace(one, count=space.count) for one in spaces if (one.width, one.resolution) in near and one != space
-    )
+    near = [(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]]
+    own = space.width, space.resolution
+    return tuple(replace(space, width=w, resolution=r) for w, r in near if (w, r) != own)
 
 
 def axes(index: Index, settings: SpaceSettings) -> str:
@@ -217,6 +242,17 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     )
 
 
+def _preference(start: Space | None, known: Collection[Space]) -> str:
+    if start is None:
+        return ""
+    if not known:
+        return f"; space.widths rules out {start.width:g}, the width of the weights to start with"
+    return (
+        f"; first comes width {start.width:g}, at {start.resolution} pixels if possible, where a tenth of the networks "
+        f"fit: then all weights to start with ({start.name}) are of use"
+    )
+
+
 def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
     """The spaces that compete. Where images are small, stages that would see maps of a few pixels are left out.
 
@@ -224,9 +260,13 @@ def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
         BuildError: a resolution is above the data set's.
     """
     return [
-        Space(width, side, index.channels, len(index.classes), len(STAGE_WIDTHS) if _large(index) else stages_for(side))
+        Space(width, side, index.channels, len(index.classes), _stages(index, side))
         for width, side in sizes(index, settings)
     ]
+
+
+def _stages(index: Index, side: int) -> int:
+    return len(STAGE_WIDTHS) if _large(index) else stages_for(side)
 
 
 def _large(index: Index) -> bool:

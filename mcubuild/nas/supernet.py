@@ -16,7 +16,7 @@ from mcubuild.nas.arch import KERNELS, Arch, Space, largest
 from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.kernels import KernelTransform, centre
-from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network
+from mcubuild.nas.network import ConvNorm, InvertedBottleneck, Network, initialise
 
 
 class SuperNetwork(Network):
@@ -112,6 +112,15 @@ def sort_channels(network: SuperNetwork) -> None:
                 if tensor.ndim:
                     tensor.copy_(tensor[order])
         module.project.conv.weight.copy_(module.project.conv.weight[:, order])
+
+
+def fresh(space: Space, seed: int, *, kernel_transform: bool = False) -> SuperNetwork:
+    """A super network whose largest network is that of ``space``, with fresh weights that depend on ``seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = SuperNetwork(space, kernel_transform=kernel_transform)
+        initialise(network)
+    return network
 
 
 def read_supernet(path: Path, space: Space) -> SuperNetwork:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mcubuild.data.splits import Split
@@ -31,8 +32,7 @@ from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.batches import at_resolution, resized, spread
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import Learn, finish, fit
-from mcubuild.nas.network import initialise
-from mcubuild.nas.supernet import SuperNetwork, sort_channels
+from mcubuild.nas.supernet import SuperNetwork, fresh, sort_channels
 from mcubuild.nas.training import (
     Entry,
     Log,
@@ -69,6 +69,7 @@ def train(
     out: Path,
     work: Path,
     neighbours: Sequence[Space] = (),
+    start: Path | None = None,
 ) -> None:
     """Train the super network of ``space``; write supernet.safetensors and supernet_log.json to ``out``.
 
@@ -82,6 +83,7 @@ def train(
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         neighbours: spaces whose networks learn in it, too.
+        start: the weights that it begins with (``transfer``); fresh ones if there are none.
     """
     family = Family(space, tuple(neighbours))
     with workers() as executor:
@@ -93,10 +95,9 @@ def train(
             for arch in _judged(family).values()
         }
         train = at_resolution(train, family.largest.resolution)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
-            initialise(network)
+        network = fresh(family.largest, seed, kernel_transform=settings.kernel_transform)
+        if start is not None:
+            network.load_state_dict(load_file(start))
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = _Run(network, family, train, judged, settings, vary, executor)
         log = run.sandwich(seed, work) if settings.schedule == "sandwich" else run.shrinking(seed, work)
