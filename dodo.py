@@ -28,10 +28,11 @@ from rules import (
     throughput,
 )
 from rules.arguments import check_tasks, check_variables, lists, needs_specs
-from rules.graph import BUILD, named, read_specs, spec_files, tasks
+from rules.graph import named, read_specs, spec_files, tasks
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
 from rules.reporter import StageReporter
+from rules.stage import BUILD
 from rules.workers import Workers
 
 COMMANDS = (

@@ -3,8 +3,7 @@
 from rules import codegen, quantize, tune
 from rules.bench import workbench
 from rules.command import Command
-from rules.graph import BUILD
-from rules.stage import Resolved
+from rules.stage import BUILD, Resolved
 
 
 def _climb(resolved: Resolved) -> None:

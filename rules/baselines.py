@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from doit import get_var
 
 from mcubuild.errors import BuildError, NothingFitsError
-from rules import dataset, duration, finetune, search, train
+from rules import dataset, duration, finetune, search, start, train
 from rules.arguments import whole_number
 from rules.command import Command
 from rules.execute import execute
-from rules.graph import BUILD, STAGES
-from rules.stage import Resolved, Stage, pipeline, trains
+from rules.graph import STAGES
+from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline, trains
 
 if TYPE_CHECKING:
     from mcubuild.bench.comparison import Contender
@@ -38,9 +38,10 @@ def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | No
     if engine:
         spec["engine"] = {**spec["engine"], **engine}
         spec["search"] = {**spec["search"], "choose": None}  # another search, which may not know that network
-    if arch is not None:
-        spec["search"] = SearchSettings().model_dump(mode="json")
-    return {**resolved, "spec": spec}
+    if arch is None:
+        return {**resolved, "spec": spec}
+    spec |= {"search": SearchSettings().model_dump(mode="json"), "start": None}
+    return {**resolved, "spec": spec, "start": None}
 
 
 def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
@@ -64,16 +65,6 @@ def copy(names: Iterable[str], source: Path, folder: Path) -> None:
         shutil.copyfile(source / name, folder / name)
 
 
-def leading_to(artifact: str, stages: Sequence[Stage]) -> list[Stage]:
-    """Those of ``stages`` that it takes to make ``artifact``."""
-    needed, found = {artifact}, list[Stage]()
-    for stage in reversed(stages):
-        if needed & set(stage.outputs):
-            needed.update(stage.inputs)
-            found.insert(0, stage)
-    return found
-
-
 def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: Path, trainings: int = 1) -> "Contender":
     """Go through ``stages`` in ``folder``; up to the accuracy with other seeds, if there are more ``trainings``.
 
@@ -89,7 +80,7 @@ def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: P
         for number, other in enumerate(others, start=1):
             again = reseeded(resolved, number)
             copy(dataset.STAGE.outputs, folder, other)
-            for stage in leading_to("accuracy.json", stages):
+            for stage in leading_to({"accuracy.json"}, stages):
                 if stage.name != dataset.STAGE.name:
                     execute(stage, again, other)
     except NothingFitsError as error:
@@ -169,6 +160,7 @@ COMMAND = Command(
     name="baselines",
     doc="the network searched for {} beside published ones",
     work=_compare,
+    optional=start.KNOWN,
     serves=trains,
     arguments="[archs=NAME,...] [seeds=N] [trainings=N]",
 )

@@ -21,8 +21,8 @@ from mcubuild.store import Store, digest_file, digest_json
 from rules import tune
 from rules.arguments import whole_number
 from rules.execute import template_files
-from rules.graph import BUILD
 from rules.imports import dependencies
+from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:

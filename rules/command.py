@@ -6,8 +6,8 @@ from typing import Any
 
 from mcubuild.errors import BuildError
 from rules.bench import run
-from rules.graph import BUILD, STAGES, broken_task
-from rules.stage import Resolved, always, brings_model, pipeline
+from rules.graph import STAGES, broken_task
+from rules.stage import BUILD, Resolved, always, brings_model, located, pipeline
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Command:
         }
 
     def _files(self, resolved: Resolved) -> list[str]:
-        written = {name for stage in pipeline(STAGES, resolved) for name in stage.outputs}
-        wanted = [*self.needs, *(name for name in self.optional if name in written)]
-        return [str(BUILD / resolved["spec"]["name"] / name) for name in wanted]
+        known = {name for stage in pipeline(STAGES, resolved) for name in (*stage.inputs, *stage.outputs)}
+        wanted = [*self.needs, *(name for name in self.optional if name in known)]
+        return [str(located(name, resolved, BUILD / resolved["spec"]["name"])) for name in wanted]
 
     def _refuse(self, resolved: Resolved) -> None:
         found, done = ("[model]", "trained") if brings_model(resolved) else ("arch", "searched for")

@@ -18,12 +18,12 @@ from doit import get_var
 from mcubuild.errors import BuildError, NothingFitsError
 from rules import accuracy, beginner, dataset, duration
 from rules.arguments import whole_number
-from rules.baselines import copy, known_archs, leading_to, reseeded, variant
+from rules.baselines import copy, known_archs, reseeded, variant
 from rules.command import Command
 from rules.execute import action_key, execute
-from rules.graph import BUILD, STAGES
+from rules.graph import STAGES
 from rules.known import Files
-from rules.stage import Resolved, Stage, pipeline, trains
+from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline, trains
 
 if TYPE_CHECKING:
     from mcubuild.bench.curve import Point, Size
@@ -122,7 +122,7 @@ def _contenders(resolved: Resolved) -> Iterator[_Contender]:
 
     for name, arch in [(SEARCHED, None), *((arch, arch) for arch in _archs(resolved))]:
         other = variant(resolved, arch)
-        stages = leading_to(accuracy.STAGE.outputs[0], pipeline(STAGES, other))
+        stages = leading_to({accuracy.STAGE.outputs[0]}, pipeline(STAGES, other))
         behind = tuple(stage for stage in stages if stage.name != dataset.STAGE.name)
         yield _Contender(name, other, behind, (accuracy.STAGE.outputs[0], "int8"))
     for name, stage in ((PLAIN, beginner.PLAIN), (FOREST, beginner.FOREST)):

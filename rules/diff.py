@@ -8,7 +8,8 @@ from doit import get_var, loader
 from doit.exceptions import TaskFailed
 
 from mcubuild.errors import BuildError
-from rules.graph import BUILD, FILES
+from rules.graph import FILES
+from rules.stage import BUILD
 
 NAME = "diff"
 USAGE = "write doit diff a=<build> b=<build>; each is the name of a build, a folder with a report.json, or such a file"

@@ -104,7 +104,7 @@ def _read(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> Mappi
         digests = files.digests(sources.values())
     except OSError as error:
         raise BuildError(f"{error.filename}: cannot be read ({error.strerror}); mend or remove it.") from None
-    inputs = files.digests(folder / name for name in stage.inputs)
+    inputs = files.digests(stage.read(resolved, folder).values())
     return {
         "inputs": dict(zip(stage.inputs, inputs, strict=True)),
         "sources": listing(dict(zip(sources, digests, strict=True))),
@@ -128,18 +128,16 @@ def difference(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> 
     return None
 
 
-def _check_inputs(stage: Stage, folder: Path, files: Files) -> None:
+def _check_inputs(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> None:
     """What earlier stages made is still as they made it.
 
     Raises:
         BuildError: an artifact was changed since doit has looked at the stage that made it.
     """
-    for name in stage.inputs:
-        made = files.made(folder / name)
-        if made and not files.holds(folder / name, made):
-            raise BuildError(
-                f"{folder / name}: something else than the build has changed it meanwhile; doit build restores it."
-            )
+    for path in stage.read(resolved, folder).values():
+        made = files.made(path)
+        if made and not files.holds(path, made):
+            raise BuildError(f"{path}: something else than the build has changed it meanwhile; doit build restores it.")
 
 
 def _check(stage: Stage, made: Path) -> None:
@@ -180,11 +178,11 @@ def _made(path: Path, key: str) -> Made:
     return Made(digest_file(path), path.stat().st_size, key)
 
 
-def _declared(stage: Stage, folder: Path, view: Path) -> Path:
-    """The folder ``view`` with links to the artifacts in ``folder`` that ``stage`` declares: it sees no others."""
-    for name in stage.inputs:
+def _declared(stage: Stage, resolved: Resolved, folder: Path, view: Path) -> Path:
+    """The folder ``view`` with links to the artifacts that ``stage`` declares: it sees no others."""
+    for name, path in stage.read(resolved, folder).items():
         (view / name).parent.mkdir(parents=True, exist_ok=True)
-        (view / name).symlink_to((folder / name).absolute())
+        (view / name).symlink_to(path.absolute())
     return view
 
 
@@ -224,7 +222,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
         stack.enter_context(disk_errors(store.root))
         folder.mkdir(parents=True, exist_ok=True)
         _check_code(stage, files)
-        _check_inputs(stage, folder, files)
+        _check_inputs(stage, resolved, folder, files)
         _tell_damage(stage, folder, files)
         key = action_key(stage, resolved, folder, files)
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
@@ -241,7 +239,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
             from mcubuild.spec.spec import Spec
 
             job = Job(
-                inputs=_declared(stage, folder, place / "inputs"),
+                inputs=_declared(stage, resolved, folder, place / "inputs"),
                 names=stage.inputs,
                 declared=stage.settings,
                 spec=Spec.model_validate(stage.spec(resolved)),

@@ -2,8 +2,7 @@
 
 from rules.command import Command
 from rules.duration import parts
-from rules.graph import BUILD
-from rules.stage import Resolved, scales, trains
+from rules.stage import BUILD, Resolved, scales, trains
 
 
 def _tell(resolved: Resolved) -> None:

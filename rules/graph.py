@@ -1,14 +1,13 @@
 """From specs and stages to doit tasks."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from doit import loader
 from doit.exceptions import TaskFailed
 
-from mcubuild import ROOT
 from mcubuild.errors import BuildError, printable, writing
 from mcubuild.progress import reporting
 from rules import (
@@ -31,14 +30,15 @@ from rules import (
     scale,
     search,
     space,
+    start,
     supernet,
     train,
     tune,
 )
 from rules.execute import clean, code_files, difference, execute
 from rules.known import Files
-from rules.resolve import resolve
-from rules.stage import Resolved, Stage, pipeline
+from rules.resolve import placed, resolve
+from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts
 from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (
@@ -47,6 +47,7 @@ STAGES: tuple[Stage, ...] = (
     space.STAGE,
     pace.STAGE,
     race.STAGE,
+    start.STAGE,
     supernet.STAGE,
     search.STAGE,
     choose.STAGE,
@@ -67,8 +68,6 @@ STAGES: tuple[Stage, ...] = (
 )
 """In the order of the pipeline."""
 
-BUILD = Path("build")
-"""Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
 FILES = Files(BUILD / ".files.db")
 
 
@@ -88,12 +87,12 @@ def spec_files(chosen: str | None) -> list[Path]:
         if not matches:
             known = ", ".join(map(str, _of_checkout()))
             raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
-        for path in (match.parent.resolve() / match.name for match in matches):  # a link keeps its own name
+        for path in map(placed, matches):
             if files.setdefault(path.stem, path) != path:
                 raise BuildError(
                     f"{path} and {files[path.stem]} have the same name; results would collide: rename one."
                 )
-    return [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files.values()]
+    return list(files.values())
 
 
 def _of_checkout() -> list[Path]:
@@ -144,7 +143,7 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
         "name": name,
         "doc": f"{stage.doc} ({resolved['spec']['board']})",
         "actions": [(_run, [stage, resolved])],
-        "file_dep": [*(f"{folder}/{artifact}" for artifact in stage.inputs), *code_files(stage)],
+        "file_dep": [*map(str, stage.read(resolved, folder).values()), *code_files(stage)],
         "targets": [f"{folder}/{artifact}" for artifact in stage.outputs],
         "uptodate": [Current(stage, resolved)],
         "clean": [(clean, [stage, folder])],
@@ -180,17 +179,34 @@ def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Reso
         BuildError: a spec that is ``named`` is not valid.
     """
     valid, broken = list[Resolved](), dict[str, str]()
+    files = list(files)
+    folders = {path.stem: path.parent for path in files}
     for path in files:
         try:
             resolved = resolve(path, BUILD / ".specs")
-            for stage in pipeline(STAGES, resolved):
-                stage.identities(resolved)  # its tools are there
+            for one, stages in ((resolved, pipeline(STAGES, resolved)), *_started(resolved)):
+                name, folder = one["spec"]["name"], Path(one["folder"])
+                if folders.setdefault(name, folder) != folder:
+                    raise BuildError(
+                        f"{path}: start: {folder / name}.toml and {folders[name] / name}.toml have the same name; "
+                        f"results would collide: rename one."
+                    )
+                for stage in stages:
+                    stage.identities(one)  # its tools are there
             valid.append(resolved)
         except BuildError as error:
             if path.stem in named:
                 raise
             broken[printable(path.stem)] = "; ".join(str(error).split("\n"))
     return valid, broken
+
+
+def _started(resolved: Resolved) -> Iterator[tuple[Resolved, Sequence[Stage]]]:
+    """The spec that ``resolved`` starts from, that which this one starts from, ..., each with the stages it takes."""
+    while starts(resolved):
+        reads = {name for stage in pipeline(STAGES, resolved) for name in stage.inputs if name.startswith(START)}
+        resolved = resolved["start"]
+        yield resolved, leading_to({name.removeprefix(START) for name in reads}, pipeline(STAGES, resolved))
 
 
 def broken_task(basename: str, name: str, reason: str) -> dict[str, Any]:
@@ -206,9 +222,17 @@ def broken_task(basename: str, name: str, reason: str) -> dict[str, Any]:
 
 
 def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collection[str]) -> Iterator[dict[str, Any]]:
-    """All doit tasks: a group a stage, and in it a task a spec, which for specs that are ``named`` may be a refusal."""
+    """All doit tasks: a group a stage, and in it a task a spec, which for specs that are ``named`` may be a refusal.
+
+    Specs that others start from have the tasks that this takes, at least.
+    """
     for stage in STAGES:
         yield {"basename": stage.name, "name": None, "doc": stage.doc}
+    listed = {resolved["spec"]["name"] for resolved in specs}
+    for other, needed in (one for resolved in specs for one in _started(resolved)):
+        if other["spec"]["name"] not in listed:
+            listed.add(other["spec"]["name"])
+            yield from (_stage_task(stage, other) for stage in needed)
     for resolved in specs:
         stages = {stage.name: stage for stage in pipeline(STAGES, resolved)}
         for stage in STAGES:

@@ -7,8 +7,7 @@ from rules import space
 from rules.arguments import whole_number
 from rules.bench import show_estimates, workbench
 from rules.command import Command
-from rules.graph import BUILD
-from rules.stage import Resolved, searches
+from rules.stage import BUILD, Resolved, searches
 
 _NETWORKS = 50
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 from doit.exceptions import InvalidCommand
 
 from mcubuild.files import open_lock
-from rules.graph import BUILD
+from rules.stage import BUILD
 
 LOCK = BUILD / ".lock"
 

@@ -12,8 +12,9 @@ from doit.dependency import FileChangedChecker, JSONCodec
 from doit.globals import Globals
 
 from mcubuild.errors import tell
-from rules.graph import BUILD, FILES
+from rules.graph import FILES
 from rules.known import remove_database
+from rules.stage import BUILD
 
 
 class ByContent(FileChangedChecker):  # type: ignore[misc]

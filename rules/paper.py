@@ -8,7 +8,7 @@ from doit import get_var
 from mcubuild.errors import BuildError
 from rules.arguments import whole_number
 from rules.bench import run
-from rules.graph import BUILD
+from rules.stage import BUILD
 
 _SAMPLES = {"3": 1000, "12": 200}
 """Networks a space, by figure: as in the paper; and fewer where they are judged under 15 limits."""

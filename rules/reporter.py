@@ -19,9 +19,10 @@ from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules import diff
 from rules.execute import sweep
-from rules.graph import BUILD, FILES
+from rules.graph import FILES
 from rules.lock import hold_lock
 from rules.memory import forget_success
+from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:  # rich is imported when the first stage runs: a build with nothing to do is to be quick

@@ -7,22 +7,78 @@ from pathlib import Path
 from typing import Any
 
 from mcubuild import ROOT
-from mcubuild.errors import reading, tell
+from mcubuild.errors import BuildError, reading, shown, tell
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
-from rules.stage import Resolved
+from rules.stage import Resolved, searches
 
 
-def resolve(path: Path, memory: Path) -> Resolved:
-    """The validated spec in ``path`` with its board, as JSON.
+def resolve(path: Path, memory: Path, starting: tuple[Path, ...] = ()) -> Resolved:
+    """The validated spec in ``path`` with its board, as JSON, and the spec that it starts from, likewise.
 
     Args:
         path: the TOML file.
         memory: folder that remembers results, by the content of spec, boards and of the code that validates.
+        starting: the files of specs that start from this one, the first one first.
 
     Raises:
-        BuildError: the spec is not valid.
+        BuildError: the spec is not valid, or it cannot start from what it names.
     """
+    resolved = {**_validated(path, memory), "folder": str(path.parent)}
+    if resolved["spec"]["start"] is None:
+        return resolved
+    return {**resolved, "start": _start(path, resolved, memory, (*starting, placed(path)))}
+
+
+def placed(path: Path) -> Path:
+    """``path`` relative to the checkout if it is below that, else absolute; a link keeps its own name."""
+    whole = path.parent.resolve() / path.name
+    return whole.relative_to(ROOT) if whole.is_relative_to(ROOT) else whole
+
+
+def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, ...]) -> Resolved:
+    """The spec that the one in ``path`` starts from.
+
+    Raises:
+        BuildError: it is not there, is not valid, has no super network, is for another task, or starts from this one.
+    """
+    name = resolved["spec"]["start"]
+    found = f"{path}: start = {shown(name)}"
+    other, exists = path.parent / (name if name.endswith(".toml") else f"{name}.toml"), False
+    with suppress(OSError):  # the name may be too long for any file
+        other = placed(other)
+        exists = other.is_file()
+    if not exists:
+        beside = sorted(spec.stem for spec in path.parent.glob("*.toml") if spec != path)
+        raise BuildError(
+            f"{found}: there is no file {shown(str(other))}; write the name of a spec beside this one, or its path "
+            f"from here. Beside it are: {', '.join(beside) or 'none'}."
+        )
+    if other in starting:
+        circle = " -> ".join(spec.stem for spec in (*starting[starting.index(other) :], other))
+        raise BuildError(f"{found}: no training can come first where specs start in a circle, {circle}; remove one.")
+    if same := [spec for spec in starting if spec.stem == other.stem]:
+        raise BuildError(f"{found}: {other} and {same[0]} have the same name; results would collide: rename one.")
+    try:
+        start = resolve(other, memory, starting)
+    except BuildError as error:
+        raise BuildError(f"{path}: start: {error}") from None
+    if not searches(start):
+        arch = start["spec"]["arch"]
+        reason = "[model]" if arch is None else f'arch = "{arch}"'
+        raise BuildError(
+            f"{found}: {other} has {reason}, so it trains no super network to start from; name a spec with a search."
+        )
+    if start["spec"]["task"] != resolved["spec"]["task"]:
+        raise BuildError(
+            f'{found}: {other} has task = "{start["spec"]["task"]}", this spec task = "{resolved["spec"]["task"]}"; '
+            f"name a spec with the same task."
+        )
+    return start
+
+
+def _validated(path: Path, memory: Path) -> dict[str, Any]:
+    """The spec in ``path`` and its board, as JSON."""
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
     boards = sorted(board for board in (ROOT / "boards").glob("*.toml") if board.is_file())
     with reading(path, "TOML"):
@@ -36,7 +92,7 @@ def resolve(path: Path, memory: Path) -> Resolved:
                 found = {"spec": known["spec"], "board": known["board"]}
                 if known["digest"] != digest_json(found):
                     raise ValueError
-                return {**found, "folder": str(path.parent)}
+                return found
         except Exception:  # whatever stands there
             tell(f"{remembered} is damaged; it is made again.")
 
@@ -49,7 +105,7 @@ def resolve(path: Path, memory: Path) -> Resolved:
         temporary = remembered.with_suffix(".new")
         temporary.write_text(json.dumps({"state": digest_json(state), "digest": digest_json(known), **known}))
         temporary.replace(remembered)
-    return {**known, "folder": str(path.parent)}
+    return known
 
 
 def _is_current(board: Mapping[str, Any]) -> bool:

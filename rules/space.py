@@ -5,6 +5,7 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index
+    from mcubuild.nas.files import read_space
     from mcubuild.nas.margin import read_margin
     from mcubuild.nas.space import optimise
 
@@ -19,6 +20,7 @@ def _run(job: Job) -> None:
         seed=job["seed"],
         out=job.out,
         margin=read_margin(job.find("margin.json")),
+        start=read_space(start) if (start := job.find("start/space.json")) else None,
     )
 
 
@@ -26,7 +28,7 @@ STAGE = Stage(
     name="space",
     doc="search spaces sampled, scheduled and compared",
     inputs=("index.json",),
-    optional=("margin.json",),
+    optional=("margin.json", "start/space.json"),
     outputs=("contenders.json", "space_table.json"),
     settings=("board", "space", "engine", "budget", "firmware.stack", "bits", "seed"),
     run=_run,

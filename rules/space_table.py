@@ -4,8 +4,7 @@ import json
 
 from rules import space
 from rules.command import Command
-from rules.graph import BUILD
-from rules.stage import Resolved, searches
+from rules.stage import BUILD, Resolved, searches
 
 
 def _show(resolved: Resolved) -> None:

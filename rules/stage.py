@@ -1,6 +1,6 @@
 """What a stage is: a function of files and settings, declared so that nothing else can influence its result."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -14,7 +14,13 @@ if TYPE_CHECKING:  # pydantic is not imported while the graph is built
     from mcubuild.spec.spec import Spec
 
 Resolved = Mapping[str, Any]
-"""A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}."""
+"""A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}, and, if it starts from
+another spec, that one as "start"."""
+
+BUILD = Path("build")
+"""Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
+START = "start/"
+"""In front of the names of artifacts that belong to the spec which the build starts from."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,19 @@ def searches(resolved: Resolved) -> bool:
     return trains(resolved) and not scales(resolved)
 
 
+def starts(resolved: Resolved) -> bool:
+    """Whether training begins with what another spec's build has learned."""
+    return resolved.get("start") is not None
+
+
+def located(name: str, resolved: Resolved, folder: Path) -> Path:
+    """Where the artifact ``name`` is; those of the spec itself are in ``folder``."""
+    if not name.startswith(START):
+        return folder / name
+    start: str = resolved["start"]["spec"]["name"]
+    return BUILD / start / name.removeprefix(START)
+
+
 UNSEEN: Mapping[str, Any] = {
     "title": "",
     "source": "",
@@ -131,7 +150,8 @@ class Stage:
     name: str
     doc: str
     inputs: tuple[str, ...]
-    """Artifacts of earlier stages that it reads."""
+    """Artifacts of earlier stages that it reads; ``start/<artifact>`` is that of the spec which the build starts
+    from."""
     outputs: tuple[str, ...]
     """Artifacts that it writes: files, relative to the folder of the spec."""
     settings: tuple[str, ...]
@@ -148,7 +168,7 @@ class Stage:
     called: Callable[[Resolved, str], str] = _as_declared
     """What an artifact that it writes is called, if the spec names it, wherever it is read, too."""
     optional: tuple[str, ...] = ()
-    """Artifacts that it reads as well, where the spec has a stage that writes them."""
+    """Artifacts that it reads as well, where the spec (or the one that it starts from) has a stage that writes them."""
     serves: Callable[[Resolved], bool] = always
     """Whether a spec has this stage."""
     ignored: tuple[str, ...] = ()
@@ -174,6 +194,10 @@ class Stage:
             ignored.update(self.ignored_without_energy)
         return {field: value for field, value in UNSEEN.items() if f"board.{field}" in ignored}
 
+    def read(self, resolved: Resolved, folder: Path) -> dict[str, Path]:
+        """Where the artifacts are that it reads, by name; those of the spec itself are in ``folder``."""
+        return {name: located(name, resolved, folder) for name in self.inputs}
+
     def selected(self, resolved: Resolved) -> dict[str, Any]:
         """The declared settings as JSON."""
         values: dict[str, Any] = {}
@@ -187,10 +211,23 @@ class Stage:
         return values
 
 
+def leading_to(artifacts: Set[str], stages: Sequence[Stage]) -> list[Stage]:
+    """Those of ``stages`` that it takes to make ``artifacts``."""
+    needed, found = {*artifacts}, list[Stage]()
+    for stage in reversed(stages):
+        if needed & set(stage.outputs):
+            needed.update(stage.inputs)
+            found.insert(0, stage)
+    return found
+
+
 def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
     """The stages of a spec, in order: optional inputs that exist have become inputs, and artifacts have its names."""
-    serving: list[Stage] = []
+    stages, serving = tuple(stages), list[Stage]()
     written: dict[str, str] = {}
+    if starts(resolved):
+        theirs = (START + name for stage in pipeline(stages, resolved["start"]) for name in stage.outputs)
+        written = {name: name for name in theirs}
     for stage in stages:
         if stage.serves(resolved):
             inputs = (*stage.inputs, *(name for name in stage.optional if name in written))

@@ -14,9 +14,10 @@ def _run(job: Job) -> None:
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
     settings, vary, seed = job["supernet"], Variation.of(read_index(job.file("index.json"))), job["seed"]
-    pace = SUPERNET * read_factor(job.find("pace.json"))
+    pace, start = SUPERNET * read_factor(job.find("pace.json")), job.find("start.safetensors")
     if settings.processes > 1:
-        launch(space, learned, judged, settings, vary=vary, seed=seed, out=job.out, work=job.work, pace=pace)
+        place = {"out": job.out, "work": job.work}
+        launch(space, learned, judged, settings, vary=vary, seed=seed, pace=pace, start=start, **place)
         return
     train(
         read_space(space),
@@ -29,6 +30,7 @@ def _run(job: Job) -> None:
         work=job.work,
         neighbours=read_neighbours(space),
         pace=pace,
+        start=start,
     )
 
 
@@ -39,7 +41,7 @@ STAGE = Stage(
     name="supernet",
     doc="weight-shared super network trained",
     inputs=("index.json", "train.npz", "val.npz", "space.json"),
-    optional=("pace.json",),
+    optional=("pace.json", "start.safetensors"),
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "seed"),
     run=_run,

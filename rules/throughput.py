@@ -2,8 +2,7 @@
 
 from rules import supernet
 from rules.command import Command
-from rules.graph import BUILD
-from rules.stage import Resolved, searches
+from rules.stage import BUILD, Resolved, searches
 
 _STEPS = 10
 

@@ -39,6 +39,7 @@ def launch(
     out: Path,
     work: Path,
     pace: Pace = SUPERNET,
+    start: Path | None = None,
 ) -> None:
     """``supernet_training.train`` in ``settings.processes`` processes, from the files of space and splits.
 
@@ -62,6 +63,8 @@ def launch(
     settings = settings.model_copy(update={"batch": batch})
     make_folder(work)
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
+    if start is not None:
+        files["start"] = start
     job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed, "pace": asdict(pace)}
     path = work / "job.json"
     places = {name: str(file.resolve()) for name, file in files.items()}
@@ -121,6 +124,7 @@ def main(path: Path, *, follow: bool) -> None:
             work=Path(job["work"]),
             neighbours=read_neighbours(Path(job["space"])),
             pace=Pace(**job["pace"]),
+            start=Path(job["start"]) if "start" in job else None,
         )
 
 

@@ -4,7 +4,7 @@ The more multiply-accumulates the networks have that are within a board's limits
 each space is judged without training, by the multiply-accumulates of those of its networks that fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,6 +112,7 @@ def optimise(
     seed: int,
     out: Path,
     margin: Margin = NO_MARGIN,
+    start: Space | None = None,
 ) -> None:
     """Sample all spaces and write space_table.json (all of them) and contenders.json (those worth a race) to ``out``.
 
@@ -126,16 +127,21 @@ def optimise(
         seed: of the samples.
         out: folder for the results.
         margin: how cycles relate to the engine's estimates.
+        start: the space of the weights to begin with: one that can use all of them is the only contender if a tenth of
+            its networks fit, at the same resolution if possible.
 
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
     spaces = spaces_for(index, settings)
+    known = [] if start is None else akin(start, index, settings)
+    spaces += [one for one in known if one not in spaces]
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
     footprints = Footprints(board, engine, stack, bits, sram, margin)
     rows = survey(spaces, settings.samples, footprints, limits, seed)
-    chosen = contenders(rows)
+    near = None if start is None else familiar(rows, known, start.resolution)
+    chosen = contenders(rows) if near is None else [near]
     if not chosen:
         raise NothingFitsError(_nothing_fits(rows, sram, limits, footprints))
     found = []
@@ -148,7 +154,7 @@ def optimise(
     table = {
         "winner": chosen[0].space.name,
         "contenders": [row.space.name for row in chosen],
-        "axes": axes(index, settings),
+        "axes": axes(index, settings) + _preference(start, known),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
         "active_power_mw": None if budget.energy is None else board.active_power_mw,
         "spaces": [row.to_json(board.runs_at) for row in rows],
@@ -219,19 +225,43 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
     return list(chosen.values())
 
 
-def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
-    """Those of ``spaces`` whose networks may share a super network with ``space``'s, except itself.
+def akin(start: Space, index: Index, settings: SpaceSettings) -> list[Space]:
+    """The spaces whose super network can begin with all weights of ``start``'s: of its blocks and width, at any side.
 
-    They have the same blocks, their width is the same or one step less, their resolution the same or one step less or
-    more. Their stages are as many as ``space``'s.
+    There are none if the spec rules out such blocks or such a width.
+    """
+    if start.block not in settings.blocks:
+        return []
+    if start.width not in settings.widths and settings.widths != SpaceSettings().widths:
+        return []
+    sides = {side for _, side in sizes(index, settings)}
+    if settings.resolutions is None and start.resolution <= index.max_resolution:
+        sides.add(start.resolution)
+    same = replace(start, channels=index.channels, classes=len(index.classes))
+    return [
+        replace(same, resolution=side, count=min(start.count, _stages(index, side, start.block)))
+        for side in sorted(sides)
+    ]
+
+
+def familiar(rows: Sequence[Row], known: Collection[Space], resolution: int) -> Row | None:
+    """Of the ``known`` spaces in which a tenth of the networks fit, that of ``resolution``, else the best, if any."""
+    enough = [row for row in rows if row.space in known and row.share >= ENOUGH]
+    return winner([row for row in enough if row.space.resolution == resolution] or enough)
+
+
+def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
+    """The spaces whose networks may share a super network with ``space``'s, except itself.
+
+    They have the same blocks and as many stages as ``space``. Of the widths and resolutions in ``spaces`` they have the
+    same or one step less, and the same or one step less or more.
     """
     spaces = [one for one in spaces if one.block == space.block]
     widths, sides = sorted({one.width for one in spaces}), sorted({one.resolution for one in spaces})
     width, side = widths.index(space.width), sides.index(space.resolution)
-    near = {(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]}
-    return tuple(
-        replace(one, count=space.count) for one in spaces if (one.width, one.resolution) in near and one != space
-    )
+    near = [(w, r) for w in widths[max(0, width - 1) : width + 1] for r in sides[max(0, side - 1) : side + 2]]
+    own = space.width, space.resolution
+    return tuple(replace(space, width=w, resolution=r) for w, r in near if (w, r) != own)
 
 
 def axes(index: Index, settings: SpaceSettings) -> str:
@@ -266,6 +296,17 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     )
 
 
+def _preference(start: Space | None, known: Collection[Space]) -> str:
+    if start is None:
+        return ""
+    if not known:
+        return f"; [space] rules out {start.name}, the space of the weights to start with"
+    return (
+        f"; {start.name}, the space of the weights to start with, is the only contender, at {start.resolution} pixels "
+        f"if possible, where a tenth of its networks fit: then all these weights are of use"
+    )
+
+
 def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
     """The spaces that compete, those of the same blocks together.
 
@@ -276,13 +317,16 @@ def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
         BuildError: a resolution is above the data set's.
     """
     pairs = sizes(index, settings)
+    return [
+        Space(width, side, index.channels, len(index.classes), _stages(index, side, block), block)
+        for block in dict.fromkeys(settings.blocks)
+        for width, side in pairs
+    ]
 
-    def space(block: str, width: float, side: int) -> Space:
-        whole = block == "mobile" and _large(index)
-        count = len(BACKBONES[block].widths) if whole else stages_for(side, block)
-        return Space(width, side, index.channels, len(index.classes), count, block)
 
-    return [space(block, *pair) for block in dict.fromkeys(settings.blocks) for pair in pairs]
+def _stages(index: Index, side: int, block: str) -> int:
+    whole = block == "mobile" and _large(index)
+    return len(BACKBONES[block].widths) if whole else stages_for(side, block)
 
 
 def _large(index: Index) -> bool:

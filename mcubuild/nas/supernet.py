@@ -18,7 +18,7 @@ from mcubuild.nas.backbones import Mobile
 from mcubuild.nas.blocks import Basic, Block, Bottleneck, MaxPool, Stem
 from mcubuild.nas.depthwise import conv_same
 from mcubuild.nas.kernels import KernelTransform, centre
-from mcubuild.nas.network import BasicBlock, ConvNorm, InvertedBottleneck, Network
+from mcubuild.nas.network import BasicBlock, ConvNorm, InvertedBottleneck, Network, initialise
 
 
 class SuperNetwork(Network):
@@ -141,6 +141,15 @@ def _elastic(network: SuperNetwork) -> Iterator[tuple[list[ConvNorm], Tensor]]:
     readers = [*(module.conv.weight for module in convolutions[1:]), network.classifier.weight]
     for writer, reader in zip(convolutions, readers, strict=True):
         yield [writer], reader
+
+
+def fresh(space: Space, seed: int, *, kernel_transform: bool = False) -> SuperNetwork:
+    """A super network whose largest network is that of ``space``, with fresh weights that depend on ``seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = SuperNetwork(space, kernel_transform=kernel_transform)
+        initialise(network)
+    return network
 
 
 def read_supernet(path: Path, space: Space) -> SuperNetwork:

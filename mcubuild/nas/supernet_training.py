@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mcubuild.data.splits import Split
@@ -32,8 +33,7 @@ from mcubuild.nas.batches import at_resolution, resized, spread
 from mcubuild.nas.family import Family
 from mcubuild.nas.fit import Learn, finish, fit
 from mcubuild.nas.length import SUPERNET, Length, Pace, length_of
-from mcubuild.nas.network import initialise
-from mcubuild.nas.supernet import SuperNetwork, sort_channels
+from mcubuild.nas.supernet import SuperNetwork, fresh, sort_channels
 from mcubuild.nas.training import (
     Entry,
     Log,
@@ -71,6 +71,7 @@ def train(
     work: Path,
     neighbours: Sequence[Space] = (),
     pace: Pace = SUPERNET,
+    start: Path | None = None,
 ) -> None:
     """Train the super network of ``space``; write supernet.safetensors and supernet_log.json to ``out``.
 
@@ -85,6 +86,7 @@ def train(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         neighbours: spaces whose networks learn in it, too.
         pace: how long the training is where the settings have no epochs.
+        start: the weights that it begins with (``transfer``); fresh ones if there are none.
     """
     family = Family(space, tuple(neighbours))
     with workers() as executor:
@@ -96,10 +98,9 @@ def train(
             for arch in _judged(family).values()
         }
         train = at_resolution(train, family.largest.resolution)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
-            initialise(network)
+        network = fresh(family.largest, seed, kernel_transform=settings.kernel_transform)
+        if start is not None:
+            network.load_state_dict(load_file(start))
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         length = length_of(settings, pace, len(train))
         run = _Run(network, family, train, judged, settings, length, vary, executor)

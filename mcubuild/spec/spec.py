@@ -39,6 +39,9 @@ class Spec(Settings):
     """A published network instead of a search: scaled down until it fits, then trained as a searched one is."""
     model: ModelSettings | None = None
     """A network that exists already, instead of a search for one; a data set then gives its accuracy alone."""
+    start: str | None = Field(default=None, min_length=1)
+    """Another spec with a search, by its name beside this one or its path from here: training begins with the weights
+    of its super network, so that few samples suffice where those of a similar task are many."""
     board: str
     """Which microcontroller: the stem of a file in boards/."""
     bits: Literal[4, 8] = 8
@@ -82,6 +85,10 @@ class Spec(Settings):
                 )
             if self.arch is not None and self.search != SearchSettings():
                 raise ValueError(f'found [search] beside arch = "{self.arch}", which is not searched for: remove one')
+            if self.arch is not None and self.start is not None:
+                raise ValueError(
+                    f'found start beside arch = "{self.arch}", which has no super network to start with: remove one'
+                )
             return self._data_set_is_for_the_task()
         fields = type(self).model_fields
         unused = [key for key in _OF_A_SEARCH if getattr(self, key) != fields[key].default]
@@ -121,7 +128,7 @@ class Spec(Settings):
         return self
 
 
-_OF_A_SEARCH = ("task", "arch", "bits", "space", "supernet", "search", "finetune", "quantize")
+_OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", "finetune", "quantize")
 """Keys that mean nothing for a network that exists already."""
 
 

@@ -9,11 +9,10 @@ from mcubuild import ROOT
 from mcubuild.board import DESCRIPTIVE, Board
 from mcubuild.spec.spec import read_spec
 from rules import ablation, codegen, quantize, search, space, supernet, tune
-from rules.baselines import leading_to
 from rules.execute import action_key
 from rules.graph import STAGES
 from rules.known import Files
-from rules.stage import UNSEEN, Job, Resolved, Stage, pipeline
+from rules.stage import UNSEEN, Job, Resolved, Stage, leading_to, pipeline
 
 
 def _run(job: Job) -> None:
@@ -89,7 +88,7 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
 
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
-    names = [stage.name for stage in leading_to("accuracy.json", stages)]
+    names = [stage.name for stage in leading_to({"accuracy.json"}, stages)]
     assert names == ["dataset", "margin", "scale", "train", "quantize", "accuracy"]
 
 
