@@ -262,7 +262,7 @@ def _race(table: dict[str, Any]) -> dict[str, Any]:
 def _log(rng: np.random.Generator, epochs: int, start: float = 0.1, **ends: float) -> list[dict[str, float]]:
     log = []
     for epoch in range(epochs):
-        gone = 1 - np.exp(-5 * (epoch + 1) / epochs)
+        gone = 1 - np.exp(-12 * (epoch + 1) / epochs)
         entry = {"steps": 50.0, "loss": 2.3 - 1.7 * gone, "train_accuracy": start + (0.97 - start) * gone}
         for name, end in ends.items():
             key = "val_accuracy" if name == "val" else f"val_accuracy_{name}"

@@ -148,29 +148,47 @@ def test_few_samples(build: Path) -> None:
 
 
 def log(*losses: float, val: Sequence[float] | None = None) -> list[dict[str, float]]:
-    entries = [{"loss": loss, "train_accuracy": 0.5} for loss in losses]
+    entries = [{"steps": 67.0, "loss": loss, "train_accuracy": 0.5} for loss in losses]
     return entries if val is None else [{**one, "val_loss": loss} for one, loss in zip(entries, val, strict=True)]
 
 
-QUICKSTART = log(0.337, 0.326, 0.327, 0.326, 0.326, 0.317, val=[0.079, 0.073, 0.074, 0.067, 0.067, 0.065])
-SUPERNET = log(2.159, 1.192, 0.903, 0.786, 0.707, 0.693, 0.66, 0.622, 0.605, 0.591, 0.586, 0.585)
+# As digits are learned, in rounds of one pass.
+SUPERNET = log(2.314, 1.869, 1.172, 0.94, 0.842, 0.775, 0.732, 0.709, 0.684, 0.667, 0.647, 0.648)
+IN_FULL = log(
+    0.371, 0.355, 0.348, 0.351, 0.341, 0.339, 0.333, 0.328, 0.329, 0.336, 0.331, 0.329, 0.327, 0.33, 0.32, 0.317,
+    0.314, 0.316,
+    val=[0.089, 0.078, 0.078, 0.073, 0.082, 0.093, 0.071, 0.089, 0.082, 0.103, 0.072, 0.075, 0.074,
+         0.063, 0.074, 0.075, 0.073, 0.072],
+)  # fmt: skip
+TEN = log(
+    0.485, 0.453, 0.431, 0.409, 0.405, 0.417, 0.407, 0.389, 0.388, 0.386,
+    val=[0.182, 0.127, 0.13, 0.107, 0.343, 0.115, 0.094, 0.104, 0.091, 0.096],
+)  # fmt: skip
+THREE = log(0.909, 0.75, 0.69, val=[0.459, 0.319, 0.526])
+THREE_OF_ANOTHER = log(0.829, 0.794, 0.784, val=[0.201, 0.217, 0.24])
+TAUGHT_BY_HEART = log(1.5, 1.2, 0.9, 0.6, 0.4, 0.3, 0.2, 0.1, val=[1.5, 1.4, 1.6, 1.7, 1.8, 1.9, 1.5, 1.3])
+DECAYS = log(*[1.0] * 7, 0.8, 0.6, 0.4, val=[1.0, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.8, 0.7, 0.6])
 
 
 @pytest.mark.parametrize(
     ("logs", "told"),
     [
-        # As the quickstart learns, in full and cut short.
-        ((SUPERNET, QUICKSTART, None), None),
-        ((SUPERNET, log(0.336, val=[0.085]), None), None),
-        ((SUPERNET, [], None), None),
-        ((SUPERNET[:3], log(0.468, 0.418, val=[0.251, 0.155]), None), "last 1 of 2 epochs the loss still fell by 0.05"),
-        ((SUPERNET[:3], [], None), "last 1 of 3 epochs the loss still fell by 0.29 an epoch, to 0.9; raise epochs of"),
-        ((SUPERNET[:1], log(1.54, val=[1.02]), None), "one epoch does not tell"),
-        # ResNet-8 from scratch: 3 and 18 epochs.
-        ((None, None, log(2.3, 2.152, 2.042, val=[2.3, 2.27, 2.03])), "last 1 of 3 epochs.*raise epochs of .supernet."),
-        ((None, None, log(0.7, 0.65, 0.64, 0.63, 0.627, 0.626, val=[0.4, 0.3, 0.25, 0.22, 0.2, 0.2])), None),
-        # It learns by heart.
-        ((None, None, log(1.5, 1.0, 0.5, val=[1.5, 1.4, 1.6])), None),
+        ((SUPERNET, IN_FULL, None), None),
+        ((SUPERNET, TEN, None), None),
+        (
+            (SUPERNET, IN_FULL[:1], None),
+            "last 134 of 536 steps before .* fell by 0.066, to 0.71; raise epochs of .supernet.",
+        ),
+        (
+            (SUPERNET[:3], THREE, None),
+            "last 67 of 134 steps .* 0.16, to 0.75; raise epochs of .finetune., or time of .search.",
+        ),
+        ((SUPERNET[:3], THREE_OF_ANOTHER, None), "fell by 0.035"),
+        ((SUPERNET[:1], THREE[:1], None), "a single round does not tell"),
+        ((None, None, THREE), "raise epochs of .supernet.$"),
+        ((None, None, THREE[:1]), "a single round does not tell.*raise epochs of .supernet.$"),
+        ((None, None, TAUGHT_BY_HEART), None),
+        ((None, None, DECAYS), None),
         ((None, None, None), None),
     ],
 )
