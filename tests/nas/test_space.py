@@ -15,7 +15,7 @@ from mcubuild.nas import space as module
 from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
 from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.candidates import Limits
-from mcubuild.nas.files import read_space
+from mcubuild.nas.files import read_neighbours, read_space
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import Margin
 from mcubuild.nas.skeleton import skeleton
@@ -216,3 +216,50 @@ def test_limits_allow_for_what_estimates_are_off() -> None:
     assert scaled.longest(scaled.of(arch)) == pytest.approx(seconds)
     assert scaled.fits(arch, 1 << 20, seconds * 1.001) and not scaled.fits(arch, 1 << 20, seconds * 0.999)
     assert plain.fits(arch, 1 << 20, seconds / 4.9)
+
+
+START = Space(width=0.5, resolution=24, channels=3, classes=7, count=2)
+"""Of a super network trained elsewhere, on colours, at a resolution that does not compete here."""
+
+
+def begun(out: Path, start: Space, settings: SpaceSettings = SETTINGS, flash: int = 512 << 10) -> Space:
+    """The space that wins where a super network of ``start`` has learned already."""
+    out.mkdir(exist_ok=True)
+    budget = Budget(sram=64 << 10, flash=flash)
+    optimise(INDEX, BOARD, settings, EngineSettings(), budget=budget, stack=2048, bits=8, seed=0, out=out, start=start)
+    return read_space(out / "space.json")
+
+
+def test_the_space_to_start_from_wins_where_enough_of_it_fits(tmp_path: Path) -> None:
+    free = SpaceSettings(samples=20)
+    assert begun(tmp_path, START, free) == replace(START, channels=1, classes=3)
+    table = json.loads((tmp_path / "space_table.json").read_text())
+    assert table["winner"] == "w0.5-r24-s2" and "first comes width 0.5, at 24 pixels" in table["axes"]
+    assert max(row["macs"]["p80"] for row in table["spaces"]) > next(
+        row["macs"]["p80"] for row in table["spaces"] if row["name"] == table["winner"]
+    )
+    assert begun(tmp_path, replace(START, width=0.55), free).width == 0.55  # the default excludes no width
+    assert begun(tmp_path, replace(START, count=6), free).count == 2  # maps of a pixel hold nothing
+
+
+def test_a_resolution_that_does_not_compete_leaves_the_width(tmp_path: Path) -> None:
+    assert begun(tmp_path, START).name == "w0.5-r32-s2"  # space.resolutions has 16 and 32
+    assert begun(tmp_path, replace(START, resolution=16)).name == "w0.5-r16-s2"
+    larger = begun(tmp_path, replace(START, resolution=64), SpaceSettings(samples=20))
+    assert larger.width == 0.5 and larger.resolution <= INDEX.max_resolution
+
+
+def test_the_budget_and_the_spec_come_before_the_space_to_start_from(tmp_path: Path) -> None:
+    run(tmp_path, flash=40 << 10)
+    ordinary = read_space(tmp_path / "space.json")
+    assert begun(tmp_path / "tight", replace(START, width=0.8), flash=40 << 10) == ordinary
+    run(tmp_path)
+    assert begun(tmp_path / "ruled", replace(START, width=0.55)) == read_space(tmp_path / "space.json")
+    assert "rules out 0.55" in (tmp_path / "ruled" / "space_table.json").read_text()
+
+
+def test_neighbours_of_the_space_to_start_from_are_every_pair(tmp_path: Path) -> None:
+    space = begun(tmp_path, START, SpaceSettings(samples=20, neighbours=True))
+    found = {(one.width, one.resolution, one.count) for one in (space, *read_neighbours(tmp_path / "space.json"))}
+    assert found == {(width, side, 2) for width in (0.4, 0.5) for side in {side for _, side, _ in found}}
+    assert len(found) == 6
