@@ -29,7 +29,9 @@ def announce(stage: Stage, resolved: Resolved, folder: Path) -> None:
     _told.add(folder)
     from mcubuild.nas.forecast import told
 
-    if text := told(parts(resolved, folder), stage.name):
+    stages = resolved.get("stages")
+    wanted = [part for part in parts(resolved, folder) if stages is None or part.stage in stages]
+    if text := told(wanted, stage.name):
         print(f"  {resolved['spec']['name']}: {text}", file=sys.stderr, flush=True)
 
 

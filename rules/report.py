@@ -60,6 +60,8 @@ STAGE = Stage(
         "margin.json",
         "space.json",
         "space_table.json",
+        "start.safetensors",
+        "start.json",
         "supernet.safetensors",
         "supernet_log.json",
         "arch.json",

@@ -19,6 +19,7 @@ _OPTIONAL = (
     "margin",
     "arch",
     "space_table",
+    "start",
     "supernet_log",
     "search",
     "scaling",
@@ -48,6 +49,8 @@ class Artifacts:
     """What other networks took, where the search asked before it began."""
     arch: Json | None
     space_table: Json | None
+    start: Json | None
+    """What the super network's training began with."""
     supernet_log: list[dict[str, float]] | None
     search: Json | None
     scaling: Json | None
