@@ -42,7 +42,10 @@ def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
 
     name, known = resolved["spec"]["name"], stage.name != race.STAGE.name
     if (folder, known) not in _forecasts:
-        _forecasts[folder, known] = parts(resolved, folder, known=known)
+        wanted = resolved.get("stages")
+        _forecasts[folder, known] = [
+            part for part in parts(resolved, folder, known=known) if wanted is None or part.stage in wanted
+        ]
         if text := forecast.told(_forecasts[folder, known], stage.name):
             tell(f"{name}: {text}")
     found = _forecasts[folder, known]

@@ -21,6 +21,7 @@ _OPTIONAL = (
     "space_table",
     "pace",
     "race",
+    "start",
     "supernet_log",
     "search",
     "scaling",
@@ -54,6 +55,8 @@ class Artifacts:
     pace: Json | None
     """How long the search may take, where the spec says so."""
     race: Json | None
+    start: Json | None
+    """What the super network's training began with."""
     supernet_log: list[dict[str, float]] | None
     search: Json | None
     scaling: Json | None
