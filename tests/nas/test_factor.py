@@ -1,0 +1,24 @@
+"""A time that the user gives becomes a factor on all lengths."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mcubuild.nas.pace import read_factor, write_pace
+
+
+@pytest.mark.parametrize(
+    ("time", "factor"),
+    [(100, 0.8), (50, 0.4), (1000, 8.0), (0.5, 0.01), (1e6, 20.0)],
+    ids=["a fifth is kept back", "half", "longer", "not below what can be learned in", "nor above"],
+)
+def test_the_factor_follows_from_time_and_forecast(tmp_path: Path, time: float, factor: float) -> None:
+    path = tmp_path / "pace.json"
+    write_pace(time, {"race": 30.0, "supernet": 70.0}, path)
+    assert read_factor(path) == pytest.approx(factor)
+    assert json.loads(path.read_text())["seconds"] == {"race": 30.0, "supernet": 70.0}
+
+
+def test_without_a_time_lengths_are_as_they_are() -> None:
+    assert read_factor(None) == 1
