@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mcubuild.data.splits import Split, write_split
@@ -20,6 +21,7 @@ from mcubuild.nas.files import write_json
 from mcubuild.nas.fit import fit
 from mcubuild.nas.length import SUPERNET, length_of
 from mcubuild.nas.many import launch
+from mcubuild.nas.supernet import fresh
 from mcubuild.nas.training import evaluate
 from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
@@ -44,6 +46,26 @@ def _train(folder: Path, name: str, settings: SupernetSettings = SETTINGS) -> by
     out = folder / name
     launch(**_files(folder), settings=settings, vary=VARY, seed=0, pace=SUPERNET, out=out, work=folder / f"{name}_w")
     return (out / "supernet.safetensors").read_bytes()
+
+
+def test_all_processes_begin_with_the_weights_to_start_from(tmp_path: Path) -> None:
+    begun = fresh(SPACE, 9).state_dict()
+    save_file(begun, tmp_path / "start.safetensors")
+    settings = SETTINGS.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
+    out, work = tmp_path / "out", tmp_path / "work"
+    launch(
+        **_files(tmp_path),
+        settings=settings,
+        vary=VARY,
+        seed=0,
+        out=out,
+        work=work,
+        start=tmp_path / "start.safetensors",
+    )
+    trained = load_file(out / "supernet.safetensors")
+    for name, value in begun.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(trained[name], value)
 
 
 def _in_two_processes(work: Callable[[int, Path], None], folder: Path) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mcubuild.files import discard
 from mcubuild.nas.arch import Space, draw, draw_among, largest, smallest
 from mcubuild.nas.network import initialise
-from mcubuild.nas.supernet import SuperNetwork, read_supernet, share, sort_channels
+from mcubuild.nas.supernet import SuperNetwork, fresh, read_supernet, share, sort_channels
 from mcubuild.nas.supernet_training import train
 from mcubuild.nas.training import evaluate
 from mcubuild.spec.supernet import SupernetSettings
@@ -102,6 +102,18 @@ def test_training_learns_and_writes_weights_and_log(tmp_path: Path) -> None:
     assert not network.training
     for name, value in network.state_dict().items():
         assert torch.equal(value, load_file(tmp_path / "supernet.safetensors")[name])
+
+
+def test_training_begins_with_the_weights_to_start_from(tmp_path: Path) -> None:
+    begun, start = fresh(SPACE, 9).state_dict(), tmp_path / "start.safetensors"
+    save_file(begun, start)
+    settings = SETTINGS.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
+    learned, judged = split(64, 1), split(32, 2)
+    train(SPACE, learned, judged, settings, vary=VARY, seed=0, out=tmp_path, work=tmp_path / "work", start=start)
+    trained = load_file(tmp_path / "supernet.safetensors")
+    for name, value in begun.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(trained[name], value)
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mcubuild.board import read_board
 from mcubuild.report import artifacts, markdown, report
 from mcubuild.report.layers import TIMES
-from mcubuild.report.model import Report
+from mcubuild.report.model import Report, Start
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.report import ReportSettings
 from tests.report.invented_build import edit, write_build, write_remote
@@ -98,4 +98,13 @@ def test_tuned_kernels(build: Path) -> None:
     assert "tuned" not in markdown.render(plain)
     text = markdown.render(plain.model_copy(update={"provenance": {"artifacts": {"tune.json": "digest"}}}))
     assert "| Kernels | tuned |" in text
+    check_tables(text)
+
+
+def test_where_the_weights_came_from(build: Path) -> None:
+    plain = made(build)
+    assert "| Start |" not in markdown.render(plain)
+    start = Start(spec="a|b", space="w0.5-r32-s4", weights=1000, carried=973, classes=[])
+    text = markdown.render(plain.model_copy(update={"start": start}))
+    assert "| Start | 97.3% of the super network's weights | from a" in text and "w0.5-r32-s4" in text
     check_tables(text)

@@ -407,7 +407,7 @@ def test_where_the_weights_came_from(build: Path) -> None:
     report, html = make(build, provenance={"spec": {"start": "<photos>"}})
     assert report["start"] == {"spec": "<photos>", **start}
     text = Structure(html).text
-    assert "It began with what <photos> (w0.5-r32-s4) has learned: 97 % of its weights were carried over" in text
+    assert "It began with what <photos> (w0.5-r32-s4) has learned: 97.3 % of its weights were carried over" in text
     assert "those of 2 classes with the same name among them" in text
 
 

@@ -78,7 +78,7 @@ def test_what_an_estimate_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
 def test_where_the_weights_came_from(capsys: pytest.CaptureFixture[str]) -> None:
     start = {"spec": "photos", "space": "w0.5-r32-s4", "weights": 1000, "carried": 973, "classes": []}
     terminal.summarise({**REPORT, "start": start}, Path("build"), sys.stdout, drawn=False)
-    assert "  start        97 % of the super network's weights from photos (w0.5-r32-s4)\n" in capsys.readouterr().out
+    assert "  start        97.3 % of the super network's weights from photos (w0.5-r32-s4)\n" in capsys.readouterr().out
 
 
 def test_a_summary_is_quick() -> None:
