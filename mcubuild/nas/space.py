@@ -302,8 +302,8 @@ def _preference(start: Space | None, known: Collection[Space]) -> str:
     if not known:
         return f"; [space] rules out {start.name}, the space of the weights to start with"
     return (
-        f"; {start.name}, the space of the weights to start with, is the only contender, at {start.resolution} pixels if "
-        f"possible, where a tenth of its networks fit: then all these weights are of use"
+        f"; {start.name}, the space of the weights to start with, is the only contender, at {start.resolution} pixels "
+        f"if possible, where a tenth of its networks fit: then all these weights are of use"
     )
 
 

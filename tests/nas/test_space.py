@@ -15,7 +15,7 @@ from mcubuild.nas import space as module
 from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
 from mcubuild.nas.blocks import Bottleneck
 from mcubuild.nas.candidates import Limits
-from mcubuild.nas.contender import read_contenders
+from mcubuild.nas.contender import Contender, read_contenders
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import Margin
 from mcubuild.nas.skeleton import skeleton
@@ -236,3 +236,70 @@ def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> Non
     assert all(row.share >= 0.5 for row in found if row.space.block == "plain"), "most of its networks fit"
     nothing = survey(spaces_for(index, SpaceSettings(samples=10)), 10, footprints, Limits(1 << 10, None), 0)
     assert contenders(nothing) == []
+
+
+START = Space(width=0.5, resolution=24, channels=3, classes=7, count=2)
+"""Of a super network trained elsewhere, on colours, at a resolution that does not compete here."""
+
+
+def begun(
+    out: Path, start: Space | None, settings: SpaceSettings = SETTINGS, flash: int = 512 << 10
+) -> list[Contender]:
+    """The contenders where a super network of ``start`` has learned already."""
+    budget = Budget(sram=64 << 10, flash=flash)
+    optimise(INDEX, BOARD, settings, EngineSettings(), budget=budget, stack=2048, bits=8, seed=0, out=out, start=start)
+    return read_contenders(out / "contenders.json")
+
+
+def only(found: list[Contender]) -> Space:
+    """The space of the single contender."""
+    assert len(found) == 1
+    return found[0].arch.space
+
+
+def test_the_space_to_start_from_is_the_only_contender_where_enough_of_it_fits(tmp_path: Path) -> None:
+    free = SpaceSettings(samples=20)
+    (contender,) = begun(tmp_path, START, free)
+    assert contender.arch.space == replace(START, channels=1, classes=3)
+    needs = Footprints(BOARD, EngineSettings(), 2048, 8, 64 << 10).of(contender.arch)
+    assert (contender.macs, contender.flash) == (needs.macs, needs.flash)
+    table = json.loads((tmp_path / "space_table.json").read_text())
+    assert table["winner"] == "w0.5-r24-s2" and table["contenders"] == ["w0.5-r24-s2"]
+    assert "w0.5-r24-s2, the space of the weights to start with, is the only contender" in table["axes"]
+    assert max(row["macs"]["p80"] for row in table["spaces"] if row["macs"]) > next(
+        row["macs"]["p80"] for row in table["spaces"] if row["name"] == table["winner"]
+    )
+    assert only(begun(tmp_path, replace(START, width=0.55), free)).width == 0.55  # the default excludes no width
+    assert only(begun(tmp_path, replace(START, count=6), free)).count == 2  # maps of a pixel hold nothing
+
+
+@pytest.mark.parametrize("block", ["plain", "residual"])
+def test_a_space_of_other_blocks_to_start_from_is_the_only_contender(tmp_path: Path, block: str) -> None:
+    start = replace(START, width=0.3, block=block)
+    assert only(begun(tmp_path, start, SpaceSettings(samples=20))) == replace(start, channels=1, classes=3)
+    assert begun(tmp_path, start) == begun(tmp_path, None), "space.blocks has mobile ones alone"
+    begun(tmp_path, start)
+    assert f"[space] rules out {start.name}" in (tmp_path / "space_table.json").read_text()
+
+
+def test_a_resolution_that_does_not_compete_leaves_the_width(tmp_path: Path) -> None:
+    assert only(begun(tmp_path, START)).name == "w0.5-r32-s2"  # space.resolutions has 16 and 32
+    assert only(begun(tmp_path, replace(START, resolution=16))).name == "w0.5-r16-s2"
+    larger = only(begun(tmp_path, replace(START, resolution=64), SpaceSettings(samples=20)))
+    assert larger.width == 0.5 and larger.resolution <= INDEX.max_resolution
+
+
+def test_the_budget_and_the_spec_come_before_the_space_to_start_from(tmp_path: Path) -> None:
+    tight = begun(tmp_path, None, flash=40 << 10)
+    assert begun(tmp_path, replace(START, width=0.8), flash=40 << 10) == tight
+    ordinary = begun(tmp_path, None)
+    assert len(ordinary) > 1 and begun(tmp_path, replace(START, width=0.55)) == ordinary
+    assert "[space] rules out w0.55-r24-s2" in (tmp_path / "space_table.json").read_text()
+
+
+def test_neighbours_of_the_space_to_start_from_are_every_pair(tmp_path: Path) -> None:
+    (contender,) = begun(tmp_path, START, SpaceSettings(samples=20, neighbours=True))
+    spaces = (contender.arch.space, *contender.neighbours)
+    found = {(one.width, one.resolution, one.count) for one in spaces}
+    assert found == {(width, side, 2) for width in (0.4, 0.5) for side in {side for _, side, _ in found}}
+    assert len(found) == 6 and {one.block for one in spaces} == {"mobile"}
