@@ -232,7 +232,8 @@ def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collectio
     for other, needed in (one for resolved in specs for one in _started(resolved)):
         if other["spec"]["name"] not in listed:
             listed.add(other["spec"]["name"])
-            yield from (_stage_task(stage, other) for stage in needed)
+            alone = {**other, "stages": [stage.name for stage in needed]}
+            yield from (_stage_task(stage, alone) for stage in needed)
     for resolved in specs:
         stages = {stage.name: stage for stage in pipeline(STAGES, resolved)}
         for stage in STAGES:

@@ -63,6 +63,8 @@ STAGE = Stage(
         "space.json",
         "race.json",
         "space_table.json",
+        "start.safetensors",
+        "start.json",
         "supernet.safetensors",
         "supernet_log.json",
         "arch.json",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # pydantic is not imported while the graph is built
 
 Resolved = Mapping[str, Any]
 """A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}, and, if it starts from
-another spec, that one as "start"."""
+another spec, that one as "start"; if it is built only as far as such another one needs, the names of its "stages"."""
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""

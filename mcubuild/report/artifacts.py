@@ -20,6 +20,7 @@ _OPTIONAL = (
     "arch",
     "space_table",
     "race",
+    "start",
     "supernet_log",
     "search",
     "scaling",
@@ -51,6 +52,8 @@ class Artifacts:
     arch: Json | None
     space_table: Json | None
     race: Json | None
+    start: Json | None
+    """What the super network's training began with."""
     supernet_log: list[dict[str, float]] | None
     search: Json | None
     scaling: Json | None

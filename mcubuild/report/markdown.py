@@ -109,6 +109,9 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
         yield "Energy", amount(report.energy_mj, "mJ"), power
     if report.tuned:
         yield "Kernels", "tuned", "the fastest of each layer, emulated"
+    if report.start:
+        share = f"{report.start.carried / report.start.weights:.0%} of the super network's weights"
+        yield "Start", share, f"from {escape.markdown(report.start.spec)} ({report.start.space})"
     yield "Instructions", count(report.instructions.mean), "an inference, counted in the emulator"
 
 

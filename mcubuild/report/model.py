@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mcubuild.report.amounts import Unit
 
-VERSION: Literal[5] = 5
+VERSION: Literal[6] = 6
 """Of the format; see ``Report.version``."""
 NOT_RUN = "-"
 """In ``TestSet.device``."""
@@ -209,6 +209,21 @@ class Remote(_Part):
     """What its runner has to say."""
 
 
+class Start(_Part):
+    """What the super network's training began with."""
+
+    spec: str
+    """The spec whose super network the weights are of, as ``start`` names it."""
+    space: str
+    """That super network's search space."""
+    weights: int
+    """Of the super network that began with them."""
+    carried: int
+    """How many of these were carried over; the others began afresh."""
+    classes: list[str]
+    """Classes of the same name, whose part of the classifier was carried over, too."""
+
+
 class SearchResult(_Part):
     """Best validation accuracy, 0 ... 1, of the two searches over equally many networks."""
 
@@ -270,7 +285,7 @@ class ClassResult(_Part):
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[5] = Field(default=VERSION, alias="schema")
+    version: Literal[6] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
@@ -331,6 +346,8 @@ class Report(_Part):
     """The network."""
     layers: list[LayerCost]
     """Its operators, in the order in which they run."""
+    start: Start | None
+    """Where the super network's weights came from; ``None``: they were fresh, or there is none."""
     search: SearchResult | None
     """How it was found; ``None``: it was not searched for."""
     provenance: dict[str, Any]

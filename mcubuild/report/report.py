@@ -30,6 +30,7 @@ from mcubuild.report.model import (
     Report,
     SearchResult,
     Sram,
+    Start,
     Target,
 )
 from mcubuild.report.search import built
@@ -178,6 +179,7 @@ def make(
         samples=measure["samples"],
         model=_network(artifacts),
         layers=_layers(artifacts),
+        start=_start(artifacts, provenance),
         search=_search(artifacts),
         provenance=dict(provenance),
     )
@@ -362,6 +364,10 @@ def _layers(artifacts: Artifacts) -> list[LayerCost]:
         )
         for layer in read_layers(artifacts.plan, artifacts.measure)
     ]
+
+
+def _start(artifacts: Artifacts, provenance: Mapping[str, Any]) -> Start | None:
+    return None if artifacts.start is None else Start(spec=provenance["spec"]["start"], **artifacts.start)
 
 
 def _search(artifacts: Artifacts) -> SearchResult | None:

@@ -87,6 +87,9 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
             ("cycles", f"{report['cycles']['mean']:,.0f} = {latency}, emulated: {report['cycle_model']}{spread}")
         )
         figures.append(("estimate", _estimate(report["latency_model"])))
+    if (start := report["start"]) is not None:
+        share = f"{100 * start['carried'] / start['weights']:.0f} % of the super network's weights"
+        figures.append(("start", f"{share} from {printable(start['spec'])} ({start['space']})"))
     if report["remote"] is not None:
         figures += _remote(report["remote"])
     if report["energy_mj"] is not None:

@@ -103,7 +103,7 @@ def test_figures_are_those_of_the_artifacts(build: Path) -> None:
     report, html = make(build)
     sizes = json.loads((build / "sizes.json").read_text())
     measure = json.loads((build / "measure.json").read_text())
-    assert report["schema"] == 5
+    assert report["schema"] == 6
     assert report["verdict"] == "pass" and report["reasons"] == []
     assert report["sram_bytes"] == sizes["sram_static_bytes"] + STACK
     assert report["sram"]["static"] == STATIC
@@ -375,6 +375,18 @@ def test_what_quantisation_cost_and_what_was_done_about_it(build: Path) -> None:
     text = Structure(make(build)[1]).text
     assert "integers have 94.00 %" in text and "loses more" not in text
     assert "Quantisation-aware fine-tuning" not in text
+
+
+def test_where_the_weights_came_from(build: Path) -> None:
+    report, html = make(build)
+    assert report["start"] is None and "It began with" not in html
+    start = {"space": "w0.5-r32-s4", "weights": 1000, "carried": 973, "classes": ["cat", "ship"]}
+    (build / "start.json").write_text(json.dumps(start))
+    report, html = make(build, provenance={"spec": {"start": "<photos>"}})
+    assert report["start"] == {"spec": "<photos>", **start}
+    text = Structure(html).text
+    assert "It began with what <photos> (w0.5-r32-s4) has learned: 97 % of its weights were carried over" in text
+    assert "those of 2 classes with the same name among them" in text
 
 
 def test_a_network_that_was_not_searched_for(build: Path) -> None:

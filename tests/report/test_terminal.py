@@ -35,6 +35,7 @@ REPORT: dict[str, Any] = {
         "elsewhere": {"networks": 50, "worst": -0.031},
     },
     "board": {"active_power_mw": 64.0},
+    "start": None,
     "remote": None,
     "budget": {
         "sram": {"limit": 4096, "used": 1024, "ok": True, "margin": 3072, "unit": "B", "origin": "linked"},
@@ -71,6 +72,12 @@ def test_what_an_estimate_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.summarise({**REPORT, "latency_model": model}, Path("build"), sys.stdout, drawn=False)
     told = "9,000,000 cycles before anything was built, 4.10 times the engine's (+1.0 %); of other networks not known"
     assert told in capsys.readouterr().out
+
+
+def test_where_the_weights_came_from(capsys: pytest.CaptureFixture[str]) -> None:
+    start = {"spec": "photos", "space": "w0.5-r32-s4", "weights": 1000, "carried": 973, "classes": []}
+    terminal.summarise({**REPORT, "start": start}, Path("build"), sys.stdout, drawn=False)
+    assert "  start        97 % of the super network's weights from photos (w0.5-r32-s4)\n" in capsys.readouterr().out
 
 
 def test_a_summary_is_quick() -> None:
