@@ -42,10 +42,9 @@ def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
 
     name, known = resolved["spec"]["name"], stage.name != race.STAGE.name
     if (folder, known) not in _forecasts:
-        wanted = resolved.get("stages")
-        _forecasts[folder, known] = [
-            part for part in parts(resolved, folder, known=known) if wanted is None or part.stage in wanted
-        ]
+        needed = resolved.get("stages")
+        found = parts(resolved, folder, known=known)
+        _forecasts[folder, known] = [part for part in found if needed is None or part.stage in needed]
         if text := forecast.told(_forecasts[folder, known], stage.name):
             tell(f"{name}: {text}")
     found = _forecasts[folder, known]

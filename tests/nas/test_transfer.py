@@ -97,6 +97,33 @@ def test_grey_and_colour(there: int, here: int) -> None:
     assert for_channels(layer, there) is layer
 
 
+@pytest.mark.parametrize("block", ["plain", "residual"])
+@pytest.mark.parametrize("width", [0.3, 0.6])
+def test_carried_channels_of_other_blocks_compute_what_they_did(tmp_path: Path, block: str, width: float) -> None:
+    space = replace(SPACE, block=block, width=0.3)
+    known, network = learned(space)
+    begun = started(known, replace(space, width=width, channels=3), tmp_path)
+    grey = torch.rand(2, 1, 16, 16)
+    x, y = grey, grey.expand(-1, 3, -1, -1)
+    for name in largest(space).blocks():
+        if name != "head":
+            x = network.eval().get_submodule(name)(x)
+            y = begun.eval().get_submodule(name)(y)
+            torch.testing.assert_close(y[:, : x.shape[1]], x)
+    told = json.loads((tmp_path / "start.json").read_text())
+    assert told["classes"] == (["a", "b", "c"] if width == 0.3 else []) and told["carried"] > 0
+
+
+@pytest.mark.parametrize(("there", "here"), [("mobile", "residual"), ("plain", "mobile"), ("residual", "plain")])
+def test_other_blocks_begin_afresh(tmp_path: Path, there: str, here: str) -> None:
+    known, _ = learned(replace(SPACE, block=there))
+    space = replace(SPACE, block=here)
+    begun = started(known, space, tmp_path)
+    assert all(torch.equal(value, begun.state_dict()[name]) for name, value in fresh(space, 1).state_dict().items())
+    told = json.loads((tmp_path / "start.json").read_text())
+    assert (told["carried"], told["classes"]) == (0, [])
+
+
 def test_classes_are_known_by_name(tmp_path: Path) -> None:
     known, _ = learned(replace(SPACE, classes=2), ("c", "a"))
     begun = started(known, SPACE, tmp_path)

@@ -126,7 +126,12 @@ def _tasks(*specs: Resolved) -> dict[str, dict[str, Any]]:
 
 def test_what_it_takes_of_the_other_spec_is_built_first(few: Resolved, tmp_path: Path) -> None:
     found = _tasks(few)
-    assert {name for name in found if name.endswith(":base")} == {"dataset:base", "space:base", "supernet:base"}
+    assert {name for name in found if name.endswith(":base")} == {
+        "dataset:base",
+        "space:base",
+        "race:base",
+        "supernet:base",
+    }
     other = tmp_path / "build" / "base"
     assert str(other / "supernet.safetensors") in found["start:few"]["file_dep"]
     assert {str(other / "space.json")} == {
@@ -144,7 +149,12 @@ def test_a_spec_that_is_built_itself_has_all_its_stages_once(few: Resolved) -> N
 def test_specs_may_start_from_one_another_in_a_row(tmp_path: Path) -> None:
     write(tmp_path, base=SPEC, middle="base", few="middle")
     found = _tasks(resolved(tmp_path))
-    assert {name for name in found if name.endswith(":base")} == {"dataset:base", "space:base", "supernet:base"}
+    assert {name for name in found if name.endswith(":base")} == {
+        "dataset:base",
+        "space:base",
+        "race:base",
+        "supernet:base",
+    }
     assert {"start:middle", "supernet:middle", "start:few"} <= set(found) and "search:middle" not in found
 
 
