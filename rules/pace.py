@@ -15,12 +15,15 @@ def _run(job: Job) -> None:
     train, val = (read_split(job.file(f"{name}.npz")) for name in ("train", "val"))
     vary, margin = Variation.of(index), read_margin(job.find("margin.json"))
     spec, board = job["spec"], job["board"]
-    parts = [
-        raced(spec, contenders, train, val, vary, one_draw=index.one_draw),
-        *searched(spec, board, typical(contenders), train, val, 0, vary, margin),
-    ]
-    seconds = {part.stage: part.seconds for part in parts if part.stage in _SHARING}
-    write_pace(job["search.time"], seconds, job.out / "pace.json")
+
+    def forecast(factor: float) -> dict[str, float]:
+        parts = [
+            raced(spec, contenders, train, val, vary, one_draw=index.one_draw, factor=factor),
+            *searched(spec, board, typical(contenders), train, val, 0, vary, margin, factor),
+        ]
+        return {part.stage: part.seconds for part in parts if part.stage in _SHARING}
+
+    write_pace(job["search.time"], forecast, job.out / "pace.json")
 
 
 _SHARING = ("race", "supernet", "search", "finetune")

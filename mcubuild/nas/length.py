@@ -21,6 +21,8 @@ _FULL_RATE: Final = 32
 """Samples a step below which the learning rate is smaller."""
 _ROUNDS: Final = 40
 """Of a training, about: a network is judged so often, and so much is lost at most when the training is killed."""
+_FEW: Final = 8
+"""Rounds, or passes."""
 _WARM_UP: Final = 0.1
 """Share of all steps in which the learning rate rises from 0."""
 DECAY: Final = 0.3
@@ -33,7 +35,7 @@ _PATIENCE: Final = 0.25
 class Pace:
     """Of a kind of training, for specs that say nothing of epochs."""
 
-    passes: int
+    passes: float
     """Over the samples, between the other two limits."""
     floor: int
     """Steps at the least."""
@@ -46,13 +48,13 @@ class Pace:
 
     def __mul__(self, factor: float) -> "Pace":
         """So many times as long."""
-        parts = (max(1, round(factor * part)) for part in (self.passes, self.floor, self.ceiling))
-        return Pace(*parts)
+        floor, ceiling = (max(1, round(factor * part)) for part in (self.floor, self.ceiling))
+        return Pace(factor * self.passes, floor, ceiling)
 
     def steps(self, epoch: int) -> int:
         """Of a training in which ``epoch`` steps are a pass."""
-        most = max(self.ceiling, ceil(self.passes / 3) * epoch)
-        return max(self.floor, min(self.passes * epoch, most))
+        most = max(self.ceiling, ceil(self.passes / 3 * epoch))
+        return max(self.floor, min(round(self.passes * epoch), most))
 
 
 SUPERNET: Final = Pace(passes=24, floor=1000, ceiling=9000)
@@ -129,5 +131,6 @@ def length_of(settings: TrainingSettings, pace: Pace, samples: int) -> Length:
     if settings.epochs is not None:
         return Length(batch, epoch, settings.epochs, patient=True)
     total = pace.steps(epoch)
-    passes = max(1, round(total / epoch / _ROUNDS))
-    return Length(batch, passes * epoch, ceil(total / (passes * epoch)), patient=False)
+    # Of a training of a few passes a round is a part of one, or there would be too few to judge by.
+    steps = max(1, round(total / epoch / _ROUNDS)) * epoch if total >= _FEW * epoch else ceil(total / _FEW)
+    return Length(batch, steps, ceil(total / steps), patient=False)

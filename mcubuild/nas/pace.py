@@ -4,7 +4,7 @@ The factor is found once, by a forecast, and kept in pace.json: what is made fro
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,29 @@ _MOST: Final = 20.0
 """Beyond it nothing is learned any more; validation ends trainings far earlier."""
 
 
-def write_pace(time: float, seconds: Mapping[str, float], path: Path) -> None:
-    """Write pace.json for a ``time`` in seconds, shared by stages that take so many ``seconds`` by themselves."""
-    factor = max(_LEAST, min(_MOST, _KEPT_BACK * time / sum(seconds.values())))
+def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], path: Path) -> None:
+    """Write pace.json for a ``time`` in seconds.
+
+    Not all that takes time is in proportion to the factor: judging and drawing networks are not. So a second forecast,
+    at the factor that proportion would give, corrects it.
+
+    Args:
+        time: for all stages together.
+        forecast: seconds of each stage, by name, at a factor.
+        path: of the file.
+    """
+    planned, seconds = _KEPT_BACK * time, forecast(1.0)
+    whole = sum(seconds.values())
+    factor = _possible(planned / whole)
+    there = sum(forecast(factor).values())
+    if there > planned and whole > there:
+        a_unit = (whole - there) / (1 - factor)
+        factor = _possible(factor - (there - planned) / a_unit)
     write_json({"time": time, "seconds": dict(seconds), "factor": factor}, path)
+
+
+def _possible(factor: float) -> float:
+    return max(_LEAST, min(_MOST, factor))
 
 
 def read_factor(path: Path | None) -> float:

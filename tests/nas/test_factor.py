@@ -15,9 +15,14 @@ from mcubuild.nas.pace import read_factor, write_pace
 )
 def test_the_factor_follows_from_time_and_forecast(tmp_path: Path, time: float, factor: float) -> None:
     path = tmp_path / "pace.json"
-    write_pace(time, {"race": 30.0, "supernet": 70.0}, path)
+    write_pace(time, lambda factor: {"race": 30.0 * factor, "supernet": 70.0 * factor}, path)
     assert read_factor(path) == pytest.approx(factor)
     assert json.loads(path.read_text())["seconds"] == {"race": 30.0, "supernet": 70.0}
+
+
+def test_what_takes_time_at_any_length_is_taken_into_account(tmp_path: Path) -> None:
+    write_pace(100, lambda factor: {"race": 40.0, "supernet": 160.0 * factor}, tmp_path / "pace.json")
+    assert read_factor(tmp_path / "pace.json") == pytest.approx((80 - 40) / 160)
 
 
 def test_without_a_time_lengths_are_as_they_are() -> None:

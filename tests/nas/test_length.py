@@ -29,7 +29,7 @@ def test_steps_follow_from_the_amount(epoch: int, steps: int) -> None:
 
 def test_what_two_trainings_take_is_their_sum() -> None:
     assert Pace(1, 10, 100) + Pace(2, 30, 300) == Pace(3, 40, 400)
-    assert Pace(2, 30, 300) * 0.4 == Pace(1, 12, 120)
+    assert Pace(2, 30, 300) * 0.4 == Pace(0.8, 12, 120)
 
 
 @pytest.mark.parametrize("samples", [30, 600, 1700, 50_000])
@@ -38,6 +38,10 @@ def test_there_are_some_forty_rounds_of_whole_passes(samples: int) -> None:
     assert 8 <= length.rounds <= 60
     assert length.steps % max(1, samples // length.batch) == 0
     assert ALONE.floor <= length.total < ALONE.floor + ALONE.ceiling
+
+
+def test_a_training_of_less_than_a_few_passes_has_rounds_of_parts_of_a_pass() -> None:
+    assert length_of(ASKED, ALONE * 0.01, 1000) == Length(batch=16, steps=3, rounds=7, patient=False)
 
 
 def test_epochs_of_the_spec_are_run_whatever_validation_says() -> None:

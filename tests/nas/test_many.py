@@ -58,6 +58,7 @@ def test_all_processes_begin_with_the_weights_to_start_from(tmp_path: Path) -> N
         settings=settings,
         vary=VARY,
         seed=0,
+        pace=SUPERNET,
         out=out,
         work=work,
         start=tmp_path / "start.safetensors",
