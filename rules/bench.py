@@ -140,14 +140,14 @@ def _curve(name: str) -> None:
 
 
 def _latency(count: int) -> None:
-    from mcubuild.bench.latency import estimates, mixed
+    from mcubuild.bench.latency import SPACES, estimates, mixed
     from mcubuild.bench.workbench import roomy
     from mcubuild.board import board_names, read_board
     from mcubuild.measure.cycles.model import cycle_model
     from mcubuild.report.estimates import ESTIMATES, write
 
     boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
-    by_board = [mixed(roomy(board), count) for board in boards]
+    by_board = [[case for block in SPACES for case in mixed(roomy(board), block, count)] for board in boards]
     cases = [case for cases in zip(*by_board, strict=True) for case in cases]
     found = estimates(cases, workbench(_firmware()))
     write(found, ESTIMATES)

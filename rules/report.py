@@ -9,12 +9,16 @@ from rules.stage import Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
-    from mcubuild.report.estimates import conditions
+    from mcubuild.nas.files import read_arch
+    from mcubuild.report.estimates import conditions, searched
     from mcubuild.report.report import write
     from mcubuild.store import digest_file
 
     spec = job["spec"]
-    networks = "brought" if spec.model else spec.arch or "searched"
+    if spec.model:
+        networks = "brought"
+    else:
+        networks = spec.arch or searched(read_arch(job.file("arch.json")).space.block)
     compiler = job.identities["toolchain"]
     write(
         {name: job.file(name) for name in job.names},

@@ -5,7 +5,7 @@ kernels compute exactly, shifts) and what costs do not see (alignment, caches be
 were fitted on) are part of the error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ from mcubuild.engine.footprint import arena_within
 from mcubuild.engine.footprint import estimate as footprint
 from mcubuild.engine.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.nas.arch import Space, draw
+from mcubuild.nas.arch import Arch, Space, draw, stages_for
 from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.candidates import Candidates, Limits
@@ -27,21 +27,35 @@ from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.processes import processes
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.progress import bar
-from mcubuild.report.estimates import Estimate
+from mcubuild.report.estimates import Estimate, searched
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.spec import Spec
 
-SPACES = (
-    Space(0.3, 64, 3, 10),
-    Space(0.5, 48, 3, 10),
-    Space(0.2, 80, 3, 2),
-    Space(0.5, 16, 1, 10),
-    Space(0.7, 28, 1, 12),
-    Space(0.4, 96, 3, 100),
-    Space(1.0, 32, 3, 10),
-    Space(0.35, 112, 3, 2),
-)
-"""From digits and spectrograms to photographs, as small as boards with little memory want them."""
+
+def _small(block: str, *sizes: tuple[float, int, int]) -> tuple[Space, ...]:
+    """Spaces for small images, of as many stages as those have: by width, pixels and channels."""
+    return tuple(Space(width, side, channels, 10, stages_for(side, block), block) for width, side, channels in sizes)
+
+
+SPACES: Mapping[str, tuple[Space, ...]] = {
+    "mobile": (
+        Space(0.3, 64, 3, 10),
+        Space(0.5, 48, 3, 10),
+        Space(0.2, 80, 3, 2),
+        Space(0.5, 16, 1, 10),
+        Space(0.7, 28, 1, 12),
+        Space(0.4, 96, 3, 100),
+        Space(1.0, 32, 3, 10),
+        Space(0.35, 112, 3, 2),
+    ),
+    "plain": _small(
+        "plain", (0.3, 32, 3), (1.0, 16, 1), (0.2, 48, 3), (0.4, 28, 1), (0.5, 24, 3), (0.5, 16, 1), (0.2, 32, 3)
+    ),
+    "residual": _small(
+        "residual", (0.2, 32, 3), (0.5, 16, 1), (0.2, 48, 3), (0.2, 28, 1), (0.3, 24, 3), (0.7, 16, 1), (0.3, 32, 3)
+    ),
+}
+"""By kind: from digits and spectrograms to photographs, as small as boards with little memory want them."""
 _SEED = 0
 _TIGHT = 0.6
 """Share of the arena that its fastest plan takes which every second network is allowed: then layers stream."""
@@ -67,17 +81,18 @@ class Case:
         return Target.of(self.board, self.engine, self.arena)
 
 
-def mixed(board: Board, count: int) -> list[Case]:
+def mixed(board: Board, block: str, count: int) -> list[Case]:
     """``count`` networks of SPACES in turn; of each space, every second one in an arena that makes layers stream.
 
     Args:
         board: with room for all of them (``workbench.roomy``).
+        block: their kind, a key of SPACES.
         count: of networks.
     """
-    rng, cases = np.random.default_rng(_SEED), []
+    rng, cases, spaces = np.random.default_rng(_SEED), [], SPACES[block]
     for index in range(count):
-        turn, number = divmod(index, len(SPACES))
-        case = Case(draw(SPACES[number], rng), board, EngineSettings(), seed=_SEED + index)
+        turn, number = divmod(index, len(spaces))
+        case = Case(draw(spaces[number], rng), board, EngineSettings(), seed=_SEED + index)
         if (turn + number) % 2:
             case = replace(case, arena=int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena))
         cases.append(case)
@@ -133,4 +148,8 @@ def estimate(case: Case, bench: Workbench) -> Estimate:
 
 
 def _family(arch: Described) -> str:
-    return arch.baseline if isinstance(arch, Baseline) else "searched"
+    """What stands for ``arch`` in ``report.estimates.conditions``."""
+    if isinstance(arch, Baseline):
+        return arch.baseline
+    assert isinstance(arch, Arch)
+    return searched(arch.space.block)

@@ -11,6 +11,7 @@ distribution.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -27,7 +28,7 @@ from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.space import sizes, spaces_for
-from mcubuild.report.estimates import Estimate, holding
+from mcubuild.report.estimates import Estimate, holding, searched
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -76,7 +77,7 @@ def find(
     bits: int,
     seed: int,
 ) -> Found:
-    """What earlier measurements say, where they hold; otherwise what ten networks say, built and run now.
+    """What earlier measurements say, where they hold for all kinds that compete; otherwise what ten networks run now say.
 
     Args:
         index: of the data set: classes, channels and the largest resolution.
@@ -93,9 +94,10 @@ def find(
     Raises:
         BuildError: a firmware computes something else than the reference executor.
     """
-    known = holding(bench.conditions(board, engine, bits, arch or "searched"))
-    if known:
-        worst = max(one.emulated / one.estimated for one in known)
+    kinds = [arch] if arch else [searched(block) for block in space.blocks]
+    known = [holding(bench.conditions(board, engine, bits, kind)) for kind in kinds]
+    if all(known):
+        worst = max(one.emulated / one.estimated for one in chain(*known))
         return Found(1.0, max(0, ceil(100 * (worst - 1))) / 100)
     if cycle_model(board.core) is None:
         told = (

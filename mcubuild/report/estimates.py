@@ -58,9 +58,12 @@ def read(path: Path = ESTIMATES) -> list[Estimate]:
     return [Estimate(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def conditions(
-    board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: int, networks: str = "searched"
-) -> str:
+def searched(block: str) -> str:
+    """What stands for searched networks in ``conditions``: those of each kind of blocks are measured by themselves."""
+    return "searched" if block == "mobile" else f"searched, {block}"
+
+
+def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: int, networks: str) -> str:
     """All that decides how far an estimate is off, besides the network: nothing is claimed for anything else.
 
     Args:
@@ -69,7 +72,7 @@ def conditions(
         optimize: the compiler's optimisation level.
         toolchain: name and version.
         bits: of the weights.
-        networks: ``"searched"``, the name of a published network, or ``"brought"`` by the user.
+        networks: what ``searched`` says, the name of a published network, or ``"brought"`` by the user.
     """
     cache, default = board.cache, EngineSettings()
     memories = sorted(

@@ -11,9 +11,10 @@ from mcubuild.board import read_board
 from mcubuild.engine.footprint import estimate as footprint
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Arch, Space, smallest
+from mcubuild.nas.backbones import BACKBONES
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.report import estimates
-from mcubuild.report.estimates import Estimate, errors, lines, plot
+from mcubuild.report.estimates import Estimate, errors, lines, plot, searched
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -21,12 +22,19 @@ from mcubuild.spec.spec import Spec
 from mcubuild.store import Store
 
 
-def test_half_of_the_networks_of_each_space_get_less_memory_than_their_fastest_plan_takes() -> None:
-    cases = mixed(core("m7"), 2 * len(SPACES))
-    assert [case.arch.space for case in cases if isinstance(case.arch, Arch)] == [*SPACES, *SPACES]
-    assert cases == mixed(core("m7"), 2 * len(SPACES))
-    for one, other in zip(cases[: len(SPACES)], cases[len(SPACES) :], strict=True):
+@pytest.mark.parametrize("block", SPACES)
+def test_half_of_the_networks_of_each_space_get_less_memory_than_their_fastest_plan_takes(block: str) -> None:
+    spaces = SPACES[block]
+    cases = mixed(core("m7"), block, 2 * len(spaces))
+    assert [case.arch.space for case in cases if isinstance(case.arch, Arch)] == [*spaces, *spaces]
+    assert {space.block for space in spaces} == {block}
+    assert cases == mixed(core("m7"), block, 2 * len(spaces))
+    for one, other in zip(cases[: len(spaces)], cases[len(spaces) :], strict=True):
         assert (one.arena is None) != (other.arena is None) and one.arch != other.arch
+
+
+def test_every_kind_that_a_spec_may_name_is_measured() -> None:
+    assert SPACES.keys() == BACKBONES.keys()
 
 
 def test_networks_of_a_spec_keep_to_its_budget() -> None:
@@ -46,20 +54,26 @@ def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
     found = estimate(case, Workbench(Store(tmp_path), "code", FirmwareSettings()))
     assert abs(found.error) < 0.1 and found.emulated > 100_000
     assert (found.core, found.board, found.space) == ("cortex-m4", "stm32f412", "w0.2-r12")
-    assert not found.streams
+    assert not found.streams and found.conditions.endswith("; searched")
+    assert len({searched(block) for block in BACKBONES}) == len(BACKBONES)
 
 
+@pytest.mark.parametrize("block", SPACES)
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746", "stm32f765", "stm32h743"])
-def test_what_reports_quote_belongs_to_these_costs_and_boards(name: str) -> None:
+def test_what_reports_quote_belongs_to_these_costs_and_boards(name: str, block: str) -> None:
     """After a change of a kernel or its costs, or of a board: ``doit bench latency=50``."""
-    board = roomy(read_board(name))
-    rows = [row for row in estimates.read() if row.board == name]
+    board, toolchain = read_board(name), estimates.read()[0].toolchain
+    wanted = estimates.conditions(board, EngineSettings(), "O2", toolchain, 8, searched(block))
+    rows = [row for row in estimates.holding(wanted) if row.board == name]
     assert len(rows) >= 20
-    wanted = estimates.conditions(read_board(name), EngineSettings(), "O2", rows[0].toolchain, 8)
-    assert estimates.holding(wanted) == rows
-    for case, row in list(zip(mixed(board, len(rows)), rows, strict=True))[::4]:
+    for case, row in list(zip(mixed(roomy(board), block, len(rows)), rows, strict=True))[::4]:
         told = footprint(skeleton(case.arch, 8), case.target, 0).cycles
         assert (row.space, row.arena, row.estimated) == (case.arch.name, case.arena, told)
+
+
+def test_every_row_belongs_to_a_kind() -> None:
+    kinds = {searched(block) for block in SPACES}
+    assert {row.conditions.split("; ")[-1] for row in estimates.read()} == kinds
 
 
 ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040_000, 1e6, "")

@@ -30,6 +30,7 @@ CONDITIONS: dict[str, Any] = {
     "optimize": "O2",
     "toolchain": estimates.read()[0].toolchain,
     "bits": 8,
+    "networks": "searched",
 }
 MEASURED = estimates.conditions(read_board("stm32f412"), **CONDITIONS)
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -185,6 +186,7 @@ def test_the_error_of_the_latency_model(build: Path) -> None:
         {"toolchain": "arm-none-eabi-gcc 12.2"},
         {"bits": 4},
         {"networks": "ds_cnn"},
+        {"networks": "searched, fancy"},
     ],
 )
 def test_no_error_is_claimed_for_what_was_not_measured(build: Path, changes: dict[str, Any]) -> None:
