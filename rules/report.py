@@ -15,10 +15,7 @@ def _run(job: Job) -> None:
     from mcubuild.store import digest_file
 
     spec = job["spec"]
-    if spec.model:
-        networks = "brought"
-    else:
-        networks = spec.arch or searched(read_arch(job.file("arch.json")).space.block)
+    networks = "brought" if spec.model else spec.arch or searched(read_arch(job.file("arch.json")).space.block)
     compiler = job.identities["toolchain"]
     write(
         {name: job.file(name) for name in job.names},

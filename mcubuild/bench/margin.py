@@ -77,7 +77,7 @@ def find(
     bits: int,
     seed: int,
 ) -> Found:
-    """What earlier measurements say, where they hold for all kinds that compete; otherwise what ten networks run now say.
+    """What earlier measurements say, where they hold for all kinds that compete; otherwise what ten networks say now.
 
     Args:
         index: of the data set: classes, channels and the largest resolution.
