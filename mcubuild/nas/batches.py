@@ -11,6 +11,7 @@ from torch import Tensor
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
 from mcubuild.nas.augmentation import Variation
+from mcubuild.nas.length import steps_per_epoch
 
 _EVALUATED = 256
 """Samples a batch where no gradient is needed."""
@@ -50,11 +51,6 @@ def for_the_last_training(train: Split, val: Split, *, one_draw: bool) -> tuple[
     training samples they are worth as much as those, and where samples are few they are what accuracy lacks.
     """
     return (together(train, val), None) if one_draw else (train, val)
-
-
-def steps_per_epoch(samples: int, batch: int) -> int:
-    """Batches in an epoch: only full ones, as batch norm suffers from small ones; or one of all samples."""
-    return max(1, samples // batch)
 
 
 def training_batches(

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
-from mcubuild.nas.batches import steps_per_epoch, to_tensor
+from mcubuild.nas.batches import to_tensor
+from mcubuild.nas.length import steps_per_epoch
 from mcubuild.nas.training import deterministic, device, device_of, evaluate
 from mcubuild.progress import bar
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import ceil, log2
 from typing import Final
 
-from mcubuild.nas.batches import steps_per_epoch
 from mcubuild.spec.training import TrainingSettings
 
 _BATCHES: Final = (16, 64)
@@ -113,6 +112,11 @@ def _idle(log: Sequence[Mapping[str, float]], rounds: int) -> bool:
         return False
     losses = [entry["val_loss"] for entry in log]
     return len(log) - 1 - losses.index(min(losses)) > _PATIENCE * len(log)
+
+
+def steps_per_epoch(samples: int, batch: int) -> int:
+    """Batches in an epoch: only full ones, as batch norm suffers from small ones; or one of all samples."""
+    return max(1, samples // batch)
 
 
 def batch_for(settings: TrainingSettings, samples: int) -> int:

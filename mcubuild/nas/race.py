@@ -28,7 +28,7 @@ from mcubuild.nas.training import calibrate, judge, workers
 from mcubuild.progress import Bar, bar, part_of
 from mcubuild.spec.training import TrainingSettings
 
-_SHARES: Final = (1 / 36, 1 / 12, 1 / 6)
+_SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
 _FINALISTS: Final = 2
 FOLDS: Final = 5

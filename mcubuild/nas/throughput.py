@@ -13,9 +13,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution, steps_per_epoch, training_batches
+from mcubuild.nas.batches import at_resolution, training_batches
 from mcubuild.nas.family import Family
-from mcubuild.nas.length import batch_for
+from mcubuild.nas.length import batch_for, steps_per_epoch
 from mcubuild.nas.network import initialise
 from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.nas.supernet_training import sandwich_rule

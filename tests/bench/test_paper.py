@@ -25,7 +25,7 @@ def test_with_tiny_engines_memory_the_papers_space_is_best() -> None:
     lines = list(lines_3(figure))
     assert any(line.startswith("w0.5-r144") and " 52.0 " in line for line in lines)
     tiny, ours = plots_3(figure)
-    assert TINY in tiny.name and OURS in ours.name and tiny.legend[0] == ("winner", "w0.5-r144, chosen")
+    assert TINY in tiny.name and OURS in ours.name and tiny.legend[0] == ("winner", "w0.5-r144")
     assert 1 < len(tiny.curves) <= len(ours.curves) <= len(PRINTED)
     assert any(line.startswith(f"{TINY}: of the ten w0.5-r144 is best") for line in lines)
 

@@ -40,7 +40,7 @@ def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW
 def test_rounds_have_fewer_contenders_and_longer_trainings() -> None:
     rounds = plan(12, WHOLE, judged=425, folds=5)
     assert [one.contenders for one in rounds] == [12, 4, 2]
-    assert [one.length.total for one in rounds] == [100, 300, 600]
+    assert [one.length.total for one in rounds] == [100, 300, 1200]
     assert [one.folds for one in rounds] == [(0,), (1,), (2,)], "425 samples are enough to judge by"
 
 

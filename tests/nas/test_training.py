@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.batches import calibration_batches, spread, steps_per_epoch, to_tensor, training_batches
+from mcubuild.nas.batches import calibration_batches, spread, to_tensor, training_batches
+from mcubuild.nas.length import steps_per_epoch
 from mcubuild.nas.network import ConvNorm
 from mcubuild.nas.training import calibrate, evaluate, workers
 from tests.nas.toy import VARY
