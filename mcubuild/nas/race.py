@@ -33,7 +33,7 @@ _SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
 _FINALISTS: Final = 2
 FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
-_ENOUGH: Final = 300
+_ENOUGH: Final = 250
 """Samples to judge the finalists by, if the folds have so many."""
 _ROUNDS: Final = 10
 """Of a short training: it is lost from the last one on when it is killed."""
