@@ -8,7 +8,7 @@ import pytest
 from mcubuild.store import digest_file
 from tests.e2e.checkout import IMAGES, Checkout, draw_images
 
-FIRST = {"dataset", "margin", "space", "supernet"}
+FIRST = {"dataset", "margin", "space", "race", "supernet"}
 """Stages that it takes of the other spec."""
 
 
@@ -47,14 +47,14 @@ def test_the_other_spec_is_built_first_and_its_changes_reach_what_depends_on_it(
     assert again["base up to date"] == FIRST and not again["few built"] | again["few from store"]
 
     weights = digest_file(build / "few" / "supernet.safetensors")
-    checkout.edit("specs/base.toml", "[supernet]\nepochs = 1", "[supernet]\nepochs = 2")
+    checkout.edit("specs/base.toml", "[supernet]\n", "[supernet]\nsubnets = 2\n")
     changed = few()
     assert changed["base built"] == {"supernet"}
     assert {"start", "supernet", "search"} <= changed["few built"]
-    assert {"dataset", "margin", "space"} <= changed["few up to date"]
+    assert {"dataset", "margin", "space", "race"} <= changed["few up to date"]
     assert digest_file(build / "few" / "supernet.safetensors") != weights
 
-    checkout.edit("specs/base.toml", "[supernet]\nepochs = 2", "[supernet]\nepochs = 1  # as before")
+    checkout.edit("specs/base.toml", "subnets = 2\n", "# as before\n")
     back = few()
     assert back["base from store"] == {"supernet"} and not back["few built"]
     assert digest_file(build / "few" / "supernet.safetensors") == weights
