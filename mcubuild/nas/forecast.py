@@ -133,7 +133,7 @@ def raced(
     some = by_size[len(by_size) // 6 :: max(1, len(by_size) // 3)]
     short = replace(length, steps=1, rounds=1)
     with workers() as executor:
-        each = sum(_training(one.arch, train, val, short, vary, executor) for one in some) / len(some)
+        each = sum(_training(one.arch, train, None, short, vary, executor) for one in some) / len(some)
     return Part("race", steps * each / _cores(), ("supernet.epochs", "space.blocks"))
 
 
@@ -232,13 +232,13 @@ def _judgement(
 def _training(
     arch: Described,
     train: Split,
-    val: Split,
+    val: Split | None,
     length: Length,
     vary: Variation,
     executor: Executor,
     teacher: SuperNetwork | None = None,
 ) -> float:
-    """Seconds to train ``arch`` alone, taught by a ``teacher`` or by the labels, with ``val`` judged each epoch."""
+    """Seconds to train ``arch`` alone, taught by a ``teacher`` or by the labels; ``val`` is judged each round, if given."""
     samples = at_resolution(spread(train, 2 * length.batch), arch.resolution)
     network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, rng = sgd(network), np.random.default_rng(0)
@@ -255,7 +255,7 @@ def _training(
     network.train()
     step = _each(some) / _STEPS
     # Without gradients a sample takes a third of the time.
-    judging = len(val) / length.batch * step / 3
+    judging = 0.0 if val is None else len(val) / length.batch * step / 3
     return length.rounds * (length.steps * step + judging)
 
 

@@ -84,15 +84,17 @@ class Length:
         return self.steps * self.rounds
 
     def ends(self, log: Sequence[Mapping[str, float]]) -> tuple[int, int]:
-        """The round in which the learning rate begins to fall, and the one before which training ends.
+        """The step in which the learning rate begins to fall, and the one before which training ends, with a round.
 
         Both are as ``log``, with an entry for each round so far, has it: a validation loss (``val_loss``) that does not
         improve any more brings them forward.
         """
-        hold = ceil((1 - DECAY) * self.rounds)
+        hold = round((1 - DECAY) * self.total)
         if not self.patient:
-            hold = next((done for done in range(1, min(len(log) + 1, hold)) if _idle(log[:done], self.rounds)), hold)
-        return hold, min(self.rounds, ceil(hold / (1 - DECAY)))
+            for done in range(1, min(len(log) + 1, ceil(hold / self.steps))):
+                if _idle(log[:done], self.rounds):
+                    return done * self.steps, min(self.rounds, ceil(done / (1 - DECAY))) * self.steps
+        return hold, self.total
 
     def rate(self, peak: float, step: int, log: Sequence[Mapping[str, float]]) -> float:
         """The learning rate of a step: it rises to the peak over a tenth of all steps, and falls to 0 in the end.
@@ -100,7 +102,7 @@ class Length:
         The ``peak`` is that of batches of 32 samples or more; gradients of smaller ones are noisier, and get less.
         """
         peak *= min(1.0, self.batch / _FULL_RATE)
-        hold, end = (value * self.steps for value in self.ends(log))
+        hold, end = self.ends(log)
         rising = (step + 1) / max(1, round(_WARM_UP * self.total))
         falling = (end - step) / max(1, end - hold)
         return peak * min(1.0, rising, falling)

@@ -32,8 +32,8 @@ def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], pa
     whole = sum(seconds.values())
     factor = _possible(planned / whole)
     there = sum(forecast(factor).values())
-    if there > planned and whole > there:
-        a_unit = (whole - there) / (1 - factor)
+    if there > planned and (there - whole) * (factor - 1) > 0:
+        a_unit = (there - whole) / (factor - 1)
         factor = _possible(factor - (there - planned) / a_unit)
     write_json({"time": time, "seconds": dict(seconds), "factor": factor}, path)
 

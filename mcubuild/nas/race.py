@@ -178,8 +178,8 @@ def _trained(
     progress: Bar,
 ) -> Judgement:
     train, val = (at_resolution(split, contender.arch.resolution) for split in samples)
-    network, _ = from_scratch(
-        contender.arch, train, val, settings, length, vary=vary, seed=seed, work=work, progress=part_of(progress)
+    network, _ = from_scratch(  # judged once, in the end
+        contender.arch, train, None, settings, length, vary=vary, seed=seed, work=work, progress=part_of(progress)
     )
     calibrate(network, train)
     return Judgement(*judge(network, val))

@@ -181,7 +181,7 @@ def rounds(
         for name, part in state.items():
             part.load_state_dict(checkpoint["state"][name])
     with progress(length.total, len(log) * length.steps) as shown:
-        while len(log) < length.ends(log)[1]:
+        while len(log) * length.steps < length.ends(log)[1]:
             log.append(group.agreed(run(log, shown)))
             if group.first():
                 _save({"log": log, "state": {name: part.state_dict() for name, part in state.items()}}, path)

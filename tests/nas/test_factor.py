@@ -25,5 +25,10 @@ def test_what_takes_time_at_any_length_is_taken_into_account(tmp_path: Path) -> 
     assert read_factor(tmp_path / "pace.json") == pytest.approx((80 - 40) / 160)
 
 
+def test_what_takes_more_than_in_proportion_is_corrected_too(tmp_path: Path) -> None:
+    write_pace(500, lambda factor: {"supernet": 100.0 * factor**1.5}, tmp_path / "pace.json")
+    assert 100 * read_factor(tmp_path / "pace.json") ** 1.5 < 500
+
+
 def test_without_a_time_lengths_are_as_they_are() -> None:
     assert read_factor(None) == 1

@@ -47,18 +47,18 @@ def test_a_training_of_less_than_a_few_passes_has_rounds_of_parts_of_a_pass() ->
 def test_epochs_of_the_spec_are_run_whatever_validation_says() -> None:
     length = length_of(FinetuneSettings(epochs=10, batch=10), ALONE, 100)
     assert length == Length(batch=10, steps=10, rounds=10, patient=True)
-    assert length.ends(falling(1.0, *[2.0] * 9)) == (7, 10)
+    assert length.ends(falling(1.0, *[2.0] * 9)) == (70, 100)
 
 
 def test_training_ends_soon_after_validation_has_stopped_improving() -> None:
     length = Length(batch=10, steps=10, rounds=30, patient=False)
-    assert length.ends(falling(*range(30, 0, -1))) == (21, 30)
-    assert length.ends([]) == (21, 30)
+    assert length.ends(falling(*range(30, 0, -1))) == (210, 300)
+    assert length.ends([]) == (210, 300)
     # Not before a third of the rounds; then a quarter of those so far may bring nothing.
-    assert length.ends(falling(1.0, *[2.0] * 29)) == (10, 15)
-    assert length.ends(falling(*range(12, 0, -1), *[5.0] * 18)) == (17, 25)
+    assert length.ends(falling(1.0, *[2.0] * 29)) == (100, 150)
+    assert length.ends(falling(*range(12, 0, -1), *[5.0] * 18)) == (170, 250)
     log = falling(*range(12, 0, -1), *[5.0] * 18)
-    assert {length.ends(log[:done]) for done in range(17, 26)} == {(17, 25)}, "what was decided stays so"
+    assert {length.ends(log[:done]) for done in range(17, 26)} == {(170, 250)}, "what was decided stays so"
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_nothing() -> None:
@@ -68,6 +68,13 @@ def test_the_learning_rate_rises_stays_and_falls_to_nothing() -> None:
     assert rates[10:71] == [0.5] * 61
     assert rates[70:] == pytest.approx([0.5 * (100 - step) / 30 for step in range(70, 100)])
     assert Length(batch=16, steps=10, rounds=10, patient=True).rate(0.5, 20, []) == 0.25, "of a small batch"
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_the_learning_rate_falls_in_trainings_of_few_rounds_too(rounds: int) -> None:
+    length = Length(batch=32, steps=100, rounds=rounds, patient=True)
+    rates = [length.rate(0.5, step, []) for step in range(length.total)]
+    assert rates.count(0.5) == pytest.approx(0.6 * length.total, abs=3) and rates[-1] < 0.02
 
 
 def test_where_training_ends_early_the_rate_falls_early() -> None:

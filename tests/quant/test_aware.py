@@ -49,7 +49,7 @@ def digits() -> tuple[Split, Split]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of ``SMALL``, trained for a second."""
     out = tmp_path_factory.mktemp("trained")
-    settings = TrainingSettings(epochs=4, learning_rate=0.1, label_smoothing=0)
+    settings = TrainingSettings(epochs=10, learning_rate=0.1, label_smoothing=0)
     train_from_scratch(SMALL, *digits(), settings, vary=VARY, seed=0, out=out, work=out / "work")
     return out / "weights.safetensors"
 
@@ -153,7 +153,7 @@ def test_gradients_pass_the_rounding(trained: Path) -> None:
 def test_lost_accuracy_is_regained(trained: Path, tmp_path: Path) -> None:
     log = quantize_digits(trained, tmp_path, 4)
     assert log["float"] - log["calibrated"] > 0.01
-    assert log["learned"] > log["calibrated"] + 0.005 and log["kept"] == "learned"
+    assert log["learned"] > log["calibrated"] + 0.01 and log["kept"] == "learned"
     assert len(log["epochs"]) == 3
     _, val = digits()
     graph = read_graph(tmp_path)
