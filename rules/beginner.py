@@ -11,9 +11,9 @@ def _plain(job: Job) -> None:
     from mcubuild.nas.files import write_json
 
     samples, test = joined(*map(read_split, map(job.file, ("train.npz", "val.npz")))), read_split(job.file("test.npz"))
-    classes = len(read_index(job.file("index.json")).classes)
-    options = {"task": job["task"], "mirror": job["dataset.mirror"], "seed": job["seed"]}
-    write_json({"accuracy": plain_network(samples, test, classes, **options)}, job.out / "plain.json")
+    index = read_index(job.file("index.json"))
+    options = {"task": index.task, "mirror": index.mirror, "seed": job["seed"]}
+    write_json({"accuracy": plain_network(samples, test, len(index.classes), **options)}, job.out / "plain.json")
 
 
 def _forest(job: Job) -> None:
@@ -31,7 +31,7 @@ PLAIN = Stage(
     doc="three convolutions, as a beginner trains them",
     inputs=_READ,
     outputs=("plain.json",),
-    settings=("task", "dataset.mirror", "seed"),
+    settings=("seed",),
     run=_plain,
 )
 FOREST = Stage(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mcubuild.data.resize import resize
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, joined
 from mcubuild.nas.augmentation import Variation
 from mcubuild.nas.length import steps_per_epoch
 
@@ -39,18 +39,13 @@ def spread(split: Split, samples: int) -> Split:
     return Split(split.x[chosen], split.y[chosen])
 
 
-def together(one: Split, other: Split) -> Split:
-    """The samples of both, of equal shape."""
-    return Split(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]))
-
-
 def for_the_last_training(train: Split, val: Split, *, one_draw: bool) -> tuple[Split, Split | None]:
     """What the network that is built learns from, and what it is judged by meanwhile, if anything.
 
     Once the network is chosen, validation samples have nothing more to decide: where they are of ``one_draw`` with the
     training samples they are worth as much as those, and where samples are few they are what accuracy lacks.
     """
-    return (together(train, val), None) if one_draw else (train, val)
+    return (joined(train, val), None) if one_draw else (train, val)
 
 
 def training_batches(

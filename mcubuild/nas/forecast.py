@@ -238,7 +238,7 @@ def _training(
     executor: Executor,
     teacher: SuperNetwork | None = None,
 ) -> float:
-    """Seconds to train ``arch`` alone, taught by a ``teacher`` or by the labels; ``val`` is judged each round, if given."""
+    """Seconds to train ``arch`` alone, taught by a ``teacher`` or the labels; ``val``, if any, is judged each round."""
     samples = at_resolution(spread(train, 2 * length.batch), arch.resolution)
     network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, rng = sgd(network), np.random.default_rng(0)

@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, joined
 from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution, together
+from mcubuild.nas.batches import at_resolution
 from mcubuild.nas.contender import Contender
 from mcubuild.nas.files import write_json, write_space
 from mcubuild.nas.length import ALONE, SUPERNET, Length, Pace, length_of
@@ -158,7 +158,7 @@ def _clearly_worse(one: Judgement, best: Judgement) -> bool:
 
 def _folds(train: Split, val: Split, seed: int) -> list[tuple[Split, Split]]:
     """Pairs of samples to learn from and to judge by, each sample judged by once; classes are spread evenly."""
-    both = together(train, val)
+    both = joined(train, val)
     x, y = both.x, both.y
     order = np.random.default_rng([seed, FOLDS]).permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
