@@ -79,6 +79,12 @@ class Artifacts:
         return None if fields is None else Classification(**fields)
 
     @property
+    def learned_validation(self) -> bool:
+        """Whether the network learned from the validation samples, too: the log of its training has no figures then."""
+        log = self.finetune_log or self.train_log
+        return log is not None and len(log) > 0 and "val_accuracy" not in log[-1]
+
+    @property
     def labels(self) -> NDArray[np.int64]:
         """The classes of all samples (N,), where any are known."""
         return np.array(self.accuracy["labels"], np.int64)

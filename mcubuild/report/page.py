@@ -164,6 +164,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
         "agreement": artifacts.accuracy["agreement"],
         "pixels": artifacts.accuracy.get("pixels"),
         "quantized": artifacts.quantize_log,
+        "learned_validation": artifacts.learned_validation,
         "reads": None,
         "matrix": None,
         "confusions": [],

@@ -40,7 +40,7 @@ def cautions(artifacts: Artifacts, accuracy: Accuracy, classes: Sequence[ClassRe
         *_no_better_than_a_constant(accuracy, classes),
         *_ordered_otherwise(artifacts.labels, answers, classes),
         *_tied(reads.ties(artifacts.expected), answers, artifacts.labels),
-        *_unlike_validation(accuracy, artifacts.quantize_log, artifacts.finetune_log or artifacts.train_log),
+        *_unlike_validation(accuracy, None if artifacts.learned_validation else artifacts.quantize_log),
         *cut_short(artifacts.supernet_log, artifacts.finetune_log, artifacts.train_log, len(classes)),
         *_few(accuracy, artifacts.quantize_log, classes),
     ]
@@ -120,12 +120,9 @@ def _tied(ties: NDArray[np.bool_], answers: NDArray[np.int64], labels: NDArray[n
         )
 
 
-def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None, log: Log | None) -> Iterator[str]:
-    """Of the int8 network that was built, on both; nothing if it learned from the validation samples in the end, too.
-
-    The ``log`` of its training then has no figures of theirs.
-    """
-    if quantized is None or accuracy.int8 is None or (log and "val_accuracy" not in log[-1]):
+def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None) -> Iterator[str]:
+    """Of the int8 network that was built, on both."""
+    if quantized is None or accuracy.int8 is None:
         return
     share, samples = quantized[str(quantized["kept"])], int(quantized["samples"])
     validation, test = wilson(share, samples), wilson(accuracy.int8, accuracy.samples)

@@ -128,6 +128,11 @@ def test_validation_and_test(build: Path) -> None:
     answer(build, labels, [label if n % 5 else (label + 1 + n // 5 % 9) % 10 for n, label in enumerate(labels)])
     (caution,) = [one for one in judged(build).cautions if "do not agree" in one]
     assert "97.50 % (" in caution and "80.00 % (75.1 to 84.1, 95 %)" in caution
+    path = build / "finetune_log.json"
+    log = path.read_text()
+    path.write_text(json.dumps([{"steps": 10, "loss": 1.0, "train_accuracy": 0.5}]))
+    assert not any("do not agree" in one for one in judged(build).cautions), "it learned from both"
+    path.write_text(log)
     edit(build, "quantize_log.json", calibrated=0.8, kept="calibrated")
     assert not any("do not agree" in one for one in judged(build).cautions)
     edit(build, "quantize_log.json", samples=20)

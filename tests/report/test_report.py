@@ -393,6 +393,12 @@ def test_what_quantisation_cost_and_what_was_done_about_it(build: Path) -> None:
     text = Structure(make(build)[1]).text
     assert "integers have 94.00 % where floating point has 98.00 %. As that loses more than 1.0 %" in text
     assert "97.50 %, which was built" in text and "Quantisation-aware fine-tuning" in text
+    assert "learned from in the end" not in text
+    path = build / "finetune_log.json"
+    log = path.read_text()
+    path.write_text('[{"steps": 10, "loss": 1.0, "train_accuracy": 0.5}]')
+    assert "validation samples, which it learned from in the end, integers have" in Structure(make(build)[1]).text
+    path.write_text(log)
     edit(build, "quantize_log.json", learned=0.94, kept="calibrated")
     assert "94.00 %, no better" in Structure(make(build)[1]).text
     edit(build, "quantize_log.json", learned=None, epochs=[])
