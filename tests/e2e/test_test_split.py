@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mcubuild.errors import BuildError
@@ -33,7 +34,6 @@ epochs = 1
 
 [quantize]
 samples = 32
-tolerance = 0
 epochs = 1
 """
 SEARCH = "\n[search]\npopulation = 4\ngenerations = 1\nparents = 2\ncalibration = 64\n"
@@ -62,6 +62,8 @@ def test_nothing_reads_the_test_split_before_the_network_is_judged(
     path = tmp_path / "net.toml"
     path.write_text(SPEC.format(arch=arch) + ("" if arch else SEARCH))
     resolved = resolve(path, tmp_path / "specs")
+    # Against a perfect one the quantised network loses on every processor, and is fine-tuned.
+    monkeypatch.setattr("mcubuild.quant.quantize.float_outputs", lambda network, val, progress: np.eye(10)[val.y])
     found = []
     for name in ("whole", "poisoned"):
         monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path / f"store-{name}"))  # each run makes everything itself
