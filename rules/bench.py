@@ -17,11 +17,12 @@ from doit.exceptions import TaskFailed
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, printable
 from mcubuild.progress import reporting
-from mcubuild.store import Store, digest_file, digest_json
+from mcubuild.store import Store, digest_json
 from rules import tune
 from rules.arguments import whole_number
 from rules.execute import template_files
 from rules.imports import dependencies
+from rules.known import FILES
 from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 
@@ -52,10 +53,12 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     """Where firmware is built and run; results depend on all code that goes into that."""
     from mcubuild.bench.workbench import Workbench
 
-    code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild")
+    code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild", FILES)
     templates = template_files(tune.STAGE)  # which builds and runs firmware, too
-    files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
-    state = digest_json({"files": files, "libraries": libraries})
+    files = [*code, *templates]
+    names = [path.relative_to(ROOT).as_posix() for path in files]
+    known = dict(zip(names, FILES.meanings(files), strict=True))
+    state = digest_json({"files": known, "libraries": libraries})
     return Workbench(Store(), state, settings)
 
 

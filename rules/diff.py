@@ -8,7 +8,7 @@ from doit import get_var, loader
 from doit.exceptions import TaskFailed
 
 from mcubuild.errors import BuildError
-from rules.graph import FILES
+from rules.known import FILES
 from rules.stage import BUILD
 
 NAME = "diff"

@@ -15,7 +15,7 @@ from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
 from rules.imports import FLOATING, dependencies
-from rules.known import Files, Made, listing, remove
+from rules.known import FILES, Files, Made, listing, remove
 from rules.stage import Job, Resolved, Stage
 
 _PLACE = ".stage-"
@@ -31,7 +31,7 @@ def template_files(stage: Stage) -> list[Path]:
 def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
     module = ROOT.joinpath(*stage.run.__module__.split(".")).with_suffix(".py")
-    return dependencies(module, ROOT, "mcubuild")
+    return dependencies(module, ROOT, "mcubuild", FILES)
 
 
 def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
@@ -48,14 +48,14 @@ def code_files(stage: Stage) -> tuple[str, ...]:
 
 
 @cache
-def _code_digests(stage: Stage, files: Files) -> dict[str, str]:
-    """Digests of ``code_files`` as they were when this process asked first: it runs what it has loaded."""
-    return _digests_now(stage, files)
+def _loaded(stage: Stage, files: Files) -> dict[str, str]:
+    """What ``code_files`` said when this process asked first: it runs what it has loaded."""
+    return _code_now(stage, files)
 
 
-def _digests_now(stage: Stage, files: Files) -> dict[str, str]:
+def _code_now(stage: Stage, files: Files) -> dict[str, str]:
     names = code_files(stage)
-    return dict(zip(names, files.digests([f"{ROOT}{os.sep}{name}" for name in names]), strict=True))
+    return dict(zip(names, files.meanings([f"{ROOT}{os.sep}{name}" for name in names]), strict=True))
 
 
 def _code(stage: Stage, resolved: Resolved, files: Files) -> Mapping[str, object]:
@@ -63,7 +63,7 @@ def _code(stage: Stage, resolved: Resolved, files: Files) -> Mapping[str, object
     _, libraries = code_of(stage)
     return {
         "stage": stage.name,
-        "code": _code_digests(stage, files),
+        "code": _loaded(stage, files),
         "libraries": libraries,
         "arithmetic": arithmetic_of(stage),
         "identities": stage.identities(resolved),
@@ -76,7 +76,7 @@ def _check_code(stage: Stage, files: Files) -> None:
     Raises:
         BuildError: somebody has edited it.
     """
-    known, now = _code_digests(stage, files), _digests_now(stage, files)
+    known, now = _loaded(stage, files), _code_now(stage, files)
     if edited := [name for name in known if known[name] != now[name]]:
         raise BuildError(f"{edited[0]}: was edited while this build ran; run the same command again.")
 

@@ -36,7 +36,7 @@ from rules import (
     tune,
 )
 from rules.execute import clean, code_files, difference, execute
-from rules.known import Files
+from rules.known import FILES
 from rules.resolve import placed, resolve
 from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts
 from rules.streams import INTERRUPTED
@@ -67,8 +67,6 @@ STAGES: tuple[Stage, ...] = (
     report.STAGE,
 )
 """In the order of the pipeline."""
-
-FILES = Files(BUILD / ".files.db")
 
 
 def spec_files(chosen: str | None) -> list[Path]:

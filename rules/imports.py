@@ -5,12 +5,14 @@ milliseconds, and a module that a stage starts to import counts from that moment
 modules itself (``pkgutil.iter_modules``) imports all of them.
 """
 
-import re
 import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from importlib.util import resolve_name
 from pathlib import Path
+
+from rules.known import Files
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "PIL": ("pillow",),
@@ -31,40 +33,17 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 """Libraries whose version can change a result: import name -> distribution, and those that it leaves work to."""
 
 WITHOUT_INFLUENCE: Mapping[str, str] = {
+    "mcubuild.lifeline": "ends processes whose parent is gone",
+    "mcubuild.progress": "draws on the terminal",
     "distributed": "says where networks are judged; every machine has to have the same code and PyTorch",
     "doit": "decides when stages run",
     "pyocd": "measures silicon, which the store does not keep",
     "rich": "draws on the terminal",
 }
-"""All other libraries, and why no result depends on their version."""
-
+"""All other libraries, and modules of ours, and why no result depends on their version."""
 
 FLOATING = frozenset({"scipy", "torch"})
 """Distributions whose results differ by a last bit between kinds of processors."""
-
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]+)|import[ \t]+([^\n]+))", re.MULTILINE
-)
-"""An import statement. A regular expression, because parsing every file would take a third of a no-op build."""
-
-
-@cache
-def imported(path: Path) -> frozenset[str]:
-    """Dotted names in the import statements of a file; ``from a import b`` gives a and a.b."""
-    names = set()
-    for package, members, modules in _IMPORT.findall(path.read_text(encoding="utf-8")):
-        if package:
-            names.add(package)
-            names.update(f"{package}.{name}" for name in _names(members.strip("()")))
-        else:
-            names.update(_names(modules))
-    return frozenset(names)
-
-
-def _names(listed: str) -> list[str]:
-    """Names of a comma-separated list as it stands behind ``import``, without aliases and comments."""
-    without_comments = re.sub(r"#[^\n]*", "", listed)
-    return [words[0] for item in without_comments.split(",") if (words := item.split())]
 
 
 @cache
@@ -96,25 +75,27 @@ def python_version() -> str:
 
 
 @cache
-def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ...], dict[str, str]]:
+def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Source files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
 
     Args:
         module: the Python file to start from; it belongs to the result.
         root: folder that holds ``package``.
-        package: only its modules are followed.
+        package: only its modules are followed, but for those ``WITHOUT_INFLUENCE``.
+        known: reads the files.
 
     Returns:
         The files, sorted; versions by distribution, and of Python.
     """
     modules = _modules(root, package)
+    names_of = {path: name for name, path in modules.items()}
     pending, files, names = [module], {module}, set[str]()
     while pending:
         path = pending.pop()
-        listed = imported(path)
+        listed = {_absolute(name, path, names_of) for name in known.code(path).imports}
         if "pkgutil.iter_modules" in listed:
             listed |= {name for name, module in modules.items() if module.parent == path.parent}
-        fresh = listed - names
+        fresh = {name for name in listed - names if not _without_influence(name)}
         names |= fresh
         for name in fresh:
             found = [path for path in _executed(name, modules) if path not in files]
@@ -123,3 +104,16 @@ def dependencies(module: Path, root: Path, package: str) -> tuple[tuple[Path, ..
     libraries = {library for name in names for library in LIBRARIES.get(name.split(".")[0], ())}
     versions = {library: library_version(library) for library in sorted(libraries)}
     return tuple(sorted(files)), {**versions, "python": python_version()}
+
+
+def _absolute(name: str, path: Path, names_of: Mapping[Path, str]) -> str:
+    """What a relative import in the file ``path`` names."""
+    if not name.startswith("."):
+        return name
+    module = names_of.get(path, "")
+    return resolve_name(name, module if path.name == "__init__.py" else module.rpartition(".")[0])
+
+
+def _without_influence(name: str) -> bool:
+    """Whether ``name`` is one of such a module, or of what it defines."""
+    return any(f"{name}.".startswith(f"{module}.") for module in WITHOUT_INFLUENCE)

@@ -7,6 +7,7 @@ another time of change (ctime), which nobody can set.
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -15,10 +16,12 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mcubuild.errors import BuildError, tell
-from mcubuild.store import digest_file
+from mcubuild.store import digest_file, digest_json
+from rules.code import Code, read_code
+from rules.stage import BUILD
 
 _RACY_NS = 2_000_000_000
 """How long before it was hashed a file must have been left alone to be vouched for: a later change would otherwise be
@@ -27,6 +30,7 @@ _FOLDER = "folder"
 """In place of a digest."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS hashed (path TEXT PRIMARY KEY, vouch TEXT, digest TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS code (digest TEXT PRIMARY KEY, text TEXT, checksum TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS made (path TEXT PRIMARY KEY, digest TEXT, length INTEGER, key TEXT) WITHOUT ROWID;
 """
 
@@ -50,6 +54,8 @@ class Files:
         self._path = path
         self._hashed: dict[str, tuple[str, str]] | None = None
         """Voucher and SHA-256 by path."""
+        self._code = dict[str, Code]()
+        """By SHA-256."""
         self._connections: dict[int, sqlite3.Connection] = {}
         """By process: SQLite's do not outlive a fork."""
 
@@ -101,6 +107,47 @@ class Files:
             return digest, (vouch, digest)
         return digest, None
 
+    def code(self, path: str | Path) -> Code:
+        """The Python file ``path``, parsed if no file of its content was before.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        digest = self.digest(path)
+        if digest not in self._code:
+            self._code[digest] = self._code_before(digest) or self._code_now(digest, Path(path))
+        return self._code[digest]
+
+    def meanings(self, paths: Iterable[str | Path]) -> list[str]:
+        """What each of many files that a stage runs says to it: of Python's what they mean, of others their SHA-256.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        return [self.code(path).meaning if str(path).endswith(".py") else self.digest(path) for path in paths]
+
+    def _code_before(self, digest: str) -> Code | None:
+        if self._path is None:
+            return None
+        self._known()  # finds damage
+        with suppress(sqlite3.Error):
+            row = self._connection().execute("SELECT text, checksum FROM code WHERE digest = ?", [digest]).fetchone()
+            if row and row[1] == digest_json([digest, row[0]]):
+                meaning, *imports = json.loads(row[0])
+                return Code(meaning, frozenset(imports))
+        return None
+
+    def _code_now(self, digest: str, path: Path) -> Code:
+        found = read_code(path.read_bytes())
+        if self._path is not None:
+            text = json.dumps([found.meaning, *sorted(found.imports)])
+            with suppress(sqlite3.Error):  # the next build parses again
+                connection = self._connection()
+                with connection:
+                    row = (digest, text, digest_json([digest, text]))
+                    connection.execute("INSERT OR REPLACE INTO code VALUES (?, ?, ?)", row)
+        return found
+
     def made(self, path: Path) -> Made | None:
         """What a stage made as the artifact ``path``; None if that is not known."""
         if self._path is None:
@@ -146,6 +193,7 @@ class Files:
                     rows = connection.execute(f"SELECT path FROM {table}").fetchall()
                     gone = [row for row in rows if not os.path.exists(row[0])]  # noqa: PTH110 (there are many)
                     connection.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
+                connection.execute("DELETE FROM code WHERE digest NOT IN (SELECT digest FROM hashed)")
 
     def _remember(self, fresh: Mapping[str, tuple[str, str]]) -> None:
         if not fresh:
@@ -218,3 +266,7 @@ def listing(named: Mapping[str, str]) -> str:
     for name, content in named.items():
         digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+FILES: Final = Files(BUILD / ".files.db")
+"""Those of this checkout."""

@@ -12,13 +12,12 @@ from doit.dependency import FileChangedChecker, JSONCodec
 from doit.globals import Globals
 
 from mcubuild.errors import tell
-from rules.graph import FILES
-from rules.known import remove_database
+from rules.known import FILES, remove_database
 from rules.stage import BUILD
 
 
 class ByContent(FileChangedChecker):  # type: ignore[misc]
-    """A file has changed if its SHA-256 has, whatever its times say."""
+    """An artifact has changed if its SHA-256 has, whatever its times say, and code if it means something else."""
 
     def info(self, file_path: str) -> str:
         """The content of an artifact as it is now, of code as this process has loaded it."""
@@ -36,7 +35,8 @@ class ByContent(FileChangedChecker):  # type: ignore[misc]
 
 @cache
 def _code(path: str) -> str:
-    return FILES.digest(path)
+    (meaning,) = FILES.meanings([path])
+    return meaning
 
 
 class Checked(JSONCodec):  # type: ignore[misc]

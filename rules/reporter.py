@@ -19,7 +19,7 @@ from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules import diff
 from rules.execute import sweep
-from rules.graph import FILES
+from rules.known import FILES
 from rules.lock import hold_lock
 from rules.memory import forget_success
 from rules.stage import BUILD

@@ -10,6 +10,7 @@ from mcubuild import ROOT
 from mcubuild.errors import BuildError, reading, shown, tell
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
+from rules.known import FILES
 from rules.stage import Resolved, searches
 
 
@@ -79,11 +80,11 @@ def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, .
 
 def _validated(path: Path, memory: Path) -> dict[str, Any]:
     """The spec in ``path`` and its board, as JSON."""
-    code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
+    code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild", FILES)
     boards = sorted(board for board in (ROOT / "boards").glob("*.toml") if board.is_file())
     with reading(path, "TOML"):
         digest = digest_file(path) if path.is_file() else None
-        state = [path.stem, digest, *map(digest_file, (*code, *boards)), libraries]
+        state = [path.stem, digest, *FILES.meanings((*code, *boards)), libraries]
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:

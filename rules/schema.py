@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from doit.tools import config_changed
+
 from mcubuild import ROOT
+from mcubuild.store import digest_json
 from rules.imports import dependencies
+from rules.known import FILES
 
 FOLDER = Path("docs")
 
@@ -20,11 +24,11 @@ def _write() -> None:
 
 def task() -> dict[str, Any]:
     """The doit task."""
-    code, _ = dependencies(ROOT / "rules" / "schema.py", ROOT, "mcubuild")
+    code, _ = dependencies(ROOT / "rules" / "schema.py", ROOT, "mcubuild", FILES)
     return {
         "basename": "schema",
         "doc": "JSON schemas of specs, boards and reports",
         "actions": [(_write, [])],
-        "file_dep": [str(path.relative_to(ROOT)) for path in code],
+        "uptodate": [config_changed(digest_json(FILES.digests(code)))],  # docstrings are what it writes
         "targets": [str(FOLDER / f"{name}.schema.json") for name in ("spec", "board", "report")],
     }

@@ -1,6 +1,5 @@
-"""The import statements that decide what a stage depends on."""
+"""What a stage depends on: the code that it reaches, and the libraries."""
 
-import ast
 import re
 import sys
 from importlib.metadata import requires
@@ -11,7 +10,9 @@ import pytest
 from mcubuild import ROOT
 from rules.execute import arithmetic_of, code_of
 from rules.graph import STAGES
-from rules.imports import LIBRARIES, WITHOUT_INFLUENCE, dependencies, imported
+from rules.imports import LIBRARIES, WITHOUT_INFLUENCE, dependencies
+from rules.known import FILES, Files
+from rules.stage import Stage
 
 SOURCES = sorted([*(ROOT / "mcubuild").rglob("*.py"), *(ROOT / "rules").rglob("*.py")])
 UNRELATED = {
@@ -35,24 +36,6 @@ PINNED = ("nvidia-", "triton", "cuda-")
 """Parts of torch: each version of it requires one version of them."""
 
 
-def _imports(path: Path) -> set[str]:
-    """Dotted names in the import statements of a file, by Python's own parser."""
-    wanted: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            wanted.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module and not node.level, f"{path}: imports are absolute"
-            wanted.add(node.module)
-            wanted.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return wanted
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_import_statement_is_found(path: Path) -> None:
-    assert _imports(path) <= imported(path)
-
-
 def test_nested_and_indirect_imports_count(tmp_path: Path) -> None:
     package = tmp_path / "pack"
     package.mkdir()
@@ -62,7 +45,7 @@ def test_nested_and_indirect_imports_count(tmp_path: Path) -> None:
     (package / "other.py").write_text("import torch\n")
     start = tmp_path / "start.py"
     start.write_text("import pack.a\n")
-    files, libraries = dependencies(start, tmp_path, "pack")
+    files, libraries = dependencies(start, tmp_path, "pack", Files(None))
     assert [path.name for path in files] == ["__init__.py", "a.py", "b.py", "start.py"]
     assert set(libraries) == {"numpy", "python"}
 
@@ -74,6 +57,52 @@ def test_stages_depend_on_the_code_they_run() -> None:
         assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name
 
 
+TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec"}
+PLANS = {"board", "data", "engine", "errors", "ir", "nas", "npz", "quantities", "settings", "spec", "units"}
+RUNS = {"board", "errors", "measure", "quantities", "settings", "spec", "toolchain", "units"}
+REACHES = {
+    "dataset": {"data", "errors", "npz", "quantities", "settings", "spec", "units"},
+    "margin": PLANS | RUNS | {"bench", "escape", "files", "report", "store"},
+    "space": PLANS,
+    "pace": PLANS | TRAINS | {"store"},
+    "race": TRAINS,
+    "start": {"data", "errors", "ir", "nas", "npz"},
+    "supernet": TRAINS,
+    "search": PLANS | TRAINS | {"store"},
+    "choose": {"errors", "nas"},
+    "finetune": TRAINS,
+    "scale": PLANS | TRAINS,
+    "train": TRAINS,
+    "quantize": TRAINS | {"quant"},
+    "import": {"errors", "importers", "ir", "npz"},
+    "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec"},
+    "tune": RUNS | {"engine", "escape", "files", "ir", "npz", "store"},
+    "codegen": (PLANS - {"nas"}) | {"escape", "importers", "toolchain"},
+    "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
+    "accuracy": TRAINS | {"quant"},
+    "measure": RUNS | {"data", "npz"},
+    "preprocess": RUNS | {"data", "engine", "escape", "ir", "npz"},
+    "remote": RUNS | {"data", "engine", "escape", "npz"},
+    "report": PLANS | RUNS | {"escape", "files", "report", "store"},
+}
+"""What a stage may depend on of mcubuild: whatever else is edited, its results are kept."""
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_stage_reaches_nothing_but_the_rooms_that_it_needs(stage: Stage) -> None:
+    parts = [path.relative_to(ROOT).with_suffix("").parts for path in code_of(stage)[0]]
+    rooms = {part[1] for part in parts if part[0] == "mcubuild"} - {"__init__"}
+    assert rooms == REACHES[stage.name]
+
+
+def test_what_training_reaches_of_the_engine_and_of_the_graph() -> None:
+    """An operator's file, but no planner and no kernel: those change every day, and a super network takes hours."""
+    for stage in STAGES:
+        if stage.name in ("race", "supernet", "finetune", "train"):
+            reached = {path.relative_to(ROOT / "mcubuild").as_posix() for path in code_of(stage)[0][:-1]}
+            assert {name for name in reached if name.startswith("ir/")} == {"ir/__init__.py", "ir/graph.py"}
+
+
 def test_modules_that_are_looked_for_count(tmp_path: Path) -> None:
     package = tmp_path / "pack" / "plugins"
     package.mkdir(parents=True)
@@ -82,7 +111,7 @@ def test_modules_that_are_looked_for_count(tmp_path: Path) -> None:
     (tmp_path / "pack" / "other.py").touch()
     start = tmp_path / "start.py"
     start.write_text("import pack.plugins\n")
-    files, libraries = dependencies(start, tmp_path, "pack")
+    files, libraries = dependencies(start, tmp_path, "pack", Files(None))
     assert [path.name for path in files] == ["__init__.py", "a.py", "start.py"]
     assert set(libraries) == {"torch", "python"}
 
@@ -95,8 +124,9 @@ def test_every_kernel_counts() -> None:
 
 
 def test_every_library_has_a_version_in_keys_or_a_reason_why_not() -> None:
-    found = {name.split(".")[0] for path in [*SOURCES, ROOT / "dodo.py"] for name in _imports(path)}
-    assert found - {*sys.stdlib_module_names, "mcubuild", "rules"} == set(LIBRARIES) | set(WITHOUT_INFLUENCE)
+    found = {name.split(".")[0] for path in [*SOURCES, ROOT / "dodo.py"] for name in FILES.code(path).imports}
+    others = {name for name in WITHOUT_INFLUENCE if not name.startswith("mcubuild.")}
+    assert found - {*sys.stdlib_module_names, "mcubuild", "rules"} == set(LIBRARIES) | others
     assert not set(LIBRARIES) & set(WITHOUT_INFLUENCE)
 
 
