@@ -1,13 +1,16 @@
 """From a spec's data set to index.json, inventory.json, train.npz, val.npz and test.npz."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcubuild.data.checks import check
 from mcubuild.data.duplicates import (
     MOST_ACROSS_SPLITS,
     MOST_ALIKE,
+    Pairs,
     Roll,
     cautions,
     identical,
@@ -19,8 +22,9 @@ from mcubuild.data.duplicates import (
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.kinds import kind
+from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
-from mcubuild.data.partition import partition
+from mcubuild.data.partition import check_enough, partition
 from mcubuild.data.samples import MAX_RESOLUTION
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
@@ -57,19 +61,14 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         most=settings.samples,
         draw=settings.draw,
     )
-    order = np.concatenate([*chosen.values()])
-    contents = np.array(digests)[order]
-    roll = Roll(
-        [names[index] for index in order],
-        found.labels[order],
-        np.repeat([*chosen], [len(indexes) for indexes in chosen.values()]),
-    )
-    copies = identical(contents, roll)
     given = {split for split in found.splits if split is not None}
+    _, roll, copies = _called(found, chosen, names, digests)
     refuse_contradictions(copies, roll)
     refuse_leaks(copies, roll, given, "identical", MOST_ACROSS_SPLITS)
     read = found.samples.read(chosen)
-    pictures, origin = read.pictures, read.origin
+    chosen, pictures, origin = read.chosen, read.pictures, read.origin
+    check_enough(digests, found.labels, chosen["train"], 0, found.classes)
+    contents, roll, copies = _called(found, chosen, names, digests)
     front_end = origin if isinstance(origin, FrontEnd) else None
     similar = nearly_identical([*pictures.values()], roll.labels)
     similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
@@ -119,6 +118,17 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     write_inventory(inventory, out / "inventory.json")
     for name, indexes in chosen.items():
         write_split(Split(pictures[name], found.labels[indexes]), out / f"{name}.npz")
+
+
+def _called(
+    found: Found, chosen: Mapping[str, NDArray[np.int64]], names: Sequence[str], digests: Sequence[str]
+) -> tuple[NDArray[np.str_], Roll, Pairs]:
+    """Contents and roll of the samples in ``chosen``, one split behind the other, and which of them are identical."""
+    order = np.concatenate([*chosen.values()])
+    contents = np.array(digests)[order]
+    splits = np.repeat([*chosen], [len(indexes) for indexes in chosen.values()])
+    roll = Roll([names[index] for index in order], found.labels[order], splits)
+    return contents, roll, identical(contents, roll)
 
 
 def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from mcubuild.data.checks import Findings
+from mcubuild.data.checks import Findings, counted
 from mcubuild.data.files import File
 from mcubuild.data.metadata import without_metadata
 from mcubuild.data.resize import fit
@@ -69,10 +69,21 @@ class _Reading:
     """Whether any image to train with has such values."""
 
 
-def read_images(
-    splits: Mapping[str, Sequence[File]], largest: int
-) -> tuple[dict[str, NDArray[np.uint8]], Pictures, tuple[str, ...]]:
-    """Pixels (N, side, side, channels) of each split's image files, what a device must agree with, and cautions.
+@dataclass(frozen=True)
+class ImagesRead:
+    """What image files have become."""
+
+    pixels: dict[str, NDArray[np.uint8]]
+    """(M, side, side, channels) by split, of those that could be read."""
+    readable: dict[str, NDArray[np.bool_]]
+    """Which of a split's files these are (N,)."""
+    pictures: Pictures
+    """What a device must agree with."""
+    cautions: tuple[str, ...]
+
+
+def read_images(splits: Mapping[str, Sequence[File]], largest: int, corrupt: float = 0.0) -> ImagesRead:
+    """The pixels of each split's image files.
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
     at most ``largest``. They are grey if all files are, RGB otherwise. The images to train with decide it alone.
@@ -80,40 +91,89 @@ def read_images(
     Args:
         splits: the files by split, ``train`` among them.
         largest: side that is allowed, in pixels.
+        corrupt: share of the files that may be unreadable: they are left out, and told.
 
     Raises:
-        BuildError: an image cannot be read.
+        BuildError: more images than that cannot be read, or all to train with.
     """
     count = sum(map(len, splits.values()))
-    findings = Findings()
+    findings, damage = Findings(), _Damage()
     with bar("read images", len(splits["train"]) + count) as progress:
-        reading = _survey(splits["train"], largest, progress)
-        pixels, sizes = {}, Counter[tuple[int, int]]()
+        reading = _survey(splits["train"], largest, damage, progress)
+        pixels, readable, sizes = {}, {}, Counter[tuple[int, int]]()
         for split, members in splits.items():
             channels = 1 if reading.mode == "L" else 3
             pixels[split] = np.empty((len(members), reading.side, reading.side, channels), np.uint8)
-            for image, file in zip(pixels[split], members, strict=True):
-                image[...], size = _read(file, reading, findings)
-                sizes[size] += split == "train"
+            readable[split] = np.zeros(len(members), np.bool_)
+            for number, file in enumerate(members):
+                with damage.noted(file):
+                    pixels[split][number], size = _read(file, reading, findings)
+                    readable[split][number] = True
+                    sizes[size] += split == "train"
                 progress.advance()
+    damage.refuse_more_than(corrupt, count)
+    if not all(mask.all() for mask in readable.values()):
+        pixels = {split: pixels[split][mask] for split, mask in readable.items()}
     usual = max(sizes, key=lambda size: (sizes[size], size))
-    return pixels, Pictures(usual, reading.levels if reading.deep else None), findings.cautions(count)
+    pictures = Pictures(usual, reading.levels if reading.deep else None)
+    return ImagesRead(pixels, readable, pictures, (*damage.cautions(count), *findings.cautions(count)))
 
 
-def _survey(files: Sequence[File], largest: int, progress: Bar) -> _Reading:
+class _UnreadableError(Exception):
+    """Why a file is no image."""
+
+
+class _Damage:
+    """The files that cannot be read as images, and why."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[File, str] = {}
+
+    @contextmanager
+    def noted(self, file: File) -> Iterator[None]:
+        """Note if ``file``, which is read meanwhile, cannot be read."""
+        try:
+            yield
+        except _UnreadableError as error:
+            self._reasons[file] = str(error)
+
+    def refuse_more_than(self, share: float, count: int) -> None:
+        """See that of ``count`` files at most a ``share`` cannot be read.
+
+        Raises:
+            BuildError: there are more.
+        """
+        if len(self._reasons) <= share * count:
+            return
+        told = [f"{file}: cannot be read as an image ({reason})" for file, reason in self._reasons.items()]
+        if len(told) == 1:
+            raise BuildError(f"{told[0]}; replace or remove it.")
+        listed = counted("damaged images", [file.name for file in self._reasons], count)
+        raise BuildError(f"{told[0]}; {listed}, more than dataset.corrupt = {share:g} allows; replace or remove them.")
+
+    def cautions(self, count: int) -> tuple[str, ...]:
+        """What is told of those that were left out, of ``count`` files."""
+        if not self._reasons:
+            return ()
+        return (counted("Images that cannot be read were left out", [file.name for file in self._reasons], count),)
+
+
+def _survey(files: Sequence[File], largest: int, damage: _Damage, progress: Bar) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
     sides, grey = [], True
     contrasts: list[list[float]] = []
     extents: list[tuple[float, float] | None] = []
     for file in files:
-        with _opened(file) as image:
-            sides.append(min(image.size))
-            grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
+        with damage.noted(file), _opened(file) as image:
             if image.mode in _DEEP_MODES:
                 extents.append(_extent(*_values(_upright(image))))
             elif (layer := _layer(image)) is not None:
                 contrasts.append(_contrasts(layer))
+            sides.append(min(image.size))
+            grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
         progress.advance()
+    if not sides:
+        damage.refuse_more_than(0, len(files))
     side = min(int(np.median(sides)), largest)
     return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents))
 
@@ -156,7 +216,7 @@ def _flat(image: Image.Image, file: File, reading: _Reading, findings: Findings)
 
 @contextmanager
 def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.ImageFile]:
-    """The image in ``file``; whatever goes wrong with it is told under its name."""
+    """The image in ``file``; whatever is wrong with it is raised as ``_UnreadableError``."""
     said: list[str] = []
     try:
         with warnings.catch_warnings():
@@ -177,7 +237,7 @@ def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.
         reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = f"it begins as none of {', '.join(_FORMATS)} does"
-        raise BuildError(f"{file}: cannot be read as an image ({reason}); replace or remove it.") from None
+        raise _UnreadableError(reason) from None
 
 
 @contextmanager

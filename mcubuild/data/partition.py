@@ -57,7 +57,7 @@ def partition(
     """
     of = np.array([split or "train" for split in given])
     missing = [name for name in ("test", "val") if not (of == name).any()]
-    _check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
+    check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
     drawn = contents if groups is None else groups
     for name in ("test", "val"):
         if name in missing:
@@ -75,7 +75,7 @@ def partition(
         if name == "test" and most is not None:
             for label in range(len(classes)):
                 of[_beyond(of, np.flatnonzero(labels == label), contents, most, f"samples {draw}", seed)] = ""
-    _check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
+    check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
     return {name: np.flatnonzero(of == name) for name in ("train", "val", "test")}
 
 
@@ -128,10 +128,21 @@ def _beyond(
     return beyond
 
 
-def _check_enough(
+def check_enough(
     contents: Sequence[str], labels: NDArray[np.int64], rest: NDArray[np.int64], splits: int, classes: Sequence[str]
 ) -> None:
-    """Every class must have a sample among ``rest`` for training, and one for each of so many other ``splits``."""
+    """See that every class has a sample among ``rest`` for training, and one for each of so many other ``splits``.
+
+    Args:
+        contents: of all samples; copies count once.
+        labels: of all samples (N,).
+        rest: indexes of those to train with, and to draw other splits from.
+        splits: how many of these.
+        classes: names by label.
+
+    Raises:
+        BuildError: a class has too few.
+    """
     samples = np.bincount(labels[rest], minlength=len(classes))
     different = np.zeros(len(classes), np.int64)
     for label, _ in {(labels[index], contents[index]) for index in rest.tolist()}:

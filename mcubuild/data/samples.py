@@ -23,6 +23,8 @@ MAX_RESOLUTION = 224
 class Read:
     """What samples have become."""
 
+    chosen: dict[str, NDArray[np.int64]]
+    """Indexes (N,) of the samples by split, without those that had to be left out."""
     pictures: dict[str, NDArray[np.uint8]]
     """(N, side, side, channels) by split."""
     origin: FrontEnd | Pictures | None
@@ -43,11 +45,7 @@ class Samples(Protocol):
         """Whether people see them, so that training may vary them as the eye allows; not sounds, nor measurements."""
 
     def contents(self) -> list[str]:
-        """SHA-256 of each sample's file, or of its numbers where there is no file, in hexadecimal.
-
-        Raises:
-            BuildError: a file cannot be read.
-        """
+        """SHA-256 of each sample's file, or of its numbers where there is no file, in hexadecimal."""
 
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The samples with these indexes, by split, ``train`` among them.
@@ -72,7 +70,7 @@ class Arrays:
 
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The samples with these indexes, by split."""
-        return Read({split: self.x[indexes] for split, indexes in chosen.items()}, None)
+        return Read({**chosen}, {split: self.x[indexes] for split, indexes in chosen.items()}, None)
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,10 @@ class Images(_Files):
 
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The images with these indexes, by split."""
-        return Read(*read_images(self._chosen(chosen), self.settings.max_resolution or MAX_RESOLUTION))
+        largest = self.settings.max_resolution or MAX_RESOLUTION
+        read = read_images(self._chosen(chosen), largest, self.settings.corrupt)
+        kept = {split: indexes[read.readable[split]] for split, indexes in chosen.items()}
+        return Read(kept, read.pixels, read.pictures, read.cautions)
 
 
 @dataclass(frozen=True)
@@ -123,4 +124,4 @@ class Recordings(_Files):
 
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The spectrograms of the recordings with these indexes, by split."""
-        return Read(*read_recordings(self._chosen(chosen), self.settings))
+        return Read({**chosen}, *read_recordings(self._chosen(chosen), self.settings))

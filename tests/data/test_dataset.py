@@ -231,6 +231,38 @@ def test_what_is_wrong_is_told(tmp_path: Path, breakage: str, message: str) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_a_few_damaged_images_are_left_out_and_told(tmp_path: Path) -> None:
+    pets = folder_of(tmp_path / "pets", 40)
+    for name in ("cat/000.png", "dog/007.png"):
+        (pets / name).write_bytes(f"no {name}".encode())
+    prepare(settings(pets, corrupt=0.02), tmp_path, 0, tmp_path / "out")
+    inventory = read_inventory(tmp_path / "out" / "inventory.json")
+    [told] = [line for line in inventory.cautions if "left out" in line]
+    assert told.startswith("Images that cannot be read were left out: 2 of 120 (")
+    assert "cat/000.png" in told and "dog/007.png" in told
+    assert sum(inventory.splits.values()) == 118
+    parts = splits(tmp_path / "out")
+    assert inventory.splits == {name: len(part) for name, part in parts.items()}
+    assert np.bincount(np.concatenate([part.y for part in parts.values()])).tolist() == [39, 39, 40]
+    for part in parts.values():
+        assert all((x[..., 0] == [*COLOURS.values()][y][0]).all() for x, y in zip(part.x, part.y, strict=True))
+    with pytest.raises(
+        BuildError, match=r"000\.png: .* damaged images: 2 of 120 .*, more than dataset\.corrupt = 0\.01"
+    ):
+        prepare(settings(pets), tmp_path, 0, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_class_whose_only_training_image_is_damaged_is_told(tmp_path: Path) -> None:
+    pets = folder_of(tmp_path / "pets" / "train", 40, ("cat", "dog")).parent
+    folder_of(pets / "test", 3)
+    folder_of(pets / "val", 3)
+    (pets / "train" / "emu").mkdir()
+    (pets / "train" / "emu" / "0.png").write_bytes(b"\x89PNG")
+    with pytest.raises(BuildError, match="class 'emu' has 0 samples to train from"):
+        prepare(settings(pets, corrupt=0.02), tmp_path, 0, tmp_path / "none")
+
+
 def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     pets = folder_of(tmp_path / "pets", 3)
     (pets / "cat" / ".DS_Store").write_text("")

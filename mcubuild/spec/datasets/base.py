@@ -98,9 +98,37 @@ class FolderSettings(UndividedSettings):
         return self
 
 
+class OfficialSettings(DatasetSettings):
+    """Keys of kinds that everybody uses, with a test split of their own."""
+
+    usual_holdout: ClassVar[int]
+    """What ``holdout`` is where there are samples enough."""
+
+    path: str | None = None
+    """Folder with the archives, or with what is in them, relative to the spec; default: a folder of this kind's name in
+    ``$MCUBUILD_DATA``, or in ``mcubuild/data`` of the user's cache."""
+    holdout: int | None = Field(default=None, ge=2)
+    """Training samples that are held out for the search, of each class in proportion. Default: as many as the papers
+    hold out, but at most ``val_fraction`` of them."""
+
+    def held_out(self, count: int) -> int:
+        """How many of ``count`` training samples are held out.
+
+        Raises:
+            ValueError: ``holdout`` leaves less than half of them.
+        """
+        if self.holdout is None:
+            return max(1, min(self.usual_holdout, round(self.val_fraction * count)))
+        if 2 * self.holdout > count:
+            raise ValueError(f"found holdout = {self.holdout} of {count} training samples; at most half of them")
+        return self.holdout
+
+
 class ImageSettings(DatasetSettings):
     """Keys of kinds whose samples are image files."""
 
+    corrupt: float = Field(default=0.01, ge=0, le=0.5)
+    """Share of the images that may be damaged: so many are left out, and told. Where more are, nothing is built."""
     subject: Literal["photos", "drawings"] | None = None
     """Images: what training varies: of ``photos`` place, size, light and colour, of ``drawings`` (digits, signs, icons)
     place, size and slant. Default: as the training images look."""

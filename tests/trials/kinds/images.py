@@ -66,7 +66,7 @@ def whole(name: str) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = read_images({"train": [PathFile(path, path.name)]}, 64)[0]["train"][0]
+    pixels: NDArray[np.uint8] = read_images({"train": [PathFile(path, path.name)]}, 64).pixels["train"][0]
     return pixels
 
 
