@@ -255,8 +255,8 @@ def test_a_few_damaged_images_are_left_out_and_told(tmp_path: Path) -> None:
 
 def test_a_class_whose_only_training_image_is_damaged_is_told(tmp_path: Path) -> None:
     pets = folder_of(tmp_path / "pets" / "train", 40, ("cat", "dog")).parent
-    folder_of(pets / "test", 3)
-    folder_of(pets / "val", 3)
+    folder_of(pets / "test", 3, suffix=".bmp")
+    folder_of(pets / "val", 3, suffix=".gif")
     (pets / "train" / "emu").mkdir()
     (pets / "train" / "emu" / "0.png").write_bytes(b"\x89PNG")
     with pytest.raises(BuildError, match="class 'emu' has 0 samples to train from"):
