@@ -24,8 +24,8 @@ from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.kinds import kind
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
+from mcubuild.data.outline import MAX_RESOLUTION
 from mcubuild.data.partition import check_enough, partition
-from mcubuild.data.samples import MAX_RESOLUTION
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
 from mcubuild.spec.datasets.base import DatasetSettings, ImageSettings

@@ -124,9 +124,10 @@ def tarred(archive: Path) -> list[Piece]:
     Raises:
         BuildError: it is missing, no archive, compressed, or cut off.
     """
-    with _whole(archive), tarfile.open(archive, "r:") as tar:
+    with _whole(archive), archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
         found = [Piece(archive, entry.name, entry.offset_data, entry.size) for entry in tar if entry.isfile()]
-        if found and found[-1].start + found[-1].size > archive.stat().st_size:
+        file.seek(tar.offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which ends every archive
             raise EOFError("it is cut off")
         return found
 

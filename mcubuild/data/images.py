@@ -82,7 +82,9 @@ class ImagesRead:
     cautions: tuple[str, ...]
 
 
-def read_images(splits: Mapping[str, Sequence[File]], largest: int, corrupt: float = 0.0) -> ImagesRead:
+def read_images(
+    splits: Mapping[str, Sequence[File]], largest: int, corrupt: float = 0.0, *, colour: bool = False
+) -> ImagesRead:
     """The pixels of each split's image files.
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
@@ -91,6 +93,7 @@ def read_images(splits: Mapping[str, Sequence[File]], largest: int, corrupt: flo
     Args:
         splits: the files by split, ``train`` among them.
         largest: side that is allowed, in pixels.
+        colour: RGB, even if all files are grey.
         corrupt: share of the files that may be unreadable: they are left out, and told.
 
     Raises:
@@ -99,7 +102,7 @@ def read_images(splits: Mapping[str, Sequence[File]], largest: int, corrupt: flo
     count = sum(map(len, splits.values()))
     findings, damage = Findings(), _Damage()
     with bar("read images", len(splits["train"]) + count) as progress:
-        reading = _survey(splits["train"], largest, damage, progress)
+        reading = _survey(splits["train"], largest, colour, damage, progress)
         pixels, readable, sizes = {}, {}, Counter[tuple[int, int]]()
         for split, members in splits.items():
             channels = 1 if reading.mode == "L" else 3
@@ -158,9 +161,9 @@ class _Damage:
         return (counted("Images that cannot be read were left out", [file.name for file in self._reasons], count),)
 
 
-def _survey(files: Sequence[File], largest: int, damage: _Damage, progress: Bar) -> _Reading:
+def _survey(files: Sequence[File], largest: int, colour: bool, damage: _Damage, progress: Bar) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
-    sides, grey = [], True
+    sides, grey = [], not colour
     contrasts: list[list[float]] = []
     extents: list[tuple[float, float] | None] = []
     for file in files:

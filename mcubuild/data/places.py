@@ -1,6 +1,7 @@
 """Where the data sets are that everybody uses: one folder for all specs and checkouts."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mcubuild.errors import BuildError
@@ -30,17 +31,17 @@ def place(kind: str, path: str | None, root: Path) -> Path:
     return data_folder(kind) if path is None else root / path
 
 
-def missing(kind: str, path: str | None, root: Path, wanted: str) -> str:
+def missing(kind: str, path: str | None, root: Path, wanted: Sequence[str]) -> str:
     """What a user is told whose data set is not there.
 
     Args:
         kind: of the data set.
         path: the spec's key, if it has one.
         root: folder that ``path`` is relative to.
-        wanted: files that are missing.
+        wanted: names of the files that are missing.
     """
-    folder = place(kind, path, root)
-    point = "dataset.path to a folder with a copy" if path is None else f"dataset.path, now {path!r}, to another folder"
-    ways = f"put {'it' if ',' not in wanted else 'them'} there, or point {point}"
-    fetched = f"fetch {'it' if ',' not in wanted else 'them'} with MCUBUILD_FETCH=yes doit data spec=..., "
-    return f'{folder}: found no {wanted} for dataset.kind = "{kind}"; {fetched if path is None else ""}{ways}.'
+    them = "it" if len(wanted) == 1 else "them"
+    told = f'{place(kind, path, root)}: found no {", ".join(wanted)} for dataset.kind = "{kind}"; '
+    if path is not None:
+        return f"{told}put {them} there, point dataset.path at a copy, or leave it out to have {them} fetched."
+    return f"{told}let {them} be fetched (doit data), put {them} there, or point dataset.path at a copy."

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from mcubuild.data.files import File, digests
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
+from mcubuild.data.outline import MAX_RESOLUTION
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.splits import Pictures
 from mcubuild.spec.datasets.base import AudioSettings, ImageSettings
-
-MAX_RESOLUTION = 224
-"""Largest input side where the spec gives none: that of ImageNet networks."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,8 @@ class Images(_Files):
     """Image files."""
 
     settings: ImageSettings
+    colour: bool = False
+    """RGB, even if all are grey."""
 
     @property
     def pictures(self) -> bool:
@@ -106,7 +106,7 @@ class Images(_Files):
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The images with these indexes, by split."""
         largest = self.settings.max_resolution or MAX_RESOLUTION
-        read = read_images(self._chosen(chosen), largest, self.settings.corrupt)
+        read = read_images(self._chosen(chosen), largest, self.settings.corrupt, colour=self.colour)
         kept = {split: indexes[read.readable[split]] for split, indexes in chosen.items()}
         return Read(kept, read.pixels, read.pictures, read.cautions)
 

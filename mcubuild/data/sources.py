@@ -69,7 +69,16 @@ def source_files(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     Raises:
         BuildError: a folder cannot be read, or a name is not UTF-8.
     """
-    folder = root / settings["path"]
+    return files_below(root / settings["path"])
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Every file in ``folder`` and its folders, by name below it, in a fixed order, and every folder that has none;
+    nothing if there is no such folder.
+
+    Raises:
+        BuildError: a folder cannot be read, or a name is not UTF-8.
+    """
     if not folder.is_dir():
         return {}
     return {file.removeprefix(f"{folder}{os.sep}"): Path(file) for file in _files(folder, empty=True)}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mcubuild.data.outline import Outline
+
 if TYPE_CHECKING:  # nothing heavy while the task graph is built
     import numpy as np
     from numpy.typing import NDArray
@@ -30,6 +32,10 @@ class Found:
     (``int``) so many of them, of each class as large a part."""
 
 
+def _never(settings: Mapping[str, Any], root: Path) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of data sets, as plain data."""
@@ -44,3 +50,9 @@ class Kind:
     find: Callable[[Any, Path], Found]
     """The samples. Called with the spec's dataset section (the model of this kind) and the folder that paths are
     relative to; raises BuildError where something is missing or contradicts itself."""
+    missing: Callable[[Mapping[str, Any], Path], str | None] = _never
+    """What to tell a user where data that everybody can get is not there; None where it is. Called as ``sources``, and
+    as cheap."""
+    outline: Callable[[Any], Outline] | None = None
+    """What networks for the data set depend on, of kinds that know it without the data. Called with the spec's dataset
+    section (the model of this kind)."""

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from mcubuild.errors import BuildError
 from mcubuild.quantities import Hertz, Seconds
 from mcubuild.settings import Settings
 from mcubuild.spec.pattern import compile_pattern
@@ -98,15 +99,20 @@ class FolderSettings(UndividedSettings):
         return self
 
 
-class OfficialSettings(DatasetSettings):
-    """Keys of kinds that everybody uses, with a test split of their own."""
-
-    usual_holdout: ClassVar[int]
-    """What ``holdout`` is where there are samples enough."""
+class PublicSettings(DatasetSettings):
+    """Keys of kinds that everybody can get, with a test split of their own."""
 
     path: str | None = None
     """Folder with the archives, or with what is in them, relative to the spec; default: a folder of this kind's name in
     ``$MCUBUILD_DATA``, or in ``mcubuild/data`` of the user's cache."""
+
+
+class HoldoutSettings(PublicSettings):
+    """Keys of those that have no validation split."""
+
+    usual_holdout: ClassVar[int]
+    """What ``holdout`` is where there are samples enough."""
+
     holdout: int | None = Field(default=None, ge=2)
     """Training samples that are held out for the search, of each class in proportion. Default: as many as the papers
     hold out, but at most ``val_fraction`` of them."""
@@ -115,12 +121,14 @@ class OfficialSettings(DatasetSettings):
         """How many of ``count`` training samples are held out.
 
         Raises:
-            ValueError: ``holdout`` leaves less than half of them.
+            BuildError: ``holdout`` leaves less than half of them.
         """
         if self.holdout is None:
             return max(1, min(self.usual_holdout, round(self.val_fraction * count)))
         if 2 * self.holdout > count:
-            raise ValueError(f"found holdout = {self.holdout} of {count} training samples; at most half of them")
+            raise BuildError(
+                f"dataset.holdout: found {self.holdout} of {count} training samples; at most half can be held out."
+            )
         return self.holdout
 
 
