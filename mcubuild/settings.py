@@ -87,12 +87,12 @@ def _text(path: Path) -> str:
 
 
 def _describe(problem: Any, model: type[Settings], text: str) -> str:
-    location = [str(part) for part in problem["loc"]]
+    location, table = _followed([str(part) for part in problem["loc"]], model)
     key = ".".join(part if part.isprintable() and len(part) < 60 else shown(part) for part in location)
     line = _line_of(location, text) if location else None
     where = f"{line}: {key}" if line else f" {key or 'the whole file'}"
     if problem["type"] == "extra_forbidden":
-        allowed = sorted(_fields_at(location[:-1], model))
+        allowed = sorted(table.model_fields)
         close = difflib.get_close_matches(location[-1], allowed, n=1)
         remedy = f"did you mean {close[0]!r}?" if close else "remove it."
         return f"{where}: unknown key; allowed here: {', '.join(allowed)}; {remedy}"
@@ -103,18 +103,30 @@ def _describe(problem: Any, model: type[Settings], text: str) -> str:
     return f"{where}: {message}{found}."
 
 
-def _fields_at(location: list[str], model: type[Settings]) -> set[str]:
-    """Names of the keys allowed in the table at ``location``; numbers in it index arrays of tables."""
+def _followed(location: list[str], model: type[Settings]) -> tuple[list[str], type[Settings]]:
+    """The location as it stands in the file, and the model of the table that its last part is, or should be, a key of.
+
+    Numbers in a location index arrays of tables; where tables are of several kinds, pydantic adds the kind.
+    """
+    kept, kinds = list[str](), list[type[Settings]]()
     for part in location:
-        field = model.model_fields.get(part)
-        if field is None:
+        if len(kinds) > 1:
+            model = next(kind for kind in kinds if part in get_args(kind.model_fields["kind"].annotation))
+            kinds = []
             continue
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        for candidate in candidates:
-            if isinstance(candidate, type) and issubclass(candidate, Settings):
-                model = candidate
-                break
-    return set(model.model_fields)
+        if kinds:
+            model, kinds = kinds[0], []
+        kept.append(part)
+        if not part.isdigit() and part in model.model_fields:
+            kinds = _models(model.model_fields[part].annotation)
+    return kept, model
+
+
+def _models(annotation: Any) -> list[type[Settings]]:
+    """The models that a key may hold, be they in a list or a choice."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _line_of(location: list[str], text: str) -> int | None:

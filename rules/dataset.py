@@ -12,14 +12,22 @@ def _run(job: Job) -> None:
 
 
 def _sources(resolved: Resolved) -> dict[str, Path]:
-    from mcubuild.data.sources import source_files
+    from mcubuild.data.kinds import kind
 
     settings = resolved["spec"]["dataset"]
-    return source_files(settings["kind"], settings["path"], Path(resolved["folder"]))
+    return kind(settings["kind"]).sources(settings, Path(resolved["folder"]))
 
 
 def _has_samples(resolved: Resolved) -> bool:
     return resolved["spec"]["dataset"] is not None
+
+
+def has_images(resolved: Resolved) -> bool:
+    """Whether the samples are image files."""
+    from mcubuild.data.kinds import kind
+
+    settings = resolved["spec"]["dataset"]
+    return settings is not None and kind(settings["kind"]).form == "images"
 
 
 STAGE = Stage(

@@ -19,6 +19,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "capstone": ("capstone",),
     "elftools": ("pyelftools",),
     "jinja2": ("jinja2", "markupsafe"),
+    "msgspec": ("msgspec",),
     "numpy": ("numpy",),
     "pydantic": ("pydantic", "pydantic-core"),
     "safetensors": ("safetensors",),

@@ -1,7 +1,7 @@
 """preprocess: what turning a picture into the network's input takes, apart from the network."""
 
-from rules import codegen, firmware
-from rules.stage import POWER, UNNAMED, Job, Resolved, Stage
+from rules import codegen, dataset, firmware
+from rules.stage import POWER, UNNAMED, Job, Stage
 
 COST = "preprocessing.json"
 
@@ -14,16 +14,11 @@ def _run(job: Job) -> None:
     from mcubuild.measure.preprocessing import measure_preprocessing
 
     pictures = read_index(job.file(codegen.INDEX)).pictures
-    assert pictures is not None  # `_reads_pictures` saw to it
+    assert pictures is not None  # `dataset.has_images` saw to it
     folder = job.file("c/model.h").parent
     cost = measure_preprocessing(folder, job["board"], job["firmware"], pictures.size)
     content = None if cost is None else asdict(cost)
     (job.out / COST).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _reads_pictures(resolved: Resolved) -> bool:
-    settings = resolved["spec"]["dataset"]
-    return settings is not None and settings["kind"] == "image_folder"
 
 
 STAGE = Stage(
@@ -33,7 +28,7 @@ STAGE = Stage(
     outputs=(COST,),
     settings=("board", "firmware"),
     run=_run,
-    serves=_reads_pictures,
+    serves=dataset.has_images,
     templates=("kernels_templates/firmware/**/*", "mcubuild/measure/*.c"),
     identities=firmware.STAGE.identities,
     ignored=(*UNNAMED, *POWER),

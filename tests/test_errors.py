@@ -18,7 +18,7 @@ from mcubuild.importers.labels import read_labels
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.report.diff import Change, show
 from mcubuild.settings import read_toml
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets import KINDS
 from mcubuild.spec.spec import Spec, read_spec
 from rules.graph import read_specs
 
@@ -45,7 +45,8 @@ def picture(path: Path, level: int = 0) -> None:
 
 
 def prepared(folder: Path, **settings: object) -> None:
-    given = DatasetSettings.model_validate({"kind": "image_folder", "path": str(folder), **settings})
+    values = {"kind": "image_folder", "path": str(folder), **settings}
+    given = KINDS[str(values["kind"])].model_validate(values)
     prepare(given, folder, 0, folder.with_name("out"))
 
 

@@ -6,7 +6,6 @@ Everything is told as a sentence without the full stop, with counts and the name
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,21 +33,16 @@ _NARROW = 32
 class Findings:
     """The files of a data set by what is odd about them."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder``: of the data set; files are named by their path below it."""
-        self._folder = folder
-        self._files: dict[str, list[Path]] = defaultdict(list)
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = defaultdict(list)
 
-    def add(self, what: str, path: Path) -> None:
-        """``path`` is one of those that the sentence ``what`` is about."""
-        self._files[what].append(path)
+    def add(self, what: str, name: str) -> None:
+        """The file called ``name`` is one of those that the sentence ``what`` is about."""
+        self._names[what].append(name)
 
     def cautions(self, samples: int) -> tuple[str, ...]:
         """A sentence for everything that was found, in the order of its first file, of so many ``samples`` in all."""
-        return tuple(
-            counted(what, [path.relative_to(self._folder).as_posix() for path in paths], samples)
-            for what, paths in self._files.items()
-        )
+        return tuple(counted(what, names, samples) for what, names in self._names.items())
 
 
 def counted(what: str, names: Sequence[str], samples: int) -> str:

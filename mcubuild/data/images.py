@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from mcubuild.data.checks import Findings
+from mcubuild.data.checks import Findings, counted
+from mcubuild.data.files import File
 from mcubuild.data.metadata import without_metadata
 from mcubuild.data.resize import fit
 from mcubuild.data.splits import Pictures
@@ -69,110 +69,178 @@ class _Reading:
     """Whether any image to train with has such values."""
 
 
+@dataclass(frozen=True)
+class ImagesRead:
+    """What image files have become."""
+
+    pixels: dict[str, NDArray[np.uint8]]
+    """(M, side, side, channels) by split, of those that could be read."""
+    readable: dict[str, NDArray[np.bool_]]
+    """Which of a split's files these are (N,)."""
+    pictures: Pictures
+    """What a device must agree with."""
+    cautions: tuple[str, ...]
+
+
 def read_images(
-    splits: Mapping[str, Sequence[Path]], folder: Path, largest: int
-) -> tuple[dict[str, NDArray[np.uint8]], Pictures, tuple[str, ...]]:
-    """Pixels (N, side, side, channels) of each split's image files, what a device must agree with, and cautions.
+    splits: Mapping[str, Sequence[File]], largest: int, corrupt: float = 0.0, *, colour: bool = False
+) -> ImagesRead:
+    """The pixels of each split's image files.
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
     at most ``largest``. They are grey if all files are, RGB otherwise. The images to train with decide it alone.
 
     Args:
         splits: the files by split, ``train`` among them.
-        folder: of the data set, which cautions name files below.
         largest: side that is allowed, in pixels.
+        colour: RGB, even if all files are grey.
+        corrupt: share of the files that may be unreadable: they are left out, and told.
 
     Raises:
-        BuildError: an image cannot be read.
+        BuildError: more images than that cannot be read, or all to train with.
     """
     count = sum(map(len, splits.values()))
-    findings = Findings(folder)
+    findings, damage = Findings(), _Damage()
     with bar("read images", len(splits["train"]) + count) as progress:
-        reading = _survey(splits["train"], largest, progress)
-        pixels, sizes = {}, Counter[tuple[int, int]]()
+        reading = _survey(splits["train"], largest, colour, damage, progress)
+        pixels, readable, sizes = {}, {}, Counter[tuple[int, int]]()
         for split, members in splits.items():
             channels = 1 if reading.mode == "L" else 3
             pixels[split] = np.empty((len(members), reading.side, reading.side, channels), np.uint8)
-            for image, path in zip(pixels[split], members, strict=True):
-                image[...], size = _read(path, reading, findings)
-                sizes[size] += split == "train"
+            readable[split] = np.zeros(len(members), np.bool_)
+            for number, file in enumerate(members):
+                with damage.noted(file):
+                    pixels[split][number], size = _read(file, reading, findings)
+                    readable[split][number] = True
+                    sizes[size] += split == "train"
                 progress.advance()
+    damage.refuse_more_than(corrupt, count)
+    if not all(mask.all() for mask in readable.values()):
+        pixels = {split: pixels[split][mask] for split, mask in readable.items()}
     usual = max(sizes, key=lambda size: (sizes[size], size))
-    return pixels, Pictures(usual, reading.levels if reading.deep else None), findings.cautions(count)
+    pictures = Pictures(usual, reading.levels if reading.deep else None)
+    return ImagesRead(pixels, readable, pictures, (*damage.cautions(count), *findings.cautions(count)))
 
 
-def _survey(paths: Sequence[Path], largest: int, progress: Bar) -> _Reading:
+class _UnreadableError(Exception):
+    """Why a file is no image."""
+
+
+class _Damage:
+    """The files that cannot be read as images, and why."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[File, str] = {}
+
+    @contextmanager
+    def noted(self, file: File) -> Iterator[None]:
+        """Note if ``file``, which is read meanwhile, cannot be read."""
+        try:
+            yield
+        except _UnreadableError as error:
+            self._reasons[file] = str(error)
+
+    def refuse_more_than(self, share: float, count: int) -> None:
+        """See that of ``count`` files at most a ``share`` cannot be read.
+
+        Raises:
+            BuildError: there are more.
+        """
+        if len(self._reasons) <= share * count:
+            return
+        told = [f"{file}: cannot be read as an image ({reason})" for file, reason in self._reasons.items()]
+        if len(told) == 1:
+            raise BuildError(f"{told[0]}; replace or remove it.")
+        listed = counted("damaged images", [file.name for file in self._reasons], count)
+        raise BuildError(f"{told[0]}; {listed}, more than dataset.corrupt = {share:g} allows; replace or remove them.")
+
+    def cautions(self, count: int) -> tuple[str, ...]:
+        """What is told of those that were left out, of ``count`` files."""
+        if not self._reasons:
+            return ()
+        return (counted("Images that cannot be read were left out", [file.name for file in self._reasons], count),)
+
+
+def _survey(files: Sequence[File], largest: int, colour: bool, damage: _Damage, progress: Bar) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
-    sides, grey = [], True
+    sides, grey = [], not colour
     contrasts: list[list[float]] = []
     extents: list[tuple[float, float] | None] = []
-    for path in paths:
-        with _opened(path) as image:
-            sides.append(min(image.size))
-            grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
+    for file in files:
+        with damage.noted(file), _opened(file) as image:
             if image.mode in _DEEP_MODES:
                 extents.append(_extent(*_values(_upright(image))))
             elif (layer := _layer(image)) is not None:
                 contrasts.append(_contrasts(layer))
+            sides.append(min(image.size))
+            grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
         progress.advance()
+    if not sides:
+        damage.refuse_more_than(0, len(files))
     side = min(int(np.median(sides)), largest)
     return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents))
 
 
-def _read(path: Path, reading: _Reading, findings: Findings) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Pixels (side, side, channels) of the central square, and the image's width and height."""
-    with _opened(path, findings) as image:
+    with _opened(file, findings) as image:
         several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
         halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
-        flat = _flat(_upright(image), path, reading, findings)
+        flat = _flat(_upright(image), file, reading, findings)
         if several:
-            findings.add("Of several frames or pages only the first was read", path)
+            findings.add("Of several frames or pages only the first was read", file.name)
         if halved:
-            findings.add("Colours of 16 bits were read by their upper 8", path)
+            findings.add("Colours of 16 bits were read by their upper 8", file.name)
         shorter, longer = sorted(flat.size)
         if longer > 2 * shorter:
-            findings.add("Only the square in the middle is read, which is less than half of the image", path)
+            findings.add("Only the square in the middle is read, which is less than half of the image", file.name)
         if 2 * shorter <= reading.side:
-            findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", path)
+            findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", file.name)
         square = np.asarray(fit(flat.convert(reading.mode), reading.side))
         return square.reshape(reading.side, reading.side, -1), flat.size
 
 
-def _flat(image: Image.Image, path: Path, reading: _Reading, findings: Findings) -> Image.Image:
+def _flat(image: Image.Image, file: File, reading: _Reading, findings: Findings) -> Image.Image:
     """The image with 8 bits a channel and nothing transparent: grey or RGB."""
     if image.mode in _DEEP_MODES:
         low, high = reading.levels
         values = f"{low:.7g} to {high:.7g} as 0 to 255"
-        findings.add(f"Values of more than 8 bits were read as levels, {values}; a device must, too", path)
+        findings.add(f"Values of more than 8 bits were read as levels, {values}; a device must, too", file.name)
         found, known = _values(image)
         pixels = np.clip(np.round(255 * (found - low) / (high - low)), 0, 255)
         return Image.fromarray(np.where(known, pixels, _GROUNDS[reading.ground]).astype(np.uint8))
     layer = _layer(image)
     if layer is not None:
-        findings.add(f"Images that are transparent in part were put on {reading.ground}", path)
+        findings.add(f"Images that are transparent in part were put on {reading.ground}", file.name)
         ground = Image.new("RGBA", layer.size, (_GROUNDS[reading.ground],) * 3)
         return Image.alpha_composite(ground, layer).convert("RGB")
     return image if image.mode in _GREY_MODES else image.convert("RGB")
 
 
 @contextmanager
-def _opened(path: Path, findings: Findings | None = None) -> Iterator[ImageFile.ImageFile]:
-    """The image in ``path``; whatever goes wrong with it is told under its name."""
+def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.ImageFile]:
+    """The image in ``file``; whatever is wrong with it is raised as ``_UnreadableError``."""
     said: list[str] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are not yet absurd
-            with _open(path) as image, _heard(said) if image.format == "TIFF" else nullcontext():
+            with (
+                file.open() as content,
+                _open(content) as image,
+                _heard(said) if image.format == "TIFF" else nullcontext(),
+            ):
                 yield image
         if said and findings:
-            findings.add("TIFFs were read of which libtiff says that they are damaged, so parts may be wrong", path)
+            findings.add(
+                "TIFFs were read of which libtiff says that they are damaged, so parts may be wrong", file.name
+            )
     except MemoryError:
-        raise BuildError(f"{path}: needs more memory than there is to be read; make the image smaller.") from None
+        raise BuildError(f"{file}: needs more memory than there is to be read; make the image smaller.") from None
     except Exception as error:  # decoders raise whatever they stumble over
         reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = f"it begins as none of {', '.join(_FORMATS)} does"
-        raise BuildError(f"{path}: cannot be read as an image ({reason}); replace or remove it.") from None
+        raise _UnreadableError(reason) from None
 
 
 @contextmanager
@@ -193,12 +261,13 @@ def _heard(said: list[str]) -> Iterator[None]:
         os.close(end)
 
 
-def _open(path: Path) -> ImageFile.ImageFile:
-    """The image in ``path``, without the metadata if that is what makes Pillow refuse it."""
+def _open(content: BinaryIO) -> ImageFile.ImageFile:
+    """The image in ``content``, without the metadata if that is what makes Pillow refuse it."""
     try:
-        return Image.open(path, formats=_FORMATS)
+        return Image.open(content, formats=_FORMATS)
     except UnidentifiedImageError:
-        bare, exif = without_metadata(path.read_bytes())
+        content.seek(0)
+        bare, exif = without_metadata(content.read())
         image = Image.open(io.BytesIO(bare), formats=_FORMATS)
         image.info["exif"] = exif
         return image

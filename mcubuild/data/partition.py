@@ -15,7 +15,7 @@ smallest u. So fewer are a part of more, and the test split is the same for any 
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ def partition(
     given: Sequence[str | None],
     groups: Sequence[str] | None,
     classes: Sequence[str],
-    val_fraction: float,
-    test_fraction: float,
+    held_out: Mapping[str, float | int],
     seed: int,
     *,
     most: int | None = None,
@@ -46,8 +45,8 @@ def partition(
         groups: of each sample; those of a group are never drawn apart: it is the group's name that is hashed. None:
             each content for itself.
         classes: names by label.
-        val_fraction: share of the training samples (without the test samples) that ``val`` gets if it is not given.
-        test_fraction: share of the samples that ``test`` gets if it is not given.
+        held_out: what ``test`` gets of the samples, and ``val`` of the training samples (without the test samples), if
+            it is not given: a share, or (``int``) how many, of each class in proportion.
         seed: of the draw.
         most: samples of a class that ``train`` and ``val`` may have together; None: all. Given splits keep their
             shares.
@@ -58,7 +57,7 @@ def partition(
     """
     of = np.array([split or "train" for split in given])
     missing = [name for name in ("test", "val") if not (of == name).any()]
-    _check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
+    check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
     drawn = contents if groups is None else groups
     for name in ("test", "val"):
         if name in missing:
@@ -67,17 +66,16 @@ def partition(
             keep = len(missing) - missing.index(name)
             if groups is not None:
                 _check_groups([groups[index] for index in rest.tolist()], keep)
-            fraction = test_fraction if name == "test" else val_fraction
             u = np.array([_place(seed, name, drawn[index]) for index in rest.tolist()])
             # A group's samples may be of every class: groups are counted without regard to classes.
             among = np.zeros(len(rest), np.int64) if groups is not None else labels[rest]
-            for label in np.unique(among):
+            for label, amount in _amounts(held_out[name], among).items():
                 members = rest[among == label]
-                of[members[_lowest(u[among == label], fraction, keep)]] = name
+                of[members[_lowest(u[among == label], amount, keep)]] = name
         if name == "test" and most is not None:
             for label in range(len(classes)):
                 of[_beyond(of, np.flatnonzero(labels == label), contents, most, f"samples {draw}", seed)] = ""
-    _check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
+    check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
     return {name: np.flatnonzero(of == name) for name in ("train", "val", "test")}
 
 
@@ -87,10 +85,24 @@ def _place(seed: int, split: str, what: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _lowest(u: NDArray[np.float64], fraction: float, keep: int) -> NDArray[np.bool_]:
-    """Mask (N,) of the places ``u`` (N,) below ``fraction``: at least one, but leaving ``keep`` that differ."""
+def _amounts(amount: float | int, labels: NDArray[np.int64]) -> dict[int, float | int]:
+    """What is held out of each class of ``labels`` (N,): the share, or its part of the number by largest remainders."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    if isinstance(amount, float):
+        return dict.fromkeys(classes.tolist(), amount)
+    exact = amount * sizes / sizes.sum()
+    numbers = exact.astype(np.int64)
+    numbers[np.argsort(numbers - exact, kind="stable")[: amount - int(numbers.sum())]] += 1
+    return dict(zip(classes.tolist(), numbers.tolist(), strict=True))
+
+
+def _lowest(u: NDArray[np.float64], amount: float | int, keep: int) -> NDArray[np.bool_]:
+    """Mask (N,) of the places ``u`` (N,) below a share, or of the lowest so many and their copies: at least one, but
+    leaving ``keep`` that differ.
+    """
     places = np.unique(u)
-    count = min(max(1, int((places < fraction).sum())), len(places) - keep)
+    below = places < amount if isinstance(amount, float) else places <= np.sort(u)[max(0, min(amount, len(u)) - 1)]
+    count = min(max(1, int(below.sum())), len(places) - keep)
     return np.isin(u, places[: max(0, count)])
 
 
@@ -116,10 +128,21 @@ def _beyond(
     return beyond
 
 
-def _check_enough(
+def check_enough(
     contents: Sequence[str], labels: NDArray[np.int64], rest: NDArray[np.int64], splits: int, classes: Sequence[str]
 ) -> None:
-    """Every class must have a sample among ``rest`` for training, and one for each of so many other ``splits``."""
+    """See that every class has a sample among ``rest`` for training, and one for each of so many other ``splits``.
+
+    Args:
+        contents: of all samples; copies count once.
+        labels: of all samples (N,).
+        rest: indexes of those to train with, and to draw other splits from.
+        splits: how many of these.
+        classes: names by label.
+
+    Raises:
+        BuildError: a class has too few.
+    """
     samples = np.bincount(labels[rest], minlength=len(classes))
     different = np.zeros(len(classes), np.int64)
     for label, _ in {(labels[index], contents[index]) for index in rest.tolist()}:

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import gcd
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.checks import Findings
 from mcubuild.data.features import design, features, picture
+from mcubuild.data.files import File
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.wav import read_channels
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets.base import AudioSettings
 
 _LARGEST_RATE = 16_000
 """Hz that the spec's default does not go above: speech has little beyond 8 kHz."""
@@ -35,7 +35,7 @@ _CLIPPED = 0.01
 
 
 def read_recordings(
-    splits: Mapping[str, Sequence[Path]], folder: Path, settings: DatasetSettings
+    splits: Mapping[str, Sequence[File]], settings: AudioSettings
 ) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd, tuple[str, ...]]:
     """Pictures (N, side, side, 1) of each split's recordings, how they were made, and cautions.
 
@@ -43,7 +43,6 @@ def read_recordings(
 
     Args:
         splits: the files by split, ``train`` among them.
-        folder: of the data set, which cautions name files below.
         settings: the spec's dataset section.
 
     Raises:
@@ -53,26 +52,26 @@ def read_recordings(
     looked_at = [train[index] for index in np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(int)]
     passes = 2 if settings.features == "mfcc" else 1
     count = sum(map(len, splits.values()))
-    findings = Findings(folder)
+    findings = Findings()
     with bar("read audio", passes * len(looked_at) + count) as progress:
         front_end = _design(looked_at, settings, progress)
         if settings.features == "mfcc":
             front_end = _with_ranges(replace(front_end, features="mfcc"), looked_at, progress)
         pictures = {}
-        for split, paths in splits.items():
-            pictures[split] = np.empty((len(paths), front_end.side, front_end.side, 1), np.uint8)
-            for pixels, path in zip(pictures[split], paths, strict=True):
-                rate, channels = read_channels(path)
-                _look_at(path, rate, channels, front_end, findings)
+        for split, files in splits.items():
+            pictures[split] = np.empty((len(files), front_end.side, front_end.side, 1), np.uint8)
+            for pixels, file in zip(pictures[split], files, strict=True):
+                rate, channels = read_channels(file)
+                _look_at(file, rate, channels, front_end, findings)
                 pixels[...] = picture(_features(rate, mixed(channels), front_end), front_end)
                 progress.advance()
     return pictures, front_end, findings.cautions(count)
 
 
-def _design(paths: Sequence[Path], settings: DatasetSettings, progress: Bar) -> FrontEnd:
+def _design(files: Sequence[File], settings: AudioSettings, progress: Bar) -> FrontEnd:
     rates, durations = [], []
-    for path in paths:
-        rate, sound = read_wav(path)
+    for file in files:
+        rate, sound = read_wav(file)
         rates.append(rate)
         durations.append(len(sound) / rate)
         progress.advance()
@@ -84,10 +83,10 @@ def _design(paths: Sequence[Path], settings: DatasetSettings, progress: Bar) -> 
         raise BuildError(f"dataset: {error}.") from None
 
 
-def _with_ranges(front_end: FrontEnd, paths: Sequence[Path], progress: Bar) -> FrontEnd:
+def _with_ranges(front_end: FrontEnd, files: Sequence[File], progress: Bar) -> FrontEnd:
     values = []
-    for path in paths:
-        values.append(_features(*read_wav(path), front_end))
+    for file in files:
+        values.append(_features(*read_wav(file), front_end))
         progress.advance()
     low, high = np.percentile(np.stack(values), _INSIDE, axis=(0, 2))
     high = np.maximum(high, low + 1)  # a coefficient that is always the same
@@ -105,27 +104,29 @@ def _features(rate: int, sound: NDArray[np.float64], front_end: FrontEnd) -> NDA
     return features(centred(kept - kept.mean(), front_end.clip), front_end)
 
 
-def _look_at(path: Path, rate: int, channels: NDArray[np.float64], front_end: FrontEnd, findings: Findings) -> None:
-    """Tell what is odd about the recording in ``path``."""
+def _look_at(file: File, rate: int, channels: NDArray[np.float64], front_end: FrontEnd, findings: Findings) -> None:
+    """Tell what is odd about the recording in ``file``."""
     if cancel(channels):
-        findings.add("Channels that cancel each other; the louder one was taken", path)
+        findings.add("Channels that cancel each other; the louder one was taken", file.name)
     size = np.abs(channels)
     if size.max() >= _FULL_SCALE and (size >= size.max()).mean() >= _CLIPPED:
-        findings.add("Clipped recordings, of 1 % of full-scale samples or more", path)
+        findings.add("Clipped recordings, of 1 % of full-scale samples or more", file.name)
     if rate < front_end.sample_rate:
-        findings.add(f"Recorded at less than {front_end.sample_rate} Hz, so that the upper bands are empty", path)
+        findings.add(f"Recorded at less than {front_end.sample_rate} Hz, so that the upper bands are empty", file.name)
     if len(channels) * front_end.sample_rate > 2 * front_end.clip * rate:
         seconds = front_end.clip / front_end.sample_rate
-        findings.add(f"Only {seconds:.3g} s in the middle are read, which is less than half of the recording", path)
+        findings.add(
+            f"Only {seconds:.3g} s in the middle are read, which is less than half of the recording", file.name
+        )
 
 
-def read_wav(path: Path) -> tuple[int, NDArray[np.float64]]:
+def read_wav(file: File) -> tuple[int, NDArray[np.float64]]:
     """Sampling rate in Hz and samples (N,), -1 ... 1, of a WAV file, with its channels as one.
 
     Raises:
         BuildError: the file cannot be read, is cut off, or holds no sound.
     """
-    rate, channels = read_channels(path)
+    rate, channels = read_channels(file)
     return rate, mixed(channels)
 
 

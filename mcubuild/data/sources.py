@@ -6,16 +6,19 @@ Asked while the task graph is built, so this module scans folders and imports no
 import fnmatch
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from mcubuild.data.kinds.base import Found
 from mcubuild.errors import BuildError
 from mcubuild.spec.pattern import compile_pattern
 
 if TYPE_CHECKING:
-    from mcubuild.spec.dataset import DatasetSettings
+    from mcubuild.data.files import File
+    from mcubuild.data.samples import Samples
+    from mcubuild.spec.datasets.base import FolderSettings
 
 SPLITS: Final = {
     "train": ("train", "training"),
@@ -39,19 +42,8 @@ class Content:
     """A command that makes such a file of another one."""
 
 
-CONTENTS: Final = {
-    "image_folder": Content(
-        "images",
-        (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
-        "magick photo.heic photo.jpg",
-    ),
-    "audio_folder": Content("WAV files", (".wav",), "ffmpeg -i sound.mp3 sound.wav"),
-}
-"""By kind."""
-
-
 @dataclass(frozen=True)
-class Samples:
+class Listed:
     """The files of a data set, one a sample; the lists have an entry for each."""
 
     classes: tuple[str, ...]
@@ -64,29 +56,59 @@ class Samples:
     """Samples of one group stay together when a split is drawn; None: each may go its own way."""
 
 
-def source_files(kind: str, path: str | None, root: Path) -> dict[str, Path]:
-    """Every file that the data set is made from, by name below its folder, in a fixed order, and every folder that has
-    none, as that is refused; nothing for ``digits``, which scikit-learn ships.
+def source_files(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
+    """Every file that a data set which is a folder is made from, by name below it, in a fixed order, and every folder
+    that has none, as that is refused.
 
     Args:
-        kind: of the spec's dataset section.
-        path: of the spec's dataset section.
-        root: folder that ``path`` is relative to.
+        settings: the spec's dataset section as JSON.
+        root: folder that its ``path`` is relative to.
 
     A missing folder has no files: what is wrong with it is told when the data set is prepared.
 
     Raises:
         BuildError: a folder cannot be read, or a name is not UTF-8.
     """
-    if kind == "digits" or path is None:
-        return {}
-    folder = root / path
+    return files_below(root / settings["path"])
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Every file in ``folder`` and its folders, by name below it, in a fixed order, and every folder that has none;
+    nothing if there is no such folder.
+
+    Raises:
+        BuildError: a folder cannot be read, or a name is not UTF-8.
+    """
     if not folder.is_dir():
         return {}
     return {file.removeprefix(f"{folder}{os.sep}"): Path(file) for file in _files(folder, empty=True)}
 
 
-def scan(folder: Path, settings: "DatasetSettings") -> Samples:
+def find_in_folder(
+    settings: "FolderSettings", root: Path, content: Content, samples: "Callable[[Sequence[File]], Samples]"
+) -> Found:
+    """What the folder that ``settings`` name has, as what ``samples`` makes of its files.
+
+    Raises:
+        BuildError: as ``scan``.
+    """
+    import numpy as np
+
+    from mcubuild.data.files import PathFile
+
+    folder = root / settings.path
+    listed = scan(folder, settings, content)
+    return Found(
+        listed.classes,
+        np.array(listed.labels, np.int64),
+        samples([PathFile(path, path.relative_to(folder).as_posix()) for path in listed.paths]),
+        listed.splits,
+        listed.groups,
+        {"val": settings.val_fraction, "test": settings.test_fraction},
+    )
+
+
+def scan(folder: Path, settings: "FolderSettings", content: Content) -> Listed:
     """The samples in ``folder``, sorted by split, class and name.
 
     Without a pattern: ``<class>/*``, or ``train/<class>/*`` with ``val`` and ``test`` beside it if given, by one of the
@@ -97,7 +119,6 @@ def scan(folder: Path, settings: "DatasetSettings") -> Samples:
         BuildError: no such folder, no classes, a class without files, a file of another sort, splits whose classes
             differ, a name that does not match the pattern, or a split that no file is in.
     """
-    content = CONTENTS[settings.kind]
     if not folder.is_dir():
         raise BuildError(
             f"{folder}: no such folder; dataset.path names the folder with one folder of {content.noun} a class."
@@ -112,9 +133,9 @@ def scan(folder: Path, settings: "DatasetSettings") -> Samples:
     return samples
 
 
-def _by_folder(folder: Path, content: Content) -> Samples:
+def _by_folder(folder: Path, content: Content) -> Listed:
     parts = _parts(folder)
-    samples = Samples((), [], [], [], None)
+    samples = Listed((), [], [], [], None)
     for split, part in parts.items():
         found = tuple(_folders(part))
         if len(found) < 2:
@@ -128,7 +149,7 @@ def _by_folder(folder: Path, content: Content) -> Samples:
                 f"{part}: the class {odd!r} is in one of {', '.join(map(str, parts))} and not in another; "
                 f"every split must have the same classes."
             )
-        samples = Samples(found, samples.paths, samples.labels, samples.splits, None)
+        samples = Listed(found, samples.paths, samples.labels, samples.splits, None)
         for label, name in enumerate(found):
             paths = _files_of_class(part / name, content)
             samples.paths.extend(paths)
@@ -170,7 +191,7 @@ def _files_of_class(folder: Path, content: Content) -> list[Path]:
     return paths
 
 
-def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None) -> Samples:
+def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None) -> Listed:
     """All files with the right suffix, which must match; others (a README, a licence) are left alone."""
     expression = compile_pattern(pattern)
     paths = [path for path in map(Path, _files(folder)) if path.suffix.lower() in content.suffixes]
@@ -189,7 +210,7 @@ def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None)
     classes = tuple(sorted({field["class"] for field in fields}))
     if len(classes) < 2:
         raise BuildError(f"{folder}: found one class, {classes[0]!r}, by dataset.pattern; at least two are needed.")
-    return Samples(
+    return Listed(
         classes,
         paths,
         [classes.index(field["class"]) for field in fields],
@@ -198,7 +219,7 @@ def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None)
     )
 
 
-def _assign(samples: Samples, split: str, globs: Sequence[str], folder: Path) -> None:
+def _assign(samples: Listed, split: str, globs: Sequence[str], folder: Path) -> None:
     """Put the samples that fit one of ``globs`` into ``split``."""
     fits = re.compile("|".join(map(fnmatch.translate, globs))).match
     found = 0

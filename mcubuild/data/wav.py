@@ -6,11 +6,11 @@ Microsoft, Multimedia Programming Interface and Data Specifications 1.0, 1991). 
 
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.files import DAMAGES, File
 from mcubuild.errors import BuildError
 
 _ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">"}
@@ -27,7 +27,7 @@ _LARGEST = 2.0**32
 """Float sample: some programs write integers as such."""
 
 
-def read_channels(path: Path) -> tuple[int, NDArray[np.float64]]:
+def read_channels(file: File) -> tuple[int, NDArray[np.float64]]:
     """Sampling rate in Hz and samples (N, channels), -1 ... 1, of a WAV file.
 
     It has PCM of up to 32 bits, float, A-law or mu-law. A file whose sizes say that they were not known when it was
@@ -37,13 +37,14 @@ def read_channels(path: Path) -> tuple[int, NDArray[np.float64]]:
         BuildError: the file cannot be read, is cut off, or holds no sound.
     """
     try:
-        rate, samples = _decoded(path.read_bytes())
-    except (OSError, ValueError, struct.error) as error:
+        with file.open() as content:
+            rate, samples = _decoded(content.read())
+    except (*DAMAGES, ValueError, struct.error) as error:
         reason = "its header is cut off" if isinstance(error, struct.error) else error
-        raise BuildError(f"{path}: cannot be read as a WAV file ({reason}); replace or remove it.") from None
+        raise BuildError(f"{file}: cannot be read as a WAV file ({reason}); replace or remove it.") from None
     if not len(samples) or not (np.abs(samples) <= _LARGEST).all():
         told = "some of its samples are no numbers, or absurd ones" if len(samples) else "it has no samples"
-        raise BuildError(f"{path}: holds no sound ({told}); replace or remove it.")
+        raise BuildError(f"{file}: holds no sound ({told}); replace or remove it.")
     return rate, samples
 
 

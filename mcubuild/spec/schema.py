@@ -25,11 +25,7 @@ def _text(described: dict[str, Any]) -> str:
 def spec_schema() -> str:
     """JSON schema (draft 2020-12) of ``specs/*.toml``, as text."""
     described = _schema(Spec, "mcubuild deployment spec")
-    # ``dataset = "digits"`` is short for a table with that kind.
-    kinds = described["$defs"]["DatasetSettings"]["properties"]["kind"]
-    dataset = described["properties"]["dataset"]
-    dataset["anyOf"].insert(0, {key: kinds[key] for key in ("enum", "type")})
-    # So is one .npy file for a list of one.
+    # One .npy file is short for a list of one.
     for key in ("inputs", "outputs"):
         described["$defs"]["ModelSettings"]["properties"][key]["anyOf"].insert(0, {"type": "string"})
     return _text(described)

@@ -1,15 +1,15 @@
 """The whole spec: specs/<name>.toml, validated against itself and against its board."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from mcubuild.board import Board, read_board
 from mcubuild.errors import BuildError
 from mcubuild.settings import Settings, read_toml
 from mcubuild.spec.budget import Budget
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets import Dataset
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -30,7 +30,7 @@ class Spec(Settings):
     """The file's stem; results go to ``build/<name>/``."""
     task: Literal["image_classification", "audio_classification"] | None = None
     """What the network does, of a network that is searched for; the data set must be for it."""
-    dataset: DatasetSettings | None = None
+    dataset: Dataset | None = None
     """Where the samples come from; a name stands for a data set without options."""
     arch: (
         Literal["mobilenet_v2", "proxyless", "mnasnet", "resnet18", "smallcifar", "ds_cnn", "mobilenet_v1", "resnet8"]
@@ -68,11 +68,6 @@ class Spec(Settings):
     """How the firmware is run."""
     report: ReportSettings = ReportSettings()
     """How the results are shown."""
-
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def _short_dataset(cls, value: Any) -> Any:
-        return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _searched_or_brought(self) -> "Spec":

@@ -9,7 +9,7 @@ from PIL import Image
 from mcubuild.data.checks import check, counted
 from mcubuild.data.dataset import prepare
 from mcubuild.data.inventory import read_inventory
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets.image_folder import ImageFolderSettings
 
 
 def found(train: np.ndarray, labels: list[int], classes: str = "ab", others: str = "ab") -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def test_copies_of_a_file_are_not_told_here(tmp_path: Path, copies: bool) -> Non
     image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
     image.save(tmp_path / "a" / "one.png")
     image.save(tmp_path / "b" / ("two.png" if copies else "two.bmp"))
-    settings = DatasetSettings.model_validate({"kind": "image_folder", "path": str(tmp_path)})
+    settings = ImageFolderSettings.model_validate({"kind": "image_folder", "path": str(tmp_path)})
     prepare(settings, tmp_path, 0, tmp_path / "out")
     told = [line for line in read_inventory(tmp_path / "out" / "inventory.json").cautions if "equal" in line]
     if copies:

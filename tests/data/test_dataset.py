@@ -13,10 +13,13 @@ from PIL import ExifTags, Image
 
 from mcubuild.data.dataset import prepare
 from mcubuild.data.inventory import read_inventory
+from mcubuild.data.kinds import names
 from mcubuild.data.sources import source_files
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets import KINDS
+from mcubuild.spec.datasets.digits import DigitsSettings
+from mcubuild.spec.datasets.image_folder import ImageFolderSettings
 
 FILES = ("index.json", "inventory.json", "train.npz", "val.npz", "test.npz")
 COLOURS = {"cat": (200, 30, 60), "dog": (10, 120, 250), "emu": (90, 90, 20)}
@@ -43,8 +46,8 @@ def folder_of(root: Path, count: int = 10, names: tuple[str, ...] = tuple(COLOUR
     return root
 
 
-def settings(path: Path, **options: object) -> DatasetSettings:
-    return DatasetSettings.model_validate({"kind": "image_folder", "path": str(path), **options})
+def settings(path: Path, **options: object) -> ImageFolderSettings:
+    return ImageFolderSettings.model_validate({"kind": "image_folder", "path": str(path), **options})
 
 
 def splits(out: Path) -> dict[str, Split]:
@@ -52,7 +55,7 @@ def splits(out: Path) -> dict[str, Split]:
 
 
 def test_digits(tmp_path: Path) -> None:
-    prepare(DatasetSettings(kind="digits"), tmp_path, 0, tmp_path / "out")
+    prepare(DigitsSettings(kind="digits"), tmp_path, 0, tmp_path / "out")
     index = read_index(tmp_path / "out" / "index.json")
     assert (index.native_resolution, index.max_resolution, index.channels) == (8, 32, 1)
     assert index.classes == tuple("0123456789")
@@ -73,7 +76,7 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_few_digits_of_a_class_and_the_whole_test_split(tmp_path: Path) -> None:
     for name, fields in {"all": {}, "few": {"samples": 20}, "others": {"samples": 20, "draw": 1}}.items():
-        prepare(DatasetSettings.model_validate({"kind": "digits", **fields}), tmp_path, 0, tmp_path / name)
+        prepare(DigitsSettings.model_validate({"kind": "digits", **fields}), tmp_path, 0, tmp_path / name)
     whole, few, others = (splits(tmp_path / name) for name in ("all", "few", "others"))
     for part in (few, others):
         assert np.array_equal(part["test"].x, whole["test"].x) and np.array_equal(part["test"].y, whole["test"].y)
@@ -85,7 +88,7 @@ def test_few_digits_of_a_class_and_the_whole_test_split(tmp_path: Path) -> None:
 def test_every_digit_is_in_exactly_one_split(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    prepare(DatasetSettings(kind="digits"), tmp_path, 5, tmp_path)
+    prepare(DigitsSettings(kind="digits"), tmp_path, 5, tmp_path)
     written = np.concatenate([part.x.reshape(len(part), -1) for part in splits(tmp_path).values()])
     expected = np.round(load_digits().images * 255 / 16).astype(np.uint8).reshape(1797, -1)
     assert sorted(map(bytes, written)) == sorted(map(bytes, expected))
@@ -93,7 +96,7 @@ def test_every_digit_is_in_exactly_one_split(tmp_path: Path) -> None:
 
 def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None:
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
-        prepare(DatasetSettings(kind="digits"), tmp_path, seed, tmp_path / out)
+        prepare(DigitsSettings(kind="digits"), tmp_path, seed, tmp_path / out)
     for name in FILES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert (tmp_path / "a" / "test.npz").read_bytes() != (tmp_path / "c" / "test.npz").read_bytes()
@@ -228,6 +231,38 @@ def test_what_is_wrong_is_told(tmp_path: Path, breakage: str, message: str) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_a_few_damaged_images_are_left_out_and_told(tmp_path: Path) -> None:
+    pets = folder_of(tmp_path / "pets", 40)
+    for name in ("cat/000.png", "dog/007.png"):
+        (pets / name).write_bytes(f"no {name}".encode())
+    prepare(settings(pets, corrupt=0.02), tmp_path, 0, tmp_path / "out")
+    inventory = read_inventory(tmp_path / "out" / "inventory.json")
+    [told] = [line for line in inventory.cautions if "left out" in line]
+    assert told.startswith("Images that cannot be read were left out: 2 of 120 (")
+    assert "cat/000.png" in told and "dog/007.png" in told
+    assert sum(inventory.splits.values()) == 118
+    parts = splits(tmp_path / "out")
+    assert inventory.splits == {name: len(part) for name, part in parts.items()}
+    assert np.bincount(np.concatenate([part.y for part in parts.values()])).tolist() == [39, 39, 40]
+    for part in parts.values():
+        assert all((x[..., 0] == [*COLOURS.values()][y][0]).all() for x, y in zip(part.x, part.y, strict=True))
+    with pytest.raises(
+        BuildError, match=r"000\.png: .* damaged images: 2 of 120 .*, more than dataset\.corrupt = 0\.01"
+    ):
+        prepare(settings(pets), tmp_path, 0, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_class_whose_only_training_image_is_damaged_is_told(tmp_path: Path) -> None:
+    pets = folder_of(tmp_path / "pets" / "train", 40, ("cat", "dog")).parent
+    folder_of(pets / "test", 3, suffix=".bmp")
+    folder_of(pets / "val", 3, suffix=".gif")
+    (pets / "train" / "emu").mkdir()
+    (pets / "train" / "emu" / "0.png").write_bytes(b"\x89PNG")
+    with pytest.raises(BuildError, match="class 'emu' has 0 samples to train from"):
+        prepare(settings(pets, corrupt=0.02), tmp_path, 0, tmp_path / "none")
+
+
 def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     pets = folder_of(tmp_path / "pets", 3)
     (pets / "cat" / ".DS_Store").write_text("")
@@ -239,20 +274,19 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
 
 def test_source_files(tmp_path: Path) -> None:
     folder_of(tmp_path / "pets", 2)
-    found = source_files("image_folder", "pets", tmp_path)
+    found = source_files({"path": "pets"}, tmp_path)
     assert list(found.values()) == sorted((tmp_path / "pets").rglob("*.png"))
     assert len(found) == 6
     assert next(iter(found)) == "cat/000.png"
-    assert source_files("image_folder", "nothing", tmp_path) == {}
-    assert source_files("digits", None, tmp_path) == {}
+    assert source_files({"path": "nothing"}, tmp_path) == {}
 
 
 def test_empty_folders_are_sources(tmp_path: Path) -> None:
     """They decide whether the data set is accepted."""
     folder_of(tmp_path / "pets", 2)
-    before = source_files("image_folder", "pets", tmp_path)
+    before = source_files({"path": "pets"}, tmp_path)
     (tmp_path / "pets" / "fox").mkdir()
-    assert set(source_files("image_folder", "pets", tmp_path)) - set(before) == {"fox"}
+    assert set(source_files({"path": "pets"}, tmp_path)) - set(before) == {"fox"}
 
 
 @pytest.mark.parametrize("breakage", ["circle", "latin-1"])
@@ -265,7 +299,7 @@ def test_names_that_cannot_be_read_are_told(tmp_path: Path, breakage: str) -> No
         os.close(os.open(os.fsencode(pets / "cat") + b"/caf\xe9.png", os.O_CREAT))
         message = r"cat: the name .*caf.*rename it"
     with pytest.raises(BuildError, match=message):
-        source_files("image_folder", "pets", tmp_path)
+        source_files({"path": "pets"}, tmp_path)
 
 
 def test_test_images_have_no_influence_on_the_others(tmp_path: Path) -> None:
@@ -286,15 +320,23 @@ def test_test_images_have_no_influence_on_the_others(tmp_path: Path) -> None:
     assert (tmp_path / "before" / "test.npz").read_bytes() != (tmp_path / "after" / "test.npz").read_bytes()
 
 
-def test_source_files_imports_nothing_heavy() -> None:
-    heavy = ("numpy", "PIL", "torch", "sklearn", "pydantic")
-    code = f"import sys, mcubuild.data.sources; print([name for name in {heavy} if name in sys.modules])"
+@pytest.mark.parametrize("name", names())
+def test_a_kind_tells_its_files_without_importing_anything_heavy(name: str) -> None:
+    heavy = ("numpy", "PIL", "torch", "sklearn", "pydantic", "scipy")
+    code = (
+        f"import sys; from mcubuild.data.kinds import kind; kind({name!r}); "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
 
+def test_every_kind_has_keys_and_a_reader() -> None:
+    assert names() == list(KINDS)
+
+
 def test_damaged_files_are_told(tmp_path: Path) -> None:
-    prepare(DatasetSettings(kind="digits"), tmp_path, 0, tmp_path)
+    prepare(DigitsSettings(kind="digits"), tmp_path, 0, tmp_path)
     data = (tmp_path / "val.npz").read_bytes()
     for broken in (b"", data[: len(data) // 2], data[:1000] + b"\x55" + data[1001:]):
         (tmp_path / "val.npz").write_bytes(broken)
@@ -334,6 +376,6 @@ def test_what_pictures_are_varied_like_is_seen_unless_the_spec_says_it(tmp_path:
 
 
 def test_digits_are_drawings(tmp_path: Path) -> None:
-    prepare(DatasetSettings(kind="digits"), tmp_path, 0, tmp_path)
+    prepare(DigitsSettings(kind="digits"), tmp_path, 0, tmp_path)
     index = read_index(tmp_path / "index.json")
     assert (index.subject, index.mirror) == ("drawings", False)

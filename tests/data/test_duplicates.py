@@ -15,7 +15,8 @@ from mcubuild.data.dataset import prepare
 from mcubuild.data.duplicates import Roll, cautions, identical, nearly_identical
 from mcubuild.data.inventory import read_inventory
 from mcubuild.errors import BuildError
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
+from mcubuild.spec.datasets.image_folder import ImageFolderSettings
 from tests.data.wavs import tone, wav
 
 Pixels = NDArray[np.uint8]
@@ -149,7 +150,7 @@ def write_photos(folder: Path, count: int) -> Path:
 
 
 def prepared(folder: Path, out: Path) -> tuple[str, ...]:
-    prepare(DatasetSettings(kind="image_folder", path=str(folder)), folder, 0, out)
+    prepare(ImageFolderSettings(kind="image_folder", path=str(folder)), folder, 0, out)
     return tuple(told for told in read_inventory(out / "inventory.json").cautions if "identical" in told)
 
 
@@ -288,7 +289,7 @@ def test_copies_of_sounds(tmp_path: Path) -> None:
         if number == 0:
             (folder / "hum").mkdir()
             (folder / "hum" / "quiet.wav").write_bytes(wav(sound / 2))
-    settings = DatasetSettings(kind="audio_folder", path=str(folder))
+    settings = AudioFolderSettings(kind="audio_folder", path=str(folder))
     prepare(settings, tmp_path, 0, tmp_path / "out")
     told = read_inventory(tmp_path / "out" / "inventory.json").cautions
     assert told[0].startswith("2 of 81 samples are nearly identical to one of another class (")
@@ -301,7 +302,7 @@ def test_a_copy_in_another_group_is_told_where_it_is_in_another_split(tmp_path: 
     folder.mkdir()
     for number, picture in enumerate(photos(60, 32)):
         Image.fromarray(picture).save(folder / f"{'ab'[number % 2]}_{number // 6}_{number}.png")
-    settings = DatasetSettings(kind="image_folder", path=str(folder), pattern="{class}_{who}_{n}.png", group="who")
+    settings = ImageFolderSettings(kind="image_folder", path=str(folder), pattern="{class}_{who}_{n}.png", group="who")
 
     def told() -> tuple[str, ...]:
         prepare(settings, tmp_path, 0, tmp_path / "out")

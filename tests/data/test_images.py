@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
+from mcubuild.data.files import PathFile
 from mcubuild.data.images import read_images
 from mcubuild.data.splits import Pictures
 from mcubuild.errors import BuildError
@@ -24,9 +25,13 @@ def write(folder: Path, *images: Image.Image, suffix: str = "png", **options: An
     return paths
 
 
+def files(paths: list[Path]) -> list[PathFile]:
+    return [PathFile(path, path.name) for path in paths]
+
+
 def read(paths: list[Path], **others: list[Path]) -> tuple[dict[str, Pixels], tuple[str, ...]]:
-    pixels, _, cautions = read_images({"train": paths, **others}, paths[0].parent, 64)
-    return pixels, cautions
+    found = read_images({split: files(some) for split, some in {"train": paths, **others}.items()}, 64)
+    return found.pixels, found.cautions
 
 
 def icon(ink: int, mode: str = "RGBA") -> Image.Image:
@@ -122,10 +127,10 @@ def test_what_a_device_must_agree_with(tmp_path: Path) -> None:
     """The range of values, and the size of most images to train with."""
     values = [Image.fromarray(thermal(place)[:, :width].astype(np.uint16)) for place, width in enumerate((30, 32, 30))]
     paths = write(tmp_path, *values)
-    _, pictures, _ = read_images({"train": paths, "test": paths[1:2] * 5}, tmp_path, 64)
+    pictures = read_images({"train": files(paths), "test": files(paths[1:2] * 5)}, 64).pictures
     assert pictures == Pictures((30, 32), (2929.0, 3083.0))
     paths = write(tmp_path, icon(0, "LA"))
-    assert read_images({"train": paths}, tmp_path, 64)[1] == Pictures((32, 32), None)
+    assert read_images({"train": files(paths)}, 64).pictures == Pictures((32, 32), None)
 
 
 def test_one_range_for_all_images_of_training_without_its_bad_pixels(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ def drawn(
     *,
     groups: Sequence[str] | None = None,
     given: Sequence[str | None] | None = None,
-    fractions: tuple[float, float] = (0.15, 0.2),
+    fractions: tuple[float | int, float | int] = (0.15, 0.2),
     seed: int = 0,
 ) -> list[str]:
     """The split of each sample; a sample's class is, if not said, that of the number in its content."""
     known = np.array([int(content[1:]) % 3 for content in contents] if labels is None else labels)
-    found = partition(contents, known, given or [None] * len(contents), groups, CLASSES, *fractions, seed)
+    held_out = dict(zip(("val", "test"), fractions, strict=True))
+    found = partition(contents, known, given or [None] * len(contents), groups, CLASSES, held_out, seed)
     assert sorted(np.concatenate([*found.values()])) == list(range(len(contents)))
     assert all((np.diff(indexes) > 0).all() for indexes in found.values())
     of = np.empty(len(contents), object)
@@ -73,6 +74,12 @@ def test_validation_samples_are_the_same_whether_test_samples_are_given_or_drawn
 def test_a_larger_fraction_only_adds() -> None:
     small, large = (drawn(numbered(900), fractions=(0.15, fraction)) for fraction in (0.1, 0.3))
     assert all(b == "test" for a, b in zip(small, large, strict=True) if a == "test")
+
+
+@pytest.mark.parametrize(("number", "each"), [(90, [30, 30, 30]), (100, [33, 33, 34]), (5, [1, 2, 2]), (0, [1, 1, 1])])
+def test_so_many_samples_are_held_out_of_each_class_in_proportion(number: int, each: list[int]) -> None:
+    of = drawn(numbered(903), fractions=(number, 0.2), given=["train"] * 900 + ["test"] * 3)
+    assert sorted(of[label::3].count("val") for label in range(3)) == each
 
 
 @pytest.mark.parametrize("count", range(9, 40))
@@ -131,9 +138,8 @@ def test_groups_of_given_splits_do_not_matter() -> None:
 def kept(contents: Sequence[str], most: int, draw: int = 0, given: Sequence[str | None] | None = None) -> list[str]:
     """The split of each sample where a class has at most ``most``; empty for those that are in none."""
     labels = np.array([int(content[1:]) % 3 for content in contents])
-    found = partition(
-        contents, labels, given or [None] * len(contents), None, CLASSES, 0.15, 0.2, 0, most=most, draw=draw
-    )
+    shares = {"val": 0.15, "test": 0.2}
+    found = partition(contents, labels, given or [None] * len(contents), None, CLASSES, shares, 0, most=most, draw=draw)
     of = np.full(len(contents), "", object)
     for name, indexes in found.items():
         of[indexes] = name

@@ -7,23 +7,26 @@ import numpy as np
 import pytest
 
 from mcubuild.data.dataset import prepare
+from mcubuild.data.files import PathFile
 from mcubuild.data.inventory import read_inventory
 from mcubuild.data.recordings import cancel, centred, read_wav, resampled
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
 from tests.data.wavs import A_LAW, FLOAT, MU_LAW, tone, wav, write_tones
 
 PATTERN = "{class}_{speaker}_{n}.wav"
 
 
-def settings(path: Path, **options: object) -> DatasetSettings:
-    return DatasetSettings.model_validate({"kind": "audio_folder", "path": str(path), "max_resolution": 16, **options})
+def settings(path: Path, **options: object) -> AudioFolderSettings:
+    return AudioFolderSettings.model_validate(
+        {"kind": "audio_folder", "path": str(path), "max_resolution": 16, **options}
+    )
 
 
 def read(root: Path, content: bytes) -> tuple[int, np.ndarray]:
     (root / "one.wav").write_bytes(content)
-    return read_wav(root / "one.wav")
+    return read_wav(PathFile(root / "one.wav", "one.wav"))
 
 
 def splits(out: Path) -> dict[str, Split]:
@@ -80,7 +83,7 @@ def test_a_constant_changes_no_pixel(tmp_path: Path, features: str, options: dic
     for offset in (0, 328, 3277, 13107):
         folder = write_tones(tmp_path / str(offset))
         for path in folder.glob("*.wav"):
-            rate, sound = read_wav(path)
+            rate, sound = read_wav(PathFile(path, path.name))
             path.write_bytes(wav(sound * 32768 / 32767 + offset / 32767, rate))
         chosen = settings(folder, pattern=PATTERN, features=features, val="*_3.wav", test="*_[0-2].wav", **options)
         prepare(chosen, tmp_path, 0, tmp_path / f"out{offset}")

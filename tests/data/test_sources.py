@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mcubuild.data.sources import Samples, scan
+from mcubuild.data.kinds.audio_folder import CONTENT
+from mcubuild.data.sources import Listed, scan
 from mcubuild.errors import BuildError
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
 from mcubuild.spec.pattern import compile_pattern
 
 PATTERN = "{class}_{speaker}_{n}.wav"
@@ -19,8 +20,10 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def scanned(root: Path, **options: object) -> Samples:
-    return scan(root, DatasetSettings.model_validate({"kind": "audio_folder", "path": str(root), **options}))
+def scanned(root: Path, **options: object) -> Listed:
+    return scan(
+        root, AudioFolderSettings.model_validate({"kind": "audio_folder", "path": str(root), **options}), CONTENT
+    )
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_what_libraries_leave_to_others_is_known() -> None:
 @pytest.mark.parametrize(
     ("stage", "libraries"),
     [
-        ("dataset", {"numpy", "pillow", "scipy", "pydantic", "pydantic-core", "tomli"}),
+        ("dataset", {"msgspec", "numpy", "pillow", "scipy", "pydantic", "pydantic-core", "tomli"}),
         ("supernet", {"torch", "safetensors", "numpy", "pydantic", "tomli"}),
         ("quantize", {"torch", "safetensors"}),
         ("import", {"tflite", "flatbuffers"}),

@@ -9,6 +9,7 @@ from mcubuild import ROOT
 from mcubuild.board import BOARDS, board_names, read_board
 from mcubuild.errors import BuildError
 from mcubuild.report.schema import report_schema
+from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
 from mcubuild.spec.model import ModelSettings
 from mcubuild.spec.schema import board_schema, spec_schema
 from mcubuild.spec.spec import Spec, read_spec
@@ -104,6 +105,7 @@ def test_a_spec_for_sounds(tmp_path: Path) -> None:
     )
     spec = read(tmp_path, text)
     assert spec.dataset is not None
+    assert isinstance(spec.dataset, AudioFolderSettings)
     assert (spec.dataset.test, spec.dataset.val) == (("*_[0-4].wav",), ("*_5.wav", "*_6.wav"))
     assert (spec.dataset.sample_rate, spec.dataset.duration) == (8000, 1.0)
     assert Spec.model_validate(json.loads(spec.model_dump_json())) == spec, "as it is remembered"
@@ -184,7 +186,11 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["found no task", "[model] file"]),
-        ('"digits"', '"digit"', ["dataset", "'digit'", "'digits', 'image_folder' or 'audio_folder'"]),
+        (
+            '"digits"',
+            '"digit"',
+            ["net.toml:3: dataset: found kind = 'digit'", '"digits", "image_folder"', 'did you mean "digits"'],
+        ),
         (
             '"digits"',
             '{ kind = "digits", mirror = true }',
@@ -193,7 +199,7 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         (
             '"digits"',
             '{ kind = "image_folder", path = "x", window = "30ms" }',
-            ["window = 0.03", 'set the kind to "audio_folder"'],
+            ['window = "30ms"', 'set the kind to "audio_folder"'],
         ),
         ('"digits"', '{ kind = "digits", draw = 1 }', ["dataset", "draw = 1 without samples", "add samples = 100"]),
         ('"digits"', '{ kind = "digits", samples = 1 }', ["dataset.samples", "2", "found 1"]),
@@ -201,7 +207,7 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ('"digits"', '{ kind = "digits", path = "x" }', ["dataset", 'path = "x"', "remove it"]),
         ('"digits"', '{ kind = "audio_folder", path = "x" }', ["dataset", "audio_classification", "change the task"]),
         ('"digits"', '{ kind = "image_folder", path = "x", features = "mfcc" }', ["features", "audio_folder"]),
-        ('"digits"', '{ kind = "image_folder", path = "x", duration = "1s" }', ["duration = 1.0", "audio_folder"]),
+        ('"digits"', '{ kind = "image_folder", path = "x", duration = "1s" }', ['duration = "1s"', "audio_folder"]),
         ('"digits"', '{ kind = "image_folder", path = "x", pattern = "{n}.png" }', ["dataset.pattern", "{class}"]),
         ('"digits"', '{ kind = "image_folder", path = "x", group = "who" }', ["group = 'who'", "pattern = "]),
         (

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
+from mcubuild.data.files import PathFile
 from mcubuild.data.images import read_images
 from tests.trials.mutation import accepted, mutate, named, scribbled
 from tests.trials.trial import WrongError
@@ -65,7 +66,7 @@ def whole(name: str) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = read_images({"train": [path]}, path.parent, 64)[0]["train"][0]
+    pixels: NDArray[np.uint8] = read_images({"train": [PathFile(path, path.name)]}, 64).pixels["train"][0]
     return pixels
 
 

@@ -9,8 +9,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.files import PathFile
 from mcubuild.data.recordings import read_recordings
-from mcubuild.spec.dataset import DatasetSettings
+from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
 from tests.data.wavs import A_LAW, FLOAT, MU_LAW, PCM, tone, wav
 from tests.trials.mutation import accepted, mutate, named, scribbled
 from tests.trials.trial import WrongError
@@ -19,7 +20,7 @@ COUNT = 3000
 PATIENCE = 10.0
 
 _NOTE = struct.pack("<4sI26s", b"LIST", 26, b"INFOICMT\x0e\0\0\0by nobody here")
-_SETTINGS = DatasetSettings.model_validate(
+_SETTINGS = AudioFolderSettings.model_validate(
     {"kind": "audio_folder", "path": ".", "sample_rate": 8000, "duration": "250ms", "max_resolution": 16}
 )
 
@@ -78,5 +79,5 @@ def whole(name: str) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    pictures: NDArray[np.uint8] = read_recordings({"train": [path]}, path.parent, _SETTINGS)[0]["train"][0]
+    pictures: NDArray[np.uint8] = read_recordings({"train": [PathFile(path, path.name)]}, _SETTINGS)[0]["train"][0]
     return pictures

@@ -1,0 +1,58 @@
+"""What a kind of data sets is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcubuild.data.outline import Outline
+
+if TYPE_CHECKING:  # nothing heavy while the task graph is built
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mcubuild.data.samples import Samples
+
+
+@dataclass(frozen=True)
+class Found:
+    """All samples of a data set before they are split; lists have an entry for each."""
+
+    classes: tuple[str, ...]
+    """Names by label."""
+    labels: "NDArray[np.int64]"
+    """(N,)."""
+    samples: "Samples"
+    splits: Sequence[str | None]
+    """``train``, ``val`` or ``test``; None where the split is to be drawn."""
+    groups: Sequence[str] | None
+    """Samples of one group stay together when a split is drawn; None: each may go its own way."""
+    held_out: Mapping[str, float | int]
+    """What ``val`` and ``test`` get where they are not given: a share of the samples that there are to draw from, or
+    (``int``) so many of them, of each class as large a part."""
+
+
+def _never(settings: Mapping[str, Any], root: Path) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data sets, as plain data."""
+
+    form: Literal["images", "recordings", "arrays"]
+    """What its samples are: image files, WAV files, or numbers that need no decoding."""
+    sources: Callable[[Mapping[str, Any], Path], dict[str, Path]]
+    """Every file that the data set is made from, by a name that is the same on every machine, in a fixed order, and
+    every folder that has none, as that is refused. Called with the spec's dataset section as JSON and the folder that
+    paths are relative to; raises BuildError where one cannot be read. What is missing has no files: that is told when
+    the data set is prepared. Imports nothing heavy."""
+    find: Callable[[Any, Path], Found]
+    """The samples. Called with the spec's dataset section (the model of this kind) and the folder that paths are
+    relative to; raises BuildError where something is missing or contradicts itself."""
+    missing: Callable[[Mapping[str, Any], Path], str | None] = _never
+    """What to tell a user where data that everybody can get is not there; None where it is. Called as ``sources``, and
+    as cheap."""
+    outline: Callable[[Any], Outline] | None = None
+    """What networks for the data set depend on, of kinds that know it without the data. Called with the spec's dataset
+    section (the model of this kind)."""

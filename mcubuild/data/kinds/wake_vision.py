@@ -1,0 +1,110 @@
+"""Wake Vision: images of Open Images, with or without a person."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcubuild.data.kinds.base import Found, Kind
+from mcubuild.data.outline import MAX_RESOLUTION, Outline
+from mcubuild.data.places import missing, place
+from mcubuild.data.sources import files_below
+
+if TYPE_CHECKING:
+    from mcubuild.data.files import File
+    from mcubuild.spec.datasets.wake_vision import WakeVisionSettings
+
+_CLASSES = ("no person", "person")
+_ARCHIVES = (".tar", ".zip")
+
+
+def _listings(labels: str, folder: Path) -> dict[str, Path]:
+    """The lists by split; that of ``quality`` has another name where it was published first."""
+    train = folder / f"wake_vision_train_{labels}.csv"
+    if labels == "quality" and not train.is_file() and (first := folder / "wake_vision_train_bbox.csv").is_file():
+        train = first
+    return {"train": train, **{split: folder / f"wake_vision_{name}.csv" for split, name in _HELD.items()}}
+
+
+_HELD = {"val": "validation", "test": "test"}
+
+
+def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
+    return files_below(place("wake_vision", settings["path"], root))
+
+
+def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+    listings = _listings(settings["labels"], place("wake_vision", settings["path"], root))
+    lacking = [path.name for path in listings.values() if not path.is_file()]
+    return missing("wake_vision", settings["path"], root, lacking) if lacking else None
+
+
+def _find(settings: "WakeVisionSettings", root: Path) -> Found:
+    import numpy as np
+
+    from mcubuild.data.labelled import files_of
+    from mcubuild.data.samples import Images
+    from mcubuild.errors import BuildError
+    from mcubuild.progress import bar
+
+    if (told := _missing(settings.model_dump(), root)) is not None:
+        raise BuildError(told)
+    folder = place(settings.kind, settings.path, root)
+    files: list[File] = []
+    labels: list[int] = []
+    splits: list[str | None] = []
+    there = _images(folder)
+    listings = _listings(settings.labels, folder)
+    with bar("read labels", len(listings)) as progress:
+        for split, path in listings.items():
+            listed = dict(_labels(path))
+            files += files_of(listed, there, path.name, str(folder))
+            labels += listed.values()
+            splits += [split] * len(listed)
+            progress.advance()
+    return Found(_CLASSES, np.array(labels, np.int64), Images(files, settings, colour=True), splits, None, {})
+
+
+def _images(folder: Path) -> "dict[str, File]":
+    """The images in ``folder``, its folders and its archives, by name."""
+    from mcubuild.data.labelled import images_in
+    from mcubuild.errors import BuildError
+
+    found = images_in(folder)
+    for path in files_below(folder).values():
+        if path.suffix in (".gz", ".tgz"):
+            raise BuildError(
+                f"{path}: is compressed, so images could not be read one by one; unpack it: gunzip {path.name}"
+            )
+        if path.suffix in _ARCHIVES:
+            found |= images_in(path)
+    return found
+
+
+def _labels(path: Path) -> Iterator[tuple[str, int]]:
+    """Names of images and whether there is a person, as a list says it.
+
+    Raises:
+        BuildError: it has no such columns, or another value than 0 and 1.
+    """
+    import csv
+
+    from mcubuild.errors import BuildError, reading, shown
+
+    with reading(path, "CSV"), path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"filename", "person"} <= {*(rows.fieldnames or ())}:
+            raise BuildError(f"{path}: found the columns {shown(rows.fieldnames)}; it must have filename and person.")
+        for number, row in enumerate(rows, start=2):
+            if row["person"] not in ("0", "1") or not row["filename"]:
+                raise BuildError(
+                    f"{path}:{number}: found person = {shown(row['person'])} of {shown(row['filename'])}; allowed are "
+                    f"0 and 1: remove the line, or get the file again."
+                )
+            yield row["filename"].rpartition("/")[2], int(row["person"])
+
+
+def _outline(settings: "WakeVisionSettings") -> Outline:
+    return Outline(settings.task, len(_CLASSES), 3, settings.max_resolution or MAX_RESOLUTION)
+
+
+KIND = Kind("images", _sources, _find, _missing, _outline)

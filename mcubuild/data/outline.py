@@ -1,0 +1,40 @@
+"""What networks for a data set depend on, without its samples: outline.json."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mcubuild.errors import BuildError
+
+MAX_RESOLUTION = 224
+"""Largest input side where the spec gives none: that of ImageNet networks."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Classes and sizes."""
+
+    task: str
+    """``image_classification`` or ``audio_classification``."""
+    classes: int
+    channels: int
+    """1 for grey, 3 for RGB."""
+    max_resolution: int
+    """Largest input side that a network may take."""
+
+
+def write_outline(outline: Outline, path: Path) -> None:
+    """Write ``outline`` as JSON."""
+    path.write_text(json.dumps(asdict(outline), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_outline(path: Path) -> Outline:
+    """The outline in ``path``.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
+    try:
+        return Outline(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise BuildError(f"{path}: not a data set's outline ({error}); delete it and build again.") from None
