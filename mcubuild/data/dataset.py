@@ -24,11 +24,11 @@ from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.kinds import kind
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
-from mcubuild.data.outline import MAX_RESOLUTION
 from mcubuild.data.partition import check_enough, partition
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
 from mcubuild.spec.datasets.base import DatasetSettings, ImageSettings
+from mcubuild.spec.outline import MAX_RESOLUTION
 
 _SMALL = 32
 """Pictures with a smaller side may be enlarged to this one, but not to more than"""
@@ -80,16 +80,18 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     mirror = False
     if found.samples.pictures:
         subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]]))
+    outline, largest = settings.outline(), settings.max_resolution
+    if outline is not None:
+        largest = outline.max_resolution
+    elif largest is None:
+        # A spectrogram has all its detail at its own resolution.
+        largest = side if front_end else min(MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
     index = Index(
         kind=settings.kind,
         task=settings.task,
         classes=found.classes,
         native_resolution=side,
-        max_resolution=settings.max_resolution
-        or (
-            # A spectrogram has all its detail at its own resolution.
-            side if front_end else min(MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
-        ),
+        max_resolution=largest,
         channels=channels,
         front_end=front_end,
         one_draw=found.groups is None and "val" not in found.splits,
@@ -97,6 +99,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         mirror=mirror,
         pictures=origin if isinstance(origin, Pictures) else None,
     )
+    assert outline in (None, index.outline), f"{settings.kind}: foretold {outline}, found {index.outline}"
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
         cautions=(

@@ -44,4 +44,4 @@ def missing(kind: str, path: str | None, root: Path, wanted: Sequence[str]) -> s
     told = f'{place(kind, path, root)}: found no {", ".join(wanted)} for dataset.kind = "{kind}"; '
     if path is not None:
         return f"{told}put {them} there, point dataset.path at a copy, or leave it out to have {them} fetched."
-    return f"{told}let {them} be fetched (doit data), put {them} there, or point dataset.path at a copy."
+    return f"{told}let {them} be fetched (doit data spec=...), put {them} there, or point dataset.path at a copy."

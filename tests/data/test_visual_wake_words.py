@@ -231,7 +231,7 @@ def test_missing_parts_are_told_with_the_ways_to_get_them(
     monkeypatch.setenv("MCUBUILD_DATA", str(tmp_path))
     told = missing({**ours, "path": None}, tmp_path)
     assert told is not None and f"{folder}: found no {wanted} for" in told
-    assert "let it be fetched (doit data), put it there, or point dataset.path at a copy" in told
+    assert "let it be fetched (doit data spec=...), put it there, or point dataset.path at a copy" in told
     (tmp_path / lost).rename(folder / lost)
     assert missing({**ours, "path": None}, tmp_path) is None
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mcubuild.data.outline import Outline
-
 if TYPE_CHECKING:  # nothing heavy while the task graph is built
     import numpy as np
     from numpy.typing import NDArray
@@ -53,6 +51,5 @@ class Kind:
     missing: Callable[[Mapping[str, Any], Path], str | None] = _never
     """What to tell a user where data that everybody can get is not there; None where it is. Called as ``sources``, and
     as cheap."""
-    outline: Callable[[Any], Outline] | None = None
-    """What networks for the data set depend on, of kinds that know it without the data. Called with the spec's dataset
-    section (the model of this kind)."""
+    foretold: bool = False
+    """Whether the spec alone says what networks depend on (``DatasetSettings.outline``)."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.outline import MAX_RESOLUTION, Outline
 from mcubuild.data.places import missing, place
 from mcubuild.data.sources import files_below
 
@@ -144,8 +143,4 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     )
 
 
-def _outline(settings: "VisualWakeWordsSettings") -> Outline:
-    return Outline(settings.task, 2, 3, settings.max_resolution or MAX_RESOLUTION)
-
-
-KIND = Kind("images", _sources, _find, _missing, _outline)
+KIND = Kind("images", _sources, _find, _missing, foretold=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.outline import MAX_RESOLUTION, Outline
 from mcubuild.data.places import missing, place
 from mcubuild.data.sources import files_below
 
@@ -103,8 +102,4 @@ def _labels(path: Path) -> Iterator[tuple[str, int]]:
             yield row["filename"].rpartition("/")[2], int(row["person"])
 
 
-def _outline(settings: "WakeVisionSettings") -> Outline:
-    return Outline(settings.task, len(_CLASSES), 3, settings.max_resolution or MAX_RESOLUTION)
-
-
-KIND = Kind("images", _sources, _find, _missing, _outline)
+KIND = Kind("images", _sources, _find, _missing, foretold=True)

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from mcubuild.errors import BuildError
 from mcubuild.quantities import Hertz, Seconds
 from mcubuild.settings import Settings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.pattern import compile_pattern
 
 
@@ -41,6 +42,10 @@ class DatasetSettings(Settings):
     """Largest input side that a network may take. Images: in pixels; default: the images' own, 224 at the most;
     those below 32 pixels may be enlarged to that, up to fourfold. Audio: frames and mel bands of the spectrogram;
     default: 48."""
+
+    def outline(self) -> Outline | None:
+        """What networks for the data set depend on, where these keys alone say it."""
+        return None
 
     @model_validator(mode="after")
     def _draws_from_more(self) -> "DatasetSettings":
