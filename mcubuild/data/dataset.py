@@ -106,6 +106,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
             *cautions(copies, roll, "identical"),
             *cautions(similar, roll, "nearly identical"),
             *read.cautions,
+            *_enlarged(side, largest),
             *check(
                 pictures,
                 {name: found.labels[indexes] for name, indexes in chosen.items()},
@@ -132,6 +133,13 @@ def _called(
     splits = np.repeat([*chosen], [len(indexes) for indexes in chosen.values()])
     roll = Roll([names[index] for index in order], found.labels[order], splits)
     return contents, roll, identical(contents, roll)
+
+
+def _enlarged(side: int, largest: int) -> tuple[str, ...]:
+    """A caution where networks may take images that are much larger than those that there are."""
+    if largest < 2 * side or side < _SMALL:
+        return ()
+    return (f"Networks may take {largest}x{largest} pixels, images have {side}x{side}: see dataset.max_resolution",)
 
 
 def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:

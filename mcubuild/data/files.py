@@ -47,7 +47,7 @@ class PathFile:
 
 
 @dataclass(frozen=True)
-class ZipFile:
+class ZipMember:
     """A member of a zip archive."""
 
     archive: Path
@@ -106,7 +106,7 @@ def _whole(archive: Path) -> Iterator[None]:
         ) from None
 
 
-def zipped(archive: Path) -> list[ZipFile]:
+def zipped(archive: Path) -> list[ZipMember]:
     """The files in a zip archive, in its order; folders are none.
 
     Raises:
@@ -114,7 +114,7 @@ def zipped(archive: Path) -> list[ZipFile]:
     """
     with _whole(archive):
         return [
-            ZipFile(archive, entry.filename) for entry in _zip(archive, os.getpid()).infolist() if not entry.is_dir()
+            ZipMember(archive, entry.filename) for entry in _zip(archive, os.getpid()).infolist() if not entry.is_dir()
         ]
 
 

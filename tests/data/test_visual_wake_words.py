@@ -17,6 +17,7 @@ from mcubuild.data.kinds.base import Found
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.visual_wake_words import VisualWakeWordsSettings
+from mcubuild.spec.outline import Outline
 from tests.data.coco import SIZE, TRAIN, VAL, image, write_coco
 
 MINIATURE = ROOT.parent / "shared" / "data" / "coco_mini.tar.gz"
@@ -133,6 +134,17 @@ def test_grey_images_alone_are_read_as_colours(tmp_path: Path) -> None:
     """So that networks depend on no image."""
     write_coco(tmp_path, images={number: image(number).convert("L") for number in [*range(40), *range(1000, 1020)]})
     assert prepared(tmp_path, tmp_path / "out")["train"].x.shape[1:] == (32, 32, 3)
+
+
+def test_networks_are_foretold_without_an_image(tmp_path: Path) -> None:
+    ours = settings(write_coco(tmp_path), classes=["dog"])
+    prepare(ours, tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert index.outline == ours.outline() == Outline("image_classification", 2, 3, 224)
+    assert settings(tmp_path, max_resolution=96).outline().max_resolution == 96
+    assert "Networks may take 224x224 pixels, images have 48x48: see dataset.max_resolution" in (
+        read_inventory(tmp_path / "out" / "inventory.json").cautions
+    )
 
 
 def test_damaged_images(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     import numpy as np
 
     from mcubuild.data.coco import images_with, read_instances
-    from mcubuild.data.files import PathFile, ZipFile
+    from mcubuild.data.files import PathFile, ZipMember
     from mcubuild.data.labelled import files_of, images_in, refuse_unlisted
     from mcubuild.data.samples import Images
     from mcubuild.errors import BuildError
@@ -114,7 +114,7 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
         for part in _parts(settings.year, folder):
             assert part.annotations is not None and part.images is not None  # nothing is missing
             archived = part.annotations.suffix == ".zip"
-            listing: File = (ZipFile if archived else PathFile)(part.annotations, part.member)
+            listing: File = (ZipMember if archived else PathFile)(part.annotations, part.member)
             instances: Instances = read_instances(listing)
             positive = images_with(instances, settings.classes, settings.rule, settings.threshold, listing)
             there = images_in(part.images)
