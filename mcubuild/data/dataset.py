@@ -25,8 +25,10 @@ from mcubuild.data.kinds import kind
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
 from mcubuild.data.partition import check_enough, partition
+from mcubuild.data.places import missing
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
+from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.base import DatasetSettings, ImageSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
 
@@ -48,7 +50,11 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     Raises:
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
-    found = kind(settings.kind).find(settings, root)
+    source = kind(settings.kind)
+    values = settings.model_dump(mode="json")
+    if lacking := source.lacking(values, root):
+        raise BuildError(missing(settings.kind, values["path"], root, lacking))
+    found = source.find(settings, root)
     names, digests = found.samples.names, found.samples.contents()
     chosen = partition(
         digests,
