@@ -29,7 +29,7 @@ from mcubuild.data.places import missing
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
 from mcubuild.errors import BuildError
-from mcubuild.spec.datasets.base import DatasetSettings, ImageSettings
+from mcubuild.spec.datasets.base import DatasetSettings, VariedSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
 
 _SMALL = 32
@@ -150,7 +150,7 @@ def _enlarged(side: int, largest: int) -> tuple[str, ...]:
 
 def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:
     """What training pictures are varied like, and whether they may be mirrored: the spec's word, or what they show."""
-    said = settings if isinstance(settings, ImageSettings) else None
+    said = settings if isinstance(settings, VariedSettings) else None
     subject = (said and said.subject) or subject_of(train.x)
     if said and said.mirror is not None:
         return subject, said.mirror
