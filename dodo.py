@@ -12,7 +12,7 @@ from doit.cmd_ignore import Ignore
 from doit.cmd_resetdep import ResetDep
 from doit.exceptions import InvalidDodoFile
 
-from mcubuild.errors import BuildError, writing
+from mcubuild.errors import BuildError, tell, writing
 from rules import (
     ablation,
     baselines,
@@ -27,8 +27,8 @@ from rules import (
     streams,
     throughput,
 )
-from rules.arguments import check_tasks, check_variables, lists, needs_specs
-from rules.graph import named, read_specs, spec_files, tasks
+from rules.arguments import check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
 from rules.reporter import StageReporter
@@ -84,6 +84,11 @@ DOIT_CONFIG = {
 def _of_specs() -> Iterator[dict[str, Any]]:
     chosen = get_var("spec")
     specs, broken = read_specs(spec_files(chosen), named(chosen))
+    if not lists() and not names_spec():
+        for name, reason in without_data(specs).items():
+            if name not in named(chosen):
+                specs = [resolved for resolved in specs if resolved["spec"]["name"] != name]
+                tell(f"{name}: left out, as its data is not there. {reason}")
     yield from tasks(specs, broken, named(chosen))
     for command in COMMANDS:
         yield from command.tasks(specs, broken, named(chosen))

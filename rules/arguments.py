@@ -51,6 +51,11 @@ def asked_for() -> list[str]:
     return found if kind is not _DOITS["help"] else []
 
 
+def names_spec() -> bool:
+    """Whether the command line names a task of one spec, such as ``search:quickstart``."""
+    return any(":" in word for word in asked_for())
+
+
 def needs_specs() -> bool:
     """Whether specs matter for what is asked for; where they do not, they need not even be valid."""
     commands = [word.partition(":")[0] for word in asked_for()]

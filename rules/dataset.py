@@ -30,6 +30,25 @@ def has_images(resolved: Resolved) -> bool:
     return settings is not None and kind(settings["kind"]).form == "images"
 
 
+def missing(resolved: Resolved) -> str | None:
+    """Why the data set cannot be read before it is fetched; None where it can, or nobody could fetch it."""
+    from mcubuild.data import places
+    from mcubuild.data.kinds import kind
+
+    settings, root = resolved["spec"]["dataset"], Path(resolved["folder"])
+    if settings is None or not (lacking := kind(settings["kind"]).lacking(settings, root)):
+        return None
+    return places.missing(settings["kind"], settings["path"], root, lacking)
+
+
+def foretells(resolved: Resolved) -> bool:
+    """Whether the spec says without the data what networks depend on."""
+    from mcubuild.data.kinds import kind
+
+    settings = resolved["spec"]["dataset"]
+    return settings is not None and kind(settings["kind"]).foretold
+
+
 STAGE = Stage(
     name="dataset",
     doc="samples found, verified and split",

@@ -20,6 +20,7 @@ from rules import (
     importer,
     margin,
     measure,
+    outline,
     pace,
     preprocess,
     quantize,
@@ -43,6 +44,7 @@ from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
+    outline.STAGE,
     margin.STAGE,
     space.STAGE,
     pace.STAGE,
@@ -197,6 +199,16 @@ def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Reso
                 raise
             broken[printable(path.stem)] = "; ".join(str(error).split("\n"))
     return valid, broken
+
+
+def without_data(specs: Iterable[Resolved]) -> dict[str, str]:
+    """Why the data of a spec, or of those that it starts from, cannot be read before it is fetched: by name."""
+    found = dict[str, str]()
+    for resolved in specs:
+        told = [dataset.missing(one) for one in (resolved, *(one for one, _ in _started(resolved)))]
+        if reasons := [reason for reason in told if reason is not None]:
+            found[resolved["spec"]["name"]] = reasons[0]
+    return found
 
 
 def _started(resolved: Resolved) -> Iterator[tuple[Resolved, Sequence[Stage]]]:

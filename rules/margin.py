@@ -1,19 +1,20 @@
 """margin: what the engine's estimates of cycles are worth on this board, with these kernels and this compiler."""
 
 from rules import firmware
+from rules.outline import OUTLINE
 from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
 
 
 def _run(job: Job) -> None:
     from mcubuild.bench.margin import find
     from mcubuild.bench.workbench import Workbench
-    from mcubuild.data.splits import read_index
     from mcubuild.errors import tell
     from mcubuild.nas.files import write_json
+    from mcubuild.spec.outline import read_outline
     from mcubuild.store import Store
 
     found = find(
-        read_index(job.file("index.json")),
+        read_outline(job.file(OUTLINE)),
         job["space"],
         job["arch"],
         job["board"],
@@ -36,7 +37,7 @@ def _limits_time(resolved: Resolved) -> bool:
 STAGE = Stage(
     name="margin",
     doc="estimates of cycles beside emulated networks, where that was not done before",
-    inputs=("index.json",),
+    inputs=(OUTLINE,),
     outputs=("margin.json",),
     settings=("space", "arch", "board", "engine", "firmware", "budget", "bits", "seed"),
     run=_run,

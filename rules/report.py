@@ -54,6 +54,7 @@ STAGE = Stage(
     ),
     optional=(
         "index.json",
+        "outline.json",
         "inventory.json",
         "train.npz",
         "val.npz",

@@ -1,16 +1,17 @@
 """space: which width and resolution suit the board (TinyNAS, first half)."""
 
+from rules.outline import OUTLINE
 from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_index
     from mcubuild.nas.files import read_space
     from mcubuild.nas.margin import read_margin
     from mcubuild.nas.space import optimise
+    from mcubuild.spec.outline import read_outline
 
     optimise(
-        read_index(job.file("index.json")),
+        read_outline(job.file(OUTLINE)),
         job["board"],
         job["space"],
         job["engine"],
@@ -27,7 +28,7 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="space",
     doc="search spaces sampled, scheduled and compared",
-    inputs=("index.json",),
+    inputs=(OUTLINE,),
     optional=("margin.json", "start/space.json"),
     outputs=("contenders.json", "space_table.json"),
     settings=("board", "space", "engine", "budget", "firmware.stack", "bits", "seed"),

@@ -86,6 +86,10 @@ def _no_sources(resolved: Resolved) -> dict[str, Path]:
     return {}
 
 
+def _nothing(resolved: Resolved) -> tuple[str, ...]:
+    return ()
+
+
 def _as_declared(resolved: Resolved, artifact: str) -> str:
     return artifact
 
@@ -169,6 +173,8 @@ class Stage:
     """What an artifact that it writes is called, if the spec names it, wherever it is read, too."""
     optional: tuple[str, ...] = ()
     """Artifacts that it reads as well, where the spec (or the one that it starts from) has a stage that writes them."""
+    needless: Callable[[Resolved], tuple[str, ...]] = _nothing
+    """Those of its ``inputs`` that it does without where the spec says as much."""
     serves: Callable[[Resolved], bool] = always
     """Whether a spec has this stage."""
     ignored: tuple[str, ...] = ()
@@ -230,7 +236,8 @@ def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
         written = {name: name for name in theirs}
     for stage in stages:
         if stage.serves(resolved):
-            inputs = (*stage.inputs, *(name for name in stage.optional if name in written))
+            needed = (name for name in stage.inputs if name not in stage.needless(resolved))
+            inputs = (*needed, *(name for name in stage.optional if name in written))
             made = {name: stage.called(resolved, name) for name in stage.outputs}
             written |= made
             inputs = tuple(written.get(name, name) for name in inputs)

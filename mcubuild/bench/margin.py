@@ -20,7 +20,6 @@ import numpy as np
 from mcubuild.bench.latency import Case, estimates
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board
-from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import arena_within
 from mcubuild.measure.cycles.model import cycle_model
 from mcubuild.nas.arch import draw
@@ -32,6 +31,7 @@ from mcubuild.report.estimates import Estimate, holding, searched
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 
 NETWORKS = 10
@@ -65,7 +65,7 @@ class Found:
 
 
 def find(
-    index: Index,
+    outline: Outline,
     space: SpaceSettings,
     arch: str | None,
     board: Board,
@@ -80,7 +80,7 @@ def find(
     """What earlier measurements say, where they hold for a kind that competes; otherwise what ten networks say now.
 
     Args:
-        index: of the data set: classes, channels and the largest resolution.
+        outline: of the data set: classes, channels and the largest resolution.
         space: the spaces that compete.
         arch: a published network that is to be scaled instead of a search; None: a search.
         board: where the network must run.
@@ -107,7 +107,7 @@ def find(
         return Found(1.0, _UNMEASURED, told=told)
     sram = budget.sram or board.sram_bytes
     footprints = Footprints(board, engine, firmware.stack, bits, sram)
-    pool = _pool(index, space, arch, footprints, budget.flash or board.flash_bytes, seed)
+    pool = _pool(outline, space, arch, footprints, budget.flash or board.flash_bytes, seed)
     if not pool:
         return Found(1.0, _UNMEASURED)  # the next stage tells that nothing fits
     assert budget.latency is not None
@@ -135,18 +135,18 @@ def find(
 
 
 def _pool(
-    index: Index, space: SpaceSettings, arch: str | None, footprints: Footprints, flash: int, seed: int
+    outline: Outline, space: SpaceSettings, arch: str | None, footprints: Footprints, flash: int, seed: int
 ) -> list[Described]:
     """Networks within the memories, the fastest first."""
     networks: list[Described]
     if arch is None:
-        spaces, rng = spaces_for(index, space), np.random.default_rng(seed)
+        spaces, rng = spaces_for(outline, space), np.random.default_rng(seed)
         # One kind: ten networks are too few to tell how kinds differ.
         spaces = [one for one in spaces if one.block == spaces[0].block]
         count = ceil(_POOL / len(spaces))
         networks = list(dict.fromkeys(draw(one, rng) for one in spaces for _ in range(count)))
     else:
-        networks = [Baseline(arch, *size, index.channels, len(index.classes)) for size in sizes(index, space)]
+        networks = [Baseline(arch, *size, outline.channels, outline.classes) for size in sizes(outline, space)]
     fitting = [one for one in networks if footprints.fits(one, flash)]
     return sorted(fitting, key=lambda one: (footprints.of(one).cycles, one.name))
 

@@ -24,11 +24,13 @@ from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.kinds import kind
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
-from mcubuild.data.outline import MAX_RESOLUTION
 from mcubuild.data.partition import check_enough, partition
+from mcubuild.data.places import missing
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
-from mcubuild.spec.datasets.base import DatasetSettings, ImageSettings
+from mcubuild.errors import BuildError
+from mcubuild.spec.datasets.base import DatasetSettings, VariedSettings
+from mcubuild.spec.outline import MAX_RESOLUTION
 
 _SMALL = 32
 """Pictures with a smaller side may be enlarged to this one, but not to more than"""
@@ -48,7 +50,11 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     Raises:
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
-    found = kind(settings.kind).find(settings, root)
+    source = kind(settings.kind)
+    values = settings.model_dump(mode="json")
+    if lacking := source.lacking(values, root):
+        raise BuildError(missing(settings.kind, values["path"], root, lacking))
+    found = source.find(settings, root)
     names, digests = found.samples.names, found.samples.contents()
     chosen = partition(
         digests,
@@ -80,16 +86,18 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     mirror = False
     if found.samples.pictures:
         subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]]))
+    outline, largest = settings.outline(), settings.max_resolution
+    if outline is not None:
+        largest = outline.max_resolution
+    elif largest is None:
+        # A spectrogram has all its detail at its own resolution.
+        largest = side if front_end else min(MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
     index = Index(
         kind=settings.kind,
         task=settings.task,
         classes=found.classes,
         native_resolution=side,
-        max_resolution=settings.max_resolution
-        or (
-            # A spectrogram has all its detail at its own resolution.
-            side if front_end else min(MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
-        ),
+        max_resolution=largest,
         channels=channels,
         front_end=front_end,
         one_draw=found.groups is None and "val" not in found.splits,
@@ -97,12 +105,14 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         mirror=mirror,
         pictures=origin if isinstance(origin, Pictures) else None,
     )
+    assert outline in (None, index.outline), f"{settings.kind}: foretold {outline}, found {index.outline}"
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
         cautions=(
             *cautions(copies, roll, "identical"),
             *cautions(similar, roll, "nearly identical"),
             *read.cautions,
+            *_enlarged(side, largest),
             *check(
                 pictures,
                 {name: found.labels[indexes] for name, indexes in chosen.items()},
@@ -131,9 +141,16 @@ def _called(
     return contents, roll, identical(contents, roll)
 
 
+def _enlarged(side: int, largest: int) -> tuple[str, ...]:
+    """A caution where networks may take images that are much larger than those that there are."""
+    if largest < 2 * side or side < _SMALL:
+        return ()
+    return (f"Networks may take {largest}x{largest} pixels, images have {side}x{side}: see dataset.max_resolution",)
+
+
 def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:
     """What training pictures are varied like, and whether they may be mirrored: the spec's word, or what they show."""
-    said = settings if isinstance(settings, ImageSettings) else None
+    said = settings if isinstance(settings, VariedSettings) else None
     subject = (said and said.subject) or subject_of(train.x)
     if said and said.mirror is not None:
         return subject, said.mirror

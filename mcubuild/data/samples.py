@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from mcubuild.data.files import File, digests
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
-from mcubuild.data.outline import MAX_RESOLUTION
 from mcubuild.data.recordings import read_recordings
 from mcubuild.data.splits import Pictures
 from mcubuild.spec.datasets.base import AudioSettings, ImageSettings
+from mcubuild.spec.outline import MAX_RESOLUTION
 
 
 @dataclass(frozen=True)

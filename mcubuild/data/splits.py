@@ -11,6 +11,7 @@ from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
 from mcubuild.npz import read_npz, write_npz
+from mcubuild.spec.outline import Outline
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Index:
     """Whether left and right may change places in training samples."""
     pictures: Pictures | None = None
     """Of image files."""
+
+    @property
+    def outline(self) -> Outline:
+        """What networks for the data set depend on."""
+        return Outline(self.task, len(self.classes), self.channels, self.max_resolution)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from mcubuild.board import Board
-from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import Footprint
 from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.nas.arch import (
@@ -35,6 +34,7 @@ from mcubuild.nas.processes import processes
 from mcubuild.progress import bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.units import format_size, format_time
 
@@ -101,7 +101,7 @@ class Row:
 
 
 def optimise(
-    index: Index,
+    outline: Outline,
     board: Board,
     settings: SpaceSettings,
     engine: EngineSettings,
@@ -117,7 +117,7 @@ def optimise(
     """Sample all spaces and write space_table.json (all of them) and contenders.json (those worth a race) to ``out``.
 
     Args:
-        index: of the data set: classes, channels and the largest resolution.
+        outline: of the data set: classes, channels and the largest resolution.
         board: where the networks must run.
         settings: spaces and samples.
         engine: how the planner schedules.
@@ -133,8 +133,8 @@ def optimise(
     Raises:
         BuildError: no network of any space fits, or a resolution is above the data set's.
     """
-    spaces = spaces_for(index, settings)
-    known = [] if start is None else akin(start, index, settings)
+    spaces = spaces_for(outline, settings)
+    known = [] if start is None else akin(start, outline, settings)
     spaces += [one for one in known if one not in spaces]
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
@@ -154,7 +154,7 @@ def optimise(
     table = {
         "winner": chosen[0].space.name,
         "contenders": [row.space.name for row in chosen],
-        "axes": axes(index, settings) + _preference(start, known),
+        "axes": axes(outline, settings) + _preference(start, known),
         "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
         "active_power_mw": None if budget.energy is None else board.active_power_mw,
         "spaces": [row.to_json(board.runs_at) for row in rows],
@@ -225,7 +225,7 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
     return list(chosen.values())
 
 
-def akin(start: Space, index: Index, settings: SpaceSettings) -> list[Space]:
+def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]:
     """The spaces whose super network can begin with all weights of ``start``'s: of its blocks and width, at any side.
 
     There are none if the spec rules out such blocks or such a width.
@@ -234,12 +234,12 @@ def akin(start: Space, index: Index, settings: SpaceSettings) -> list[Space]:
         return []
     if start.width not in settings.widths and settings.widths != SpaceSettings().widths:
         return []
-    sides = {side for _, side in sizes(index, settings)}
-    if settings.resolutions is None and start.resolution <= index.max_resolution:
+    sides = {side for _, side in sizes(outline, settings)}
+    if settings.resolutions is None and start.resolution <= outline.max_resolution:
         sides.add(start.resolution)
-    same = replace(start, channels=index.channels, classes=len(index.classes))
+    same = replace(start, channels=outline.channels, classes=outline.classes)
     return [
-        replace(same, resolution=side, count=min(start.count, _stages(index, side, start.block)))
+        replace(same, resolution=side, count=min(start.count, _stages(outline, side, start.block)))
         for side in sorted(sides)
     ]
 
@@ -264,9 +264,9 @@ def neighbours(space: Space, spaces: Sequence[Space]) -> tuple[Space, ...]:
     return tuple(replace(space, width=w, resolution=r) for w, r in near if (w, r) != own)
 
 
-def axes(index: Index, settings: SpaceSettings) -> str:
+def axes(outline: Outline, settings: SpaceSettings) -> str:
     """What the spaces' widths and resolutions are, and how they come from the paper's."""
-    pairs = sizes(index, settings)
+    pairs = sizes(outline, settings)
     sides = sorted({resolution for _, resolution in pairs})
     blocks = tuple(dict.fromkeys(settings.blocks))
     count = f"{len(pairs) * len(blocks)} spaces: "
@@ -275,17 +275,17 @@ def axes(index: Index, settings: SpaceSettings) -> str:
     count += f"{len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
     low, high = BASE_RESOLUTIONS[0], BASE_RESOLUTIONS[-1]
-    what = "spectrograms" if index.task == "audio_classification" else "images"
+    what = "spectrograms" if outline.task == "audio_classification" else "images"
     if settings.resolutions:
         origin = f"({listed}), as space.resolutions says"
     elif sides == list(BASE_RESOLUTIONS):
         origin = f"({low} to {high} pixels, the paper's)"
     else:
         origin = (
-            f"({listed}): the paper's {low} to {high} pixels scaled to {what} of {index.max_resolution} pixels, "
+            f"({listed}): the paper's {low} to {high} pixels scaled to {what} of {outline.max_resolution} pixels, "
             f"rounded to even, at least 8"
         )
-    if _large(index):
+    if _large(outline):
         blocks = tuple(block for block in blocks if block != "mobile")
     if not blocks:
         return f"{count} {origin}"
@@ -307,7 +307,7 @@ def _preference(start: Space | None, known: Collection[Space]) -> str:
     )
 
 
-def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
+def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
     """The spaces that compete, those of the same blocks together.
 
     Stages whose maps would have few pixels are left out; mobile networks keep them where images are as large
@@ -316,35 +316,35 @@ def spaces_for(index: Index, settings: SpaceSettings) -> list[Space]:
     Raises:
         BuildError: a resolution is above the data set's.
     """
-    pairs = sizes(index, settings)
+    pairs = sizes(outline, settings)
     return [
-        Space(width, side, index.channels, len(index.classes), _stages(index, side, block), block)
+        Space(width, side, outline.channels, outline.classes, _stages(outline, side, block), block)
         for block in dict.fromkeys(settings.blocks)
         for width, side in pairs
     ]
 
 
-def _stages(index: Index, side: int, block: str) -> int:
-    whole = block == "mobile" and _large(index)
+def _stages(outline: Outline, side: int, block: str) -> int:
+    whole = block == "mobile" and _large(outline)
     return len(BACKBONES[block].widths) if whole else stages_for(side, block)
 
 
-def _large(index: Index) -> bool:
+def _large(outline: Outline) -> bool:
     """Whether the samples are as large as those that the base space is made for."""
-    return index.max_resolution >= BASE_RESOLUTIONS[-1]
+    return outline.max_resolution >= BASE_RESOLUTIONS[-1]
 
 
-def sizes(index: Index, settings: SpaceSettings) -> list[tuple[float, int]]:
+def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, int]]:
     """The pairs of width and resolution that compete, ascending.
 
     Raises:
         BuildError: a resolution is above the data set's.
     """
-    resolutions = settings.resolutions or resolutions_for(index.max_resolution)
-    if max(resolutions) > index.max_resolution:
+    resolutions = settings.resolutions or resolutions_for(outline.max_resolution)
+    if max(resolutions) > outline.max_resolution:
         raise BuildError(
             f"space.resolutions: found {max(resolutions)}, but networks for this data set take at most "
-            f"{index.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
+            f"{outline.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
         )
     return [(width, resolution) for width in sorted(set(settings.widths)) for resolution in sorted(set(resolutions))]
 

@@ -13,7 +13,6 @@ from mcubuild.bench.latency import Case, estimate
 from mcubuild.bench.margin import NETWORKS, Found, find
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board, Cache, read_board
-from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import arena_within
 from mcubuild.nas.arch import Space, draw
 from mcubuild.nas.candidates import Limits
@@ -23,10 +22,11 @@ from mcubuild.report.estimates import Estimate
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.store import Store
 
-INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 16, 1)
+OUTLINE = Outline("image_classification", 3, 1, 16)
 SPACES = SpaceSettings(widths=(0.2, 0.3), resolutions=(8, 12, 16))
 F412 = read_board("stm32f412")
 BUDGET = Budget(sram=64 << 10, flash=512 << 10, latency=0.05)
@@ -42,7 +42,7 @@ def found(board: Board, folder: Path, **changes: Any) -> Found:
     values: dict[str, Any] = {"budget": BUDGET, "bits": 8, "seed": 0, **changes}
     engine, arch, firmware = values.pop("engine", EngineSettings()), values.pop("arch", None), FirmwareSettings()
     bench = Workbench(Store(folder), "code", firmware)
-    return find(INDEX, SPACES, arch, board, engine, firmware, bench, **values)
+    return find(OUTLINE, SPACES, arch, board, engine, firmware, bench, **values)
 
 
 @pytest.fixture

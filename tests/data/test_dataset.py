@@ -13,11 +13,12 @@ from PIL import ExifTags, Image
 
 from mcubuild.data.dataset import prepare
 from mcubuild.data.inventory import read_inventory
-from mcubuild.data.kinds import names
+from mcubuild.data.kinds import kind, names
 from mcubuild.data.sources import source_files
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets import KINDS
+from mcubuild.spec.datasets.base import DatasetSettings
 from mcubuild.spec.datasets.digits import DigitsSettings
 from mcubuild.spec.datasets.image_folder import ImageFolderSettings
 
@@ -333,6 +334,8 @@ def test_a_kind_tells_its_files_without_importing_anything_heavy(name: str) -> N
 
 def test_every_kind_has_keys_and_a_reader() -> None:
     assert names() == list(KINDS)
+    for name, settings in KINDS.items():
+        assert kind(name).foretold == (settings.outline is not DatasetSettings.outline)
 
 
 def test_damaged_files_are_told(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mcubuild.data.kinds.base import Found
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.visual_wake_words import VisualWakeWordsSettings
+from mcubuild.spec.outline import Outline
 from tests.data.coco import SIZE, TRAIN, VAL, image, write_coco
 
 MINIATURE = ROOT.parent / "shared" / "data" / "coco_mini.tar.gz"
@@ -135,6 +136,17 @@ def test_grey_images_alone_are_read_as_colours(tmp_path: Path) -> None:
     assert prepared(tmp_path, tmp_path / "out")["train"].x.shape[1:] == (32, 32, 3)
 
 
+def test_networks_are_foretold_without_an_image(tmp_path: Path) -> None:
+    ours = settings(write_coco(tmp_path), classes=["dog"])
+    prepare(ours, tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert index.outline == ours.outline() == Outline("image_classification", 2, 3, 224)
+    assert settings(tmp_path, max_resolution=96).outline().max_resolution == 96
+    assert "Networks may take 224x224 pixels, images have 48x48: see dataset.max_resolution" in (
+        read_inventory(tmp_path / "out" / "inventory.json").cautions
+    )
+
+
 def test_damaged_images(tmp_path: Path) -> None:
     write_coco(tmp_path)
     (tmp_path / "train2017" / f"{3:012}.jpg").write_bytes(b"\xff\xd8\xff")
@@ -222,18 +234,22 @@ def test_missing_parts_are_told_with_the_ways_to_get_them(
     folder = write_coco(tmp_path / "visual_wake_words")
     (folder / lost).rename(tmp_path / lost)
     wanted = "annotations_trainval2017.zip" if lost == "annotations" else f"{lost}.zip"
-    missing = kind("visual_wake_words").missing
+    lacking = kind("visual_wake_words").lacking
     ours = settings(folder).model_dump()
-    told = missing(ours, tmp_path)
-    assert told is not None and f"{folder}: found no {wanted} for" in told and "point dataset.path at a copy" in told
-    with pytest.raises(BuildError, match=f"found no {wanted}"):
-        found(folder)
+    assert list(lacking(ours, tmp_path)) == [wanted]
+    with pytest.raises(BuildError) as caught:
+        prepare(settings(folder), tmp_path, 0, tmp_path / "out")
+    told = str(caught.value)
+    assert told.startswith(f'{folder}: found no {wanted} for dataset.kind = "visual_wake_words"; put it there')
+    assert "point dataset.path at a copy" in told
     monkeypatch.setenv("MCUBUILD_DATA", str(tmp_path))
-    told = missing({**ours, "path": None}, tmp_path)
-    assert told is not None and f"{folder}: found no {wanted} for" in told
-    assert "let it be fetched (doit data), put it there, or point dataset.path at a copy" in told
+    with pytest.raises(BuildError) as caught:
+        prepare(VisualWakeWordsSettings(kind="visual_wake_words"), tmp_path, 0, tmp_path / "out")
+    told = str(caught.value)
+    assert told.startswith(f"{folder}: found no {wanted} for")
+    assert "let it be fetched (doit data spec=...), put it there, or point dataset.path at a copy" in told
     (tmp_path / lost).rename(folder / lost)
-    assert missing({**ours, "path": None}, tmp_path) is None
+    assert not lacking({**ours, "path": None}, tmp_path)
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.data.splits import Index
 from mcubuild.engine.footprint import Footprint, estimate
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
@@ -22,11 +21,12 @@ from mcubuild.nas.skeleton import skeleton
 from mcubuild.nas.space import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from tests.nas.toy import seconds_for
 
 BOARD = read_board("stm32f412")
-INDEX = Index("toy", "image_classification", ("a", "b", "c"), 8, 32, 1)
+OUTLINE = Outline("image_classification", 3, 1, 32)
 SETTINGS = SpaceSettings(blocks=("mobile",), samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
 
 
@@ -39,7 +39,7 @@ def run(
     seed: int = 0,
 ) -> None:
     budget = Budget(sram=sram, flash=flash, latency=latency, energy=energy)
-    optimise(INDEX, BOARD, SETTINGS, EngineSettings(), budget=budget, stack=2048, bits=8, seed=seed, out=out)
+    optimise(OUTLINE, BOARD, SETTINGS, EngineSettings(), budget=budget, stack=2048, bits=8, seed=seed, out=out)
 
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
@@ -117,16 +117,16 @@ def test_processes_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_axes_say_how_they_come_from_the_papers() -> None:
-    settings, photos = SpaceSettings(blocks=("mobile",)), replace(INDEX, max_resolution=224)
+    settings, photos = SpaceSettings(blocks=("mobile",)), replace(OUTLINE, max_resolution=224)
     assert module.axes(photos, settings) == "108 spaces: 9 widths x 12 resolutions (48 to 224 pixels, the paper's)"
-    assert "scaled to images of 32 pixels, rounded to even, at least 8" in module.axes(INDEX, settings)
-    assert "spectrograms of 32" in module.axes(replace(INDEX, task="audio_classification"), settings)
-    assert "3 widths x 2 resolutions (16, 32), as space.resolutions says; stages that" in module.axes(INDEX, SETTINGS)
+    assert "scaled to images of 32 pixels, rounded to even, at least 8" in module.axes(OUTLINE, settings)
+    assert "spectrograms of 32" in module.axes(replace(OUTLINE, task="audio_classification"), settings)
+    assert "3 widths x 2 resolutions (16, 32), as space.resolutions says; stages that" in module.axes(OUTLINE, SETTINGS)
 
 
 def test_small_images_have_no_stages_that_would_see_maps_of_a_few_pixels() -> None:
     settings = SpaceSettings(blocks=("mobile",), widths=(0.5,), resolutions=(16, 48, 64, 112))
-    photos, pictures = replace(INDEX, max_resolution=224), replace(INDEX, max_resolution=128)
+    photos, pictures = replace(OUTLINE, max_resolution=224), replace(OUTLINE, max_resolution=128)
     assert [space.count for space in module.spaces_for(photos, settings)] == [6, 6, 6, 6]
     spaces = module.spaces_for(pictures, settings)
     assert [space.name for space in spaces] == ["w0.5-r16-s2", "w0.5-r48-s2", "w0.5-r64-s4", "w0.5-r112"]
@@ -174,11 +174,11 @@ def test_when_the_energy_is_what_nothing_fits_the_error_names_it(tmp_path: Path)
 def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
     settings = SpaceSettings(samples=10, resolutions=(48,))
     with pytest.raises(BuildError, match=r"space.resolutions: found 48.* at most 32 pixels"):
-        optimise(INDEX, BOARD, settings, EngineSettings(), budget=Budget(), stack=1, bits=8, seed=0, out=tmp_path)
+        optimise(OUTLINE, BOARD, settings, EngineSettings(), budget=Budget(), stack=1, bits=8, seed=0, out=tmp_path)
 
 
 def test_default_is_the_papers_108_spaces() -> None:
-    assert len(module.sizes(INDEX, SpaceSettings())) == 108
+    assert len(module.sizes(OUTLINE, SpaceSettings())) == 108
 
 
 @pytest.mark.parametrize("plan", ["fastest", "smallest"])
@@ -219,9 +219,9 @@ def test_limits_allow_for_what_estimates_are_off() -> None:
 
 
 def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> None:
-    index = Index("toy", "image_classification", ("a", "b", "c"), 32, 32, 3)
+    outline = Outline("image_classification", 3, 3, 32)
     footprints = Footprints(BOARD, EngineSettings(), 2048, 8, 64 << 10)
-    rows = survey(spaces_for(index, SpaceSettings(samples=40)), 40, footprints, Limits(256 << 10, 0.1), 0)
+    rows = survey(spaces_for(outline, SpaceSettings(samples=40)), 40, footprints, Limits(256 << 10, 0.1), 0)
     found = contenders(rows)
     blocks = [row.space.block for row in found]
     assert set(blocks) == {"mobile", "plain", "residual"} and len(found) == len({row.space for row in found}) <= 15
@@ -234,7 +234,7 @@ def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> Non
     assert max(row.score for row in found) > 3 * min(row.score for row in found)
     assert found[0] == winner([row for row in rows if row.space.block == "mobile"]), "MCUNet's rule"
     assert all(row.share >= 0.5 for row in found if row.space.block == "plain"), "most of its networks fit"
-    nothing = survey(spaces_for(index, SpaceSettings(samples=10)), 10, footprints, Limits(1 << 10, None), 0)
+    nothing = survey(spaces_for(outline, SpaceSettings(samples=10)), 10, footprints, Limits(1 << 10, None), 0)
     assert contenders(nothing) == []
 
 
@@ -247,7 +247,9 @@ def begun(
 ) -> list[Contender]:
     """The contenders where a super network of ``start`` has learned already."""
     budget = Budget(sram=64 << 10, flash=flash)
-    optimise(INDEX, BOARD, settings, EngineSettings(), budget=budget, stack=2048, bits=8, seed=0, out=out, start=start)
+    optimise(
+        OUTLINE, BOARD, settings, EngineSettings(), budget=budget, stack=2048, bits=8, seed=0, out=out, start=start
+    )
     return read_contenders(out / "contenders.json")
 
 
@@ -286,7 +288,7 @@ def test_a_resolution_that_does_not_compete_leaves_the_width(tmp_path: Path) -> 
     assert only(begun(tmp_path, START)).name == "w0.5-r32-s2"  # space.resolutions has 16 and 32
     assert only(begun(tmp_path, replace(START, resolution=16))).name == "w0.5-r16-s2"
     larger = only(begun(tmp_path, replace(START, resolution=64), SpaceSettings(samples=20)))
-    assert larger.width == 0.5 and larger.resolution <= INDEX.max_resolution
+    assert larger.width == 0.5 and larger.resolution <= OUTLINE.max_resolution
 
 
 def test_the_budget_and_the_spec_come_before_the_space_to_start_from(tmp_path: Path) -> None:

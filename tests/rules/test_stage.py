@@ -89,7 +89,7 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to({"accuracy.json"}, stages)]
-    assert names == ["dataset", "margin", "scale", "train", "quantize", "accuracy"]
+    assert names == ["dataset", "outline", "margin", "scale", "train", "quantize", "accuracy"]
 
 
 def test_a_time_for_the_search_sets_the_length_of_all_that_takes_long() -> None:

@@ -128,6 +128,7 @@ def test_what_it_takes_of_the_other_spec_is_built_first(few: Resolved, tmp_path:
     found = _tasks(few)
     assert {name for name in found if name.endswith(":base")} == {
         "dataset:base",
+        "outline:base",
         "space:base",
         "race:base",
         "supernet:base",
@@ -151,6 +152,7 @@ def test_specs_may_start_from_one_another_in_a_row(tmp_path: Path) -> None:
     found = _tasks(resolved(tmp_path))
     assert {name for name in found if name.endswith(":base")} == {
         "dataset:base",
+        "outline:base",
         "space:base",
         "race:base",
         "supernet:base",

@@ -1,13 +1,12 @@
 """Visual Wake Words: COCO's images, with or without a person (or anything else that COCO marks)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.outline import MAX_RESOLUTION, Outline
-from mcubuild.data.places import missing, place
+from mcubuild.data.places import place
 from mcubuild.data.sources import files_below
 
 if TYPE_CHECKING:
@@ -66,12 +65,9 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     return found
 
 
-def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     folder = place("visual_wake_words", settings["path"], root)
-    lacking = dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking)
-    if not lacking:
-        return None
-    return missing("visual_wake_words", settings["path"], root, list(lacking))
+    return list(dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking))
 
 
 def _ids(path: Path) -> set[int]:
@@ -97,14 +93,12 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     import numpy as np
 
     from mcubuild.data.coco import images_with, read_instances
-    from mcubuild.data.files import PathFile, ZipFile
+    from mcubuild.data.files import PathFile, ZipMember
     from mcubuild.data.labelled import files_of, images_in, refuse_unlisted
     from mcubuild.data.samples import Images
     from mcubuild.errors import BuildError
     from mcubuild.progress import bar
 
-    if (told := _missing(settings.model_dump(), root)) is not None:
-        raise BuildError(told)
     files: list[File] = []
     labels: list[bool] = []
     splits: list[str | None] = []
@@ -115,7 +109,7 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
         for part in _parts(settings.year, folder):
             assert part.annotations is not None and part.images is not None  # nothing is missing
             archived = part.annotations.suffix == ".zip"
-            listing: File = (ZipFile if archived else PathFile)(part.annotations, part.member)
+            listing: File = (ZipMember if archived else PathFile)(part.annotations, part.member)
             instances: Instances = read_instances(listing)
             positive = images_with(instances, settings.classes, settings.rule, settings.threshold, listing)
             there = images_in(part.images)
@@ -144,8 +138,4 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     )
 
 
-def _outline(settings: "VisualWakeWordsSettings") -> Outline:
-    return Outline(settings.task, 2, 3, settings.max_resolution or MAX_RESOLUTION)
-
-
-KIND = Kind("images", _sources, _find, _missing, _outline)
+KIND = Kind("images", _sources, _find, _lacking, foretold=True)

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from mcubuild.spec.datasets.base import HoldoutSettings, ImageSettings
+from mcubuild.spec.outline import MAX_RESOLUTION, Outline
 
 
 class VisualWakeWordsSettings(HoldoutSettings, ImageSettings):
@@ -29,6 +30,10 @@ class VisualWakeWordsSettings(HoldoutSettings, ImageSettings):
     minival: str | None = None
     """File with the ids of the test images, a number a line, relative to the spec: the published split of 2014, where
     all other images, of val2014, too, are there to train with. Default: COCO's own, with val to test."""
+
+    def outline(self) -> Outline:
+        """Two classes of colour images."""
+        return Outline(self.task, 2, 3, self.max_resolution or MAX_RESOLUTION)
 
     @model_validator(mode="after")
     def _minival_is_of_2014(self) -> "VisualWakeWordsSettings":

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from mcubuild.spec.datasets.base import ImageSettings, PublicSettings
+from mcubuild.spec.outline import MAX_RESOLUTION, Outline
 
 
 class WakeVisionSettings(PublicSettings, ImageSettings):
@@ -16,6 +17,10 @@ class WakeVisionSettings(PublicSettings, ImageSettings):
     archives, the images that they name."""
     labels: Literal["large", "quality"] = "quality"
     """Which training images: 5,760,428 that were labelled by machine, or 1,248,230 of them by people's boxes."""
+
+    def outline(self) -> Outline:
+        """Two classes of colour images."""
+        return Outline(self.task, 2, 3, self.max_resolution or MAX_RESOLUTION)
 
 
 SETTINGS = WakeVisionSettings

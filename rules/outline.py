@@ -1,0 +1,27 @@
+"""outline: what networks for a data set depend on; where the spec alone says it, no data is needed for it."""
+
+from rules.dataset import foretells
+from rules.stage import Job, Stage, trains
+
+OUTLINE = "outline.json"
+
+
+def _run(job: Job) -> None:
+    from mcubuild.data.splits import read_index
+    from mcubuild.spec.outline import write_outline
+
+    index = job.find("index.json")
+    outline = job["dataset"].outline() if index is None else read_index(index).outline
+    write_outline(outline, job.out / OUTLINE)
+
+
+STAGE = Stage(
+    name="outline",
+    doc="number of classes and sizes of the samples",
+    inputs=("index.json",),
+    needless=lambda resolved: ("index.json",) if foretells(resolved) else (),
+    outputs=(OUTLINE,),
+    settings=("task", "dataset"),
+    run=_run,
+    serves=trains,
+)
