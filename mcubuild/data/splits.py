@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.front_end import FrontEnd
+from mcubuild.data.room import MOST_IN_MEMORY, pieces, room, taken
 from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
-from mcubuild.data.room import MOST_IN_MEMORY, pieces, room, taken
 from mcubuild.npz import map_npz, write_npz
 from mcubuild.spec.outline import Outline
 
