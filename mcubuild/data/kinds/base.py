@@ -30,8 +30,8 @@ class Found:
     (``int``) so many of them, of each class as large a part."""
 
 
-def _never(settings: Mapping[str, Any], root: Path) -> None:
-    return None
+def _nothing(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Kind:
     paths are relative to; raises BuildError where one cannot be read. What is missing has no files: that is told when
     the data set is prepared. Imports nothing heavy."""
     find: Callable[[Any, Path], Found]
-    """The samples. Called with the spec's dataset section (the model of this kind) and the folder that paths are
-    relative to; raises BuildError where something is missing or contradicts itself."""
-    missing: Callable[[Mapping[str, Any], Path], str | None] = _never
-    """What to tell a user where data that everybody can get is not there; None where it is. Called as ``sources``, and
-    as cheap."""
+    """The samples, where nothing is ``lacking``. Called with the spec's dataset section (the model of this kind) and
+    the folder that paths are relative to; raises BuildError where something is missing or contradicts itself."""
+    lacking: Callable[[Mapping[str, Any], Path], Sequence[str]] = _nothing
+    """The files that are not there of data that everybody can get, by the names under which they are published. Called
+    as ``sources``, and as cheap; what is wrong with other data is told when it is prepared."""
     foretold: bool = False
     """Whether the spec alone says what networks depend on (``DatasetSettings.outline``)."""

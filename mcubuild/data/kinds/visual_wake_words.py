@@ -1,12 +1,12 @@
 """Visual Wake Words: COCO's images, with or without a person (or anything else that COCO marks)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.places import missing, place
+from mcubuild.data.places import place
 
 if TYPE_CHECKING:
     from mcubuild.data.coco import Instances
@@ -62,12 +62,9 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     return found
 
 
-def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     folder = place("visual_wake_words", settings["path"], root)
-    lacking = dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking)
-    if not lacking:
-        return None
-    return missing("visual_wake_words", settings["path"], root, list(lacking))
+    return list(dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking))
 
 
 def _ids(path: Path) -> set[int]:
@@ -99,8 +96,6 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     from mcubuild.errors import BuildError
     from mcubuild.progress import bar
 
-    if (told := _missing(settings.model_dump(), root)) is not None:
-        raise BuildError(told)
     files: list[File] = []
     labels: list[bool] = []
     splits: list[str | None] = []
@@ -140,4 +135,4 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     )
 
 
-KIND = Kind("images", _sources, _find, _missing, foretold=True)
+KIND = Kind("images", _sources, _find, _lacking, foretold=True)
