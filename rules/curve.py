@@ -101,9 +101,9 @@ def _sizes(folder: Path, asked: Sequence[int | None]) -> list["Size"]:
     import numpy as np
 
     from mcubuild.bench.curve import ALL, Size
-    from mcubuild.data.splits import joined, read_split
+    from mcubuild.data.splits import read_split
 
-    labelled = np.bincount(joined(*(read_split(folder / f"{name}.npz") for name in ("train", "val"))).y)
+    labelled = np.bincount(np.concatenate([read_split(folder / f"{name}.npz").y for name in ("train", "val")]))
     there = [most for most in asked if most is None or most < labelled.max()]
     if missing := [str(most) for most in asked if most not in there]:
         told = f"sizes={','.join(missing)}: no class has more than {labelled.max()} samples to learn from"

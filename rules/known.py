@@ -1,8 +1,9 @@
 """What files contain: known by hash, never by date.
 
 Size, times, inode and device only vouch for a file that was hashed before, so that thousands of files need not be read
-for a build with nothing to do. A file of the same size and time that was put in place of another has another inode or
-another time of change (ctime), which nobody can set.
+for a build with nothing to do; for all files of a folder at once, so that not even what is known of each need be. A
+file of the same size and time that was put in place of another has another inode or another time of change (ctime),
+which nobody can set.
 """
 
 import errno
@@ -13,12 +14,14 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from mcubuild.data.sources import entries
 from mcubuild.errors import BuildError, tell
+from mcubuild.progress import Bar, bar
 from mcubuild.store import digest_file, digest_json
 from rules.code import Code, read_code
 from rules.stage import BUILD
@@ -26,11 +29,13 @@ from rules.stage import BUILD
 _RACY_NS = 2_000_000_000
 """How long before it was hashed a file must have been left alone to be vouched for: a later change would otherwise be
 able to leave all its times as they are. FAT, the coarsest, counts in 2 s."""
-_FOLDER = "folder"
-"""In place of a digest."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS hashed (path TEXT PRIMARY KEY, vouch TEXT, digest TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS code (digest TEXT PRIMARY KEY, text TEXT, checksum TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS folders (path TEXT PRIMARY KEY, vouch TEXT, digest TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS members (
+    folder TEXT, name TEXT, vouch TEXT, digest TEXT, PRIMARY KEY (folder, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS made (path TEXT PRIMARY KEY, digest TEXT, length INTEGER, key TEXT) WITHOUT ROWID;
 """
 
@@ -44,6 +49,39 @@ class Made(NamedTuple):
     """In bytes."""
     key: str
     """The stage's action key."""
+
+
+class _Scan(NamedTuple):
+    """What is in a folder, without what is in its folders."""
+
+    path: str
+    files: Mapping[str, os.stat_result]
+    """By name, in order."""
+    folders: tuple[str, ...]
+    vouch: str
+    """Another one if anything of these changes."""
+
+
+def _scanned(top: str) -> Iterator[_Scan]:
+    """The folder ``top`` and all in it, in a fixed order.
+
+    Raises:
+        BuildError: one cannot be read, or a name is not UTF-8.
+        OSError: a file is gone.
+    """
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        files, folders = {}, list[str]()
+        for entry in entries(folder):
+            if entry.is_dir():
+                folders.append(entry.name)
+            else:
+                files[entry.name] = entry.stat()
+        seen = hashlib.blake2b(repr(folders).encode(), digest_size=16)
+        seen.update("".join([f"{name}\0{_vouch(status)}\n" for name, status in files.items()]).encode())
+        yield _Scan(folder, files, tuple(folders), seen.hexdigest())
+        pending += [f"{folder}{os.sep}{name}" for name in reversed(folders)]
 
 
 class Files:
@@ -60,7 +98,8 @@ class Files:
         """By process: SQLite's do not outlive a fork."""
 
     def digest(self, path: str | Path, status: os.stat_result | None = None) -> str:
-        """SHA-256 of the file ``path``, in hexadecimal, or "folder" if it is one; links are followed.
+        """SHA-256 of the file ``path``, in hexadecimal, or of the names and contents of all files below it if it is a
+        folder, and of the names of its folders; what data sets pass over does not count. Links are followed.
 
         Args:
             path: the file.
@@ -68,6 +107,7 @@ class Files:
 
         Raises:
             OSError: it cannot be read, or is neither a regular file nor a folder.
+            BuildError: a folder in it cannot be read, or a name is not UTF-8.
         """
         name = str(path)
         digest, fresh = self._digest(name, status or Path(name).stat())
@@ -93,7 +133,7 @@ class Files:
     def _digest(self, name: str, status: os.stat_result) -> tuple[str, tuple[str, str] | None]:
         """The digest, and what to remember of it if that is new."""
         if stat.S_ISDIR(status.st_mode):
-            return _FOLDER, None
+            return self._tree(name), None
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "neither a file nor a folder", name)
         vouch = _vouch(status)
@@ -148,6 +188,58 @@ class Files:
                     connection.execute("INSERT OR REPLACE INTO code VALUES (?, ?, ?)", row)
         return found
 
+    def _tree(self, top: str) -> str:
+        """What ``digest`` gives for a folder."""
+        scans = list(_scanned(top))
+        found = {scan.path: known for scan in scans if (known := self._vouched(scan))}
+        unknown = [scan for scan in scans if scan.path not in found]
+        with bar(f"hash files in {top}", sum(len(scan.files) for scan in unknown)) as progress:
+            for scan in unknown:
+                found[scan.path] = self._hash(scan, progress)
+        return listing({scan.path.removeprefix(top): found[scan.path] for scan in scans})
+
+    def _vouched(self, scan: "_Scan") -> str | None:
+        """The digest of a folder that is as it was when its files were hashed."""
+        if self._path is None:
+            return None
+        self._known()
+        row = (
+            self._connection()
+            .execute("SELECT digest FROM folders WHERE path = ? AND vouch = ?", [scan.path, scan.vouch])
+            .fetchone()
+        )
+        return row[0] if row else None
+
+    def _hash(self, scan: "_Scan", progress: Bar) -> str:
+        """The digest of a folder, for which files are read that nothing vouches for."""
+        members = self._members(scan.path)
+        digests, vouched = dict.fromkeys(scan.folders, "folder"), True
+        for name, status in scan.files.items():
+            known = members.get(name)
+            if not known or known[0] != _vouch(status):
+                digest, fresh = self._digest(f"{scan.path}{os.sep}{name}", status)
+                members[name] = fresh or ("", digest)
+                vouched = vouched and fresh is not None
+            digests[name] = members[name][1]
+            progress.advance()
+        digest = listing(digests)
+        if self._path is not None:
+            rows = [(scan.path, name, *members[name]) for name in scan.files if members[name][0]]
+            with suppress(sqlite3.Error), (connection := self._connection()):  # the next build hashes again
+                connection.execute("DELETE FROM members WHERE folder = ?", [scan.path])
+                connection.execute("DELETE FROM folders WHERE path = ?", [scan.path])
+                connection.executemany("INSERT INTO members VALUES (?, ?, ?, ?)", rows)
+                if vouched:
+                    connection.execute("INSERT INTO folders VALUES (?, ?, ?)", [scan.path, scan.vouch, digest])
+        return digest
+
+    def _members(self, folder: str) -> dict[str, tuple[str, str]]:
+        """Voucher and SHA-256 of the files in ``folder`` that are known, by name."""
+        if self._path is None:
+            return {}
+        rows = self._connection().execute("SELECT name, vouch, digest FROM members WHERE folder = ?", [folder])
+        return {name: (vouch, digest) for name, vouch, digest in rows}
+
     def made(self, path: Path) -> Made | None:
         """What a stage made as the artifact ``path``; None if that is not known."""
         if self._path is None:
@@ -189,11 +281,12 @@ class Files:
         with suppress(sqlite3.Error):  # the next build prunes
             connection = self._connection()
             with connection:
-                for table in ("hashed", "made"):
+                for table in ("hashed", "made", "folders"):
                     rows = connection.execute(f"SELECT path FROM {table}").fetchall()
                     gone = [row for row in rows if not os.path.exists(row[0])]  # noqa: PTH110 (there are many)
                     connection.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
                 connection.execute("DELETE FROM code WHERE digest NOT IN (SELECT digest FROM hashed)")
+                connection.execute("DELETE FROM members WHERE folder NOT IN (SELECT path FROM folders)")
 
     def _remember(self, fresh: Mapping[str, tuple[str, str]]) -> None:
         if not fresh:

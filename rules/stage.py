@@ -167,8 +167,8 @@ class Stage:
     identities: Callable[[Resolved], dict[str, str]] = _no_identities
     """Names and versions of tools that it runs."""
     sources: Callable[[Resolved], Mapping[str, Path]] = _no_sources
-    """Files of the user that it reads, by names that are the same on every machine; and folders that should not be
-    empty."""
+    """Files of the user that it reads, and folders, with all that is in them, by names that are the same on every
+    machine."""
     called: Callable[[Resolved, str], str] = _as_declared
     """What an artifact that it writes is called, if the spec names it, wherever it is read, too."""
     optional: tuple[str, ...] = ()

@@ -24,8 +24,8 @@ from mcubuild.nas.blocks import Described
 from mcubuild.nas.candidates import Candidates, Limits
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import NO_MARGIN, Margin
-from mcubuild.nas.processes import processes
 from mcubuild.nas.skeleton import skeleton
+from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.estimates import Estimate, searched
 from mcubuild.spec.engine import EngineSettings

@@ -16,8 +16,8 @@ from mcubuild.engine.footprint import STATIC_BYTES
 from mcubuild.nas.arch import BASE_RESOLUTIONS, Space
 from mcubuild.nas.candidates import Limits
 from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.processes import processes
 from mcubuild.nas.space import Row, draw_samples, survey, winner
+from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear
 from mcubuild.report.space import cdf_plot

@@ -6,9 +6,12 @@ Everything is told as a sentence without the full stop, with counts and the name
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mcubuild.progress import bar
 
 _NAMES = 3
 """Files that a caution names."""
@@ -40,6 +43,11 @@ class Findings:
         """The file called ``name`` is one of those that the sentence ``what`` is about."""
         self._names[what].append(name)
 
+    def add_all(self, others: "Findings") -> None:
+        """What ``others`` hold, behind what is here."""
+        for what, names in others._names.items():
+            self._names[what] += names
+
     def cautions(self, samples: int) -> tuple[str, ...]:
         """A sentence for everything that was found, in the order of its first file, of so many ``samples`` in all."""
         return tuple(counted(what, names, samples) for what, names in self._names.items())
@@ -69,26 +77,33 @@ def check(
         names: of the samples, by split.
         contents: what tells the samples' files apart, by split: their hashes.
     """
-    everything = [pixels for split in pictures.values() for pixels in split]
     all_names = [name for split in pictures for name in names[split]]
     all_contents = [content for split in pictures for content in contents[split]]
-    flat = [int(np.ptp(pixels, axis=(0, 1)).max()) <= _FLAT for pixels in everything]
+    flat, marks = np.empty(len(all_names), np.bool_), np.empty(len(all_names), np.uint64)
+    with bar("check pictures", len(all_names)) as progress:
+        for index, pixels in enumerate(chain.from_iterable(pictures.values())):
+            flat[index] = int(np.ptp(pixels, axis=(0, 1)).max()) <= _FLAT
+            marks[index] = int.from_bytes(hashlib.blake2b(pixels, digest_size=8).digest())
+            progress.advance()
     found = []
-    if any(flat):
-        blank = [name for name, is_flat in zip(all_names, flat, strict=True) if is_flat]
+    if flat.any():
+        blank = [all_names[index] for index in np.flatnonzero(flat).tolist()]
         found.append(counted("Samples that show nothing (of one level: blank, black, silent)", blank, len(all_names)))
-    same = [all_names[index] for index in _equal(everything, flat, all_contents)]
+    same = [all_names[index] for index in _equal(marks, flat, all_contents)]
     if same:
         found.append(counted("Samples that are equal to another, though their files differ", same, len(all_names)))
     return (*found, *_of_classes(labels, classes), *_of_training(pictures["train"]))
 
 
-def _equal(pictures: Sequence[NDArray[np.uint8]], flat: Sequence[bool], contents: Sequence[str]) -> list[int]:
-    """Indexes of the pictures that others equal. Copies of one file, and flat pictures, are told elsewhere."""
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for index, pixels in enumerate(pictures):
-        if not flat[index]:
-            groups[hashlib.sha256(pixels.tobytes()).digest()].append(index)
+def _equal(marks: NDArray[np.uint64], flat: NDArray[np.bool_], contents: Sequence[str]) -> list[int]:
+    """Indexes of the pictures that others equal: ones with the same mark, 64 bits of a hash, which of a million
+    different ones no two have. Copies of one file, and flat pictures, are told elsewhere.
+    """
+    candidates = np.flatnonzero(~flat)
+    _, place, count = np.unique(marks[candidates], return_inverse=True, return_counts=True)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index in candidates[count[place] > 1].tolist():
+        groups[int(marks[index])].append(index)
     return sorted(
         index for members in groups.values() if len({contents[index] for index in members}) > 1 for index in members
     )

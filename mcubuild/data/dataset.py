@@ -10,6 +10,7 @@ from mcubuild.data.checks import check
 from mcubuild.data.duplicates import (
     MOST_ACROSS_SPLITS,
     MOST_ALIKE,
+    MOST_LOOKED_AT,
     Pairs,
     Roll,
     cautions,
@@ -77,7 +78,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     contents, roll, copies = _called(found, chosen, names, digests)
     front_end = origin if isinstance(origin, FrontEnd) else None
     similar = nearly_identical([*pictures.values()], roll.labels)
-    similar = similar[contents[similar[:, 0]] != contents[similar[:, 1]]]
+    differ = [contents[one] != contents[other] for one, other in similar.tolist()]
+    similar = similar[np.array(differ, np.bool_)]
     alike = np.concatenate([copies, similar])
     refuse_copied_classes(alike, roll, found.classes)
     refuse_leaks(alike, roll, given, "nearly identical", MOST_ALIKE)
@@ -111,6 +113,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         cautions=(
             *cautions(copies, roll, "identical"),
             *cautions(similar, roll, "nearly identical"),
+            *_partly(len(roll.names)),
             *read.cautions,
             *_enlarged(side, largest),
             *check(
@@ -132,13 +135,20 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
 
 def _called(
     found: Found, chosen: Mapping[str, NDArray[np.int64]], names: Sequence[str], digests: Sequence[str]
-) -> tuple[NDArray[np.str_], Roll, Pairs]:
+) -> tuple[list[str], Roll, Pairs]:
     """Contents and roll of the samples in ``chosen``, one split behind the other, and which of them are identical."""
     order = np.concatenate([*chosen.values()])
-    contents = np.array(digests)[order]
+    contents = [digests[index] for index in order.tolist()]
     splits = np.repeat([*chosen], [len(indexes) for indexes in chosen.values()])
     roll = Roll([names[index] for index in order], found.labels[order], splits)
     return contents, roll, identical(contents, roll)
+
+
+def _partly(samples: int) -> tuple[str, ...]:
+    """A caution where nearly identical ones were looked for among a part of so many ``samples``."""
+    if samples <= MOST_LOOKED_AT:
+        return ()
+    return (f"Nearly identical samples were looked for among {MOST_LOOKED_AT} of {samples}",)
 
 
 def _enlarged(side: int, largest: int) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ The radius is taken from the data, because spoken digits are more alike than pho
 distribution, P(d < r) = 1 - exp(-(r / scale)^shape), which is fitted to their quartiles, so that copies, being few, do
 not matter. Of sounds this finds another level, format or rate, but neither another start nor added noise.
 
-No pair within the radius is missed: principal components of two coarse pictures are not further apart than the pictures
-themselves, and among points of eight dimensions a k-d tree finds the near ones.
+Of up to ``MOST_LOOKED_AT`` samples no pair within the radius is missed: principal components of two coarse pictures are
+not further apart than the pictures themselves, and among points of eight dimensions a k-d tree finds the near ones.
 """
 
 from collections import defaultdict
@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.resize import resize
+from mcubuild.data.room import pieces, room
 from mcubuild.errors import BuildError, shortened
-from mcubuild.progress import bar
+from mcubuild.progress import Bar, bar
 
 Pairs = NDArray[np.int64]
 """Indexes (M, 2) of samples, each pair once."""
@@ -63,6 +64,9 @@ _LONELY = 0.5
 chance (Lowe, IJCV 2004, whose ratio is 0.8), and does not count where most of a class are copies of another's."""
 _ASKED = 1000
 """Samples that the radius is taken from."""
+MOST_LOOKED_AT = 100_000
+"""Samples; of more, those held out come first, to at most a half, and the rest is drawn: memory and time stay bounded,
+and where a share of a split, or of a class, are copies, the sample shows it."""
 _COMPONENTS = 8
 _MOST_PAIRS = 2_000_000
 """Above that (films, cut into frames) only the nearer ones are looked at."""
@@ -96,26 +100,27 @@ def identical(contents: Sequence[str], roll: Roll) -> Pairs:
 
 
 def nearly_identical(pictures: Sequence[NDArray[np.uint8]], labels: NDArray[np.int64]) -> Pairs:
-    """Samples whose pictures are nearly, or exactly, identical.
+    """Samples whose pictures are nearly, or exactly, identical, of up to ``MOST_LOOKED_AT``.
 
     Pictures of fewer than 16 pixels a side and those in which nothing can be seen (a standard deviation below one
     level) are no one's copies.
 
     Args:
-        pictures: of all samples, in pieces (n, side, side, channels) one behind the other.
+        pictures: of all samples, in pieces (n, side, side, channels) one behind the other, the training split's first.
         labels: of all samples (N,).
     """
+    nothing = np.empty((0, 2), np.int64)
     if pictures[0].shape[1] < _SMALLEST:
-        return np.empty((0, 2), np.int64)
-    with bar("find copies", 4) as progress:
-        small = np.concatenate([resize(piece, _SIDE) for piece in pictures])
-        progress.advance()
+        return nothing
+    looked_at = _looked_at([len(piece) for piece in pictures])
+    with bar("find copies", len(looked_at) + 3) as progress:
+        small = _small(pictures, looked_at, progress)
         means = np.concatenate([_blocks(small[part]).mean(axis=(2, 4)) for part in _parts(len(small))])
         seen = np.flatnonzero(means.std(axis=(1, 2)).max(axis=1) >= 1)
         if len(seen) < 2:
-            return np.empty((0, 2), np.int64)
+            return nothing
         coarse = _normed(means[seen])
-        radius = _radius(coarse, labels[seen])
+        radius = _radius(coarse, labels[looked_at[seen]])
         progress.advance()
         pairs = _candidates(coarse, radius)
         progress.advance()
@@ -127,7 +132,33 @@ def nearly_identical(pictures: Sequence[NDArray[np.uint8]], labels: NDArray[np.i
         # Of unit vectors, |a - b|^2 = 2 - 2 a b.
         pairs = involved[pairs[_squares(details, pairs) <= 2 - 2 * _DETAIL]]
         progress.advance()
-        return seen[pairs]
+        return looked_at[seen[pairs]]
+
+
+def _looked_at(sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Ascending indexes of the samples in which copies are looked for, of pieces of such sizes."""
+    total = sum(sizes)
+    if total <= MOST_LOOKED_AT:
+        return np.arange(total)
+    rng = np.random.default_rng(0)
+    train, held = np.arange(sizes[0]), np.arange(sizes[0], total)
+    held = rng.permutation(held)[: max(MOST_LOOKED_AT // 2, MOST_LOOKED_AT - len(train))]
+    return np.sort(np.concatenate([held, rng.permutation(train)[: MOST_LOOKED_AT - len(held)]]))
+
+
+def _small(pictures: Sequence[NDArray[np.uint8]], looked_at: NDArray[np.int64], progress: Bar) -> NDArray[np.uint8]:
+    """The pictures (N, 32, 32, C) with these indexes."""
+    small = room((len(looked_at), _SIDE, _SIDE, pictures[0].shape[3]))
+    start = first = 0
+    for piece in pictures:
+        own = looked_at[(looked_at >= first) & (looked_at < first + len(piece))] - first
+        for part in pieces(piece[: len(own)]):
+            chosen = own[part]
+            small[start : start + len(chosen)] = resize(piece[chosen], _SIDE)
+            start += len(chosen)
+            progress.advance(len(chosen))
+        first += len(piece)
+    return small
 
 
 def refuse_contradictions(pairs: Pairs, roll: Roll) -> None:

@@ -9,9 +9,11 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -19,11 +21,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from mcubuild.data.checks import Findings, counted
-from mcubuild.data.files import File
+from mcubuild.data.files import FEW, File, batched
 from mcubuild.data.metadata import without_metadata
 from mcubuild.data.resize import fit
+from mcubuild.data.room import kept, room
 from mcubuild.data.splits import Pictures
 from mcubuild.errors import BuildError
+from mcubuild.processes import processes
 from mcubuild.progress import Bar, bar
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -89,6 +93,7 @@ def read_images(
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
     at most ``largest``. They are grey if all files are, RGB otherwise. The images to train with decide it alone.
+    A process a core decodes them, and pixels of many are mapped (``room``).
 
     Args:
         splits: the files by split, ``train`` among them.
@@ -101,22 +106,27 @@ def read_images(
     """
     count = sum(map(len, splits.values()))
     findings, damage = Findings(), _Damage()
-    with bar("read images", len(splits["train"]) + count) as progress:
-        reading = _survey(splits["train"], largest, colour, damage, progress)
+    titled = bar("read images", len(splits["train"]) + count)
+    with titled as progress, processes(alone=count < FEW) as executor:
+        reading = _survey(splits["train"], largest, colour, damage, executor, progress)
+        channels = 1 if reading.mode == "L" else 3
         pixels, readable, sizes = {}, {}, Counter[tuple[int, int]]()
         for split, members in splits.items():
-            channels = 1 if reading.mode == "L" else 3
-            pixels[split] = np.empty((len(members), reading.side, reading.side, channels), np.uint8)
-            readable[split] = np.zeros(len(members), np.bool_)
-            for number, file in enumerate(members):
-                with damage.noted(file):
-                    pixels[split][number], size = _read(file, reading, findings)
-                    readable[split][number] = True
-                    sizes[size] += split == "train"
-                progress.advance()
+            pixels[split] = room((len(members), reading.side, reading.side, channels))
+            readable[split] = np.ones(len(members), np.bool_)
+            start = 0
+            for part in executor.map(partial(_read_all, reading=reading), batched(members)):
+                end = start + len(part.pixels)
+                pixels[split][start:end] = part.pixels
+                readable[split][start:end] = part.readable
+                if split == "train":
+                    sizes.update(part.sizes)
+                damage.note(part.damaged)
+                findings.add_all(part.findings)
+                progress.advance(end - start)
+                start = end
     damage.refuse_more_than(corrupt, count)
-    if not all(mask.all() for mask in readable.values()):
-        pixels = {split: pixels[split][mask] for split, mask in readable.items()}
+    pixels = {split: kept(pixels[split], mask) for split, mask in readable.items()}
     usual = max(sizes, key=lambda size: (sizes[size], size))
     pictures = Pictures(usual, reading.levels if reading.deep else None)
     return ImagesRead(pixels, readable, pictures, (*damage.cautions(count), *findings.cautions(count)))
@@ -132,13 +142,9 @@ class _Damage:
     def __init__(self) -> None:
         self._reasons: dict[File, str] = {}
 
-    @contextmanager
-    def noted(self, file: File) -> Iterator[None]:
-        """Note if ``file``, which is read meanwhile, cannot be read."""
-        try:
-            yield
-        except _UnreadableError as error:
-            self._reasons[file] = str(error)
+    def note(self, damaged: Iterable[tuple[File, str]]) -> None:
+        """These files cannot be read, for these reasons."""
+        self._reasons.update(damaged)
 
     def refuse_more_than(self, share: float, count: int) -> None:
         """See that of ``count`` files at most a ``share`` cannot be read.
@@ -161,24 +167,84 @@ class _Damage:
         return (counted("Images that cannot be read were left out", [file.name for file in self._reasons], count),)
 
 
-def _survey(files: Sequence[File], largest: int, colour: bool, damage: _Damage, progress: Bar) -> _Reading:
+@dataclass(frozen=True)
+class _Looks:
+    """Of some images to train with, without their pixels."""
+
+    sides: list[int]
+    """The shorter ones."""
+    grey: bool
+    """Whether all are."""
+    contrasts: list[list[float]]
+    """Of those that are transparent in part."""
+    extents: list[tuple[float, float] | None]
+    """Of those of more than 8 bits."""
+    damaged: list[tuple[File, str]]
+
+
+def _look(files: Sequence[File]) -> _Looks:
+    found = _Looks([], True, [], [], [])
+    grey = True
+    for file in files:
+        try:
+            with _opened(file) as image:
+                if image.mode in _DEEP_MODES:
+                    found.extents.append(_extent(*_values(_upright(image))))
+                elif (layer := _layer(image)) is not None:
+                    found.contrasts.append(_contrasts(layer))
+                found.sides.append(min(image.size))
+                grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
+        except _UnreadableError as error:
+            found.damaged.append((file, str(error)))
+    return replace(found, grey=grey)
+
+
+def _survey(
+    files: Sequence[File], largest: int, colour: bool, damage: _Damage, executor: Executor, progress: Bar
+) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
-    sides, grey = [], not colour
+    sides: list[int] = []
     contrasts: list[list[float]] = []
     extents: list[tuple[float, float] | None] = []
-    for file in files:
-        with damage.noted(file), _opened(file) as image:
-            if image.mode in _DEEP_MODES:
-                extents.append(_extent(*_values(_upright(image))))
-            elif (layer := _layer(image)) is not None:
-                contrasts.append(_contrasts(layer))
-            sides.append(min(image.size))
-            grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
-        progress.advance()
+    grey = not colour
+    for found, group in zip(executor.map(_look, batched(files)), batched(files), strict=True):
+        sides += found.sides
+        contrasts += found.contrasts
+        extents += found.extents
+        grey = grey and found.grey
+        damage.note(found.damaged)
+        progress.advance(len(group))
     if not sides:
         damage.refuse_more_than(0, len(files))
     side = min(int(np.median(sides)), largest)
     return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What some image files have become."""
+
+    pixels: NDArray[np.uint8]
+    """(N, side, side, channels); anything where a file cannot be read."""
+    readable: list[bool]
+    sizes: list[tuple[int, int]]
+    """Width and height of those that can."""
+    damaged: list[tuple[File, str]]
+    findings: Findings
+
+
+def _read_all(files: Sequence[File], reading: _Reading) -> _Part:
+    shape = (len(files), reading.side, reading.side, 1 if reading.mode == "L" else 3)
+    part = _Part(np.zeros(shape, np.uint8), [], [], [], Findings())
+    for pixels, file in zip(part.pixels, files, strict=True):
+        try:
+            pixels[...], size = _read(file, reading, part.findings)
+            part.sizes.append(size)
+            part.readable.append(True)
+        except _UnreadableError as error:
+            part.damaged.append((file, str(error)))
+            part.readable.append(False)
+    return part
 
 
 def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np.uint8], tuple[int, int]]:

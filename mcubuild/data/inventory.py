@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mcubuild.errors import BuildError
 
+_DIGITS = 16
+
 
 @dataclass(frozen=True)
 class Inventory:
@@ -24,12 +26,13 @@ class Inventory:
 
 def short_id(digest: str) -> str:
     """What tells a sample from others: the first 16 digits of the SHA-256 of its content, in hexadecimal."""
-    return digest[:16]
+    return digest[:_DIGITS]
 
 
 def write_inventory(inventory: Inventory, path: Path) -> None:
     """Write ``inventory`` as JSON."""
-    path.write_text(json.dumps(asdict(inventory), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    content = asdict(inventory) | {"test_ids": "".join(inventory.test_ids)}  # a line, however many they are
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_inventory(path: Path) -> Inventory:
@@ -40,6 +43,8 @@ def read_inventory(path: Path) -> Inventory:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Inventory(**{**content, **{key: tuple(content[key]) for key in ("test_ids", "cautions")}})
+        ids: str = content["test_ids"]
+        content["test_ids"] = tuple(ids[start : start + _DIGITS] for start in range(0, len(ids), _DIGITS))
+        return Inventory(**{**content, "cautions": tuple(content["cautions"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's inventory ({error}); delete it and build again.") from None

@@ -1,8 +1,14 @@
 """Images at another resolution: the one way for reading, training, calibration and the device's input."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from mcubuild.data.room import pieces, room
+from mcubuild.progress import bar
 
 
 def fit(image: Image.Image, side: int) -> Image.Image:
@@ -24,18 +30,28 @@ def fit(image: Image.Image, side: int) -> Image.Image:
 def resize(x: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     """Square images ``x`` (N, H, H, C) at ``resolution``: (N, resolution, resolution, C); ``x`` itself if it has it.
 
-    By ``fit``, each channel on its own.
+    By ``fit``, each channel on its own, on all cores where images are many; these are mapped (``room``).
     """
     if x.shape[1:3] == (resolution, resolution):
         return x
-    out = np.empty((len(x), resolution, resolution, x.shape[3]), np.uint8)
-    for image, result in zip(x, out, strict=True):
-        for channel in range(x.shape[3]):
-            plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
-            result[..., channel] = np.asarray(fit(plane, resolution))
+    out = room((len(x), resolution, resolution, x.shape[3]))
+
+    def fill(piece: slice) -> None:
+        for image, result in zip(x[piece], out[piece], strict=True):
+            for channel in range(x.shape[3]):
+                plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+                result[..., channel] = np.asarray(fit(plane, resolution))
+
+    parts = list(pieces(x))
+    if len(parts) <= 1:
+        fill(slice(len(x)))
+        return out
+    with bar("resize images", len(x)) as progress, ThreadPoolExecutor(os.cpu_count()) as executor:
+        for part, _ in zip(parts, executor.map(fill, parts), strict=True):
+            progress.advance(part.stop - part.start)
     return out
 
 
 def network_input(x: NDArray[np.uint8], resolution: int) -> NDArray[np.int8]:
     """What a quantised network reads for the images ``x``: int8 (N, resolution, resolution, C), pixel - 128."""
-    return (resize(x, resolution).astype(np.int16) - 128).astype(np.int8)
+    return (resize(x, resolution) ^ np.uint8(128)).view(np.int8)

@@ -1,6 +1,6 @@
 """Which files a data set consists of, and what their names and folders tell.
 
-Asked while the task graph is built, so this module scans folders and imports nothing heavy.
+Asked while the task graph is built, so this module imports nothing heavy.
 """
 
 import fnmatch
@@ -56,32 +56,27 @@ class Listed:
     """Samples of one group stay together when a split is drawn; None: each may go its own way."""
 
 
-def source_files(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
-    """Every file that a data set which is a folder is made from, by name below it, in a fixed order, and every folder
-    that has none, as that is refused.
+def folder_of(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
+    """What a data set which is a folder is made from: that folder, if it is there; what is wrong with a missing one is
+    told when the data set is prepared.
 
     Args:
         settings: the spec's dataset section as JSON.
         root: folder that its ``path`` is relative to.
-
-    A missing folder has no files: what is wrong with it is told when the data set is prepared.
-
-    Raises:
-        BuildError: a folder cannot be read, or a name is not UTF-8.
     """
-    return files_below(root / settings["path"])
+    folder = root / settings["path"]
+    return {"folder": folder} if folder.is_dir() else {}
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """Every file in ``folder`` and its folders, by name below it, in a fixed order, and every folder that has none;
-    nothing if there is no such folder.
+    """Every file in ``folder`` and its folders, by name below it, in a fixed order; nothing if there is no such folder.
 
     Raises:
         BuildError: a folder cannot be read, or a name is not UTF-8.
     """
     if not folder.is_dir():
         return {}
-    return {file.removeprefix(f"{folder}{os.sep}"): Path(file) for file in _files(folder, empty=True)}
+    return {file.removeprefix(f"{folder}{os.sep}"): Path(file) for file in _files(folder)}
 
 
 def find_in_folder(
@@ -174,7 +169,7 @@ def _parts(folder: Path) -> dict[str | None, Path]:
 
 
 def _files_of_class(folder: Path, content: Content) -> list[Path]:
-    paths = [Path(entry.path) for entry in _entries(folder)]
+    paths = [Path(entry.path) for entry in entries(folder)]
     for path in paths:
         if path.is_dir():
             raise BuildError(
@@ -241,7 +236,7 @@ def _assign(samples: Listed, split: str, globs: Sequence[str], folder: Path) -> 
         )
 
 
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+def entries(folder: Path | str) -> list[os.DirEntry[str]]:
     """Files and folders in ``folder``, by name; whether an entry is a folder is known then."""
     try:
         with os.scandir(folder) as entries:
@@ -258,20 +253,14 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     return sorted(wanted, key=lambda entry: entry.name)
 
 
-def _files(folder: Path | str, empty: bool = False) -> Iterator[str]:
-    """Paths of all files under ``folder``, and of folders that have nothing in them if these are wanted (``empty``).
-
-    As strings, because there may be very many.
-    """
-    entries = _entries(folder)
-    for entry in entries:
+def _files(folder: Path | str) -> Iterator[str]:
+    """Paths of all files under ``folder``, as strings, because there may be very many."""
+    for entry in entries(folder):
         if entry.is_dir():
-            yield from _files(entry.path, empty)
+            yield from _files(entry.path)
         else:
             yield entry.path
-    if empty and not entries:
-        yield str(folder)
 
 
 def _folders(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder) if entry.is_dir()]
+    return [entry.name for entry in entries(folder) if entry.is_dir()]

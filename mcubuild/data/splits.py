@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.front_end import FrontEnd
+from mcubuild.data.room import MOST_IN_MEMORY, pieces, room, taken
 from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
-from mcubuild.npz import read_npz, write_npz
+from mcubuild.npz import map_npz, write_npz
 from mcubuild.spec.outline import Outline
 
 
@@ -70,10 +71,18 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    def part(self, chosen: NDArray[np.int64]) -> "Split":
+        """A copy of the samples with the indexes ``chosen`` (M,)."""
+        return Split(taken(self.x, chosen), self.y[chosen])
+
 
 def joined(one: Split, other: Split) -> Split:
     """The samples of both."""
-    return Split(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]))
+    x = room((len(one) + len(other), *one.x.shape[1:]))
+    for start, split in ((0, one), (len(one), other)):
+        for piece in pieces(split.x):
+            x[start + piece.start : start + piece.stop] = split.x[piece]
+    return Split(x, np.concatenate([one.y, other.y]))
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -109,12 +118,14 @@ def write_split(split: Split, path: Path) -> None:
 
 
 def read_split(path: Path) -> Split:
-    """The split in ``path``.
+    """The split in ``path``, whose pixels stay there: they are mapped, and cannot be written.
+
+    The checksum of a file that would not fit into memory is not compared: that is left to the build, which knows it.
 
     Raises:
         BuildError: the file is missing or damaged.
     """
-    arrays = read_npz(path, ("x", "y"))
+    arrays = map_npz(path, ("x", "y"), MOST_IN_MEMORY)
     x, y = arrays["x"], arrays["y"]
     if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
         raise BuildError(

@@ -1,6 +1,7 @@
 """From stored images to the tensors that networks train on and are judged by."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def spread(split: Split, samples: int) -> Split:
     """
     wanted = min(samples, len(split))
     chosen = np.argsort(split.y, kind="stable")[np.arange(wanted) * len(split) // wanted]
-    return Split(split.x[chosen], split.y[chosen])
+    return split.part(chosen)
 
 
 def for_the_last_training(train: Split, val: Split, *, one_draw: bool) -> tuple[Split, Split | None]:
@@ -53,15 +54,21 @@ def training_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``steps`` batches, pass after pass in random order, each image varied at random.
 
-    Images are (N, C, R, R) in 0 ... 1, labels (N,).
+    Images are (N, C, R, R) in 0 ... 1, labels (N,). Those of many samples are read by their indexes while the training
+    computes, as the split need not fit into memory.
     """
     epoch = steps_per_epoch(len(split), batch)
-    order = np.empty(0, np.int64)
-    for step in range(steps):
-        if step % epoch == 0:
+    with ThreadPoolExecutor(1) as ahead:
+        for first in range(0, steps, epoch):
             order = rng.permutation(len(split))
-        chosen = order[step % epoch * batch : (step % epoch + 1) * batch]
-        yield to_tensor(augment(split.x[chosen], rng)), torch.from_numpy(split.y[chosen])
+            batches = [order[step * batch : (step + 1) * batch] for step in range(min(epoch, steps - first))]
+            # Pixels of the next batch come from the disk meanwhile; what is drawn keeps its order.
+            coming = ahead.submit(split.x.__getitem__, batches[0])
+            for number, chosen in enumerate(batches):
+                x = coming.result()
+                if number + 1 < len(batches):
+                    coming = ahead.submit(split.x.__getitem__, batches[number + 1])
+                yield to_tensor(augment(x, rng)), torch.from_numpy(split.y[chosen])
 
 
 def calibration_batches(split: Split) -> Iterator[Tensor]:
@@ -83,5 +90,6 @@ def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
 
 def to_tensor(x: NDArray[np.uint8]) -> Tensor:
     """Pixels (N, R, R, C) -> pixel / 255 as float32 (N, C, R, R), channels last in memory: twice as fast on CPUs."""
-    images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float() / 255
+    # Mapped pixels cannot be written, and torch knows no such tensors.
+    images = torch.from_numpy(np.require(x, requirements=("C", "W"))).permute(0, 3, 1, 2).float() / 255
     return images.contiguous(memory_format=torch.channels_last)

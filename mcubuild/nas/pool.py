@@ -19,8 +19,8 @@ import torch
 from mcubuild.errors import BuildError
 from mcubuild.nas.arch import Arch
 from mcubuild.nas.evolution import Score
-from mcubuild.nas.processes import processes
 from mcubuild.nas.training import device, make_deterministic, workers
+from mcubuild.processes import processes
 from mcubuild.processor import floating_point
 from mcubuild.store import digest_json
 

@@ -35,6 +35,8 @@ FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
 _ENOUGH: Final = 250
 """Samples to judge the finalists by, if the folds have so many."""
+_PLENTY: Final = 10_000
+"""Validation samples from which on they alone are judged by: other folds would tell no more, and copy everything."""
 _ROUNDS: Final = 10
 """Of a short training: it is lost from the last one on when it is killed."""
 
@@ -91,7 +93,7 @@ def race(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         pace: how long the whole training is where the settings have no epochs.
     """
-    folds = _folds(train, val, seed) if one_draw else [(train, val)]
+    folds = _folds(train, val, seed) if one_draw and len(val) < _PLENTY else [(train, val)]
     left, table = list(contenders), list[dict[str, Any]]()
     whole = length_of(settings, pace, len(folds[0][0]))
     rounds = plan(len(contenders), whole, len(folds[0][1]), len(folds))
@@ -159,12 +161,11 @@ def _clearly_worse(one: Judgement, best: Judgement) -> bool:
 def _folds(train: Split, val: Split, seed: int) -> list[tuple[Split, Split]]:
     """Pairs of samples to learn from and to judge by, each sample judged by once; classes are spread evenly."""
     both = joined(train, val)
-    x, y = both.x, both.y
-    order = np.random.default_rng([seed, FOLDS]).permutation(len(y))
-    order = order[np.argsort(y[order], kind="stable")]
-    fold = np.empty(len(y), np.int64)
-    fold[order] = np.arange(len(y)) % FOLDS
-    return [(Split(x[fold != one], y[fold != one]), Split(x[fold == one], y[fold == one])) for one in range(FOLDS)]
+    order = np.random.default_rng([seed, FOLDS]).permutation(len(both))
+    order = order[np.argsort(both.y[order], kind="stable")]
+    fold = np.empty(len(both), np.int64)
+    fold[order] = np.arange(len(both)) % FOLDS
+    return [(both.part(np.flatnonzero(fold != one)), both.part(np.flatnonzero(fold == one))) for one in range(FOLDS)]
 
 
 def _trained(

@@ -30,7 +30,7 @@ from mcubuild.nas.contender import Contender, write_contenders
 from mcubuild.nas.files import write_json
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.margin import NO_MARGIN, Margin
-from mcubuild.nas.processes import processes
+from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings

@@ -1,7 +1,6 @@
 """prepare(): what is written, that it is deterministic, and what users are told when something is wrong."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from PIL import ExifTags, Image
 from mcubuild.data.dataset import prepare
 from mcubuild.data.inventory import read_inventory
 from mcubuild.data.kinds import kind, names
-from mcubuild.data.sources import source_files
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets import KINDS
@@ -271,36 +269,6 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     (pets / ".cache").mkdir()
     prepare(settings(pets), tmp_path, 0, tmp_path / "out")
     assert len(splits(tmp_path / "out")["test"]) == 3
-
-
-def test_source_files(tmp_path: Path) -> None:
-    folder_of(tmp_path / "pets", 2)
-    found = source_files({"path": "pets"}, tmp_path)
-    assert list(found.values()) == sorted((tmp_path / "pets").rglob("*.png"))
-    assert len(found) == 6
-    assert next(iter(found)) == "cat/000.png"
-    assert source_files({"path": "nothing"}, tmp_path) == {}
-
-
-def test_empty_folders_are_sources(tmp_path: Path) -> None:
-    """They decide whether the data set is accepted."""
-    folder_of(tmp_path / "pets", 2)
-    before = source_files({"path": "pets"}, tmp_path)
-    (tmp_path / "pets" / "fox").mkdir()
-    assert set(source_files({"path": "pets"}, tmp_path)) - set(before) == {"fox"}
-
-
-@pytest.mark.parametrize("breakage", ["circle", "latin-1"])
-def test_names_that_cannot_be_read_are_told(tmp_path: Path, breakage: str) -> None:
-    pets = folder_of(tmp_path / "pets", 2)
-    if breakage == "circle":
-        (pets / "cat" / "again").symlink_to(pets / "cat")
-        message = r"again.*: cannot be read \(Too many levels of symbolic links\)"
-    else:
-        os.close(os.open(os.fsencode(pets / "cat") + b"/caf\xe9.png", os.O_CREAT))
-        message = r"cat: the name .*caf.*rename it"
-    with pytest.raises(BuildError, match=message):
-        source_files({"path": "pets"}, tmp_path)
 
 
 def test_test_images_have_no_influence_on_the_others(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def write(build: Path, labels: Sequence[int], outputs: NDArray[np.int8], run: in
     int8 = float(np.mean(outputs.argmax(axis=1) == labels))
     edit(build, "accuracy.json", labels=list(map(int, labels)), int8=int8, float=int8, samples=len(labels))
     edit(build, "measure.json", samples=run)
-    edit(build, "inventory.json", test_ids=[f"{n:016x}" for n in range(len(labels))])
+    edit(build, "inventory.json", test_ids="".join(f"{n:016x}" for n in range(len(labels))))
 
 
 def even(count: int) -> list[int]:

@@ -63,6 +63,6 @@ def test_without_labels_the_samples_are_known_nonetheless(build: Path) -> None:
 
 
 def test_artifacts_of_two_builds_are_refused(build: Path) -> None:
-    edit(build, "inventory.json", test_ids=["0" * 16])
+    edit(build, "inventory.json", test_ids="0" * 16)
     with pytest.raises(BuildError, match="1 samples are known by their content, 360 have outputs"):
         described(read(build), np.arange(TEST))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mcubuild.errors import BuildError
 from mcubuild.store import digest_file
 from rules import known
 from rules.known import Files, Made
@@ -96,7 +97,6 @@ def test_neither_pipes_nor_endless_artifacts_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="neither a file nor a folder"):
         files.digest(tmp_path / "pipe")
-    assert files.digest(tmp_path) == "folder"
     (tmp_path / "a").write_text("one")
     made = Made(digest_file(tmp_path / "a"), 3, "key")
     assert files.holds(tmp_path / "a", made)
@@ -164,3 +164,64 @@ def test_pruning_a_memory_that_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "memory").write_bytes(b"SQLite format 3\0" + bytes(500))
     Files(tmp_path / "memory").prune()
     Files(None).prune()
+
+
+def _pets(folder: Path) -> Path:
+    for kind in ("cat", "dog/old"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(3):
+            (folder / kind / f"{number}.png").write_bytes(f"{kind} {number}".encode())
+    return folder
+
+
+def test_a_folder_is_its_names_and_contents(tmp_path: Path) -> None:
+    """Wherever it is; also empty folders, since they decide whether a data set is accepted."""
+    pets, same = _pets(tmp_path / "pets"), _pets(tmp_path / "elsewhere" / "copy")
+    files = Files(tmp_path / "memory")
+    seen = [files.digest(pets)]
+    assert files.digest(same) == Files(None).digest(pets) == seen[0]
+    (pets / "fox").mkdir()
+    seen.append(files.digest(pets))
+    (pets / "dog/old/0.png").rename(pets / "dog/0.png")
+    seen.append(files.digest(pets))
+    (pets / "cat/1.png").write_bytes(b"another")
+    seen.append(files.digest(pets))
+    (pets / "cat/2.png").unlink()
+    seen.append(files.digest(pets))
+    assert len(set(seen)) == len(seen)
+    (pets / ".cache").mkdir()
+    (pets / "cat/Thumbs.db").write_text("litter")
+    assert files.digest(pets) == seen[-1]
+
+
+def test_an_unchanged_folder_is_not_read_again(tmp_path: Path, hashed: list[str]) -> None:
+    pets = _pets(tmp_path / "pets")
+    before = Files(tmp_path / "memory").digest(pets)
+    assert len(hashed) == 6
+    assert Files(tmp_path / "memory").digest(pets) == before and len(hashed) == 6
+    (pets / "cat/1.png").write_bytes(b"longer than before")
+    assert Files(tmp_path / "memory").digest(pets) != before and hashed[6:] == ["1.png"]
+    Files(tmp_path / "memory").prune()
+    Files(tmp_path / "memory").digest(pets)
+    assert len(hashed) == 7
+
+
+def test_a_file_that_was_just_written_vouches_for_no_folder(tmp_path: Path) -> None:
+    pets = _pets(tmp_path / "pets")
+    Files(tmp_path / "memory").digest(pets)
+    with sqlite3.connect(tmp_path / "memory") as connection:
+        assert connection.execute("SELECT * FROM members").fetchall() == []
+        assert {path for (path,) in connection.execute("SELECT path FROM folders")} == {str(pets), str(pets / "dog")}
+
+
+@pytest.mark.parametrize("breakage", ["circle", "latin-1"])
+def test_names_that_cannot_be_read_are_told(tmp_path: Path, breakage: str) -> None:
+    pets = _pets(tmp_path / "pets")
+    if breakage == "circle":
+        (pets / "cat" / "again").symlink_to(pets / "cat")
+        message = r"again.*: cannot be read \(Too many levels of symbolic links\)"
+    else:
+        os.close(os.open(os.fsencode(pets / "cat") + b"/caf\xe9.png", os.O_CREAT))
+        message = r"cat: the name .*caf.*rename it"
+    with pytest.raises(BuildError, match=message):
+        Files(None).digest(pets)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.sources import Content, find_in_folder, source_files
+from mcubuild.data.sources import Content, find_in_folder, folder_of
 
 if TYPE_CHECKING:
     from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
@@ -18,4 +18,4 @@ def _find(settings: "AudioFolderSettings", root: Path) -> Found:
     return find_in_folder(settings, root, CONTENT, lambda files: Recordings(files, settings))
 
 
-KIND = Kind("recordings", source_files, _find)
+KIND = Kind("recordings", folder_of, _find)

@@ -41,8 +41,8 @@ class Kind:
     form: Literal["images", "recordings", "arrays"]
     """What its samples are: image files, WAV files, or numbers that need no decoding."""
     sources: Callable[[Mapping[str, Any], Path], dict[str, Path]]
-    """Every file that the data set is made from, by a name that is the same on every machine, in a fixed order, and
-    every folder that has none, as that is refused. Called with the spec's dataset section as JSON and the folder that
+    """Every file that the data set is made from, and every folder of which all files are, by a name that is the same on
+    every machine, in a fixed order. Called with the spec's dataset section as JSON and the folder that
     paths are relative to; raises BuildError where one cannot be read. What is missing has no files: that is told when
     the data set is prepared. Imports nothing heavy."""
     find: Callable[[Any, Path], Found]

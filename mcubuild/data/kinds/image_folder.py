@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.sources import Content, find_in_folder, source_files
+from mcubuild.data.sources import Content, find_in_folder, folder_of
 
 if TYPE_CHECKING:
     from mcubuild.spec.datasets.image_folder import ImageFolderSettings
@@ -22,4 +22,4 @@ def _find(settings: "ImageFolderSettings", root: Path) -> Found:
     return find_in_folder(settings, root, CONTENT, lambda files: Images(files, settings))
 
 
-KIND = Kind("images", source_files, _find)
+KIND = Kind("images", folder_of, _find)

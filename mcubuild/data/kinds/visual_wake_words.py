@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind
 from mcubuild.data.places import place
-from mcubuild.data.sources import files_below
 
 if TYPE_CHECKING:
     from mcubuild.data.coco import Instances
@@ -56,9 +55,7 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     for part in _parts(settings["year"], folder):
         if part.annotations is not None:
             found[part.annotations.relative_to(folder).as_posix()] = part.annotations
-        if part.images is not None and part.images.is_dir():
-            found |= {f"{part.name}/{name}": path for name, path in files_below(part.images).items()}
-        elif part.images is not None:
+        if part.images is not None:
             found[part.images.name] = part.images
     if settings["minival"] is not None and (ids := root / settings["minival"]).is_file():
         found["minival"] = ids

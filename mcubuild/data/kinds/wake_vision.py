@@ -30,7 +30,8 @@ _HELD = {"val": "validation", "test": "test"}
 
 
 def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
-    return files_below(place("wake_vision", settings["path"], root))
+    folder = place("wake_vision", settings["path"], root)
+    return {"folder": folder} if folder.is_dir() else {}
 
 
 def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
