@@ -18,7 +18,7 @@ from mcubuild.engine.planner import plan
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, Padding, Quantization, Tensor
+from mcubuild.ir.graph import Add, AveragePool2D, DepthwiseConv2D, Graph, MaxPool2D, Padding, Quantization, Tensor
 from mcubuild.spec.engine import EngineSettings
 from tests.e2e.test_agreement import BOARDS, check
 from tests.engine.skeletons import Sketch
@@ -185,6 +185,40 @@ def test_every_pair_of_operands(tmp_path: Path) -> None:
     inputs = np.resize(np.repeat(values, 256), (1, 64, 64, 16))
     check(graph, inputs, tmp_path, "stm32f746", "zig")
     assert run(graph, inputs).std() > 1
+
+
+def random_pool(seed: int) -> Graph:
+    """One layer: windows that reach over the edge or do not, channels that fill words or do not, limits."""
+    rng = np.random.default_rng(seed)
+    shape = (1, *(int(n) for n in rng.integers(5, 14, 2)), int(rng.integers(8, 45)))
+    sketch = Sketch(shape)
+    window = (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
+    op = MaxPool2D if seed % 3 else AveragePool2D
+    sketch.windows("input", op, window, int(rng.integers(1, 4)), padded=seed % 2 == 0)
+    graph = with_random_values(sketch.graph(), seed)
+    (pool,) = graph.ops
+    assert isinstance(pool, MaxPool2D | AveragePool2D)
+    return replace(graph, ops=(replace(pool, clamp=(-20, 90) if seed % 4 == 3 else (-128, 127)),))
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("seed", range(8))
+def test_random_pools(tmp_path: Path, seed: int, toolchain: str) -> None:
+    graph = random_pool(seed)
+    assert kind(graph) == ("pool_dsp" if seed % 3 else "average_pool")
+    check(graph, random_inputs(graph, 4, seed), tmp_path, BOARDS[seed % 2], toolchain)
+
+
+@pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(assembly=False)])
+def test_pools_of_few_rows_at_a_time(tmp_path: Path, engine: EngineSettings) -> None:
+    """Streamed: the first and last rows of windows are cut off, others are not."""
+    sketch = Sketch((1, 30, 19, 3))
+    last = sketch.windows(sketch.conv("input", 12, 3), MaxPool2D, (3, 3), 2)
+    sketch.fully_connected(sketch.pool(sketch.conv(last, 8, 3)), 4)
+    graph = with_random_values(sketch.graph())
+    smallest = engine.model_copy(update={"plan": "smallest"})
+    assert plan(graph, Target.of(read_board("stm32f412"), smallest)).chains
+    check(graph, random_inputs(graph, 3), tmp_path, "stm32f412", engine=smallest)
 
 
 def test_the_order_of_instructions_keeps_what_depends_on_what() -> None:
