@@ -99,7 +99,7 @@ def serves(layer: Layer, target: Target) -> bool:
         return False
     if layer.weighted.weights not in layer.graph.constants:
         return True
-    return rounding.exact(channels(layer))
+    return rounding.short_form(channels(layer)) is not None
 
 
 def fits(weight_words: int, largest_offset: int) -> bool:
@@ -126,13 +126,15 @@ def stream(
         extra: words before the bias, int64 (channels,) each.
         offset: what is subtracted from twice the bias.
     """
+    form = rounding.short_form(numbers)
+    assert form is not None, "serves"
     columns = [
         *weights.T,
         *extra,
-        2 * numbers.bias.astype(np.int64) - offset,
-        numbers.multiplier.astype(np.int64),
-        rounding.addends(numbers),
-        numbers.shift.astype(np.int64),
+        2 * form.bias - offset,
+        form.multiplier,
+        form.addend,
+        form.shift,
     ]
     words = np.stack(columns, axis=1)
     return (words & 0xFFFFFFFF).astype(np.uint32).view(np.int32).ravel()

@@ -3,8 +3,9 @@
 A window of inputs consists of runs of bytes, one a row of the filter. ``gather`` writes the windows of four pixels as
 pairs of 16-bit numbers, once for all filters; ``product`` multiplies them with two filters whose int8 weights share
 16 bits as first + 256 * second. Such a number is multiplied as it is, and once more as the first weight alone, which
-one instruction extracts for two inputs. The second sum is a 256th of the difference, exact while it fits 24 bits. So
-weights take one byte in Flash and a product costs what it would with weights of 16 bits.
+one instruction extracts for two inputs. The second sum is a 256th of the difference, exact while it fits 24 bits; where
+it may not, it is taken, and begun again, after each _PART pairs of inputs. So weights take one byte in Flash and a
+product costs what it would with weights of 16 bits.
 
 Pairs hold the inputs (c0, c2) and (c1, c3) of four that lie side by side: as SXTB16 takes them from a word. Bytes that
 are left over behind the last whole word of each run follow behind the words of all runs.
@@ -26,6 +27,10 @@ PIXELS = 4
 """Output pixels at a time."""
 _REACH = 2**23
 """Sums that are known modulo 2**24 stay below it."""
+_PART = 256
+"""Pairs of inputs whose sum stays below _REACH whatever the weights, without the bias: 512 * 128 * 127."""
+_PART_BYTES = 124
+"""Code that takes the second sums of a part."""
 _STRAIGHT = 12
 """Pairs of inputs that are multiplied without a loop."""
 _UNROLL = range(6, 13)
@@ -62,11 +67,11 @@ class Depth:
         )
         return cls(turns * unroll, unroll)
 
-    @property
-    def routine(self) -> Routine:
+    def routine(self, layer: Layer) -> Routine:
         """The routine that multiplies."""
         words = ("unroll", self.unroll) if self.unroll else ("straight", self.pairs)
-        return Routine("product", (words,), (366 if self.unroll else 330) + 56 * words[1])
+        values, nbytes = parts(layer, words[1], _PART_BYTES)
+        return Routine("product", (words, *values), (366 if self.unroll else 330) + 56 * words[1] + nbytes)
 
     @property
     def scratch_bytes(self) -> int:
@@ -91,8 +96,29 @@ def serves(layer: Layer, target: Target) -> bool:
         return False
     if layer.weighted.weights not in layer.graph.constants:
         return True
-    numbers = channels(layer)
-    return rounding.exact(numbers) and bool(numbers.reach.max() < _REACH)
+    return rounding.short_form(channels(layer)) is not None
+
+
+def parts(layer: Layer, turn: int, nbytes: int) -> tuple[tuple[tuple[str, int], ...], int]:
+    """The number of a routine that says how many pairs of inputs are a part, and the bytes of code that this adds.
+
+    Without parts, as of skeletons, there is none; trained weights seldom need them, and parts take few cycles.
+
+    Args:
+        layer: one that is served.
+        turn: pairs of inputs a turn of the routine's loop.
+        nbytes: of code.
+    """
+    if layer.weighted.weights not in layer.graph.constants:
+        return (), 0
+    form = rounding.short_form(channels(layer))
+    assert form is not None, "serves"
+    return ((("part", _PART // turn * turn),), nbytes) if _split(form) else ((), 0)
+
+
+def _split(form: rounding.ShortForm) -> bool:
+    """Whether sums may leave 24 bits."""
+    return bool(form.reach.max() >= _REACH)
 
 
 def stream_bytes(filters: int, pairs: int, group: int) -> int:
@@ -103,8 +129,9 @@ def stream_bytes(filters: int, pairs: int, group: int) -> int:
 def stream(numbers: Channels, windows: NDArray[np.int8], pairs: int, group: int) -> Constants:
     """Filters in groups of two or four, as the routines read them; the last group overlaps the one before it.
 
-    A group is: for each two filters the bias of the first, and that + 256 * the bias of the second; pair by pair of
-    inputs, the weights of each two filters; for each filter multiplier, addend and shift.
+    A group is: for each two filters the bias of the first, and that + 256 * the bias of the second (in parts, the
+    second's alone); pair by pair of inputs, the weights of each two filters; for each filter multiplier, addend and
+    shift.
 
     Args:
         numbers: of the layer.
@@ -112,6 +139,8 @@ def stream(numbers: Channels, windows: NDArray[np.int8], pairs: int, group: int)
         pairs: pairs of inputs, padding included.
         group: filters at a time.
     """
+    form = rounding.short_form(numbers)
+    assert form is not None, "serves"
     count, runs, run = windows.shape
     whole = run // 4 * 4
     flat = np.zeros((count, ceil(pairs / 2) * 4), np.int64)
@@ -124,12 +153,11 @@ def stream(numbers: Channels, windows: NDArray[np.int8], pairs: int, group: int)
     halves = (flat[first] + 256 * flat[second]) & 0xFFFF  # (groups, couples, inputs)
     fours = halves.reshape(*first.shape, -1, 2, 2)
     words = (fours[..., 0, :] | fours[..., 1, :] << 16).reshape(*first.shape, -1)[..., :pairs]
-    bias = numbers.bias.astype(np.int64)
-    factors = np.stack([numbers.multiplier, rounding.addends(numbers), numbers.shift], axis=1)
+    both = form.bias[second] if _split(form) else form.bias[first] + 256 * form.bias[second]
     groups = [
-        np.stack([bias[first], bias[first] + 256 * bias[second]], axis=2).reshape(len(start), -1),
+        np.stack([form.bias[first], both], axis=2).reshape(len(start), -1),
         words.transpose(0, 2, 1).reshape(len(start), -1),
-        factors[members].reshape(len(start), -1),
+        form.factors[members].reshape(len(start), -1),
     ]
     values = (np.concatenate(groups, axis=1).ravel() & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
     return Constants(f"stream_{len(values)}", (Field("int32_t", "stream", values),))

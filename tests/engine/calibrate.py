@@ -1,13 +1,14 @@
 """Fits the costs of the kernels to emulated runs and prints them.
 
-    python -m tests.engine.calibrate [file]
+    python -m tests.engine.calibrate [file [kind of networks ...]]
 
 Random networks are generated, compiled (zig, -O2) and run in the emulator, as often as it takes for each layer to be
 computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
 all layers. Run it after a change of a kernel or of a cycle model, paste the rows into the modules of
 ``mcubuild.engine.kernels`` and see whether ``test_footprint`` agrees.
 
-Measuring takes ten minutes or more. ``file`` keeps what was measured; if it exists, that is fitted once more, which
+Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say; keys of NETWORKS_OF) take less, for
+kernels that are in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
 shows what a change of the features of a kernel's work is worth.
 """
 
@@ -16,7 +17,7 @@ import pickle
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -35,7 +36,7 @@ from mcubuild.engine.planner import plan
 from mcubuild.engine.product import COST
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import sample_shape
-from mcubuild.ir.graph import Graph
+from mcubuild.ir.graph import AveragePool2D, Graph, MaxPool2D
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
 from mcubuild.spec.engine import EngineSettings
@@ -48,6 +49,7 @@ from tests.engine.skeletons import Sketch
 NETWORKS = 5
 OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
+POOL_NETWORKS = 6
 SMALL_NETWORKS = 6
 """On maps of 3x3, 2x2 and 1x1 pixels, in 8 and in 4 bits."""
 MOST_CALL = 200
@@ -155,6 +157,23 @@ def matrix_network(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
+def pool_network(seed: int) -> Graph:
+    """Pooling of many shapes in a row."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices: int) -> int:
+        return choices[int(rng.integers(len(choices)))]
+
+    sketch = Sketch((1, pick(16, 23, 32), pick(16, 21, 32), pick(3, 8, 16, 20, 32)))
+    last = "input"
+    for stride in (1, 2, 1, 1, 1, 2, 1):
+        op, window = (AveragePool2D, MaxPool2D, MaxPool2D)[pick(0, 1, 2)], pick(2, 2, 3, 3, 4)
+        padded = min(sketch.tensors[last].shape[1:3]) < 9 or rng.random() < 0.5
+        last = sketch.windows(last, op, (window, window), stride, padded=padded)
+    sketch.pool(last)
+    return with_random_values(sketch.graph(), seed)
+
+
 def build(
     graph: Graph,
     board: Board,
@@ -220,12 +239,20 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - 1).tolist()
 
 
-def measure_all() -> list[Sample]:
-    """Every layer of the networks to calibrate with, with every kernel, on every board."""
-    graphs = [calibration_network(seed) for seed in range(NETWORKS)]
-    for make in (convolution_network, depthwise_network, matrix_network):
-        graphs += [make(seed) for seed in range(OTHER_NETWORKS)]
-    graphs += [small_network(seed) for seed in range(SMALL_NETWORKS)]
+NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
+    "searched": (calibration_network, NETWORKS),
+    "convolution": (convolution_network, OTHER_NETWORKS),
+    "depthwise": (depthwise_network, OTHER_NETWORKS),
+    "matrix": (matrix_network, OTHER_NETWORKS),
+    "pool": (pool_network, POOL_NETWORKS),
+    "small": (small_network, SMALL_NETWORKS),
+}
+"""What makes the networks of each kind, and how many."""
+
+
+def measure_all(kinds: Iterable[str]) -> list[Sample]:
+    """Every layer of the networks of these kinds, with every kernel, on every board."""
+    graphs = [make(seed) for make, count in map(NETWORKS_OF.__getitem__, kinds) for seed in range(count)]
     jobs = list(product(graphs, map(read_board, BOARDS.values())))
     result: list[Sample] = []
     with ProcessPoolExecutor() as pool, bar("calibrate", len(jobs)) as progress:
@@ -256,16 +283,16 @@ def show(data: Iterable[Sample]) -> None:
         print(f"{template}: code {min(ratios):.0%} ... {max(ratios):.0%}")
 
 
-def main(kept: Path | None) -> None:
+def main(kept: Path | None, kinds: Iterable[str]) -> None:
     """Measure, fit, print."""
     if kept is not None and kept.exists():
         show(pickle.loads(kept.read_bytes()))
         return
-    data = measure_all()
+    data = measure_all(kinds)
     if kept is not None:
         kept.write_bytes(pickle.dumps(data))
     show(data)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None, sys.argv[2:] or NETWORKS_OF)

@@ -11,6 +11,7 @@ from mcubuild.ir.graph import (
     Graph,
     Op,
     Pair,
+    Pool,
     Shape,
     Tensor,
     same_padding,
@@ -52,8 +53,18 @@ class Sketch:
         return self._emit(Add(left, right, f"t{len(self.ops)}"), self.tensors[left].shape)
 
     def pool(self, source: str) -> str:
+        """The mean of all pixels."""
         _, height, width, channels = self.tensors[source].shape
         return self._emit(AveragePool2D(source, f"t{len(self.ops)}", (height, width)), (1, 1, 1, channels))
+
+    def windows(self, source: str, op: type[Pool], window: Pair, stride: int, *, padded: bool = True) -> str:
+        """Pooling of windows that may reach over the edge, or may not."""
+        _, height, width, channels = self.tensors[source].shape
+        padding = same_padding((height, width), window, (stride, stride)) if padded else (0, 0, 0, 0)
+        rows = (height + padding[0] + padding[1] - window[0]) // stride + 1
+        columns = (width + padding[2] + padding[3] - window[1]) // stride + 1
+        pool = op(source, f"t{len(self.ops)}", window, (stride, stride), padding=padding)
+        return self._emit(pool, (1, rows, columns, channels))
 
     def bottleneck(self, source: str, hidden: int, filters: int, kernel: int = 3, stride: int = 1) -> str:
         """An inverted bottleneck, residual where the shapes allow."""

@@ -1,5 +1,6 @@
 """Kernels with the DSP extension: the executor, the twins in C on this machine and the ELF on two cores agree."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,29 @@ from numpy.typing import NDArray
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine import planes
+from mcubuild.engine.constants import Channels, channels
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.depthwise_columns import KERNEL as COLUMNS
 from mcubuild.engine.kernels.depthwise_rows import KERNEL as ROWS
 from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.planner import plan
+from mcubuild.engine.rounding import short_form
 from mcubuild.engine.schedule import ordered
 from mcubuild.engine.target import Target
+from mcubuild.ir.arithmetic import requantize
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, Padding, Quantization, Tensor
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    DepthwiseConv2D,
+    Graph,
+    MaxPool2D,
+    Padding,
+    Quantization,
+    Shape,
+    Tensor,
+    Weighted,
+)
 from mcubuild.spec.engine import EngineSettings
 from tests.e2e.test_agreement import BOARDS, check
 from tests.engine.skeletons import Sketch
@@ -121,7 +136,7 @@ def test_what_does_not_fit_goes_to_the_portable_kernel() -> None:
     assert chosen(fitting, Target.of(read_board("stm32f412"), EngineSettings(assembly=False))) == "depthwise"
     tensors = dict(fitting.tensors)
     tensors["w"] = replace(tensors["w"], quantization=Quantization((64.0,) * 8, 0, 3))
-    assert chosen(fitting.with_values(tensors, fitting.constants)) == "depthwise", "factors above one half"
+    assert chosen(fitting.with_values(tensors, fitting.constants)) == "depthwise", "factors above one"
 
 
 @pytest.mark.parametrize("settings", [EngineSettings(), EngineSettings(inplace_depthwise=False)])
@@ -185,6 +200,150 @@ def test_every_pair_of_operands(tmp_path: Path) -> None:
     inputs = np.resize(np.repeat(values, 256), (1, 64, 64, 16))
     check(graph, inputs, tmp_path, "stm32f746", "zig")
     assert run(graph, inputs).std() > 1
+
+
+def weighted(add: Callable[[Sketch], str], shape: Shape, factors: Sequence[float], largest: bool = False) -> Graph:
+    """One layer with weights; its last channels have these factors, rounded to float32, and its sums may be large.
+
+    Args:
+        add: appends the layer.
+        shape: of the input.
+        factors: from sum to output.
+        largest: whether all weights of every second channel are 127.
+    """
+    sketch = Sketch(shape)
+    add(sketch)
+    graph = with_random_values(sketch.graph())
+    (op,) = graph.ops
+    assert isinstance(op, Weighted)
+    tensors, weights = dict(graph.tensors), graph.constants[op.weights].copy()
+    quantization = tensors[op.weights].quantization
+    source, target = tensors[op.input].quantization, tensors[op.output].quantization
+    assert quantization is not None and source is not None and target is not None
+    given = [float(np.float32(factor * target.scale[0] / source.scale[0])) for factor in factors]
+    scales = (*quantization.scale[: len(quantization.scale) - len(given)], *given)
+    tensors[op.weights] = replace(tensors[op.weights], quantization=replace(quantization, scale=scales))
+    bias = graph.constants[op.bias].copy()
+    if largest:
+        weights[1::2] = 127
+    if factors:  # outputs that do not all saturate
+        filters = weights[0].T if isinstance(op, DepthwiseConv2D) else weights
+        few = np.zeros(filters.shape[1:], np.int8)
+        few.flat[:4] = (1, -1, 1, -1)
+        filters[-len(given) :] = few
+        bias[-len(given) :] //= 100
+    return graph.with_values(tensors, {**graph.constants, op.weights: weights, op.bias: bias})
+
+
+LAYERS: dict[str, tuple[str, Shape, Callable[[Sketch], str]]] = {
+    "window": ("conv2d_dsp", (1, 6, 7, 120), lambda sketch: sketch.conv("input", 7, 3)),
+    "small window": ("conv2d_dsp", (1, 6, 7, 3), lambda sketch: sketch.conv("input", 8, (2, 3))),
+    "pointwise": ("pointwise_dsp", (1, 6, 7, 16), lambda sketch: sketch.conv("input", 24)),
+    "vector": ("fully_connected_dsp", (1, 1100), lambda sketch: sketch.fully_connected("input", 10)),
+    "rows": ("depthwise_rows", (1, 9, 10, 8), lambda sketch: sketch.depthwise("input", 3)),
+    "columns": ("depthwise_columns", (1, 9, 10, 8), lambda sketch: sketch.depthwise("input", 5)),
+}
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", ["window", "vector"])
+def test_sums_beyond_24_bits(tmp_path: Path, name: str, board: str) -> None:
+    """Every second channel's weights are the largest: so are its sums with inputs of -128 and 127."""
+    expected, shape, add = LAYERS[name]
+    graph = weighted(add, shape, [], largest=True)
+    layer = layers(graph)[0]
+    assert channels(layer).reach.max() > 2**23 and kind(graph) == expected
+    assert any("part" in dict(routine.values) for routine in choose(layer, TARGET).routines(layer))
+    check(graph, random_inputs(graph, 6), tmp_path, board)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", LAYERS)
+def test_factors_of_one_half_and_more(tmp_path: Path, name: str, board: str) -> None:
+    """Some channels of a layer: the others keep the fast kernel, and so do they."""
+    expected, shape, add = LAYERS[name]
+    graph = weighted(add, shape, [0.5, 0.5000001, 0.73, 0.999])
+    assert kind(graph) == expected
+    outputs = check(graph, random_inputs(graph, 6), tmp_path, board)
+    assert len(np.unique(outputs[..., -4:])) > 10
+
+
+def test_a_large_bias(tmp_path: Path) -> None:
+    """Sums of few inputs that leave 24 bits because of where they begin."""
+    sketch = Sketch((1, 6, 7, 3))
+    LAYERS["small window"][2](sketch)
+    graph = with_random_values(sketch.graph())
+    (op,) = graph.ops
+    assert isinstance(op, Weighted)
+    bias = graph.constants[op.bias].copy()
+    bias[1], bias[2] = 2**23 + 5, -(2**23)
+    source, scales = graph.tensors["input"].quantization, graph.tensors[op.weights].quantization
+    assert source is not None and scales is not None
+    coarse = Quantization((source.scale[0] * max(scales.scale) * 2**17,), 0)
+    tensors = {**graph.tensors, op.output: replace(graph.tensors[op.output], quantization=coarse)}
+    graph = graph.with_values(tensors, {**graph.constants, op.bias: bias})
+    assert channels(layers(graph)[0]).reach.max() > 2**23
+    assert kind(graph) == "conv2d_dsp"
+    check(graph, random_inputs(graph, 3), tmp_path)
+
+
+@pytest.mark.parametrize("multiplier", [2**30, 2**30 + 1, 2**30 + 215, 2**31 - 1, 2**31 - 2**20, *range(30)])
+def test_every_sum_with_a_factor_of_one_half_or_more(multiplier: int) -> None:
+    """The four instructions, in Python, against the reference, far beyond what saturates."""
+    rng = np.random.default_rng(multiplier)
+    if multiplier < 2**30:
+        multiplier = int(rng.integers(2**30, 2**31))
+    zero_point = int(rng.integers(-128, 128))
+    one = np.ones(1, np.int64)
+    numbers = Channels(
+        bias=(one * 17).astype(np.int32),
+        multiplier=(one * multiplier).astype(np.int32),
+        shift=(one * 0).astype(np.int8),
+        weights=one.astype(np.int8),
+        reach=one * 2**20,
+        zero_point=zero_point,
+    )
+    form = short_form(numbers)
+    assert form is not None
+    sums = np.concatenate([np.arange(-5000, 5000), rng.integers(-(2**20), 2**20, 10_000)])
+    expected = np.clip(requantize(sums + 17, multiplier, 0) + zero_point, -128, 127)
+    twice = 2 * (sums + form.bias)
+    rounded = (form.addend + (twice >> 63)) + ((twice * form.multiplier + 2**31) >> 32)
+    np.testing.assert_array_equal(np.clip(rounded >> form.shift, -128, 127), expected)
+
+
+def random_pool(seed: int) -> Graph:
+    """One layer: windows that reach over the edge or do not, channels that fill words or do not, limits."""
+    rng = np.random.default_rng(seed)
+    shape = (1, *(int(n) for n in rng.integers(5, 14, 2)), int(rng.integers(8, 45)))
+    sketch = Sketch(shape)
+    window = (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
+    op = MaxPool2D if seed % 3 else AveragePool2D
+    sketch.windows("input", op, window, int(rng.integers(1, 4)), padded=seed % 2 == 0)
+    graph = with_random_values(sketch.graph(), seed)
+    (pool,) = graph.ops
+    assert isinstance(pool, MaxPool2D | AveragePool2D)
+    return replace(graph, ops=(replace(pool, clamp=(-20, 90) if seed % 4 == 3 else (-128, 127)),))
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("seed", range(8))
+def test_random_pools(tmp_path: Path, seed: int, toolchain: str) -> None:
+    graph = random_pool(seed)
+    assert kind(graph) == ("pool_dsp" if seed % 3 else "average_pool")
+    check(graph, random_inputs(graph, 4, seed), tmp_path, BOARDS[seed % 2], toolchain)
+
+
+@pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(assembly=False)])
+def test_pools_of_few_rows_at_a_time(tmp_path: Path, engine: EngineSettings) -> None:
+    """Streamed: the first and last rows of windows are cut off, others are not."""
+    sketch = Sketch((1, 30, 19, 3))
+    last = sketch.windows(sketch.conv("input", 12, 3), MaxPool2D, (3, 3), 2)
+    sketch.fully_connected(sketch.pool(sketch.conv(last, 8, 3)), 4)
+    graph = with_random_values(sketch.graph())
+    smallest = engine.model_copy(update={"plan": "smallest"})
+    assert plan(graph, Target.of(read_board("stm32f412"), smallest)).chains
+    check(graph, random_inputs(graph, 3), tmp_path, "stm32f412", engine=smallest)
 
 
 def test_the_order_of_instructions_keeps_what_depends_on_what() -> None:

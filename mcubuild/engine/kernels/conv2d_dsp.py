@@ -53,7 +53,7 @@ class GeneralConv2DDsp(Kernel):
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Gather a window, multiply."""
         runs, columns = layer.kernel_size
-        return product.gather(runs, columns * layer.input.shape[3], 1), _depth(layer).routine
+        return product.gather(runs, columns * layer.input.shape[3], 1), _depth(layer).routine(layer)
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""

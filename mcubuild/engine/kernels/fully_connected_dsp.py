@@ -15,6 +15,8 @@ from mcubuild.engine.target import Target
 _FILTERS = 4
 _TURN = 4
 """Pairs of inputs a turn of the loop."""
+_PART_BYTES = 92
+"""Code that takes the second sums of a part."""
 
 
 class MatrixVectorDsp(Kernel):
@@ -37,7 +39,8 @@ class MatrixVectorDsp(Kernel):
 
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Widen the inputs, multiply."""
-        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", (), 400)
+        values, nbytes = product.parts(layer, _TURN, _PART_BYTES)
+        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", values, 400 + nbytes)
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Groups of filters."""

@@ -40,7 +40,7 @@ class PointwiseDsp(Kernel):
 
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Gather four pixels, multiply."""
-        return product.gather(1, layer.input.shape[3], PIXELS), _depth(layer).routine
+        return product.gather(1, layer.input.shape[3], PIXELS), _depth(layer).routine(layer)
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""

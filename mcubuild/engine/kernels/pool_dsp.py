@@ -1,0 +1,63 @@
+"""Max pooling with the DSP extension: SSUB8 compares four channels, SEL takes the larger ones."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable
+from mcubuild.engine.kernels.pool import LargestPool, inside
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.routine import Routine
+from mcubuild.engine.target import Target
+
+_FARTHEST = 2**12
+"""Distances that an instruction adds are below it."""
+_GROUP = 16
+"""Channels at a time."""
+
+
+class LargestPoolDsp(LargestPool):
+    """MaxPool2D of four channels or more, sixteen at a time."""
+
+    kind = "pool_dsp"
+    family = "pool"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 111.40, "group": 18.56, "row": 17.19, "window": 13.51, "word": 4.17},
+        "cortex-m7": {"call": 47.45, "group": 0.00, "row": 18.04, "window": 10.29, "word": 3.10},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """What the portable kernel does, with as many channels as a word holds."""
+        return super().serves(layer, target) and target.assembly and 4 <= layer.input.shape[3] < _FARTHEST
+
+    def routines(self, layer: Layer) -> tuple[Routine, ...]:
+        """The largest elements of one window."""
+        _, _, width, channels = layer.input.shape
+        values = (("channels", channels), ("pitch", width * channels))
+        words = ceil(channels % _GROUP / 4)
+        code = 76 + (62 + 16 * 4 if channels >= _GROUP else 0) + (54 + 20 * words if words else 0)
+        return (Routine("largest", values, code),)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes and the routine."""
+        return {**super().context(layer), "routine": self.routines(layer)[0].name}
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Two loops and a call."""
+        return 350
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Calls, windows, groups of channels, their rows, words; of windows only what lies inside."""
+        _, height, width, channels = layer.output.shape
+        rows, columns = inside(layer)
+        groups = ceil(channels / _GROUP)
+        return {
+            "call": 1,
+            "window": height * width,
+            "group": height * width * groups,
+            "row": rows * width * groups,
+            "word": rows * columns * ceil(channels / 4),
+        }
+
+
+KERNEL = LargestPoolDsp()
