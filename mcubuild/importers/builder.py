@@ -1,8 +1,9 @@
 """A quantised graph while it grows out of a file: tensors by their number in the file, shapes with a batch of 1."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import prod
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,6 +189,11 @@ class Node:
             raise ValueError(f"has no operand {position}")
         return tensor
 
+    @property
+    def inputs(self) -> tuple[FileTensor, ...]:
+        """All operands that are there."""
+        return tuple(self.builder.file.tensors[index] for index in self.op.inputs if index != -1)
+
     def optional_input(self, position: int) -> FileTensor | None:
         """Operand number ``position``, if there is one."""
         if position >= len(self.op.inputs) or self.op.inputs[position] == -1:
@@ -239,9 +245,7 @@ def activation_scale(tensor: FileTensor) -> Quantization:
         UnsupportedError: it is not int8 with one scale.
     """
     if tensor.dtype != "INT8":
-        raise UnsupportedError(
-            f"{describe(tensor)} is {tensor.dtype}; activations must be INT8 (quantise the whole network to 8 bits)"
-        )
+        raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be INT8")
     if len(tensor.scale) != 1:
         raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
     if not -128 <= tensor.zero_point[0] <= 127:
@@ -249,11 +253,11 @@ def activation_scale(tensor: FileTensor) -> Quantization:
     return Quantization(tensor.scale, tensor.zero_point[0])
 
 
+_SHOWN: Final = 24
+"""Characters of a tensor's name in a message; the end of it tells most."""
+
+
 def describe(tensor: FileTensor) -> str:
-    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``."""
-    return f"tensor {tensor.index} {tensor.name!r} {tensor.dtype} {tensor.shape}"
-
-
-def names(tensors: Iterable[FileTensor]) -> str:
-    """Several of them."""
-    return ", ".join(describe(tensor) for tensor in tensors)
+    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``, with a long name's end."""
+    name = tensor.name if len(tensor.name) <= _SHOWN else f"..{tensor.name[2 - _SHOWN :]}"
+    return f"tensor {tensor.index} {name!r} {tensor.dtype} {tensor.shape}"

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcubuild.errors import BuildError
-from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe, names
+from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe
 from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
+from mcubuild.importers.reals import Real, convert_real
 from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
 from mcubuild.ir.graph import Graph, Lookup, Quantization, Reshape, Tensor
 from mcubuild.ir.parameters import Computing, parameters
 
 _NUMBERS: Mapping[str, Number] = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}
+SUPPORTED = "docs/operators.md"
+"""The page that ``importers.support`` writes."""
 BORDER = ("QUANTIZE", "DEQUANTIZE")
 """Operators that are taken at the borders as well: they change the type of an input or output."""
 
@@ -40,10 +43,11 @@ def import_tflite(path: Path) -> Imported:
     file = read_file(path)
     builder = Builder(file)
     inputs = _inputs(builder)
+    reals: dict[int, Real] = {}
     for op in file.operators:
         node = Node(builder, op)
         try:
-            _convert(node, inputs)
+            _convert(node, inputs, reals)
         except (ValueError, OverflowError) as error:
             raise BuildError(_told(file, op, error)) from None
     return _finish(builder, inputs)
@@ -83,14 +87,20 @@ def _as_int8(tensor: FileTensor) -> Quantization:
     return Quantization(tensor.scale, tensor.zero_point[0] - 128)
 
 
-def _convert(node: Node, inputs: dict[int, Interface]) -> None:
-    if node.op.kind in BORDER and _border(node, inputs):
+def _convert(node: Node, inputs: dict[int, Interface], reals: dict[int, Real]) -> None:
+    in_real = convert_real(node, reals)
+    if (node.op.kind in BORDER and _border(node, inputs)) or in_real:
         return
-    if node.op.kind not in CONVERTERS:
-        raise UnsupportedError(
-            f"is not supported; supported are {', '.join(sorted({*CONVERTERS, *BORDER}))}, all with INT8 activations"
-        )
-    CONVERTERS[node.op.kind](node)
+    converter = CONVERTERS.get(node.op.kind)
+    if converter is None and node.op.kind not in BORDER:
+        raise UnsupportedError(f"is not supported; {SUPPORTED} lists what is")
+    types = ("INT8",) if converter is None else converter.types
+    activations = [tensor for tensor in (*node.inputs, *node.outputs) if tensor.values is None]
+    other = next((tensor for tensor in activations if tensor.dtype not in types), None)
+    if other is not None or converter is None:
+        found = activations[0] if other is None else other
+        raise UnsupportedError(f"is supported on {' and '.join(types)} only, but {describe(found)} is {found.dtype}")
+    converter.convert(node)
 
 
 def _border(node: Node, inputs: dict[int, Interface]) -> bool:
@@ -178,7 +188,22 @@ def _computed_by(file: File, index: int) -> str | None:
     return None
 
 
+_LONGEST = 300
+"""Characters of a refusal."""
+_LONGEST_PATH = 100
+
+
 def _told(file: File, op: FileOperator, error: Exception) -> str:
-    """The message with the operator's place: its index, kind and tensors."""
-    tensors = [file.tensors[index] for index in (*op.inputs, *op.outputs) if index != -1]
-    return f"{file.path}: operator {op.index} ({op.kind}) {error}. Its tensors: {names(tensors)}."
+    """The message with the operator's place: its index, kind and as many of its tensors as there is room for."""
+    path = str(file.path)
+    path = path if len(path) <= _LONGEST_PATH else f"..{path[2 - _LONGEST_PATH :]}"
+    told = f"{path}: operator {op.index} ({op.kind}) {error}"
+    told = told if len(told) < _LONGEST else f"{told[: _LONGEST - 4]}..."
+    names = [describe(file.tensors[index]) for index in dict.fromkeys((*op.inputs, *op.outputs)) if index != -1]
+    told, missing = f"{told}.", [name for name in names if name not in told]
+    for shown in range(len(missing), 0, -1):
+        more = f" and {len(missing) - shown} more" if shown < len(missing) else ""
+        longer = f"{told} Tensors: {', '.join(missing[:shown])}{more}."
+        if len(longer) <= _LONGEST:
+            return longer
+    return told

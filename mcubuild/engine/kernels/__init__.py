@@ -30,8 +30,8 @@ def serving(layer: Layer, target: Target) -> list[Kernel]:
     found = [kernel for kernel in kernels(target.settings) if kernel.serves(layer, target)]
     if not found:
         raise BuildError(
-            f"layer {layer.index}: no kernel computes {layer.op} on {layer.input.shape}; "
-            f"add one to mcubuild/engine/kernels or change the network."
+            f"layer {layer.index}: no kernel computes this {type(layer.op).__name__} ({layer.input.shape} to "
+            f"{layer.output.shape}); add one to mcubuild/engine/kernels."
         )
     return found
 

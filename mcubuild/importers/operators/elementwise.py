@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp
 from mcubuild.ir.graph import Add, Elementwise, Mul, Sub
 
@@ -24,4 +25,8 @@ def _binary(kind: type[Elementwise]) -> Callable[[Node], None]:
     return convert
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {"ADD": _binary(Add), "SUB": _binary(Sub), "MUL": _binary(Mul)}
+CONVERTERS: Mapping[str, Converter] = {
+    "ADD": Converter(_binary(Add)),
+    "SUB": Converter(_binary(Sub)),
+    "MUL": Converter(_binary(Mul)),
+}

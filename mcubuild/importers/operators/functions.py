@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from mcubuild.importers import tables
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.tables import Table
 from mcubuild.ir.graph import Lookup, Quantization, Softmax, Tensor
 
@@ -28,13 +29,13 @@ def _softmax(node: Node) -> None:
     node.builder.emit(lambda out: Softmax(x, out, beta), node.output)
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "QUANTIZE": _function(lambda _, x, y: tables.requantized(x, y)),
-    "RELU": _function(lambda _, x, y: tables.clamped(x, y, 0, None)),
-    "RELU6": _function(lambda _, x, y: tables.relu6(x, y)),
-    "LEAKY_RELU": _function(lambda node, x, y: tables.leaky_relu(x, y, node.real_option("Alpha"))),
-    "HARD_SWISH": _function(lambda _, x, y: tables.hard_swish(x, y)),
-    "LOGISTIC": _function(lambda _, x, y: tables.logistic(x, y)),
-    "TANH": _function(lambda _, x, y: tables.tanh(x, y)),
-    "SOFTMAX": _softmax,
+CONVERTERS: Mapping[str, Converter] = {
+    "QUANTIZE": Converter(_function(lambda _, x, y: tables.requantized(x, y)), limits="also at inputs and outputs"),
+    "RELU": Converter(_function(lambda _, x, y: tables.clamped(x, y, 0, None))),
+    "RELU6": Converter(_function(lambda _, x, y: tables.relu6(x, y)), limits="input and output share their scale"),
+    "LEAKY_RELU": Converter(_function(lambda node, x, y: tables.leaky_relu(x, y, node.real_option("Alpha")))),
+    "HARD_SWISH": Converter(_function(lambda _, x, y: tables.hard_swish(x, y))),
+    "LOGISTIC": Converter(_function(lambda _, x, y: tables.logistic(x, y)), limits="output of scale 1/256"),
+    "TANH": Converter(_function(lambda _, x, y: tables.tanh(x, y)), limits="output of scale 1/128"),
+    "SOFTMAX": Converter(_softmax, limits="output of scale 1/256; at most 4095 elements in a row"),
 }

@@ -1,9 +1,10 @@
 """Operators that compute nothing: their result holds elements of their operands, in other places."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
 from mcubuild.importers.operators.axes import normal_axes, opened
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import Concat, Pad, Quantization, Slice, Transpose
 
@@ -176,16 +177,16 @@ def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantizat
     return before
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "RESHAPE": _reshape,
-    "SQUEEZE": _reshape,
-    "EXPAND_DIMS": _reshape,
-    "CONCATENATION": _concatenation,
-    "SPLIT": _split,
-    "SPLIT_V": _split_v,
-    "SLICE": _slice,
-    "STRIDED_SLICE": _strided_slice,
-    "PAD": _pad,
-    "PADV2": _pad,
-    "TRANSPOSE": _transpose,
+CONVERTERS: Mapping[str, Converter] = {
+    "RESHAPE": Converter(_reshape),
+    "SQUEEZE": Converter(_reshape),
+    "EXPAND_DIMS": Converter(_reshape),
+    "CONCATENATION": Converter(_concatenation, limits="operands and result share their scale; no fused activation"),
+    "SPLIT": Converter(_split),
+    "SPLIT_V": Converter(_split_v),
+    "SLICE": Converter(_slice),
+    "STRIDED_SLICE": Converter(_strided_slice, limits="no ellipsis, new axis or offset"),
+    "PAD": Converter(_pad),
+    "PADV2": Converter(_pad),
+    "TRANSPOSE": Converter(_transpose),
 }

@@ -1,10 +1,11 @@
 """Convolutions and fully connected layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import (
@@ -129,9 +130,9 @@ def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Qu
     return builder.constant(Tensor(name, (channels,), "int32", 32, quantization), values)
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "CONV_2D": _conv2d,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "TRANSPOSE_CONV": _transpose_conv,
-    "FULLY_CONNECTED": _fully_connected,
+CONVERTERS: Mapping[str, Converter] = {
+    "CONV_2D": Converter(_conv2d, limits="a batch of one"),
+    "DEPTHWISE_CONV_2D": Converter(_depthwise, limits="a batch of one"),
+    "TRANSPOSE_CONV": Converter(_transpose_conv, limits="a batch of one"),
+    "FULLY_CONNECTED": Converter(_fully_connected, limits="constant weights in the default format"),
 }
