@@ -92,7 +92,7 @@ def refer(
     outputs = run(graph, shaped).reshape(len(inputs), -1)
     author = None
     if settings.outputs is not None:
-        author = _agreement(outputs, _arrays(settings.outputs, faces["outputs"], root))
+        author = _agreement(outputs, _arrays(settings.outputs, faces["outputs"], root), settings.tolerance)
     content = {
         "float": None,
         "agreement": None,
@@ -142,13 +142,15 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
     ]
 
 
-def _agreement(outputs: Int8, author: Int8) -> dict[str, int]:
-    """Samples, those that differ, and the largest difference in steps of an output."""
+def _agreement(outputs: Int8, author: Int8, tolerance: int) -> dict[str, int]:
+    """The fields of ``report.model.Author``."""
     if outputs.shape != author.shape:
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
     distance = np.abs(outputs.astype(np.int64) - author)
     return {
         "samples": len(outputs),
         "differ": int(distance.any(axis=1).sum()),
+        "beyond": int((distance > tolerance).any(axis=1).sum()),
         "largest": int(distance.max(initial=0)),
+        "tolerance": tolerance,
     }
