@@ -36,6 +36,8 @@ class Network:
     kinds: list[str] = field(default_factory=list)
     bias: bool = True
     """Whether every convolution has one; LiteRT's host kernels need it."""
+    narrow: float = 0.25
+    """Share of weights of 4 bits."""
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -81,6 +83,10 @@ class Network:
         found = [value for value in self.values if fits(value.shape)]
         return found[self.number(0, len(found) - 1)] if found else None
 
+    def bits(self) -> int:
+        """Of weights."""
+        return 4 if self.chance(self.narrow) else 8
+
     def activation(self) -> int:
         return int(self.rng.choice([0, 0, 0, 1, 2, 3]))
 
@@ -99,22 +105,26 @@ def _image(shape: Shape) -> bool:
     return len(shape) == 4 and shape[0] == 1
 
 
-def _weights(net: Network, shape: Shape, axis: int, x: Value, terms: int) -> tuple[list[int], float]:
+def _weights(
+    net: Network, shape: Shape, axis: int, x: Value, terms: int, narrow: bool = True
+) -> tuple[list[int], float]:
     """Weights and bias, and a scale of the output that keeps it in range."""
     channels = shape[axis]
-    values = net.rng.integers(-127, 128, shape, np.int8)
+    bits = net.bits() if narrow else 8
+    largest = 2 ** (bits - 1) - 1
+    values = net.rng.integers(-largest, largest + 1, shape, np.int8)
     scales: float | list[float] = net.scale(0.001, 0.02)
     if net.chance(0.7):
         scales = [net.scale(0.001, 0.02) for _ in range(channels)]
-    weights = net.writer.tensor(shape, "int8", scales, 0, axis, values)
-    largest = float(np.max(scales))
+    weights = net.writer.tensor(shape, f"int{bits}", scales, 0, axis, values)
+    step = float(np.max(scales)) * largest / 127
     bias = net.writer.tensor(
         (channels,),
         "int32",
         [x.scale * s for s in scales] if isinstance(scales, list) else x.scale * scales,
         values=net.rng.integers(-3000, 3000, channels),
     )
-    spread = x.scale * largest * 60 * 60 * np.sqrt(terms)
+    spread = x.scale * step * 60 * 60 * np.sqrt(terms)
     return [weights, bias], float(np.float32(spread / 60 * net.rng.uniform(0.5, 2)))
 
 
@@ -193,7 +203,7 @@ def transpose_conv(net: Network) -> None:
     else:
         out = tuple((n - 1) * s + k for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True))
     filters = net.number(1, 6)
-    constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3])
+    constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3], False)
     size = net.integers(1, *out, filters)
     if net.chance(0.3):
         constants = constants[:1]
@@ -215,11 +225,13 @@ def fully_connected(net: Network) -> None:
     depth = prod(x.shape) // rows
     filters = net.number(1, 12)
     # One scale: what TensorFlow Lite Micro's converter writes, and what all of its versions compute.
-    values = net.rng.integers(-127, 128, (filters, depth), np.int8)
+    bits = net.bits()
+    largest = 2 ** (bits - 1) - 1
+    values = net.rng.integers(-largest, largest + 1, (filters, depth), np.int8)
     scale = net.scale(0.001, 0.02)
-    weights = net.writer.tensor((filters, depth), "int8", scale, values=values)
+    weights = net.writer.tensor((filters, depth), f"int{bits}", scale, values=values)
     bias = net.writer.tensor((filters,), "int32", x.scale * scale, values=net.rng.integers(-3000, 3000, filters))
-    out = float(np.float32(x.scale * scale * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
+    out = float(np.float32(x.scale * scale * largest / 127 * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
     net.emit(
         "FULLY_CONNECTED",
         [x.index, weights, bias],

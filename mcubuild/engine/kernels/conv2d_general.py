@@ -15,7 +15,7 @@ from mcubuild.ir.graph import Conv2D, FullyConnected, Pair, TransposeConv2D
 
 
 class AnyConv2D(Kernel):
-    """Conv2D, TransposeConv2D and FullyConnected with 8-bit weights, product by product."""
+    """Conv2D, TransposeConv2D and FullyConnected, product by product; narrower weights take a byte each."""
 
     kind = "conv2d_general"
     cost: ClassVar[CostTable] = {
@@ -24,11 +24,11 @@ class AnyConv2D(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Gaps in the filters, transposed, or several rows; 8-bit weights."""
+        """Gaps in the filters, transposed, or several rows."""
         op = layer.op
         gaps = isinstance(op, Conv2D) and op.dilation != (1, 1)
         many = isinstance(op, FullyConnected) and len(layer.output.shape) > 2
-        return (gaps or many or isinstance(op, TransposeConv2D)) and layer.weights.bits == 8
+        return gaps or many or isinstance(op, TransposeConv2D)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

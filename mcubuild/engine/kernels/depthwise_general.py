@@ -15,7 +15,7 @@ from mcubuild.ir.graph import DepthwiseConv2D
 
 
 class AnyDepthwise(Kernel):
-    """DepthwiseConv2D with 8-bit weights, product by product."""
+    """DepthwiseConv2D, product by product; narrower weights take a byte each."""
 
     kind = "depthwise_general"
     cost: ClassVar[CostTable] = {
@@ -24,13 +24,9 @@ class AnyDepthwise(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Several filters a channel, or gaps in the filters; 8-bit weights."""
+        """Several filters a channel, or gaps in the filters."""
         op = layer.op
-        return (
-            isinstance(op, DepthwiseConv2D)
-            and (op.dilation != (1, 1) or layer.filters != layer.input.shape[3])
-            and layer.weights.bits == 8
-        )
+        return isinstance(op, DepthwiseConv2D) and (op.dilation != (1, 1) or layer.filters != layer.input.shape[3])
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

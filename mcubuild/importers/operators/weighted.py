@@ -44,7 +44,7 @@ def _depthwise(node: Node) -> None:
 
 def _transpose_conv(node: Node) -> None:
     x, _ = image(node, 2)
-    weights, bias, kernel = _filters(node, 1, 3, axis=0, source=2)
+    weights, bias, kernel = _filters(node, 1, 3, axis=0, source=2, types=("INT8",))
     stride = pair(node, "StrideH", "StrideW", _LARGEST_STEP)
     result = node.output
     if len(result.shape) != 4 or result.shape[0] != 1:
@@ -75,7 +75,14 @@ def _steps(node: Node) -> tuple[Pair, Pair]:
 
 
 def _filters(
-    node: Node, position: int, bias: int, *, axis: int, rank: int = 4, source: int = 0
+    node: Node,
+    position: int,
+    bias: int,
+    *,
+    axis: int,
+    rank: int = 4,
+    source: int = 0,
+    types: tuple[str, ...] = ("INT8", "INT4"),
 ) -> tuple[str, str, Pair]:
     """Names of the constants for weights and bias, and the filters' height and width.
 
@@ -86,14 +93,15 @@ def _filters(
         axis: of the weights, along which output channels lie.
         rank: number of the weights' axes.
         source: position of the input.
+        types: that the weights may have.
 
     Raises:
         UnsupportedError: types, or how they are quantised.
         ValueError: shapes that do not go together.
     """
     tensor = node.input(position)
-    if tensor.values is None or tensor.dtype != "INT8":
-        raise UnsupportedError(f"its weights, {describe(tensor)}, must be an INT8 constant")
+    if tensor.values is None or tensor.dtype not in types:
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be a constant of {' or '.join(types)}")
     if len(tensor.shape) != rank or min(tensor.shape) < 1:
         raise ValueError(f"its weights, {describe(tensor)}, must have {rank} axes and no empty one")
     channels = tensor.shape[axis]
@@ -106,8 +114,11 @@ def _filters(
         raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
     quantization = Quantization(tensor.scale, 0, axis if len(tensor.scale) > 1 else None)
     builder = node.builder
+    # Kernels of packed weights have no -8, which symmetric quantisation does not make either.
+    bits = 4 if tensor.dtype == "INT4" and tensor.values.min() > -8 else 8
     name = builder.constant(
-        Tensor(builder.name_of(tensor), tensor.shape, quantization=quantization), tensor.values.astype(np.int8)
+        Tensor(builder.name_of(tensor), tensor.shape, bits=bits, quantization=quantization),
+        tensor.values.astype(np.int8),
     )
     scale = activation_scale(node.input(source)).scale[0]
     sums = Quantization(tuple(scale * each for each in tensor.scale), 0, quantization.axis and 0)
@@ -131,8 +142,8 @@ def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Qu
 
 
 CONVERTERS: Mapping[str, Converter] = {
-    "CONV_2D": Converter(_conv2d, limits="a batch of one"),
-    "DEPTHWISE_CONV_2D": Converter(_depthwise, limits="a batch of one"),
+    "CONV_2D": Converter(_conv2d, limits="a batch of one; weights INT8 or INT4"),
+    "DEPTHWISE_CONV_2D": Converter(_depthwise, limits="a batch of one; weights INT8 or INT4"),
     "TRANSPOSE_CONV": Converter(_transpose_conv, limits="a batch of one"),
-    "FULLY_CONNECTED": Converter(_fully_connected, limits="constant weights in the default format"),
+    "FULLY_CONNECTED": Converter(_fully_connected, limits="constant weights, INT8 or INT4, in the default format"),
 }
