@@ -18,7 +18,7 @@ def operators_page() -> str:
             f"| {kind} | {', '.join(converter.types)} | {converter.limits} |"
             for kind, converter in sorted(CONVERTERS.items())
         ),
-        "| DEQUANTIZE | INT8 | at outputs, and before functions in FLOAT32 (below) |",
+        "| DEQUANTIZE | INT8, INT16 | at outputs; of INT8 also before functions in FLOAT32 (below) |",
         "",
         f"Between DEQUANTIZE and QUANTIZE {', '.join(sorted(FUNCTIONS))} may be FLOAT32: they become a table.",
     ]

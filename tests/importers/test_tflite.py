@@ -86,11 +86,11 @@ def test_float_borders_are_taken_off(tmp_path: Path) -> None:
     face = imported.inputs[0]
     assert (face.name, face.dtype, face.zero_point) == ("serving_default_0", "float32", 3)
     values = np.random.default_rng(0).normal(0, 3, (20, 6)).astype(np.float32)
-    got = executor.run(imported.graph, face.to_int8(values))
+    got = executor.run(imported.graph, face.to_levels(values))
     for sample, row in zip(values, got, strict=True):
         tensors = micro_tensors(data, [sample[None]], [2, 3])
         np.testing.assert_array_equal(row, tensors[2][0])
-        np.testing.assert_array_equal(imported.outputs[0].to_int8(tensors[3][0]), row)
+        np.testing.assert_array_equal(imported.outputs[0].to_levels(tensors[3][0]), row)
 
 
 @needs_micro
@@ -113,16 +113,16 @@ def test_uint8_borders(tmp_path: Path, shift: int) -> None:
     kinds = [type(op) for op in imported.graph.ops]
     assert kinds == ([AveragePool2D] if shift == 128 else [Lookup, AveragePool2D, Lookup])
     sample = np.random.default_rng(1).integers(0, 256, (1, 4, 4, 2)).astype(np.uint8)
-    got = executor.run(imported.graph, imported.inputs[0].to_int8(sample))
+    got = executor.run(imported.graph, imported.inputs[0].to_levels(sample))
     expected = micro_tensors(data, [sample], [3])[3]
     assert expected.dtype == np.uint8
-    np.testing.assert_array_equal(got, imported.outputs[0].to_int8(expected))
+    np.testing.assert_array_equal(got, imported.outputs[0].to_levels(expected))
 
 
 def test_conversion_to_int8_saturates() -> None:
     face = Interface("x", "float32", (1, 5), 0.5, 10)
     values = np.array([[0.24, 0.25, -0.25, np.inf, np.nan]], np.float32)
-    assert face.to_int8(values).tolist() == [[10, 11, 9, 127, 10]]
+    assert face.to_levels(values).tolist() == [[10, 11, 9, 127, 10]]
 
 
 def test_reshapes_that_nobody_needs_disappear(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_what_is_supported_elsewhere_is_not_called_unsupported(tmp_path: Path) -
         return [x], [y]
 
     told = refused(tmp_path, build)
-    assert "operator 1 (SOFTMAX) is supported on INT8 only, but tensor 1 'real' FLOAT32 (1, 4) is FLOAT32." in told
+    assert "operator 1 (SOFTMAX) is supported on INT8 and INT16 only, not on tensor 1 'real' FLOAT32 (1, 4)." in told
 
 
 def test_the_page_of_operators_is_up_to_date() -> None:
@@ -216,7 +216,7 @@ def test_functions_in_floating_point_become_a_table(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize(
     ("dtype", "words"),
-    [("int64", "must be INT8, UINT8 or FLOAT32"), ("float32", "(RELU) is supported on INT8 only")],
+    [("int64", "must be INT8, INT16, UINT8 or FLOAT32"), ("float32", "(RELU) is supported on INT8 and INT16 only")],
 )
 def test_other_types_are_told(tmp_path: Path, dtype: str, words: str) -> None:
     def build(w: Writer) -> tuple[list[int], list[int]]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.engine.target import Target
@@ -18,6 +18,7 @@ class AnyConv2D(Kernel):
     """Conv2D, TransposeConv2D and FullyConnected, product by product; narrower weights take a byte each."""
 
     kind = "conv2d_general"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"mac": 7.0, "tap": 25.0, "output": 40.0},
         "cortex-m7": {"mac": 3.5, "tap": 14.0, "output": 25.0},
@@ -28,7 +29,8 @@ class AnyConv2D(Kernel):
         op = layer.op
         gaps = isinstance(op, Conv2D) and op.dilation != (1, 1)
         many = isinstance(op, FullyConnected) and len(layer.output.shape) > 2
-        return gaps or many or isinstance(op, TransposeConv2D)
+        wide = isinstance(op, Conv2D | FullyConnected) and layer.wide
+        return gaps or many or wide or isinstance(op, TransposeConv2D)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import MaxPool2D, Pool
@@ -15,6 +15,7 @@ class GeneralPool(Kernel):
     """MaxPool2D, and AveragePool2D with padding; the average without has a kernel of its own."""
 
     kind = "pool"
+    dtypes = BOTH
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"window": 60.0, "output": 15.0, "element": 5.0},
@@ -22,9 +23,9 @@ class GeneralPool(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every pooling, but for averages of windows that lie inside."""
+        """Every pooling, but for averages of int8 in windows that lie inside."""
         op = layer.op
-        return isinstance(op, Pool) and (isinstance(op, MaxPool2D) or any(op.padding))
+        return isinstance(op, Pool) and (isinstance(op, MaxPool2D) or any(op.padding) or layer.wide)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes."""

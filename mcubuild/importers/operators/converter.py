@@ -12,7 +12,7 @@ class Converter:
 
     convert: Callable[[Node], None]
     """Writes to the node's builder; raises UnsupportedError or ValueError with what it found, the caller adds where."""
-    types: tuple[str, ...] = ("INT8",)
+    types: tuple[str, ...] = ("INT8", "INT16")
     """Of its activations."""
     limits: str = ""
     """What of it is not supported, for users; part of docs/operators.md."""

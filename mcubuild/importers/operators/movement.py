@@ -143,8 +143,8 @@ def _pad(node: Node) -> None:
     value = activation_scale(result).zero_point
     filling = node.optional_input(2)
     if filling is not None:
-        if filling.values is None or filling.dtype != "INT8" or filling.values.size != 1:
-            raise UnsupportedError(f"pads with {describe(filling)}, must be one INT8 constant")
+        if filling.values is None or filling.dtype != result.dtype or filling.values.size != 1:
+            raise UnsupportedError(f"pads with {describe(filling)}, must be one {result.dtype} constant")
         value = int(filling.values.ravel()[0])
     x, offset = opened(node, tensor, [0] if pads and any(pads[0]) else [])
     node.builder.emit(lambda out: Pad(x, out, ((0, 0),) * offset + pads, value), result)
@@ -169,6 +169,8 @@ def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantizat
     """
     before = node.builder.quantization(node.builder.activation(source))
     after = activation_scale(result)
+    if source.dtype != result.dtype:
+        raise UnsupportedError(f"its input is {source.dtype}, its output {result.dtype}; they must be the same")
     if before != after:
         raise UnsupportedError(
             f"its input has scale {before.scale[0]} and zero point {before.zero_point}, its output has "

@@ -9,6 +9,7 @@ from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import (
+    Constant,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -29,7 +30,7 @@ def _conv2d(node: Node) -> None:
     weights, bias, kernel = _filters(node, 1, 2, axis=0)
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
-    clamp = fused_clamp(node, activation_scale(node.output))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: Conv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
 
 
@@ -38,7 +39,7 @@ def _depthwise(node: Node) -> None:
     weights, bias, kernel = _filters(node, 1, 2, axis=3)
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
-    clamp = fused_clamp(node, activation_scale(node.output))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: DepthwiseConv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
 
 
@@ -52,7 +53,7 @@ def _transpose_conv(node: Node) -> None:
     size = result.shape[1], result.shape[2]
     # Its padding is that of the convolution that it transposes.
     pad: Padding = same_padding(size, kernel, stride) if node.option("Padding") == 0 else (0, 0, 0, 0)
-    clamp = fused_clamp(node, activation_scale(result))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: TransposeConv2D(x, weights, bias, out, size, stride, pad, clamp), result)
 
 
@@ -61,7 +62,7 @@ def _fully_connected(node: Node) -> None:
         raise UnsupportedError(f"has weights in format {node.option('WeightsFormat')}, must be the default")
     weights, bias, _ = _filters(node, 1, 2, axis=0, rank=2)
     x = node.builder.unreshaped(node.activation(0))
-    clamp = fused_clamp(node, activation_scale(node.output))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: FullyConnected(x, weights, bias, out, clamp), node.output)
 
 
@@ -114,30 +115,36 @@ def _filters(
         raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
     quantization = Quantization(tensor.scale, 0, axis if len(tensor.scale) > 1 else None)
     builder = node.builder
+    wide = node.input(source).dtype == "INT16"
     # Kernels of packed weights have no -8, which symmetric quantisation does not make either.
     bits = 4 if tensor.dtype == "INT4" and tensor.values.min() > -8 else 8
+    if wide and bits == 4:
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be INT8 for INT16 activations")
     name = builder.constant(
         Tensor(builder.name_of(tensor), tensor.shape, bits=bits, quantization=quantization),
         tensor.values.astype(np.int8),
     )
     scale = activation_scale(node.input(source)).scale[0]
     sums = Quantization(tuple(scale * each for each in tensor.scale), 0, quantization.axis and 0)
-    return name, _bias(node, node.optional_input(bias), channels, sums), (tensor.shape[1], tensor.shape[-2])
+    return name, _bias(node, node.optional_input(bias), channels, sums, wide), (tensor.shape[1], tensor.shape[-2])
 
 
-def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Quantization) -> str:
-    """The constant for the bias; zeros where there is none."""
-    builder = node.builder
+def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Quantization, wide: bool) -> str:
+    """The constant for the bias; zeros where there is none. That of int16 activations (``wide``) is int64."""
+    builder, dtype = node.builder, "INT64" if wide else "INT32"
+    values: Constant
     if tensor is None:
         name = f"t{node.output.index}.no_bias"
-        values = np.zeros(channels, np.int32)
-    elif tensor.values is None or tensor.dtype != "INT32":
-        raise UnsupportedError(f"its bias, {describe(tensor)}, must be an INT32 constant")
+        values = np.zeros(channels, dtype.lower())
+    elif tensor.values is None or tensor.dtype != dtype:
+        raise UnsupportedError(f"its bias, {describe(tensor)}, must be an {dtype} constant")
     elif tensor.values.size != channels:
         raise ValueError(f"its bias, {describe(tensor)}, must have {channels} elements")
     else:
         name = builder.name_of(tensor)
-        values = tensor.values.ravel().astype(np.int32)
+        values = tensor.values.ravel().astype(dtype.lower())
+    if wide:
+        return builder.constant(Tensor(name, (channels,), "int64", 64, quantization), values)
     return builder.constant(Tensor(name, (channels,), "int32", 32, quantization), values)
 
 

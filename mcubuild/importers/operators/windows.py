@@ -14,7 +14,7 @@ def _pool(kind: type[Pool]) -> Callable[[Node], None]:
         x, size = image(node, 0)
         window, stride = pair(node, "FilterHeight", "FilterWidth", 4096), pair(node, "StrideH", "StrideW", 4096)
         pad = padding(node, size, window, stride)
-        clamp = fused_clamp(node, activation_scale(node.output))
+        clamp = fused_clamp(node)
         node.builder.emit(lambda out: kind(x, out, window, stride, clamp, pad), node.output)
 
     return convert
@@ -51,5 +51,5 @@ CONVERTERS: Mapping[str, Converter] = {
     "MAX_POOL_2D": Converter(_pool(MaxPool2D), limits="a batch of one"),
     "MEAN": Converter(_mean, limits="constant axes"),
     "RESIZE_NEAREST_NEIGHBOR": Converter(_resize("nearest"), limits="a batch of one; constant size"),
-    "RESIZE_BILINEAR": Converter(_resize("bilinear"), limits="a batch of one; constant size"),
+    "RESIZE_BILINEAR": Converter(_resize("bilinear"), limits="a batch of one; constant size", types=("INT8",)),
 }
