@@ -1,4 +1,4 @@
-"""The JSON schemas of what users write and read: docs/*.schema.json, kept under version control."""
+"""What of docs/ is written from the code and kept under version control: JSON schemas, and the list of operators."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ FOLDER = Path("docs")
 
 
 def _write() -> None:
+    from mcubuild.importers.support import operators_page
     from mcubuild.report.schema import report_schema
     from mcubuild.spec.schema import board_schema, spec_schema
 
     (FOLDER / "spec.schema.json").write_text(spec_schema())
     (FOLDER / "board.schema.json").write_text(board_schema())
     (FOLDER / "report.schema.json").write_text(report_schema())
+    (FOLDER / "operators.md").write_text(operators_page())
 
 
 def task() -> dict[str, Any]:
@@ -27,8 +29,11 @@ def task() -> dict[str, Any]:
     code, _ = dependencies(ROOT / "rules" / "schema.py", ROOT, "mcubuild", FILES)
     return {
         "basename": "schema",
-        "doc": "JSON schemas of specs, boards and reports",
+        "doc": "JSON schemas of specs, boards and reports, and the list of operators",
         "actions": [(_write, [])],
         "uptodate": [config_changed(digest_json(FILES.digests(code)))],  # docstrings are what it writes
-        "targets": [str(FOLDER / f"{name}.schema.json") for name in ("spec", "board", "report")],
+        "targets": [
+            *(str(FOLDER / f"{name}.schema.json") for name in ("spec", "board", "report")),
+            str(FOLDER / "operators.md"),
+        ],
     }

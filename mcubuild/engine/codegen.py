@@ -28,7 +28,19 @@ from mcubuild.engine.streaming import SOURCE
 from mcubuild.engine.target import Target
 from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
-from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, Graph, Reshape, Shape, Weighted, op_inputs
+from mcubuild.ir.graph import (
+    BYTES,
+    Add,
+    AveragePool2D,
+    Constant,
+    Conv2D,
+    Graph,
+    Reshape,
+    Shape,
+    Tensor,
+    Weighted,
+    op_inputs,
+)
 from mcubuild.ir.parameters import parameters
 
 TEMPLATES = ROOT / "kernels_templates" / "model"
@@ -42,7 +54,9 @@ WEIGHTS = 128
 """... with at most so many weights: 0.5 kB of stack, and few passes over a picture that is reduced ten times."""
 HELPERS = (
     "clamp",
+    "clamp16",
     "rescale",
+    "rescale_wide",
     "rescale_any",
     "rounded_shift",
     "high_product",
@@ -231,6 +245,12 @@ def _body_values(
         "fused": kernel.settings.fusion,
         "unrolled": kernel.settings.unrolling,
         "tiled": kernel.settings.tiling,
+        "input_type": _ctype(layer.input),
+        "output_type": _ctype(layer.output),
+        "input_bytes": BYTES[layer.input.dtype],
+        "output_bytes": BYTES[layer.output.dtype],
+        "clamp": "clamp16" if layer.output.dtype == "int16" else "clamp",
+        "limits": layer.output.limits,
     }
     if isinstance(layer.op, Weighted | Add | AveragePool2D):
         derived = parameters(layer.graph, layer.op)
@@ -243,13 +263,30 @@ def _body_values(
             "bits": layer.weights.bits,
             "input_zero_point": input_quantization.zero_point,
             "zero_point": numbers.zero_point,
-            "rescale": "rescale" if numbers.plain else "rescale_any",
+            "rescale": "rescale_wide" if numbers.wide else "rescale" if numbers.plain else "rescale_any",
+            "sum_type": "int32_t" if numbers.short else "int64_t",
+            "wide": numbers.wide,
             "struct": constants.struct,
         }
     elif isinstance(layer.op, Add):
         add = parameters(layer.graph, layer.op)
         common |= {"add": add, "zero_point": add.output_offset}
     return {**common, **kernel.context(layer)}
+
+
+def _ctype(tensor: Tensor) -> str:
+    return f"{tensor.dtype}_t"
+
+
+def _typed(tensor: Tensor, pointer: str, *, written: bool = False) -> str:
+    """A pointer to bytes as one to the tensor's elements."""
+    if tensor.dtype == "int8":
+        return pointer
+    return (
+        f"({_ctype(tensor)} *)(void *)({pointer})"
+        if written
+        else f"(const {_ctype(tensor)} *)(const void *)({pointer})"
+    )
 
 
 def _routines(
@@ -298,10 +335,15 @@ def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
             "name": generated.operand_name(operand.name),
             "bytes": align(operand.nbytes),
             "comment": Text(f"{operand.name}: {_dimensions(operand.shape)}"),
-            "rows": _rows(Field("int8_t", "values", graph.constants[operand.name].ravel())),
+            "rows": _rows(Field("int8_t", "values", _bytes(graph.constants[operand.name]))),
         }
         for operand in generated.layer.constant_operands
     ]
+
+
+def _bytes(values: Constant) -> NDArray[np.int8]:
+    """As they lie in memory, the low byte first."""
+    return np.ascontiguousarray(values.ravel()).astype(values.dtype.newbyteorder("<"), copy=False).view(np.int8)
 
 
 def _rows(field: Field) -> str:
@@ -322,15 +364,18 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
         "zero_point": quantization.zero_point,
         "offset": plan.activations[name].offset,
         "nbytes": graph.tensor(name).nbytes,
+        "dtype": graph.tensor(name).dtype,
+        "elements": graph.tensor(name).elements,
         "rows": graph.tensor(name).shape[1],
         "image": graph.tensor(name).shape[1:] if len(graph.tensor(name).shape) == 4 else None,
     }
 
 
 def _takes_pictures(graph: Graph) -> bool:
-    """Whether the only input is square, grey or RGB: others are refused before they are fed with pictures."""
+    """Whether the only input is square, int8, grey or RGB: others are refused before they are fed with pictures."""
     shapes = [graph.tensor(name).shape for name in graph.inputs]
-    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2] and shapes[0][3] in (1, 3)
+    square = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2]
+    return square and shapes[0][3] in (1, 3) and graph.tensor(graph.inputs[0]).dtype == "int8"
 
 
 def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) -> dict[str, object]:
@@ -364,9 +409,11 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
             f"arena + {plan.activations[name].offset}" if name in plan.activations else generated.operand_name(name)
             for name in names
         ]
-        arguments.append(f"arena + {plan.written(layer.op.output).offset}")
+        target = f"arena + {plan.written(layer.op.output).offset}"
     else:
-        arguments = [*(f"input{number}" for number in range(len(names))), "to"]
+        arguments, target = [f"input{number}" for number in range(len(names))], "to"
+    arguments = [_typed(layer.graph.tensor(name), each) for name, each in zip(names, arguments, strict=True)]
+    arguments.append(_typed(layer.output, target, written=True))
     lines = [
         *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names) if name in plan.activations),
         f"-> {layer.op.output}: {_dimensions(layer.output.shape)} at {_span(plan.written(layer.op.output))}"

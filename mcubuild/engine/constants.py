@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.engine.layer import Layer
 from mcubuild.errors import BuildError
-from mcubuild.ir.arithmetic import requantize
+from mcubuild.ir.arithmetic import reduced, requantize
 from mcubuild.ir.graph import DepthwiseConv2D, TransposeConv2D
 from mcubuild.ir.parameters import parameters
 
@@ -17,10 +17,10 @@ from mcubuild.ir.parameters import parameters
 class Channels:
     """What the output channels compute with; one element a channel."""
 
-    bias: NDArray[np.int32]
+    bias: NDArray[np.int64]
     """Bias minus input zero point times the sum of the channel's weights: activations are multiplied as they are.
 
-    Of a transposed convolution it is the bias alone.
+    Of a transposed convolution it is the bias alone. It fits int32, unless the channels are ``wide``.
     """
     multiplier: NDArray[np.int32]
     shift: NDArray[np.int8]
@@ -31,6 +31,13 @@ class Channels:
     """The largest magnitude that a sum can have, also on the way: of all inputs."""
     zero_point: int
     """Of the output."""
+    wide: bool
+    """Whether sums are rescaled by ``requantize_wide``, from ``bias`` of 64 bits; ``multiplier`` has 15 bits then."""
+
+    @property
+    def short(self) -> bool:
+        """Whether 32 bits are enough for every sum."""
+        return bool(self.reach.max() < 2**31)
 
     @property
     def plain(self) -> bool:
@@ -78,21 +85,32 @@ def channels(layer: Layer) -> Channels:
         weights.reshape(-1, layer.filters).T if isinstance(op, DepthwiseConv2D) else weights.reshape(len(weights), -1)
     )
     bias = layer.graph.constants[op.bias].astype(np.int64)
-    inputs = (-128, 127)
+    inputs = layer.input.limits
     if isinstance(op, TransposeConv2D):  # not every output takes part in every product
-        inputs = (-128 + derived.input_offset, 127 + derived.input_offset)
+        inputs = (inputs[0] + derived.input_offset, inputs[1] + derived.input_offset)
     else:
         bias += derived.input_offset * filters.sum(axis=1)
     # Every sum on the way lies between these two: each term can only lower the one and raise the other.
     lowest = bias + np.minimum(inputs[0] * filters, inputs[1] * filters).sum(axis=1)
     highest = bias + np.maximum(inputs[0] * filters, inputs[1] * filters).sum(axis=1)
-    if lowest.min() < -(2**31) or highest.max() >= 2**31:
+    bits = 48 if derived.wide else 32
+    if lowest.min() < -(2 ** (bits - 1)) or highest.max() >= 2 ** (bits - 1):
         raise BuildError(
             f"{where}: sums reach {int(lowest.min())} ... {int(highest.max())}, which does "
-            f"not fit 32 bits; check the scales of {op.weights!r} and {op.bias!r}."
+            f"not fit {bits} bits; check the scales of {op.weights!r} and {op.bias!r}."
         )
     multiplier = np.array([factor.multiplier for factor in derived.factors], np.int64)
     shift = np.array([-factor.shift for factor in derived.factors], np.int64)
+    if derived.wide:
+        return Channels(
+            bias=bias,
+            multiplier=reduced(multiplier).astype(np.int32),
+            shift=(shift + 15).astype(np.int8),
+            weights=values.astype(np.int8),
+            reach=np.maximum(-lowest, highest),
+            zero_point=derived.output_offset,
+            wide=True,
+        )
     ends = np.stack([requantize(sums, multiplier, -shift) + derived.output_offset for sums in (lowest, highest)])
     low, high = np.clip(ends, *derived.clamp)
     # Training leaves dead channels, whose factors and biases are often extreme: those that give one value for every
@@ -103,10 +121,11 @@ def channels(layer: Layer) -> Channels:
     bias = np.where(same, (low - derived.output_offset) * 4, bias)
     multiplier, shift = np.where(same, 2**30, multiplier), np.where(same, 1, shift)
     return Channels(
-        bias=bias.astype(np.int32),
+        bias=bias,
         multiplier=multiplier.astype(np.int32),
         shift=shift.astype(np.int8),
         weights=values.astype(np.int8),
         reach=np.where(same, np.abs(bias), np.maximum(-lowest, highest)),
         zero_point=derived.output_offset,
+        wide=False,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from mcubuild.ir.graph import (
     Conv2D,
     DepthwiseConv2D,
+    Dtype,
     FullyConnected,
     Graph,
     Op,
@@ -77,6 +78,16 @@ class Layer:
     def output(self) -> Tensor:
         """The activation that is written."""
         return self.graph.tensor(self.op.output)
+
+    @cached_property
+    def dtypes(self) -> frozenset[Dtype]:
+        """Types of the operands and of the output."""
+        return frozenset(self.graph.tensor(name).dtype for name in (*op_inputs(self.op), self.op.output))
+
+    @property
+    def wide(self) -> bool:
+        """Whether it computes on int16."""
+        return "int16" in self.dtypes
 
     @cached_property
     def constant_operands(self) -> tuple[Tensor, ...]:

@@ -38,9 +38,10 @@ def classification(faces: Sequence[Interface], settings: ModelSettings) -> Class
         units=units,
         scale=face.scale,
         zero_point=face.zero_point,
-        first=sum(prod(other.shape) for other in faces[:number]),
+        first=sum(prod(other.shape) * other.bits // 8 for other in faces[:number]),
         threshold=_threshold(told, face, settings.threshold) if units == 1 else None,
         probabilities=_is_probability(face),
+        bits=face.bits,
     )
 
 

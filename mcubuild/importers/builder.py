@@ -1,16 +1,28 @@
 """A quantised graph while it grows out of a file: tensors by their number in the file, shapes with a batch of 1."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from math import prod
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
-from mcubuild.ir.graph import Graph, Op, Quantization, Reshape, Shape, Tensor, op_constants, op_inputs, output_shape
+from mcubuild.ir.graph import (
+    Constant,
+    Dtype,
+    Graph,
+    Op,
+    Quantization,
+    Reshape,
+    Shape,
+    Tensor,
+    op_constants,
+    op_inputs,
+    output_shape,
+)
 
-Constant = NDArray[np.int8] | NDArray[np.int32]
+DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16"}
+"""Types of activations in the file and in the graph."""
 
 
 class UnsupportedError(ValueError):
@@ -42,9 +54,10 @@ class Builder:
         return f"t{tensor.index}.{words[-24:]}" if words else f"t{tensor.index}"
 
     def define_input(self, tensor: FileTensor, quantization: Quantization) -> str:
-        """A new input of the graph for ``tensor``."""
+        """A new input of the graph for ``tensor``, of its type or, where the file has uint8, of int8."""
         name = self.name_of(tensor)
-        self.tensors[name] = Tensor(name, with_batch(tensor.shape), quantization=quantization)
+        dtype = DTYPES.get(tensor.dtype, "int8")
+        self.tensors[name] = Tensor(name, with_batch(tensor.shape), dtype, quantization=quantization)
         self._names[tensor.index] = name
         return name
 
@@ -68,14 +81,19 @@ class Builder:
             if tensor.values is None:
                 raise ValueError(f"reads {describe(tensor)}, which nothing writes before")
             name = self.name_of(tensor)
-            self.tensors[name] = Tensor(name, with_batch(tensor.shape), quantization=quantization)
-            self.constants[name] = tensor.values.reshape(with_batch(tensor.shape)).astype(np.int8)
+            dtype = DTYPES[tensor.dtype]
+            self.tensors[name] = Tensor(name, with_batch(tensor.shape), dtype, quantization=quantization)
+            self.constants[name] = tensor.values.reshape(with_batch(tensor.shape)).astype(dtype)
             self._names[tensor.index] = name
         return self._names[tensor.index]
 
     def shape(self, name: str) -> Shape:
         """Shape of an activation."""
         return self.tensors[name].shape
+
+    def dtype(self, name: str) -> Dtype:
+        """Type of an activation."""
+        return self.tensors[name].dtype
 
     def quantization(self, name: str) -> Quantization:
         """Scale and zero point of an activation."""
@@ -108,13 +126,14 @@ class Builder:
             raise ValueError(f"writes {describe(result)}, which has a value already")
         if quantization is None:
             quantization = activation_scale(result)
+        dtype = DTYPES.get(result.dtype, "int8")
         name = self.name_of(result)
         wanted = with_batch(result.shape)
         shape = output_shape(self._shapes, make(name))
         if min(shape) < 1 or prod(shape) != prod(wanted):
             raise ValueError(f"gives {shape}, but the file says that {describe(result)} comes out")
         first = name if shape == wanted else f"{name}.raw"
-        self.tensors[first] = Tensor(first, shape, quantization=quantization)
+        self.tensors[first] = Tensor(first, shape, dtype, quantization=quantization)
         self.ops.append(make(first))
         self._names[result.index] = first if shape == wanted else self.view(first, wanted, name)
 
@@ -132,7 +151,7 @@ class Builder:
                 return known
         name = name or f"{root}.{'x'.join(map(str, shape))}"
         if name not in self.tensors:
-            self.tensors[name] = Tensor(name, shape, quantization=self.quantization(root))
+            self.tensors[name] = replace(self.tensors[root], name=name, shape=shape)
             if root in self.constants:
                 self.constants[name] = self.constants[root].reshape(shape)
             else:
@@ -143,7 +162,7 @@ class Builder:
     def copy(self, source: str, name: str) -> str:
         """The activation ``name``, equal to the activation or constant ``source``."""
         shape = self.shape(source)
-        self.tensors[name] = Tensor(name, shape, quantization=self.quantization(source))
+        self.tensors[name] = replace(self.tensors[source], name=name)
         self.ops.append(Reshape(source, name, shape))
         return name
 
@@ -187,6 +206,11 @@ class Node:
         if tensor is None:
             raise ValueError(f"has no operand {position}")
         return tensor
+
+    @property
+    def inputs(self) -> tuple[FileTensor, ...]:
+        """All operands that are there."""
+        return tuple(self.builder.file.tensors[index] for index in self.op.inputs if index != -1)
 
     def optional_input(self, position: int) -> FileTensor | None:
         """Operand number ``position``, if there is one."""
@@ -236,24 +260,23 @@ def activation_scale(tensor: FileTensor) -> Quantization:
     """Scale and zero point of an activation.
 
     Raises:
-        UnsupportedError: it is not int8 with one scale.
+        UnsupportedError: it is not int8 or int16 with one scale.
     """
-    if tensor.dtype != "INT8":
-        raise UnsupportedError(
-            f"{describe(tensor)} is {tensor.dtype}; activations must be INT8 (quantise the whole network to 8 bits)"
-        )
+    if tensor.dtype not in DTYPES:
+        raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be {' or '.join(DTYPES)}")
     if len(tensor.scale) != 1:
         raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
-    if not -128 <= tensor.zero_point[0] <= 127:
-        raise ValueError(f"{describe(tensor)} has zero point {tensor.zero_point[0]}, outside of int8")
+    low, high = (-128, 127) if tensor.dtype == "INT8" else (0, 0)
+    if not low <= tensor.zero_point[0] <= high:
+        raise ValueError(f"{describe(tensor)} has zero point {tensor.zero_point[0]}, must be {low} to {high}")
     return Quantization(tensor.scale, tensor.zero_point[0])
 
 
+_SHOWN: Final = 24
+"""Characters of a tensor's name in a message; the end of it tells most."""
+
+
 def describe(tensor: FileTensor) -> str:
-    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``."""
-    return f"tensor {tensor.index} {tensor.name!r} {tensor.dtype} {tensor.shape}"
-
-
-def names(tensors: Iterable[FileTensor]) -> str:
-    """Several of them."""
-    return ", ".join(describe(tensor) for tensor in tensors)
+    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``, with a long name's end."""
+    name = tensor.name if len(tensor.name) <= _SHOWN else f"..{tensor.name[2 - _SHOWN :]}"
+    return f"tensor {tensor.index} {name!r} {tensor.dtype} {tensor.shape}"

@@ -44,6 +44,8 @@ def as_inputs(
             f"{file}: its inputs have shapes {list(shapes)[:4]}; a data set has one image each: {instead}."
         )
     face, (_, height, width, channels) = faces[0], shapes[0]
+    if face.bits == 16:
+        raise BuildError(f"{file}: its input has 16 bits, pixels have 8: {instead}.")
     if height != width:
         raise BuildError(f"{file}: its input is {height}x{width}; the images of a data set are square: {instead}.")
     if channels != test.x.shape[3]:

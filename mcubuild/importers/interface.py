@@ -1,4 +1,4 @@
-"""What stands between a network of int8 and the numbers that its author feeds it: float32, uint8 or int8."""
+"""What stands between a network of int8 or int16 and the numbers that its author feeds it: float32, uint8 or those."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -6,14 +6,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Shape
+from mcubuild.ir.graph import INT8, INT16, Clamp, Shape
 
-Number: TypeAlias = Literal["float32", "uint8", "int8"]
+Number: TypeAlias = Literal["float32", "uint8", "int8", "int16"]
 
 
 @dataclass(frozen=True)
 class Interface:
-    """One input or output of the file, which the graph has as int8."""
+    """One input or output of the file, which the graph has as int8 or int16."""
 
     name: str
     """Of the tensor in the file."""
@@ -23,25 +23,34 @@ class Interface:
     """As in the file."""
     scale: float
     zero_point: int
-    """Of the graph's int8 tensor."""
+    """Of the graph's tensor."""
     operator: str | None = None
     """Of an output: the kind of operator that computes it in the file, changes of type and shape aside."""
 
+    bits: Literal[8, 16] = 8
+    """Of the graph's tensor."""
+
+    @property
+    def limits(self) -> Clamp:
+        """The smallest and the largest level."""
+        return INT16 if self.bits == 16 else INT8
+
     @property
     def range(self) -> tuple[float, float]:
-        """The smallest and the largest real value that the int8 tensor holds."""
-        return self.scale * (-128 - self.zero_point), self.scale * (127 - self.zero_point)
+        """The smallest and the largest real value that the graph's tensor holds."""
+        low, high = self.limits
+        return self.scale * (low - self.zero_point), self.scale * (high - self.zero_point)
 
     def quantized(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Real values as levels of the int8 tensor, rounded half away from zero as on the device; not yet clipped."""
+        """Real values as levels of the graph's tensor, rounded half away from zero as on the device; not clipped."""
         ratio = (values.astype(np.float32) / np.float32(self.scale)).astype(np.float64)
         return np.copysign(np.floor(np.abs(np.nan_to_num(ratio)) + 0.5), ratio) + self.zero_point
 
-    def to_int8(self, values: NDArray[Any]) -> NDArray[np.int8]:
-        """Values of ``dtype`` as the graph's int8, in any shape."""
+    def to_levels(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of ``dtype`` as the graph's int8 or int16, in any shape."""
         wide: NDArray[np.float64] = np.asarray(values, np.float64)
         if self.dtype == "float32":
             wide = self.quantized(wide)
         elif self.dtype == "uint8":
             wide = wide - 128
-        return np.asarray(np.clip(wide, -128, 127), np.int8)
+        return np.clip(wide, *self.limits).astype(f"int{self.bits}")

@@ -21,7 +21,7 @@ from mcubuild.importers.images import Range, as_inputs
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.labels import read_labels
 from mcubuild.ir.classification import Classification
-from mcubuild.ir.executor import run
+from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.model import ModelSettings
 
@@ -83,16 +83,15 @@ def refer(
         if reads is not None and settings.labels is not None:
             labels = read_labels(root / settings.labels, len(inputs), reads.classes)
     else:
-        size = sum(prod(graph.tensor(name).shape) for name in graph.inputs)
+        size = sum(graph.tensor(name).nbytes for name in graph.inputs)
         inputs = np.random.default_rng(seed).integers(-128, 128, (settings.samples, size), np.int8)
         ids = _ids([inputs])
-    shaped = inputs
-    if len(graph.inputs) == 1:
-        shaped = inputs.reshape(len(inputs), *graph.tensor(graph.inputs[0]).shape[1:])
-    outputs = run(graph, shaped).reshape(len(inputs), -1)
+    outputs = run(graph, inputs.reshape(len(inputs), *sample_shape(graph))).reshape(len(inputs), -1)
     author = None
     if settings.outputs is not None:
-        author = _agreement(outputs, _arrays(settings.outputs, faces["outputs"], root))
+        author = _agreement(
+            outputs, _arrays(settings.outputs, faces["outputs"], root), faces["outputs"], settings.tolerance
+        )
     content = {
         "float": None,
         "agreement": None,
@@ -131,7 +130,15 @@ def _array(path: Path, face: Interface) -> Int8:
             f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} (N, {size}), or any other "
             f"shape of as many elements a sample."
         )
-    return face.to_int8(values.reshape(len(values), size))
+    levels = np.ascontiguousarray(face.to_levels(values.reshape(len(values), size)))
+    return levels.astype(levels.dtype.newbyteorder("<"), copy=False).view(np.int8)
+
+
+def _levels(values: Int8, faces: Sequence[Interface]) -> NDArray[np.int64]:
+    """The numbers (N, elements) in the bytes (N, bytes) of the tensors that ``faces`` are of."""
+    ends = np.cumsum([prod(face.shape) * face.bits // 8 for face in faces])[:-1]
+    parts = zip(np.split(values, ends, axis=1), faces, strict=True)
+    return np.hstack([np.ascontiguousarray(part).view(f"<i{face.bits // 8}").astype(np.int64) for part, face in parts])
 
 
 def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
@@ -142,13 +149,15 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
     ]
 
 
-def _agreement(outputs: Int8, author: Int8) -> dict[str, int]:
-    """Samples, those that differ, and the largest difference in steps of an output."""
+def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> dict[str, int]:
+    """The fields of ``report.model.Author``."""
     if outputs.shape != author.shape:
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
-    distance = np.abs(outputs.astype(np.int64) - author)
+    distance = np.abs(_levels(outputs, faces) - _levels(author, faces))
     return {
         "samples": len(outputs),
         "differ": int(distance.any(axis=1).sum()),
+        "beyond": int((distance > tolerance).any(axis=1).sum()),
         "largest": int(distance.max(initial=0)),
+        "tolerance": tolerance,
     }

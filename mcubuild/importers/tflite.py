@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mcubuild.errors import BuildError
-from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe, names
+from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe
 from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
+from mcubuild.importers.reals import Real, convert_real
 from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
 from mcubuild.ir.graph import Graph, Lookup, Quantization, Reshape, Tensor
 from mcubuild.ir.parameters import Computing, parameters
 
-_NUMBERS: Mapping[str, Number] = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}
+_NUMBERS: Mapping[str, Number] = {"INT8": "int8", "INT16": "int16", "UINT8": "uint8", "FLOAT32": "float32"}
+SUPPORTED = "docs/operators.md"
+"""The page that ``importers.support`` writes."""
 BORDER = ("QUANTIZE", "DEQUANTIZE")
 """Operators that are taken at the borders as well: they change the type of an input or output."""
 
@@ -40,17 +44,18 @@ def import_tflite(path: Path) -> Imported:
     file = read_file(path)
     builder = Builder(file)
     inputs = _inputs(builder)
+    reals: dict[int, Real] = {}
     for op in file.operators:
         node = Node(builder, op)
         try:
-            _convert(node, inputs)
+            _convert(node, inputs, reals)
         except (ValueError, OverflowError) as error:
             raise BuildError(_told(file, op, error)) from None
     return _finish(builder, inputs)
 
 
 def _inputs(builder: Builder) -> dict[int, Interface]:
-    """The file's inputs by number. Those of int8 and uint8 are defined in the graph; float32 waits for a QUANTIZE."""
+    """The file's inputs by number. Those of integers are defined in the graph; float32 waits for a QUANTIZE."""
     file = builder.file
     found: dict[int, Interface] = {}
     for index in file.inputs:
@@ -60,18 +65,23 @@ def _inputs(builder: Builder) -> dict[int, Interface]:
                 raise ValueError(f"{describe(tensor)} cannot be an input")
             if tensor.dtype == "FLOAT32":
                 found[index] = Interface(tensor.name, "float32", tensor.shape, 1.0, 0)  # scale: from its QUANTIZE
-            elif tensor.dtype in ("INT8", "UINT8"):
+            elif tensor.dtype in _NUMBERS:
                 quantization = _as_int8(tensor)
-                dtype: Number = "int8" if tensor.dtype == "INT8" else "uint8"
-                builder.define_input(tensor, quantization)
-                found[index] = Interface(
-                    tensor.name, dtype, tensor.shape, quantization.scale[0], quantization.zero_point
-                )
+                name = builder.define_input(tensor, quantization)
+                found[index] = _face(builder, tensor, name)
             else:
-                raise UnsupportedError(f"the input {describe(tensor)} must be INT8, UINT8 or FLOAT32")
+                raise UnsupportedError(f"the input {describe(tensor)} must be INT8, INT16, UINT8 or FLOAT32")
         except ValueError as error:
             raise BuildError(f"{file.path}: {error}.") from None
     return found
+
+
+def _face(builder: Builder, tensor: FileTensor, name: str, operator: str | None = None) -> Interface:
+    """What the author sees of the activation ``name`` in ``tensor``."""
+    quantization, number = builder.quantization(name), _NUMBERS[tensor.dtype]
+    scale, zero_point = quantization.scale[0], quantization.zero_point
+    bits: Literal[8, 16] = 16 if builder.dtype(name) == "int16" else 8
+    return Interface(tensor.name, number, tensor.shape, scale, zero_point, operator, bits)
 
 
 def _as_int8(tensor: FileTensor) -> Quantization:
@@ -83,31 +93,36 @@ def _as_int8(tensor: FileTensor) -> Quantization:
     return Quantization(tensor.scale, tensor.zero_point[0] - 128)
 
 
-def _convert(node: Node, inputs: dict[int, Interface]) -> None:
-    if node.op.kind in BORDER and _border(node, inputs):
+def _convert(node: Node, inputs: dict[int, Interface], reals: dict[int, Real]) -> None:
+    in_real = convert_real(node, reals)
+    if (node.op.kind in BORDER and _border(node, inputs)) or in_real:
         return
-    if node.op.kind not in CONVERTERS:
-        raise UnsupportedError(
-            f"is not supported; supported are {', '.join(sorted({*CONVERTERS, *BORDER}))}, all with INT8 activations"
-        )
-    CONVERTERS[node.op.kind](node)
+    converter = CONVERTERS.get(node.op.kind)
+    if converter is None and node.op.kind not in BORDER:
+        raise UnsupportedError(f"is not supported; {SUPPORTED} lists what is")
+    types = ("INT8", "INT16") if converter is None else converter.types
+    activations = [tensor for tensor in (*node.inputs, *node.outputs) if tensor.values is None]
+    other = next((tensor for tensor in activations if tensor.dtype not in types), None)
+    if other is not None or converter is None:
+        found = activations[0] if other is None else other
+        raise UnsupportedError(f"is supported on {' and '.join(types)} only, not on {describe(found)}")
+    converter.convert(node)
 
 
 def _border(node: Node, inputs: dict[int, Interface]) -> bool:
     """Whether the operator only changes the type of an input or output; then the graph begins or ends without it."""
     builder, source, result = node.builder, node.input(0), node.output
     types = source.dtype, result.dtype
-    if types == ("FLOAT32", "INT8") and source.index in inputs:
+    if types in (("FLOAT32", "INT8"), ("FLOAT32", "INT16")) and source.index in inputs:
         quantization = activation_scale(result)
         if builder.knows(source):  # quantised before
             if builder.quantization(builder.activation(source)) != quantization:
                 raise UnsupportedError("quantises an input for the second time, at another scale")
             builder.alias(result, builder.activation(source))
             return True
-        builder.alias(source, builder.define_input(result, quantization))
-        inputs[source.index] = Interface(
-            source.name, "float32", source.shape, quantization.scale[0], quantization.zero_point
-        )
+        name = builder.define_input(result, quantization)
+        builder.alias(source, name)
+        inputs[source.index] = _face(builder, source, name)
         return True
     if types == ("UINT8", "INT8") and source.index in inputs:
         _requantize(node, _as_int8(source), activation_scale(result))
@@ -115,7 +130,7 @@ def _border(node: Node, inputs: dict[int, Interface]) -> bool:
     if types == ("INT8", "UINT8") and result.index in builder.file.outputs:
         _requantize(node, activation_scale(source), _as_int8(result))
         return True
-    if types == ("INT8", "FLOAT32") and result.index in builder.file.outputs:
+    if types in (("INT8", "FLOAT32"), ("INT16", "FLOAT32")) and result.index in builder.file.outputs:
         builder.alias(result, builder.activation(source))
         return True
     return False
@@ -145,15 +160,7 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
             name = builder.activation(tensor)
             if name in {*sources, *outputs, *builder.constants}:  # the same bytes once more
                 name = builder.copy(name, f"t{index}.copy")
-            quantization = builder.quantization(name)
-            outputs[name] = Interface(
-                tensor.name,
-                _NUMBERS[tensor.dtype],
-                tensor.shape,
-                quantization.scale[0],
-                quantization.zero_point,
-                _computed_by(file, index),
-            )
+            outputs[name] = _face(builder, tensor, name, _computed_by(file, index))
         graph = builder.graph(file.path.stem, tuple(sources), tuple(outputs))
         if all(isinstance(op, Reshape) for op in graph.ops):
             raise ValueError("there is nothing to compute between its inputs and outputs")
@@ -178,7 +185,22 @@ def _computed_by(file: File, index: int) -> str | None:
     return None
 
 
+_LONGEST = 300
+"""Characters of a refusal."""
+_LONGEST_PATH = 100
+
+
 def _told(file: File, op: FileOperator, error: Exception) -> str:
-    """The message with the operator's place: its index, kind and tensors."""
-    tensors = [file.tensors[index] for index in (*op.inputs, *op.outputs) if index != -1]
-    return f"{file.path}: operator {op.index} ({op.kind}) {error}. Its tensors: {names(tensors)}."
+    """The message with the operator's place: its index, kind and as many of its tensors as there is room for."""
+    path = str(file.path)
+    path = path if len(path) <= _LONGEST_PATH else f"..{path[2 - _LONGEST_PATH :]}"
+    told = f"{path}: operator {op.index} ({op.kind}) {error}"
+    told = told if len(told) < _LONGEST else f"{told[: _LONGEST - 4]}..."
+    names = [describe(file.tensors[index]) for index in dict.fromkeys((*op.inputs, *op.outputs)) if index != -1]
+    told, missing = f"{told}.", [name for name in names if name not in told]
+    for shown in range(len(missing), 0, -1):
+        more = f" and {len(missing) - shown} more" if shown < len(missing) else ""
+        longer = f"{told} Tensors: {', '.join(missing[:shown])}{more}."
+        if len(longer) <= _LONGEST:
+            return longer
+    return told

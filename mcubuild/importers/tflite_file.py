@@ -97,7 +97,7 @@ class FileTensor:
     axis: int
     """To which several scales belong."""
     values: NDArray[Any] | None
-    """Of a constant: ``shape``, a view of the file where the type is read."""
+    """Of a constant: ``shape``, a view of the file where the type is read; INT4 as one int8 each."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,8 @@ class _Reader:
             raise ValueError(f"tensor {index} is sparse, which is not read")
         data = buffer.DataAsNumpy()
         self._spend(data.nbytes)
+        if dtype == "INT4":
+            return _halves(data, shape)
         if dtype not in _TYPES:
             return np.asarray(data)  # only an operator that is refused anyway can have it
         values = np.frombuffer(data, np.dtype(_TYPES[dtype]))
@@ -268,6 +270,15 @@ class _Reader:
         options = getattr(self._bindings, name)()
         options.Init(table.Bytes, table.Pos)
         return {field: getattr(options, field)() for field in _OPTIONS[name]}
+
+
+def _halves(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """4-bit numbers, two to a byte, the first in the low half, as int8 of ``shape``."""
+    count = math.prod(shape)
+    if data.size != (count + 1) // 2:
+        raise ValueError(f"a tensor of shape {shape} has {data.size} bytes for 4 bits each")
+    low, high = (data << 4).view(np.int8) >> 4, data.view(np.int8) >> 4
+    return np.stack([low, high], axis=1).ravel()[:count].reshape(shape)
 
 
 def _items(count: int, item: Callable[[int], Any], most: int, what: str) -> list[Any]:

@@ -57,6 +57,23 @@ def rounding_divide(x: NDArray[np.integer], exponent: NDArray[np.integer] | int)
     return np.asarray(result, dtype=np.int64)
 
 
+def requantize_wide(
+    acc: NDArray[np.int64], multiplier: NDArray[np.integer] | int, shift: NDArray[np.integer] | int
+) -> NDArray[np.int64]:
+    """``acc * multiplier * 2**(shift - 31)`` for sums of 64 bits: 16 bits of the multiplier, rounded once, ties up.
+
+    Source: ``MultiplyByQuantizedMultiplier`` of TensorFlow Lite Micro for int64, whose result is an int32.
+    """
+    right = 15 - np.asarray(shift, np.int64)
+    product = acc.astype(np.int64) * reduced(multiplier) + (np.int64(1) << (right - 1))
+    return np.asarray((product >> right).astype(np.int32), np.int64)
+
+
+def reduced(multiplier: NDArray[np.integer] | int) -> NDArray[np.int64]:
+    """A multiplier of 31 bits rounded to 15, as sums of 64 bits are multiplied with."""
+    return np.asarray(np.minimum((np.asarray(multiplier, np.int64) + (1 << 15)) >> 16, 2**15 - 1), np.int64)
+
+
 def requantize(
     acc: NDArray[np.integer], multiplier: NDArray[np.integer] | int, shift: NDArray[np.integer] | int
 ) -> NDArray[np.int64]:

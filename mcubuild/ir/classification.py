@@ -1,6 +1,7 @@
 """Which class a network's outputs name: the largest of several units, or one unit on either side of a threshold."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from mcubuild.ir.graph import Graph
 
 @dataclass(frozen=True)
 class Classification:
-    """How the outputs of a network are read; they are int8 (N, bytes), flattened and side by side."""
+    """How the outputs of a network are read: bytes, as int8 (N, bytes), flattened and side by side."""
 
     units: int
     """Elements of the output whose classes they are."""
@@ -18,11 +19,14 @@ class Classification:
     """Real value of one step of that output."""
     zero_point: int
     first: int = 0
-    """Elements that the network puts out before it."""
+    """Bytes that the network puts out before it."""
     threshold: float | None = None
     """Real value of the only unit above which the answer is class 1. ``None``: the largest of several is the answer."""
     probabilities: bool = False
     """Whether real values are probabilities, rather than logits."""
+
+    bits: Literal[8, 16] = 8
+    """Of an element of that output."""
 
     @classmethod
     def of(cls, graph: Graph) -> "Classification":
@@ -38,7 +42,8 @@ class Classification:
 
     def scores(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
         """Real values (N, classes), the largest of which is the answer; of a single unit, how far it is beyond."""
-        levels = outputs[:, self.first : self.first + self.units].astype(np.float64)
+        part = np.ascontiguousarray(outputs[:, self.first : self.first + self.units * self.bits // 8])
+        levels = part.view(f"<i{self.bits // 8}").astype(np.float64)
         real = self.scale * (levels - self.zero_point)
         if self.threshold is None:
             return real

@@ -5,18 +5,20 @@ It follows the reference kernels of TensorFlow Lite Micro.
 
 from collections.abc import Mapping
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir import resizing
+from mcubuild.ir import interpolation, resizing
 from mcubuild.ir.arithmetic import requantize, rounding_divide
 from mcubuild.ir.graph import (
+    BYTES,
     Add,
     AveragePool2D,
     Elementwise,
     Graph,
+    Levels,
     Lookup,
     Mean,
     Movement,
@@ -24,13 +26,16 @@ from mcubuild.ir.graph import (
     Op,
     Pad,
     Pool,
+    Rescale,
     Reshape,
     Resize,
     Shape,
+    Sigmoid,
     Slice,
     Softmax,
     Transpose,
     Weighted,
+    WideSoftmax,
     op_inputs,
 )
 from mcubuild.ir.parameters import FixedPoint, parameters
@@ -49,11 +54,11 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     Args:
         graph: a quantised graph.
         inputs: int8 (N, ...), one sample of the input's shape (without its batch dimension) a row. Of a graph with
-            several inputs: int8 (N, bytes), the flattened inputs side by side.
+            several inputs, or of int16: int8 (N, bytes), the flattened inputs' bytes side by side, low bytes first.
 
     Returns:
         int8 (N, ...), the output without its batch dimension a row; equal for every split into batches. Of a graph with
-        several outputs: int8 (N, bytes), the flattened outputs side by side.
+        several outputs, or of int16: int8 (N, bytes), the flattened outputs' bytes side by side, low bytes first.
 
     Raises:
         ValueError: the graph has no values, or the inputs do not fit it.
@@ -61,6 +66,7 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     last_use = {name: index for index, op in enumerate(graph.ops) for name in op_inputs(op)}
     kept = {*graph.outputs, *graph.constants}
     results = []
+    plain = _plain(graph, graph.outputs)
     for values in _batches(graph, inputs):
         for index, op in enumerate(graph.ops):
             values[op.output] = _execute(graph, op, values)
@@ -69,22 +75,34 @@ def run(graph: Graph, inputs: Int8) -> Int8:
                     values.pop(name, None)
         outputs = [values[name] for name in graph.outputs]
         count = len(outputs[0])
-        results.append(outputs[0] if len(outputs) == 1 else np.hstack([part.reshape(count, -1) for part in outputs]))
+        results.append(outputs[0] if plain else np.hstack([_bytes(part, count) for part in outputs]))
     return np.concatenate(results)
+
+
+def _plain(graph: Graph, names: tuple[str, ...]) -> bool:
+    """Whether samples are arrays of one int8 tensor, rather than bytes."""
+    return len(names) == 1 and graph.tensor(names[0]).dtype == "int8"
+
+
+def _bytes(x: Levels, count: int) -> Int8:
+    """(N, ...) as int8 (N, bytes), the low byte first."""
+    flat = np.ascontiguousarray(x).reshape(count, prod(x.shape[1:]))
+    return flat.astype(flat.dtype.newbyteorder("<"), copy=False).view(np.int8)
 
 
 def sample_shape(graph: Graph) -> Shape:
     """Shape of a sample as ``run`` takes it: that of the input without its batch, or bytes of all inputs together."""
-    shapes = [graph.tensor(name).shape[1:] for name in graph.inputs]
-    return shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
+    if _plain(graph, graph.inputs):
+        return graph.tensor(graph.inputs[0]).shape[1:]
+    return (sum(graph.tensor(name).nbytes for name in graph.inputs),)
 
 
-def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
+def run_all(graph: Graph, inputs: Int8) -> dict[str, Levels]:
     """Every activation by name, the inputs included, for each sample; for tests and debugging.
 
     Arguments, shapes and errors as for ``run``; memory grows with the number of samples.
     """
-    results: dict[str, list[Int8]] = {tensor.name: [] for tensor in graph.activations()}
+    results: dict[str, list[Levels]] = {tensor.name: [] for tensor in graph.activations()}
     for values in _batches(graph, inputs):
         for op in graph.ops:
             values[op.output] = _execute(graph, op, values)
@@ -93,19 +111,20 @@ def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
     return {name: np.concatenate(parts) for name, parts in results.items()}
 
 
-def _batches(graph: Graph, inputs: Int8) -> "list[dict[str, Int8]]":
+def _batches(graph: Graph, inputs: Int8) -> "list[dict[str, Levels]]":
     """Constants and the inputs' values, cut into batches that fit the working memory."""
-    shapes = {name: graph.tensor(name).shape[1:] for name in graph.inputs}
+    tensors = [graph.tensor(name) for name in graph.inputs]
     expected = sample_shape(graph)
     if inputs.dtype != np.int8 or inputs.shape[1:] != expected:
         raise ValueError(f"inputs are {inputs.dtype}{inputs.shape}, must be int8 (N, {', '.join(map(str, expected))})")
-    flat = inputs.reshape(len(inputs), prod(expected))
-    ends = np.cumsum([prod(shape) for shape in shapes.values()])[:-1]
-    values = {
-        name: part.reshape(len(inputs), *shape)
-        for (name, shape), part in zip(shapes.items(), np.split(flat, ends, axis=1), strict=True)
+    flat = np.ascontiguousarray(inputs.reshape(len(inputs), prod(expected)))
+    ends = np.cumsum([tensor.nbytes for tensor in tensors])[:-1]
+    values: dict[str, Any] = {
+        tensor.name: np.ascontiguousarray(part).view(f"<i{BYTES[tensor.dtype]}").reshape(-1, *tensor.shape[1:])
+        for tensor, part in zip(tensors, np.split(flat, ends, axis=1), strict=True)
     }
-    constants = {name: np.asarray(value, np.int8) for name, value in graph.constants.items() if value.dtype == np.int8}
+    kinds = (np.int8, np.int16)
+    constants: dict[str, Any] = {name: value for name, value in graph.constants.items() if value.dtype in kinds}
     size = max(1, _BATCH_BYTES // max(_working_bytes(graph, op) for op in graph.ops))
     # An empty input still makes one (empty) batch, so that outputs have their shapes.
     return [
@@ -120,8 +139,13 @@ def _working_bytes(graph: Graph, op: Op) -> int:
     return 8 * (patches + graph.tensor(op_inputs(op)[0]).elements + 4 * graph.tensor(op.output).elements)
 
 
-def _execute(graph: Graph, op: Op, values: Mapping[str, Int8]) -> Int8:
+def _execute(graph: Graph, op: Op, values: Mapping[str, Levels]) -> Levels:
     """The output of ``op``; constants among ``values`` count as one sample that fits all."""
+    return np.asarray(_computed(graph, op, values), graph.tensor(op.output).dtype)
+
+
+def _computed(graph: Graph, op: Op, values: Mapping[str, Levels]) -> NDArray[Any]:
+    """The same, as integers of any type."""
     inputs = [values[name] for name in op_inputs(op)]
     if isinstance(op, Weighted):
         return weighted(graph, op, inputs[0])
@@ -132,58 +156,71 @@ def _execute(graph: Graph, op: Op, values: Mapping[str, Int8]) -> Int8:
     if isinstance(op, Movement):
         return _move(op, inputs)
     if isinstance(op, Lookup):
-        table: Int8 = values[op.table]
-        return table[inputs[0].astype(np.int16) + 128]
+        return values[op.table][inputs[0].astype(np.int16) + 128]
+    if isinstance(op, Rescale):
+        return _rescale(graph, op, inputs[0])
+    if isinstance(op, Sigmoid):
+        return interpolation.sigmoid(op, inputs[0], parameters(graph, op))
     if isinstance(op, Softmax):
         return probabilities(inputs[0], parameters(graph, op))
+    if isinstance(op, WideSoftmax):
+        return interpolation.probabilities(inputs[0], parameters(graph, op))
     if isinstance(op, Mean):
         return _mean(graph, op, inputs[0])
     return _resize(op, inputs[0])
 
 
-def _elementwise(graph: Graph, op: Elementwise, left: Int8, right: Int8) -> Int8:
+def _elementwise(graph: Graph, op: Elementwise, left: Levels, right: Levels) -> NDArray[Any]:
     if isinstance(op, Mul):
         mul = parameters(graph, op)
         product = (left.astype(np.int64) + mul.left_offset) * (right.astype(np.int64) + mul.right_offset)
         scaled = requantize(product, mul.factor.multiplier, mul.factor.shift)
-        return np.clip(scaled + mul.output_offset, *mul.clamp).astype(np.int8)
+        return np.clip(scaled + mul.output_offset, *mul.clamp)
     derived = parameters(graph, op)
 
-    def enlarged(x: Int8, offset: int, factor: FixedPoint) -> NDArray[np.int64]:
+    def enlarged(x: Levels, offset: int, factor: FixedPoint) -> NDArray[np.int64]:
         return requantize((x.astype(np.int64) + offset) << derived.left_shift, factor.multiplier, factor.shift)
 
     first = enlarged(left, derived.left_offset, derived.left)
     second = enlarged(right, derived.right_offset, derived.right)
     total = first + second if isinstance(op, Add) else first - second
     scaled = requantize(total, derived.output.multiplier, derived.output.shift)
-    return np.clip(scaled + derived.output_offset, *derived.clamp).astype(np.int8)
+    return np.clip(scaled + derived.output_offset, *derived.clamp)
 
 
-def _pool(graph: Graph, op: Pool, x: Int8) -> Int8:
+def _pool(graph: Graph, op: Pool, x: Levels) -> NDArray[Any]:
     derived = parameters(graph, op)
     top, bottom, left, right = op.padding
     around = ((0, 0), (top, bottom), (left, right), (0, 0))
     if not isinstance(op, AveragePool2D):
-        padded = np.pad(x, around, constant_values=-128)
+        padded = np.pad(x, around, constant_values=graph.tensor(op.input).limits[0])
         largest = windows(padded, op.window, op.stride).max(axis=(4, 5))
-        return np.asarray(np.clip(largest, *derived.clamp), np.int8)
+        return np.asarray(np.clip(largest, *derived.clamp))
     sums = windows(np.pad(x, around), op.window, op.stride).sum(axis=(4, 5), dtype=np.int64)
     inside = np.pad(np.ones((1, *x.shape[1:]), np.int64), around)
     counts = windows(inside, op.window, op.stride).sum(axis=(4, 5))
     # C's division truncates, so adding half the count away from zero first rounds ties away from zero.
     means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
-    return np.asarray(np.clip(means, *derived.clamp), dtype=np.int8)
+    return np.asarray(np.clip(means, *derived.clamp))
 
 
-def _mean(graph: Graph, op: Mean, x: Int8) -> Int8:
+def _rescale(graph: Graph, op: Rescale, x: Levels) -> NDArray[Any]:
+    derived = parameters(graph, op)
+    centred = x.astype(np.int64) + derived.input_offset
+    factors = derived.factor, derived.below
+    above, below = (requantize(centred, factor.multiplier, factor.shift) for factor in factors)
+    return np.asarray(np.clip(np.where(centred >= 0, above, below) + derived.output_offset, *derived.clamp))
+
+
+def _mean(graph: Graph, op: Mean, x: Levels) -> NDArray[Any]:
     derived = parameters(graph, op)
     sums = x.sum(axis=op.axes, keepdims=True, dtype=np.int64) + derived.sum_offset
     scaled = requantize(sums, derived.factor.multiplier, derived.factor.shift)
-    return np.clip(scaled + derived.output_offset, -128, 127).astype(np.int8)
+    return np.clip(scaled + derived.output_offset, *graph.tensor(op.output).limits)
 
 
-def _move(op: Movement, inputs: list[Int8]) -> Int8:
-    x = inputs[0]
+def _move(op: Movement, inputs: list[Levels]) -> NDArray[Any]:
+    x: NDArray[Any] = inputs[0]
     if isinstance(op, Reshape):
         return x.reshape(len(x), *op.shape[1:])
     if isinstance(op, Transpose):
@@ -199,7 +236,7 @@ def _move(op: Movement, inputs: list[Int8]) -> Int8:
     return np.concatenate([np.broadcast_to(part, (samples, *part.shape[1:])) for part in inputs], op.axis)
 
 
-def _resize(op: Resize, x: Int8) -> Int8:
+def _resize(op: Resize, x: Levels) -> NDArray[Any]:
     if op.method == "nearest":
         rows, columns = (resizing.nearest(op, x.shape[1 + axis], axis) for axis in (0, 1))
         return x[:, rows][:, :, columns]

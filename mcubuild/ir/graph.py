@@ -1,8 +1,9 @@
 """The quantised graph: tensors, operators, constants.
 
-Activations are NHWC with a leading batch dimension of 1 and int8 with one scale and zero point a tensor; weights are
-symmetric with one scale an output channel; biases are int32. These are the conventions of TensorFlow Lite's 8-bit
-quantisation specification (https://ai.google.dev/edge/litert/models/quantization_spec).
+Activations are NHWC with a leading batch dimension of 1 and int8 with one scale and zero point a tensor, or int16 with
+zero point 0; weights are symmetric with one scale an output channel; biases are int32 or, of int16 activations, int64.
+These are the conventions of TensorFlow Lite's quantisation specification
+(https://ai.google.dev/edge/litert/models/quantization_spec), the latter those of its 16x8 mode.
 
 A graph without constants and quantisation is a *skeleton*: enough to plan memory and to estimate Flash and cycles.
 """
@@ -10,7 +11,7 @@ A graph without constants and quantisation is a *skeleton*: enough to plan memor
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,14 @@ Clamp: TypeAlias = tuple[int, int]
 """Smallest and largest output value, both inclusive: the fused activation."""
 
 INT8: Clamp = (-128, 127)
+INT16: Clamp = (-32768, 32767)
+
+Dtype: TypeAlias = Literal["int8", "int16", "int32", "int64"]
+BYTES: Mapping[Dtype, int] = {"int8": 1, "int16": 2, "int32": 4, "int64": 8}
+"""Of an element."""
+Levels: TypeAlias = NDArray[Any]
+"""Values of an activation, int8 or int16."""
+Constant: TypeAlias = NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,9 @@ class Tensor:
 
     name: str
     shape: Shape
-    dtype: Literal["int8", "int32"] = "int8"
+    dtype: Dtype = "int8"
     bits: int = 8
-    """Bits an element takes in Flash: 8, or 4 for weights packed two to a byte; 32 for int32."""
+    """Bits that weights take in Flash: 8, or 4 for those packed two to a byte; 32 and more for biases."""
     quantization: Quantization | None = None
 
     @property
@@ -54,7 +63,12 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return self.elements * 4 if self.dtype == "int32" else (self.elements * self.bits + 7) // 8
+        return (self.elements * self.bits + 7) // 8 if self.dtype == "int8" else self.elements * BYTES[self.dtype]
+
+    @property
+    def limits(self) -> Clamp:
+        """Smallest and largest value that an activation can have."""
+        return INT16 if self.dtype == "int16" else INT8
 
 
 @dataclass(frozen=True)
@@ -163,8 +177,39 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class Rescale:
+    """Single elements at another scale or of another type; those below zero are multiplied by ``slope`` first.
+
+    input -> output of the input's shape. Of int8 alone ``Lookup`` does the same, and more.
+    """
+
+    input: str
+    output: str
+    slope: float = 1.0
+    clamp: Clamp = INT16
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """A function of single elements, interpolated in a table: int16 input -> int16 output, scale 1/32768."""
+
+    input: str
+    output: str
+    function: Literal["logistic", "tanh"]
+
+
+@dataclass(frozen=True)
 class Softmax:
     """Softmax of beta * input over the last axis -> output of the input's shape, scale 1/256, zero point -128."""
+
+    input: str
+    output: str
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class WideSoftmax:
+    """Softmax of beta * input over the last axis: int16 -> int16 output of the input's shape, scale 1/32768."""
 
     input: str
     output: str
@@ -277,7 +322,9 @@ Elementwise: TypeAlias = Add | Sub | Mul
 Pool: TypeAlias = AveragePool2D | MaxPool2D
 Movement: TypeAlias = Reshape | Transpose | Slice | Pad | Concat
 """Operators that compute nothing."""
-Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Lookup | Softmax | Mean | Resize
+Unary: TypeAlias = Lookup | Rescale | Sigmoid | Softmax | WideSoftmax
+"""Operators whose output has the shape of their only operand."""
+Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Unary | Mean | Resize
 
 
 def op_inputs(op: Op) -> tuple[str, ...]:
@@ -313,8 +360,8 @@ class Graph:
     ops: tuple[Op, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    constants: Mapping[str, NDArray[np.int8] | NDArray[np.int32]] = field(default_factory=dict)
-    """Values of the constant tensors by name, one element an int8 or int32 (also where ``bits`` is 4)."""
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+    """Values of the constant tensors by name, one element a number of their type (also where ``bits`` is 4)."""
 
     def __post_init__(self) -> None:
         """Check that every tensor is produced once, before it is read, with the shape its operator gives it.
@@ -356,9 +403,7 @@ class Graph:
         """Inputs, then what each operator writes, in order."""
         return [self.tensors[name] for name in (*self.inputs, *(op.output for op in self.ops))]
 
-    def with_values(
-        self, tensors: Mapping[str, Tensor], constants: Mapping[str, NDArray[np.int8] | NDArray[np.int32]]
-    ) -> "Graph":
+    def with_values(self, tensors: Mapping[str, Tensor], constants: Mapping[str, Constant]) -> "Graph":
         """The same operators with quantised ``tensors`` and ``constants``."""
         return replace(self, tensors=dict(tensors), constants=dict(constants))
 
@@ -396,7 +441,7 @@ def output_shape(graph: Graph, op: Op) -> Shape:
         return tuple(1 if axis in op.axes else size for axis, size in enumerate(shape))
     if isinstance(op, Resize):
         return (1, *op.size, shape[3])
-    if isinstance(op, Lookup | Softmax):
+    if isinstance(op, Unary):
         return shape
     return _moved_shape(op, [graph.tensor(name).shape for name in op_inputs(op)])
 

@@ -5,13 +5,15 @@ from here. The derivations are those of TensorFlow Lite Micro, down to the preci
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import log2, prod
 from typing import Final, TypeAlias, overload
 
 import numpy as np
 
 from mcubuild.ir.arithmetic import doubling_high_mul, quantize_multiplier
 from mcubuild.ir.graph import (
+    BYTES,
+    INT8,
     Add,
     Clamp,
     FullyConnected,
@@ -20,14 +22,17 @@ from mcubuild.ir.graph import (
     Mul,
     Pool,
     Quantization,
+    Rescale,
+    Sigmoid,
     Softmax,
     Sub,
     Weighted,
+    WideSoftmax,
 )
 from mcubuild.ir.transcendental import exp_of_negative
 
-ADD_LEFT_SHIFT: Final = 20
-"""Bits by which Add enlarges its int8 operands before it rescales them (``CalculateOpDataAdd``)."""
+ADD_LEFT_SHIFT: Final = {"int8": 20, "int16": 15}
+"""Bits by which Add enlarges its operands before it rescales them (``CalculateOpDataAdd``)."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class WeightedParameters:
     factors: tuple[FixedPoint, ...]
     """One an output channel, also where the weights have one scale for all."""
     clamp: Clamp
+    wide: bool
+    """Whether sums have 64 bits and are rescaled by ``requantize_wide``: those whose bias is int64."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +104,39 @@ class PoolParameters:
 
 @dataclass(frozen=True)
 class MeanParameters:
-    """Of Mean: output = clamp(requantize(sum + sum_offset, factor) + output_offset) to int8."""
+    """Of Mean: output = clamp(requantize(sum + sum_offset, factor) + output_offset) to the output's type."""
 
     sum_offset: int
     """Minus the input's zero point, once an element."""
     factor: FixedPoint
     """Its multiplier may be below 2**30."""
     output_offset: int
+
+
+@dataclass(frozen=True)
+class RescaleParameters:
+    """Of Rescale: clamp(requantize(input + input_offset, factor) + output_offset), with ``below`` for negative ones."""
+
+    input_offset: int
+    output_offset: int
+    factor: FixedPoint
+    below: FixedPoint
+    clamp: Clamp
+
+
+@dataclass(frozen=True)
+class SigmoidParameters:
+    """Of Sigmoid: (input * multiplier, rounded) >> shift is the place in the table, in 1/12288."""
+
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class WideSoftmaxParameters:
+    """Of WideSoftmax: differences times ``factor`` are places in the table of the exponential, in 10/65535."""
+
+    factor: FixedPoint
 
 
 @dataclass(frozen=True)
@@ -115,9 +148,17 @@ class SoftmaxParameters:
 
 
 Parameters: TypeAlias = (
-    WeightedParameters | AddParameters | MulParameters | PoolParameters | MeanParameters | SoftmaxParameters
+    WeightedParameters
+    | AddParameters
+    | MulParameters
+    | PoolParameters
+    | MeanParameters
+    | RescaleParameters
+    | SigmoidParameters
+    | SoftmaxParameters
+    | WideSoftmaxParameters
 )
-Computing: TypeAlias = Weighted | Add | Sub | Mul | Pool | Mean | Softmax
+Computing: TypeAlias = Weighted | Add | Sub | Mul | Pool | Mean | Rescale | Sigmoid | Softmax | WideSoftmax
 """Operators that have parameters; the others move elements, look them up or depend on shapes alone."""
 
 
@@ -132,7 +173,13 @@ def parameters(graph: Graph, op: Pool) -> PoolParameters: ...
 @overload
 def parameters(graph: Graph, op: Mean) -> MeanParameters: ...
 @overload
+def parameters(graph: Graph, op: Rescale) -> RescaleParameters: ...
+@overload
+def parameters(graph: Graph, op: Sigmoid) -> SigmoidParameters: ...
+@overload
 def parameters(graph: Graph, op: Softmax) -> SoftmaxParameters: ...
+@overload
+def parameters(graph: Graph, op: WideSoftmax) -> WideSoftmaxParameters: ...
 def parameters(graph: Graph, op: Computing) -> Parameters:
     """The integer parameters of ``op``.
 
@@ -147,13 +194,19 @@ def parameters(graph: Graph, op: Computing) -> Parameters:
         return _pool(graph, op)
     if isinstance(op, Mean):
         return _mean(graph, op)
+    if isinstance(op, Rescale):
+        return _rescale(graph, op)
+    if isinstance(op, Sigmoid):
+        return _sigmoid(graph, op)
     if isinstance(op, Softmax):
         return _softmax(graph, op)
+    if isinstance(op, WideSoftmax):
+        return _wide_softmax(graph, op)
     return _weighted(graph, op)
 
 
-def activation_clamp(quantization: Quantization, low: float | None, high: float | None) -> Clamp:
-    """The int8 clamp of an activation function that limits real values to [low, high].
+def activation_clamp(quantization: Quantization, low: float | None, high: float | None, limits: Clamp = INT8) -> Clamp:
+    """The clamp of an activation function that limits real values to [low, high], for a type with these ``limits``.
 
     ReLU is (0, None), ReLU6 (0, 6). Source: ``CalculateActivationRangeQuantized`` of TensorFlow Lite, which divides
     in float32 and rounds half away from zero.
@@ -164,8 +217,8 @@ def activation_clamp(quantization: Quantization, low: float | None, high: float 
         return quantization.zero_point + int(np.copysign(np.floor(abs(ratio) + 0.5), ratio))
 
     return (
-        -128 if low is None else max(-128, quantized(low)),
-        127 if high is None else min(127, quantized(high)),
+        limits[0] if low is None else max(limits[0], quantized(low)),
+        limits[1] if high is None else min(limits[1], quantized(high)),
     )
 
 
@@ -181,6 +234,8 @@ def _activation(graph: Graph, name: str) -> tuple[float, int]:
     quantization = _quantization(graph, name)
     if len(quantization.scale) != 1:
         raise ValueError(f"activation {name!r} has {len(quantization.scale)} scales, must have one")
+    if graph.tensor(name).dtype == "int16" and quantization.zero_point:
+        raise ValueError(f"activation {name!r} is int16 with zero point {quantization.zero_point}, must have 0")
     return quantization.scale[0], quantization.zero_point
 
 
@@ -205,7 +260,14 @@ def _weighted(graph: Graph, op: Weighted) -> WeightedParameters:
     factors = tuple(_fixed_point(product / output_scale) for product in products)
     if len(factors) == 1:
         factors *= channels
-    return WeightedParameters(-input_zero, output_zero, factors, op.clamp)
+    wide = graph.tensor(op.bias).dtype == "int64"
+    if wide and max(factor.shift for factor in factors) > _MOST_ENLARGED_SUM:
+        raise ValueError(f"the scale {output_scale} of {op.output!r} is too small for the products of its operands")
+    return WeightedParameters(-input_zero, output_zero, factors, op.clamp, wide)
+
+
+_MOST_ENLARGED_SUM: Final = 7
+"""Bits by which a sum of 64 bits can be shifted left."""
 
 
 def _add(graph: Graph, op: Add | Sub) -> AddParameters:
@@ -215,17 +277,18 @@ def _add(graph: Graph, op: Add | Sub) -> AddParameters:
     # Add derives its factors in double, Sub (CalculateOpDataSub of TensorFlow Lite Micro) in float32.
     real = np.float64 if isinstance(op, Add) else np.float32
     twice_largest = real(2) * real(max(left_scale, right_scale))
-    output = _fixed_point(float(twice_largest / (real(1 << ADD_LEFT_SHIFT) * real(output_scale))))
+    left_shift = ADD_LEFT_SHIFT[graph.tensor(op.output).dtype]
+    output = _fixed_point(float(twice_largest / (real(1 << left_shift) * real(output_scale))))
     if output.shift > 0:
         raise ValueError(
-            f"{type(op).__name__}: the scale {output_scale} of {op.output!r} is below 2**-19 of its operands' "
+            f"{type(op).__name__}: the scale {output_scale} of {op.output!r} is too small for its operands' "
             f"{float(twice_largest) / 2}"
         )
     return AddParameters(
         left_offset=-left_zero,
         right_offset=-right_zero,
         output_offset=output_zero,
-        left_shift=ADD_LEFT_SHIFT,
+        left_shift=left_shift,
         left=_fixed_point(float(real(left_scale) / twice_largest)),
         right=_fixed_point(float(real(right_scale) / twice_largest)),
         output=output,
@@ -238,7 +301,7 @@ def _mul(graph: Graph, op: Mul) -> MulParameters:
     right_scale, right_zero = _activation(graph, op.right)
     output_scale, output_zero = _activation(graph, op.output)
     factor = _fixed_point(left_scale * right_scale / output_scale)
-    if factor.shift > _MOST_ENLARGED:
+    if factor.shift > _MOST_ENLARGED[graph.tensor(op.output).dtype]:
         raise ValueError(
             f"Mul: the scale {output_scale} of {op.output!r} is too small for the product of its operands' "
             f"{left_scale * right_scale}; products would leave 32 bits"
@@ -246,8 +309,8 @@ def _mul(graph: Graph, op: Mul) -> MulParameters:
     return MulParameters(-left_zero, -right_zero, output_zero, factor, op.clamp)
 
 
-_MOST_ENLARGED: Final = 14
-"""Bits by which a product of two operands (16 bits and a sign) can be shifted left."""
+_MOST_ENLARGED: Final = {"int8": 14, "int16": 0}
+"""Bits by which a product of two operands (16 bits and a sign, or 30 of them) can be shifted left."""
 
 
 def _pool(graph: Graph, op: Pool) -> PoolParameters:
@@ -262,15 +325,57 @@ def _mean(graph: Graph, op: Mean) -> MeanParameters:
     input_scale, input_zero = _activation(graph, op.input)
     output_scale, output_zero = _activation(graph, op.output)
     count = prod(graph.tensor(op.input).shape[axis] for axis in op.axes)
-    if count >= 1 << 23:
+    bits = 8 * BYTES[graph.tensor(op.input).dtype]
+    if count >= 1 << (31 - bits):
         raise ValueError(f"Mean of {count} elements: sums would leave 32 bits")
     factor = _fixed_point(input_scale / output_scale)
     # The division by the count is folded into the multiplier (QuantizedMeanOrSum).
     shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
     folded = FixedPoint((factor.multiplier << shift) // count, factor.shift - shift)
-    if folded.shift > 0 and 256 * count << folded.shift >= 1 << 31:
+    if folded.shift > 0 and count << (bits + folded.shift) >= 1 << 31:
         raise ValueError(f"Mean: the scale {output_scale} of {op.output!r} is too small for its input's {input_scale}")
     return MeanParameters(-input_zero * count, folded, output_zero)
+
+
+def _rescale(graph: Graph, op: Rescale) -> RescaleParameters:
+    source, target = _activation(graph, op.input), _activation(graph, op.output)
+    if op.slope == 1:
+        factor = below = _fixed_point(source[0] / target[0])
+    else:  # CalculateOpDataLeakyRelu divides in float32
+        scale = np.float32(source[0])
+        factor = _fixed_point(float(scale / np.float32(target[0])))
+        below = _fixed_point(float(scale * np.float32(op.slope) / np.float32(target[0])))
+    bits = 8 * BYTES[graph.tensor(op.input).dtype]
+    if max(factor.shift, below.shift) > 30 - bits:
+        raise ValueError(f"Rescale: the scale {target[0]} of {op.output!r} is too small for its input's {source[0]}")
+    return RescaleParameters(-source[1], target[1], factor, below, op.clamp)
+
+
+def _sigmoid(graph: Graph, op: Sigmoid) -> SigmoidParameters:
+    """Source: ``LogisticPrepare`` and ``TanhPrepare`` of TensorFlow Lite Micro."""
+    scale, _ = _activation(graph, op.input)
+    if _activation(graph, op.output) != (1 / 32768, 0):
+        raise ValueError(f"Sigmoid: {op.output!r} must have scale 1/32768 and zero point 0")
+    power = round(log2(scale))
+    if 2.0**power == scale and 12 + power in ((0,) if op.function == "logistic" else (0, 1)):
+        return SigmoidParameters(3 << (12 + power), 0)
+    multiplier, shift = scale * 4096.0 * 3.0, 0
+    while multiplier <= 32767 / 2 and shift <= 30:
+        multiplier, shift = 2 * multiplier, shift + 1
+    if multiplier > 32767:
+        raise ValueError(f"Sigmoid: the scale {scale} of {op.input!r} is too large, must be below 2.66")
+    return SigmoidParameters(int(multiplier), shift)
+
+
+def _wide_softmax(graph: Graph, op: WideSoftmax) -> WideSoftmaxParameters:
+    scale, _ = _activation(graph, op.input)
+    target = _activation(graph, op.output)
+    if target[1] != 0 or abs(target[0] - 1 / 32768) > 0.001 / 32768:
+        raise ValueError(f"WideSoftmax: {op.output!r} must have scale 1/32768 and zero point 0")
+    factor = _fixed_point(scale * op.beta / (10.0 / 65535.0))
+    if factor.shift > 14:
+        raise ValueError(f"WideSoftmax: beta {op.beta} times the scale {scale} of {op.input!r} is too large")
+    return WideSoftmaxParameters(factor)
 
 
 _SOFTMAX_BITS: Final = 5

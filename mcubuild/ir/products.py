@@ -11,12 +11,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mcubuild.ir.arithmetic import requantize
+from mcubuild.ir.arithmetic import requantize, requantize_wide
 from mcubuild.ir.graph import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
     Graph,
+    Levels,
     Pair,
     TransposeConv2D,
     Weighted,
@@ -24,13 +25,12 @@ from mcubuild.ir.graph import (
 )
 from mcubuild.ir.parameters import WeightedParameters, parameters
 
-Int8: TypeAlias = NDArray[np.int8]
 _Integers: TypeAlias = NDArray[np.signedinteger[Any]]
 _Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
-def weighted(graph: Graph, op: Weighted, x: Int8) -> Int8:
-    """The output of ``op``, int8 (N, ...), for its input x, int8 (N, ...).
+def weighted(graph: Graph, op: Weighted, x: Levels) -> NDArray[np.int64]:
+    """The output of ``op``, (N, ...), for its input x, (N, ...).
 
     Raises:
         ValueError: the graph has no values, or no parameters can be derived.
@@ -39,8 +39,8 @@ def weighted(graph: Graph, op: Weighted, x: Int8) -> Int8:
     if op.weights not in graph.constants or op.bias not in graph.constants:
         raise ValueError(f"the graph holds no values for {op.weights!r} and {op.bias!r}; a skeleton cannot be run")
     weights, bias = graph.constants[op.weights], graph.constants[op.bias]
-    exact = _exact_float(op, weights)
-    centred: _Floats = (x.astype(np.int16) + np.int16(derived.input_offset)).astype(exact)
+    exact = _exact_float(op, weights, 255 if x.dtype == np.int8 else 32768)
+    centred: _Floats = (x.astype(np.int32) + np.int32(derived.input_offset)).astype(exact)
     return _finish(_sums(graph, op, centred, weights.astype(exact)), bias, derived)
 
 
@@ -59,10 +59,16 @@ def _sums(graph: Graph, op: Weighted, centred: _Floats, weights: _Floats) -> _Fl
     return _convolve_depthwise(padded, weights[0], op.stride, op.dilation)
 
 
-def _exact_float(op: Weighted, weights: _Integers) -> type[np.float32] | type[np.float64]:
-    """The smallest float whose significand holds every partial sum of (input - zero point) * weight, exactly."""
+def _exact_float(op: Weighted, weights: _Integers, reach: int) -> type[np.float32] | type[np.float64]:
+    """The smallest float whose significand holds every partial sum of (input - zero point) * weight, exactly.
+
+    Args:
+        op: the operator.
+        weights: its weights.
+        reach: largest magnitude of input - zero point.
+    """
     axes = (0, 1, 2) if isinstance(op, DepthwiseConv2D) else tuple(range(1, weights.ndim))
-    largest = int(np.abs(weights.astype(np.int64)).sum(axis=axes).max()) * 255
+    largest = int(np.abs(weights.astype(np.int64)).sum(axis=axes).max()) * reach
     return np.float32 if largest < 1 << 24 else np.float64
 
 
@@ -107,12 +113,12 @@ def windows(x: NDArray[Any], kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
     return every[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
 
 
-def _finish(sums: _Floats, bias: _Integers, derived: WeightedParameters) -> Int8:
+def _finish(sums: _Floats, bias: _Integers, derived: WeightedParameters) -> NDArray[np.int64]:
     """Bias, requantisation, output offset and clamp of sums (..., channels)."""
     multipliers = np.array([factor.multiplier for factor in derived.factors], np.int64)
     shifts = np.array([factor.shift for factor in derived.factors], np.int64)
-    scaled = requantize(sums.astype(np.int64) + bias, multipliers, shifts)
-    return np.clip(scaled + derived.output_offset, *derived.clamp).astype(np.int8)
+    scaled = (requantize_wide if derived.wide else requantize)(sums.astype(np.int64) + bias, multipliers, shifts)
+    return np.asarray(np.clip(scaled + derived.output_offset, *derived.clamp), np.int64)
 
 
 def patch_elements(graph: Graph, op: Weighted) -> int:

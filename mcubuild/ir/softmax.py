@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.ir.arithmetic import doubling_high_mul, rounding_divide
+from mcubuild.ir.graph import Levels
 from mcubuild.ir.parameters import SoftmaxParameters
 from mcubuild.ir.transcendental import one_over_one_plus
 
@@ -16,7 +17,7 @@ SUM_BITS: Final = 12
 """Integer bits of a sum of exponentials."""
 
 
-def probabilities(x: NDArray[np.int8], derived: SoftmaxParameters) -> NDArray[np.int8]:
+def probabilities(x: Levels, derived: SoftmaxParameters) -> NDArray[np.int8]:
     """Softmax over the last axis of x, in 1/256 from -128 on; int8 of the same shape.
 
     Raises:

@@ -41,3 +41,9 @@ def standing(verdict: str, cautions: Sized) -> str:
     """The verdict in a few words: ``pass``, ``pass, 2 cautions``."""
     count = len(cautions)
     return verdict + (f", {count} caution{'s' if count > 1 else ''}" if count else "")
+
+
+def agreement(count: int, samples: int, tolerance: int) -> str:
+    """Such as ``8 of 8 agree``, ``8 of 8 within 2 steps``."""
+    how = f"within {tolerance} step{'s' if tolerance > 1 else ''}" if tolerance else "agree"
+    return f"{count} of {samples} {how}"

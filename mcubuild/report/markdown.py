@@ -91,6 +91,8 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     else:
         same = report.samples - accuracy.mismatches
         yield "Outputs", f"{same} of {report.samples} agree", "firmware, emulated, with the integer reference"
+    if report.author is not None:
+        yield "Your outputs", report.author.agreement, "the integer reference with [model] outputs"
     if (remote := report.remote) is not None:
         if remote.silicon and remote.cycles is not None and remote.latency_ms is not None:
             ratio = "" if remote.ratio is None else f", {remote.ratio:.2f} {TIMES} emulated"

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcubuild.report.amounts import Unit
+from mcubuild.report.amounts import Unit, agreement
 
-VERSION: Literal[6] = 6
+VERSION: Literal[7] = 7
 """Of the format; see ``Report.version``."""
 NOT_RUN = "-"
 """In ``TestSet.device``."""
@@ -209,6 +209,26 @@ class Remote(_Part):
     """What its runner has to say."""
 
 
+class Author(_Part):
+    """How the integer reference agrees with what the network's author computed (``[model] outputs``)."""
+
+    samples: int
+    """Samples that were compared."""
+    differ: int
+    """Samples that differ at all, in the levels of the quantised output."""
+    beyond: int
+    """Samples that differ by more than ``tolerance``; anything but 0 is a failure."""
+    largest: int
+    """The largest difference, in steps of an output."""
+    tolerance: int
+    """``[model] tolerance``."""
+
+    @property
+    def agreement(self) -> str:
+        """Such as ``8 of 8 agree``, ``8 of 8 within 2 steps``."""
+        return agreement(self.samples - self.beyond, self.samples, self.tolerance)
+
+
 class Start(_Part):
     """What the super network's training began with."""
 
@@ -287,7 +307,7 @@ class ClassResult(_Part):
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[6] = Field(default=VERSION, alias="schema")
+    version: Literal[7] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
@@ -338,6 +358,8 @@ class Report(_Part):
     """How well the search knows the cycles."""
     remote: Remote | None
     """The same firmware on a board or in QEMU; ``None``: the spec asks for neither."""
+    author: Author | None
+    """The integer reference beside ``[model] outputs``; ``None``: the spec names none."""
     board: Target
     """What it was built for."""
     budget: BudgetLines

@@ -19,6 +19,7 @@ from mcubuild.report.interval import wilson
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import (
     Accuracy,
+    Author,
     BudgetLines,
     ClassResult,
     Flash,
@@ -118,6 +119,7 @@ def make(
         ),
         strict=budget.strict,
     )
+    author = None if (found := artifacts.accuracy.get("author")) is None else Author(**found)
     reasons = verdict.reasons(
         lines,
         stack=sram.stack,
@@ -125,6 +127,7 @@ def make(
         mismatches=accuracy.mismatches,
         samples=measure["samples"],
         remote=remote,
+        author=author,
     )
     cautions = [
         *artifacts.accuracy.get("cautions", ()),
@@ -140,7 +143,6 @@ def make(
             linked=sram.arena + sram.static + sram.stack_reserved,
             clock_hz=board.runs_at,
             remote=remote,
-            author=artifacts.accuracy.get("author"),
         ),
     ]
     return Report(
@@ -167,6 +169,7 @@ def make(
         uncertainty=measure["uncertainty"],
         latency_model=_latency_model(artifacts, conditions),
         remote=remote,
+        author=author,
         board=Target(
             name=board.name,
             title=printable(board.title),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mcubuild.errors import printable
-from mcubuild.report.amounts import amount, bound, left, standing
+from mcubuild.report.amounts import agreement, amount, bound, left, standing
 from mcubuild.report.interval import ends, with_interval
 from mcubuild.units import format_energy, format_time
 
@@ -78,6 +78,9 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     else:
         same = report["samples"] - accuracy["mismatches"]
         figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]
+    if (author := report["author"]) is not None:
+        same = agreement(author["samples"] - author["beyond"], author["samples"], author["tolerance"])
+        figures.append(("yours", f"integer reference and [model] outputs: {same}"))
     if report["search"] is not None and report["search"]["time"] is not None:
         time = format_time(report["search"]["time"])
         figures.append(("search", f"{time} were asked, for race, super network, search and fine-tuning"))

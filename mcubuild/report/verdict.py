@@ -1,10 +1,9 @@
 """Does the firmware keep its promises? If not: by how much."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 from mcubuild.report.amounts import Unit, amount, bound, distance
-from mcubuild.report.model import BudgetLines, Limit, Remote
+from mcubuild.report.model import Author, BudgetLines, Limit, Remote
 
 Origin = Literal["linked", "emulated", "measured", "modelled"]
 
@@ -33,6 +32,7 @@ def reasons(
     mismatches: int,
     samples: int,
     remote: Remote | None = None,
+    author: Author | None = None,
 ) -> list[str]:
     """Why the verdict is "fail": each broken promise, and by how much.
 
@@ -43,6 +43,7 @@ def reasons(
         mismatches: samples whose outputs in the emulator differ in any bit from the integer reference's.
         samples: samples that the emulator ran.
         remote: the run on a board or in a second emulator.
+        author: how the integer reference agrees with what the network's author computed.
     """
     lines = (("SRAM", budget.sram), ("Flash", budget.flash), ("Latency", budget.latency), ("Energy", budget.energy))
     broken = [_over(title, line) for title, line in lines if not line.ok]
@@ -57,6 +58,11 @@ def reasons(
         broken.append(_differ("", mismatches, samples))
     if remote is not None and remote.mismatches:
         broken.append(_differ(f" on {remote.target} ({remote.runner})", remote.mismatches, remote.samples))
+    if author is not None and author.beyond:
+        broken.append(
+            f"The outputs of {author.beyond} of {author.samples} samples differ from [model] outputs by more than "
+            f"tolerance = {author.tolerance}: by {author.largest} steps at most"
+        )
     return broken
 
 
@@ -116,7 +122,6 @@ def cautions(
     linked: int,
     clock_hz: int,
     remote: Remote | None = None,
-    author: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Why to read some figures with care.
 
@@ -129,7 +134,6 @@ def cautions(
         linked: bytes of RAM that the linker gave, with the reserved stack.
         clock_hz: the core's clock in the board file.
         remote: the run on a board or in a second emulator.
-        author: how the integer reference agrees with what the network's author computed.
     """
     found = []
     for title, line in (("latency", budget.latency), ("energy", budget.energy)):
@@ -144,11 +148,6 @@ def cautions(
         found.append(f"The firmware classified {samples} of the {available} test samples")
     if promised != linked:
         found.append(f"The memory planner promised {promised} B SRAM, the linked firmware takes {linked} B")
-    if author is not None and author["differ"]:
-        found.append(
-            f"The integer reference differs from [model] outputs on {author['differ']} of {author['samples']} samples, "
-            f"by {author['largest']} of 255 at most"
-        )
     if remote is not None and remote.silicon:
         found += _board(remote, uncertainty, clock_hz)
     return found

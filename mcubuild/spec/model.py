@@ -11,12 +11,15 @@ class ModelSettings(Settings):
     """A quantised network in a file; paths are relative to the spec."""
 
     file: str = Field(pattern=r"\.([Tt][Ff])?[Ll][Ii][Tt][Ee]$")
-    """A .tflite (or .lite) file, quantised to 8 bits."""
+    """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
     them, and without a data set, the inputs are random."""
     outputs: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """.npy files of what the network's author computed for ``inputs``, one for each output: to be compared with."""
+    """.npy files of what the network's author computed for ``inputs``, one for each output: if the integer reference
+    differs from them by more than ``tolerance``, the verdict is "fail"."""
+    tolerance: int = Field(default=0, ge=0)
+    """Steps of an output by which it may differ from ``outputs``: a step is the output's scale."""
     labels: str | None = None
     """.npy file of the classes of ``inputs``, for the accuracy: integers (N,) from 0 on, or one-hot (N, classes). The
     largest output is the answer; of a single unit class 1, if it is above ``threshold``."""

@@ -159,5 +159,8 @@ def overflow(elf: Path, board: "Board") -> list[str]:
         if over:
             largest = [symbol for symbol in image.symbols if symbol.section in sections][:_SHOWN]
             lines += [f"    {symbol.name:26} {format_size(symbol.size):>10}  {symbol.section}" for symbol in largest]
-    lines.append("Lower budget.sram or budget.flash for a smaller network, or choose a larger board.")
+    lines.append(
+        'For a searched network lower budget.sram or budget.flash; for one from a file set [engine] plan = "smallest", '
+        "quantise its weights to 4 bits, or choose a larger board."
+    )
     return lines

@@ -72,6 +72,9 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     tested: Any = report(checkout)["test_set"]
     assert tested["ids"] == [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in inputs]
     assert tested["int8"] == tested["device"] == "00" + 8 * "1"
+    assert report(checkout)["author"] == {"samples": 10, "differ": 0, "beyond": 0, "largest": 0, "tolerance": 0}
+    assert "integer reference and [model] outputs: 10 of 10 agree" in run.output
+    assert "<dd>10 of 10 agree</dd>" in (checkout.path / "build" / "net" / "report.html").read_text()
     assert "mine" in (checkout.path / "build" / "net" / "report.html").read_text()
     header = (checkout.path / "build" / "net" / "c" / "model.h").read_text()
     assert "#define MODEL_INPUT_SCALE 0.05000000074505806" in header
@@ -81,9 +84,18 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     assert run.code == 1 and run.did("built") == {"report"}, run.output
     assert "the budget is broken: Accuracy is 10.00 points below its budget" in run.output
     np.save(folder / "labels.npy", inputs.argmax(axis=1))
+    other = np.load(folder / "y.npy")
+    other[3, 0] += 2.0 / 256 if other[3, 0] < 0.5 else -2.0 / 256
+    np.save(folder / "y.npy", other)
     run = checkout.doit("build")
-    assert run.did("built") == {"reference", "report"}, run.output
+    assert run.code == 1 and run.did("built") == {"reference", "report"}, run.output
     assert report(checkout)["accuracy"]["device"] == 1.0  # type: ignore[index]
+    told = "The outputs of 1 of 10 samples differ from [model] outputs by more than tolerance = 0: by 2 steps at most"
+    assert told in run.output
+    spec.write_text(spec.read_text().replace('labels = "labels.npy"', 'labels = "labels.npy"\ntolerance = 2'))
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    assert "integer reference and [model] outputs: 10 of 10 within 2 steps" in run.output
 
 
 def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> None:

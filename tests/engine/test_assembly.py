@@ -66,12 +66,13 @@ def test_four_instructions_round_as_tensorflow_lite_does(seed: int) -> None:
     reach = 2 ** rng.integers(8, 30, len(factors)) - 1
     zero_point = int(rng.choice(np.array([-128, 127, 0, rng.integers(-128, 128)])))
     numbers = Channels(
-        bias=np.zeros(len(factors), np.int32),
+        bias=np.zeros(len(factors), np.int64),
         multiplier=multiplier,
         shift=shift.astype(np.int8),
         weights=np.zeros(0, np.int8),
         reach=reach,
         zero_point=zero_point,
+        wide=False,
     )
     ties = (2 * rng.integers(-200, 200, (500, 1)) + 1) * 2.0 ** (shift - 1) * 2.0**31 / np.maximum(multiplier, 1)
     sums = np.concatenate(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,10 @@ class Network:
     kinds: list[str] = field(default_factory=list)
     bias: bool = True
     """Whether every convolution has one; LiteRT's host kernels need it."""
+    dtype: str = "int8"
+    """Of activations: int8, or int16 with zero points of 0, 64-bit biases and no weights of 4 bits."""
+    narrow: float = 0.25
+    """Share of weights of 4 bits."""
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -50,8 +55,31 @@ class Network:
     def scale(self, low: float = 0.01, high: float = 0.3) -> float:
         return float(np.float32(np.exp(self.rng.uniform(np.log(low), np.log(high)))))
 
+    def step(self) -> float:
+        """A scale of an activation."""
+        return float(np.float32(self.scale() / (256 if self.wide else 1)))
+
+    @property
+    def wide(self) -> bool:
+        return self.dtype == "int16"
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return (-32768, 32767) if self.wide else (-128, 127)
+
+    def levels(self, shape: Shape) -> NDArray[np.integer[Any]]:
+        """Random values of an activation."""
+        low, high = self.limits
+        return self.rng.integers(low, high + 1, shape).astype(self.dtype)
+
+    def constant(self, shape: Shape, scale: float, zero_point: int) -> Value:
+        """An operand that is a constant."""
+        index = self.writer.tensor(shape, self.dtype, scale, zero_point, values=self.levels(shape))
+        return Value(index, shape, scale, zero_point)
+
     def zero(self) -> int:
-        return int(self.rng.choice([-128, 0, 127, self.number(-128, 127), self.number(-40, 40)]))
+        zero = int(self.rng.choice([-128, 0, 127, self.number(-128, 127), self.number(-40, 40)]))
+        return 0 if self.wide else zero
 
     def input(self, shape: Shape) -> Value:
         value = self.value(shape)
@@ -59,9 +87,9 @@ class Network:
         return value
 
     def value(self, shape: Shape, scale: float | None = None, zero_point: int | None = None) -> Value:
-        scale = self.scale() if scale is None else scale
+        scale = self.step() if scale is None else scale
         zero_point = self.zero() if zero_point is None else zero_point
-        value = Value(self.writer.tensor(shape, "int8", scale, zero_point), shape, scale, zero_point)
+        value = Value(self.writer.tensor(shape, self.dtype, scale, zero_point), shape, scale, zero_point)
         self.values.append(value)
         return value
 
@@ -81,6 +109,10 @@ class Network:
         found = [value for value in self.values if fits(value.shape)]
         return found[self.number(0, len(found) - 1)] if found else None
 
+    def bits(self) -> int:
+        """Of weights."""
+        return 4 if self.chance(self.narrow) and not self.wide else 8
+
     def activation(self) -> int:
         return int(self.rng.choice([0, 0, 0, 1, 2, 3]))
 
@@ -90,31 +122,35 @@ class Network:
         outputs = [value.index for value in self.values if value.index not in self.read | sources]
         return self.writer.finish([value.index for value in self.inputs], outputs)
 
-    def samples(self, count: int) -> list[NDArray[np.int8]]:
-        """Inputs of the network, each int8 (count, *shape without batch)."""
-        return [self.rng.integers(-128, 128, (count, *value.shape[1:]), np.int8) for value in self.inputs]
+    def samples(self, count: int) -> list[NDArray[np.integer[Any]]]:
+        """Inputs of the network, each (count, *shape without batch)."""
+        return [self.levels((count, *value.shape[1:])) for value in self.inputs]
 
 
 def _image(shape: Shape) -> bool:
     return len(shape) == 4 and shape[0] == 1
 
 
-def _weights(net: Network, shape: Shape, axis: int, x: Value, terms: int) -> tuple[list[int], float]:
+def _weights(
+    net: Network, shape: Shape, axis: int, x: Value, terms: int, narrow: bool = True
+) -> tuple[list[int], float]:
     """Weights and bias, and a scale of the output that keeps it in range."""
     channels = shape[axis]
-    values = net.rng.integers(-127, 128, shape, np.int8)
+    bits = net.bits() if narrow else 8
+    largest = 2 ** (bits - 1) - 1
+    values = net.rng.integers(-largest, largest + 1, shape, np.int8)
     scales: float | list[float] = net.scale(0.001, 0.02)
     if net.chance(0.7):
         scales = [net.scale(0.001, 0.02) for _ in range(channels)]
-    weights = net.writer.tensor(shape, "int8", scales, 0, axis, values)
-    largest = float(np.max(scales))
+    weights = net.writer.tensor(shape, f"int{bits}", scales, 0, axis, values)
+    step = float(np.max(scales)) * largest / 127
     bias = net.writer.tensor(
         (channels,),
-        "int32",
+        "int64" if net.wide else "int32",
         [x.scale * s for s in scales] if isinstance(scales, list) else x.scale * scales,
         values=net.rng.integers(-3000, 3000, channels),
     )
-    spread = x.scale * largest * 60 * 60 * np.sqrt(terms)
+    spread = x.scale * step * 60 * 60 * np.sqrt(terms)
     return [weights, bias], float(np.float32(spread / 60 * net.rng.uniform(0.5, 2)))
 
 
@@ -193,7 +229,7 @@ def transpose_conv(net: Network) -> None:
     else:
         out = tuple((n - 1) * s + k for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True))
     filters = net.number(1, 6)
-    constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3])
+    constants, scale = _weights(net, (filters, *kernel, x.shape[3]), 0, x, kernel[0] * kernel[1] * x.shape[3], False)
     size = net.integers(1, *out, filters)
     if net.chance(0.3):
         constants = constants[:1]
@@ -215,11 +251,14 @@ def fully_connected(net: Network) -> None:
     depth = prod(x.shape) // rows
     filters = net.number(1, 12)
     # One scale: what TensorFlow Lite Micro's converter writes, and what all of its versions compute.
-    values = net.rng.integers(-127, 128, (filters, depth), np.int8)
+    bits = net.bits()
+    largest = 2 ** (bits - 1) - 1
+    values = net.rng.integers(-largest, largest + 1, (filters, depth), np.int8)
     scale = net.scale(0.001, 0.02)
-    weights = net.writer.tensor((filters, depth), "int8", scale, values=values)
-    bias = net.writer.tensor((filters,), "int32", x.scale * scale, values=net.rng.integers(-3000, 3000, filters))
-    out = float(np.float32(x.scale * scale * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
+    weights = net.writer.tensor((filters, depth), f"int{bits}", scale, values=values)
+    kind = "int64" if net.wide else "int32"
+    bias = net.writer.tensor((filters,), kind, x.scale * scale, values=net.rng.integers(-3000, 3000, filters))
+    out = float(np.float32(x.scale * scale * largest / 127 * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
     net.emit(
         "FULLY_CONNECTED",
         [x.index, weights, bias],
@@ -241,13 +280,11 @@ def binary(net: Network) -> None:
     else:
         shape = tuple(size if net.chance(0.5) else 1 for size in left.shape)
         shape = shape[net.number(0, len(shape) - 1) :] if net.chance(0.3) else shape
-        scale, zero = net.scale(), net.zero()
-        values = net.rng.integers(-128, 128, shape, np.int8)
-        right = Value(net.writer.tensor(shape, "int8", scale, zero, values=values), shape, scale, zero)
+        right = net.constant(shape, net.step(), net.zero())
     if right is None:
         return
     out = np.broadcast_shapes(left.shape, right.shape)
-    scale = 90 * left.scale * right.scale if kind == "MUL" else max(left.scale, right.scale)
+    scale = 90 * (256 if net.wide else 1) * left.scale * right.scale if kind == "MUL" else max(left.scale, right.scale)
     result = net.value(out, float(np.float32(scale * net.rng.uniform(0.5, 1.5))))
     first, second = (left, right) if net.chance(0.6) else (right, left)
     net.emit(kind, [first.index, second.index], [result], FusedActivationFunction=net.activation())
@@ -291,18 +328,19 @@ def mean(net: Network) -> None:
 
 
 def function(net: Network) -> None:
-    kind = str(net.rng.choice(["RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "QUANTIZE"]))
+    kinds = ["RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH", "QUANTIZE", *([] if net.wide else ["HARD_SWISH"])]
+    kind = str(net.rng.choice(kinds))
     x = net.pick(lambda shape: prod(shape) < 3000)
     if x is None:
         return
     options: dict[str, object] = {}
     if kind == "LOGISTIC":
-        result = net.value(x.shape, 1 / 256, -128)
+        result = net.value(x.shape, 1 / 32768, 0) if net.wide else net.value(x.shape, 1 / 256, -128)
     elif kind == "TANH":
-        result = net.value(x.shape, 1 / 128, 0)
+        result = net.value(x.shape, 1 / 32768 if net.wide else 1 / 128, 0)
     elif kind == "RELU6":
         result = net.like(x, x.shape)
-        if round(6 / x.scale) + x.zero_point > 127:  # which Micro refuses
+        if round(6 / x.scale) + x.zero_point > net.limits[1]:  # which Micro refuses
             kind = "RELU"
     elif kind == "HARD_SWISH":
         result = net.value(x.shape, float(np.float32(x.scale * net.rng.uniform(0.4, 1.5))))
@@ -316,7 +354,8 @@ def function(net: Network) -> None:
 def softmax(net: Network) -> None:
     x = net.pick(lambda shape: 1 < shape[-1] < 200)
     if x is not None:
-        net.emit("SOFTMAX", [x.index], [net.value(x.shape, 1 / 256, -128)], Beta=float(net.rng.choice([1, 1, 0.5, 3])))
+        result = net.value(x.shape, 1 / 32768, 0) if net.wide else net.value(x.shape, 1 / 256, -128)
+        net.emit("SOFTMAX", [x.index], [result], Beta=float(net.rng.choice([1, 1, 0.5, 3])))
 
 
 def reshape(net: Network) -> None:
@@ -341,9 +380,7 @@ def concatenation(net: Network) -> None:
     parts = [x]
     for _ in range(net.number(1, 2)):
         shape = tuple(net.number(1, 4) if k == axis else size for k, size in enumerate(x.shape))
-        values = net.rng.integers(-128, 128, shape, np.int8)
-        index = net.writer.tensor(shape, "int8", x.scale, x.zero_point, values=values)
-        parts.insert(net.number(0, len(parts)), Value(index, shape, x.scale, x.zero_point))
+        parts.insert(net.number(0, len(parts)), net.constant(shape, x.scale, x.zero_point))
     if net.chance(0.3):
         parts.append(x)
     total = sum(part.shape[axis] for part in parts)
@@ -406,8 +443,8 @@ def pad(net: Network) -> None:
     if net.chance(0.5):
         net.emit("PAD", [x.index, numbers], [net.like(x, shape)])
     else:
-        value = net.writer.tensor((1,), "int8", x.scale, x.zero_point, values=net.rng.integers(-128, 128, 1))
-        net.emit("PADV2", [x.index, numbers, value], [net.like(x, shape)])
+        value = net.constant((1,), x.scale, x.zero_point)
+        net.emit("PADV2", [x.index, numbers, value.index], [net.like(x, shape)])
 
 
 def transpose(net: Network) -> None:
@@ -426,7 +463,7 @@ def resize(net: Network) -> None:
     corners = net.chance(0.3)
     centers = not corners and net.chance(0.5)
     net.emit(
-        str(net.rng.choice(["RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"])),
+        "RESIZE_NEAREST_NEIGHBOR" if net.wide or net.chance(0.5) else "RESIZE_BILINEAR",
         [x.index, net.integers(*size)],
         [net.like(x, (1, *size, x.shape[3]))],
         AlignCorners=corners,
@@ -455,26 +492,26 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
 
 
 def random_network(
-    seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS), bias: bool = False
+    seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS), bias: bool = False, dtype: str = "int8"
 ) -> Network:
     """A network of about ``operators`` operators with one or two inputs."""
-    net = _inputs(seed, bias)
+    net = _inputs(seed, bias, dtype)
     while len(net.kinds) < operators:
         OPERATORS[kinds[net.number(0, len(kinds) - 1)]](net)
     return net
 
 
-def network_of(seed: int, steps: Sequence[tuple[str, int]], bias: bool = False) -> Network:
+def network_of(seed: int, steps: Sequence[tuple[str, int]], bias: bool = False, dtype: str = "int8") -> Network:
     """A network of these operators, each with a seed of its own; those that fit nowhere are left out."""
-    net = _inputs(seed, bias)
+    net = _inputs(seed, bias, dtype)
     for kind, own in steps:
         net.rng = np.random.default_rng(own)
         OPERATORS[kind](net)
     return net
 
 
-def _inputs(seed: int, bias: bool) -> Network:
-    net = Network(seed, bias=bias)
+def _inputs(seed: int, bias: bool, dtype: str) -> Network:
+    net = Network(seed, bias=bias, dtype=dtype)
     for _ in range(net.number(1, 2)):
         net.input((1, net.number(1, 8), net.number(1, 8), net.number(1, 6)))
     return net

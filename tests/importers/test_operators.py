@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,8 +32,11 @@ def imported(net: Network, folder: Path) -> tuple[bytes, Graph]:
     return data, import_tflite(write(folder / "net.tflite", data)).graph
 
 
-def flat(inputs: list[NDArray[np.int8]]) -> NDArray[np.int8]:
-    return inputs[0] if len(inputs) == 1 else np.hstack([part.reshape(len(part), -1) for part in inputs])
+def flat(inputs: list[NDArray[np.integer[Any]]]) -> NDArray[np.int8]:
+    """As the executor takes them."""
+    if len(inputs) == 1 and inputs[0].dtype == np.int8:
+        return inputs[0].astype(np.int8)
+    return np.hstack([part.reshape(len(part), -1).view(np.int8) for part in inputs])
 
 
 def compare(net: Network, folder: Path, reference: Reference) -> int:
@@ -50,18 +54,22 @@ def compare(net: Network, folder: Path, reference: Reference) -> int:
 
 
 @needs_micro
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("kind", OPERATORS)
-def test_each_operator_is_micros(tmp_path: Path, kind: str) -> None:
-    assert sum(compare(random_network(seed, 6, (kind, "function")), tmp_path, micro_tensors) for seed in range(5)) > 0
+def test_each_operator_is_micros(tmp_path: Path, kind: str, dtype: str) -> None:
+    networks = (random_network(seed, 6, (kind, "function"), dtype == "int16", dtype) for seed in range(5))
+    assert sum(compare(net, tmp_path, micro_tensors) for net in networks) > 0
 
 
-def check_any_network(folder: Path, reference: Reference, kinds: tuple[str, ...], examples: int) -> None:
+def check_any_network(
+    folder: Path, reference: Reference, kinds: tuple[str, ...], examples: int, dtype: str = "int8"
+) -> None:
     """Networks that hypothesis makes up, and makes small where they fail."""
 
     @settings(max_examples=examples, deadline=None)
     @given(SEEDS, st.lists(st.tuples(st.sampled_from(kinds), SEEDS), min_size=1, max_size=10))
     def holds(seed: int, steps: list[tuple[str, int]]) -> None:
-        net = network_of(seed, steps, bias=reference is host_tensors)
+        net = network_of(seed, steps, bias=reference is host_tensors, dtype=dtype)
         assume(set(net.kinds) - {"RESHAPE"})  # alone it leaves nothing to compute
         compare(net, folder, reference)
 
@@ -69,9 +77,10 @@ def check_any_network(folder: Path, reference: Reference, kinds: tuple[str, ...]
 
 
 @needs_micro
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
-def test_networks_are_micros(tmp_path: Path, examples: int) -> None:
-    check_any_network(tmp_path, micro_tensors, tuple(OPERATORS), examples)
+def test_networks_are_micros(tmp_path: Path, examples: int, dtype: str) -> None:
+    check_any_network(tmp_path, micro_tensors, tuple(OPERATORS), examples, dtype)
 
 
 @pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
@@ -99,8 +108,8 @@ def test_activations_and_pools_in_chains(tmp_path: Path, seed: int) -> None:
     check_bits(graph, tmp_path, seed)
 
 
-def check_c(folder: Path, seed: int, toolchain: str) -> None:
-    net = random_network(seed, 8, tuple(OPERATORS))
+def check_c(folder: Path, seed: int, toolchain: str, dtype: str) -> None:
+    net = random_network(seed, 8, tuple(OPERATORS), dtype=dtype)
     _, graph = imported(net, folder)
     level = LEVELS[seed // 2 % 3]
     check(graph, flat(net.samples(3)), folder, BOARDS[seed % 2], toolchain, level)
@@ -117,13 +126,15 @@ def check_c(folder: Path, seed: int, toolchain: str) -> None:
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("seed", range(8))
-def test_c_and_elf(tmp_path: Path, seed: int, toolchain: str) -> None:
-    check_c(tmp_path, seed, toolchain)
+def test_c_and_elf(tmp_path: Path, seed: int, toolchain: str, dtype: str) -> None:
+    check_c(tmp_path, seed, toolchain, dtype)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("seed", range(200, 230))
-def test_c_and_elf_of_many(tmp_path: Path, seed: int, toolchain: str) -> None:
-    check_c(tmp_path, seed, toolchain)
+def test_c_and_elf_of_many(tmp_path: Path, seed: int, toolchain: str, dtype: str) -> None:
+    check_c(tmp_path, seed, toolchain, dtype)

@@ -56,6 +56,29 @@ def test_two_outputs(tmp_path: Path) -> None:
         accuracy(tmp_path, **keys, labels=str(FIELD / "two_heads_labels_four.npy"))
 
 
+def test_sixteen_bits(tmp_path: Path) -> None:
+    """A network of int16 with float borders: classes, outputs and tolerance are in its levels, not in bytes."""
+    w = Writer()
+    x, y = w.tensor((1, 3), "float32"), w.tensor((1, 3), "float32")
+    q, z = w.tensor((1, 3), "int16", 0.001), w.tensor((1, 3), "int16", 0.002)
+    weights = w.tensor((3, 3), scale=1 / 127, values=127 * np.eye(3))
+    w.operator("QUANTIZE", [x], [q])
+    w.operator("FULLY_CONNECTED", [q, weights, -1], [z])
+    w.operator("DEQUANTIZE", [z], [y])
+    write(tmp_path / "net.tflite", w.finish([x], [y]))
+    values = np.random.default_rng(0).normal(0, 8, (20, 3)).astype(np.float32)
+    shifted = values.copy()
+    shifted[4, 1] += 0.002 * 300
+    np.save(tmp_path / "x.npy", values)
+    np.save(tmp_path / "y.npy", shifted)
+    np.save(tmp_path / "labels.npy", values.argmax(axis=1))
+    keys: dict[str, Any] = {"inputs": "x.npy", "outputs": "y.npy", "labels": "labels.npy", "tolerance": 2}
+    found = accuracy(tmp_path, **keys)
+    assert found["int8"] == 1 and found["classification"]["bits"] == 16
+    assert found["author"]["beyond"] == 1 and 298 <= found["author"]["largest"] <= 302
+    assert np.load(tmp_path / "out" / "int8_outputs.npy").shape == (20, 6)
+
+
 def classifier(folder: Path, scale: float = 1 / 255, zero_point: int = -128, dtype: str = "int8") -> None:
     """Of 2x2 images: class 0 ... 3 is the brightest pixel."""
     w = Writer()

@@ -9,6 +9,8 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
+from mcubuild.importers.reals import FUNCTIONS
+from mcubuild.importers.support import operators_page
 from mcubuild.importers.tflite import Imported, import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean
@@ -84,11 +86,11 @@ def test_float_borders_are_taken_off(tmp_path: Path) -> None:
     face = imported.inputs[0]
     assert (face.name, face.dtype, face.zero_point) == ("serving_default_0", "float32", 3)
     values = np.random.default_rng(0).normal(0, 3, (20, 6)).astype(np.float32)
-    got = executor.run(imported.graph, face.to_int8(values))
+    got = executor.run(imported.graph, face.to_levels(values))
     for sample, row in zip(values, got, strict=True):
         tensors = micro_tensors(data, [sample[None]], [2, 3])
         np.testing.assert_array_equal(row, tensors[2][0])
-        np.testing.assert_array_equal(imported.outputs[0].to_int8(tensors[3][0]), row)
+        np.testing.assert_array_equal(imported.outputs[0].to_levels(tensors[3][0]), row)
 
 
 @needs_micro
@@ -111,16 +113,16 @@ def test_uint8_borders(tmp_path: Path, shift: int) -> None:
     kinds = [type(op) for op in imported.graph.ops]
     assert kinds == ([AveragePool2D] if shift == 128 else [Lookup, AveragePool2D, Lookup])
     sample = np.random.default_rng(1).integers(0, 256, (1, 4, 4, 2)).astype(np.uint8)
-    got = executor.run(imported.graph, imported.inputs[0].to_int8(sample))
+    got = executor.run(imported.graph, imported.inputs[0].to_levels(sample))
     expected = micro_tensors(data, [sample], [3])[3]
     assert expected.dtype == np.uint8
-    np.testing.assert_array_equal(got, imported.outputs[0].to_int8(expected))
+    np.testing.assert_array_equal(got, imported.outputs[0].to_levels(expected))
 
 
 def test_conversion_to_int8_saturates() -> None:
     face = Interface("x", "float32", (1, 5), 0.5, 10)
     values = np.array([[0.24, 0.25, -0.25, np.inf, np.nan]], np.float32)
-    assert face.to_int8(values).tolist() == [[10, 11, 9, 127, 10]]
+    assert face.to_levels(values).tolist() == [[10, 11, 9, 127, 10]]
 
 
 def test_reshapes_that_nobody_needs_disappear(tmp_path: Path) -> None:
@@ -155,13 +157,66 @@ def test_an_unknown_operator_is_told_with_its_tensors(tmp_path: Path) -> None:
         return [x], [z]
 
     told = refused(tmp_path, build)
-    assert "operator 1 (COS) is not supported; supported are ADD, AVERAGE_POOL_2D, CONCATENATION" in told
-    assert "tensor 2 'net_cos' INT8 (1, 4)" in told
+    assert "operator 1 (COS) is not supported; docs/operators.md lists what is" in told
+    assert "tensor 1 'tensor_1' INT8 (1, 4), tensor 2 'net_cos' INT8 (1, 4)." in told
+
+
+@pytest.mark.parametrize("tensors", [1, 3, 40])
+def test_a_refusal_is_short(tmp_path: Path, tensors: int) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x = [w.tensor((1, 4), scale=0.1, name="serving_default/" + 150 * "x") for _ in range(tensors)]
+        y = w.tensor((1, 4), scale=0.1)
+        w.operator("ADD_N", x, [y])
+        return x, [y]
+
+    folder = tmp_path / ("n" * 200)
+    folder.mkdir()
+    with pytest.raises(BuildError) as caught:
+        made(folder, build)
+    (told,) = str(caught.value).splitlines()
+    assert len(told) <= 300 and "net.tflite: operator 0 (ADD_N) is not supported" in told
+    assert "Tensors: tensor 0 '..xxx" in told and ("more" in told) == (tensors > 1)
+
+
+def test_what_is_supported_elsewhere_is_not_called_unsupported(tmp_path: Path) -> None:
+    """A float operator behind a DEQUANTIZE: neither of the two is at fault for its name."""
+
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, r = w.tensor((1, 4), scale=0.1), w.tensor((1, 4), "float32", name="real")
+        s, y = w.tensor((1, 4), "float32"), w.tensor((1, 4), scale=1 / 256, zero_point=-128)
+        w.operator("DEQUANTIZE", [x], [r])
+        w.operator("SOFTMAX", [r], [s], Beta=1.0)
+        w.operator("QUANTIZE", [s], [y])
+        return [x], [y]
+
+    told = refused(tmp_path, build)
+    assert "operator 1 (SOFTMAX) is supported on INT8 and INT16 only, not on tensor 1 'real' FLOAT32 (1, 4)." in told
+
+
+def test_the_page_of_operators_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "operators.md").read_text() == operators_page(), "run: doit schema"
+
+
+@needs_micro
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_functions_in_floating_point_become_a_table(tmp_path: Path, kind: str) -> None:
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y = w.tensor((1, 256), scale=0.03, zero_point=-7), w.tensor((1, 256), scale=0.02, zero_point=5)
+        first, second = w.tensor((1, 256), "float32"), w.tensor((1, 256), "float32")
+        w.operator("DEQUANTIZE", [x], [first])
+        w.operator(kind, [first], [second])
+        w.operator("QUANTIZE", [second], [y])
+        return [x], [y]
+
+    data, imported = made(tmp_path, build)
+    assert [type(op) for op in imported.graph.ops] == [Lookup]
+    every = np.arange(-128, 128, dtype=np.int8)[None]
+    np.testing.assert_array_equal(executor.run(imported.graph, every), micro_tensors(data, [every], [1])[1])
 
 
 @pytest.mark.parametrize(
     ("dtype", "words"),
-    [("int16", "must be INT8, UINT8 or FLOAT32"), ("float32", "activations must be INT8 (quantise the whole network")],
+    [("int64", "must be INT8, INT16, UINT8 or FLOAT32"), ("float32", "(RELU) is supported on INT8 and INT16 only")],
 )
 def test_other_types_are_told(tmp_path: Path, dtype: str, words: str) -> None:
     def build(w: Writer) -> tuple[list[int], list[int]]:

@@ -8,7 +8,7 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-_TYPES = {"float32": "FLOAT32", "int32": "INT32", "uint8": "UINT8", "int8": "INT8", "int16": "INT16", "int64": "INT64"}
+_TYPES = {name: name.upper() for name in ("float32", "int4", "int8", "int16", "int32", "int64", "uint8")}
 
 _OPTIONS = {
     "ADD": "AddOptions",
@@ -61,7 +61,7 @@ class Writer:
         number = 0
         if values is not None:
             number = len(self._buffers)
-            self._buffers.append(self._buffer(np.ascontiguousarray(values, dtype)))
+            self._buffers.append(self._buffer(_halves(values) if dtype == "int4" else np.asarray(values, dtype)))
         text = build.CreateString(name or f"tensor/{len(self._tensors)}")
         quantization = None
         if scale is not None:
@@ -152,6 +152,13 @@ class Writer:
         for offset in reversed(offsets):
             build.PrependUOffsetTRelative(offset)
         return int(build.EndVector())
+
+
+def _halves(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """4-bit numbers, two to a byte, the first in the low half."""
+    flat = np.asarray(values, np.int8).ravel().view(np.uint8) & 15
+    padded = np.pad(flat, (0, flat.size % 2))
+    return np.asarray(padded[0::2] | padded[1::2] << 4, np.uint8)
 
 
 def write(path: Path, data: bytes) -> Path:

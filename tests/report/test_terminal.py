@@ -36,7 +36,7 @@ REPORT: dict[str, Any] = {
     },
     "board": {"active_power_mw": 64.0},
     "start": None,
-    "remote": None,
+    "remote": None, "author": None,
     "search": None,
     "budget": {
         "sram": {"limit": 4096, "used": 1024, "ok": True, "margin": 3072, "unit": "B", "origin": "linked"},

@@ -27,11 +27,12 @@ def serving(layer: Layer, target: Target) -> list[Kernel]:
     Raises:
         BuildError: none can.
     """
-    found = [kernel for kernel in kernels(target.settings) if kernel.serves(layer, target)]
+    typed = (kernel for kernel in kernels(target.settings) if layer.dtypes <= kernel.dtypes)
+    found = [kernel for kernel in typed if kernel.serves(layer, target)]
     if not found:
         raise BuildError(
-            f"layer {layer.index}: no kernel computes {layer.op} on {layer.input.shape}; "
-            f"add one to mcubuild/engine/kernels or change the network."
+            f"layer {layer.index}: no kernel computes this {type(layer.op).__name__} ({layer.input.dtype} "
+            f"{layer.input.shape} to {layer.output.shape}); add one to mcubuild/engine/kernels."
         )
     return found
 

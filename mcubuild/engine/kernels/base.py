@@ -13,12 +13,17 @@ from mcubuild.engine.constants import Channels, Constants, Field
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Dtype
 from mcubuild.spec.engine import EngineSettings
 
 UNFUSED_BYTES = 900
 """Upper estimate of the code of separate passes."""
 CHANNEL_BYTES = 4 + 4 + 1
 """Constants that every output channel has besides its weights: bias, multiplier, shift."""
+WIDE_BYTES = 4
+"""What a bias of 64 bits takes besides."""
+BOTH: frozenset[Dtype] = frozenset({"int8", "int16"})
+"""Types that portable kernels of all activations serve."""
 
 CostTable: TypeAlias = Mapping[Core, Mapping[str, float]]
 """Cycles by core and feature of a kernel's work.
@@ -48,6 +53,8 @@ class Kernel(ABC):
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     cost: ClassVar[CostTable]
     """Cycles of the features that ``work`` counts; all 0 until the first fit."""
+    dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8"})
+    """Types that activations may have."""
     settings: EngineSettings = EngineSettings()
     """The switches; portable kernels know those of their loops."""
     streams: ClassVar[bool] = False
@@ -101,10 +108,15 @@ class Kernel(ABC):
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """What the C reads of the layer's constants; ``constant_bytes`` says their size without any values."""
         weights = self.arrange(layer, channels.weights)
+        name = f"filters_{layer.filters}_of_{len(weights)}"
+        bias: tuple[Field, ...] = (Field("int32_t", "bias", channels.bias.astype(np.int32)),)
+        if channels.wide:  # in halves, as structs with words of 64 bits would be aligned to 8 bytes
+            name = f"wide_{name}"
+            bias = (*bias, Field("int32_t", "bias_high", (channels.bias >> 32).astype(np.int32)))
         return Constants(
-            f"filters_{layer.filters}_of_{len(weights)}",
+            name,
             (
-                Field("int32_t", "bias", channels.bias),
+                *bias,
                 Field("int32_t", "multiplier", channels.multiplier),
                 Field("int8_t", "shift", channels.shift),
                 Field("int8_t", "weights", weights),
@@ -114,7 +126,9 @@ class Kernel(ABC):
     def constant_bytes(self, layer: Layer) -> int:
         """Bytes in Flash of the layer's struct of constants, and of operands that are constants."""
         weights = self.weight_bytes(layer)
-        own = align(weights + CHANNEL_BYTES * layer.filters) if weights else 0
+        if weights:
+            weights += (CHANNEL_BYTES + WIDE_BYTES * layer.wide) * layer.filters
+        own = align(weights)
         return own + sum(align(operand.nbytes) for operand in layer.constant_operands)
 
     def routines(self, layer: Layer) -> tuple[Routine, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.engine.target import Target
@@ -15,20 +15,22 @@ from mcubuild.ir.graph import Conv2D, FullyConnected, Pair, TransposeConv2D
 
 
 class AnyConv2D(Kernel):
-    """Conv2D, TransposeConv2D and FullyConnected with 8-bit weights, product by product."""
+    """Conv2D, TransposeConv2D and FullyConnected, product by product; narrower weights take a byte each."""
 
     kind = "conv2d_general"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"mac": 7.0, "tap": 25.0, "output": 40.0},
         "cortex-m7": {"mac": 3.5, "tap": 14.0, "output": 25.0},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Gaps in the filters, transposed, or several rows; 8-bit weights."""
+        """Gaps in the filters, transposed, or several rows."""
         op = layer.op
         gaps = isinstance(op, Conv2D) and op.dilation != (1, 1)
         many = isinstance(op, FullyConnected) and len(layer.output.shape) > 2
-        return (gaps or many or isinstance(op, TransposeConv2D)) and layer.weights.bits == 8
+        wide = isinstance(op, Conv2D | FullyConnected) and layer.wide
+        return gaps or many or wide or isinstance(op, TransposeConv2D)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

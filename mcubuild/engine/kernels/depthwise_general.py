@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.engine.target import Target
@@ -15,22 +15,20 @@ from mcubuild.ir.graph import DepthwiseConv2D
 
 
 class AnyDepthwise(Kernel):
-    """DepthwiseConv2D with 8-bit weights, product by product."""
+    """DepthwiseConv2D, product by product; narrower weights take a byte each."""
 
     kind = "depthwise_general"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"mac": 22.0, "output": 40.0},
         "cortex-m7": {"mac": 12.0, "output": 25.0},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Several filters a channel, or gaps in the filters; 8-bit weights."""
+        """Several filters a channel, or gaps in the filters."""
         op = layer.op
-        return (
-            isinstance(op, DepthwiseConv2D)
-            and (op.dilation != (1, 1) or layer.filters != layer.input.shape[3])
-            and layer.weights.bits == 8
-        )
+        several = isinstance(op, DepthwiseConv2D) and layer.filters != layer.input.shape[3]
+        return isinstance(op, DepthwiseConv2D) and (several or op.dilation != (1, 1) or layer.wide)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

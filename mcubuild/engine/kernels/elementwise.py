@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from mcubuild.engine.kernels.add import plain_add
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import broadcast, contiguous, nest
 from mcubuild.engine.target import Target
@@ -16,11 +16,12 @@ class Broadcast(Kernel):
     """Add, Sub and Mul of any two operands."""
 
     kind = "elementwise"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 35.0}, "cortex-m7": {"output": 22.0}}
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every operator with two operands, but for what the kernel ``add`` computes."""
-        return isinstance(layer.op, Elementwise) and not plain_add(layer)
+        """Every operator with two operands, but for sums of int8 that the kernel ``add`` computes."""
+        return isinstance(layer.op, Elementwise) and (layer.wide or not plain_add(layer))
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """Operands of the output's shape: each of their elements is read once, before its place is written."""

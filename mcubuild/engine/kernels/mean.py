@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
@@ -15,6 +15,7 @@ class AxisMean(Kernel):
     """Mean."""
 
     kind = "mean"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"output": 40.0, "element": 5.0},
         "cortex-m7": {"output": 25.0, "element": 2.5},

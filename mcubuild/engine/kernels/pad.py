@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.rearrange import copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
@@ -15,6 +15,7 @@ class Fill(Kernel):
     """Pad."""
 
     kind = "pad"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 3.0}, "cortex-m7": {"output": 1.5}}
 
     def serves(self, layer: Layer, target: Target) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import MaxPool2D, Pair, Pool
@@ -15,6 +15,7 @@ class LargestPool(Kernel):
     """MaxPool2D, four channels at a time."""
 
     kind = "pool"
+    dtypes = BOTH
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {

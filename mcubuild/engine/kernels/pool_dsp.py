@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable
+from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.kernels.pool import LargestPool, inside
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.routine import Routine
@@ -21,6 +21,7 @@ class LargestPoolDsp(LargestPool):
 
     kind = "pool_dsp"
     family = "pool"
+    dtypes = Kernel.dtypes
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 111.40, "group": 18.56, "row": 17.19, "window": 13.51, "word": 4.17},
         "cortex-m7": {"call": 47.45, "group": 0.00, "row": 18.04, "window": 10.29, "word": 3.10},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import Nest, contiguous, nest
 from mcubuild.engine.target import Target
@@ -14,6 +14,7 @@ class StridedCopy(Kernel):
     """Slice and Transpose."""
 
     kind = "rearrange"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"run": 30.0, "output": 3.0},
         "cortex-m7": {"run": 20.0, "output": 1.5},

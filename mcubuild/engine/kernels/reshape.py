@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Reshape
@@ -13,6 +13,7 @@ class Copy(Kernel):
     """Reshape. Where the planner puts the output over the input, no code is generated."""
 
     kind = "reshape"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {"cortex-m4": {"call": 0.0}, "cortex-m7": {"call": 0.0}}
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -25,7 +26,7 @@ class Copy(Kernel):
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Number of bytes."""
-        return {"elements": layer.output.elements}
+        return {"nbytes": layer.output.nbytes}
 
     def code_bytes(self, layer: Layer) -> int:
         """A call of memcpy, where it is needed."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Resize
@@ -14,14 +14,15 @@ class TableResize(Kernel):
     """Resize."""
 
     kind = "resize"
+    dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"copied": 4.0, "mixed": 40.0, "pixel": 40.0},
         "cortex-m7": {"copied": 2.0, "mixed": 22.0, "pixel": 25.0},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Resize."""
-        return isinstance(layer.op, Resize)
+        """Every Resize of int8, the nearest of int16."""
+        return isinstance(layer.op, Resize) and (layer.op.method == "nearest" or not layer.wide)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes, and for each row and column the nearest one, or the two beside it and the weight of the second."""

@@ -1,15 +1,15 @@
 """How each operator of a .tflite file becomes operators of the graph: one module a family."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from mcubuild.importers.builder import Node
 from mcubuild.importers.operators import elementwise, functions, movement, weighted, windows
+from mcubuild.importers.operators.converter import Converter
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
+CONVERTERS: Mapping[str, Converter] = {
     **weighted.CONVERTERS,
     **elementwise.CONVERTERS,
     **functions.CONVERTERS,
     **windows.CONVERTERS,
     **movement.CONVERTERS,
 }
-"""By the schema's name. A converter raises UnsupportedError or ValueError with what it found; the caller adds where."""
+"""By the schema's name."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
+from mcubuild.importers.builder import Node, UnsupportedError
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp
 from mcubuild.ir.graph import Add, Elementwise, Mul, Sub
 
@@ -18,10 +19,14 @@ def _binary(kind: type[Elementwise]) -> Callable[[Node], None]:
         left, right = (
             builder.view(name, (1,) * (rank - len(builder.shape(name))) + builder.shape(name)) for name in operands
         )
-        clamp = fused_clamp(node, activation_scale(node.output))
+        clamp = fused_clamp(node)
         builder.emit(lambda out: kind(left, right, out, clamp), node.output)
 
     return convert
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {"ADD": _binary(Add), "SUB": _binary(Sub), "MUL": _binary(Mul)}
+CONVERTERS: Mapping[str, Converter] = {
+    "ADD": Converter(_binary(Add)),
+    "SUB": Converter(_binary(Sub)),
+    "MUL": Converter(_binary(Mul)),
+}

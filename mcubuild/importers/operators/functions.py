@@ -1,11 +1,15 @@
 """Functions of one operand: tables of 256 values, and softmax."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from mcubuild.importers import tables
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
+from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.fused import LIMITS
 from mcubuild.importers.tables import Table
-from mcubuild.ir.graph import Lookup, Quantization, Softmax, Tensor
+from mcubuild.ir.graph import Lookup, Quantization, Rescale, Sigmoid, Softmax, Tensor, WideSoftmax
+from mcubuild.ir.parameters import activation_clamp
 
 
 def _function(table: Callable[[Node, Quantization, Quantization], Table]) -> Callable[[Node], None]:
@@ -19,22 +23,79 @@ def _function(table: Callable[[Node, Quantization, Quantization], Table]) -> Cal
     return convert
 
 
+def _rescaled(low: float | None, high: float | None) -> Callable[[Node], None]:
+    """The real value, times the option ``Alpha`` (if there is one) below zero, limited to [low, high]."""
+
+    def convert(node: Node) -> None:
+        x, slope = node.activation(0), node.real_option("Alpha") if "Alpha" in node.op.options else 1.0
+        if not 0 <= slope < 1e6:
+            raise ValueError(f"has alpha {slope}, must not be negative")
+        clamp = activation_clamp(activation_scale(node.output), low, high, LIMITS[node.output.dtype])
+        node.builder.emit(lambda out: Rescale(x, out, slope, clamp), node.output)
+
+    return convert
+
+
+def _relu6(node: Node) -> None:
+    if node.builder.quantization(node.activation(0)) != activation_scale(node.output):
+        raise UnsupportedError("its input and output must share scale and zero point")
+    if 6 / node.input(0).scale[0] > LIMITS["INT16"][1]:
+        raise UnsupportedError("its input does not reach 6")
+    _rescaled(0, 6)(node)
+
+
+def _sigmoid(function: Literal["logistic", "tanh"]) -> Callable[[Node], None]:
+    def convert(node: Node) -> None:
+        x = node.activation(0)
+        node.builder.emit(lambda out: Sigmoid(x, out, function), node.output)
+
+    return convert
+
+
+def _by_type(narrow: Callable[[Node], None], wide: Callable[[Node], None]) -> Callable[[Node], None]:
+    """``narrow`` from int8 to int8, ``wide`` where a side is int16."""
+
+    def convert(node: Node) -> None:
+        tensors = node.input(0), node.output
+        (narrow if all(tensor.dtype == "INT8" for tensor in tensors) else wide)(node)
+
+    return convert
+
+
 def _softmax(node: Node) -> None:
     x = node.activation(0)
+    kind = WideSoftmax if node.builder.dtype(x) == "int16" else Softmax
+    if node.output.dtype != node.input(0).dtype:
+        raise UnsupportedError("its input and output must have one type")
     beta = node.real_option("Beta")
     if not 0 < beta < 1e6:
         raise UnsupportedError(f"has beta {beta}, must be positive")
     # The last axis of the file may be the batch of the graph's shape: (8,) is (1, 8) there.
-    node.builder.emit(lambda out: Softmax(x, out, beta), node.output)
+    node.builder.emit(lambda out: kind(x, out, beta), node.output)
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "QUANTIZE": _function(lambda _, x, y: tables.requantized(x, y)),
-    "RELU": _function(lambda _, x, y: tables.clamped(x, y, 0, None)),
-    "RELU6": _function(lambda _, x, y: tables.relu6(x, y)),
-    "LEAKY_RELU": _function(lambda node, x, y: tables.leaky_relu(x, y, node.real_option("Alpha"))),
-    "HARD_SWISH": _function(lambda _, x, y: tables.hard_swish(x, y)),
-    "LOGISTIC": _function(lambda _, x, y: tables.logistic(x, y)),
-    "TANH": _function(lambda _, x, y: tables.tanh(x, y)),
-    "SOFTMAX": _softmax,
+CONVERTERS: Mapping[str, Converter] = {
+    "QUANTIZE": Converter(
+        _by_type(_function(lambda _, x, y: tables.requantized(x, y)), _rescaled(None, None)),
+        limits="also from and to UINT8 and FLOAT32 at inputs and outputs",
+    ),
+    "RELU": Converter(_by_type(_function(lambda _, x, y: tables.clamped(x, y, 0, None)), _rescaled(0, None))),
+    "RELU6": Converter(
+        _by_type(_function(lambda _, x, y: tables.relu6(x, y)), _relu6), limits="input and output share their scale"
+    ),
+    "LEAKY_RELU": Converter(
+        _by_type(
+            _function(lambda node, x, y: tables.leaky_relu(x, y, node.real_option("Alpha"))), _rescaled(None, None)
+        )
+    ),
+    "HARD_SWISH": Converter(_function(lambda _, x, y: tables.hard_swish(x, y)), types=("INT8",)),
+    "LOGISTIC": Converter(
+        _by_type(_function(lambda _, x, y: tables.logistic(x, y)), _sigmoid("logistic")),
+        limits="output of scale 1/256, of INT16 1/32768",
+    ),
+    "TANH": Converter(
+        _by_type(_function(lambda _, x, y: tables.tanh(x, y)), _sigmoid("tanh")),
+        limits="output of scale 1/128, of INT16 1/32768",
+    ),
+    "SOFTMAX": Converter(_softmax, limits="output of scale 1/256, of INT16 1/32768; at most 4095 elements in a row"),
 }

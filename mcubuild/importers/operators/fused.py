@@ -1,30 +1,34 @@
 """What several operators have in common: fused activation functions, padding, strides."""
 
+from collections.abc import Mapping
 from math import inf
 
-from mcubuild.importers.builder import Node, UnsupportedError
-from mcubuild.ir.graph import INT8, Clamp, Padding, Pair, Quantization, dilated, same_padding
+from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
+from mcubuild.ir.graph import INT8, INT16, Clamp, Padding, Pair, dilated, same_padding
 from mcubuild.ir.parameters import activation_clamp
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {0: (None, None), 1: (0, None), 2: (-1, 1), 3: (0, 6)}
 """NONE, RELU, RELU_N1_TO_1, RELU6 of the schema: smallest and largest real value."""
+LIMITS: Mapping[str, Clamp] = {"INT8": INT8, "INT16": INT16}
+"""Smallest and largest value of a type of the file."""
 _NAMES = {4: "TANH", 5: "SIGN_BIT"}
 _SAME = 0
 
 
-def fused_clamp(node: Node, quantization: Quantization) -> Clamp:
+def fused_clamp(node: Node) -> Clamp:
     """The output's clamp that the fused activation function gives.
 
     Raises:
         UnsupportedError: it does more than clamp.
     """
-    code = node.option("FusedActivationFunction")
+    code, result = node.option("FusedActivationFunction"), node.output
+    quantization, limits = activation_scale(result), LIMITS[result.dtype]
     if code not in _ACTIVATIONS:
         raise UnsupportedError(f"has the fused activation function {_NAMES.get(code, code)}")
     low, high = _ACTIVATIONS[code]
     if (low, high) == (None, None):
-        return INT8
-    clamp = activation_clamp(quantization, low, high)
+        return limits
+    clamp = activation_clamp(quantization, low, high, limits)
     if clamp[0] > clamp[1]:
         raise ValueError(f"its output's scale {quantization.scale[0]} leaves no value of its activation function")
     return clamp

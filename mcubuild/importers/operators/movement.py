@@ -1,9 +1,10 @@
 """Operators that compute nothing: their result holds elements of their operands, in other places."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
 from mcubuild.importers.operators.axes import normal_axes, opened
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import Concat, Pad, Quantization, Slice, Transpose
 
@@ -142,8 +143,8 @@ def _pad(node: Node) -> None:
     value = activation_scale(result).zero_point
     filling = node.optional_input(2)
     if filling is not None:
-        if filling.values is None or filling.dtype != "INT8" or filling.values.size != 1:
-            raise UnsupportedError(f"pads with {describe(filling)}, must be one INT8 constant")
+        if filling.values is None or filling.dtype != result.dtype or filling.values.size != 1:
+            raise UnsupportedError(f"pads with {describe(filling)}, must be one {result.dtype} constant")
         value = int(filling.values.ravel()[0])
     x, offset = opened(node, tensor, [0] if pads and any(pads[0]) else [])
     node.builder.emit(lambda out: Pad(x, out, ((0, 0),) * offset + pads, value), result)
@@ -168,6 +169,8 @@ def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantizat
     """
     before = node.builder.quantization(node.builder.activation(source))
     after = activation_scale(result)
+    if source.dtype != result.dtype:
+        raise UnsupportedError(f"its input is {source.dtype}, its output {result.dtype}; they must be the same")
     if before != after:
         raise UnsupportedError(
             f"its input has scale {before.scale[0]} and zero point {before.zero_point}, its output has "
@@ -176,16 +179,16 @@ def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantizat
     return before
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "RESHAPE": _reshape,
-    "SQUEEZE": _reshape,
-    "EXPAND_DIMS": _reshape,
-    "CONCATENATION": _concatenation,
-    "SPLIT": _split,
-    "SPLIT_V": _split_v,
-    "SLICE": _slice,
-    "STRIDED_SLICE": _strided_slice,
-    "PAD": _pad,
-    "PADV2": _pad,
-    "TRANSPOSE": _transpose,
+CONVERTERS: Mapping[str, Converter] = {
+    "RESHAPE": Converter(_reshape),
+    "SQUEEZE": Converter(_reshape),
+    "EXPAND_DIMS": Converter(_reshape),
+    "CONCATENATION": Converter(_concatenation, limits="operands and result share their scale; no fused activation"),
+    "SPLIT": Converter(_split),
+    "SPLIT_V": Converter(_split_v),
+    "SLICE": Converter(_slice),
+    "STRIDED_SLICE": Converter(_strided_slice, limits="no ellipsis, new axis or offset"),
+    "PAD": Converter(_pad),
+    "PADV2": Converter(_pad),
+    "TRANSPOSE": Converter(_transpose),
 }

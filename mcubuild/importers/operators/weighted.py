@@ -1,13 +1,15 @@
 """Convolutions and fully connected layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import (
+    Constant,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -28,7 +30,7 @@ def _conv2d(node: Node) -> None:
     weights, bias, kernel = _filters(node, 1, 2, axis=0)
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
-    clamp = fused_clamp(node, activation_scale(node.output))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: Conv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
 
 
@@ -37,13 +39,13 @@ def _depthwise(node: Node) -> None:
     weights, bias, kernel = _filters(node, 1, 2, axis=3)
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
-    clamp = fused_clamp(node, activation_scale(node.output))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: DepthwiseConv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
 
 
 def _transpose_conv(node: Node) -> None:
     x, _ = image(node, 2)
-    weights, bias, kernel = _filters(node, 1, 3, axis=0, source=2)
+    weights, bias, kernel = _filters(node, 1, 3, axis=0, source=2, types=("INT8",))
     stride = pair(node, "StrideH", "StrideW", _LARGEST_STEP)
     result = node.output
     if len(result.shape) != 4 or result.shape[0] != 1:
@@ -51,7 +53,7 @@ def _transpose_conv(node: Node) -> None:
     size = result.shape[1], result.shape[2]
     # Its padding is that of the convolution that it transposes.
     pad: Padding = same_padding(size, kernel, stride) if node.option("Padding") == 0 else (0, 0, 0, 0)
-    clamp = fused_clamp(node, activation_scale(result))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: TransposeConv2D(x, weights, bias, out, size, stride, pad, clamp), result)
 
 
@@ -60,7 +62,7 @@ def _fully_connected(node: Node) -> None:
         raise UnsupportedError(f"has weights in format {node.option('WeightsFormat')}, must be the default")
     weights, bias, _ = _filters(node, 1, 2, axis=0, rank=2)
     x = node.builder.unreshaped(node.activation(0))
-    clamp = fused_clamp(node, activation_scale(node.output))
+    clamp = fused_clamp(node)
     node.builder.emit(lambda out: FullyConnected(x, weights, bias, out, clamp), node.output)
 
 
@@ -74,7 +76,14 @@ def _steps(node: Node) -> tuple[Pair, Pair]:
 
 
 def _filters(
-    node: Node, position: int, bias: int, *, axis: int, rank: int = 4, source: int = 0
+    node: Node,
+    position: int,
+    bias: int,
+    *,
+    axis: int,
+    rank: int = 4,
+    source: int = 0,
+    types: tuple[str, ...] = ("INT8", "INT4"),
 ) -> tuple[str, str, Pair]:
     """Names of the constants for weights and bias, and the filters' height and width.
 
@@ -85,14 +94,15 @@ def _filters(
         axis: of the weights, along which output channels lie.
         rank: number of the weights' axes.
         source: position of the input.
+        types: that the weights may have.
 
     Raises:
         UnsupportedError: types, or how they are quantised.
         ValueError: shapes that do not go together.
     """
     tensor = node.input(position)
-    if tensor.values is None or tensor.dtype != "INT8":
-        raise UnsupportedError(f"its weights, {describe(tensor)}, must be an INT8 constant")
+    if tensor.values is None or tensor.dtype not in types:
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be a constant of {' or '.join(types)}")
     if len(tensor.shape) != rank or min(tensor.shape) < 1:
         raise ValueError(f"its weights, {describe(tensor)}, must have {rank} axes and no empty one")
     channels = tensor.shape[axis]
@@ -105,33 +115,42 @@ def _filters(
         raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
     quantization = Quantization(tensor.scale, 0, axis if len(tensor.scale) > 1 else None)
     builder = node.builder
+    wide = node.input(source).dtype == "INT16"
+    # Kernels of packed weights have no -8, which symmetric quantisation does not make either.
+    bits = 4 if tensor.dtype == "INT4" and tensor.values.min() > -8 else 8
+    if wide and bits == 4:
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be INT8 for INT16 activations")
     name = builder.constant(
-        Tensor(builder.name_of(tensor), tensor.shape, quantization=quantization), tensor.values.astype(np.int8)
+        Tensor(builder.name_of(tensor), tensor.shape, bits=bits, quantization=quantization),
+        tensor.values.astype(np.int8),
     )
     scale = activation_scale(node.input(source)).scale[0]
     sums = Quantization(tuple(scale * each for each in tensor.scale), 0, quantization.axis and 0)
-    return name, _bias(node, node.optional_input(bias), channels, sums), (tensor.shape[1], tensor.shape[-2])
+    return name, _bias(node, node.optional_input(bias), channels, sums, wide), (tensor.shape[1], tensor.shape[-2])
 
 
-def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Quantization) -> str:
-    """The constant for the bias; zeros where there is none."""
-    builder = node.builder
+def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Quantization, wide: bool) -> str:
+    """The constant for the bias; zeros where there is none. That of int16 activations (``wide``) is int64."""
+    builder, dtype = node.builder, "INT64" if wide else "INT32"
+    values: Constant
     if tensor is None:
         name = f"t{node.output.index}.no_bias"
-        values = np.zeros(channels, np.int32)
-    elif tensor.values is None or tensor.dtype != "INT32":
-        raise UnsupportedError(f"its bias, {describe(tensor)}, must be an INT32 constant")
+        values = np.zeros(channels, dtype.lower())
+    elif tensor.values is None or tensor.dtype != dtype:
+        raise UnsupportedError(f"its bias, {describe(tensor)}, must be an {dtype} constant")
     elif tensor.values.size != channels:
         raise ValueError(f"its bias, {describe(tensor)}, must have {channels} elements")
     else:
         name = builder.name_of(tensor)
-        values = tensor.values.ravel().astype(np.int32)
+        values = tensor.values.ravel().astype(dtype.lower())
+    if wide:
+        return builder.constant(Tensor(name, (channels,), "int64", 64, quantization), values)
     return builder.constant(Tensor(name, (channels,), "int32", 32, quantization), values)
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "CONV_2D": _conv2d,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "TRANSPOSE_CONV": _transpose_conv,
-    "FULLY_CONNECTED": _fully_connected,
+CONVERTERS: Mapping[str, Converter] = {
+    "CONV_2D": Converter(_conv2d, limits="a batch of one; weights INT8 or INT4"),
+    "DEPTHWISE_CONV_2D": Converter(_depthwise, limits="a batch of one; weights INT8 or INT4"),
+    "TRANSPOSE_CONV": Converter(_transpose_conv, limits="a batch of one"),
+    "FULLY_CONNECTED": Converter(_fully_connected, limits="constant weights, INT8 or INT4, in the default format"),
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.axes import normal_axes, opened
+from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.ir.graph import AveragePool2D, MaxPool2D, Mean, Pool, Resize
 
@@ -13,7 +14,7 @@ def _pool(kind: type[Pool]) -> Callable[[Node], None]:
         x, size = image(node, 0)
         window, stride = pair(node, "FilterHeight", "FilterWidth", 4096), pair(node, "StrideH", "StrideW", 4096)
         pad = padding(node, size, window, stride)
-        clamp = fused_clamp(node, activation_scale(node.output))
+        clamp = fused_clamp(node)
         node.builder.emit(lambda out: kind(x, out, window, stride, clamp, pad), node.output)
 
     return convert
@@ -45,10 +46,10 @@ def _resize(method: str) -> Callable[[Node], None]:
     return convert
 
 
-CONVERTERS: Mapping[str, Callable[[Node], None]] = {
-    "AVERAGE_POOL_2D": _pool(AveragePool2D),
-    "MAX_POOL_2D": _pool(MaxPool2D),
-    "MEAN": _mean,
-    "RESIZE_NEAREST_NEIGHBOR": _resize("nearest"),
-    "RESIZE_BILINEAR": _resize("bilinear"),
+CONVERTERS: Mapping[str, Converter] = {
+    "AVERAGE_POOL_2D": Converter(_pool(AveragePool2D), limits="a batch of one"),
+    "MAX_POOL_2D": Converter(_pool(MaxPool2D), limits="a batch of one"),
+    "MEAN": Converter(_mean, limits="constant axes"),
+    "RESIZE_NEAREST_NEIGHBOR": Converter(_resize("nearest"), limits="a batch of one; constant size"),
+    "RESIZE_BILINEAR": Converter(_resize("bilinear"), limits="a batch of one; constant size", types=("INT8",)),
 }

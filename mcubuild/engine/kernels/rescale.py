@@ -1,0 +1,47 @@
+"""Single elements at another scale or of another type, limited, with a slope of their own below zero."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Rescale
+from mcubuild.ir.parameters import parameters
+
+
+class ElementRescale(Kernel):
+    """Rescale."""
+
+    kind = "rescale"
+    dtypes = BOTH
+    streams = True
+    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 20.0}, "cortex-m7": {"output": 12.0}}
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Rescale."""
+        return isinstance(layer.op, Rescale)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input, if elements keep their size: each is read before its place is written."""
+        return (layer.input.name,) if layer.input.dtype == layer.output.dtype else ()
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Elements of a row, and the operator's numbers."""
+        op = layer.op
+        assert isinstance(op, Rescale)
+        return {
+            "row_elements": layer.output.elements // layer.vertical.rows,
+            "numbers": parameters(layer.graph, op),
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A loop."""
+        return 250
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Outputs."""
+        return {"output": layer.output.elements}
+
+
+KERNEL = ElementRescale()

@@ -1,0 +1,50 @@
+"""Logistic function and hyperbolic tangent of int16, interpolated in a table of 256 entries."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Sigmoid
+from mcubuild.ir.interpolation import sigmoid_table
+from mcubuild.ir.parameters import parameters
+
+
+class TableSigmoid(Kernel):
+    """Sigmoid."""
+
+    kind = "sigmoid"
+    dtypes = BOTH
+    streams = True
+    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 30.0}, "cortex-m7": {"output": 18.0}}
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Sigmoid."""
+        return isinstance(layer.op, Sigmoid)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input: each element is read before its place is written."""
+        return (layer.input.name,)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Elements of a row, the table and the way to it."""
+        op = layer.op
+        assert isinstance(op, Sigmoid)
+        return {
+            "row_elements": layer.output.elements // layer.vertical.rows,
+            "function": op.function,
+            "table": sigmoid_table(),
+            "numbers": parameters(layer.graph, op),
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A loop and the table."""
+        return 300 + 2 * 256
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Outputs."""
+        return {"output": layer.output.elements}
+
+
+KERNEL = TableSigmoid()

@@ -1,0 +1,54 @@
+"""Softmax of int16 over the last axis: exponentials and reciprocals interpolated in tables."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import WideSoftmax
+from mcubuild.ir.interpolation import exponential_table, reciprocal_table
+from mcubuild.ir.parameters import parameters
+
+
+class InterpolatedSoftmax(Kernel):
+    """WideSoftmax."""
+
+    kind = "wide_softmax"
+    dtypes = BOTH
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"row": 150.0, "output": 60.0},
+        "cortex-m7": {"row": 100.0, "output": 40.0},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every WideSoftmax."""
+        return isinstance(layer.op, WideSoftmax)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input: the largest of a row is found first, then each element is read before its place is written."""
+        return (layer.input.name,)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes, tables, and the factor to the place in the first."""
+        op = layer.op
+        assert isinstance(op, WideSoftmax)
+        columns = layer.output.shape[-1]
+        return {
+            "rows": layer.output.elements // columns,
+            "columns": columns,
+            "exponentials": exponential_table(),
+            "reciprocals": reciprocal_table(),
+            "factor": parameters(layer.graph, op).factor,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Three loops and two tables."""
+        return 700 + 2 * 2 * 513
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Rows, outputs."""
+        return {"row": layer.output.elements // layer.output.shape[-1], "output": layer.output.elements}
+
+
+KERNEL = InterpolatedSoftmax()

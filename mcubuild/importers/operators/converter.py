@@ -1,0 +1,18 @@
+"""What an operator of a .tflite file is to the importer: how it is converted, and what of it is supported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcubuild.importers.builder import Node
+
+
+@dataclass(frozen=True)
+class Converter:
+    """One operator of the schema."""
+
+    convert: Callable[[Node], None]
+    """Writes to the node's builder; raises UnsupportedError or ValueError with what it found, the caller adds where."""
+    types: tuple[str, ...] = ("INT8", "INT16")
+    """Of its activations."""
+    limits: str = ""
+    """What of it is not supported, for users; part of docs/operators.md."""

@@ -1,0 +1,25 @@
+"""docs/operators.md: what a .tflite file may hold, from the converters themselves."""
+
+from mcubuild.importers.operators import CONVERTERS
+from mcubuild.importers.reals import FUNCTIONS
+
+
+def operators_page() -> str:
+    """The page, in Markdown."""
+    lines = [
+        "# Operators of .tflite files",
+        "",
+        "Written by `doit schema` from `mcubuild/importers`. What is not listed is refused. Weights and",
+        "biases have the types of TensorFlow Lite's quantisation specification.",
+        "",
+        "| operator | activations | limits |",
+        "|---|---|---|",
+        *(
+            f"| {kind} | {', '.join(converter.types)} | {converter.limits} |"
+            for kind, converter in sorted(CONVERTERS.items())
+        ),
+        "| DEQUANTIZE | INT8, INT16 | at outputs; of INT8 also before functions in FLOAT32 (below) |",
+        "",
+        f"Between DEQUANTIZE and QUANTIZE {', '.join(sorted(FUNCTIONS))} may be FLOAT32: they become a table.",
+    ]
+    return "\n".join(lines) + "\n"
