@@ -63,7 +63,7 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     results = []
     for values in _batches(graph, inputs):
         for index, op in enumerate(graph.ops):
-            values[op.output] = _execute(graph, op, values)
+            values[op.output] = execute(graph, op, values)
             for name in op_inputs(op):
                 if last_use[name] == index and name not in kept:
                     values.pop(name, None)
@@ -87,7 +87,7 @@ def run_all(graph: Graph, inputs: Int8) -> dict[str, Int8]:
     results: dict[str, list[Int8]] = {tensor.name: [] for tensor in graph.activations()}
     for values in _batches(graph, inputs):
         for op in graph.ops:
-            values[op.output] = _execute(graph, op, values)
+            values[op.output] = execute(graph, op, values)
         for name, parts in results.items():
             parts.append(values[name])
     return {name: np.concatenate(parts) for name, parts in results.items()}
@@ -120,7 +120,7 @@ def _working_bytes(graph: Graph, op: Op) -> int:
     return 8 * (patches + graph.tensor(op_inputs(op)[0]).elements + 4 * graph.tensor(op.output).elements)
 
 
-def _execute(graph: Graph, op: Op, values: Mapping[str, Int8]) -> Int8:
+def execute(graph: Graph, op: Op, values: Mapping[str, Int8]) -> Int8:
     """The output of ``op``; constants among ``values`` count as one sample that fits all."""
     inputs = [values[name] for name in op_inputs(op)]
     if isinstance(op, Weighted):
