@@ -1,7 +1,7 @@
 """A .tflite file as a quantised graph with TensorFlow Lite Micro's exact results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
 from mcubuild.ir.graph import Graph, Lookup, Quantization, Reshape, Tensor
 from mcubuild.ir.parameters import Computing, parameters
+from mcubuild.ir.rewriting import simplified
 
 _NUMBERS: Mapping[str, Number] = {"INT8": "int8", "INT16": "int16", "UINT8": "uint8", "FLOAT32": "float32"}
 SUPPORTED = "docs/operators.md"
@@ -36,10 +37,20 @@ class Imported:
 
 
 def import_tflite(path: Path) -> Imported:
-    """The network in ``path``.
+    """The network in ``path``, rewritten for the engine; its outputs are those of the file bit for bit.
 
     Raises:
         BuildError: the file is damaged, or holds something that no operator of the graph computes exactly.
+    """
+    imported = converted(path)
+    return replace(imported, graph=simplified(imported.graph))
+
+
+def converted(path: Path) -> Imported:
+    """The network in ``path``, operator by operator as in the file.
+
+    Raises:
+        BuildError: as ``import_tflite``.
     """
     file = read_file(path)
     builder = Builder(file)

@@ -69,7 +69,7 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     plain = _plain(graph, graph.outputs)
     for values in _batches(graph, inputs):
         for index, op in enumerate(graph.ops):
-            values[op.output] = _execute(graph, op, values)
+            values[op.output] = execute(graph, op, values)
             for name in op_inputs(op):
                 if last_use[name] == index and name not in kept:
                     values.pop(name, None)
@@ -105,7 +105,7 @@ def run_all(graph: Graph, inputs: Int8) -> dict[str, Levels]:
     results: dict[str, list[Levels]] = {tensor.name: [] for tensor in graph.activations()}
     for values in _batches(graph, inputs):
         for op in graph.ops:
-            values[op.output] = _execute(graph, op, values)
+            values[op.output] = execute(graph, op, values)
         for name, parts in results.items():
             parts.append(values[name])
     return {name: np.concatenate(parts) for name, parts in results.items()}
@@ -139,7 +139,7 @@ def _working_bytes(graph: Graph, op: Op) -> int:
     return 8 * (patches + graph.tensor(op_inputs(op)[0]).elements + 4 * graph.tensor(op.output).elements)
 
 
-def _execute(graph: Graph, op: Op, values: Mapping[str, Levels]) -> Levels:
+def execute(graph: Graph, op: Op, values: Mapping[str, Levels]) -> Levels:
     """The output of ``op``; constants among ``values`` count as one sample that fits all."""
     return np.asarray(_computed(graph, op, values), graph.tensor(op.output).dtype)
 

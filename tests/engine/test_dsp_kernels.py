@@ -302,6 +302,7 @@ def test_every_sum_with_a_factor_of_one_half_or_more(multiplier: int) -> None:
         weights=one.astype(np.int8),
         reach=one * 2**20,
         zero_point=zero_point,
+        wide=False,
     )
     form = short_form(numbers)
     assert form is not None

@@ -1,6 +1,6 @@
 """Random networks in .tflite files, of all the operators that are imported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -501,12 +501,18 @@ def random_network(
     return net
 
 
-def network_of(seed: int, steps: Sequence[tuple[str, int]], bias: bool = False, dtype: str = "int8") -> Network:
-    """A network of these operators, each with a seed of its own; those that fit nowhere are left out."""
+def network_of(
+    seed: int,
+    steps: Sequence[tuple[str, int]],
+    bias: bool = False,
+    dtype: str = "int8",
+    operators: Mapping[str, Callable[[Network], None]] = OPERATORS,
+) -> Network:
+    """A network of these ``operators``, each with a seed of its own; those that fit nowhere are left out."""
     net = _inputs(seed, bias, dtype)
     for kind, own in steps:
         net.rng = np.random.default_rng(own)
-        OPERATORS[kind](net)
+        operators[kind](net)
     return net
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mcubuild.engine.pieces import pieces
-from mcubuild.importers.tflite import import_tflite
+from mcubuild.importers.tflite import converted, import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import Graph, Lookup, Pool
 from tests.e2e.test_agreement import BOARDS, LEVELS, check
@@ -40,9 +40,11 @@ def flat(inputs: list[NDArray[np.integer[Any]]]) -> NDArray[np.int8]:
 
 
 def compare(net: Network, folder: Path, reference: Reference) -> int:
-    """Compare every activation that the graph has under the file's number; how many there were."""
-    data, graph = imported(net, folder)
+    """Compare every activation that the graph has under the file's number, and what rewriting leaves; how many."""
+    data, simple = imported(net, folder)
+    graph = converted(folder / "net.tflite").graph
     inputs = net.samples(SAMPLES)
+    np.testing.assert_array_equal(executor.run(simple, flat(inputs)), executor.run(graph, flat(inputs)))
     got = {name.split(".")[0]: x for name, x in executor.run_all(graph, flat(inputs)).items() if ".raw" not in name}
     values = [value for value in net.values if f"t{value.index}" in got]
     for sample in range(SAMPLES):

@@ -11,7 +11,7 @@ from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.reals import FUNCTIONS
 from mcubuild.importers.support import operators_page
-from mcubuild.importers.tflite import Imported, import_tflite
+from mcubuild.importers.tflite import Imported, converted, import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean
 from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
@@ -44,7 +44,7 @@ def test_mlperf_tiny(name: str) -> None:
 )
 def test_every_tensor_of_mlperf_tiny(name: str, reference: Reference) -> None:
     file = MODELS / f"{name}.tflite"
-    graph = import_tflite(file).graph
+    graph = converted(file).graph
     inputs = np.load(MODELS / f"{name}_in.npy")
     shape = graph.tensor(graph.inputs[0]).shape
     got = executor.run_all(graph, inputs.reshape(len(inputs), *shape[1:]))

@@ -1,0 +1,96 @@
+"""Operators that compute nothing: those that cancel, join or change nothing."""
+
+from dataclasses import replace
+
+from mcubuild.ir.graph import (
+    FullyConnected,
+    Lookup,
+    Movement,
+    Reshape,
+    Shape,
+    Transpose,
+    op_inputs,
+)
+from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
+
+
+def _changes_nothing(match: Match) -> bool:
+    op = match.last
+    names = op_inputs(op)
+    if len(names) != 1 or match.graph.tensor(names[0]).quantization != match.graph.tensor(op.output).quantization:
+        return False
+    same = match.shape(names[0]) == match.shape(op.output)
+    if isinstance(op, Transpose):
+        return same and _kept_in_order(op.permutation, match.shape(op.input))
+    # A slice of the whole shape may still run backwards.
+    return same and not any(step < 0 for step in getattr(op, "stride", ()))
+
+
+def _left_out(match: Match) -> Replacement:
+    return Replacement(same=op_inputs(match.last)[0])
+
+
+def _kept_in_order(permutation: Shape, shape: Shape) -> bool:
+    """Whether axes of more than one element stay in their order, and so all elements."""
+    long = [axis for axis in permutation if shape[axis] > 1]
+    return long == sorted(long)
+
+
+def _moves_no_element(match: Match) -> bool:
+    op = match.last
+    assert isinstance(op, Transpose)
+    return _kept_in_order(op.permutation, match.shape(op.input))
+
+
+def _as_reshape(match: Match) -> Replacement:
+    op = match.last
+    assert isinstance(op, Transpose)
+    return Replacement((Reshape(op.input, op.output, match.shape(op.output)),))
+
+
+def _always(match: Match) -> bool:
+    return True
+
+
+def _reads_what_was_reshaped(match: Match) -> Replacement:
+    before, op = match.ops
+    assert isinstance(before, Reshape)
+    assert isinstance(op, Reshape | FullyConnected)
+    return Replacement((replace(op, input=before.input),))
+
+
+def _composed(first: Shape, second: Shape) -> Shape:
+    """The permutation of two, one after the other."""
+    return tuple(first[axis] for axis in second)
+
+
+def _joined(match: Match) -> Replacement:
+    first, second = match.ops
+    assert isinstance(first, Transpose)
+    assert isinstance(second, Transpose)
+    permutation = _composed(first.permutation, second.permutation)
+    return Replacement((replace(second, input=first.input, permutation=permutation),))
+
+
+def _back_again(match: Match) -> bool:
+    first, _, last = match.ops
+    assert isinstance(first, Transpose)
+    assert isinstance(last, Transpose)
+    permutation = _composed(first.permutation, last.permutation)
+    return permutation == tuple(range(len(permutation)))
+
+
+def _without_both(match: Match) -> Replacement:
+    first, function, last = match.ops
+    assert isinstance(first, Transpose)
+    assert isinstance(function, Lookup)
+    return Replacement((replace(function, input=first.input, output=last.output),))
+
+
+RULES = (
+    Rule("what changes nothing", (Movement,), _changes_nothing, _left_out),
+    Rule("transposition of axes of one element", (Transpose,), _moves_no_element, _as_reshape),
+    Rule("transposition of a transposition", (Transpose, Transpose), _always, _joined),
+    Rule("function between transpositions", (Transpose, Lookup, Transpose), _back_again, _without_both),
+    Rule("reshape of a reshape", (Reshape, Reshape | FullyConnected), _always, _reads_what_was_reshaped),
+)
