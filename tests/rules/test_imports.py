@@ -58,15 +58,16 @@ def test_stages_depend_on_the_code_they_run() -> None:
 
 
 TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec"}
-PLANS = {"board", "data", "engine", "errors", "ir", "nas", "npz", "quantities", "settings", "spec", "units"}
+PLANS = {"board", "engine", "errors", "ir", "nas", "processes", "quantities", "settings", "spec", "units"}
 RUNS = {"board", "errors", "measure", "quantities", "settings", "spec", "toolchain", "units"}
 REACHES = {
-    "dataset": {"data", "errors", "npz", "quantities", "settings", "spec", "units"},
-    "margin": PLANS | RUNS | {"bench", "escape", "files", "report", "store"},
+    "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "units"},
+    "outline": {"data", "errors", "npz", "spec"},
+    "margin": PLANS | RUNS | {"bench", "escape", "files", "npz", "report", "store"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"store"},
     "race": TRAINS,
-    "start": {"data", "errors", "ir", "nas", "npz"},
+    "start": {"data", "errors", "ir", "nas", "npz", "spec"},
     "supernet": TRAINS,
     "search": PLANS | TRAINS | {"store"},
     "choose": {"errors", "nas"},
@@ -77,13 +78,13 @@ REACHES = {
     "import": {"errors", "importers", "ir", "npz"},
     "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec"},
     "tune": RUNS | {"engine", "escape", "files", "ir", "npz", "store"},
-    "codegen": (PLANS - {"nas"}) | {"escape", "importers", "toolchain"},
+    "codegen": (PLANS - {"nas", "processes"}) | {"data", "escape", "importers", "npz", "toolchain"},
     "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
     "accuracy": TRAINS | {"quant"},
     "measure": RUNS | {"data", "npz"},
     "preprocess": RUNS | {"data", "engine", "escape", "ir", "npz"},
     "remote": RUNS | {"data", "engine", "escape", "npz"},
-    "report": PLANS | RUNS | {"escape", "files", "report", "store"},
+    "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store"},
 }
 """What a stage may depend on of mcubuild: whatever else is edited, its results are kept."""
 
