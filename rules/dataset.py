@@ -46,7 +46,7 @@ def foretells(resolved: Resolved) -> bool:
     from mcubuild.data.kinds import kind
 
     settings = resolved["spec"]["dataset"]
-    return settings is not None and kind(settings["kind"]).foretold
+    return settings is not None and kind(settings["kind"]).foretold(settings)
 
 
 STAGE = Stage(

@@ -108,7 +108,7 @@ def _opened(archive: Path, content: tuple[int, ...], process: int) -> zipfile.Zi
 
 
 @contextmanager
-def _whole(archive: Path) -> Iterator[None]:
+def _whole(archive: "Path | Piece") -> Iterator[None]:
     try:
         yield
     except DAMAGES as error:
@@ -128,18 +128,26 @@ def zipped(archive: Path) -> list[ZipMember]:
         return [ZipMember(archive, entry.filename) for entry in _zip(archive).infolist() if not entry.is_dir()]
 
 
-def tarred(archive: Path) -> list[Piece]:
-    """The files in an uncompressed tar archive, in its order.
+def tarred(archive: "Path | Piece") -> list[Piece]:
+    """The files in an uncompressed tar archive, or in one that is a member of another, in its order.
 
     Raises:
         BuildError: it is missing, no archive, compressed, or cut off.
     """
-    with _whole(archive), archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-        found = [Piece(archive, entry.name, entry.offset_data, entry.size) for entry in tar if entry.isfile()]
-        file.seek(tar.offset)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which ends every archive
-            raise EOFError("it is cut off")
-        return found
+    path, start, end = archive, 0, None
+    if isinstance(archive, Piece):
+        path, start, end = archive.archive, archive.start, archive.start + archive.size
+    assert isinstance(path, Path)
+    with _whole(archive), path.open("rb") as file:
+        file.seek(start)
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            found = [Piece(path, entry.name, entry.offset_data, entry.size) for entry in tar if entry.isfile()]
+            file.seek(tar.offset)
+            # Such a block ends every archive.
+            whole = file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
+            if not whole or (end is not None and file.tell() > end):
+                raise EOFError("it is cut off")
+    return found
 
 
 def read_packed(archive: Path, names: Collection[str]) -> dict[str, bytes]:

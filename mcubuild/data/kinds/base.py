@@ -30,6 +30,16 @@ class Found:
     (``int``) so many of them, of each class as large a part."""
 
 
+def never(settings: Mapping[str, Any]) -> bool:
+    """Of no settings."""
+    return False
+
+
+def always(settings: Mapping[str, Any]) -> bool:
+    """Of all settings."""
+    return True
+
+
 def _nothing(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     return ()
 
@@ -51,5 +61,5 @@ class Kind:
     lacking: Callable[[Mapping[str, Any], Path], Sequence[str]] = _nothing
     """The files that are not there of data that everybody can get, by the names under which they are published. Called
     as ``sources``, and as cheap; what is wrong with other data is told when it is prepared."""
-    foretold: bool = False
-    """Whether the spec alone says what networks depend on (``DatasetSettings.outline``)."""
+    foretold: Callable[[Mapping[str, Any]], bool] = never
+    """Whether the spec's dataset section alone says what networks depend on (``DatasetSettings.outline``)."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.data.kinds.base import Found, Kind
+from mcubuild.data.kinds.base import Found, Kind, always
 from mcubuild.data.places import place
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def _find(settings: "Cifar10Settings", root: Path) -> Found:
     )
 
 
-KIND = Kind("arrays", _sources, _find, _lacking, foretold=True)
+KIND = Kind("arrays", _sources, _find, _lacking, foretold=always)

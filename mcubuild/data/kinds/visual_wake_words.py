@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.data.kinds.base import Found, Kind
+from mcubuild.data.kinds.base import Found, Kind, always
 from mcubuild.data.places import place
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     )
 
 
-KIND = Kind("images", _sources, _find, _lacking, foretold=True)
+KIND = Kind("images", _sources, _find, _lacking, foretold=always)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.data.kinds.base import Found, Kind
+from mcubuild.data.kinds.base import Found, Kind, always
 from mcubuild.data.places import place
 from mcubuild.data.sources import files_below
 
@@ -114,4 +114,4 @@ def _labels(path: Path) -> dict[str, int]:
     return found
 
 
-KIND = Kind("images", _sources, _find, _lacking, foretold=True)
+KIND = Kind("images", _sources, _find, _lacking, foretold=always)
