@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rules.fetch import fetch
 from rules.stage import Job, Resolved, Stage
 
 
@@ -55,4 +56,5 @@ STAGE = Stage(
     run=_run,
     serves=_has_samples,
     sources=_sources,
+    fetch=fetch,
 )

@@ -30,6 +30,10 @@ class Found:
     (``int``) so many of them, of each class as large a part."""
 
 
+def _nothing(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
+    return ()
+
+
 def _never(settings: Mapping[str, Any], root: Path) -> None:
     return None
 
@@ -51,5 +55,8 @@ class Kind:
     missing: Callable[[Mapping[str, Any], Path], str | None] = _never
     """What to tell a user where data that everybody can get is not there; None where it is. Called as ``sources``, and
     as cheap."""
+    lacking: Callable[[Mapping[str, Any], Path], Sequence[str]] = _nothing
+    """The names of the published files (``mcubuild/data/fetch/archives.toml``) that are to be fetched, as neither they
+    are there nor what is in them. Called as ``sources``, and as cheap."""
     foretold: bool = False
     """Whether the spec alone says what networks depend on (``DatasetSettings.outline``)."""

@@ -65,12 +65,14 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     return found
 
 
-def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+def _lacking(settings: Mapping[str, Any], root: Path) -> list[str]:
     folder = place("visual_wake_words", settings["path"], root)
-    lacking = dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking)
-    if not lacking:
-        return None
-    return missing("visual_wake_words", settings["path"], root, list(lacking))
+    return list(dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking))
+
+
+def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+    lacking = _lacking(settings, root)
+    return missing("visual_wake_words", settings["path"], root, lacking) if lacking else None
 
 
 def _ids(path: Path) -> set[int]:
@@ -143,4 +145,4 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     )
 
 
-KIND = Kind("images", _sources, _find, _missing, foretold=True)
+KIND = Kind("images", _sources, _find, _missing, _lacking, foretold=True)

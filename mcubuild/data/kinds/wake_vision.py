@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcubuild.data.fetch.table import published
 from mcubuild.data.kinds.base import Found, Kind
 from mcubuild.data.places import missing, place
 from mcubuild.data.sources import files_below
@@ -31,9 +32,22 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     return files_below(place("wake_vision", settings["path"], root))
 
 
-def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+def _lacking_listings(settings: Mapping[str, Any], root: Path) -> list[str]:
     listings = _listings(settings["labels"], place("wake_vision", settings["path"], root))
-    lacking = [path.name for path in listings.values() if not path.is_file()]
+    return [path.name for path in listings.values() if not path.is_file()]
+
+
+def _lacking(settings: Mapping[str, Any], root: Path) -> list[str]:
+    """Lists, and archives of images unless there are images in another form."""
+    folder = place("wake_vision", settings["path"], root)
+    archives = [name for name in published("wake_vision") if name.endswith(".tar")]
+    there = {path.name for path in folder.glob("[!.]*") if path.suffix != ".csv"}
+    images = [] if there - {*archives} else [name for name in archives if name not in there]
+    return [*_lacking_listings(settings, root), *images]
+
+
+def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
+    lacking = _lacking_listings(settings, root)
     return missing("wake_vision", settings["path"], root, lacking) if lacking else None
 
 
@@ -102,4 +116,4 @@ def _labels(path: Path) -> Iterator[tuple[str, int]]:
             yield row["filename"].rpartition("/")[2], int(row["person"])
 
 
-KIND = Kind("images", _sources, _find, _missing, foretold=True)
+KIND = Kind("images", _sources, _find, _missing, _lacking, foretold=True)

@@ -1,0 +1,33 @@
+"""The files of data sets that can be fetched, and what each of them must be: ``archives.toml``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import tomli
+
+_TABLE = Path(__file__).with_name("archives.toml")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file that a publisher offers."""
+
+    name: str
+    """Of the file, in the folder of the kind."""
+    url: str
+    size: int
+    """In bytes, as it is fetched."""
+    sha256: str
+    """In hexadecimal, of the file as it is fetched."""
+    packed: bool = False
+    """Whether it is compressed by gzip and unpacked once it has been verified."""
+
+
+@cache
+def published(kind: str) -> Mapping[str, Archive]:
+    """The files of a ``kind`` of data set by name; none where it has none that anybody may fetch."""
+    table = tomli.loads(_TABLE.read_text(encoding="utf-8"))
+    files = table.get(kind, {"files": []})["files"]
+    return {file["name"]: Archive(**file) for file in files}
