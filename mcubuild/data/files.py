@@ -58,7 +58,7 @@ class ZipMember:
 
     def open(self) -> BinaryIO:
         """The whole member, whose checksum has been compared: decoders ask to and fro, and pieces tell no damage."""
-        return BytesIO(_zip(self.archive, os.getpid()).read(self.name))
+        return BytesIO(_zip(self.archive).read(self.name))
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,15 @@ class Piece:
         return BytesIO(content)
 
 
+def _zip(archive: Path) -> zipfile.ZipFile:
+    """The open archive."""
+    status = archive.stat()
+    return _opened(archive, (status.st_ino, status.st_size, status.st_mtime_ns), os.getpid())
+
+
 @cache
-def _zip(archive: Path, process: int) -> zipfile.ZipFile:
-    """The open archive, whose directory takes a second to read where members are many; each process opens its own."""
+def _opened(archive: Path, content: tuple[int, ...], process: int) -> zipfile.ZipFile:
+    """A directory takes a second to read where members are many; each process opens its own."""
     return zipfile.ZipFile(archive)
 
 
@@ -113,9 +119,7 @@ def zipped(archive: Path) -> list[ZipMember]:
         BuildError: it is missing, no archive, or cut off.
     """
     with _whole(archive):
-        return [
-            ZipMember(archive, entry.filename) for entry in _zip(archive, os.getpid()).infolist() if not entry.is_dir()
-        ]
+        return [ZipMember(archive, entry.filename) for entry in _zip(archive).infolist() if not entry.is_dir()]
 
 
 def tarred(archive: Path) -> list[Piece]:
