@@ -36,10 +36,13 @@ def has_images(resolved: Resolved) -> bool:
 
 def missing(resolved: Resolved) -> str | None:
     """Why the data set cannot be read before it is fetched; None where it can, or nobody could fetch it."""
+    from mcubuild.data import places
     from mcubuild.data.kinds import kind
 
-    settings = resolved["spec"]["dataset"]
-    return None if settings is None else kind(settings["kind"]).missing(settings, Path(resolved["folder"]))
+    settings, root = resolved["spec"]["dataset"], Path(resolved["folder"])
+    if settings is None or not (lacking := kind(settings["kind"]).lacking(settings, root)):
+        return None
+    return places.missing(settings["kind"], settings["path"], root, lacking)
 
 
 def foretells(resolved: Resolved) -> bool:

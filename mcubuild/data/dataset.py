@@ -27,9 +27,11 @@ from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
 from mcubuild.data.overview import write_overview
 from mcubuild.data.partition import check_enough, partition
+from mcubuild.data.places import missing
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
-from mcubuild.spec.datasets.base import DatasetSettings, ImageSettings
+from mcubuild.errors import BuildError
+from mcubuild.spec.datasets.base import DatasetSettings, VariedSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
 
 _SMALL = 32
@@ -50,7 +52,11 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     Raises:
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
     """
-    found = kind(settings.kind).find(settings, root)
+    source = kind(settings.kind)
+    values = settings.model_dump(mode="json")
+    if lacking := source.lacking(values, root):
+        raise BuildError(missing(settings.kind, values["path"], root, lacking))
+    found = source.find(settings, root)
     names, digests = found.samples.names, found.samples.contents()
     chosen = partition(
         digests,
@@ -148,7 +154,7 @@ def _enlarged(side: int, largest: int) -> tuple[str, ...]:
 
 def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:
     """What training pictures are varied like, and whether they may be mirrored: the spec's word, or what they show."""
-    said = settings if isinstance(settings, ImageSettings) else None
+    said = settings if isinstance(settings, VariedSettings) else None
     subject = (said and said.subject) or subject_of(train.x)
     if said and said.mirror is not None:
         return subject, said.mirror

@@ -1,11 +1,12 @@
 """Files to read samples from: alone in a folder, or in a zip or tar archive that is never unpacked."""
 
+import gzip
 import hashlib
 import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -134,6 +135,25 @@ def tarred(archive: Path) -> list[Piece]:
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # which ends every archive
             raise EOFError("it is cut off")
         return found
+
+
+def read_packed(archive: Path, names: Collection[str]) -> dict[str, bytes]:
+    """The content of those files in a tar archive compressed by gzip that have one of the ``names``, in any folder.
+
+    Raises:
+        BuildError: the archive is damaged, or lacks one.
+    """
+    found = dict[str, bytes]()
+    with _whole(archive), gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        for entry in tar:
+            name = entry.name.rpartition("/")[2]
+            if name in names and (file := tar.extractfile(entry)) is not None:
+                found[name] = file.read()
+        while stream.read(1 << 20):  # to its end, where the checksum is
+            pass
+    if lacking := [name for name in names if name not in found]:
+        raise BuildError(f"{archive}: has no {', '.join(lacking)}; it is not whole, or another archive: get it again.")
+    return found
 
 
 def digests(files: Sequence[File]) -> list[str]:

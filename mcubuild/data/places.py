@@ -6,6 +6,8 @@ from pathlib import Path
 
 from mcubuild.errors import BuildError
 
+_NAMED = 4
+
 
 def data_folder(kind: str) -> Path:
     """Folder of the data sets of a ``kind``: in ``$MCUBUILD_DATA``, or in ``mcubuild/data`` of the user's cache folder
@@ -31,17 +33,18 @@ def place(kind: str, path: str | None, root: Path) -> Path:
     return data_folder(kind) if path is None else root / path
 
 
-def missing(kind: str, path: str | None, root: Path, wanted: Sequence[str]) -> str:
+def missing(kind: str, path: str | None, root: Path, lacking: Sequence[str]) -> str:
     """What a user is told whose data set is not there.
 
     Args:
         kind: of the data set.
         path: the spec's key, if it has one.
         root: folder that ``path`` is relative to.
-        wanted: names of the files that are missing.
+        lacking: names of the files that are missing.
     """
-    them = "it" if len(wanted) == 1 else "them"
-    told = f'{place(kind, path, root)}: found no {", ".join(wanted)} for dataset.kind = "{kind}"; '
+    them = "it" if len(lacking) == 1 else "them"
+    listed = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
+    told = f'{place(kind, path, root)}: found no {listed} for dataset.kind = "{kind}"; '
     if path is not None:
         return f"{told}put {them} there, point dataset.path at a copy, or leave it out to have {them} fetched."
     return f"{told}let {them} be fetched (doit data spec=...), put {them} there, or point dataset.path at a copy."

@@ -433,6 +433,7 @@ def test_the_table_has_what_kinds_lack(tmp_path: Path) -> None:
         ("visual_wake_words", {"year": 2017}),
         ("wake_vision", {"labels": "quality"}),
         ("wake_vision", {"labels": "large"}),
+        ("cifar10", {}),
     ):
         lacking = kind(name).lacking({**settings, "path": None}, tmp_path)
         assert lacking and set(lacking) <= published(name).keys()

@@ -234,18 +234,22 @@ def test_missing_parts_are_told_with_the_ways_to_get_them(
     folder = write_coco(tmp_path / "visual_wake_words")
     (folder / lost).rename(tmp_path / lost)
     wanted = "annotations_trainval2017.zip" if lost == "annotations" else f"{lost}.zip"
-    missing = kind("visual_wake_words").missing
+    lacking = kind("visual_wake_words").lacking
     ours = settings(folder).model_dump()
-    told = missing(ours, tmp_path)
-    assert told is not None and f"{folder}: found no {wanted} for" in told and "point dataset.path at a copy" in told
-    with pytest.raises(BuildError, match=f"found no {wanted}"):
-        found(folder)
+    assert list(lacking(ours, tmp_path)) == [wanted]
+    with pytest.raises(BuildError) as caught:
+        prepare(settings(folder), tmp_path, 0, tmp_path / "out")
+    told = str(caught.value)
+    assert told.startswith(f'{folder}: found no {wanted} for dataset.kind = "visual_wake_words"; put it there')
+    assert "point dataset.path at a copy" in told
     monkeypatch.setenv("MCUBUILD_DATA", str(tmp_path))
-    told = missing({**ours, "path": None}, tmp_path)
-    assert told is not None and f"{folder}: found no {wanted} for" in told
+    with pytest.raises(BuildError) as caught:
+        prepare(VisualWakeWordsSettings(kind="visual_wake_words"), tmp_path, 0, tmp_path / "out")
+    told = str(caught.value)
+    assert told.startswith(f"{folder}: found no {wanted} for")
     assert "let it be fetched (doit data spec=...), put it there, or point dataset.path at a copy" in told
     (tmp_path / lost).rename(folder / lost)
-    assert missing({**ours, "path": None}, tmp_path) is None
+    assert not lacking({**ours, "path": None}, tmp_path)
 
 
 @pytest.mark.parametrize("zipped", [False, True])

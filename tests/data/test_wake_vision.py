@@ -51,7 +51,8 @@ def data(folder: Path, form: str = "folders") -> Path:
             for number in numbers:
                 (folder / part / f"{number:05}.jpg").write_bytes(encoded(number))
             continue
-        with tarfile.open(folder / f"{part}.{form}", "w:gz" if form.endswith("gz") else "w") as archive:
+        (folder / "images").mkdir(exist_ok=True)
+        with tarfile.open(folder / "images" / f"{part}.{form}", "w:gz" if form.endswith("gz") else "w") as archive:
             for number in numbers:
                 content = encoded(number)
                 entry = tarfile.TarInfo(f"{part}/{number:05}.jpg")
@@ -92,7 +93,21 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
         found(tmp_path / "data")
     (tmp_path / "data" / "wake_vision_test.csv").unlink()
     with pytest.raises(BuildError, match=r"found no wake_vision_test\.csv for dataset\.kind = \"wake_vision\"; put it"):
-        found(tmp_path / "data")
+        prepare(settings(tmp_path / "data"), tmp_path, 0, tmp_path / "out")
+
+
+def test_what_is_published_is_lacking_unless_there_are_images_in_another_form(tmp_path: Path) -> None:
+    lacking = kind("wake_vision").lacking
+    names = lacking(settings(tmp_path / "none", labels="large").model_dump(), tmp_path)
+    assert len(names) == 95 and {"wake_vision_train_large.csv", "train_00.tar", "train_89.tar"} < {*names}
+    with pytest.raises(BuildError, match=r"found no wake_vision_train_quality\.csv, .* and 91 more for") as caught:
+        prepare(settings(tmp_path / "none"), tmp_path, 0, tmp_path / "out")
+    assert len(str(caught.value)) < 500
+    assert not lacking(settings(data(tmp_path / "folders")).model_dump(), tmp_path)
+    (tmp_path / "none").mkdir()
+    for name in ("train_07.tar", "wake_vision_train_large.csv"):
+        (tmp_path / "none" / name).touch()
+    assert len(lacking(settings(tmp_path / "none", labels="large").model_dump(), tmp_path)) == 93
 
 
 def test_the_list_of_the_first_publication_is_known_by_its_name(tmp_path: Path) -> None:
@@ -121,6 +136,6 @@ def test_archives_that_images_cannot_be_taken_from(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"tar\.gz: is compressed, .*; unpack it: gunzip .*\.tar\.gz"):
         found(data(tmp_path / "packed", "tar.gz"))
     folder = data(tmp_path / "cut", "tar")
-    (folder / "test.tar").write_bytes((folder / "test.tar").read_bytes()[:5000])
+    (folder / "images" / "test.tar").write_bytes((folder / "images" / "test.tar").read_bytes()[:5000])
     with pytest.raises(BuildError, match=r"test\.tar: cannot be read as an archive"):
         found(folder)

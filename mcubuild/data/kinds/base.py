@@ -34,10 +34,6 @@ def _nothing(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     return ()
 
 
-def _never(settings: Mapping[str, Any], root: Path) -> None:
-    return None
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of data sets, as plain data."""
@@ -50,13 +46,10 @@ class Kind:
     paths are relative to; raises BuildError where one cannot be read. What is missing has no files: that is told when
     the data set is prepared. Imports nothing heavy."""
     find: Callable[[Any, Path], Found]
-    """The samples. Called with the spec's dataset section (the model of this kind) and the folder that paths are
-    relative to; raises BuildError where something is missing or contradicts itself."""
-    missing: Callable[[Mapping[str, Any], Path], str | None] = _never
-    """What to tell a user where data that everybody can get is not there; None where it is. Called as ``sources``, and
-    as cheap."""
+    """The samples, where nothing is ``lacking``. Called with the spec's dataset section (the model of this kind) and
+    the folder that paths are relative to; raises BuildError where something is missing or contradicts itself."""
     lacking: Callable[[Mapping[str, Any], Path], Sequence[str]] = _nothing
-    """The names of the published files (``mcubuild/data/fetch/archives.toml``) that are to be fetched, as neither they
-    are there nor what is in them. Called as ``sources``, and as cheap."""
+    """The files that are not there of data that everybody can get, by the names under which they are published. Called
+    as ``sources``, and as cheap; what is wrong with other data is told when it is prepared."""
     foretold: bool = False
     """Whether the spec alone says what networks depend on (``DatasetSettings.outline``)."""

@@ -1,12 +1,12 @@
 """Visual Wake Words: COCO's images, with or without a person (or anything else that COCO marks)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.places import missing, place
+from mcubuild.data.places import place
 from mcubuild.data.sources import files_below
 
 if TYPE_CHECKING:
@@ -65,14 +65,9 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     return found
 
 
-def _lacking(settings: Mapping[str, Any], root: Path) -> list[str]:
+def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     folder = place("visual_wake_words", settings["path"], root)
     return list(dict.fromkeys(name for part in _parts(settings["year"], folder) for name in part.lacking))
-
-
-def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
-    lacking = _lacking(settings, root)
-    return missing("visual_wake_words", settings["path"], root, lacking) if lacking else None
 
 
 def _ids(path: Path) -> set[int]:
@@ -104,8 +99,6 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     from mcubuild.errors import BuildError
     from mcubuild.progress import bar
 
-    if (told := _missing(settings.model_dump(), root)) is not None:
-        raise BuildError(told)
     files: list[File] = []
     labels: list[bool] = []
     splits: list[str | None] = []
@@ -145,4 +138,4 @@ def _find(settings: "VisualWakeWordsSettings", root: Path) -> Found:
     )
 
 
-KIND = Kind("images", _sources, _find, _missing, _lacking, foretold=True)
+KIND = Kind("images", _sources, _find, _lacking, foretold=True)

@@ -1,12 +1,11 @@
 """Wake Vision: images of Open Images, with or without a person."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.data.fetch.table import published
 from mcubuild.data.kinds.base import Found, Kind
-from mcubuild.data.places import missing, place
+from mcubuild.data.places import place
 from mcubuild.data.sources import files_below
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 _CLASSES = ("no person", "person")
 _ARCHIVES = (".tar", ".zip")
+_IMAGES = (*(f"train_{number:02}.tar" for number in range(90)), "validation.tar", "test.tar")
+"""What is published, unpacked once."""
 
 
 def _listings(labels: str, folder: Path) -> dict[str, Path]:
@@ -32,23 +33,12 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     return files_below(place("wake_vision", settings["path"], root))
 
 
-def _lacking_listings(settings: Mapping[str, Any], root: Path) -> list[str]:
-    listings = _listings(settings["labels"], place("wake_vision", settings["path"], root))
-    return [path.name for path in listings.values() if not path.is_file()]
-
-
-def _lacking(settings: Mapping[str, Any], root: Path) -> list[str]:
-    """Lists, and archives of images unless there are images in another form."""
+def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     folder = place("wake_vision", settings["path"], root)
-    archives = [name for name in published("wake_vision") if name.endswith(".tar")]
-    there = {path.name for path in folder.glob("[!.]*") if path.suffix != ".csv"}
-    images = [] if there - {*archives} else [name for name in archives if name not in there]
-    return [*_lacking_listings(settings, root), *images]
-
-
-def _missing(settings: Mapping[str, Any], root: Path) -> str | None:
-    lacking = _lacking_listings(settings, root)
-    return missing("wake_vision", settings["path"], root, lacking) if lacking else None
+    lists = [path.name for path in _listings(settings["labels"], folder).values() if not path.is_file()]
+    if folder.is_dir() and any(path.is_dir() or path.suffix == ".zip" for path in folder.iterdir()):
+        return lists  # images were brought in another form than the published one
+    return [*lists, *(name for name in _IMAGES if not (folder / name).is_file())]
 
 
 def _find(settings: "WakeVisionSettings", root: Path) -> Found:
@@ -56,11 +46,8 @@ def _find(settings: "WakeVisionSettings", root: Path) -> Found:
 
     from mcubuild.data.labelled import files_of
     from mcubuild.data.samples import Images
-    from mcubuild.errors import BuildError
     from mcubuild.progress import bar
 
-    if (told := _missing(settings.model_dump(), root)) is not None:
-        raise BuildError(told)
     folder = place(settings.kind, settings.path, root)
     files: list[File] = []
     labels: list[int] = []
@@ -116,4 +103,4 @@ def _labels(path: Path) -> Iterator[tuple[str, int]]:
             yield row["filename"].rpartition("/")[2], int(row["person"])
 
 
-KIND = Kind("images", _sources, _find, _missing, _lacking, foretold=True)
+KIND = Kind("images", _sources, _find, _lacking, foretold=True)

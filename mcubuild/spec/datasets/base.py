@@ -137,17 +137,22 @@ class HoldoutSettings(PublicSettings):
         return self.holdout
 
 
-class ImageSettings(DatasetSettings):
-    """Keys of kinds whose samples are image files."""
+class VariedSettings(DatasetSettings):
+    """Keys of kinds whose samples are pictures that training may vary in more than one way."""
 
-    corrupt: float = Field(default=0.01, ge=0, le=0.5)
-    """Share of the images that may be damaged: so many are left out, and told. Where more are, nothing is built."""
     subject: Literal["photos", "drawings"] | None = None
     """Images: what training varies: of ``photos`` place, size, light and colour, of ``drawings`` (digits, signs, icons)
     place, size and slant. Default: as the training images look."""
     mirror: bool | None = None
     """Images: whether training may swap left and right. Default: in photos, unless mirrored ones are recognised worse
     by what was learned from the others, as signs and arrows are."""
+
+
+class ImageSettings(VariedSettings):
+    """Keys of kinds whose samples are image files."""
+
+    corrupt: float = Field(default=0.01, ge=0, le=0.5)
+    """Share of the images that may be damaged: so many are left out, and told. Where more are, nothing is built."""
 
 
 class AudioSettings(DatasetSettings):
