@@ -101,7 +101,7 @@ class _Megabytes:
         with self._lock:
             before, self._bytes = self._bytes // _MB, self._bytes + count
             steps = self._bytes // _MB - before
-        self._progress.advance(steps, fetch=self._name)
+        self._progress.advance(steps, file=self._name)
 
     def verifying(self) -> None:
         """What is there is being read."""
