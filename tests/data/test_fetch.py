@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,7 @@ from mcubuild.data.fetch import consent, download
 from mcubuild.data.fetch.fetch import fetch
 from mcubuild.data.fetch.table import Archive, published
 from mcubuild.data.kinds import kind
+from mcubuild.data.places import missing
 from mcubuild.errors import BuildError
 from mcubuild.units import format_bytes
 from tests.data.coco import write_coco
@@ -336,6 +338,28 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, server: str, m
         bring(tmp_path)
 
 
+def test_an_interruption_is_not_held_up(
+    tmp_path: Path, does: Behaviour, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by pauses before a server is asked again, nor by other pieces; what came stays."""
+    monkeypatch.setattr(download, "_PAUSE", 30.0)
+    does.drops = 10**6
+    came = [0]
+
+    def interrupted(*arguments: object) -> bool:
+        came[0] += 1
+        if came[0] == 3:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(download, "_ended", interrupted)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        bring(tmp_path)
+    assert time.monotonic() - start < 5
+    nothing_whole(tmp_path)
+
+
 def test_two_builds_fetch_once(tmp_path: Path, does: Behaviour, server: str) -> None:
     ready = Barrier(3)
 
@@ -437,6 +461,14 @@ def test_the_table_has_what_kinds_lack(tmp_path: Path) -> None:
     ):
         lacking = kind(name).lacking({**settings, "path": None}, tmp_path)
         assert lacking and set(lacking) <= published(name).keys()
+
+
+def test_what_nobody_may_fetch_is_told(tmp_path: Path) -> None:
+    names = ["ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"]
+    fetch("imagenet", lambda: names)
+    told = missing("imagenet", None, tmp_path, names)
+    assert told.startswith(f"{tmp_path / 'imagenet'}: found no {', '.join(names)} for")
+    assert "get them with an account (https://image-net.org/download-images) and put them there" in told
 
 
 def test_the_table_is_sound() -> None:

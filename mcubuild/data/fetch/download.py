@@ -6,7 +6,6 @@ of: that is asked for by ``If-Range`` and compared, as what the server has may c
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -143,7 +142,7 @@ class _Download:
             else:
                 discard(_journal_of(self.part))
                 with _session() as session:
-                    _persist(lambda: self._fetch_all(session, file), lambda: 0, self.archive)
+                    self._persist(lambda: self._fetch_all(session, file), lambda: 0)
             os.ftruncate(file, end)  # a file of that name may have been longer
             os.fsync(file)
         finally:
@@ -206,7 +205,28 @@ class _Download:
                     piece = waiting.get_nowait()
                 except Empty:
                     return
-                _persist(partial(self._fetch, session, piece, file), partial(getattr, piece, "done"), self.archive)
+                self._persist(partial(self._fetch, session, piece, file), partial(getattr, piece, "done"))
+
+    def _persist(self, fetch: Callable[[], None], done: Callable[[], int]) -> None:
+        """Call ``fetch`` until no connection breaks; as long as more is ``done`` each time, for as long as it takes.
+
+        Raises:
+            BuildError: connections broke one after the other, and nothing came.
+        """
+        failures = 0
+        while not self.stop.is_set():
+            before = done()
+            try:
+                fetch()
+                return
+            except _BrokenError as error:
+                failures = 1 if done() > before else failures + 1
+                if failures == _TRIES:
+                    raise BuildError(
+                        f"{self.archive.url}: the connection broke {_TRIES} times, one after the other ({error}). The "
+                        f"same command goes on from what is there."
+                    ) from None
+                self.stop.wait(min(_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
     def _fetch(self, session: requests.Session, piece: _Piece, file: int) -> None:
         """The rest of a piece."""
@@ -324,27 +344,6 @@ def _session() -> Iterator[requests.Session]:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         yield session
-
-
-def _persist(fetch: Callable[[], None], done: Callable[[], int], archive: Archive) -> None:
-    """Call ``fetch`` until no connection breaks; as long as more is ``done`` each time, for as long as it takes.
-
-    Raises:
-        BuildError: connections broke one after the other, and nothing came.
-    """
-    failures = 0
-    while True:
-        before = done()
-        try:
-            return fetch()
-        except _BrokenError as error:
-            failures = 1 if done() > before else failures + 1
-            if failures == _TRIES:
-                raise BuildError(
-                    f"{archive.url}: the connection broke {_TRIES} times, one after the other ({error}). The same "
-                    f"command goes on from what is there."
-                ) from None
-            time.sleep(min(_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
 
 def _ended(workers: list[Future[None]]) -> bool:

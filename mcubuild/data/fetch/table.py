@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import tomli
 
@@ -28,6 +29,15 @@ class Archive:
 @cache
 def published(kind: str) -> Mapping[str, Archive]:
     """The files of a ``kind`` of data set by name; none where it has none that anybody may fetch."""
-    table = tomli.loads(_TABLE.read_text(encoding="utf-8"))
-    files = table.get(kind, {"files": []})["files"]
-    return {file["name"]: Archive(**file) for file in files}
+    return {file["name"]: Archive(**file) for file in _table().get(kind, {"files": []})["files"]}
+
+
+def account(kind: str) -> str | None:
+    """The page that says how to get a ``kind`` of data set of which nobody may fetch anything without an account."""
+    page: str | None = _table().get(kind, {}).get("account")
+    return page
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomli.loads(_TABLE.read_text(encoding="utf-8"))
