@@ -16,7 +16,7 @@ from mcubuild.report.plot import Axis, Curve, Plot
 
 TITLES = {"train": "training", "val": "validation", "test": "test"}
 """What the splits are for."""
-_LINES = ("winner", "macs", "weights", "code", "data", "k1")
+_LINES = ("int8", "macs", "weights", "code", "data", "k1")
 """Styles of the curves of a measurement; channels beyond them begin again."""
 _LISTED = 40
 """Classes that a terminal lists."""
@@ -49,7 +49,7 @@ def lines(index: Index, inventory: Inventory, shown: Overview) -> Iterator[str]:
     titles, *rows, total = counted(index, shown)
     cut = rows if len(rows) <= _LISTED else [*rows[: _LISTED // 2], *rows[-_LISTED // 2 :]]
     widest = max(len(row[0]) for row in (titles, *cut, total))
-    yield f"{described(index)}."
+    yield f"{described(index, shown)}."
     for number, row in enumerate((titles, *cut, total)):
         if len(cut) < len(rows) and number == _LISTED // 2 + 1:
             yield f"... {len(rows) - len(cut)} classes more, in the page"
@@ -57,11 +57,13 @@ def lines(index: Index, inventory: Inventory, shown: Overview) -> Iterator[str]:
     yield from (f"caution: {caution}." for caution in inventory.cautions)
 
 
-def described(index: Index) -> str:
+def described(index: Index, shown: Overview) -> str:
     """What the samples are, in a line."""
-    side = index.native_resolution
-    sort = {1: "grey", 3: "RGB"}.get(index.channels, f"{index.channels} channels")
-    told = f"{index.kind.replace('_', ' ')}, {len(index.classes)} classes; stored as {side}x{side} {sort}"
+    height, width, channels = shown.x.shape[1:]
+    told = f"{index.kind.replace('_', ' ')}, {len(index.classes)} classes; stored as "
+    if not shown.pictures:
+        return f"{told}windows of {height} values in each of {width * channels} channels"
+    told += f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
     if index.front_end is not None:
         seconds = index.front_end.clip / index.front_end.sample_rate
         told += f" spectrograms of {seconds:.3g} s at {index.front_end.sample_rate} Hz"
@@ -93,11 +95,12 @@ def render(name: str, index: Index, inventory: Inventory, shown: Overview) -> st
         .get_template("data.html.j2")
         .render(
             name=name,
-            described=described(index),
+            described=described(index, shown),
             cautions=inventory.cautions,
             counts=counted(index, shown),
             examples=examples,
             sounds=index.front_end is not None,
+            measurements=not shown.pictures,
         )
     )
 

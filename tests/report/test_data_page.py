@@ -50,6 +50,7 @@ def test_sounds_can_be_played() -> None:
 def test_measurements_are_drawn_as_lines() -> None:
     page = render("net", INDEX, INVENTORY, shown(pictures=False, shape=(20, 1, 3)))
     assert "<img" not in page and page.count("<polyline") == 6
+    assert "stored as windows of 20 values in each of 3 channels" in page and "a line a channel over time" in page
     curves = measured(np.array([[[0, 10]], [[255, 20]]], np.uint8)).curves
     assert [curve.points for curve in curves] == [[(0.0, 0.0), (1.0, 255.0)], [(0.0, 10.0), (1.0, 20.0)]]
 
