@@ -16,6 +16,8 @@ class Behaviour:
     ranges: bool = True
     """Whether it knows ranges: otherwise it sends everything."""
     etag: str | None = '"one"'
+    minds: bool = True
+    """Whether it looks at ``If-Range``."""
     drops: int = 0
     """How many answers with more than a byte break off in the middle."""
     silent: bool = False
@@ -73,7 +75,7 @@ def _handler(does: Behaviour) -> type[BaseHTTPRequestHandler]:
         def _send(self, wanted: str | None) -> None:
             content, first = does.content, 0
             match = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted or "")
-            current = self.headers.get("If-Range") in (None, does.etag)
+            current = not does.minds or self.headers.get("If-Range") in (None, does.etag)
             partial = does.ranges and match is not None and current
             if partial and match:
                 first, last = int(match[1]) + does.shifted, min(int(match[2]) + does.shifted, len(content) - 1)

@@ -156,6 +156,19 @@ def test_a_build_that_was_killed_goes_on(tmp_path: Path, does: Behaviour, server
     assert sent(does) < len(CONTENT) - 90_000
 
 
+def test_what_is_whole_but_not_in_place_is_verified_without_the_server(
+    tmp_path: Path, does: Behaviour, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(hashlib, "sha256", lambda: pytest.fail("killed here"))
+        with pytest.raises(pytest.fail.Exception):
+            bring(tmp_path)
+    nothing_whole(tmp_path)
+    does.status = 503
+    bring(tmp_path)
+    check(tmp_path)
+
+
 def test_what_is_noted_of_another_file_is_worth_nothing(
     tmp_path: Path, does: Behaviour, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,10 +197,16 @@ def test_a_server_need_not_say_how_long_its_answers_are(
     check(tmp_path)
 
 
+@pytest.mark.parametrize("minds", [True, False])
 def test_a_file_that_changes_between_two_pieces_is_fetched_from_its_beginning(
-    tmp_path: Path, does: Behaviour, server: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    does: Behaviour,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    minds: bool,
 ) -> None:
-    does.swapped = 6
+    does.swapped, does.minds = 6, minds
     offer(monkeypatch, server, CONTENT[::-1])
     bring(tmp_path)
     check(tmp_path, CONTENT[::-1])
