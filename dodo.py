@@ -18,6 +18,7 @@ from rules import (
     baselines,
     bench,
     curve,
+    data_table,
     diff,
     forecast,
     latency,
@@ -37,6 +38,7 @@ from rules.workers import Workers
 
 COMMANDS = (
     ablation.COMMAND,
+    data_table.COMMAND,
     space_table.COMMAND,
     latency.COMMAND,
     throughput.COMMAND,

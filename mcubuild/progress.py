@@ -195,6 +195,11 @@ def open_pipe() -> int:
     return end
 
 
+def displayed() -> bool:
+    """Whether a display shows what this process prints."""
+    return _pipe is not None
+
+
 def close_pipe() -> None:
     """Undo ``open_pipe``; a reader then finds the end of the file."""
     global _pipe

@@ -1,7 +1,7 @@
 """Quantities as people write them in TOML ("256kB", "100ms", "5fps"), and back."""
 
 import re
-from math import isfinite
+from math import ceil, isfinite
 
 from mcubuild.errors import shown
 
@@ -116,6 +116,14 @@ def format_size(size: float) -> str:
     if abs(size) < 1024**2:
         return f"{size / 1024:.1f} kB"
     return f"{size / 1024**2:.2f} MB"
+
+
+def format_bytes(count: float) -> str:
+    """``count`` bytes on a disk or a wire for people, where 1 GB = 10^9 B: ``"20.4 GB"``, ``"253 MB"``, ``"3 kB"``."""
+    for size, unit in ((1e9, "GB"), (1e6, "MB")):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {unit}"
+    return f"{ceil(count / 1e3)} kB"
 
 
 def format_time(seconds: float) -> str:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from rules.fetch import fetch
 from rules.stage import Job, Resolved, Stage
+
+OVERVIEW = ("overview.json", "overview.npz")
 
 
 def _run(job: Job) -> None:
@@ -18,7 +21,8 @@ def _sources(resolved: Resolved) -> dict[str, Path]:
     return kind(settings["kind"]).sources(settings, Path(resolved["folder"]))
 
 
-def _has_samples(resolved: Resolved) -> bool:
+def has_samples(resolved: Resolved) -> bool:
+    """Whether the spec has a data set."""
     return resolved["spec"]["dataset"] is not None
 
 
@@ -53,9 +57,10 @@ STAGE = Stage(
     name="dataset",
     doc="samples found, verified and split",
     inputs=(),
-    outputs=("index.json", "inventory.json", "train.npz", "val.npz", "test.npz"),
+    outputs=("index.json", "inventory.json", *OVERVIEW, "train.npz", "val.npz", "test.npz"),
     settings=("task", "dataset", "seed"),
     run=_run,
-    serves=_has_samples,
+    serves=has_samples,
     sources=_sources,
+    fetch=fetch,
 )

@@ -222,6 +222,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
         stack.enter_context(disk_errors(store.root))
         folder.mkdir(parents=True, exist_ok=True)
         _check_code(stage, files)
+        stage.fetch(resolved)
         _check_inputs(stage, resolved, folder, files)
         _tell_damage(stage, folder, files)
         key = action_key(stage, resolved, folder, files)

@@ -14,6 +14,7 @@ from rules import (
     accuracy,
     choose,
     codegen,
+    data,
     dataset,
     finetune,
     firmware,
@@ -45,6 +46,7 @@ from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
+    data.STAGE,
     outline.STAGE,
     margin.STAGE,
     space.STAGE,

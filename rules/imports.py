@@ -39,7 +39,9 @@ WITHOUT_INFLUENCE: Mapping[str, str] = {
     "distributed": "says where networks are judged; every machine has to have the same code and PyTorch",
     "doit": "decides when stages run",
     "pyocd": "measures silicon, which the store does not keep",
+    "requests": "brings archives, whose content is known by checksums",
     "rich": "draws on the terminal",
+    "urllib3": "of requests",
 }
 """All other libraries, and modules of ours, and why no result depends on their version."""
 

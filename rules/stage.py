@@ -90,6 +90,10 @@ def _nothing(resolved: Resolved) -> tuple[str, ...]:
     return ()
 
 
+def _in_place(resolved: Resolved) -> None:
+    pass
+
+
 def _as_declared(resolved: Resolved, artifact: str) -> str:
     return artifact
 
@@ -169,6 +173,8 @@ class Stage:
     sources: Callable[[Resolved], Mapping[str, Path]] = _no_sources
     """Files of the user that it reads, and folders, with all that is in them, by names that are the same on every
     machine."""
+    fetch: Callable[[Resolved], None] = _in_place
+    """Brings sources into place that everybody can get; called before they are looked at, and no part of the stage."""
     called: Callable[[Resolved, str], str] = _as_declared
     """What an artifact that it writes is called, if the spec names it, wherever it is read, too."""
     optional: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""From a spec's data set to index.json, inventory.json, train.npz, val.npz and test.npz."""
+"""From a spec's data set to index.json, inventory.json, train.npz, val.npz, test.npz, and an overview."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,11 +20,13 @@ from mcubuild.data.duplicates import (
     refuse_copied_classes,
     refuse_leaks,
 )
+from mcubuild.data.examples import overview
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.inventory import Inventory, short_id, write_inventory
 from mcubuild.data.kinds import kind
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.mirroring import survives_mirroring
+from mcubuild.data.overview import write_overview
 from mcubuild.data.partition import check_enough, partition
 from mcubuild.data.places import missing
 from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
@@ -40,7 +42,7 @@ _MAX_ENLARGEMENT = 4
 
 
 def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None:
-    """Write the data set to the folder ``out``: index.json, inventory.json and one .npz a split.
+    """Write the data set to the folder ``out``: index.json, inventory.json, one .npz a split, and an overview.
 
     Args:
         settings: the spec's dataset section.
@@ -129,6 +131,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
     write_inventory(inventory, out / "inventory.json")
+    shown = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
+    write_overview(shown, out)
     for name, indexes in chosen.items():
         write_split(Split(pictures[name], found.labels[indexes]), out / f"{name}.npz")
 

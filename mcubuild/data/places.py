@@ -42,9 +42,13 @@ def missing(kind: str, path: str | None, root: Path, lacking: Sequence[str]) -> 
         root: folder that ``path`` is relative to.
         lacking: names of the files that are missing.
     """
+    from mcubuild.data.fetch.table import account
+
     them = "it" if len(lacking) == 1 else "them"
     listed = ", ".join(lacking[:_NAMED]) + (f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else "")
     told = f'{place(kind, path, root)}: found no {listed} for dataset.kind = "{kind}"; '
+    if (page := account(kind)) is not None:
+        return f"{told}get {them} with an account ({page}) and put {them} there, or point dataset.path at a copy."
     if path is not None:
         return f"{told}put {them} there, point dataset.path at a copy, or leave it out to have {them} fetched."
     return f"{told}let {them} be fetched (doit data spec=...), put {them} there, or point dataset.path at a copy."

@@ -94,14 +94,18 @@ def _with_ranges(front_end: FrontEnd, files: Sequence[File], progress: Bar) -> F
 
 
 def _features(rate: int, sound: NDArray[np.float64], front_end: FrontEnd) -> NDArray[np.float64]:
-    """Features of the middle of a sound, without the constant that a microphone adds to it.
+    return features(heard(rate, sound, front_end), front_end)
+
+
+def heard(rate: int, sound: NDArray[np.float64], front_end: FrontEnd) -> NDArray[np.float64]:
+    """The middle (``clip``,) of a sound, at the front end's rate, without the constant that a microphone adds to it.
 
     The mean is taken away twice: before resampling and padding, which would make steps of it, and of the samples that
     are kept, as a device knows no others.
     """
     level = resampled(sound - sound.mean(), rate, front_end.sample_rate)
     kept = centred(level, min(len(level), front_end.clip))
-    return features(centred(kept - kept.mean(), front_end.clip), front_end)
+    return centred(kept - kept.mean(), front_end.clip)
 
 
 def _look_at(file: File, rate: int, channels: NDArray[np.float64], front_end: FrontEnd, findings: Findings) -> None:

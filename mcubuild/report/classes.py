@@ -1,7 +1,5 @@
 """Which classes the firmware confuses, and the samples it is most wrong about."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,13 +8,12 @@ from numpy.typing import NDArray
 
 from mcubuild.ir.classification import Classification
 from mcubuild.report.interval import wilson
+from mcubuild.report.picture import png
 from mcubuild.report.plot import Axis, Curve, Dot, Label, Plot, linear
 
 MATRIX_CLASSES = 20
 """Above that a matrix is unreadable, and only the most frequent confusions are listed."""
 CONFUSIONS = 10
-LARGEST_PICTURE = 160
-"""Pixels of an embedded sample's longer side."""
 
 
 @dataclass(frozen=True)
@@ -131,20 +128,10 @@ def mistakes(
             predicted=classes[predicted[i]],
             confidence=float(row[predicted[i]]),
             truth=float(row[true[i]]),
-            image=_png(images[i]),
+            image=png(images[i]),
         )
         for i, row in zip(worst, probability, strict=True)
     ]
-
-
-def _png(image: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    picture.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def accuracy_plot(steps: Sequence[tuple[str, float, int]]) -> Plot:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mcubuild.report.page import environment
+from mcubuild.report.environment import environment
 from mcubuild.report.plot import Plot
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from mcubuild import escape
 from mcubuild.report.amounts import amount, bound, distance, standing
+from mcubuild.report.environment import count
 from mcubuild.report.interval import ends, with_interval
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import LatencyModel, LayerCost, Limit, Report
-from mcubuild.report.page import count
 from mcubuild.report.verdict import kept
 
 CAUTIONS = 5

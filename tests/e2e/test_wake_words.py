@@ -21,7 +21,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_specs_whose_data_is_not_there_are_left_out_unless_they_are_named(checkout: Checkout, tmp_path: Path) -> None:
     checkout.write_spec()
     checkout.write_spec(WAKE_WORDS, "vww")
-    data = {"MCUBUILD_DATA": str(tmp_path / "data")}
+    data = {"MCUBUILD_DATA": str(tmp_path / "data"), "MCUBUILD_FETCH": ""}
     told = (
         f"{tmp_path / 'data' / 'visual_wake_words'}: found no train2017.zip, annotations_trainval2017.zip, val2017.zip"
     )
@@ -32,10 +32,11 @@ def test_specs_whose_data_is_not_there_are_left_out_unless_they_are_named(checko
         assert line.startswith(f"  vww: left out, as its data is not there. {told}")
     for asked in (["dataset:vww"], ["dataset", "spec=specs/vww.toml"]):
         run = checkout.doit(*asked, **data)
-        assert run.code == 1 and f"ERROR: dataset:vww: {told}" in run.output
+        assert run.code == 1 and "ERROR: dataset:vww: train2017.zip, annotations_trainval2017.zip" in run.output
+        assert "(20.4 GB) must be fetched: allow that with MCUBUILD_FETCH=yes" in run.output
         assert "left out" not in run.output
     run = checkout.doit("build", "spec=specs/vww.toml", **data)
-    assert run.code == 1 and run.output.count(told) == 1
+    assert run.code == 1 and run.output.count("MCUBUILD_FETCH=yes") == 1
     assert set(run.stages.values()) == {"not reached"}, "nothing is begun that would be of no use"
     run = checkout.doit("dataset:net", **data)
     assert run.code == 0 and "vww" not in run.output

@@ -17,9 +17,12 @@ from rules.stage import Stage
 SOURCES = sorted([*(ROOT / "mcubuild").rglob("*.py"), *(ROOT / "rules").rglob("*.py")])
 UNRELATED = {
     "annotated-types": "names of constraints",
+    "certifi": "of requests",
+    "charset-normalizer": "of requests",
     "cloudpickle": "of joblib",
     "filelock": "downloads of torch's models",
     "fsspec": "downloads of torch's models",
+    "idna": "of requests",
     "importlib-resources": "finds a library's own files",
     "joblib": "parallel fits of scikit-learn, which only brings the digits",
     "mpmath": "of sympy",
