@@ -127,7 +127,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     write_index(index, out / "index.json")
     write_inventory(inventory, out / "inventory.json")
     for name, indexes in chosen.items():
-        write_split(Split(pictures[name], found.labels[indexes]), out / f"{name}.npz")
+        noise = read.noise if name == "train" else None
+        write_split(Split(pictures[name], found.labels[indexes], noise), out / f"{name}.npz")
 
 
 def _called(

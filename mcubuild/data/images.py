@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from mcubuild.data.checks import Findings, counted
+from mcubuild.data.checks import Findings
+from mcubuild.data.damage import Damage, DamagedError
 from mcubuild.data.files import File
 from mcubuild.data.metadata import without_metadata
 from mcubuild.data.resize import fit
@@ -100,7 +101,7 @@ def read_images(
         BuildError: more images than that cannot be read, or all to train with.
     """
     count = sum(map(len, splits.values()))
-    findings, damage = Findings(), _Damage()
+    findings, damage = Findings(), Damage("images")
     with bar("read images", len(splits["train"]) + count) as progress:
         reading = _survey(splits["train"], largest, colour, damage, progress)
         pixels, readable, sizes = {}, {}, Counter[tuple[int, int]]()
@@ -122,46 +123,7 @@ def read_images(
     return ImagesRead(pixels, readable, pictures, (*damage.cautions(count), *findings.cautions(count)))
 
 
-class _UnreadableError(Exception):
-    """Why a file is no image."""
-
-
-class _Damage:
-    """The files that cannot be read as images, and why."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[File, str] = {}
-
-    @contextmanager
-    def noted(self, file: File) -> Iterator[None]:
-        """Note if ``file``, which is read meanwhile, cannot be read."""
-        try:
-            yield
-        except _UnreadableError as error:
-            self._reasons[file] = str(error)
-
-    def refuse_more_than(self, share: float, count: int) -> None:
-        """See that of ``count`` files at most a ``share`` cannot be read.
-
-        Raises:
-            BuildError: there are more.
-        """
-        if len(self._reasons) <= share * count:
-            return
-        told = [f"{file}: cannot be read as an image ({reason})" for file, reason in self._reasons.items()]
-        if len(told) == 1:
-            raise BuildError(f"{told[0]}; replace or remove it.")
-        listed = counted("damaged images", [file.name for file in self._reasons], count)
-        raise BuildError(f"{told[0]}; {listed}, more than dataset.corrupt = {share:g} allows; replace or remove them.")
-
-    def cautions(self, count: int) -> tuple[str, ...]:
-        """What is told of those that were left out, of ``count`` files."""
-        if not self._reasons:
-            return ()
-        return (counted("Images that cannot be read were left out", [file.name for file in self._reasons], count),)
-
-
-def _survey(files: Sequence[File], largest: int, colour: bool, damage: _Damage, progress: Bar) -> _Reading:
+def _survey(files: Sequence[File], largest: int, colour: bool, damage: Damage, progress: Bar) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
     sides, grey = [], not colour
     contrasts: list[list[float]] = []
@@ -219,7 +181,7 @@ def _flat(image: Image.Image, file: File, reading: _Reading, findings: Findings)
 
 @contextmanager
 def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.ImageFile]:
-    """The image in ``file``; whatever is wrong with it is raised as ``_UnreadableError``."""
+    """The image in ``file``; whatever is wrong with it is raised as ``DamagedError``."""
     said: list[str] = []
     try:
         with warnings.catch_warnings():
@@ -240,7 +202,7 @@ def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.
         reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = f"it begins as none of {', '.join(_FORMATS)} does"
-        raise _UnreadableError(reason) from None
+        raise DamagedError(file, f"cannot be read as an image ({reason})") from None
 
 
 @contextmanager

@@ -66,14 +66,16 @@ class Split:
     """Pixels (N, H, W, C), 0 ... 255."""
     y: NDArray[np.int64]
     """Labels (N,)."""
+    noise: NDArray[np.uint8] | None = None
+    """Pictures (M, H, W, C) of noise that training may mix into those of sounds; None: there is none."""
 
     def __len__(self) -> int:
         return len(self.y)
 
 
 def joined(one: Split, other: Split) -> Split:
-    """The samples of both."""
-    return Split(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]))
+    """The samples of both, with the noise of ``one``."""
+    return Split(np.concatenate([one.x, other.x]), np.concatenate([one.y, other.y]), one.noise)
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -105,7 +107,8 @@ def read_index(path: Path) -> Index:
 
 def write_split(split: Split, path: Path) -> None:
     """Write ``split`` as .npz."""
-    write_npz(path, {"x": split.x, "y": split.y})
+    noise = np.zeros((0, *split.x.shape[1:]), np.uint8) if split.noise is None else split.noise
+    write_npz(path, {"x": split.x, "y": split.y, "noise": noise})
 
 
 def read_split(path: Path) -> Split:
@@ -114,11 +117,11 @@ def read_split(path: Path) -> Split:
     Raises:
         BuildError: the file is missing or damaged.
     """
-    arrays = read_npz(path, ("x", "y"))
-    x, y = arrays["x"], arrays["y"]
+    arrays = read_npz(path, ("x", "y", "noise"))
+    x, y, noise = arrays["x"], arrays["y"], arrays["noise"]
     if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
         raise BuildError(
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
             f"y int64 (N,); delete the file and build again."
         )
-    return Split(x, y)
+    return Split(x, y, noise if len(noise) else None)

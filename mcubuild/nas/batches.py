@@ -19,7 +19,8 @@ _EVALUATED = 256
 
 def at_resolution(split: Split, resolution: int) -> Split:
     """The split with images of ``resolution`` pixels."""
-    return Split(resize(split.x, resolution), split.y)
+    noise = None if split.noise is None else resize(split.noise, resolution)
+    return Split(resize(split.x, resolution), split.y, noise)
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:
@@ -36,7 +37,7 @@ def spread(split: Split, samples: int) -> Split:
     """
     wanted = min(samples, len(split))
     chosen = np.argsort(split.y, kind="stable")[np.arange(wanted) * len(split) // wanted]
-    return Split(split.x[chosen], split.y[chosen])
+    return Split(split.x[chosen], split.y[chosen], split.noise)
 
 
 def for_the_last_training(train: Split, val: Split, *, one_draw: bool) -> tuple[Split, Split | None]:
@@ -61,7 +62,7 @@ def training_batches(
         if step % epoch == 0:
             order = rng.permutation(len(split))
         chosen = order[step % epoch * batch : (step % epoch + 1) * batch]
-        yield to_tensor(augment(split.x[chosen], rng)), torch.from_numpy(split.y[chosen])
+        yield to_tensor(augment(split.x[chosen], rng, split.noise)), torch.from_numpy(split.y[chosen])
 
 
 def calibration_batches(split: Split) -> Iterator[Tensor]:

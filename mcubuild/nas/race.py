@@ -164,7 +164,10 @@ def _folds(train: Split, val: Split, seed: int) -> list[tuple[Split, Split]]:
     order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(y), np.int64)
     fold[order] = np.arange(len(y)) % FOLDS
-    return [(Split(x[fold != one], y[fold != one]), Split(x[fold == one], y[fold == one])) for one in range(FOLDS)]
+    return [
+        (Split(x[fold != one], y[fold != one], both.noise), Split(x[fold == one], y[fold == one]))
+        for one in range(FOLDS)
+    ]
 
 
 def _trained(

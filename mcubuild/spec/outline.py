@@ -8,6 +8,8 @@ from mcubuild.errors import BuildError
 
 MAX_RESOLUTION = 224
 """Largest input side where the spec gives none: that of ImageNet networks."""
+AUDIO_SIDE = 48
+"""Frames and bands where the spec gives none: a frame every 20 ms of a second, as is usual for keywords."""
 
 
 @dataclass(frozen=True)
