@@ -21,18 +21,24 @@ def fit(image: Image.Image, side: int) -> Image.Image:
     return across.resize((side, side), bilinear, box=(0, top, side, top + square))
 
 
+def along(series: Image.Image, length: int) -> Image.Image:
+    """A series, one pixel wide, of ``length`` values, by the same filter as images."""
+    return series.resize((1, length), Image.Resampling.BILINEAR)
+
+
 def resize(x: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     """Square images ``x`` (N, H, H, C) at ``resolution``: (N, resolution, resolution, C); ``x`` itself if it has it.
 
-    By ``fit``, each channel on its own.
+    Series (N, H, 1, C) become (N, resolution, 1, C). By ``fit``, each channel on its own.
     """
-    if x.shape[1:3] == (resolution, resolution):
+    series = x.shape[2] == 1 < x.shape[1]
+    if x.shape[1] == resolution:
         return x
-    out = np.empty((len(x), resolution, resolution, x.shape[3]), np.uint8)
+    out = np.empty((len(x), resolution, 1 if series else resolution, x.shape[3]), np.uint8)
     for image, result in zip(x, out, strict=True):
         for channel in range(x.shape[3]):
             plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
-            result[..., channel] = np.asarray(fit(plane, resolution))
+            result[..., channel] = np.asarray(along(plane, resolution) if series else fit(plane, resolution))
     return out
 
 

@@ -25,6 +25,21 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Series:
+    """How values became the stored levels: what a device must agree with.
+
+    level = round((value - low) * (255 / (high - low))), at least 0 and at most 255, all in 32-bit floats, half to even.
+    """
+
+    channels: tuple[str, ...]
+    """Names, in order."""
+    low: tuple[float, ...]
+    """Value of each channel that becomes level 0."""
+    high: tuple[float, ...]
+    """Value that becomes level 255."""
+
+
+@dataclass(frozen=True)
 class Index:
     """What is known of a data set without its samples."""
 
@@ -35,11 +50,11 @@ class Index:
     classes: tuple[str, ...]
     """Names by label."""
     native_resolution: int
-    """Side of the stored images, or spectrograms, in pixels."""
+    """Side of the stored images, or spectrograms, in pixels; length of stored series."""
     max_resolution: int
-    """Largest input side that a network may take."""
+    """Largest input side, or length, that a network may take."""
     channels: int
-    """1 for grey, 3 for RGB."""
+    """1 for grey, 3 for RGB, as many as a series has values at a time."""
     front_end: FrontEnd | None = None
     """Of audio: how sounds became the stored pictures."""
     one_draw: bool = True
@@ -51,11 +66,13 @@ class Index:
     """Whether left and right may change places in training samples."""
     pictures: Pictures | None = None
     """Of image files."""
+    series: Series | None = None
+    """Of series of values: samples are stored as (length, 1, channels)."""
 
     @property
     def outline(self) -> Outline:
         """What networks for the data set depend on."""
-        return Outline(self.task, len(self.classes), self.channels, self.max_resolution)
+        return Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
 
 
 @dataclass(frozen=True)
@@ -99,8 +116,11 @@ def read_index(path: Path) -> Index:
         if pictures is not None:
             levels = pictures["levels"]
             pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels))
+        series = content.pop("series", None)
+        if series is not None:
+            series = Series(**{key: tuple(values) for key, values in series.items()})
         classes = tuple(content.pop("classes"))
-        return Index(**content, classes=classes, front_end=front_end, pictures=pictures)
+        return Index(**content, classes=classes, front_end=front_end, pictures=pictures, series=series)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
 

@@ -53,6 +53,8 @@ class Variation:
         images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
         if self.kind in SOUNDS:
             images = _spectrograms(images, most, rng, noise)
+        elif self.kind == "series":
+            images = _series(images, most, rng)
         else:
             images = _images(images, most, rng, mirror=self.mirror)
         varied: Pictures = images.round_().clamp_(0, _WHITE).to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -107,6 +109,28 @@ def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator, noise: 
         x = torch.logaddexp(_NEPERS * x, _NEPERS * added) / _NEPERS
     time, bands = (_stretches(rng.integers(round(most.masks * side) + 1, size=samples), side, rng) for _ in range(2))
     return _wiped(x, time[:, np.newaxis, :] | bands[:, :, np.newaxis])
+
+
+def _series(x: Tensor, most: Amplitudes, rng: np.random.Generator) -> Tensor:
+    """Series (N, C, R, 1), 0 ... 255: moved and stretched in time, each channel's swings and rest changed, with noise.
+
+    What a sensor gives for the same thing that is done faster, more strongly, or with the sensor worn a bit otherwise
+    (Um et al., arXiv 1706.00527).
+    """
+    samples, channels, side, _ = x.shape
+    nothing, one = torch.zeros(samples), torch.ones(samples)
+    warped = torch.from_numpy((rng.random(samples) >= _SHARP).astype(np.float32))
+    length = _factors(most.scale, warped, rng)
+    x = _moved(x, (one, nothing), (nothing, 1 / length), nothing, _pixels(most.shift, side, samples, rng))
+    mean = x.mean(dim=2, keepdim=True)
+    each = torch.ones(samples * channels)
+    swing = _factors(most.contrast, each, rng).view(samples, channels, 1, 1)
+    offset = _WHITE * most.brightness * _either_way(samples * channels, rng).view(samples, channels, 1, 1)
+    x = mean + (x - mean) * swing + offset
+    level = _each(_WHITE * most.noise * torch.from_numpy(rng.random(samples).astype(np.float32)))
+    x = x + level * torch.from_numpy(rng.standard_normal(tuple(x.shape), dtype=np.float32))
+    hidden = _stretches(rng.integers(round(most.masks * side) + 1, size=samples), side, rng)
+    return torch.where(torch.from_numpy(hidden)[:, None, :, None], mean, x)
 
 
 def _noise(samples: int, side: int, loudest: float, rng: np.random.Generator) -> Tensor:

@@ -24,10 +24,10 @@ def at_resolution(split: Split, resolution: int) -> Split:
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:
-    """Images (N, C, R, R) at ``resolution``, filtered like stored ones; ``images`` themselves if they have it."""
+    """Images (N, C, R, R), or series (N, C, R, 1), at ``resolution``, filtered like stored ones; or as they are."""
     if images.shape[2] == resolution:
         return images
-    return F.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
+    return F.interpolate(images, (resolution, min(resolution, images.shape[3])), mode="bilinear", antialias=True)
 
 
 def spread(split: Split, samples: int) -> Split:

@@ -140,6 +140,11 @@ def mistakes(
 def _png(image: NDArray[np.uint8]) -> str:
     from PIL import Image
 
+    if (
+        image.shape[1] == 1 < image.shape[0]
+    ):  # a series: time to the right, a band a channel, light where values are large
+        band = max(1, LARGEST_PICTURE // 4 // image.shape[2])
+        image = np.repeat(image[:, 0].T, band, axis=0)[..., np.newaxis]
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     picture.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
     buffer = io.BytesIO()

@@ -20,9 +20,11 @@ class Outline:
     """``image_classification`` or ``audio_classification``."""
     classes: int
     channels: int
-    """1 for grey, 3 for RGB."""
+    """1 for grey, 3 for RGB, as many as a series has values at a time."""
     max_resolution: int
-    """Largest input side that a network may take."""
+    """Largest input side, or length of a series, that a network may take."""
+    series: bool = False
+    """Whether samples are series of values, one pixel wide."""
 
 
 def write_outline(outline: Outline, path: Path) -> None:
