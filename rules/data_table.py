@@ -6,7 +6,7 @@ from pathlib import Path
 from rules import data
 from rules.command import Command
 from rules.dataset import OVERVIEW, has_samples
-from rules.graph import FILES
+from rules.known import FILES
 from rules.stage import BUILD, Resolved
 
 

@@ -146,7 +146,9 @@ def _pool(
         count = ceil(_POOL / len(spaces))
         networks = list(dict.fromkeys(draw(one, rng) for one in spaces for _ in range(count)))
     else:
-        networks = [Baseline(arch, *size, outline.channels, outline.classes) for size in sizes(outline, space)]
+        networks = [
+            Baseline(arch, *size, outline.channels, outline.classes, outline.series) for size in sizes(outline, space)
+        ]
     fitting = [one for one in networks if footprints.fits(one, flash)]
     return sorted(fitting, key=lambda one: (footprints.of(one).cycles, one.name))
 

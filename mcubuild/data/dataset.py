@@ -134,7 +134,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     shown = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
     write_overview(shown, out)
     for name, indexes in chosen.items():
-        write_split(Split(pictures[name], found.labels[indexes]), out / f"{name}.npz")
+        noise = read.noise if name == "train" else None
+        write_split(Split(pictures[name], found.labels[indexes], noise), out / f"{name}.npz")
 
 
 def _called(

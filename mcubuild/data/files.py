@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
@@ -167,6 +168,57 @@ def read_packed(archive: Path, names: Collection[str]) -> dict[str, bytes]:
     if lacking := [name for name in names if name not in found]:
         raise BuildError(f"{archive}: has no {', '.join(lacking)}; it is not whole, or another archive: get it again.")
     return found
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A member of a compressed tar archive, whose content lies in a temporary file that nobody else sees."""
+
+    archive: Path
+    name: str
+    start: int
+    """Offset of the first byte in ``content``."""
+    size: int
+    """In bytes."""
+    content: BinaryIO
+    """Of the archive; gone when the last member is."""
+
+    def __str__(self) -> str:
+        return f"{self.archive}: {self.name}"
+
+    def open(self) -> BinaryIO:
+        """The whole member."""
+        return BytesIO(os.pread(self.content.fileno(), self.size, self.start))
+
+
+def unpacked(archive: Path) -> list[Unpacked]:
+    """The files in a tar archive compressed by gzip, in its order, without "./" before their names.
+
+    Raises:
+        BuildError: it is missing, no archive, or cut off; or there is no space for what is in it.
+    """
+    content = tempfile.TemporaryFile()  # noqa: SIM115 (the members keep it)
+    with _whole(archive), gzip.open(archive) as stream, bar("unpack", archive.stat().st_size) as progress:
+        told = 0
+        while piece := stream.read(1 << 20):
+            try:
+                content.write(piece)
+            except OSError as error:
+                raise BuildError(
+                    f"{archive}: there is no space to unpack it in {tempfile.gettempdir()} ({error.strerror}); name a "
+                    f"folder on another disk: TMPDIR=<folder>."
+                ) from None
+            at = stream.fileobj.tell()  # type: ignore[union-attr]
+            progress.advance(at - told)
+            told = at
+        content.flush()
+        content.seek(0)
+        with tarfile.open(fileobj=content, mode="r:") as tar:
+            return [
+                Unpacked(archive, entry.name.removeprefix("./"), entry.offset_data, entry.size, content)
+                for entry in tar
+                if entry.isfile()
+            ]
 
 
 def digests(files: Sequence[File]) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from mcubuild.data.checks import Findings, counted
+from mcubuild.data.checks import Findings
+from mcubuild.data.damage import Damage, DamagedError
 from mcubuild.data.files import FEW, File, batched
 from mcubuild.data.metadata import without_metadata
 from mcubuild.data.resize import fit
@@ -105,7 +106,7 @@ def read_images(
         BuildError: more images than that cannot be read, or all to train with.
     """
     count = sum(map(len, splits.values()))
-    findings, damage = Findings(), _Damage()
+    findings, damage = Findings(), Damage("images")
     titled = bar("read images", len(splits["train"]) + count)
     with titled as progress, processes(alone=count < FEW) as executor:
         reading = _survey(splits["train"], largest, colour, damage, executor, progress)
@@ -130,41 +131,6 @@ def read_images(
     usual = max(sizes, key=lambda size: (sizes[size], size))
     pictures = Pictures(usual, reading.levels if reading.deep else None)
     return ImagesRead(pixels, readable, pictures, (*damage.cautions(count), *findings.cautions(count)))
-
-
-class _UnreadableError(Exception):
-    """Why a file is no image."""
-
-
-class _Damage:
-    """The files that cannot be read as images, and why."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[File, str] = {}
-
-    def note(self, damaged: Iterable[tuple[File, str]]) -> None:
-        """These files cannot be read, for these reasons."""
-        self._reasons.update(damaged)
-
-    def refuse_more_than(self, share: float, count: int) -> None:
-        """See that of ``count`` files at most a ``share`` cannot be read.
-
-        Raises:
-            BuildError: there are more.
-        """
-        if len(self._reasons) <= share * count:
-            return
-        told = [f"{file}: cannot be read as an image ({reason})" for file, reason in self._reasons.items()]
-        if len(told) == 1:
-            raise BuildError(f"{told[0]}; replace or remove it.")
-        listed = counted("damaged images", [file.name for file in self._reasons], count)
-        raise BuildError(f"{told[0]}; {listed}, more than dataset.corrupt = {share:g} allows; replace or remove them.")
-
-    def cautions(self, count: int) -> tuple[str, ...]:
-        """What is told of those that were left out, of ``count`` files."""
-        if not self._reasons:
-            return ()
-        return (counted("Images that cannot be read were left out", [file.name for file in self._reasons], count),)
 
 
 @dataclass(frozen=True)
@@ -194,13 +160,13 @@ def _look(files: Sequence[File]) -> _Looks:
                     found.contrasts.append(_contrasts(layer))
                 found.sides.append(min(image.size))
                 grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
-        except _UnreadableError as error:
-            found.damaged.append((file, str(error)))
+        except DamagedError as error:
+            found.damaged.append((file, error.what))
     return replace(found, grey=grey)
 
 
 def _survey(
-    files: Sequence[File], largest: int, colour: bool, damage: _Damage, executor: Executor, progress: Bar
+    files: Sequence[File], largest: int, colour: bool, damage: Damage, executor: Executor, progress: Bar
 ) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
     sides: list[int] = []
@@ -241,8 +207,8 @@ def _read_all(files: Sequence[File], reading: _Reading) -> _Part:
             pixels[...], size = _read(file, reading, part.findings)
             part.sizes.append(size)
             part.readable.append(True)
-        except _UnreadableError as error:
-            part.damaged.append((file, str(error)))
+        except DamagedError as error:
+            part.damaged.append((file, error.what))
             part.readable.append(False)
     return part
 
@@ -285,7 +251,7 @@ def _flat(image: Image.Image, file: File, reading: _Reading, findings: Findings)
 
 @contextmanager
 def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.ImageFile]:
-    """The image in ``file``; whatever is wrong with it is raised as ``_UnreadableError``."""
+    """The image in ``file``; whatever is wrong with it is raised as ``DamagedError``."""
     said: list[str] = []
     try:
         with warnings.catch_warnings():
@@ -306,7 +272,7 @@ def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.
         reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = f"it begins as none of {', '.join(_FORMATS)} does"
-        raise _UnreadableError(reason) from None
+        raise DamagedError(file, f"cannot be read as an image ({reason})") from None
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """Folders of WAV files as pictures of their sounds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.checks import Findings
+from mcubuild.data.damage import Damage
 from mcubuild.data.features import design, features, picture
 from mcubuild.data.files import File
 from mcubuild.data.front_end import FrontEnd
@@ -15,13 +16,12 @@ from mcubuild.data.wav import read_channels
 from mcubuild.errors import BuildError
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.datasets.base import AudioSettings
+from mcubuild.spec.outline import AUDIO_SIDE
 
 _LARGEST_RATE = 16_000
 """Hz that the spec's default does not go above: speech has little beyond 8 kHz."""
 _WINDOW = 0.030
 """Seconds in which speech hardly changes."""
-_SIDE = 48
-"""Frames and bands: a frame every 20 ms of a second, as is usual for keywords."""
 _LOOKED_AT = 1000
 """Training recordings that durations and ranges are taken from."""
 _INSIDE = (0.1, 99.9)
@@ -34,10 +34,20 @@ _CLIPPED = 0.01
 """Share of samples that are as large as the largest one in a clipped recording; a sine has far fewer."""
 
 
-def read_recordings(
-    splits: Mapping[str, Sequence[File]], settings: AudioSettings
-) -> tuple[dict[str, NDArray[np.uint8]], FrontEnd, tuple[str, ...]]:
-    """Pictures (N, side, side, 1) of each split's recordings, how they were made, and cautions.
+@dataclass(frozen=True)
+class RecordingsRead:
+    """What WAV files have become."""
+
+    pictures: dict[str, NDArray[np.uint8]]
+    """(M, side, side, 1) by split, of those that could be read."""
+    readable: dict[str, NDArray[np.bool_]]
+    """Which of a split's files these are (N,)."""
+    front_end: FrontEnd
+    cautions: tuple[str, ...]
+
+
+def read_recordings(splits: Mapping[str, Sequence[File]], settings: AudioSettings) -> RecordingsRead:
+    """Pictures of each split's recordings.
 
     What the settings leave open is taken from the training recordings alone, up to a thousand of them.
 
@@ -46,47 +56,66 @@ def read_recordings(
         settings: the spec's dataset section.
 
     Raises:
-        BuildError: a file cannot be read, or the clips are too short for so many frames.
+        BuildError: more files than ``settings.corrupt`` allows cannot be read, or the clips are too short for so many
+            frames.
     """
     train = splits["train"]
     looked_at = [train[index] for index in np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(int)]
     passes = 2 if settings.features == "mfcc" else 1
     count = sum(map(len, splits.values()))
-    findings = Findings()
+    findings, damage = Findings(), Damage("recordings")
     with bar("read audio", passes * len(looked_at) + count) as progress:
-        front_end = _design(looked_at, settings, progress)
+        front_end = _design(looked_at, settings, damage, progress)
         if settings.features == "mfcc":
-            front_end = _with_ranges(replace(front_end, features="mfcc"), looked_at, progress)
-        pictures = {}
+            front_end = _with_ranges(replace(front_end, features="mfcc"), looked_at, damage, progress)
+        pictures, readable = {}, {}
         for split, files in splits.items():
             pictures[split] = np.empty((len(files), front_end.side, front_end.side, 1), np.uint8)
-            for pixels, file in zip(pictures[split], files, strict=True):
-                rate, channels = read_channels(file)
-                _look_at(file, rate, channels, front_end, findings)
-                pixels[...] = picture(_features(rate, mixed(channels), front_end), front_end)
+            readable[split] = np.zeros(len(files), np.bool_)
+            for number, file in enumerate(files):
+                with damage.noted(file):
+                    rate, channels = read_channels(file)
+                    _look_at(file, rate, channels, front_end, findings)
+                    pictures[split][number] = picture(_features(rate, mixed(channels), front_end), front_end)
+                    readable[split][number] = True
                 progress.advance()
-    return pictures, front_end, findings.cautions(count)
+    damage.refuse_more_than(settings.corrupt, count)
+    kept = {split: pictures[split][mask] for split, mask in readable.items()}
+    return RecordingsRead(kept, readable, front_end, (*damage.cautions(count), *findings.cautions(count)))
 
 
-def _design(files: Sequence[File], settings: AudioSettings, progress: Bar) -> FrontEnd:
+def pictures_of(files: Sequence[File], front_end: FrontEnd) -> NDArray[np.uint8]:
+    """Pictures (N, side, side, 1) of recordings.
+
+    Raises:
+        BuildError: one cannot be read.
+    """
+    return np.stack([picture(_features(*read_wav(file), front_end), front_end) for file in files])
+
+
+def _design(files: Sequence[File], settings: AudioSettings, damage: Damage, progress: Bar) -> FrontEnd:
     rates, durations = [], []
     for file in files:
-        rate, sound = read_wav(file)
-        rates.append(rate)
-        durations.append(len(sound) / rate)
+        with damage.noted(file):
+            rate, sound = read_wav(file)
+            rates.append(rate)
+            durations.append(len(sound) / rate)
         progress.advance()
+    if not rates:
+        damage.refuse_more_than(0, len(files))
     rate = settings.sample_rate or min(_LARGEST_RATE, int(np.median(rates)))
     duration = settings.duration or float(np.percentile(durations, 95))
     try:
-        return design(rate, duration, settings.window or _WINDOW, settings.max_resolution or _SIDE)
+        return design(rate, duration, settings.window or _WINDOW, settings.max_resolution or AUDIO_SIDE)
     except ValueError as error:
         raise BuildError(f"dataset: {error}.") from None
 
 
-def _with_ranges(front_end: FrontEnd, files: Sequence[File], progress: Bar) -> FrontEnd:
+def _with_ranges(front_end: FrontEnd, files: Sequence[File], damage: Damage, progress: Bar) -> FrontEnd:
     values = []
     for file in files:
-        values.append(_features(*read_wav(file), front_end))
+        with damage.noted(file):
+            values.append(_features(*read_wav(file), front_end))
         progress.advance()
     low, high = np.percentile(np.stack(values), _INSIDE, axis=(0, 2))
     high = np.maximum(high, low + 1)  # a coefficient that is always the same

@@ -27,20 +27,27 @@ def fit(image: Image.Image, side: int) -> Image.Image:
     return across.resize((side, side), bilinear, box=(0, top, side, top + square))
 
 
+def along(series: Image.Image, length: int) -> Image.Image:
+    """A series, one pixel wide, of ``length`` values, by the same filter as images."""
+    return series.resize((1, length), Image.Resampling.BILINEAR)
+
+
 def resize(x: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     """Square images ``x`` (N, H, H, C) at ``resolution``: (N, resolution, resolution, C); ``x`` itself if it has it.
 
-    By ``fit``, each channel on its own, on all cores where images are many; these are mapped (``room``).
+    Series (N, H, 1, C) become (N, resolution, 1, C). By ``fit``, each channel on its own, on all cores where
+    samples are many; these are mapped (``room``).
     """
-    if x.shape[1:3] == (resolution, resolution):
+    series = x.shape[2] == 1 < x.shape[1]
+    if x.shape[1] == resolution:
         return x
-    out = room((len(x), resolution, resolution, x.shape[3]))
+    out = room((len(x), resolution, 1 if series else resolution, x.shape[3]))
 
     def fill(piece: slice) -> None:
         for image, result in zip(x[piece], out[piece], strict=True):
             for channel in range(x.shape[3]):
                 plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
-                result[..., channel] = np.asarray(fit(plane, resolution))
+                result[..., channel] = np.asarray(along(plane, resolution) if series else fit(plane, resolution))
 
     parts = list(pieces(x))
     if len(parts) <= 1:

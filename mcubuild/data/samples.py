@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mcubuild.data.files import File, digests
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
-from mcubuild.data.recordings import read_recordings
+from mcubuild.data.recordings import pictures_of, read_recordings
 from mcubuild.data.splits import Pictures
 from mcubuild.spec.datasets.base import AudioSettings, ImageSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
@@ -29,6 +29,8 @@ class Read:
     """How sounds or image files became these."""
     cautions: tuple[str, ...] = ()
     """What was odd about them."""
+    noise: NDArray[np.uint8] | None = None
+    """Pictures (M, side, side, channels) of noise to mix into those of sounds in training."""
 
 
 class Samples(Protocol):
@@ -116,6 +118,8 @@ class Recordings(_Files):
     """WAV files."""
 
     settings: AudioSettings
+    noise: Sequence[File] = ()
+    """Recordings of noise."""
 
     @property
     def pictures(self) -> bool:
@@ -124,4 +128,7 @@ class Recordings(_Files):
 
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The spectrograms of the recordings with these indexes, by split."""
-        return Read({**chosen}, *read_recordings(self._chosen(chosen), self.settings))
+        read = read_recordings(self._chosen(chosen), self.settings)
+        kept = {split: indexes[read.readable[split]] for split, indexes in chosen.items()}
+        noise = pictures_of(self.noise, read.front_end) if self.noise else None
+        return Read(kept, read.pictures, read.front_end, read.cautions, noise)

@@ -26,6 +26,21 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Series:
+    """How values became the stored levels: what a device must agree with.
+
+    level = round((value - low) * (255 / (high - low))), at least 0 and at most 255, all in 32-bit floats, half to even.
+    """
+
+    channels: tuple[str, ...]
+    """Names, in order."""
+    low: tuple[float, ...]
+    """Value of each channel that becomes level 0."""
+    high: tuple[float, ...]
+    """Value that becomes level 255."""
+
+
+@dataclass(frozen=True)
 class Index:
     """What is known of a data set without its samples."""
 
@@ -36,11 +51,11 @@ class Index:
     classes: tuple[str, ...]
     """Names by label."""
     native_resolution: int
-    """Side of the stored images, or spectrograms, in pixels."""
+    """Side of the stored images, or spectrograms, in pixels; length of stored series."""
     max_resolution: int
-    """Largest input side that a network may take."""
+    """Largest input side, or length, that a network may take."""
     channels: int
-    """1 for grey, 3 for RGB."""
+    """1 for grey, 3 for RGB, as many as a series has values at a time."""
     front_end: FrontEnd | None = None
     """Of audio: how sounds became the stored pictures."""
     one_draw: bool = True
@@ -52,11 +67,13 @@ class Index:
     """Whether left and right may change places in training samples."""
     pictures: Pictures | None = None
     """Of image files."""
+    series: Series | None = None
+    """Of series of values: samples are stored as (length, 1, channels)."""
 
     @property
     def outline(self) -> Outline:
         """What networks for the data set depend on."""
-        return Outline(self.task, len(self.classes), self.channels, self.max_resolution)
+        return Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
 
 
 @dataclass(frozen=True)
@@ -67,22 +84,24 @@ class Split:
     """Pixels (N, H, W, C), 0 ... 255."""
     y: NDArray[np.int64]
     """Labels (N,)."""
+    noise: NDArray[np.uint8] | None = None
+    """Pictures (M, H, W, C) of noise that training may mix into those of sounds; None: there is none."""
 
     def __len__(self) -> int:
         return len(self.y)
 
     def part(self, chosen: NDArray[np.int64]) -> "Split":
-        """A copy of the samples with the indexes ``chosen`` (M,)."""
-        return Split(taken(self.x, chosen), self.y[chosen])
+        """A copy of the samples with the indexes ``chosen`` (M,), and the same noise."""
+        return Split(taken(self.x, chosen), self.y[chosen], self.noise)
 
 
 def joined(one: Split, other: Split) -> Split:
-    """The samples of both."""
+    """The samples of both, with the noise of ``one``."""
     x = room((len(one) + len(other), *one.x.shape[1:]))
     for start, split in ((0, one), (len(one), other)):
         for piece in pieces(split.x):
             x[start + piece.start : start + piece.stop] = split.x[piece]
-    return Split(x, np.concatenate([one.y, other.y]))
+    return Split(x, np.concatenate([one.y, other.y]), one.noise)
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -106,15 +125,19 @@ def read_index(path: Path) -> Index:
         if pictures is not None:
             levels = pictures["levels"]
             pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels))
+        series = content.pop("series", None)
+        if series is not None:
+            series = Series(**{key: tuple(values) for key, values in series.items()})
         classes = tuple(content.pop("classes"))
-        return Index(**content, classes=classes, front_end=front_end, pictures=pictures)
+        return Index(**content, classes=classes, front_end=front_end, pictures=pictures, series=series)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
 
 
 def write_split(split: Split, path: Path) -> None:
     """Write ``split`` as .npz."""
-    write_npz(path, {"x": split.x, "y": split.y})
+    noise = np.zeros((0, *split.x.shape[1:]), np.uint8) if split.noise is None else split.noise
+    write_npz(path, {"x": split.x, "y": split.y, "noise": noise})
 
 
 def read_split(path: Path) -> Split:
@@ -125,11 +148,11 @@ def read_split(path: Path) -> Split:
     Raises:
         BuildError: the file is missing or damaged.
     """
-    arrays = map_npz(path, ("x", "y"), MOST_IN_MEMORY)
-    x, y = arrays["x"], arrays["y"]
+    arrays = map_npz(path, ("x", "y", "noise"), MOST_IN_MEMORY)
+    x, y, noise = arrays["x"], arrays["y"], arrays["noise"]
     if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
         raise BuildError(
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
             f"y int64 (N,); delete the file and build again."
         )
-    return Split(x, y)
+    return Split(x, y, noise if len(noise) else None)

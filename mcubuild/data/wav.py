@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.damage import DamagedError
 from mcubuild.data.files import DAMAGES, File
-from mcubuild.errors import BuildError
 
 _ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">"}
 """Byte order by a file's first letters. RF64 has sizes of 64 bits elsewhere (EBU Tech 3306)."""
@@ -34,17 +34,17 @@ def read_channels(file: File) -> tuple[int, NDArray[np.float64]]:
     written (to a pipe) is read to its end.
 
     Raises:
-        BuildError: the file cannot be read, is cut off, or holds no sound.
+        DamagedError: the file cannot be read, is cut off, or holds no sound.
     """
     try:
         with file.open() as content:
             rate, samples = _decoded(content.read())
     except (*DAMAGES, ValueError, struct.error) as error:
         reason = "its header is cut off" if isinstance(error, struct.error) else error
-        raise BuildError(f"{file}: cannot be read as a WAV file ({reason}); replace or remove it.") from None
+        raise DamagedError(file, f"cannot be read as a WAV file ({reason})") from None
     if not len(samples) or not (np.abs(samples) <= _LARGEST).all():
         told = "some of its samples are no numbers, or absurd ones" if len(samples) else "it has no samples"
-        raise BuildError(f"{file}: holds no sound ({told}); replace or remove it.")
+        raise DamagedError(file, f"holds no sound ({told})")
     return rate, samples
 
 

@@ -50,6 +50,7 @@ AMPLITUDES: Mapping[str, Amplitudes] = {
     "drawings": Amplitudes(shift=0.1, scale=0.1, stretch=0.1, rotation=10, shear=0.15),
     "log_mel": Amplitudes(shift=0.1, scale=0.1, pitch=0.1, noise=0.7, masks=0.15),
     "mfcc": Amplitudes(shift=0.1, scale=0.1, masks=0.15),
+    "series": Amplitudes(shift=0.1, scale=0.1, contrast=0.1, brightness=0.02, noise=0.02, masks=0.1),
 }
 """By kind of data: a subject of pictures, or the features of sounds. Coefficients of a cepstrum are neither bands that
 could move nor levels that noise adds to. Noise is worth most: 200 recordings of each spoken digit, four voices to learn
@@ -72,9 +73,20 @@ WORDS: Mapping[str, str] = {
     "masks": "with a stretch of time and a range of bands wiped out",
 }
 
+SERIES_WORDS: Mapping[str, str] = {
+    "shift": "shifted in time",
+    "scale": "faster and slower",
+    "contrast": "of larger and smaller swings",
+    "brightness": "with an offset",
+    "masks": "with a stretch of time wiped out",
+}
+"""Where series are told otherwise."""
+
 
 def kind_of(index: Index) -> str:
     """The kind of data, a key of ``AMPLITUDES``."""
+    if index.series:
+        return "series"
     return index.front_end.features if index.front_end else str(index.subject)
 
 
@@ -86,4 +98,6 @@ def told(index: Index) -> str:
     if index.channels == 1:
         done = [name for name in done if name != "saturation"]
     words = ["mirrored"] * index.mirror + [WORDS[name] for name in done]
+    if kind == "series":
+        words = [SERIES_WORDS.get(name, WORDS[name]) for name in done]
     return f"{SOUNDS.get(kind, kind)}: {', '.join(words)}"

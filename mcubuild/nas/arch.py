@@ -27,9 +27,9 @@ def resolutions_for(max_resolution: int) -> tuple[int, ...]:
     return tuple(sorted({max(8, min(resolution, max_resolution // 2 * 2)) for resolution in scaled}))
 
 
-def stages_for(resolution: int, block: str = "mobile") -> int:
+def stages_for(resolution: int, block: str = "mobile", *, series: bool = False) -> int:
     """How many stages make sense for small images: those that leave large enough maps behind, and two at least."""
-    space = Space(1.0, resolution, 1, 1, block=block)
+    space = Space(1.0, resolution, 1, 1, block=block, series=series)
     behind = [*(sides[0] for sides in space.sides[1:]), largest(space).blocks()["head"].side]
     return max(LEAST_STAGES, sum(side >= space.backbone.least_side for side in behind))
 
@@ -41,14 +41,16 @@ class Space:
     width: float
     """Multiplier of the backbone's widths."""
     resolution: int
-    """Input side in pixels."""
+    """Input side in pixels, or values of a series."""
     channels: int
-    """Input channels: 1 (grey) or 3."""
+    """Of the input."""
     classes: int
     count: int = 6
     """Stages: the first ones of the backbone's; never more than it has."""
     block: str = "mobile"
     """One of BACKBONES."""
+    series: bool = False
+    """Whether networks read series of values, (resolution, 1, channels), with kernels k x 1."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "count", min(self.count, len(self.backbone.widths)))
@@ -155,7 +157,7 @@ class Arch:
         the same name in every network of the space.
         """
         space, backbone = self.space, self.space.backbone
-        row = Row(space.resolution, space.channels)
+        row = Row(space.resolution, space.channels, series=space.series)
         backbone.lead(row, space.width)
         for stage, choices in enumerate(self.stages):
             for index, choice in enumerate(choices):
@@ -163,7 +165,7 @@ class Arch:
                 row.append(f"stages.{stage}.{index}", block)
             if backbone.pools:
                 row.append(f"stages.{stage}.pool", MaxPool(row.side, row.channels, 2))
-        return row.blocks | {"head": Head(row.side, row.channels, space.classes)}
+        return row.blocks | {"head": Head(row.side, row.channels, space.classes, series=space.series)}
 
     def places(self) -> list[Place]:
         """What the shape of each of ``blocks`` depends on, much faster to tell than the blocks."""

@@ -41,12 +41,20 @@ class Variation:
         """What suits the data set with this ``index``."""
         return cls(kind_of(index), index.mirror)
 
-    def __call__(self, x: Pictures, rng: np.random.Generator) -> Pictures:
-        """Each sample varied on its own; ``x`` stays as it is."""
+    def __call__(self, x: Pictures, rng: np.random.Generator, noise: Pictures | None = None) -> Pictures:
+        """Each sample varied on its own; ``x`` stays as it is.
+
+        Args:
+            x: the samples.
+            rng: where chance comes from.
+            noise: of the same side, (M, R, R, C), mixed into half of the sounds; others get noise that is made up.
+        """
         most = Amplitudes(**{name: self.strength * value for name, value in asdict(AMPLITUDES[self.kind]).items()})
         images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
         if self.kind in SOUNDS:
-            images = _spectrograms(images, most, rng)
+            images = _spectrograms(images, most, rng, noise)
+        elif self.kind == "series":
+            images = _series(images, most, rng)
         else:
             images = _images(images, most, rng, mirror=self.mirror)
         varied: Pictures = images.round_().clamp_(0, _WHITE).to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -82,7 +90,7 @@ def _images(x: Tensor, most: Amplitudes, rng: np.random.Generator, *, mirror: bo
     return _wiped(x, rows[:, :, np.newaxis] & columns[:, np.newaxis, :])
 
 
-def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator) -> Tensor:
+def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator, noise: Pictures | None) -> Tensor:
     """Spectrograms (N, 1, R, R), 0 ... 255, low bands at the bottom: moved, with noise, parts of them wiped out.
 
     Time and pitch are moved and stretched: pitch about its low end, as throats of another length do (Jaitly and Hinton,
@@ -94,9 +102,35 @@ def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator) -> Tens
     length, pitch = _factors(most.scale, warped, rng), _factors(most.pitch, warped, rng)
     x = _moved(x, (1 / length, nothing), (nothing, 1 / pitch), _pixels(most.shift, side, samples, rng), 1 - 1 / pitch)
     if most.noise:
-        x = torch.logaddexp(_NEPERS * x, _NEPERS * _noise(samples, side, _WHITE * most.noise, rng)) / _NEPERS
+        added = _noise(samples, side, _WHITE * most.noise, rng)
+        if noise is not None:
+            recorded = torch.from_numpy(rng.random(samples) < 0.5)[:, None, None, None]
+            added = torch.where(recorded, _recorded(noise, samples, _WHITE * most.noise, rng), added)
+        x = torch.logaddexp(_NEPERS * x, _NEPERS * added) / _NEPERS
     time, bands = (_stretches(rng.integers(round(most.masks * side) + 1, size=samples), side, rng) for _ in range(2))
     return _wiped(x, time[:, np.newaxis, :] | bands[:, :, np.newaxis])
+
+
+def _series(x: Tensor, most: Amplitudes, rng: np.random.Generator) -> Tensor:
+    """Series (N, C, R, 1), 0 ... 255: moved and stretched in time, each channel's swings and rest changed, with noise.
+
+    What a sensor gives for the same thing that is done faster, more strongly, or with the sensor worn a bit otherwise
+    (Um et al., arXiv 1706.00527).
+    """
+    samples, channels, side, _ = x.shape
+    nothing, one = torch.zeros(samples), torch.ones(samples)
+    warped = torch.from_numpy((rng.random(samples) >= _SHARP).astype(np.float32))
+    length = _factors(most.scale, warped, rng)
+    x = _moved(x, (one, nothing), (nothing, 1 / length), nothing, _pixels(most.shift, side, samples, rng))
+    mean = x.mean(dim=2, keepdim=True)
+    each = torch.ones(samples * channels)
+    swing = _factors(most.contrast, each, rng).view(samples, channels, 1, 1)
+    offset = _WHITE * most.brightness * _either_way(samples * channels, rng).view(samples, channels, 1, 1)
+    x = mean + (x - mean) * swing + offset
+    level = _each(_WHITE * most.noise * torch.from_numpy(rng.random(samples).astype(np.float32)))
+    x = x + level * torch.from_numpy(rng.standard_normal(tuple(x.shape), dtype=np.float32))
+    hidden = _stretches(rng.integers(round(most.masks * side) + 1, size=samples), side, rng)
+    return torch.where(torch.from_numpy(hidden)[:, None, :, None], mean, x)
 
 
 def _noise(samples: int, side: int, loudest: float, rng: np.random.Generator) -> Tensor:
@@ -105,6 +139,16 @@ def _noise(samples: int, side: int, loudest: float, rng: np.random.Generator) ->
     colour = _each(loudest / 4 * _either_way(samples, rng)) * torch.linspace(-1, 1, side)[:, None]
     flutter = torch.from_numpy(rng.standard_normal((samples, 1, side, side), dtype=np.float32))
     return loudness + colour + 3 / _DECIBELS * flutter
+
+
+def _recorded(noise: Pictures, samples: int, loudest: float, rng: np.random.Generator) -> Tensor:
+    """Levels (N, 1, R, R) of recorded noise, from inaudible on; ``loudest`` is what its mean in time and bands may be.
+
+    Powers of sounds that have nothing to do with each other add, so spectrograms are mixed as waveforms would be.
+    """
+    drawn = torch.from_numpy(noise[rng.integers(len(noise), size=samples)]).permute(0, 3, 1, 2).float()
+    wanted = _each(torch.from_numpy(rng.uniform(-loudest, loudest, samples).astype(np.float32)))
+    return drawn - drawn.mean(dim=(1, 2, 3), keepdim=True) + wanted
 
 
 def _moved(

@@ -5,6 +5,7 @@ is relative to is the kind's business, as is what stands before the stages and a
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import ClassVar, TypeAlias
 
 from mcubuild.nas.blocks import Basic, Block, Bottleneck, MaxPool, Stem
@@ -27,13 +28,13 @@ def round_channels(channels: float) -> int:
 class Row:
     """Blocks behind each other: knows side and channels of the map at its end."""
 
-    def __init__(self, side: int, channels: int) -> None:
+    def __init__(self, side: int, channels: int, *, series: bool = False) -> None:
         self.blocks: dict[str, Block] = {}
-        self.side, self.channels = side, channels
+        self.side, self.channels, self.series = side, channels, series
 
     def append(self, name: str, block: Inner) -> None:
         """Put ``block``, which reads the map at the end, there."""
-        self.blocks[name] = block
+        self.blocks[name] = replace(block, series=True) if self.series else block
         self.side, self.channels = -(-self.side // block.stride), block.outputs
 
 

@@ -5,7 +5,7 @@ Activations are ReLU6 everywhere but after ResNet's sums, so that all networks a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mcubuild.nas.backbones import round_channels
@@ -23,8 +23,10 @@ class Baseline:
     resolution: int
     """Input side in pixels."""
     channels: int
-    """Input channels: 1 (grey) or 3."""
+    """Of the input."""
     classes: int
+    series: bool = False
+    """Whether it reads series of values, (resolution, 1, channels), with kernels k x 1."""
 
     @property
     def name(self) -> str:
@@ -53,7 +55,7 @@ class _Row:
     def __init__(self, baseline: Baseline) -> None:
         self.blocks: dict[str, Block] = {}
         self.side, self.channels = baseline.resolution, baseline.channels
-        self._width, self._classes = baseline.width, baseline.classes
+        self._width, self._classes, self._series = baseline.width, baseline.classes, baseline.series
 
     def scaled(self, channels: int) -> int:
         return round_channels(channels * self._width)
@@ -76,17 +78,20 @@ class _Row:
         self._append("mix", Mix(self.side, self.channels, self.scaled(outputs)), 1, outputs)
 
     def max_pool(self, name: str) -> None:
-        self.blocks[name] = MaxPool(self.side, self.channels, 3)
+        self._place(name, MaxPool(self.side, self.channels, 3))
         self.side = -(-self.side // 2)
 
     def head(self) -> None:
-        self.blocks["head"] = Head(self.side, self.channels, self._classes)
+        self._place("head", Head(self.side, self.channels, self._classes))
 
     def flat(self) -> None:
-        self.blocks["head"] = Flat(self.side, self.channels, self._classes)
+        self._place("head", Flat(self.side, self.channels, self._classes))
+
+    def _place(self, name: str, block: Block) -> None:
+        self.blocks[name] = replace(block, series=self._series)
 
     def _append(self, name: str, block: Block, stride: int, outputs: int) -> None:
-        self.blocks[name] = block
+        self._place(name, block)
         self.side, self.channels = -(-self.side // stride), self.scaled(outputs)
 
 

@@ -20,14 +20,15 @@ _EVALUATED = 256
 
 def at_resolution(split: Split, resolution: int) -> Split:
     """The split with images of ``resolution`` pixels."""
-    return Split(resize(split.x, resolution), split.y)
+    noise = None if split.noise is None else resize(split.noise, resolution)
+    return Split(resize(split.x, resolution), split.y, noise)
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:
-    """Images (N, C, R, R) at ``resolution``, filtered like stored ones; ``images`` themselves if they have it."""
+    """Images (N, C, R, R), or series (N, C, R, 1), at ``resolution``, filtered like stored ones; or as they are."""
     if images.shape[2] == resolution:
         return images
-    return F.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
+    return F.interpolate(images, (resolution, min(resolution, images.shape[3])), mode="bilinear", antialias=True)
 
 
 def spread(split: Split, samples: int) -> Split:
@@ -68,7 +69,7 @@ def training_batches(
                 x = coming.result()
                 if number + 1 < len(batches):
                     coming = ahead.submit(split.x.__getitem__, batches[number + 1])
-                yield to_tensor(augment(x, rng)), torch.from_numpy(split.y[chosen])
+                yield to_tensor(augment(x, rng, split.noise)), torch.from_numpy(split.y[chosen])
 
 
 def calibration_batches(split: Split) -> Iterator[Tensor]:

@@ -4,27 +4,40 @@ Skeletons, float networks and footprints are all made from this one description.
 the same cost the same, wherever they stand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 
 @dataclass(frozen=True)
-class Stem:
-    """Convolution of full depth: (side, side, inputs) -> (ceil(side / stride), ..., outputs), ReLU6."""
+class _Reader:
+    """What all blocks have: the map that they read."""
 
     side: int
+    """Its height; its width, too, unless it is a series."""
     inputs: int
+    """Its channels."""
+    series: bool = field(default=False, kw_only=True)
+    """Whether maps are one pixel wide and kernels k x 1, as for samples that are series of values."""
+
+    @property
+    def width(self) -> int:
+        """Of the map that it reads."""
+        return 1 if self.series else self.side
+
+
+@dataclass(frozen=True)
+class Stem(_Reader):
+    """Convolution of full depth: (side, side, inputs) -> (ceil(side / stride), ..., outputs), ReLU6."""
+
     outputs: int
     kernel: int
     stride: int
 
 
 @dataclass(frozen=True)
-class Bottleneck:
+class Bottleneck(_Reader):
     """Inverted bottleneck: expand 1x1 (ReLU6) unless hidden = inputs, depthwise (ReLU6), project 1x1, residual add."""
 
-    side: int
-    inputs: int
     hidden: int
     outputs: int
     kernel: int
@@ -42,24 +55,20 @@ class Bottleneck:
 
 
 @dataclass(frozen=True)
-class Separable:
+class Separable(_Reader):
     """Depthwise 3x3, then 1x1, both with ReLU6: (side, side, inputs) -> (ceil(side / stride), ..., outputs)."""
 
-    side: int
-    inputs: int
     outputs: int
     stride: int
 
 
 @dataclass(frozen=True)
-class Basic:
+class Basic(_Reader):
     """Two 3x3 convolutions beside a shortcut, ReLU after their sum: the basic block of ResNet.
 
     (side, side, inputs) -> (ceil(side / stride), ..., outputs), with ``hidden`` channels between the convolutions.
     """
 
-    side: int
-    inputs: int
     hidden: int
     outputs: int
     stride: int
@@ -71,11 +80,9 @@ class Basic:
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(_Reader):
     """Largest of kernel x kernel pixels at stride 2: (side, side, inputs) -> (ceil(side / 2), ..., inputs)."""
 
-    side: int
-    inputs: int
     kernel: int
 
     @property
@@ -90,29 +97,23 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
-class Mix:
+class Mix(_Reader):
     """1x1 convolution (ReLU6) before the head: (side, side, inputs) -> (side, side, outputs); baselines have it."""
 
-    side: int
-    inputs: int
     outputs: int
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(_Reader):
     """Global average pool and classifier: (side, side, inputs) -> (classes,)."""
 
-    side: int
-    inputs: int
     classes: int
 
 
 @dataclass(frozen=True)
-class Flat:
+class Flat(_Reader):
     """Classifier of all pixels, without a pool: (side, side, inputs) -> (classes,)."""
 
-    side: int
-    inputs: int
     classes: int
 
 

@@ -1,8 +1,9 @@
-"""Convolutions of square maps; on CPUs the weight gradient of large depthwise kernels takes another way than torch's.
+"""Convolutions of maps that are square or one pixel wide.
 
-torch's own takes five to ten times as long as the forward pass: oneDNN has fast code only for kernels of up to three
-columns, and on maps that are larger than the kernel. So larger kernels are cut into bands of three columns or two, and
-on maps too small for that the gradient is computed as matrix products.
+On CPUs the weight gradient of large depthwise kernels takes another way than torch's, which takes five to ten times as
+long as the forward pass: oneDNN has fast code only for kernels of up to three columns, and on maps that are larger than
+the kernel. So larger kernels are cut into bands of three columns or two, and on maps too small for that the gradient is
+computed as matrix products.
 """
 
 from functools import lru_cache
@@ -22,27 +23,27 @@ _LARGEST = 1 << 14
 
 
 def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int, bias: Tensor | None = None) -> Tensor:
-    """Convolution of square maps (N, C, H, H) with TensorFlow's SAME padding.
+    """Convolution of maps (N, C, H, W), square or one pixel wide, with TensorFlow's SAME padding.
 
     Args:
-        x: (N, C, H, H).
-        weight: (outputs, C / groups, K, K).
+        x: (N, C, H, W).
+        weight: (outputs, C / groups, K, K), or (..., K, 1) where maps are one pixel wide.
         stride: in both directions.
         groups: 1, or C for a depthwise convolution.
         bias: (outputs,); None: 0.
 
     Returns:
-        (N, outputs, ceil(H / stride), ceil(H / stride)).
+        (N, outputs, ceil(H / stride), ceil(W / stride)).
     """
-    size, kernel = x.shape[2], weight.shape[2]
-    top, bottom, left, right = same_padding((size, size), (kernel, kernel), (stride, stride))
+    (size, width), (kernel, across) = x.shape[2:], weight.shape[2:]
+    top, bottom, left, right = same_padding((size, width), (kernel, across), (stride, stride))
     plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     if plain and kernel == 1 and groups == 1:
         # Also where stride is above 1: oneDNN's own gradient writes past its memory there.
         seen = x[:, :, ::stride, ::stride].permute(0, 2, 3, 1)
         return F.linear(seen, weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
     faster = _in_bands(size, kernel, stride) or (size * -(-size // stride)) ** 2 <= _LARGEST
-    if plain and groups > 1 and kernel in _BANDS and faster and torch.is_grad_enabled():
+    if plain and groups > 1 and kernel in _BANDS and across > 1 and faster and torch.is_grad_enabled():
         result: Tensor = _Depthwise.apply(x, weight, stride, (left, right, top, bottom))  # type: ignore[no-untyped-call]
         return result if bias is None else result + bias[:, None, None]
     return _conv(x, weight, bias, stride, groups, (left, right, top, bottom))
@@ -51,8 +52,9 @@ def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int, bias: Tensor 
 def _conv(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, groups: int, padding: tuple[int, int, int, int]
 ) -> Tensor:
-    if padding[0] == padding[1]:
-        return F.conv2d(x, weight, bias, stride, padding[0], 1, groups)
+    left, right, top, bottom = padding
+    if left == right and top == bottom:
+        return F.conv2d(x, weight, bias, stride, (top, left), 1, groups)
     return F.conv2d(F.pad(x, padding), weight, bias, stride, 0, 1, groups)
 
 

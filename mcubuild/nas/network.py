@@ -14,12 +14,12 @@ from mcubuild.nas.depthwise import conv_same
 
 
 class Conv(nn.Module):
-    """The weight of a convolution (outputs, inputs / groups, K, K), not initialised."""
+    """The weight of a convolution (outputs, inputs / groups, K, K), or (..., K, 1) of series, not initialised."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int, *, series: bool) -> None:
         super().__init__()
         self.stride, self.groups = stride, groups
-        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, 1 if series else kernel))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, H) -> (N, outputs, ceil(H / stride), ceil(H / stride))."""
@@ -30,11 +30,19 @@ class ConvNorm(nn.Module):
     """Convolution, batch norm and, optionally, ReLU6."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, relu6: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        relu6: bool = True,
+        series: bool = False,
     ) -> None:
         super().__init__()
         self.relu6 = relu6
-        self.conv = Conv(inputs, outputs, kernel, stride, groups)
+        self.conv = Conv(inputs, outputs, kernel, stride, groups, series=series)
         self.norm = nn.BatchNorm2d(outputs)
         self.sums = nn.Identity()
         """Gets what the activation is applied to, for hooks."""
@@ -71,7 +79,9 @@ class InvertedBottleneck(nn.Module):
     def __init__(self, block: Bottleneck) -> None:
         super().__init__()
         self.expand = ConvNorm(block.inputs, block.hidden) if block.expands else None
-        self.depthwise = ConvNorm(block.hidden, block.hidden, block.kernel, block.stride, block.hidden)
+        self.depthwise = ConvNorm(
+            block.hidden, block.hidden, block.kernel, block.stride, block.hidden, series=block.series
+        )
         self.project = ConvNorm(block.hidden, block.outputs, relu6=False)
         self.add = Add() if block.residual else None
 
@@ -87,7 +97,7 @@ class DepthwiseSeparable(nn.Module):
 
     def __init__(self, block: Separable) -> None:
         super().__init__()
-        self.depthwise = ConvNorm(block.inputs, block.inputs, 3, block.stride, block.inputs)
+        self.depthwise = ConvNorm(block.inputs, block.inputs, 3, block.stride, block.inputs, series=block.series)
         self.pointwise = ConvNorm(block.inputs, block.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,8 +119,8 @@ class BasicBlock(nn.Module):
 
     def __init__(self, block: Basic) -> None:
         super().__init__()
-        self.first = ConvNorm(block.inputs, block.hidden, 3, block.stride)
-        self.second = ConvNorm(block.hidden, block.outputs, 3, relu6=False)
+        self.first = ConvNorm(block.inputs, block.hidden, 3, block.stride, series=block.series)
+        self.second = ConvNorm(block.hidden, block.outputs, 3, relu6=False, series=block.series)
         self.shortcut = ConvNorm(block.inputs, block.outputs, 1, block.stride, relu6=False) if block.projects else None
         self.add = AddRectified()
 
@@ -152,7 +162,7 @@ class Network(nn.Module):
         for name, block in body:
             self._place(name, _module(block))
         self.pool = nn.AdaptiveAvgPool2d(1) if isinstance(head, Head) else None
-        features = head.inputs if isinstance(head, Head) else head.side**2 * head.inputs
+        features = head.inputs if isinstance(head, Head) else head.side * head.width * head.inputs
         self.classifier = nn.Linear(features, head.classes)
 
     def _place(self, name: str, module: nn.Module) -> None:
@@ -181,7 +191,7 @@ class Network(nn.Module):
 def _module(block: Block) -> nn.Module:
     match block:
         case Stem():
-            return ConvNorm(block.inputs, block.outputs, block.kernel, block.stride)
+            return ConvNorm(block.inputs, block.outputs, block.kernel, block.stride, series=block.series)
         case Bottleneck():
             return InvertedBottleneck(block)
         case Separable():

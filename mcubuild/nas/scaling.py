@@ -119,7 +119,10 @@ def fitting_sizes(
         NothingFitsError: none is.
         BuildError: a resolution is above the data set's.
     """
-    candidates = [Baseline(name, *size, index.channels, len(index.classes)) for size in sizes(index.outline, space)]
+    candidates = [
+        Baseline(name, *size, index.channels, len(index.classes), index.outline.series)
+        for size in sizes(index.outline, space)
+    ]
     fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]
     if not fitting:
         raise NothingFitsError(_nothing_fits(name, candidates, footprints, limits))

@@ -15,6 +15,7 @@ from mcubuild.ir.graph import (
     Graph,
     MaxPool2D,
     Op,
+    Pair,
     Shape,
     Tensor,
     same_padding,
@@ -25,7 +26,10 @@ INPUT = "input"
 
 
 def skeleton(arch: Described, bits: int) -> Graph:
-    """The whole network with weights of ``bits`` bits; input (1, R, R, C) "input", output (1, classes) "classifier"."""
+    """The whole network with weights of ``bits`` bits.
+
+    Input (1, R, R, C), or (1, R, 1, C) of series, "input"; output (1, classes) "classifier".
+    """
     return row_skeleton(arch.name, arch.blocks(), bits)
 
 
@@ -37,7 +41,7 @@ def block_skeleton(block: Block, bits: int) -> Graph:
 def row_skeleton(name: str, parts: dict[str, Block], bits: int) -> Graph:
     """A network of these blocks, by name, each of which fits the one before."""
     first = next(iter(parts.values()))
-    builder = _Builder((1, first.side, first.side, first.inputs), bits)
+    builder = _Builder((1, first.side, first.width, first.inputs), bits, series=first.series)
     for prefix, block in parts.items():
         builder.append(prefix, block)
     return Graph(name, builder.tensors, tuple(builder.ops), (INPUT,), (builder.last,))
@@ -46,11 +50,11 @@ def row_skeleton(name: str, parts: dict[str, Block], bits: int) -> Graph:
 class _Builder:
     """Appends operators to a chain; ``last`` is the tensor at its end."""
 
-    def __init__(self, shape: Shape, bits: int) -> None:
+    def __init__(self, shape: Shape, bits: int, *, series: bool) -> None:
         self.tensors = {INPUT: Tensor(INPUT, shape)}
         self.ops: list[Op] = []
         self.last = INPUT
-        self._bits = bits
+        self._bits, self._series = bits, series
 
     def append(self, name: str, block: Block) -> None:
         if isinstance(block, Stem):
@@ -74,7 +78,7 @@ class _Builder:
             self._conv(name, block.outputs)
         else:
             if isinstance(block, Head):
-                self._emit(AveragePool2D(self.last, "pool", (block.side, block.side)), (1, 1, 1, block.inputs))
+                self._emit(AveragePool2D(self.last, "pool", (block.side, block.width)), (1, 1, 1, block.inputs))
             shape = (block.classes, prod(self._shape))
             weights, bias = self._constants("classifier", shape, block.classes)
             self._emit(FullyConnected(self.last, weights, bias, "classifier"), (1, block.classes))
@@ -92,9 +96,13 @@ class _Builder:
 
     def _max_pool(self, name: str, kernel: int) -> None:
         _, height, width, channels = self._shape
-        padding = same_padding((height, width), (kernel, kernel), (2, 2))
-        op = MaxPool2D(self.last, name, (kernel, kernel), (2, 2), padding=padding)
+        window, strides = self._pair(kernel), self._pair(2)
+        op = MaxPool2D(self.last, name, window, strides, padding=same_padding((height, width), window, strides))
         self._emit(op, (1, -(-height // 2), -(-width // 2), channels))
+
+    def _pair(self, size: int) -> Pair:
+        """Of a kernel or a step: the same in both directions, but 1 across in series."""
+        return (size, 1 if self._series else size)
 
     @property
     def _shape(self) -> Shape:
@@ -102,16 +110,16 @@ class _Builder:
 
     def _conv(self, name: str, outputs: int, kernel: int = 1, stride: int = 1) -> None:
         _, height, width, inputs = self._shape
-        weights, bias = self._constants(name, (outputs, kernel, kernel, inputs), outputs)
-        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
-        op = Conv2D(self.last, weights, bias, name, (stride, stride), padding)
+        window, strides = self._pair(kernel), self._pair(stride)
+        weights, bias = self._constants(name, (outputs, *window, inputs), outputs)
+        op = Conv2D(self.last, weights, bias, name, strides, same_padding((height, width), window, strides))
         self._emit(op, (1, -(-height // stride), -(-width // stride), outputs))
 
     def _depthwise(self, name: str, kernel: int, stride: int) -> None:
         _, height, width, channels = self._shape
-        weights, bias = self._constants(name, (1, kernel, kernel, channels), channels)
-        padding = same_padding((height, width), (kernel, kernel), (stride, stride))
-        op = DepthwiseConv2D(self.last, weights, bias, name, (stride, stride), padding)
+        window, strides = self._pair(kernel), self._pair(stride)
+        weights, bias = self._constants(name, (1, *window, channels), channels)
+        op = DepthwiseConv2D(self.last, weights, bias, name, strides, same_padding((height, width), window, strides))
         self._emit(op, (1, -(-height // stride), -(-width // stride), channels))
 
     def _constants(self, name: str, shape: Shape, outputs: int) -> tuple[str, str]:

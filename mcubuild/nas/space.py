@@ -237,7 +237,7 @@ def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]
     sides = {side for _, side in sizes(outline, settings)}
     if settings.resolutions is None and start.resolution <= outline.max_resolution:
         sides.add(start.resolution)
-    same = replace(start, channels=outline.channels, classes=outline.classes)
+    same = replace(start, channels=outline.channels, classes=outline.classes, series=outline.series)
     return [
         replace(same, resolution=side, count=min(start.count, _stages(outline, side, start.block)))
         for side in sorted(sides)
@@ -275,7 +275,7 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
     count += f"{len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
     low, high = BASE_RESOLUTIONS[0], BASE_RESOLUTIONS[-1]
-    what = "spectrograms" if outline.task == "audio_classification" else "images"
+    what = "series" if outline.series else "spectrograms" if outline.task == "audio_classification" else "images"
     if settings.resolutions:
         origin = f"({listed}), as space.resolutions says"
     elif sides == list(BASE_RESOLUTIONS):
@@ -318,7 +318,7 @@ def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
     """
     pairs = sizes(outline, settings)
     return [
-        Space(width, side, outline.channels, outline.classes, _stages(outline, side, block), block)
+        Space(width, side, outline.channels, outline.classes, _stages(outline, side, block), block, outline.series)
         for block in dict.fromkeys(settings.blocks)
         for width, side in pairs
     ]
@@ -326,7 +326,7 @@ def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
 
 def _stages(outline: Outline, side: int, block: str) -> int:
     whole = block == "mobile" and _large(outline)
-    return len(BACKBONES[block].widths) if whole else stages_for(side, block)
+    return len(BACKBONES[block].widths) if whole else stages_for(side, block, series=outline.series)
 
 
 def _large(outline: Outline) -> bool:

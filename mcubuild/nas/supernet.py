@@ -32,7 +32,7 @@ class SuperNetwork(Network):
         if kernel_transform:
             for name, block in self.largest.blocks().items():
                 if isinstance(block, Bottleneck) and block.kernel > min(Mobile.kernels):
-                    self.transforms[_key(name)] = KernelTransform(block.kernel)
+                    self.transforms[_key(name)] = KernelTransform(block.kernel, series=block.series)
 
     def forward_as(self, x: Tensor, arch: Arch) -> Tensor:
         """Logits (N, classes) of images (N, channels, R, R) from ``arch``'s share of the weights.

@@ -78,10 +78,16 @@ def warm_start(
 
 
 def for_space(known: Known, space: Space) -> Mapping[str, Tensor]:
-    """What is known that networks of ``space`` can use, for images of its channels; nothing if their blocks differ."""
-    if known.space.block != space.block:
+    """What is known that networks of ``space`` can use, for images of its channels; nothing if their blocks differ.
+
+    What sees a channel of a series has nothing to say of another series' channels: where their number differs, that is
+    left out.
+    """
+    if (known.space.block, known.space.series) != (space.block, space.series):
         return {}
     first = f"{next(iter(largest(space).blocks()))}.conv.weight"
+    if space.series and known.space.channels != space.channels:
+        return {name: value for name, value in known.weights.items() if name != first}
     return {**known.weights, first: for_channels(known.weights[first], space.channels)}
 
 
@@ -123,10 +129,10 @@ def carry(source: Tensor | None, own: Tensor) -> tuple[Tensor, int]:
         return source, 1
     value = own.clone()
     if own.ndim == 4:
-        kernel = min(source.shape[-1], own.shape[-1])
+        kernel = min(source.shape[-2], own.shape[-2])
         source = centre(source, kernel)
     part = source[tuple(slice(size) for size in own.shape[:2])]
     value[: len(part)] = 0  # of each carried channel whatever is not carried
     place = value[tuple(slice(size) for size in part.shape[:2])]
-    (centre(place, part.shape[-1]) if own.ndim == 4 else place).copy_(part)
+    (centre(place, part.shape[-2]) if own.ndim == 4 else place).copy_(part)
     return value, part.numel()

@@ -8,6 +8,8 @@ from mcubuild.errors import BuildError
 
 MAX_RESOLUTION = 224
 """Largest input side where the spec gives none: that of ImageNet networks."""
+AUDIO_SIDE = 48
+"""Frames and bands where the spec gives none: a frame every 20 ms of a second, as is usual for keywords."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,11 @@ class Outline:
     """``image_classification`` or ``audio_classification``."""
     classes: int
     channels: int
-    """1 for grey, 3 for RGB."""
+    """1 for grey, 3 for RGB, as many as a series has values at a time."""
     max_resolution: int
-    """Largest input side that a network may take."""
+    """Largest input side, or length of a series, that a network may take."""
+    series: bool = False
+    """Whether samples are series of values, one pixel wide."""
 
 
 def write_outline(outline: Outline, path: Path) -> None:

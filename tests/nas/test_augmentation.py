@@ -186,6 +186,19 @@ def test_noise_fills_silence_and_leaves_what_is_louder(monkeypatch: pytest.Monke
     assert 0.3 < (silence < 10).mean() < 0.7, "often there is none to be heard"
 
 
+def test_recorded_noise_is_in_half_of_the_sounds_at_any_loudness(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.zeros((300, 16, 16, 1), np.uint8)
+    hum = np.full((2, 16, 16, 1), 20, np.uint8)
+    hum[:, 4:6] = 120  # 100 levels above the rest, so that it is heard wherever the rest is
+    vary = _only(monkeypatch, "log_mel", noise=0.4)
+    out = vary(x, _rng(), hum)[..., 0].astype(int)
+    bands = out.mean(axis=2)
+    hums = bands[:, 4:6].mean(axis=1) - np.delete(bands, [4, 5], axis=1).mean(axis=1) > 40
+    assert 0.25 < hums.mean() < 0.55, "in some of the half it is too quiet"
+    assert np.ptp(out[hums][:, 4].max(axis=1)) > 60
+    assert np.array_equal(vary(x, _rng(), hum), vary(x, _rng(), hum))
+
+
 @pytest.mark.parametrize("kind", AMPLITUDES)
 def test_equal_seeds_vary_alike_and_the_samples_stay_as_they_are(kind: str) -> None:
     x = _rng().integers(256, size=(5, 12, 12, 1)).astype(np.uint8)

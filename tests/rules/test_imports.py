@@ -66,6 +66,7 @@ RUNS = {"board", "errors", "measure", "quantities", "settings", "spec", "toolcha
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "units"},
     "outline": {"data", "errors", "npz", "spec"},
+    "data": {"data", "errors", "escape", "npz", "report", "spec", "units"},
     "margin": PLANS | RUNS | {"bench", "escape", "files", "npz", "report", "store"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"store"},

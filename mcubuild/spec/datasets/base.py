@@ -148,14 +148,19 @@ class VariedSettings(DatasetSettings):
     by what was learned from the others, as signs and arrows are."""
 
 
-class ImageSettings(VariedSettings):
-    """Keys of kinds whose samples are image files."""
+class FilesSettings(DatasetSettings):
+    """Keys of kinds whose samples are files, one each."""
 
     corrupt: float = Field(default=0.01, ge=0, le=0.5)
-    """Share of the images that may be damaged: so many are left out, and told. Where more are, nothing is built."""
+    """Share of the images or recordings that may be damaged: so many are left out, and told. Where more are, nothing is
+    built."""
 
 
-class AudioSettings(DatasetSettings):
+class ImageSettings(FilesSettings, VariedSettings):
+    """Keys of kinds whose samples are image files."""
+
+
+class AudioSettings(FilesSettings):
     """Keys of kinds whose samples are recordings."""
 
     task: ClassVar[Literal["image_classification", "audio_classification"]] = "audio_classification"

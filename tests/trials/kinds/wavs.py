@@ -79,5 +79,7 @@ def whole(name: str) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    pictures: NDArray[np.uint8] = read_recordings({"train": [PathFile(path, path.name)]}, _SETTINGS)[0]["train"][0]
+    pictures: NDArray[np.uint8] = read_recordings({"train": [PathFile(path, path.name)]}, _SETTINGS).pictures["train"][
+        0
+    ]
     return pictures
