@@ -96,7 +96,7 @@ def test_nothing_is_unpacked(tmp_path: Path, archives: Path) -> None:
     before = {path: path.stat() for path in tmp_path.rglob("*")}
     prepare(settings(archives, max_resolution=32), tmp_path, 0, tmp_path / "out")
     written = {path for path in tmp_path.rglob("*") if path not in before}
-    assert {path.name for path in written} == {"out", *FILES}
+    assert {path.name for path in written} == {"out", "overview.json", "overview.npz", *FILES}
     splits = {name: len(read_split(tmp_path / "out" / f"{name}.npz")) for name in ("train", "val", "test")}
     assert splits == {"train": 34, "val": 6, "test": 15}
     index = read_index(tmp_path / "out" / "index.json")
