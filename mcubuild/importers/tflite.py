@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe, names
+from mcubuild.importers.folding import folded
 from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.tables import requantized
@@ -48,7 +49,7 @@ def converted(path: Path) -> Imported:
     Raises:
         BuildError: as ``import_tflite``.
     """
-    file = read_file(path)
+    file = folded(read_file(path))
     builder = Builder(file)
     inputs = _inputs(builder)
     for op in file.operators:
