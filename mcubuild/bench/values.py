@@ -6,9 +6,15 @@ import numpy as np
 
 from mcubuild.ir.graph import Add, AveragePool2D, DepthwiseConv2D, Graph, MaxPool2D, Quantization, Tensor, Weighted
 
+_WIDENING, _NARROWING = 1.5, 0.35
+"""Steps of an output relative to those of its input: inputs fill their range, and so it stays layer by layer."""
+
 
 def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
-    """``skeleton`` with random weights and biases, and scales that keep outputs of random inputs in the int8 range."""
+    """``skeleton`` with random weights and biases, and scales that keep outputs of random inputs in the int8 range.
+
+    Weights are normally distributed, and the largest of each filter fills its bits: as those of trained networks are.
+    """
     rng = np.random.default_rng(seed)
     tensors: dict[str, Tensor] = dict(skeleton.tensors)
     constants: dict[str, np.ndarray] = {}
@@ -23,14 +29,19 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
         if isinstance(op, Weighted):
             weights, filters = tensors[op.weights], tensors[op.bias].elements
             largest = 2 ** (weights.bits - 1) - 1
-            constants[op.weights] = rng.integers(-largest, largest + 1, weights.shape).astype(np.int8)
+            axis = len(weights.shape) - 1 if isinstance(op, DepthwiseConv2D) else 0
+            drawn = rng.normal(size=(filters, weights.elements // filters))
+            drawn = np.rint(drawn * largest / abs(drawn).max(axis=1, keepdims=True)).astype(np.int8)
+            shape = (filters, *np.delete(weights.shape, axis))
+            constants[op.weights] = np.ascontiguousarray(np.moveaxis(drawn.reshape(shape), 0, axis))
             constants[op.bias] = rng.integers(-2000, 2000, filters).astype(np.int32)
-            depth = weights.elements / filters
-            scales = tuple(float(np.float32(s)) for s in rng.uniform(0.5, 1, filters) / (largest * np.sqrt(depth)))
-            set_quantization(op.weights, scales, 0, 3 if isinstance(op, DepthwiseConv2D) else 0)
+            norms = np.sqrt(3 * np.square(drawn, dtype=np.float64).sum(axis=1))
+            scales = tuple(float(np.float32(s)) for s in rng.uniform(0.5, 1, filters) / norms)
+            set_quantization(op.weights, scales, 0, axis)
             source = tensors[op.input].quantization
             assert source is not None
-            set_quantization(op.output, 1.5 * source.scale[0], int(rng.integers(-20, 20)))
+            widening = _WIDENING if op.input in skeleton.inputs else _NARROWING
+            set_quantization(op.output, widening * source.scale[0], int(rng.integers(-20, 20)))
         elif isinstance(op, Add):
             left, right = tensors[op.left].quantization, tensors[op.right].quantization
             assert left is not None and right is not None
