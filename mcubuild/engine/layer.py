@@ -11,6 +11,7 @@ from mcubuild.ir.graph import (
     FullyConnected,
     Graph,
     Op,
+    Pad,
     Pair,
     Pool,
     Shape,
@@ -41,6 +42,11 @@ class Rows:
     size: int = 1
     stride: int = 1
     padding: int = 0
+
+    @property
+    def above(self) -> int:
+        """Padding rows that a window covers together with rows of the input: they take room in row buffers."""
+        return min(self.padding, self.size - 1)
 
     def span(self, rows: int) -> int:
         """Input rows, padding included, that the windows of ``rows`` neighbouring output rows cover."""
@@ -131,6 +137,8 @@ class Layer:
             return Rows(1, size=self.input_rows)
         if isinstance(op, Weighted):
             return Rows(shape[1], self.kernel_size[0], op.stride[0], op.padding[0])
+        if isinstance(op, Pad) and len(shape) == 4:
+            return Rows(shape[1], padding=op.padding[1][0])
         return Rows(shape[1] if len(shape) == 4 else 1)
 
     def part(self, rows: int) -> "Layer":
@@ -143,6 +151,8 @@ class Layer:
         tensors[op.output] = replace(self.output, shape=(1, rows, *self.output.shape[2:]))
         if isinstance(op, Conv2D | DepthwiseConv2D | Pool):
             op = replace(op, padding=(0, 0, *op.padding[2:]))
+        if isinstance(op, Pad):
+            op = replace(op, padding=(op.padding[0], (0, 0), *op.padding[2:]))
         return Layer(Graph("part", tensors, (op,), tuple(dict.fromkeys(op_inputs(op))), (op.output,)), 0)
 
     @property

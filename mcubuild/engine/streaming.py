@@ -52,7 +52,7 @@ def first_rows(stages: Sequence[Stage]) -> list[int]:
     first = [0] * (len(stages) + 1)
     for stage in stages:
         for source in stage.sources:
-            first[source] = min(first[source], -stage.window.padding)
+            first[source] = min(first[source], -stage.window.above)
     return first
 
 
@@ -105,7 +105,7 @@ class _Run:
         """The first row of ``tensor`` that a later call reads; the last tensor is kept from row 0 on."""
         readers = [self._stages[reader].window for reader in self._readers[tensor]]
         starts = [
-            self._done[reader + 1] * window.stride - window.padding
+            max(self._done[reader + 1] * window.stride - window.padding, -window.above)
             for reader, window in zip(self._readers[tensor], readers, strict=True)
         ]
         return min([self._done[tensor], *starts]) if starts else 0

@@ -137,6 +137,17 @@ class Builder:
         self.ops.append(make(first))
         self._names[result.index] = first if shape == wanted else self.view(first, wanted, name)
 
+    def step(self, make: Callable[[str], Op], name: str, quantization: Quantization, dtype: Dtype = "int8") -> str:
+        """Append the operator ``make(name)``, whose output no tensor of the file stands for; its name.
+
+        Raises:
+            ValueError: its operands do not fit together.
+        """
+        shape = output_shape(self._shapes, make(name))
+        self.tensors[name] = Tensor(name, shape, dtype, quantization=quantization)
+        self.ops.append(make(name))
+        return name
+
     def view(self, source: str, shape: Shape, name: str = "") -> str:
         """The activation or constant ``source`` in another shape: itself, or a reshape of it.
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe
+from mcubuild.importers.folding import folded
 from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.reals import Real, convert_real
@@ -52,7 +53,7 @@ def converted(path: Path) -> Imported:
     Raises:
         BuildError: as ``import_tflite``.
     """
-    file = read_file(path)
+    file = folded(read_file(path))
     builder = Builder(file)
     inputs = _inputs(builder)
     reals: dict[int, Real] = {}

@@ -193,6 +193,29 @@ def conv(net: Network) -> None:
     )
 
 
+def grouped(net: Network) -> None:
+    """Groups of channels, each with filters of its own."""
+    x = net.pick(lambda shape: _image(shape) and shape[3] > 1)
+    if x is None:
+        return
+    groups = [n for n in range(2, x.shape[3] + 1) if x.shape[3] % n == 0]
+    count = groups[net.number(0, len(groups) - 1)]
+    kernel, stride, dilation, same, out = _windows(net, x, dilated=True)
+    filters, depth = count * net.number(1, 3), x.shape[3] // count
+    constants, scale = _weights(net, (filters, *kernel, depth), 0, x, kernel[0] * kernel[1] * depth)
+    net.emit(
+        "CONV_2D",
+        [x.index, *constants],
+        [net.value((1, *out, filters), scale)],
+        Padding=same,
+        StrideH=stride[0],
+        StrideW=stride[1],
+        DilationHFactor=dilation[0],
+        DilationWFactor=dilation[1],
+        FusedActivationFunction=net.activation(),
+    )
+
+
 def depthwise(net: Network) -> None:
     x = net.pick(_image)
     if x is None:
@@ -473,6 +496,7 @@ def resize(net: Network) -> None:
 
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
+    "grouped": grouped,
     "depthwise": depthwise,
     "transpose_conv": transpose_conv,
     "fully_connected": fully_connected,

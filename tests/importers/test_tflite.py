@@ -12,11 +12,14 @@ from mcubuild.importers.interface import Interface
 from mcubuild.importers.reals import FUNCTIONS
 from mcubuild.importers.support import operators_page
 from mcubuild.importers.tflite import Imported, converted, import_tflite
+from mcubuild.importers.tflite_file import read_file
 from mcubuild.ir import executor
-from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean
+from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean, Reshape
 from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
 from tests.importers.writer import Writer, write
 
+FIELD = ROOT.parent / "shared" / "field"
+needs_fields = pytest.mark.skipif(not FIELD.is_dir(), reason="files from the field (../shared/field) are not here")
 MODELS = ROOT.parent / "shared" / "models"
 needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")
 
@@ -54,6 +57,45 @@ def test_every_tensor_of_mlperf_tiny(name: str, reference: Reference) -> None:
         expected = reference(file.read_bytes(), [data.reshape(shape)], list(numbers))
         for number, values in numbers.items():
             np.testing.assert_array_equal(values[sample].ravel(), expected[number].ravel(), f"tensor {number}")
+
+
+@needs_fields
+@needs_micro
+@pytest.mark.parametrize("name", ["conv1d_dynamic", "grouped"])
+def test_files_from_the_field(name: str) -> None:
+    """An open batch, from which the file computes a shape; groups of channels."""
+    file = FIELD / f"{name}.tflite"
+    imported = import_tflite(file)
+    (face,), output = imported.inputs, read_file(file).outputs[0]
+    inputs = np.random.default_rng(0).integers(-128, 128, (20, *face.shape[1:])).astype(np.int8)
+    got = executor.run(imported.graph, inputs.reshape(20, *executor.sample_shape(imported.graph)))
+    for sample, row in zip(inputs, got, strict=True):
+        expected = micro_tensors(file.read_bytes(), [sample[None]], [output])[output]
+        np.testing.assert_array_equal(row.ravel(), expected.ravel())
+
+
+def test_shapes_are_computed(tmp_path: Path) -> None:
+    """SHAPE, STRIDED_SLICE, MUL, PACK: half of what a flattened image has, twice."""
+
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x = w.tensor((1, 4, 3, 2), scale=0.05)
+        shape, side = w.tensor((4,), "int32"), w.tensor((), "int32")
+        begin, end, one = (w.tensor((1,), "int32", values=np.array([value])) for value in (1, 2, 1))
+        three, whole = (w.tensor((), "int32", values=np.array(value)) for value in (3, -1))
+        product, packed = w.tensor((), "int32"), w.tensor((3,), "int32")
+        batch = w.tensor((), "int32", values=np.array(1))
+        y, z = w.tensor((1, 12, 2), scale=0.05), w.tensor((1, 12, 2), scale=0.07, zero_point=4)
+        w.operator("SHAPE", [x], [shape])
+        w.operator("STRIDED_SLICE", [shape, begin, end, one], [side], ShrinkAxisMask=1)
+        w.operator("MUL", [side, three], [product])
+        w.operator("PACK", [batch, product, whole], [packed], ValuesCount=3)
+        w.operator("RESHAPE", [x, packed], [y])
+        w.operator("RELU", [y], [z])
+        return [x], [z]
+
+    _, imported = made(tmp_path, build)
+    assert [type(op) for op in imported.graph.ops] == [Reshape, Lookup]
+    assert imported.graph.tensor(imported.graph.outputs[0]).shape == (1, 12, 2)
 
 
 def made(folder: Path, build: Callable[[Writer], tuple[list[int], list[int]]]) -> tuple[bytes, Imported]:

@@ -17,6 +17,7 @@ from mcubuild.ir.executor import run
 from mcubuild.ir.graph import (
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -228,6 +229,15 @@ def odd_mean(s: Sketch) -> Sketch:
     return s.add(lambda x, y: Mean(x, y, (1,)))
 
 
+def part_of_two(s: Sketch) -> Sketch:
+    """The second of two joined tensors, or some of it."""
+    axis, first = s.number(1, 3), s.shape
+    s.function(random_table(s)).add(lambda x, y: Concat(("input", x), y, axis))
+    begin = tuple(first[axis] if k == axis else 0 for k in range(4))
+    taken = (1, *(s.number(1, size) for size in first[1:]))
+    return s.add(lambda x, y: Slice(x, y, begin, (1, 1, 1, 1), taken))
+
+
 CASES: dict[str, tuple[Callable[[Sketch], Sketch], tuple[type[Any] | UnionType, ...]]] = {
     "what is computed from constants": (on_constants, (Add,)),
     "what changes nothing": (lambda s: s.pad(*[(0, 0)] * 4).conv(), (Conv2D,)),
@@ -244,6 +254,7 @@ CASES: dict[str, tuple[Callable[[Sketch], Sketch], tuple[type[Any] | UnionType, 
         lambda s: s.reshape(1, s.tensors["input"].elements).reshape(1, 1, s.tensors["input"].elements, 1).conv((1, 1)),
         (Reshape, Conv2D),
     ),
+    "slice of a part of a concatenation": (part_of_two, (Lookup, Slice)),
     "padding of padding": (lambda s: s.pad((0, 0), (1, 0), (0, 2), (0, 0)).pad((0, 0), (1, 1), (2, 0), (1, 0)), (Pad,)),
     "padding that no window reads": (
         lambda s: s.add(lambda x, y: Slice(x, y, (0,) * 4, (1,) * 4, (1, 4, 4, s.shape[3]))).conv(

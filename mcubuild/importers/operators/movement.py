@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
-from mcubuild.importers.operators.axes import normal_axes, opened
+from mcubuild.importers.operators.axes import normal_axes, opened, strided
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import Concat, Pad, Quantization, Slice, Transpose
@@ -83,27 +83,9 @@ def _slice(node: Node) -> None:
 
 
 def _strided_slice(node: Node) -> None:
-    """Operands: tensor, begin, end, stride; bits of the masks belong to axes."""
+    """Operands: tensor, begin, end, stride."""
     tensor = node.input(0)
-    if node.option("EllipsisMask") or node.option("NewAxisMask") or node.option("Offset"):
-        raise UnsupportedError("has an ellipsis, a new axis or an offset; let the converter write it without")
-    begin, end, stride = (node.integers(position) for position in (1, 2, 3))
-    if not len(begin) == len(end) == len(stride) <= len(tensor.shape):
-        raise ValueError(f"has {len(begin)} begins, {len(end)} ends and {len(stride)} strides for {describe(tensor)}")
-    ranges = []
-    for axis, size in enumerate(tensor.shape):
-        if axis >= len(begin):
-            ranges.append(range(size))
-            continue
-        first: int | None = None if node.option("BeginMask") >> axis & 1 else begin[axis]
-        last: int | None = None if node.option("EndMask") >> axis & 1 else end[axis]
-        if node.option("ShrinkAxisMask") >> axis & 1:
-            place = begin[axis] % size if -size <= begin[axis] < size else size
-            ranges.append(range(place, place + 1))
-        elif stride[axis] == 0:
-            raise ValueError("has stride 0")
-        else:
-            ranges.append(range(*slice(first, last, stride[axis]).indices(size)))
+    ranges = strided(node.op.options, tensor.shape, *(node.integers(position) for position in (1, 2, 3)))
     _take(
         node,
         tensor,

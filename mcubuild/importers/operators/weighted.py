@@ -1,14 +1,16 @@
 """Convolutions and fully connected layers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe
+from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.graph import (
+    Concat,
     Constant,
     Conv2D,
     DepthwiseConv2D,
@@ -16,6 +18,7 @@ from mcubuild.ir.graph import (
     Padding,
     Pair,
     Quantization,
+    Slice,
     Tensor,
     TransposeConv2D,
     same_padding,
@@ -31,7 +34,67 @@ def _conv2d(node: Node) -> None:
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
     clamp = fused_clamp(node)
-    node.builder.emit(lambda out: Conv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
+    whole = Conv2D(x, weights, bias, "", stride, pad, clamp, dilation)
+    channels, own = node.input(0).shape[3], node.input(1).shape[3]
+    if channels == own or channels % own or node.input(1).shape[0] % (channels // own):
+        node.builder.emit(lambda out: replace(whole, output=out), node.output)
+    elif own == 1:
+        _one_channel_each(node, whole)
+    else:
+        _grouped(node, whole, channels // own)
+
+
+def _one_channel_each(node: Node, whole: Conv2D) -> None:
+    """Groups of one input channel: a depthwise convolution."""
+    builder = node.builder
+    values = np.ascontiguousarray(builder.constants[whole.weights].transpose(3, 1, 2, 0), np.int8)
+    tensor = builder.tensors[whole.weights]
+    quantization = tensor.quantization
+    assert quantization is not None
+    if quantization.axis is not None:
+        quantization = replace(quantization, axis=3)
+    weights = builder.constant(
+        replace(tensor, name=f"{whole.weights}.depthwise", shape=values.shape, quantization=quantization), values
+    )
+    builder.emit(
+        lambda out: DepthwiseConv2D(
+            whole.input, weights, whole.bias, out, whole.stride, whole.padding, whole.clamp, whole.dilation
+        ),
+        node.output,
+    )
+
+
+def _grouped(node: Node, whole: Conv2D, groups: int) -> None:
+    """Each group of filters sees its own channels: a convolution of a slice for each, side by side."""
+    builder, result = node.builder, activation_scale(node.output)
+    shape = builder.shape(whole.input)
+    own, dtype = (*shape[:3], shape[3] // groups), builder.dtype(whole.input)
+    parts = []
+    for group in range(groups):
+        name = f"t{node.output.index}.group{group}"
+        begin = (0, 0, 0, group * own[3])
+        source = builder.step(
+            lambda out, begin=begin: Slice(whole.input, out, begin, (1, 1, 1, 1), own),  # type: ignore[misc]
+            f"{name}.input",
+            builder.quantization(whole.input),
+            dtype,
+        )
+        weights, bias = (_part(builder, each, group, groups, name) for each in (whole.weights, whole.bias))
+        part = replace(whole, input=source, weights=weights, bias=bias)
+        parts.append(builder.step(lambda out, part=part: replace(part, output=out), name, result, dtype))  # type: ignore[misc]
+    builder.emit(lambda out: Concat(tuple(parts), out, 3), node.output)
+
+
+def _part(builder: Builder, name: str, group: int, groups: int, prefix: str) -> str:
+    """The constant that holds one group's share of the filters or biases ``name``."""
+    tensor, values = builder.tensors[name], np.split(builder.constants[name], groups)[group]
+    quantization = tensor.quantization
+    assert quantization is not None
+    if len(quantization.scale) > 1:
+        count = len(quantization.scale) // groups
+        quantization = replace(quantization, scale=quantization.scale[group * count : (group + 1) * count])
+    part = replace(tensor, name=f"{prefix}.{name}", shape=values.shape, quantization=quantization)
+    return builder.constant(part, np.ascontiguousarray(values))
 
 
 def _depthwise(node: Node) -> None:

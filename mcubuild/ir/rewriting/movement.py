@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 from mcubuild.ir.graph import (
+    Concat,
     FullyConnected,
     Lookup,
     Movement,
     Reshape,
     Shape,
+    Slice,
     Transpose,
     op_inputs,
 )
@@ -87,7 +89,38 @@ def _without_both(match: Match) -> Replacement:
     return Replacement((replace(function, input=first.input, output=last.output),))
 
 
+def _place(match: Match) -> tuple[str, int] | None:
+    """The part of a concatenation that the slice behind it lies in, and where that begins."""
+    joined, cut = match.ops
+    assert isinstance(joined, Concat)
+    assert isinstance(cut, Slice)
+    axis, start = joined.axis, 0
+    ends = cut.begin[axis], cut.begin[axis] + (cut.shape[axis] - 1) * cut.stride[axis]
+    for name in joined.inputs:
+        size = match.shape(name)[axis]
+        if all(start <= end < start + size for end in ends):
+            return name, start
+        start += size
+    return None
+
+
+def _lies_in_a_part(match: Match) -> bool:
+    place = _place(match)
+    return place is not None and match.quantization(place[0]) == match.quantization(match.last.output)
+
+
+def _of_the_part(match: Match) -> Replacement:
+    joined, cut = match.ops
+    assert isinstance(joined, Concat)
+    assert isinstance(cut, Slice)
+    place = _place(match)
+    assert place is not None
+    begin = tuple(first - (place[1] if axis == joined.axis else 0) for axis, first in enumerate(cut.begin))
+    return Replacement((replace(cut, input=place[0], begin=begin),))
+
+
 RULES = (
+    Rule("slice of a part of a concatenation", (Concat, Slice), _lies_in_a_part, _of_the_part),
     Rule("what changes nothing", (Movement,), _changes_nothing, _left_out),
     Rule("transposition of axes of one element", (Transpose,), _moves_no_element, _as_reshape),
     Rule("transposition of a transposition", (Transpose, Transpose), _always, _joined),

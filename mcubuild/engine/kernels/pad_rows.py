@@ -1,0 +1,62 @@
+"""Padding of images, a few rows at a time: rows are copied with their border, those above and below are filled."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Pad
+
+
+class PadRows(Kernel):
+    """Pad of height, width and channels."""
+
+    kind = "pad_rows"
+    family = "pad"
+    streams = True
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 200.0, "row": 61.67, "byte": 1.0, "pixel": 3.24},
+        "cortex-m7": {"call": 200.0, "row": 37.98, "byte": 0.56, "pixel": 0.72},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every Pad of an image that leaves it one image."""
+        return isinstance(layer.op, Pad) and len(layer.op.padding) == 4 and layer.op.padding[0] == (0, 0)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Bytes."""
+        op = layer.op
+        assert isinstance(op, Pad)
+        _, _, width, channels = layer.input.shape
+        _, _, columns, filters = layer.output.shape
+        return {
+            "value": op.value,
+            "row": columns * filters,
+            "left": op.padding[2][0] * filters,
+            "right": op.padding[2][1] * filters,
+            "before": op.padding[3][0],
+            "after": op.padding[3][1],
+            "runs": 1 if channels == filters else width,
+            "run": width * channels if channels == filters else channels,
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """A loop, or two, around calls of memset and memcpy."""
+        return 400
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Rows; bytes copied and filled, or pixels where each is copied by itself."""
+        _, height, width, channels = layer.input.shape
+        _, rows, _, filters = layer.output.shape
+        wider = channels != filters
+        pixels = height * width
+        return {
+            "call": 1,
+            "row": rows,
+            "byte": layer.output.elements - (pixels * filters if wider else 0),
+            "pixel": pixels if wider else 0,
+        }
+
+
+KERNEL = PadRows()

@@ -1,0 +1,74 @@
+"""Integers that a file computes from shapes: networks with an open batch dimension work out what to reshape to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.importers.operators.axes import strided
+from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
+
+Values = NDArray[Any]
+_TYPES = {"INT32": np.int32, "INT64": np.int64}
+_MOST_VALUES = 64
+"""Of a tensor that is computed here: sizes and axes, not data."""
+
+
+def folded(file: File) -> File:
+    """The file with constants in place of operators on integers that are known: the shapes of all tensors are.
+
+    What cannot be worked out stays, for the converter of its operator to judge.
+    """
+    tensors, operators = list(file.tensors), []
+    for op in file.operators:
+        result = _result(op, tensors)
+        if result is None:
+            operators.append(op)
+        else:
+            tensors[result.index] = result
+    return replace(file, tensors=tuple(tensors), operators=tuple(operators))
+
+
+def _result(op: FileOperator, tensors: Sequence[FileTensor]) -> FileTensor | None:
+    """What ``op`` computes, with its values; None if they are not known."""
+    if op.kind not in _COMPUTED or len(op.outputs) != 1 or -1 in op.inputs:
+        return None
+    operands, result = [tensors[index] for index in op.inputs], tensors[op.outputs[0]]
+    if result.dtype not in _TYPES or result.values is not None:
+        return None
+    if op.kind == "SHAPE":
+        known = [np.array(operand.shape, np.int64) for operand in operands]
+    else:
+        known = [operand.values for operand in operands if operand.values is not None and operand.dtype in _TYPES]
+    if len(known) < len(operands) or any(values.size > _MOST_VALUES for values in known):
+        return None
+    try:
+        values = np.asarray(_COMPUTED[op.kind](op, known))
+        return replace(result, values=values.reshape(result.shape).astype(_TYPES[result.dtype]))
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return None
+
+
+def _taken(op: FileOperator, known: Sequence[Values]) -> Values:
+    tensor, *places = known
+    ranges = strided(op.options, tensor.shape, *(tuple(each.ravel().tolist()) for each in places))
+    return tensor[np.ix_(*map(list, ranges))]
+
+
+_COMPUTED: Mapping[str, Callable[[FileOperator, Sequence[Values]], Values]] = {
+    "SHAPE": lambda op, known: known[0],
+    "STRIDED_SLICE": _taken,
+    "PACK": lambda op, known: np.stack(known, int(op.options.get("Axis", 0))),
+    "CONCATENATION": lambda op, known: np.concatenate(known, int(op.options.get("Axis", 0))),
+    "GATHER": lambda op, known: known[0].take(known[1], int(op.options.get("Axis", 0))),
+    "CAST": lambda op, known: known[0],
+    "RESHAPE": lambda op, known: known[0],
+    "SQUEEZE": lambda op, known: known[0],
+    "EXPAND_DIMS": lambda op, known: known[0],
+    "ADD": lambda op, known: known[0] + known[1],
+    "SUB": lambda op, known: known[0] - known[1],
+    "MUL": lambda op, known: known[0] * known[1],
+}
+"""By the schema's name; the result has the shape that the file says."""
