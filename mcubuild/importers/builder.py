@@ -107,6 +107,14 @@ class Builder:
         self.constants[tensor.name] = values
         return tensor.name
 
+    def step(self, make: Callable[[str], Op], source: str) -> str:
+        """Append an operator between two of the file's, of the scale and type of ``source``; its output."""
+        name = f"{source}.raw{len(self.ops)}"
+        shape = output_shape(self._shapes, make(name))
+        self.tensors[name] = replace(self.tensors[source], name=name, shape=shape)
+        self.ops.append(make(name))
+        return name
+
     # ---- operators ---------------------------------------------------------------------------------------------------
 
     def emit(self, make: Callable[[str], Op], result: FileTensor, quantization: Quantization | None = None) -> None:
@@ -240,11 +248,15 @@ class Node:
         Raises:
             UnsupportedError: it is computed, or of another type.
         """
+        if self.input(position).elements > 64:
+            raise ValueError(f"{describe(self.input(position))} has more values than a tensor has axes")
+        return self.constants(position)
+
+    def constants(self, position: int) -> tuple[int, ...]:
+        """The same of any number of integers."""
         tensor = self.input(position)
         if tensor.values is None or tensor.dtype not in ("INT32", "INT64"):
             raise UnsupportedError(f"{describe(tensor)} must be a constant of 32-bit or 64-bit integers")
-        if tensor.values.size > 64:
-            raise ValueError(f"{describe(tensor)} has more values than a tensor has axes")
         return tuple(tensor.values.ravel().tolist())
 
     def option(self, name: str) -> int:
@@ -266,6 +278,8 @@ def activation_scale(tensor: FileTensor) -> Quantization:
         raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be {' or '.join(DTYPES)}")
     if len(tensor.scale) != 1:
         raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
+    if tensor.scale[0] == 0:
+        raise ValueError(f"{describe(tensor)} has scale 0")
     low, high = (-128, 127) if tensor.dtype == "INT8" else (0, 0)
     if not low <= tensor.zero_point[0] <= high:
         raise ValueError(f"{describe(tensor)} has zero point {tensor.zero_point[0]}, must be {low} to {high}")

@@ -17,15 +17,20 @@ from mcubuild.ir.graph import (
     Add,
     AveragePool2D,
     Elementwise,
+    Gather,
     Graph,
     Levels,
     Lookup,
+    Maximum,
     Mean,
+    Minimum,
     Movement,
     Mul,
     Op,
     Pad,
     Pool,
+    Prelu,
+    ReduceMax,
     Rescale,
     Reshape,
     Resize,
@@ -33,6 +38,8 @@ from mcubuild.ir.graph import (
     Sigmoid,
     Slice,
     Softmax,
+    SquaredDifference,
+    Sum,
     Transpose,
     Weighted,
     WideSoftmax,
@@ -165,12 +172,18 @@ def _computed(graph: Graph, op: Op, values: Mapping[str, Levels]) -> NDArray[Any
         return probabilities(inputs[0], parameters(graph, op))
     if isinstance(op, WideSoftmax):
         return interpolation.probabilities(inputs[0], parameters(graph, op))
-    if isinstance(op, Mean):
+    if isinstance(op, ReduceMax):
+        return np.asarray(inputs[0].max(axis=op.axes, keepdims=True))
+    if isinstance(op, Mean | Sum):
         return _mean(graph, op, inputs[0])
     return _resize(op, inputs[0])
 
 
 def _elementwise(graph: Graph, op: Elementwise, left: Levels, right: Levels) -> NDArray[Any]:
+    if isinstance(op, Maximum | Minimum):
+        return np.asarray((np.maximum if isinstance(op, Maximum) else np.minimum)(left, right))
+    if isinstance(op, Prelu):
+        return _prelu(graph, op, left, right)
     if isinstance(op, Mul):
         mul = parameters(graph, op)
         product = (left.astype(np.int64) + mul.left_offset) * (right.astype(np.int64) + mul.right_offset)
@@ -184,8 +197,19 @@ def _elementwise(graph: Graph, op: Elementwise, left: Levels, right: Levels) -> 
     first = enlarged(left, derived.left_offset, derived.left)
     second = enlarged(right, derived.right_offset, derived.right)
     total = first + second if isinstance(op, Add) else first - second
+    if isinstance(op, SquaredDifference):
+        total = total * total
     scaled = requantize(total, derived.output.multiplier, derived.output.shift)
     return np.clip(scaled + derived.output_offset, *derived.clamp)
+
+
+def _prelu(graph: Graph, op: Prelu, left: Levels, right: Levels) -> NDArray[Any]:
+    derived = parameters(graph, op)
+    x = left.astype(np.int64) + derived.left_offset
+    kept = requantize(x, derived.kept.multiplier, derived.kept.shift)
+    leaked = x * (right.astype(np.int64) + derived.right_offset)
+    below = requantize(leaked, derived.leaked.multiplier, derived.leaked.shift)
+    return np.asarray(np.clip(np.where(x >= 0, kept, below) + derived.output_offset, *graph.tensor(op.output).limits))
 
 
 def _pool(graph: Graph, op: Pool, x: Levels) -> NDArray[Any]:
@@ -212,7 +236,7 @@ def _rescale(graph: Graph, op: Rescale, x: Levels) -> NDArray[Any]:
     return np.asarray(np.clip(np.where(centred >= 0, above, below) + derived.output_offset, *derived.clamp))
 
 
-def _mean(graph: Graph, op: Mean, x: Levels) -> NDArray[Any]:
+def _mean(graph: Graph, op: Mean | Sum, x: Levels) -> NDArray[Any]:
     derived = parameters(graph, op)
     sums = x.sum(axis=op.axes, keepdims=True, dtype=np.int64) + derived.sum_offset
     scaled = requantize(sums, derived.factor.multiplier, derived.factor.shift)
@@ -230,6 +254,8 @@ def _move(op: Movement, inputs: list[Levels]) -> NDArray[Any]:
             if axis:
                 x = x.take(begin + stride * np.arange(count), axis)
         return x
+    if isinstance(op, Gather):
+        return np.asarray(x.take(op.indices, op.axis))
     if isinstance(op, Pad):
         return np.pad(x, op.padding, constant_values=op.value)
     samples = max(map(len, inputs))

@@ -168,6 +168,42 @@ class Mul:
 
 
 @dataclass(frozen=True)
+class Maximum:
+    """Element-wise larger one of two tensors of one scale and zero point; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Element-wise smaller one of two tensors of one scale and zero point; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
+class SquaredDifference:
+    """Element-wise (left - right)**2; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Prelu:
+    """Left, times right where left is negative; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
 class Lookup:
     """Any function of single elements: table[input + 128], table (256,) int8 -> output of the input's shape."""
 
@@ -256,6 +292,24 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """Sum over ``axes``, with its own scale -> output of the input's shape with sizes of 1 at ``axes``."""
+
+    input: str
+    output: str
+    axes: Shape
+
+
+@dataclass(frozen=True)
+class ReduceMax:
+    """Largest element over ``axes`` -> output of the input's scale, and its shape with sizes of 1 at ``axes``."""
+
+    input: str
+    output: str
+    axes: Shape
+
+
+@dataclass(frozen=True)
 class Reshape:
     """The same elements in the same order -> output of ``shape``."""
 
@@ -282,6 +336,16 @@ class Slice:
     begin: Shape
     stride: Shape
     shape: Shape
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Element i along ``axis`` of the output is element ``indices[i]`` of the input."""
+
+    input: str
+    output: str
+    axis: int
+    indices: Shape
 
 
 @dataclass(frozen=True)
@@ -317,14 +381,16 @@ class Resize:
 
 Weighted: TypeAlias = Conv2D | DepthwiseConv2D | TransposeConv2D | FullyConnected
 """Operators with weights and a bias."""
-Elementwise: TypeAlias = Add | Sub | Mul
+Elementwise: TypeAlias = Add | Sub | Mul | Maximum | Minimum | SquaredDifference | Prelu
 """Operators with two operands."""
 Pool: TypeAlias = AveragePool2D | MaxPool2D
-Movement: TypeAlias = Reshape | Transpose | Slice | Pad | Concat
+Reduction: TypeAlias = Mean | Sum | ReduceMax
+"""Operators that make one element of many along some axes."""
+Movement: TypeAlias = Reshape | Transpose | Slice | Gather | Pad | Concat
 """Operators that compute nothing."""
 Unary: TypeAlias = Lookup | Rescale | Sigmoid | Softmax | WideSoftmax
 """Operators whose output has the shape of their only operand."""
-Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Unary | Mean | Resize
+Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Unary | Reduction | Resize
 
 
 def op_inputs(op: Op) -> tuple[str, ...]:
@@ -437,7 +503,7 @@ def output_shape(graph: Graph, op: Op) -> Shape:
             ) from None
     if isinstance(op, Pool):
         return (1, *_window_shape(shape, op.window, op.stride, op.padding), shape[3])
-    if isinstance(op, Mean):
+    if isinstance(op, Reduction):
         return tuple(1 if axis in op.axes else size for axis, size in enumerate(shape))
     if isinstance(op, Resize):
         return (1, *op.size, shape[3])
@@ -479,6 +545,10 @@ def _moved_shape(op: Movement, shapes: list[Shape]) -> Shape:
             if not (0 <= begin < size and 0 <= begin + (count - 1) * stride < size):
                 raise ValueError(f"Slice of {op.input!r} {shape}: reads outside")
         return op.shape
+    if isinstance(op, Gather):
+        if not all(0 <= index < shape[op.axis] for index in op.indices):
+            raise ValueError(f"Gather of {op.input!r} {shape}: reads outside")
+        return (*shape[: op.axis], len(op.indices), *shape[op.axis + 1 :])
     if isinstance(op, Pad):
         return tuple(before + size + after for size, (before, after) in zip(shape, op.padding, strict=True))
     for other in shapes:

@@ -75,6 +75,8 @@ def _softmax(node: Node) -> None:
 
 
 CONVERTERS: Mapping[str, Converter] = {
+    "ABS": Converter(_function(lambda _, x, y: tables.absolute(x, y)), types=("INT8",)),
+    "ELU": Converter(_function(lambda _, x, y: tables.elu(x, y)), types=("INT8",)),
     "QUANTIZE": Converter(
         _by_type(_function(lambda _, x, y: tables.requantized(x, y)), _rescaled(None, None)),
         limits="also from and to UINT8 and FLOAT32 at inputs and outputs",

@@ -6,7 +6,7 @@ from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.axes import normal_axes, opened
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
-from mcubuild.ir.graph import AveragePool2D, MaxPool2D, Mean, Pool, Resize
+from mcubuild.ir.graph import AveragePool2D, MaxPool2D, Mean, Pool, ReduceMax, Reduction, Resize, Sum
 
 
 def _pool(kind: type[Pool]) -> Callable[[Node], None]:
@@ -20,11 +20,16 @@ def _pool(kind: type[Pool]) -> Callable[[Node], None]:
     return convert
 
 
-def _mean(node: Node) -> None:
-    tensor = node.input(0)
-    axes = normal_axes(node.integers(1), len(tensor.shape))
-    x, offset = opened(node, tensor, axes)
-    node.builder.emit(lambda out: Mean(x, out, tuple(axis + offset for axis in axes)), node.output)
+def _reduction(kind: type[Reduction]) -> Callable[[Node], None]:
+    def convert(node: Node) -> None:
+        tensor = node.input(0)
+        axes = normal_axes(node.integers(1), len(tensor.shape))
+        x, offset = opened(node, tensor, axes)
+        if kind is ReduceMax and node.builder.quantization(x) != activation_scale(node.output):
+            raise UnsupportedError("its input and output must share scale and zero point")
+        node.builder.emit(lambda out: kind(x, out, tuple(axis + offset for axis in axes)), node.output)
+
+    return convert
 
 
 def _resize(method: str) -> Callable[[Node], None]:
@@ -49,7 +54,11 @@ def _resize(method: str) -> Callable[[Node], None]:
 CONVERTERS: Mapping[str, Converter] = {
     "AVERAGE_POOL_2D": Converter(_pool(AveragePool2D), limits="a batch of one"),
     "MAX_POOL_2D": Converter(_pool(MaxPool2D), limits="a batch of one"),
-    "MEAN": Converter(_mean, limits="constant axes"),
+    "MEAN": Converter(_reduction(Mean), limits="constant axes"),
+    "SUM": Converter(_reduction(Sum), types=("INT8",), limits="constant axes"),
+    "REDUCE_MAX": Converter(
+        _reduction(ReduceMax), types=("INT8",), limits="constant axes; input and output share their scale"
+    ),
     "RESIZE_NEAREST_NEIGHBOR": Converter(_resize("nearest"), limits="a batch of one; constant size"),
     "RESIZE_BILINEAR": Converter(_resize("bilinear"), limits="a batch of one; constant size", types=("INT8",)),
 }
