@@ -21,8 +21,8 @@ from mcubuild.ir.graph import (
     output_shape,
 )
 
-DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16"}
-"""Types of activations in the file and in the graph."""
+DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16", "INT32": "int32"}
+"""Types of activations in the file and in the graph; INT32 is that of indices."""
 
 
 class UnsupportedError(ValueError):
@@ -274,8 +274,8 @@ def activation_scale(tensor: FileTensor) -> Quantization:
     Raises:
         UnsupportedError: it is not int8 or int16 with one scale.
     """
-    if tensor.dtype not in DTYPES:
-        raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be {' or '.join(DTYPES)}")
+    if tensor.dtype not in ("INT8", "INT16"):
+        raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be INT8 or INT16")
     if len(tensor.scale) != 1:
         raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
     if tensor.scale[0] == 0:

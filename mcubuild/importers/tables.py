@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcubuild.ir.arithmetic import quantize_multiplier, requantize, rounding_divide
 from mcubuild.ir.graph import Quantization
 from mcubuild.ir.parameters import activation_clamp
+from mcubuild.ir.transcendental import inverse_root as fixed_inverse_root
 from mcubuild.ir.transcendental import logistic as fixed_logistic
 from mcubuild.ir.transcendental import tanh as fixed_tanh
 
@@ -42,6 +43,22 @@ def elu(x: Quantization, y: Quantization) -> Table:
 def absolute(x: Quantization, y: Quantization) -> Table:
     """Distance to zero (``AbsEvalQuantized``)."""
     return _saturated(_rescaled(x, x.scale[0] / y.scale[0], np.abs(_INPUTS - x.zero_point)) + y.zero_point)
+
+
+def inverse_root(x: Quantization, y: Quantization) -> Table:
+    """1 / sqrt(x) (``RsqrtEvalQuantized``); of 0 and, where Micro stops, of what is negative, the largest value."""
+    multiplier, shift = quantize_multiplier(1 / (np.sqrt(x.scale[0]) * y.scale[0]))
+    distance = _INPUTS - x.zero_point
+    values = []
+    for each in distance.tolist():
+        root, root_shift = fixed_inverse_root(max(each, 0))
+        fine = requantize(np.asarray(1), root, root_shift + _ROOT_SHIFT)
+        values.append(int(requantize(fine, multiplier, shift - _ROOT_SHIFT)) + y.zero_point)
+    return _saturated(np.where(distance > 0, np.array(values), 127))
+
+
+_ROOT_SHIFT = 20
+"""Fractional bits of a root."""
 
 
 def relu6(x: Quantization, y: Quantization) -> Table:

@@ -47,6 +47,7 @@ _TYPES: Final[Mapping[str, str]] = {
 
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "AddOptions": ("FusedActivationFunction",),
+    "BatchMatMulOptions": ("AdjX", "AdjY"),
     "ConcatenationOptions": ("Axis", "FusedActivationFunction"),
     "Conv2DOptions": (
         "Padding",
@@ -67,6 +68,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "DepthToSpaceOptions": ("BlockSize",),
     "FullyConnectedOptions": ("FusedActivationFunction", "WeightsFormat"),
     "GatherOptions": ("Axis", "BatchDims"),
+    "L2NormOptions": ("FusedActivationFunction",),
     "LeakyReluOptions": ("Alpha",),
     "MirrorPadOptions": ("Mode",),
     "MulOptions": ("FusedActivationFunction",),

@@ -11,16 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.ir import interpolation, resizing
-from mcubuild.ir.arithmetic import requantize, rounding_divide
+from mcubuild.ir.arithmetic import requantize, requantize_wide, rounding_divide
 from mcubuild.ir.graph import (
     BYTES,
+    INT8,
     Add,
+    ArgMax,
     AveragePool2D,
     Elementwise,
     Gather,
     Graph,
+    L2Normalize,
     Levels,
     Lookup,
+    MatMul,
     Maximum,
     Mean,
     Minimum,
@@ -48,6 +52,7 @@ from mcubuild.ir.graph import (
 from mcubuild.ir.parameters import FixedPoint, parameters
 from mcubuild.ir.products import patch_elements, weighted, windows
 from mcubuild.ir.softmax import probabilities
+from mcubuild.ir.transcendental import inverse_root
 
 Int8: TypeAlias = NDArray[np.int8]
 
@@ -168,6 +173,12 @@ def _computed(graph: Graph, op: Op, values: Mapping[str, Levels]) -> NDArray[Any
         return _rescale(graph, op, inputs[0])
     if isinstance(op, Sigmoid):
         return interpolation.sigmoid(op, inputs[0], parameters(graph, op))
+    if isinstance(op, L2Normalize):
+        return _l2_normalize(graph, op, inputs[0])
+    if isinstance(op, MatMul):
+        return _mat_mul(graph, op, *inputs)
+    if isinstance(op, ArgMax):
+        return np.expand_dims(inputs[0].argmax(axis=op.axis), op.axis)
     if isinstance(op, Softmax):
         return probabilities(inputs[0], parameters(graph, op))
     if isinstance(op, WideSoftmax):
@@ -234,6 +245,27 @@ def _rescale(graph: Graph, op: Rescale, x: Levels) -> NDArray[Any]:
     factors = derived.factor, derived.below
     above, below = (requantize(centred, factor.multiplier, factor.shift) for factor in factors)
     return np.asarray(np.clip(np.where(centred >= 0, above, below) + derived.output_offset, *derived.clamp))
+
+
+def _l2_normalize(graph: Graph, op: L2Normalize, x: Levels) -> NDArray[Any]:
+    centred = x.astype(np.int64) + parameters(graph, op).input_offset
+    factors = np.array([inverse_root(int(total)) for total in (centred * centred).sum(axis=-1).ravel()], np.int64)
+    multiplier, shift = (factors[:, k].reshape(*x.shape[:-1], 1) for k in (0, 1))
+    return np.asarray(np.clip(requantize(centred, multiplier, shift + 7), *INT8))
+
+
+def _mat_mul(graph: Graph, op: MatMul, left: Levels, right: Levels) -> NDArray[Any]:
+    derived = parameters(graph, op)
+    first = left.astype(np.float64) + derived.left_offset
+    second = right.astype(np.float64) + derived.right_offset
+    first, second = (
+        x.swapaxes(-1, -2) if turned else x for x, turned in zip((first, second), op.transposed, strict=True)
+    )
+    sums = np.matmul(first, second).astype(np.int64)  # exact: below 2**53
+    scaled = (requantize_wide if left.dtype == np.int16 else requantize)(
+        sums, derived.factor.multiplier, derived.factor.shift
+    )
+    return np.asarray(np.clip(scaled + derived.output_offset, *graph.tensor(op.output).limits))
 
 
 def _mean(graph: Graph, op: Mean | Sum, x: Levels) -> NDArray[Any]:

@@ -18,6 +18,8 @@ from mcubuild.ir.graph import (
     Clamp,
     FullyConnected,
     Graph,
+    L2Normalize,
+    MatMul,
     Mean,
     Mul,
     Pool,
@@ -31,6 +33,7 @@ from mcubuild.ir.graph import (
     Sum,
     Weighted,
     WideSoftmax,
+    matrix_shapes,
 )
 from mcubuild.ir.transcendental import exp_of_negative
 
@@ -95,6 +98,19 @@ class MulParameters:
 
 
 @dataclass(frozen=True)
+class MatMulParameters:
+    """Of MatMul: requantize(sum((left + left_offset) * (right + right_offset)), factor) + output_offset, saturated.
+
+    Of int16 it is ``requantize_wide``, of sums of 64 bits.
+    """
+
+    left_offset: int
+    right_offset: int
+    output_offset: int
+    factor: FixedPoint
+
+
+@dataclass(frozen=True)
 class PreluParameters:
     """Of Prelu: x = left + left_offset, and where it is negative x * (right + right_offset).
 
@@ -129,6 +145,14 @@ class MeanParameters:
     factor: FixedPoint
     """Its multiplier may be below 2**30."""
     output_offset: int
+
+
+@dataclass(frozen=True)
+class L2Parameters:
+    """Of L2Normalize."""
+
+    input_offset: int
+    """Minus the input's zero point."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +193,13 @@ Parameters: TypeAlias = (
     WeightedParameters
     | AddParameters
     | PreluParameters
+    | MatMulParameters
     | MulParameters
     | PoolParameters
     | MeanParameters
     | RescaleParameters
     | SigmoidParameters
+    | L2Parameters
     | SoftmaxParameters
     | WideSoftmaxParameters
 )
@@ -184,6 +210,8 @@ Computing: TypeAlias = (
     | Mul
     | SquaredDifference
     | Prelu
+    | MatMul
+    | L2Normalize
     | Pool
     | Mean
     | Sum
@@ -201,6 +229,10 @@ def parameters(graph: Graph, op: Weighted) -> WeightedParameters: ...
 def parameters(graph: Graph, op: Add | Sub | SquaredDifference) -> AddParameters: ...
 @overload
 def parameters(graph: Graph, op: Prelu) -> PreluParameters: ...
+@overload
+def parameters(graph: Graph, op: MatMul) -> MatMulParameters: ...
+@overload
+def parameters(graph: Graph, op: L2Normalize) -> L2Parameters: ...
 @overload
 def parameters(graph: Graph, op: Mul) -> MulParameters: ...
 @overload
@@ -225,6 +257,10 @@ def parameters(graph: Graph, op: Computing) -> Parameters:
         return _add(graph, op)
     if isinstance(op, SquaredDifference):
         return _squared_difference(graph, op)
+    if isinstance(op, MatMul):
+        return _mat_mul(graph, op)
+    if isinstance(op, L2Normalize):
+        return _l2_normalize(graph, op)
     if isinstance(op, Prelu):
         return _prelu(graph, op)
     if isinstance(op, Mul):
@@ -358,6 +394,30 @@ def _squared_difference(graph: Graph, op: SquaredDifference) -> AddParameters:
         output=output,
         clamp=target.limits,
     )
+
+
+def _mat_mul(graph: Graph, op: MatMul) -> MatMulParameters:
+    left_scale, left_zero = _activation(graph, op.left)
+    right_scale, right_zero = _activation(graph, op.right)
+    output_scale, output_zero = _activation(graph, op.output)
+    # GetQuantizedConvolutionMultipler multiplies the scales in float32.
+    factor = _fixed_point(float(np.float32(left_scale) * np.float32(right_scale)) / output_scale)
+    left, right = graph.tensor(op.left), graph.tensor(op.right)
+    depth, wide = matrix_shapes(op, left.shape, right.shape)[0][-1], left.dtype == "int16"
+    if factor.shift > (_MOST_ENLARGED_SUM if wide else 0) or depth >= 1 << (17 if wide else 14):
+        raise ValueError(
+            f"MatMul: sums of {depth} products at the scale {output_scale} of {op.output!r} would overflow"
+        )
+    return MatMulParameters(-left_zero, -right_zero, output_zero, factor)
+
+
+def _l2_normalize(graph: Graph, op: L2Normalize) -> L2Parameters:
+    _, zero = _activation(graph, op.input)
+    if _activation(graph, op.output) != (1 / 128, 0):
+        raise ValueError(f"L2Normalize: {op.output!r} must have scale 1/128 and zero point 0")
+    if graph.tensor(op.input).shape[-1] >= 1 << 15:
+        raise ValueError(f"L2Normalize of {op.input!r}: sums of squares would leave 32 bits")
+    return L2Parameters(-zero)
 
 
 def _prelu(graph: Graph, op: Prelu) -> PreluParameters:

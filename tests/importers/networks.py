@@ -37,6 +37,8 @@ class Network:
     kinds: list[str] = field(default_factory=list)
     bias: bool = True
     """Whether every convolution has one; LiteRT's host kernels need it."""
+    outputs: list[Value] = field(default_factory=list)
+    """Values that are outputs besides those that nobody reads."""
     dtype: str = "int8"
     """Of activations: int8, or int16 with zero points of 0, 64-bit biases and no weights of 4 bits."""
     narrow: float = 0.25
@@ -120,7 +122,9 @@ class Network:
         """The file; everything that nobody reads is an output."""
         sources = {value.index for value in self.inputs}
         outputs = [value.index for value in self.values if value.index not in self.read | sources]
-        return self.writer.finish([value.index for value in self.inputs], outputs)
+        return self.writer.finish(
+            [value.index for value in self.inputs], outputs + [value.index for value in self.outputs]
+        )
 
     def samples(self, count: int) -> list[NDArray[np.integer[Any]]]:
         """Inputs of the network, each (count, *shape without batch)."""
@@ -573,6 +577,42 @@ def gather(net: Network) -> None:
     net.emit("MIRROR_PAD", [x.index, numbers], [net.like(x, shape)], Mode=net.number(0, 1))
 
 
+def normalization(net: Network) -> None:
+    x = net.pick()
+    if x is not None and not net.wide:
+        net.emit("L2_NORMALIZATION", [x.index], [net.value(x.shape, 1 / 128, 0)])
+
+
+def arg_max(net: Network) -> None:
+    """Its result is an output, as nothing computes on indices."""
+    x = net.pick(_image)
+    if x is None or net.wide:
+        return
+    axis = net.number(1, 3)
+    shape = tuple(size for k, size in enumerate(x.shape) if k != axis)
+    index = net.writer.tensor(shape, "int32")
+    net.outputs.append(Value(index, shape, 1.0, 0))
+    net.kinds.append("ARG_MAX")
+    net.read.add(x.index)
+    axis = axis - 4 if net.chance(0.3) else axis
+    net.writer.operator("ARG_MAX", [x.index, net.integers(axis, shape=())], [index], OutputType=2)
+
+
+def matrices(net: Network) -> None:
+    left = net.pick(lambda shape: len(shape) in (3, 4) and prod(shape) < 500)
+    if left is None:
+        return
+    turned, other = net.chance(0.5), net.chance(0.5)
+    rows, depth = left.shape[-2:][:: -1 if turned else 1]
+    columns = net.number(1, 5)
+    batch = tuple(size if net.chance(0.7) else 1 for size in left.shape[:-2])
+    shape = (*batch, columns, depth) if other else (*batch, depth, columns)
+    right = net.constant(shape, net.step(), net.zero())
+    scale = 60 * (256 if net.wide else 1) * left.scale * right.scale * np.sqrt(depth) * net.rng.uniform(0.5, 2)
+    result = net.value((*left.shape[:-2], rows, columns), float(np.float32(scale)))
+    net.emit("BATCH_MATMUL", [left.index, right.index], [result], AdjX=turned, AdjY=other)
+
+
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
     "depthwise": depthwise,
@@ -597,6 +637,9 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "blocks": blocks,
     "packing": packing,
     "gather": gather,
+    "normalization": normalization,
+    "arg_max": arg_max,
+    "matrices": matrices,
 }
 
 

@@ -44,7 +44,7 @@ def compare(net: Network, folder: Path, reference: Reference) -> int:
     data, graph = imported(net, folder)
     inputs = net.samples(SAMPLES)
     got = {name.split(".")[0]: x for name, x in executor.run_all(graph, flat(inputs)).items() if ".raw" not in name}
-    values = [value for value in net.values if f"t{value.index}" in got]
+    values = [value for value in (*net.values, *net.outputs) if f"t{value.index}" in got]
     for sample in range(SAMPLES):
         expected = reference(data, [x[sample : sample + 1] for x in inputs], [value.index for value in values])
         for value in values:
@@ -114,8 +114,10 @@ def zero_point(graph: Graph, name: str) -> int:
     return quantization.zero_point
 
 
-def check_c(folder: Path, seed: int, toolchain: str, dtype: str) -> None:
-    net = random_network(seed, 8, tuple(OPERATORS), dtype=dtype)
+def check_c(
+    folder: Path, seed: int, toolchain: str, dtype: str, kinds: tuple[str, ...] = tuple(OPERATORS), operators: int = 8
+) -> None:
+    net = random_network(seed, operators, kinds, dtype=dtype)
     _, graph = imported(net, folder)
     level = LEVELS[seed // 2 % 3]
     check(graph, flat(net.samples(3)), folder, BOARDS[seed % 2], toolchain, level)
@@ -138,6 +140,13 @@ def check_c(folder: Path, seed: int, toolchain: str, dtype: str) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_c_and_elf(tmp_path: Path, seed: int, toolchain: str, dtype: str) -> None:
     check_c(tmp_path, seed, toolchain, dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_c_and_elf_of_each_operator(tmp_path: Path, kind: str, dtype: str) -> None:
+    check_c(tmp_path, 5, "zig", dtype, (kind, "function"), 5)
 
 
 @pytest.mark.slow
