@@ -25,6 +25,11 @@ def classification(faces: Sequence[Interface], settings: ModelSettings) -> Class
     face = faces[number]
     told = f"{settings.file}: the output {_shown(face)}"
     units = prod(face.shape)
+    if face.bits == 32:
+        raise BuildError(
+            f"{told} holds indices (computed by {face.operator}), no scores; export the network without it, "
+            f"or remove the labels."
+        )
     if units != (face.shape or (1,))[-1]:
         raise BuildError(
             f"{told} is no vector of classes (1, classes), so it has no accuracy: maps, boxes and sequences would be "

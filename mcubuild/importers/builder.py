@@ -21,8 +21,8 @@ from mcubuild.ir.graph import (
     output_shape,
 )
 
-DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16"}
-"""Types of activations in the file and in the graph."""
+DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16", "INT32": "int32"}
+"""Types of activations in the file and in the graph; INT32 is that of indices."""
 
 
 class UnsupportedError(ValueError):
@@ -106,6 +106,14 @@ class Builder:
         self.tensors[tensor.name] = tensor
         self.constants[tensor.name] = values
         return tensor.name
+
+    def step(self, make: Callable[[str], Op], source: str) -> str:
+        """Append an operator between two of the file's, of the scale and type of ``source``; its output."""
+        name = f"{source}.raw{len(self.ops)}"
+        shape = output_shape(self._shapes, make(name))
+        self.tensors[name] = replace(self.tensors[source], name=name, shape=shape)
+        self.ops.append(make(name))
+        return name
 
     # ---- operators ---------------------------------------------------------------------------------------------------
 
@@ -251,11 +259,15 @@ class Node:
         Raises:
             UnsupportedError: it is computed, or of another type.
         """
+        if self.input(position).elements > 64:
+            raise ValueError(f"{describe(self.input(position))} has more values than a tensor has axes")
+        return self.constants(position)
+
+    def constants(self, position: int) -> tuple[int, ...]:
+        """The same of any number of integers."""
         tensor = self.input(position)
         if tensor.values is None or tensor.dtype not in ("INT32", "INT64"):
             raise UnsupportedError(f"{describe(tensor)} must be a constant of 32-bit or 64-bit integers")
-        if tensor.values.size > 64:
-            raise ValueError(f"{describe(tensor)} has more values than a tensor has axes")
         return tuple(tensor.values.ravel().tolist())
 
     def option(self, name: str) -> int:
@@ -273,10 +285,12 @@ def activation_scale(tensor: FileTensor) -> Quantization:
     Raises:
         UnsupportedError: it is not int8 or int16 with one scale.
     """
-    if tensor.dtype not in DTYPES:
-        raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be {' or '.join(DTYPES)}")
+    if tensor.dtype not in ("INT8", "INT16"):
+        raise UnsupportedError(f"{describe(tensor)} is {tensor.dtype}, must be INT8 or INT16")
     if len(tensor.scale) != 1:
         raise UnsupportedError(f"{describe(tensor)} has {len(tensor.scale)} scales, must have one")
+    if tensor.scale[0] == 0:
+        raise ValueError(f"{describe(tensor)} has scale 0")
     low, high = (-128, 127) if tensor.dtype == "INT8" else (0, 0)
     if not low <= tensor.zero_point[0] <= high:
         raise ValueError(f"{describe(tensor)} has zero point {tensor.zero_point[0]}, must be {low} to {high}")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.ir.graph import INT8, INT16, Clamp, Shape
 
-Number: TypeAlias = Literal["float32", "uint8", "int8", "int16"]
+Number: TypeAlias = Literal["float32", "uint8", "int8", "int16", "int32"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Interface:
     operator: str | None = None
     """Of an output: the kind of operator that computes it in the file, changes of type and shape aside."""
 
-    bits: Literal[8, 16] = 8
+    bits: Literal[8, 16, 32] = 8
     """Of the graph's tensor."""
 
     @property
     def limits(self) -> Clamp:
         """The smallest and the largest level."""
-        return INT16 if self.bits == 16 else INT8
+        return {8: INT8, 16: INT16, 32: (-(2**31), 2**31 - 1)}[self.bits]
 
     @property
     def range(self) -> tuple[float, float]:

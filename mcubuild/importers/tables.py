@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcubuild.ir.arithmetic import quantize_multiplier, requantize, rounding_divide
 from mcubuild.ir.graph import Quantization
 from mcubuild.ir.parameters import activation_clamp
+from mcubuild.ir.transcendental import inverse_root as fixed_inverse_root
 from mcubuild.ir.transcendental import logistic as fixed_logistic
 from mcubuild.ir.transcendental import tanh as fixed_tanh
 
@@ -28,6 +29,36 @@ def clamped(x: Quantization, y: Quantization, low: float, high: float | None) ->
     """Requantised, then limited to [low, high] (``ReluQuantized``)."""
     values = _rescaled(x, x.scale[0] / y.scale[0]) + y.zero_point
     return np.clip(values, *activation_clamp(y, low, high)).astype(np.int8)
+
+
+def elu(x: Quantization, y: Quantization) -> Table:
+    """exp(x) - 1 below zero, in float32 (``PopulateLookupTable``)."""
+    real = np.float32(x.scale[0]) * (_INPUTS - x.zero_point).astype(np.float32)
+    power = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32)
+    inverse = np.float32(1) / np.float32(y.scale[0])
+    scaled = (np.where(real < 0, power - np.float32(1), real) * inverse).astype(np.float64)
+    return _saturated((np.copysign(np.floor(np.abs(scaled) + 0.5), scaled) + y.zero_point).astype(np.int64))
+
+
+def absolute(x: Quantization, y: Quantization) -> Table:
+    """Distance to zero (``AbsEvalQuantized``)."""
+    return _saturated(_rescaled(x, x.scale[0] / y.scale[0], np.abs(_INPUTS - x.zero_point)) + y.zero_point)
+
+
+def inverse_root(x: Quantization, y: Quantization) -> Table:
+    """1 / sqrt(x) (``RsqrtEvalQuantized``); of 0 and, where Micro stops, of what is negative, the largest value."""
+    multiplier, shift = quantize_multiplier(1 / (np.sqrt(x.scale[0]) * y.scale[0]))
+    distance = _INPUTS - x.zero_point
+    values = []
+    for each in distance.tolist():
+        root, root_shift = fixed_inverse_root(max(each, 0))
+        fine = requantize(np.asarray(1), root, root_shift + _ROOT_SHIFT)
+        values.append(int(requantize(fine, multiplier, shift - _ROOT_SHIFT)) + y.zero_point)
+    return _saturated(np.where(distance > 0, np.array(values), 127))
+
+
+_ROOT_SHIFT = 20
+"""Fractional bits of a root."""
 
 
 def relu6(x: Quantization, y: Quantization) -> Table:
@@ -119,12 +150,12 @@ def _q4(x: Quantization) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return requantize(np.where(far, 0, offset), multiplier, shift), far
 
 
-def _rescaled(x: Quantization, factor: float) -> NDArray[np.int64]:
-    """Distance to the zero point times ``factor``."""
+def _rescaled(x: Quantization, factor: float, distance: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """``distance``, by default that to the zero point, times ``factor``."""
     multiplier, shift = quantize_multiplier(factor)
     if shift > 22:
         raise ValueError(f"its output's scale is 1/{factor:.3g} of its input's, which leaves 32 bits")
-    return requantize(_INPUTS - x.zero_point, multiplier, shift)
+    return requantize(_INPUTS - x.zero_point if distance is None else distance, multiplier, shift)
 
 
 def _saturated(values: NDArray[np.int64]) -> Table:

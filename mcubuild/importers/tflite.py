@@ -13,15 +13,23 @@ from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.reals import Real, convert_real
 from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
-from mcubuild.ir.graph import Graph, Lookup, Quantization, Reshape, Tensor
+from mcubuild.ir.graph import Dtype, Graph, Lookup, Quantization, Reshape, Tensor
 from mcubuild.ir.parameters import Computing, parameters
 from mcubuild.ir.rewriting import simplified
 
-_NUMBERS: Mapping[str, Number] = {"INT8": "int8", "INT16": "int16", "UINT8": "uint8", "FLOAT32": "float32"}
+_NUMBERS: Mapping[str, Number] = {
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "UINT8": "uint8",
+    "FLOAT32": "float32",
+}
 SUPPORTED = "docs/operators.md"
 """The page that ``importers.support`` writes."""
 BORDER = ("QUANTIZE", "DEQUANTIZE")
 """Operators that are taken at the borders as well: they change the type of an input or output."""
+
+_BITS: Mapping[Dtype, Literal[8, 16, 32]] = {"int8": 8, "int16": 16, "int32": 32}
 
 _UNCHANGED = (*BORDER, "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 """Operators that leave the real values as they are."""
@@ -77,7 +85,7 @@ def _inputs(builder: Builder) -> dict[int, Interface]:
                 raise ValueError(f"{describe(tensor)} cannot be an input")
             if tensor.dtype == "FLOAT32":
                 found[index] = Interface(tensor.name, "float32", tensor.shape, 1.0, 0)  # scale: from its QUANTIZE
-            elif tensor.dtype in _NUMBERS:
+            elif tensor.dtype in _NUMBERS and tensor.dtype != "INT32":
                 quantization = _as_int8(tensor)
                 name = builder.define_input(tensor, quantization)
                 found[index] = _face(builder, tensor, name)
@@ -92,7 +100,7 @@ def _face(builder: Builder, tensor: FileTensor, name: str, operator: str | None 
     """What the author sees of the activation ``name`` in ``tensor``."""
     quantization, number = builder.quantization(name), _NUMBERS[tensor.dtype]
     scale, zero_point = quantization.scale[0], quantization.zero_point
-    bits: Literal[8, 16] = 16 if builder.dtype(name) == "int16" else 8
+    bits = _BITS[builder.dtype(name)]
     return Interface(tensor.name, number, tensor.shape, scale, zero_point, operator, bits)
 
 

@@ -47,6 +47,7 @@ _TYPES: Final[Mapping[str, str]] = {
 
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "AddOptions": ("FusedActivationFunction",),
+    "BatchMatMulOptions": ("AdjX", "AdjY"),
     "ConcatenationOptions": ("Axis", "FusedActivationFunction"),
     "Conv2DOptions": (
         "Padding",
@@ -64,9 +65,12 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "DilationWFactor",
         "DilationHFactor",
     ),
+    "DepthToSpaceOptions": ("BlockSize",),
     "FullyConnectedOptions": ("FusedActivationFunction", "WeightsFormat"),
     "GatherOptions": ("Axis", "BatchDims"),
+    "L2NormOptions": ("FusedActivationFunction",),
     "LeakyReluOptions": ("Alpha",),
+    "MirrorPadOptions": ("Mode",),
     "MulOptions": ("FusedActivationFunction",),
     "PackOptions": ("Axis",),
     "Pool2DOptions": ("Padding", "StrideW", "StrideH", "FilterWidth", "FilterHeight", "FusedActivationFunction"),
@@ -74,9 +78,11 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "ResizeBilinearOptions": ("AlignCorners", "HalfPixelCenters"),
     "ResizeNearestNeighborOptions": ("AlignCorners", "HalfPixelCenters"),
     "SoftmaxOptions": ("Beta",),
+    "SpaceToDepthOptions": ("BlockSize",),
     "StridedSliceOptions": ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     "SubOptions": ("FusedActivationFunction",),
     "TransposeConvOptions": ("Padding", "StrideW", "StrideH", "FusedActivationFunction"),
+    "UnpackOptions": ("Axis",),
 }
 """The options that are read, by table. Every other table is skipped."""
 
@@ -100,6 +106,11 @@ class FileTensor:
     """To which several scales belong."""
     values: NDArray[Any] | None
     """Of a constant: ``shape``, a view of the file where the type is read; INT4 as one int8 each."""
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -206,8 +217,8 @@ class _Reader:
         self._spend(scales.nbytes)
         scale: tuple[float, ...] = tuple(scales.tolist())
         zero_point = self._numbers(quantization.ZeroPointAsNumpy()) or (0,) * len(scale)
-        if not all(0 < value < math.inf for value in scale):
-            raise ValueError(f"tensor {index} has a scale that is not positive")
+        if not all(0 <= value < math.inf for value in scale):  # 0: of a channel without weights
+            raise ValueError(f"tensor {index} has a scale that is negative or not finite")
         if len(zero_point) != len(scale) or not all(-(2**31) <= value < 2**31 for value in zero_point):
             raise ValueError(f"tensor {index} has {len(scale)} scales and zero points that do not go with them")
         return scale, zero_point, int(quantization.QuantizedDimension())

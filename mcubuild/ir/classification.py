@@ -25,7 +25,7 @@ class Classification:
     probabilities: bool = False
     """Whether real values are probabilities, rather than logits."""
 
-    bits: Literal[8, 16] = 8
+    bits: Literal[8, 16, 32] = 8
     """Of an element of that output."""
 
     @classmethod

@@ -11,21 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.ir import interpolation, resizing
-from mcubuild.ir.arithmetic import requantize, rounding_divide
+from mcubuild.ir.arithmetic import requantize, requantize_wide, rounding_divide
 from mcubuild.ir.graph import (
     BYTES,
+    INT8,
     Add,
+    ArgMax,
     AveragePool2D,
     Elementwise,
+    Gather,
     Graph,
+    L2Normalize,
     Levels,
     Lookup,
+    MatMul,
+    Maximum,
     Mean,
+    Minimum,
     Movement,
     Mul,
     Op,
     Pad,
     Pool,
+    Prelu,
+    ReduceMax,
     Rescale,
     Reshape,
     Resize,
@@ -33,6 +42,8 @@ from mcubuild.ir.graph import (
     Sigmoid,
     Slice,
     Softmax,
+    SquaredDifference,
+    Sum,
     Transpose,
     Weighted,
     WideSoftmax,
@@ -41,6 +52,7 @@ from mcubuild.ir.graph import (
 from mcubuild.ir.parameters import FixedPoint, parameters
 from mcubuild.ir.products import patch_elements, weighted, windows
 from mcubuild.ir.softmax import probabilities
+from mcubuild.ir.transcendental import inverse_root
 
 Int8: TypeAlias = NDArray[np.int8]
 
@@ -161,16 +173,28 @@ def _computed(graph: Graph, op: Op, values: Mapping[str, Levels]) -> NDArray[Any
         return _rescale(graph, op, inputs[0])
     if isinstance(op, Sigmoid):
         return interpolation.sigmoid(op, inputs[0], parameters(graph, op))
+    if isinstance(op, L2Normalize):
+        return _l2_normalize(graph, op, inputs[0])
+    if isinstance(op, MatMul):
+        return _mat_mul(graph, op, *inputs)
+    if isinstance(op, ArgMax):
+        return np.expand_dims(inputs[0].argmax(axis=op.axis), op.axis)
     if isinstance(op, Softmax):
         return probabilities(inputs[0], parameters(graph, op))
     if isinstance(op, WideSoftmax):
         return interpolation.probabilities(inputs[0], parameters(graph, op))
-    if isinstance(op, Mean):
+    if isinstance(op, ReduceMax):
+        return np.asarray(inputs[0].max(axis=op.axes, keepdims=True))
+    if isinstance(op, Mean | Sum):
         return _mean(graph, op, inputs[0])
     return _resize(op, inputs[0])
 
 
 def _elementwise(graph: Graph, op: Elementwise, left: Levels, right: Levels) -> NDArray[Any]:
+    if isinstance(op, Maximum | Minimum):
+        return np.asarray((np.maximum if isinstance(op, Maximum) else np.minimum)(left, right))
+    if isinstance(op, Prelu):
+        return _prelu(graph, op, left, right)
     if isinstance(op, Mul):
         mul = parameters(graph, op)
         product = (left.astype(np.int64) + mul.left_offset) * (right.astype(np.int64) + mul.right_offset)
@@ -184,8 +208,19 @@ def _elementwise(graph: Graph, op: Elementwise, left: Levels, right: Levels) -> 
     first = enlarged(left, derived.left_offset, derived.left)
     second = enlarged(right, derived.right_offset, derived.right)
     total = first + second if isinstance(op, Add) else first - second
+    if isinstance(op, SquaredDifference):
+        total = total * total
     scaled = requantize(total, derived.output.multiplier, derived.output.shift)
     return np.clip(scaled + derived.output_offset, *derived.clamp)
+
+
+def _prelu(graph: Graph, op: Prelu, left: Levels, right: Levels) -> NDArray[Any]:
+    derived = parameters(graph, op)
+    x = left.astype(np.int64) + derived.left_offset
+    kept = requantize(x, derived.kept.multiplier, derived.kept.shift)
+    leaked = x * (right.astype(np.int64) + derived.right_offset)
+    below = requantize(leaked, derived.leaked.multiplier, derived.leaked.shift)
+    return np.asarray(np.clip(np.where(x >= 0, kept, below) + derived.output_offset, *graph.tensor(op.output).limits))
 
 
 def _pool(graph: Graph, op: Pool, x: Levels) -> NDArray[Any]:
@@ -212,7 +247,28 @@ def _rescale(graph: Graph, op: Rescale, x: Levels) -> NDArray[Any]:
     return np.asarray(np.clip(np.where(centred >= 0, above, below) + derived.output_offset, *derived.clamp))
 
 
-def _mean(graph: Graph, op: Mean, x: Levels) -> NDArray[Any]:
+def _l2_normalize(graph: Graph, op: L2Normalize, x: Levels) -> NDArray[Any]:
+    centred = x.astype(np.int64) + parameters(graph, op).input_offset
+    factors = np.array([inverse_root(int(total)) for total in (centred * centred).sum(axis=-1).ravel()], np.int64)
+    multiplier, shift = (factors[:, k].reshape(*x.shape[:-1], 1) for k in (0, 1))
+    return np.asarray(np.clip(requantize(centred, multiplier, shift + 7), *INT8))
+
+
+def _mat_mul(graph: Graph, op: MatMul, left: Levels, right: Levels) -> NDArray[Any]:
+    derived = parameters(graph, op)
+    first = left.astype(np.float64) + derived.left_offset
+    second = right.astype(np.float64) + derived.right_offset
+    first, second = (
+        x.swapaxes(-1, -2) if turned else x for x, turned in zip((first, second), op.transposed, strict=True)
+    )
+    sums = np.matmul(first, second).astype(np.int64)  # exact: below 2**53
+    scaled = (requantize_wide if left.dtype == np.int16 else requantize)(
+        sums, derived.factor.multiplier, derived.factor.shift
+    )
+    return np.asarray(np.clip(scaled + derived.output_offset, *graph.tensor(op.output).limits))
+
+
+def _mean(graph: Graph, op: Mean | Sum, x: Levels) -> NDArray[Any]:
     derived = parameters(graph, op)
     sums = x.sum(axis=op.axes, keepdims=True, dtype=np.int64) + derived.sum_offset
     scaled = requantize(sums, derived.factor.multiplier, derived.factor.shift)
@@ -230,6 +286,8 @@ def _move(op: Movement, inputs: list[Levels]) -> NDArray[Any]:
             if axis:
                 x = x.take(begin + stride * np.arange(count), axis)
         return x
+    if isinstance(op, Gather):
+        return np.asarray(x.take(op.indices, op.axis))
     if isinstance(op, Pad):
         return np.pad(x, op.padding, constant_values=op.value)
     samples = max(map(len, inputs))

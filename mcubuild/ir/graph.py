@@ -68,7 +68,7 @@ class Tensor:
     @property
     def limits(self) -> Clamp:
         """Smallest and largest value that an activation can have."""
-        return INT16 if self.dtype == "int16" else INT8
+        return INT16 if self.dtype == "int16" else INT8  # int32 is an index, which nothing is clamped to
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,42 @@ class Mul:
 
 
 @dataclass(frozen=True)
+class Maximum:
+    """Element-wise larger one of two tensors of one scale and zero point; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Element-wise smaller one of two tensors of one scale and zero point; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
+class SquaredDifference:
+    """Element-wise (left - right)**2; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Prelu:
+    """Left, times right where left is negative; shapes as of Add."""
+
+    left: str
+    right: str
+    output: str
+
+
+@dataclass(frozen=True)
 class Lookup:
     """Any function of single elements: table[input + 128], table (256,) int8 -> output of the input's shape."""
 
@@ -217,6 +253,36 @@ class WideSoftmax:
 
 
 @dataclass(frozen=True)
+class L2Normalize:
+    """Input divided by the root of its sum of squares over the last axis -> output, scale 1/128, zero point 0."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
+class MatMul:
+    """Products of matrices, the last two axes: left (..., A, B) times right (..., B, C) -> output (..., A, C).
+
+    The axes before are repeated as in numpy; either operand may lie transposed.
+    """
+
+    left: str
+    right: str
+    output: str
+    transposed: tuple[bool, bool] = (False, False)
+
+
+@dataclass(frozen=True)
+class ArgMax:
+    """Index of the first largest element along ``axis`` -> output int32 of the input's shape with size 1 there."""
+
+    input: str
+    output: str
+    axis: int
+
+
+@dataclass(frozen=True)
 class AveragePool2D:
     """Average over the part of each window that lies inside the input; input and output share scale and zero point.
 
@@ -256,6 +322,24 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """Sum over ``axes``, with its own scale -> output of the input's shape with sizes of 1 at ``axes``."""
+
+    input: str
+    output: str
+    axes: Shape
+
+
+@dataclass(frozen=True)
+class ReduceMax:
+    """Largest element over ``axes`` -> output of the input's scale, and its shape with sizes of 1 at ``axes``."""
+
+    input: str
+    output: str
+    axes: Shape
+
+
+@dataclass(frozen=True)
 class Reshape:
     """The same elements in the same order -> output of ``shape``."""
 
@@ -282,6 +366,16 @@ class Slice:
     begin: Shape
     stride: Shape
     shape: Shape
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Element i along ``axis`` of the output is element ``indices[i]`` of the input."""
+
+    input: str
+    output: str
+    axis: int
+    indices: Shape
 
 
 @dataclass(frozen=True)
@@ -317,19 +411,21 @@ class Resize:
 
 Weighted: TypeAlias = Conv2D | DepthwiseConv2D | TransposeConv2D | FullyConnected
 """Operators with weights and a bias."""
-Elementwise: TypeAlias = Add | Sub | Mul
+Elementwise: TypeAlias = Add | Sub | Mul | Maximum | Minimum | SquaredDifference | Prelu
 """Operators with two operands."""
 Pool: TypeAlias = AveragePool2D | MaxPool2D
-Movement: TypeAlias = Reshape | Transpose | Slice | Pad | Concat
+Reduction: TypeAlias = Mean | Sum | ReduceMax
+"""Operators that make one element of many along some axes."""
+Movement: TypeAlias = Reshape | Transpose | Slice | Gather | Pad | Concat
 """Operators that compute nothing."""
-Unary: TypeAlias = Lookup | Rescale | Sigmoid | Softmax | WideSoftmax
+Unary: TypeAlias = Lookup | Rescale | Sigmoid | Softmax | WideSoftmax | L2Normalize
 """Operators whose output has the shape of their only operand."""
-Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Unary | Mean | Resize
+Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Unary | Reduction | Resize | MatMul | ArgMax
 
 
 def op_inputs(op: Op) -> tuple[str, ...]:
     """Names of the tensors that ``op`` computes on: activations, or constants where an operand is one."""
-    if isinstance(op, Elementwise):
+    if isinstance(op, Elementwise | MatMul):
         return op.left, op.right
     return op.inputs if isinstance(op, Concat) else (op.input,)
 
@@ -437,13 +533,37 @@ def output_shape(graph: Graph, op: Op) -> Shape:
             ) from None
     if isinstance(op, Pool):
         return (1, *_window_shape(shape, op.window, op.stride, op.padding), shape[3])
-    if isinstance(op, Mean):
+    if isinstance(op, ArgMax):
+        return tuple(1 if axis == op.axis else size for axis, size in enumerate(shape))
+    if isinstance(op, MatMul):
+        return _product_shape(op, shape, graph.tensor(op.right).shape)
+    if isinstance(op, Reduction):
         return tuple(1 if axis in op.axes else size for axis, size in enumerate(shape))
     if isinstance(op, Resize):
         return (1, *op.size, shape[3])
     if isinstance(op, Unary):
         return shape
     return _moved_shape(op, [graph.tensor(name).shape for name in op_inputs(op)])
+
+
+def matrix_shapes(op: MatMul, left: Shape, right: Shape) -> tuple[Shape, Shape]:
+    """Shapes of the operands as they are multiplied: transposed back."""
+    first, second = (
+        (*shape[:-2], shape[-1], shape[-2]) if turned else shape
+        for shape, turned in zip((left, right), op.transposed, strict=True)
+    )
+    return first, second
+
+
+def _product_shape(op: MatMul, left: Shape, right: Shape) -> Shape:
+    first, second = matrix_shapes(op, left, right)
+    try:
+        outer = np.broadcast_shapes(first[:-2], second[:-2])
+    except ValueError:
+        outer = ()
+    if len(first) != len(second) or first[-1] != second[-2] or len(outer) != len(first) - 2:
+        raise ValueError(f"MatMul of {op.left!r} {left} and {op.right!r} {right}: shapes do not go together")
+    return (*outer, first[-2], second[-1])
 
 
 def _weighted_shape(op: Weighted, shape: Shape, weights: Shape) -> Shape:
@@ -479,6 +599,10 @@ def _moved_shape(op: Movement, shapes: list[Shape]) -> Shape:
             if not (0 <= begin < size and 0 <= begin + (count - 1) * stride < size):
                 raise ValueError(f"Slice of {op.input!r} {shape}: reads outside")
         return op.shape
+    if isinstance(op, Gather):
+        if not all(0 <= index < shape[op.axis] for index in op.indices):
+            raise ValueError(f"Gather of {op.input!r} {shape}: reads outside")
+        return (*shape[: op.axis], len(op.indices), *shape[op.axis + 1 :])
     if isinstance(op, Pad):
         return tuple(before + size + after for size, (before, after) in zip(shape, op.padding, strict=True))
     for other in shapes:
@@ -488,7 +612,11 @@ def _moved_shape(op: Movement, shapes: list[Shape]) -> Shape:
 
 
 def macs(graph: Graph, op: Op) -> int:
-    """Multiply-accumulates of ``op``, padding included, as papers count them; 0 for operators without weights."""
+    """Multiply-accumulates of ``op``, padding included, as papers count them; 0 for operators without products."""
+    if isinstance(op, MatMul):
+        return (
+            graph.tensor(op.output).elements * matrix_shapes(op, *(graph.tensor(n).shape for n in op_inputs(op)))[0][-1]
+        )
     if not isinstance(op, Weighted):
         return 0
     weights, output = graph.tensor(op.weights), graph.tensor(op.output)

@@ -18,16 +18,22 @@ from mcubuild.ir.graph import (
     Clamp,
     FullyConnected,
     Graph,
+    L2Normalize,
+    MatMul,
     Mean,
     Mul,
     Pool,
+    Prelu,
     Quantization,
     Rescale,
     Sigmoid,
     Softmax,
+    SquaredDifference,
     Sub,
+    Sum,
     Weighted,
     WideSoftmax,
+    matrix_shapes,
 )
 from mcubuild.ir.transcendental import exp_of_negative
 
@@ -63,10 +69,11 @@ class WeightedParameters:
 
 @dataclass(frozen=True)
 class AddParameters:
-    """Of Add and Sub.
+    """Of Add, Sub and SquaredDifference.
 
     sum = requantize((left + left_offset) << left_shift, left) + requantize((right + right_offset) << left_shift, right)
-    output = clamp(requantize(sum, output) + output_offset); no factor has a positive shift. Sub takes the difference.
+    output = clamp(requantize(sum, output) + output_offset); no factor has a positive shift. Sub takes the difference,
+    SquaredDifference the square of that.
     """
 
     left_offset: int
@@ -91,6 +98,33 @@ class MulParameters:
 
 
 @dataclass(frozen=True)
+class MatMulParameters:
+    """Of MatMul: requantize(sum((left + left_offset) * (right + right_offset)), factor) + output_offset, saturated.
+
+    Of int16 it is ``requantize_wide``, of sums of 64 bits.
+    """
+
+    left_offset: int
+    right_offset: int
+    output_offset: int
+    factor: FixedPoint
+
+
+@dataclass(frozen=True)
+class PreluParameters:
+    """Of Prelu: x = left + left_offset, and where it is negative x * (right + right_offset).
+
+    output = clamp(requantize(x, kept or leaked) + output_offset) to the output's type.
+    """
+
+    left_offset: int
+    right_offset: int
+    output_offset: int
+    kept: FixedPoint
+    leaked: FixedPoint
+
+
+@dataclass(frozen=True)
 class PoolParameters:
     """Of AveragePool2D and MaxPool2D.
 
@@ -104,13 +138,21 @@ class PoolParameters:
 
 @dataclass(frozen=True)
 class MeanParameters:
-    """Of Mean: output = clamp(requantize(sum + sum_offset, factor) + output_offset) to the output's type."""
+    """Of Mean and Sum: output = clamp(requantize(sum + sum_offset, factor) + output_offset) to the output's type."""
 
     sum_offset: int
     """Minus the input's zero point, once an element."""
     factor: FixedPoint
     """Its multiplier may be below 2**30."""
     output_offset: int
+
+
+@dataclass(frozen=True)
+class L2Parameters:
+    """Of L2Normalize."""
+
+    input_offset: int
+    """Minus the input's zero point."""
 
 
 @dataclass(frozen=True)
@@ -150,28 +192,53 @@ class SoftmaxParameters:
 Parameters: TypeAlias = (
     WeightedParameters
     | AddParameters
+    | PreluParameters
+    | MatMulParameters
     | MulParameters
     | PoolParameters
     | MeanParameters
     | RescaleParameters
     | SigmoidParameters
+    | L2Parameters
     | SoftmaxParameters
     | WideSoftmaxParameters
 )
-Computing: TypeAlias = Weighted | Add | Sub | Mul | Pool | Mean | Rescale | Sigmoid | Softmax | WideSoftmax
+Computing: TypeAlias = (
+    Weighted
+    | Add
+    | Sub
+    | Mul
+    | SquaredDifference
+    | Prelu
+    | MatMul
+    | L2Normalize
+    | Pool
+    | Mean
+    | Sum
+    | Rescale
+    | Sigmoid
+    | Softmax
+    | WideSoftmax
+)
 """Operators that have parameters; the others move elements, look them up or depend on shapes alone."""
 
 
 @overload
 def parameters(graph: Graph, op: Weighted) -> WeightedParameters: ...
 @overload
-def parameters(graph: Graph, op: Add | Sub) -> AddParameters: ...
+def parameters(graph: Graph, op: Add | Sub | SquaredDifference) -> AddParameters: ...
+@overload
+def parameters(graph: Graph, op: Prelu) -> PreluParameters: ...
+@overload
+def parameters(graph: Graph, op: MatMul) -> MatMulParameters: ...
+@overload
+def parameters(graph: Graph, op: L2Normalize) -> L2Parameters: ...
 @overload
 def parameters(graph: Graph, op: Mul) -> MulParameters: ...
 @overload
 def parameters(graph: Graph, op: Pool) -> PoolParameters: ...
 @overload
-def parameters(graph: Graph, op: Mean) -> MeanParameters: ...
+def parameters(graph: Graph, op: Mean | Sum) -> MeanParameters: ...
 @overload
 def parameters(graph: Graph, op: Rescale) -> RescaleParameters: ...
 @overload
@@ -188,11 +255,19 @@ def parameters(graph: Graph, op: Computing) -> Parameters:
     """
     if isinstance(op, Add | Sub):
         return _add(graph, op)
+    if isinstance(op, SquaredDifference):
+        return _squared_difference(graph, op)
+    if isinstance(op, MatMul):
+        return _mat_mul(graph, op)
+    if isinstance(op, L2Normalize):
+        return _l2_normalize(graph, op)
+    if isinstance(op, Prelu):
+        return _prelu(graph, op)
     if isinstance(op, Mul):
         return _mul(graph, op)
     if isinstance(op, Pool):
         return _pool(graph, op)
-    if isinstance(op, Mean):
+    if isinstance(op, Mean | Sum):
         return _mean(graph, op)
     if isinstance(op, Rescale):
         return _rescale(graph, op)
@@ -296,6 +371,66 @@ def _add(graph: Graph, op: Add | Sub) -> AddParameters:
     )
 
 
+_DIFFERENCE_SHIFT: Final = {"int8": 7, "int16": 0}
+"""Bits by which SquaredDifference enlarges its operands: squares still fit 32 bits."""
+
+
+def _squared_difference(graph: Graph, op: SquaredDifference) -> AddParameters:
+    left_scale, left_zero = _activation(graph, op.left)
+    right_scale, right_zero = _activation(graph, op.right)
+    output_scale, output_zero = _activation(graph, op.output)
+    target = graph.tensor(op.output)
+    shift, twice_largest = _DIFFERENCE_SHIFT[target.dtype], 2 * max(left_scale, right_scale)
+    output = _fixed_point(twice_largest * twice_largest / ((1 << 2 * shift) * output_scale))
+    if output.shift > 0:
+        raise ValueError(f"SquaredDifference: the scale {output_scale} of {op.output!r} is too small for its operands'")
+    return AddParameters(
+        left_offset=-left_zero,
+        right_offset=-right_zero,
+        output_offset=output_zero,
+        left_shift=shift,
+        left=_fixed_point(left_scale / twice_largest),
+        right=_fixed_point(right_scale / twice_largest),
+        output=output,
+        clamp=target.limits,
+    )
+
+
+def _mat_mul(graph: Graph, op: MatMul) -> MatMulParameters:
+    left_scale, left_zero = _activation(graph, op.left)
+    right_scale, right_zero = _activation(graph, op.right)
+    output_scale, output_zero = _activation(graph, op.output)
+    # GetQuantizedConvolutionMultipler multiplies the scales in float32.
+    factor = _fixed_point(float(np.float32(left_scale) * np.float32(right_scale)) / output_scale)
+    left, right = graph.tensor(op.left), graph.tensor(op.right)
+    depth, wide = matrix_shapes(op, left.shape, right.shape)[0][-1], left.dtype == "int16"
+    if factor.shift > (_MOST_ENLARGED_SUM if wide else 0) or depth >= 1 << (17 if wide else 14):
+        raise ValueError(
+            f"MatMul: sums of {depth} products at the scale {output_scale} of {op.output!r} would overflow"
+        )
+    return MatMulParameters(-left_zero, -right_zero, output_zero, factor)
+
+
+def _l2_normalize(graph: Graph, op: L2Normalize) -> L2Parameters:
+    _, zero = _activation(graph, op.input)
+    if _activation(graph, op.output) != (1 / 128, 0):
+        raise ValueError(f"L2Normalize: {op.output!r} must have scale 1/128 and zero point 0")
+    if graph.tensor(op.input).shape[-1] >= 1 << 15:
+        raise ValueError(f"L2Normalize of {op.input!r}: sums of squares would leave 32 bits")
+    return L2Parameters(-zero)
+
+
+def _prelu(graph: Graph, op: Prelu) -> PreluParameters:
+    left_scale, left_zero = _activation(graph, op.left)
+    right_scale, right_zero = _activation(graph, op.right)
+    output_scale, output_zero = _activation(graph, op.output)
+    kept = _fixed_point(left_scale / output_scale)
+    leaked = _fixed_point(left_scale * right_scale / output_scale)
+    if kept.shift > 22 or leaked.shift > _MOST_ENLARGED["int8"]:
+        raise ValueError(f"Prelu: the scale {output_scale} of {op.output!r} is too small for its operands'")
+    return PreluParameters(-left_zero, -right_zero, output_zero, kept, leaked)
+
+
 def _mul(graph: Graph, op: Mul) -> MulParameters:
     left_scale, left_zero = _activation(graph, op.left)
     right_scale, right_zero = _activation(graph, op.right)
@@ -321,19 +456,22 @@ def _pool(graph: Graph, op: Pool) -> PoolParameters:
     return PoolParameters(count=op.window[0] * op.window[1], clamp=op.clamp)
 
 
-def _mean(graph: Graph, op: Mean) -> MeanParameters:
+def _mean(graph: Graph, op: Mean | Sum) -> MeanParameters:
     input_scale, input_zero = _activation(graph, op.input)
     output_scale, output_zero = _activation(graph, op.output)
     count = prod(graph.tensor(op.input).shape[axis] for axis in op.axes)
     bits = 8 * BYTES[graph.tensor(op.input).dtype]
     if count >= 1 << (31 - bits):
-        raise ValueError(f"Mean of {count} elements: sums would leave 32 bits")
+        raise ValueError(f"{type(op).__name__} of {count} elements: sums would leave 32 bits")
     factor = _fixed_point(input_scale / output_scale)
-    # The division by the count is folded into the multiplier (QuantizedMeanOrSum).
-    shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
-    folded = FixedPoint((factor.multiplier << shift) // count, factor.shift - shift)
+    folded = factor
+    if isinstance(op, Mean):  # the division by the count is folded into the multiplier (QuantizedMeanOrSum)
+        shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
+        folded = FixedPoint((factor.multiplier << shift) // count, factor.shift - shift)
     if folded.shift > 0 and count << (bits + folded.shift) >= 1 << 31:
-        raise ValueError(f"Mean: the scale {output_scale} of {op.output!r} is too small for its input's {input_scale}")
+        raise ValueError(
+            f"{type(op).__name__}: the scale {output_scale} of {op.output!r} is too small for its input's {input_scale}"
+        )
     return MeanParameters(-input_zero * count, folded, output_zero)
 
 

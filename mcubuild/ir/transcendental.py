@@ -38,6 +38,34 @@ def _shifted_left(x: Raw, bits: int) -> Raw:
     return np.asarray(np.clip(x << bits, -(2**31), 2**31 - 1), np.int64)
 
 
+_SQRT_HALF: Final = 1518500250
+"""1 / sqrt(2) in Q0."""
+
+
+def inverse_root(x: int) -> tuple[int, int]:
+    """1 / sqrt(x) for x >= 0 as the factor multiplier * 2**(shift - 31); 0 counts as 1.
+
+    Source: ``GetInvSqrtQuantizedMultiplierExp`` of TensorFlow Lite: five Newton steps on Q3 numbers.
+    """
+    if x <= 1:
+        return ONE, 0
+    right = 11
+    while x >= 1 << 29:
+        x //= 4
+        right += 1
+    pairs = (31 - x.bit_length()) // 2 - 1
+    right -= pairs
+    value = np.asarray(x << 2 * pairs >> 1, np.int64)
+    half = rounding_divide(value, 1)
+    root = np.asarray(np.int64(1 << 28))
+    for _ in range(5):
+        cube = _shifted_left(doubling_high_mul(doubling_high_mul(root, root), root), 6)
+        three_halves = doubling_high_mul(root, (1 << 28) + (1 << 27))
+        root = _shifted_left(three_halves - doubling_high_mul(half, cube), 3)
+    multiplier = int(doubling_high_mul(root, _SQRT_HALF))
+    return (multiplier << -right, 0) if right < 0 else (multiplier, -right)
+
+
 def exp_of_negative(x: Raw, integer_bits: int) -> Raw:
     """exp(x) in Q0 for x <= 0 in Q<integer_bits>; at most 5 integer bits."""
     quarter = 1 << (29 - integer_bits)

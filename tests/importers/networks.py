@@ -37,6 +37,8 @@ class Network:
     kinds: list[str] = field(default_factory=list)
     bias: bool = True
     """Whether every convolution has one; LiteRT's host kernels need it."""
+    outputs: list[Value] = field(default_factory=list)
+    """Values that are outputs besides those that nobody reads."""
     dtype: str = "int8"
     """Of activations: int8, or int16 with zero points of 0, 64-bit biases and no weights of 4 bits."""
     narrow: float = 0.25
@@ -120,7 +122,9 @@ class Network:
         """The file; everything that nobody reads is an output."""
         sources = {value.index for value in self.inputs}
         outputs = [value.index for value in self.values if value.index not in self.read | sources]
-        return self.writer.finish([value.index for value in self.inputs], outputs)
+        return self.writer.finish(
+            [value.index for value in self.inputs], outputs + [value.index for value in self.outputs]
+        )
 
     def samples(self, count: int) -> list[NDArray[np.integer[Any]]]:
         """Inputs of the network, each (count, *shape without batch)."""
@@ -351,7 +355,9 @@ def mean(net: Network) -> None:
 
 
 def function(net: Network) -> None:
-    kinds = ["RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH", "QUANTIZE", *([] if net.wide else ["HARD_SWISH"])]
+    kinds = ["RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH", "QUANTIZE"]
+    if not net.wide:
+        kinds += ["HARD_SWISH", "ABS"] if net.bias else ["HARD_SWISH", "ABS", "ELU"]  # which LiteRT's lack
     kind = str(net.rng.choice(kinds))
     x = net.pick(lambda shape: prod(shape) < 3000)
     if x is None:
@@ -494,6 +500,142 @@ def resize(net: Network) -> None:
     )
 
 
+def pick(net: Network) -> None:
+    """Maximum or minimum: of one scale."""
+    left = net.pick()
+    if left is None:
+        return
+    shape = tuple(size if net.chance(0.5) else 1 for size in left.shape)
+    right = net.constant(shape, left.scale, left.zero_point)
+    kind = str(net.rng.choice(["MAXIMUM", "MINIMUM"]))
+    net.emit(kind, [left.index, right.index], [net.like(left, left.shape)])
+
+
+def squared_difference(net: Network) -> None:
+    left = net.pick()
+    if left is None:
+        return
+    whole = left.shape
+    right = net.pick(lambda shape: _fits(shape, whole))
+    if right is None:
+        return
+    scale = 100 * (256 if net.wide else 1) * max(left.scale, right.scale) ** 2 * net.rng.uniform(0.5, 1.5)
+    result = net.value(left.shape, float(np.float32(scale)))
+    net.emit("SQUARED_DIFFERENCE", [left.index, right.index], [result])
+
+
+def prelu(net: Network) -> None:
+    x = net.pick()
+    if x is None or net.wide:
+        return
+    shape = (1,) * (len(x.shape) - 2) + (x.shape[-1],) if net.chance(0.6) else x.shape[1:]
+    alpha = net.constant(shape, net.scale(0.001, 0.01), net.zero())
+    result = net.value(x.shape, float(np.float32(x.scale * net.rng.uniform(0.3, 2))))
+    net.emit("PRELU", [x.index, alpha.index], [result])
+
+
+def reduction(net: Network) -> None:
+    x = net.pick(_image)
+    if x is None or net.wide:
+        return
+    axes = [(1, 2), (1,), (2,), (3,), (-1,)][net.number(0, 4)]
+    keep = net.chance(0.5)
+    gone = {axis % 4 for axis in axes}
+    shape = tuple(1 if axis in gone else size for axis, size in enumerate(x.shape))
+    if not keep:
+        shape = tuple(size for axis, size in enumerate(x.shape) if axis not in gone)
+    kind = str(net.rng.choice(["SUM", "REDUCE_MAX"]))
+    count = prod(x.shape[axis] for axis in gone)
+    result = net.value(shape, float(np.float32(x.scale * np.sqrt(count)))) if kind == "SUM" else net.like(x, shape)
+    net.emit(kind, [x.index, net.integers(*axes)], [result], KeepDims=keep)
+
+
+def blocks(net: Network) -> None:
+    size = net.number(1, 3)
+    deeper = net.chance(0.5)
+    if deeper:
+        x = net.pick(lambda shape: _image(shape) and shape[1] % size == shape[2] % size == 0)
+    else:
+        x = net.pick(lambda shape: _image(shape) and shape[3] % (size * size) == 0)
+    if x is None or net.wide:
+        return
+    _, height, width, channels = x.shape
+    shape = (1, height // size, width // size, channels * size**2)
+    if not deeper:
+        shape = (1, height * size, width * size, channels // size**2)
+    kind = "SPACE_TO_DEPTH" if deeper else "DEPTH_TO_SPACE"
+    net.emit(kind, [x.index], [net.like(x, shape)], BlockSize=size)
+
+
+def packing(net: Network) -> None:
+    """Tensors side by side along a new axis, or one taken apart."""
+    x = net.pick(lambda shape: len(shape) < 4 or shape[1] < 6)
+    if x is None or net.wide:
+        return
+    if len(x.shape) < 4:
+        axis = net.number(0, len(x.shape))
+        parts = [x, net.constant(x.shape, x.scale, x.zero_point)][:: int(net.rng.choice([1, -1]))]
+        shape = (*x.shape[:axis], 2, *x.shape[axis:])
+        axis = axis - len(shape) if net.chance(0.3) else axis
+        net.emit("PACK", [part.index for part in parts], [net.like(x, shape)], ValuesCount=2, Axis=axis)
+    else:
+        shape = (x.shape[0], *x.shape[2:])
+        results = [net.like(x, shape) for _ in range(x.shape[1])]
+        net.emit("UNPACK", [x.index], results, Num=len(results), Axis=int(net.rng.choice([1, -3])))
+
+
+def gather(net: Network) -> None:
+    x = net.pick()
+    if x is None or net.wide:
+        return
+    axis = net.number(0, len(x.shape) - 1)
+    indices = [net.number(0, x.shape[axis] - 1) for _ in range(net.number(1, 5))]
+    if net.chance(0.5) and axis:
+        shape = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
+        net.emit("GATHER", [x.index, net.integers(*indices)], [net.like(x, shape)], Axis=axis)
+        return
+    pads = [(0, 0) if size == 1 else (net.number(0, 1), net.number(0, min(2, size - 1))) for size in x.shape]
+    shape = tuple(size + before + after for size, (before, after) in zip(x.shape, pads, strict=True))
+    numbers = net.integers(*(n for pair in pads for n in pair), shape=(len(pads), 2))
+    net.emit("MIRROR_PAD", [x.index, numbers], [net.like(x, shape)], Mode=net.number(0, 1))
+
+
+def normalization(net: Network) -> None:
+    x = net.pick()
+    if x is not None and not net.wide:
+        net.emit("L2_NORMALIZATION", [x.index], [net.value(x.shape, 1 / 128, 0)])
+
+
+def arg_max(net: Network) -> None:
+    """Its result is an output, as nothing computes on indices."""
+    x = net.pick(_image)
+    if x is None or net.wide:
+        return
+    axis = net.number(1, 3)
+    shape = tuple(size for k, size in enumerate(x.shape) if k != axis)
+    index = net.writer.tensor(shape, "int32")
+    net.outputs.append(Value(index, shape, 1.0, 0))
+    net.kinds.append("ARG_MAX")
+    net.read.add(x.index)
+    axis = axis - 4 if net.chance(0.3) else axis
+    net.writer.operator("ARG_MAX", [x.index, net.integers(axis, shape=())], [index], OutputType=2)
+
+
+def matrices(net: Network) -> None:
+    left = net.pick(lambda shape: len(shape) in (3, 4) and prod(shape) < 500)
+    if left is None:
+        return
+    turned, other = net.chance(0.5), net.chance(0.5)
+    rows, depth = left.shape[-2:][:: -1 if turned else 1]
+    columns = net.number(1, 5)
+    batch = tuple(size if net.chance(0.7) else 1 for size in left.shape[:-2])
+    shape = (*batch, columns, depth) if other else (*batch, depth, columns)
+    right = net.constant(shape, net.step(), net.zero())
+    scale = 60 * (256 if net.wide else 1) * left.scale * right.scale * np.sqrt(depth) * net.rng.uniform(0.5, 2)
+    result = net.value((*left.shape[:-2], rows, columns), float(np.float32(scale)))
+    net.emit("BATCH_MATMUL", [left.index, right.index], [result], AdjX=turned, AdjY=other)
+
+
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
     "grouped": grouped,
@@ -512,6 +654,16 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "pad": pad,
     "transpose": transpose,
     "resize": resize,
+    "pick": pick,
+    "squared_difference": squared_difference,
+    "prelu": prelu,
+    "reduction": reduction,
+    "blocks": blocks,
+    "packing": packing,
+    "gather": gather,
+    "normalization": normalization,
+    "arg_max": arg_max,
+    "matrices": matrices,
 }
 
 

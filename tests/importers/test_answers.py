@@ -12,6 +12,7 @@ from mcubuild.importers.tflite import import_tflite
 from mcubuild.spec.model import ModelSettings
 from tests.importers.writer import Writer, write
 
+INDEX = Interface("y", "int32", (1,), 1.0, 0, "ARG_MAX", 32)
 SIGMOID = Interface("y", "int8", (1, 1), 1 / 256, -128, "LOGISTIC")
 LOGIT = Interface("y", "int8", (1, 1), 0.1, 20, "FULLY_CONNECTED")
 FOUR = Interface("four", "int8", (1, 4), 0.014, -8, "FULLY_CONNECTED")
@@ -46,6 +47,7 @@ def test_a_single_unit_has_a_threshold(face: Interface, threshold: float, first_
         (Interface("y", "int8", (1, 1), 1.4 / 255, -92, "FULLY_CONNECTED"), r"holds -0\.\d+ to 1\.2.*threshold = 0\.5"),
         (Interface("y", "int8", (1, 1), 6 / 255, -128, "RELU6"), r"holds 0 to 6 .computed by RELU6.*threshold"),
         (Interface("y", "int8", (1, 1), 1 / 256, -128, "SOFTMAX"), "a softmax over one unit, which is 1 whatever"),
+        (INDEX, "holds indices .computed by ARG_MAX., no scores"),
     ],
 )
 def test_a_single_unit_whose_meaning_is_open(face: Interface, told: str) -> None:

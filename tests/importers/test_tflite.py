@@ -161,6 +161,40 @@ def test_uint8_borders(tmp_path: Path, shift: int) -> None:
     np.testing.assert_array_equal(got, imported.outputs[0].to_levels(expected))
 
 
+@needs_micro
+@pytest.mark.parametrize("scale", [0.011, 0.3, 4.0])
+def test_inverse_roots(tmp_path: Path, scale: float) -> None:
+    """Of everything that is not negative, where Micro stops."""
+
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y = w.tensor((1, 256), scale=scale, zero_point=-128), w.tensor((1, 256), scale=0.1, zero_point=-11)
+        w.operator("RSQRT", [x], [y])
+        return [x], [y]
+
+    data, imported = made(tmp_path, build)
+    every = np.arange(-128, 128, dtype=np.int8)[None]
+    np.testing.assert_array_equal(executor.run(imported.graph, every), micro_tensors(data, [every], [1])[1])
+
+
+@needs_micro
+def test_a_channel_of_scale_0(tmp_path: Path) -> None:
+    """Quantisation of a channel without weights: nothing but the zero point comes out."""
+
+    def build(w: Writer) -> tuple[list[int], list[int]]:
+        x, y = w.tensor((1, 4, 4, 2), scale=0.1, zero_point=4), w.tensor((1, 4, 4, 3), scale=0.2, zero_point=-7)
+        values = np.random.default_rng(0).integers(-127, 128, (3, 1, 1, 2))
+        weights = w.tensor((3, 1, 1, 2), "int8", [0.01, 0.0, 0.02], values=values)
+        bias = w.tensor((3,), "int32", [0.001, 0.0, 0.002], values=np.array([100, 12345, -100]))
+        w.operator("CONV_2D", [x, weights, bias], [y], StrideH=1, StrideW=1)
+        return [x], [y]
+
+    data, imported = made(tmp_path, build)
+    sample = np.random.default_rng(1).integers(-128, 128, (1, 4, 4, 2)).astype(np.int8)
+    got = executor.run(imported.graph, sample)
+    np.testing.assert_array_equal(got, micro_tensors(data, [sample], [1])[1])
+    assert (got[..., 1] == -7).all()
+
+
 def test_conversion_to_int8_saturates() -> None:
     face = Interface("x", "float32", (1, 5), 0.5, 10)
     values = np.array([[0.24, 0.25, -0.25, np.inf, np.nan]], np.float32)

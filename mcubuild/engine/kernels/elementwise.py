@@ -1,4 +1,4 @@
-"""Two operands whose sizes of 1 are repeated, or of which one is a constant: sum, difference, product."""
+"""Two operands whose sizes of 1 are repeated, or of which one is a constant: sum, product, maximum and so on."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,12 +8,12 @@ from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import broadcast, contiguous, nest
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Elementwise
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.graph import Elementwise, Maximum, Minimum
+from mcubuild.ir.parameters import PreluParameters, parameters
 
 
 class Broadcast(Kernel):
-    """Add, Sub and Mul of any two operands."""
+    """Every Elementwise of any two operands."""
 
     kind = "elementwise"
     dtypes = BOTH
@@ -45,20 +45,16 @@ class Broadcast(Kernel):
                 "output": contiguous(shape),
             },
         )
+        common = {"op": type(op).__name__, "sizes": loops.sizes, "at": loops.indices}
+        if isinstance(op, Maximum | Minimum):
+            return common
         derived = parameters(graph, op)
-        return {
-            "op": type(op).__name__,
-            "numbers": derived,
-            "sizes": loops.sizes,
-            "at": loops.indices,
-            "zero_point": derived.output_offset,
-            "low": derived.clamp[0],
-            "high": derived.clamp[1],
-        }
+        low, high = layer.output.limits if isinstance(derived, PreluParameters) else derived.clamp
+        return {**common, "numbers": derived, "zero_point": derived.output_offset, "low": low, "high": high}
 
     def code_bytes(self, layer: Layer) -> int:
-        """A nest of loops."""
-        return 700
+        """A nest of loops, which compilers unroll where its body is short."""
+        return 1800 if isinstance(layer.op, Maximum | Minimum) else 700
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Outputs."""

@@ -1,4 +1,4 @@
-"""Mean over any axes, requantised."""
+"""Mean or sum over any axes, requantised."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,12 +7,12 @@ from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Mean
+from mcubuild.ir.graph import Mean, Shape, Sum
 from mcubuild.ir.parameters import parameters
 
 
 class AxisMean(Kernel):
-    """Mean."""
+    """Mean and Sum."""
 
     kind = "mean"
     dtypes = BOTH
@@ -22,23 +22,14 @@ class AxisMean(Kernel):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Mean."""
-        return isinstance(layer.op, Mean)
+        """Every Mean and Sum."""
+        return isinstance(layer.op, Mean | Sum)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
-        """Loops over the outputs, and over what each is the mean of."""
-        op, shape = layer.op, layer.input.shape
-        assert isinstance(op, Mean)
-        outer = nest(layer.output.shape, {"input": contiguous(shape), "output": contiguous(layer.output.shape)})
-        summed = tuple(size if axis in op.axes else 1 for axis, size in enumerate(shape))
-        inner = nest(summed, {"input": contiguous(shape)}, counter="j")
-        return {
-            "outputs": outer.sizes,
-            "at": outer.indices,
-            "summed": inner.sizes,
-            "step": inner.index("input"),
-            "numbers": parameters(layer.graph, op),
-        }
+        """Loops over the outputs, and over what each is the mean or sum of."""
+        op = layer.op
+        assert isinstance(op, Mean | Sum)
+        return {**reduced_loops(layer, op.axes), "numbers": parameters(layer.graph, op)}
 
     def code_bytes(self, layer: Layer) -> int:
         """Two nests of loops."""
@@ -47,6 +38,15 @@ class AxisMean(Kernel):
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Outputs, elements summed."""
         return {"output": layer.output.elements, "element": layer.input.elements}
+
+
+def reduced_loops(layer: Layer, axes: Shape) -> dict[str, object]:
+    """Loops over the outputs, and over the elements along ``axes`` that each is made of."""
+    shape = layer.input.shape
+    outer = nest(layer.output.shape, {"input": contiguous(shape), "output": contiguous(layer.output.shape)})
+    together = tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
+    inner = nest(together, {"input": contiguous(shape)}, counter="j")
+    return {"outputs": outer.sizes, "at": outer.indices, "together": inner.sizes, "step": inner.index("input")}
 
 
 KERNEL = AxisMean()

@@ -13,7 +13,7 @@ class Copy(Kernel):
     """Reshape. Where the planner puts the output over the input, no code is generated."""
 
     kind = "reshape"
-    dtypes = BOTH
+    dtypes = BOTH | {"int32"}
     cost: ClassVar[CostTable] = {"cortex-m4": {"call": 0.0}, "cortex-m7": {"call": 0.0}}
 
     def serves(self, layer: Layer, target: Target) -> bool:

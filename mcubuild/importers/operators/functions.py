@@ -8,7 +8,7 @@ from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import LIMITS
 from mcubuild.importers.tables import Table
-from mcubuild.ir.graph import Lookup, Quantization, Rescale, Sigmoid, Softmax, Tensor, WideSoftmax
+from mcubuild.ir.graph import L2Normalize, Lookup, Quantization, Rescale, Sigmoid, Softmax, Tensor, WideSoftmax
 from mcubuild.ir.parameters import activation_clamp
 
 
@@ -62,6 +62,13 @@ def _by_type(narrow: Callable[[Node], None], wide: Callable[[Node], None]) -> Ca
     return convert
 
 
+def _l2_normalization(node: Node) -> None:
+    if node.option("FusedActivationFunction"):
+        raise UnsupportedError("has a fused activation function")
+    x = node.activation(0)
+    node.builder.emit(lambda out: L2Normalize(x, out), node.output)
+
+
 def _softmax(node: Node) -> None:
     x = node.activation(0)
     kind = WideSoftmax if node.builder.dtype(x) == "int16" else Softmax
@@ -75,6 +82,12 @@ def _softmax(node: Node) -> None:
 
 
 CONVERTERS: Mapping[str, Converter] = {
+    "ABS": Converter(_function(lambda _, x, y: tables.absolute(x, y)), types=("INT8",)),
+    "L2_NORMALIZATION": Converter(_l2_normalization, types=("INT8",), limits="output of scale 1/128"),
+    "RSQRT": Converter(
+        _function(lambda _, x, y: tables.inverse_root(x, y)), types=("INT8",), limits="of inputs that are not negative"
+    ),
+    "ELU": Converter(_function(lambda _, x, y: tables.elu(x, y)), types=("INT8",)),
     "QUANTIZE": Converter(
         _by_type(_function(lambda _, x, y: tables.requantized(x, y)), _rescaled(None, None)),
         limits="also from and to UINT8 and FLOAT32 at inputs and outputs",

@@ -1,12 +1,14 @@
 """Operators that compute nothing: their result holds elements of their operands, in other places."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
 from mcubuild.importers.operators.axes import normal_axes, opened, strided
 from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.fused import image
 from mcubuild.importers.tflite_file import FileTensor
-from mcubuild.ir.graph import Concat, Pad, Quantization, Slice, Transpose
+from mcubuild.ir.graph import Concat, Gather, Pad, Quantization, Shape, Slice, Transpose
 
 
 def _reshape(node: Node) -> None:
@@ -143,6 +145,97 @@ def _transpose(node: Node) -> None:
     node.builder.emit(lambda out: Transpose(x, out, (*lead, *(axis + offset for axis in order))), node.output)
 
 
+def _blocks(node: Node, size: Shape, result: FileTensor) -> None:
+    """The block's two axes, behind those of height and width or before the channels, swapped with the other place.
+
+    Args:
+        node: the operator.
+        size: of the operand with the blocks' axes apart, (1, H, a, W, b, C).
+        result: of the operator.
+    """
+    _same_scale(node, node.input(0), result)
+    x = node.builder.view(node.activation(0), size)
+    node.builder.emit(lambda out: Transpose(x, out, (0, 1, 3, 2, 4, 5)), result)
+
+
+def _space_to_depth(node: Node) -> None:
+    _, (height, width) = image(node, 0)
+    block, channels = node.option("BlockSize"), node.input(0).shape[3]
+    if block < 1 or height % block or width % block:
+        raise ValueError(f"has blocks of {block} in an image of {height}x{width}")
+    _blocks(node, (1, height // block, block, width // block, block, channels), node.output)
+
+
+def _depth_to_space(node: Node) -> None:
+    _, (height, width) = image(node, 0)
+    block, channels = node.option("BlockSize"), node.input(0).shape[3]
+    if block < 1 or channels % (block * block):
+        raise ValueError(f"makes blocks of {block} of {channels} channels")
+    _blocks(node, (1, height, width, block, block, channels // block // block), node.output)
+
+
+def _pack(node: Node) -> None:
+    builder, result = node.builder, node.output
+    (axis,) = normal_axes([node.option("Axis")], len(result.shape))
+    parts = []
+    for position in range(len(node.op.inputs)):
+        tensor = node.input(position)
+        _same_scale(node, tensor, result)
+        opened_shape = (1, *tensor.shape[:axis], 1, *tensor.shape[axis:])
+        parts.append(builder.view(builder.activation(tensor), opened_shape))
+    if not parts:
+        raise ValueError("has no operands")
+    builder.emit(lambda out: Concat(tuple(parts), out, axis + 1), result)
+
+
+def _unpack(node: Node) -> None:
+    tensor = node.input(0)
+    (axis,) = normal_axes([node.option("Axis")], len(tensor.shape))
+    if len(node.outputs) != tensor.shape[axis]:
+        raise ValueError(f"takes {describe(tensor)} apart into {len(node.outputs)} results")
+    _cut(node, tensor, axis, [1] * len(node.outputs))
+
+
+def _gather(node: Node) -> None:
+    """Operands: tensor, indices."""
+    tensor, result = node.input(0), node.output
+    (axis,) = normal_axes([node.option("Axis")], len(tensor.shape))
+    if node.option("BatchDims"):
+        raise UnsupportedError("has batch dimensions")
+    indices = node.constants(1)
+    if not all(0 <= index < tensor.shape[axis] for index in indices):
+        raise ValueError(f"has indices outside of {tensor.shape[axis]} elements")
+    _same_scale(node, tensor, result)
+    x, offset = opened(node, tensor, [axis])
+    node.builder.emit(lambda out: Gather(x, out, axis + offset, indices), result)
+
+
+def _mirror_pad(node: Node) -> None:
+    """Operands: tensor, (before, after) of each axis."""
+    tensor, result = node.input(0), node.output
+    numbers, edge = node.integers(1), node.option("Mode")  # 0: REFLECT leaves the edge out, 1: SYMMETRIC repeats it
+    pads = list(zip(numbers[::2], numbers[1::2], strict=True)) if len(numbers) == 2 * len(tensor.shape) else []
+    if not pads or edge not in (0, 1):
+        raise ValueError(f"pads {describe(tensor)} by {numbers} in mode {edge}")
+    _same_scale(node, tensor, result)
+    x, offset = opened(node, tensor, [0] if any(pads[0]) else [])
+    padded = [axis for axis, pad in enumerate(pads) if any(pad)] or [0]
+    for axis in padded:
+        size, (before, after) = tensor.shape[axis], pads[axis]
+        if not (0 <= before <= size - 1 + edge and 0 <= after <= size - 1 + edge):
+            raise ValueError(f"mirrors {before} and {after} of {size} elements")
+        ends = range(before - edge, -edge, -1), range(size - 2 + edge, size - 2 + edge - after, -1)
+        indices = (*ends[0], *range(size), *ends[1])
+        if axis != padded[-1]:
+            x = node.builder.step(partial(_gathered, x, axis + offset, indices), x)
+        else:
+            node.builder.emit(partial(_gathered, x, axis + offset, indices), result)
+
+
+def _gathered(x: str, axis: int, indices: Shape, out: str) -> Gather:
+    return Gather(x, out, axis, indices)
+
+
 def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantization:
     """Scale and zero point that both must have.
 
@@ -173,4 +266,10 @@ CONVERTERS: Mapping[str, Converter] = {
     "PAD": Converter(_pad),
     "PADV2": Converter(_pad),
     "TRANSPOSE": Converter(_transpose),
+    "SPACE_TO_DEPTH": Converter(_space_to_depth, types=("INT8",), limits="a batch of one"),
+    "DEPTH_TO_SPACE": Converter(_depth_to_space, types=("INT8",), limits="a batch of one"),
+    "PACK": Converter(_pack, types=("INT8",), limits="operands and result share their scale"),
+    "UNPACK": Converter(_unpack, types=("INT8",)),
+    "GATHER": Converter(_gather, types=("INT8",), limits="constant indices; no batch dimensions"),
+    "MIRROR_PAD": Converter(_mirror_pad, types=("INT8",)),
 }
