@@ -107,14 +107,6 @@ class Builder:
         self.constants[tensor.name] = values
         return tensor.name
 
-    def step(self, make: Callable[[str], Op], source: str) -> str:
-        """Append an operator between two of the file's, of the scale and type of ``source``; its output."""
-        name = f"{source}.raw{len(self.ops)}"
-        shape = output_shape(self._shapes, make(name))
-        self.tensors[name] = replace(self.tensors[source], name=name, shape=shape)
-        self.ops.append(make(name))
-        return name
-
     # ---- operators ---------------------------------------------------------------------------------------------------
 
     def emit(self, make: Callable[[str], Op], result: FileTensor, quantization: Quantization | None = None) -> None:

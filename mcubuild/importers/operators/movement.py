@@ -227,7 +227,9 @@ def _mirror_pad(node: Node) -> None:
         ends = range(before - edge, -edge, -1), range(size - 2 + edge, size - 2 + edge - after, -1)
         indices = (*ends[0], *range(size), *ends[1])
         if axis != padded[-1]:
-            x = node.builder.step(partial(_gathered, x, axis + offset, indices), x)
+            make = partial(_gathered, x, axis + offset, indices)
+            builder = node.builder
+            x = builder.step(make, f"{x}.raw{axis}", builder.quantization(x), builder.dtype(x))
         else:
             node.builder.emit(partial(_gathered, x, axis + offset, indices), result)
 

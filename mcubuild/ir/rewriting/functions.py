@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcubuild.ir.graph import Clamp, Elementwise, Lookup, Pool, Tensor, Weighted
-from mcubuild.ir.rewriting.reach import reach
+from mcubuild.ir.graph import Clamp, Lookup, Tensor
+from mcubuild.ir.rewriting.reach import Clamping, reach
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
@@ -27,7 +27,7 @@ def _clamps(match: Match) -> bool:
 
 def _fused(match: Match) -> Replacement:
     op, clamp = match.ops[0], _clamp(match)
-    assert isinstance(op, Weighted | Elementwise | Pool)
+    assert isinstance(op, Clamping)
     assert clamp is not None
     return Replacement((replace(op, clamp=clamp, output=match.last.output),))
 
@@ -59,6 +59,6 @@ def _composed(match: Match) -> Replacement:
 
 RULES = (
     Rule("function that changes nothing", (Lookup,), _changes_nothing, _left_out),
-    Rule("clamp behind what can clamp", (Weighted | Elementwise | Pool, Lookup), _clamps, _fused),
+    Rule("clamp behind what can clamp", (Clamping, Lookup), _clamps, _fused),
     Rule("function of a function", (Lookup, Lookup), _always, _composed),
 )

@@ -1,18 +1,11 @@
 """What is known of an activation's values without running the network."""
 
-from mcubuild.ir.graph import (
-    INT8,
-    AveragePool2D,
-    Clamp,
-    Elementwise,
-    Graph,
-    Lookup,
-    MaxPool2D,
-    Movement,
-    Pad,
-    Weighted,
-    op_inputs,
-)
+from typing import TypeAlias
+
+from mcubuild.ir.graph import Add, Clamp, Graph, Lookup, Movement, Mul, Pad, Pool, Sub, Weighted, op_inputs
+
+Clamping: TypeAlias = Weighted | Add | Sub | Mul | Pool
+"""Operators with a fused activation."""
 
 
 def reach(graph: Graph, name: str) -> Clamp:
@@ -21,9 +14,9 @@ def reach(graph: Graph, name: str) -> Clamp:
         values = graph.constants[name]
         return int(values.min()), int(values.max())
     op = next((op for op in graph.ops if op.output == name), None)
-    if isinstance(op, Weighted | Elementwise | AveragePool2D | MaxPool2D):
+    if isinstance(op, Clamping):
         return op.clamp
-    if isinstance(op, Lookup):
+    if isinstance(op, Lookup) and graph.tensor(op.input).dtype == "int8":
         low, high = reach(graph, op.input)
         table = graph.constants[op.table][low + 128 : high + 129]
         return int(table.min()), int(table.max())
@@ -32,4 +25,4 @@ def reach(graph: Graph, name: str) -> Clamp:
         if isinstance(op, Pad):
             ends.append((op.value, op.value))
         return min(low for low, _ in ends), max(high for _, high in ends)
-    return INT8
+    return graph.tensor(name).limits

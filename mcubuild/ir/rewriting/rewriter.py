@@ -1,9 +1,10 @@
-"""Rules applied to a graph until none is left that applies. They are made for activations of int8."""
+"""Rules applied to a graph until none is left that applies."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from mcubuild.ir.graph import Concat, Elementwise, Graph, Op, op_constants, op_inputs
+from mcubuild.ir.graph import Concat, Graph, Op, op_constants, op_inputs
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
@@ -74,11 +75,11 @@ def _reading(op: Op, old: str, new: str) -> Op:
     """The operator with the input ``new`` wherever it read ``old``."""
     if old not in op_inputs(op):
         return op
+    operands = {"input": new, "left": new, "right": new}
+    changed: dict[str, Any] = {name: value for name, value in operands.items() if getattr(op, name, None) == old}
     if isinstance(op, Concat):
-        return replace(op, inputs=tuple(new if name == old else name for name in op.inputs))
-    if isinstance(op, Elementwise):
-        return replace(op, left=new if op.left == old else op.left, right=new if op.right == old else op.right)
-    return replace(op, input=new)
+        changed["inputs"] = tuple(new if name == old else name for name in op.inputs)
+    return replace(op, **changed)
 
 
 def _used(graph: Graph) -> Graph:
