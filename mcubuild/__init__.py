@@ -3,4 +3,4 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The checkout: boards/, specs/ and kernels_templates/ are found relative to it."""
+"""The folder that Python finds mcubuild in: its checkout, or where it is installed."""

@@ -53,9 +53,9 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     from mcubuild.bench.workbench import Workbench
 
     code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild")
-    templates = template_files(tune.STAGE)  # which builds and runs firmware, too
-    files = {path.relative_to(ROOT).as_posix(): digest_file(path) for path in (*code, *templates)}
-    state = digest_json({"files": files, "libraries": libraries})
+    files = {path.relative_to(ROOT).as_posix(): path for path in code}
+    files |= template_files(tune.STAGE)  # which builds and runs firmware, too
+    state = digest_json({"files": {name: digest_file(path) for name, path in files.items()}, "libraries": libraries})
     return Workbench(Store(), state, settings)
 
 

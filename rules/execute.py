@@ -9,22 +9,23 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from mcubuild import ROOT
+from mcubuild import ROOT, project
 from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
 from rules.imports import FLOATING, dependencies
 from rules.known import Files, Made, listing, remove
+from rules.resolve import placed
 from rules.stage import Job, Resolved, Stage
 
 _PLACE = ".stage-"
 """Of the folder in which a stage works."""
 
 
-def template_files(stage: Stage) -> list[Path]:
-    """The files besides Python's that ``stage`` depends on, sorted."""
-    return sorted(path for pattern in stage.templates for path in ROOT.glob(pattern) if path.is_file())
+def template_files(stage: Stage) -> dict[str, Path]:
+    """The files besides Python's that ``stage`` depends on, by names that are the same everywhere."""
+    return {name: path for pattern in stage.templates for name, path in project.files(pattern).items()}
 
 
 @cache
@@ -41,10 +42,16 @@ def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
 
 
 @cache
-def code_files(stage: Stage) -> tuple[str, ...]:
-    """The source files and templates that ``stage`` depends on, relative to the checkout."""
+def code_files(stage: Stage) -> dict[str, Path]:
+    """The source files and templates that ``stage`` depends on, by names that are the same everywhere."""
     code, _ = code_of(stage)
-    return tuple(path.relative_to(ROOT).as_posix() for path in (*code, *template_files(stage)))
+    return {path.relative_to(ROOT).as_posix(): path for path in code} | template_files(stage)
+
+
+@cache
+def code_paths(stage: Stage) -> tuple[str, ...]:
+    """Where ``code_files`` are: relative to the project if they are below that, else absolute."""
+    return tuple(str(placed(path)) for path in code_files(stage).values())
 
 
 @cache
@@ -54,8 +61,8 @@ def _code_digests(stage: Stage, files: Files) -> dict[str, str]:
 
 
 def _digests_now(stage: Stage, files: Files) -> dict[str, str]:
-    names = code_files(stage)
-    return dict(zip(names, files.digests([f"{ROOT}{os.sep}{name}" for name in names]), strict=True))
+    named = code_files(stage)
+    return dict(zip(named, files.digests(named.values()), strict=True))
 
 
 def _code(stage: Stage, resolved: Resolved, files: Files) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ from rules import (
     tune,
 )
 from rules.arguments import asked_for
-from rules.execute import clean, code_files, difference, execute
+from rules.execute import clean, code_paths, difference, execute
 from rules.known import Files
 from rules.resolve import placed, resolve
 from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts
@@ -146,7 +146,7 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
         "name": name,
         "doc": f"{stage.doc} ({resolved['spec']['board']})",
         "actions": [(_run, [stage, resolved])],
-        "file_dep": [*map(str, stage.read(resolved, folder).values()), *code_files(stage)],
+        "file_dep": [*map(str, stage.read(resolved, folder).values()), *code_paths(stage)],
         "task_dep": _first(stage, resolved),
         "targets": [f"{folder}/{artifact}" for artifact in stage.outputs],
         "uptodate": [Current(stage, resolved)],

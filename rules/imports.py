@@ -36,6 +36,7 @@ WITHOUT_INFLUENCE: Mapping[str, str] = {
     "doit": "decides when stages run",
     "pyocd": "measures silicon, which the store does not keep",
     "rich": "draws on the terminal",
+    "setuptools": "packs mcubuild",
 }
 """All other libraries, and why no result depends on their version."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, reading, shown, tell
+from mcubuild.project import files
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
 from rules.stage import Resolved, searches
@@ -31,9 +32,9 @@ def resolve(path: Path, memory: Path, starting: tuple[Path, ...] = ()) -> Resolv
 
 
 def placed(path: Path) -> Path:
-    """``path`` relative to the checkout if it is below that, else absolute; a link keeps its own name."""
-    whole = path.parent.resolve() / path.name
-    return whole.relative_to(ROOT) if whole.is_relative_to(ROOT) else whole
+    """``path`` relative to the project if it is below that, else absolute; a link keeps its own name."""
+    whole, project = path.parent.resolve() / path.name, Path.cwd()
+    return whole.relative_to(project) if whole.is_relative_to(project) else whole
 
 
 def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, ...]) -> Resolved:
@@ -80,10 +81,10 @@ def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, .
 def _validated(path: Path, memory: Path) -> dict[str, Any]:
     """The spec in ``path`` and its board, as JSON."""
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
-    boards = sorted(board for board in (ROOT / "boards").glob("*.toml") if board.is_file())
+    boards = files("boards/*.toml")
     with reading(path, "TOML"):
         digest = digest_file(path) if path.is_file() else None
-        state = [path.stem, digest, *map(digest_file, (*code, *boards)), libraries]
+        state = [path.stem, digest, *map(digest_file, (*code, *boards.values())), *map(str, boards.values()), libraries]
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:
@@ -113,5 +114,5 @@ def _is_current(board: Mapping[str, Any]) -> bool:
     code: str | None = board["clock_code"]
     if code is None:
         return True
-    path: Path = ROOT / "boards" / board["clock_setup"]
+    path = files("boards/*.toml")[f"boards/{board['name']}.toml"].with_name(board["clock_setup"])
     return path.is_file() and path.read_bytes() == code.encode()

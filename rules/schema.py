@@ -5,6 +5,7 @@ from typing import Any
 
 from mcubuild import ROOT
 from rules.imports import dependencies
+from rules.resolve import placed
 
 FOLDER = Path("docs")
 
@@ -13,6 +14,7 @@ def _write() -> None:
     from mcubuild.report.schema import report_schema
     from mcubuild.spec.schema import board_schema, spec_schema
 
+    FOLDER.mkdir(exist_ok=True)
     (FOLDER / "spec.schema.json").write_text(spec_schema())
     (FOLDER / "board.schema.json").write_text(board_schema())
     (FOLDER / "report.schema.json").write_text(report_schema())
@@ -25,6 +27,6 @@ def task() -> dict[str, Any]:
         "basename": "schema",
         "doc": "JSON schemas of specs, boards and reports",
         "actions": [(_write, [])],
-        "file_dep": [str(path.relative_to(ROOT)) for path in code],
+        "file_dep": [str(placed(path)) for path in code],
         "targets": [str(FOLDER / f"{name}.schema.json") for name in ("spec", "board", "report")],
     }
