@@ -81,15 +81,17 @@ def spec_files(chosen: str | None) -> list[Path]:
         BuildError: a name matches no file, or two files have the same name.
     """
     if chosen is None:
-        return _of_checkout()
+        return _of_project()
     files: dict[str, Path] = {}
     for pattern in [name for name in chosen.split(",") if name] or [chosen]:
         wanted = Path(loader.initial_workdir or ".", pattern)
+        if not wanted.exists() and Path("specs", f"{pattern}.toml").is_file():
+            wanted = Path("specs", f"{pattern}.toml").absolute()
         found = [wanted] if wanted.is_file() else wanted.parent.glob(wanted.name)  # names may have brackets
         matches = sorted(path for path in found if path.is_file())
         if not matches:
-            known = ", ".join(map(str, _of_checkout()))
-            raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
+            known = ", ".join(map(str, _of_project()))
+            raise BuildError(f"spec={pattern}: there is no such file; specs of this project: {known}.")
         for path in map(placed, matches):
             if files.setdefault(path.stem, path) != path:
                 raise BuildError(
@@ -98,14 +100,15 @@ def spec_files(chosen: str | None) -> list[Path]:
     return list(files.values())
 
 
-def _of_checkout() -> list[Path]:
+def _of_project() -> list[Path]:
     """All of specs/, but for hidden files, such as editors make."""
     return sorted(path for path in Path("specs").glob("*.toml") if not path.name.startswith("."))
 
 
 def named(chosen: str | None) -> set[str]:
     """The names of the specs that ``spec=...`` names itself, not by a pattern."""
-    return {Path(name).stem for name in (chosen or "").split(",")}
+    names = (chosen or "").split(",")
+    return {name if Path("specs", f"{name}.toml").is_file() else Path(name).stem for name in names}
 
 
 class Current:

@@ -4,6 +4,7 @@ Setuptools loads this file alone, so it imports nothing else of mcubuild.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from setuptools import Command
 from setuptools.command.build import build
@@ -15,9 +16,10 @@ class Build(build):  # type: ignore[misc]
     """Builds the packages, then what they bring along."""
 
     def initialize_options(self) -> None:
-        """Work apart from build/, which is for results."""
+        """Work apart from build/, which is for results, and where no earlier files are."""
         super().initialize_options()
-        self.build_base = "mcubuild.egg-info/build"
+        self._place = TemporaryDirectory()
+        self.build_base = self._place.name
 
     sub_commands = [*build.sub_commands, ("build_brought", None)]  # noqa: RUF012 (setuptools declares it)
 
