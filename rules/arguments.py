@@ -17,9 +17,11 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "bench": ("models", "curve", "latency", "toolchain"),
     "curve": ("spec", "sizes", "draws", "archs"),
     "diff": ("a", "b"),
+    "gc": ("size",),
     "latency": ("spec", "networks"),
     "paper": ("figure", "samples"),
     "schema": (),
+    "verify": (),
 }
 """The variables of each command; those that are not listed have ``spec`` alone."""
 _SPEC = ("spec",)

@@ -20,8 +20,10 @@ from rules import (
     curve,
     diff,
     forecast,
+    keeping,
     latency,
     paper,
+    plan,
     schema,
     space_table,
     streams,
@@ -45,6 +47,8 @@ COMMANDS = (
     forecast.COMMAND,
     baselines.COMMAND,
     curve.COMMAND,
+    plan.PLAN,
+    plan.WHY,
 )
 MEMORY = BUILD / ".doit.db"
 
@@ -100,7 +104,14 @@ def task_everything() -> Iterator[dict[str, Any]]:
     """Stages, builds and commands of the specs: spec=FILE[,FILE...], or all of specs/; and commands without one."""
     names, files = set[str](), set[str]()
     with told():
-        made = [schema.task(), *bench.tasks(), *paper.tasks(), diff.task(), *(_of_specs() if needs_specs() else ())]
+        made = [
+            schema.task(),
+            *bench.tasks(),
+            *paper.tasks(),
+            diff.task(),
+            *keeping.tasks(),
+            *(_of_specs() if needs_specs() else ()),
+        ]
         for task in made:
             names |= {task["basename"], f"{task['basename']}:{task.get('name')}"}
             files.update(task.get("targets", ()))

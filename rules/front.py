@@ -126,9 +126,7 @@ def _enter_project() -> None:
     """
     here = Path.cwd()
     if not any((folder / "dodo.py").is_file() for folder in (here, *here.parents)):
-        raise BuildError(
-            f"{here}: found no dodo.py, here or above, so this is no project; make one: mcubuild new NAME."
-        )
+        raise BuildError(f"{here}: found no dodo.py, here or above, so no project; make one: mcubuild new NAME.")
 
 
 def main() -> int:

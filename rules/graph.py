@@ -38,6 +38,7 @@ from rules import (
 )
 from rules.arguments import asked_for
 from rules.execute import clean, code_paths, difference, execute
+from rules.history import History
 from rules.known import Files
 from rules.resolve import placed, resolve
 from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts
@@ -72,6 +73,7 @@ STAGES: tuple[Stage, ...] = (
 """In the order of the pipeline."""
 
 FILES = Files(BUILD / ".files.db")
+HISTORY = History()
 
 
 def spec_files(chosen: str | None) -> list[Path]:
@@ -134,7 +136,7 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            return dict(execute(stage, resolved, BUILD / name, FILES))
+            return dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
     except BuildError as error:
         return TaskFailed(str(error))
     except KeyboardInterrupt:
@@ -205,7 +207,7 @@ def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Reso
     for path in files:
         try:
             resolved = resolve(path, BUILD / ".specs")
-            for one, stages in ((resolved, pipeline(STAGES, resolved)), *_started(resolved)):
+            for one, stages in ((resolved, pipeline(STAGES, resolved)), *started(resolved)):
                 name, folder = one["spec"]["name"], Path(one["folder"])
                 if folders.setdefault(name, folder) != folder:
                     raise BuildError(
@@ -226,13 +228,13 @@ def without_data(specs: Iterable[Resolved]) -> dict[str, str]:
     """Why the data of a spec, or of those that it starts from, cannot be read before it is fetched: by name."""
     found = dict[str, str]()
     for resolved in specs:
-        told = [dataset.missing(one) for one in (resolved, *(one for one, _ in _started(resolved)))]
+        told = [dataset.missing(one) for one in (resolved, *(one for one, _ in started(resolved)))]
         if reasons := [reason for reason in told if reason is not None]:
             found[resolved["spec"]["name"]] = reasons[0]
     return found
 
 
-def _started(resolved: Resolved) -> Iterator[tuple[Resolved, Sequence[Stage]]]:
+def started(resolved: Resolved) -> Iterator[tuple[Resolved, Sequence[Stage]]]:
     """The spec that ``resolved`` starts from, that which this one starts from, ..., each with the stages it takes."""
     while starts(resolved):
         reads = {name for stage in pipeline(STAGES, resolved) for name in stage.inputs if name.startswith(START)}
@@ -260,7 +262,7 @@ def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collectio
     for stage in STAGES:
         yield {"basename": stage.name, "name": None, "doc": stage.doc}
     listed = {resolved["spec"]["name"] for resolved in specs}
-    for other, needed in (one for resolved in specs for one in _started(resolved)):
+    for other, needed in (one for resolved in specs for one in started(resolved)):
         if other["spec"]["name"] not in listed:
             listed.add(other["spec"]["name"])
             alone = {**other, "stages": [stage.name for stage in needed]}
