@@ -29,7 +29,7 @@ from rules import (
     streams,
     throughput,
 )
-from rules.arguments import check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.arguments import changes, check_tasks, check_variables, lists, names_spec, needs_specs
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
@@ -89,7 +89,7 @@ DOIT_CONFIG = {
 
 def _of_specs() -> Iterator[dict[str, Any]]:
     chosen = get_var("spec")
-    specs, broken = read_specs(spec_files(chosen), named(chosen))
+    specs, broken = read_specs(spec_files(chosen), named(chosen), changes())
     if not lists() and not names_spec():
         for name, reason in without_data(specs).items():
             if name not in named(chosen):

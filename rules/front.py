@@ -20,9 +20,9 @@ _ALONE = ("gc", "verify", "schema", "paper", "bench")
 """Commands that no spec has a part in."""
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("a folder for a project of your own, by five questions", "new my-project --task image_classification"),
-    "build": ("firmware and report of specs, judged against their budgets", "build quickstart 'specs/kws_*.toml' -n 2"),
+    "build": ("firmware and report of specs, judged against their budgets", "build 'specs/kws_*.toml' -n 2"),
     "plan": ("what a build would run, for how long, and what the store has", "plan quickstart"),
-    "why": ("why each stage would run: which fields, files or artifacts changed", "why quickstart"),
+    "why": ("why each stage would run: fields, files, artifacts", "why quickstart set budget.latency=9ms"),
     "list": ("the tasks; --all: with those of every spec", "list --all"),
     "diff": ("what changed between two builds", "diff quickstart tiny"),
     "forecast": ("how long a build takes on this machine, from the first training on", "forecast quickstart"),
@@ -98,10 +98,17 @@ def translated(arguments: Sequence[str]) -> list[str]:
     found = _parser().parse_args(arguments)
     if command in _BUILDS:
         return [command, *(f"{side}={build}" for side, build in zip("ab", found.builds, strict=True))]
-    specs = [word for word in found.words if "=" not in word]
+    words = found.words
+    changed = words[words.index("set") + 1 :] if "set" in words else []
+    words = words[: len(words) - len(changed) - 1] if "set" in words else words
+    if "set" in found.words and not (changed and all("=" in word for word in changed)):
+        raise BuildError("set: behind it stand keys and values alone, such as set budget.latency=100ms bits=4.")
+    specs = [word for word in words if "=" not in word]
     if specs and command in _ALONE:
         raise BuildError(f"{shown(specs[0])}: mcubuild {command} takes no spec; remove it.")
-    variables = [word for word in found.words if "=" in word]
+    variables = [word for word in words if "=" in word]
+    if changed:
+        variables.append(f"set={','.join(changed)}")
     named = [f"spec={','.join(specs)}"] if specs else []
     return [*(["-n", found.n] if found.n else []), command, *named, *variables]
 

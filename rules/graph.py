@@ -195,8 +195,10 @@ def _judge(folder: Path) -> Any:
     return {"cautions": len(report["cautions"])}
 
 
-def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Resolved], dict[str, str]]:
-    """The specs that are valid, and of the others, by name, why they are not.
+def read_specs(
+    files: Iterable[Path], named: Collection[str], changes: Mapping[str, str] | None = None
+) -> tuple[list[Resolved], dict[str, str]]:
+    """The specs that are valid, with ``changes`` of their keys, and of the others, by name, why they are not.
 
     Raises:
         BuildError: a spec that is ``named`` is not valid.
@@ -206,7 +208,7 @@ def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Reso
     folders = {path.stem: path.parent for path in files}
     for path in files:
         try:
-            resolved = resolve(path, BUILD / ".specs")
+            resolved = resolve(path, BUILD / ".specs", changes=changes)
             for one, stages in ((resolved, pipeline(STAGES, resolved)), *started(resolved)):
                 name, folder = one["spec"]["name"], Path(one["folder"])
                 if folders.setdefault(name, folder) != folder:

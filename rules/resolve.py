@@ -14,18 +14,21 @@ from rules.imports import dependencies
 from rules.stage import Resolved, searches
 
 
-def resolve(path: Path, memory: Path, starting: tuple[Path, ...] = ()) -> Resolved:
+def resolve(
+    path: Path, memory: Path, starting: tuple[Path, ...] = (), changes: Mapping[str, str] | None = None
+) -> Resolved:
     """The validated spec in ``path`` with its board, as JSON, and the spec that it starts from, likewise.
 
     Args:
         path: the TOML file.
         memory: folder that remembers results, by the content of spec, boards and of the code that validates.
         starting: the files of specs that start from this one, the first one first.
+        changes: values that count instead of the spec's, by dotted keys.
 
     Raises:
         BuildError: the spec is not valid, or it cannot start from what it names.
     """
-    resolved = {**_validated(path, memory), "folder": str(path.parent)}
+    resolved = {**_validated(path, memory, changes or {}), "folder": str(path.parent)}
     if resolved["spec"]["start"] is None:
         return resolved
     return {**resolved, "start": _start(path, resolved, memory, (*starting, placed(path)))}
@@ -78,13 +81,20 @@ def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, .
     return start
 
 
-def _validated(path: Path, memory: Path) -> dict[str, Any]:
-    """The spec in ``path`` and its board, as JSON."""
+def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> dict[str, Any]:
+    """The spec in ``path``, with ``changes``, and its board, as JSON."""
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild")
     boards = files("boards/*.toml")
     with reading(path, "TOML"):
         digest = digest_file(path) if path.is_file() else None
-        state = [path.stem, digest, *map(digest_file, (*code, *boards.values())), *map(str, boards.values()), libraries]
+        state = [
+            path.stem,
+            digest,
+            *map(digest_file, (*code, *boards.values())),
+            *map(str, boards.values()),
+            libraries,
+            [*changes.items()],
+        ]
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:
@@ -99,7 +109,7 @@ def _validated(path: Path, memory: Path) -> dict[str, Any]:
 
     from mcubuild.spec.spec import read_spec
 
-    spec, board = read_spec(path)
+    spec, board = read_spec(path, changes)
     known = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
     with suppress(OSError):  # without room to remember, the next command validates again
         memory.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ ANSWERS = Answers(**DEFAULTS)
         ("build quickstart specs/kws_*.toml -n 2", "-n 2 build spec=quickstart,specs/kws_*.toml"),
         ("curve quickstart sizes=20,all", "curve spec=quickstart sizes=20,all"),
         ("diff a b", "diff a=a b=b"),
+        ("plan a set budget.latency=9ms bits=4", "plan spec=a set=budget.latency=9ms,bits=4"),
         ("gc size=1GB", "gc size=1GB"),
         ("list --all", "list --all"),
         ("search:quickstart", "search:quickstart"),

@@ -437,3 +437,17 @@ def test_not_prefixes(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(BuildError, match=r"net\.toml:\d+: firmware\.prefix: found .*kws") as caught:
         read(tmp_path, f'{SPEC}[firmware]\nprefix = "{prefix}"\n')
     assert len(str(caught.value)) < 500
+
+
+def test_single_keys_are_changed_from_outside(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text('task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\n')
+    spec, _ = read_spec(path, {"budget.latency": "8ms", "bits": "4", "space.widths": "[0.2, 0.3]", "seed": "7"})
+    assert (spec.budget.latency, spec.bits, spec.space.widths, spec.seed) == (0.008, 4, (0.2, 0.3), 7)
+    for key, value, told in (
+        ("budget.latancy", "9ms", "set=budget.latancy=9ms: budget.latancy: unknown key"),
+        ("bits", "5", "set=bits=5: bits: "),
+        ("dataset.val_fraction", "0.2", "dataset is no table there"),
+    ):
+        with pytest.raises(BuildError, match=told):
+            read_spec(path, {key: value})
