@@ -97,7 +97,7 @@ def _changes(one: Foreseen, makers: Mapping[str, str]) -> Iterator[str]:
                     yield f"{folder / name}: {'it is not what the stage made' if there else 'it is gone'}"
     if one.waits:
         stages = dict.fromkeys(makers.get(name.rpartition("start/")[2], "an earlier stage") for name in one.waits)
-        yield f"reads {', '.join(one.waits)}, which may change: {', '.join(stages)} is to run first"
+        yield f"reads {', '.join(one.waits)}, which may change: {', '.join(stages)} first"
 
 
 def _differences(before: Mapping[str, Any], one: Foreseen) -> Iterator[str]:
