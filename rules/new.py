@@ -1,5 +1,6 @@
 """``mcubuild new``: the folder of a project with what belongs there, and a first spec that its answers make."""
 
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -47,6 +48,7 @@ DEFAULTS: Mapping[str, str] = {
     "limits": "latency=5ms",
     "bits": "8",
 }
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _OF_SOUNDS: Mapping[str, str] = {"data": "data/recordings", "limits": ""}
 
 
@@ -148,6 +150,8 @@ def create(folder: Path, answers: Answers, spec: str) -> list[str]:
     Raises:
         BuildError: one of them is there already, an answer is not valid, or the folder cannot be written.
     """
+    if not re.fullmatch(_NAME, spec):
+        raise BuildError(f"--spec: found {shown(spec)}; a spec's name has letters, digits, _, . and - alone: first.")
     texts = _files(answers, spec)
     if there := [name for name in texts if (folder / name).exists()]:
         raise BuildError(f"{folder / there[0]}: is there already, and nothing is overwritten; name another folder.")

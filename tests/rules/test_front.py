@@ -103,3 +103,9 @@ def test_a_wrong_answer_leaves_nothing(key: str, answer: str, told: str, tmp_pat
     with pytest.raises(BuildError, match=told):
         create(tmp_path / "mine", replace(ANSWERS, **{key: answer}), "first")
     assert not (tmp_path / "mine").exists()
+
+
+def test_the_name_of_a_spec_leads_nowhere_else(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="letters, digits"):
+        create(tmp_path / "mine", ANSWERS, "../elsewhere")
+    assert not [*tmp_path.iterdir()]
