@@ -13,7 +13,6 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild import ROOT
 from mcubuild.engine.chaincode import ChainCode
 from mcubuild.engine.constants import Channels, Constants, Field, channels
 from mcubuild.engine.footprint import Footprint, estimate
@@ -42,8 +41,9 @@ from mcubuild.ir.graph import (
     op_inputs,
 )
 from mcubuild.ir.parameters import parameters
+from mcubuild.project import folders
 
-TEMPLATES = ROOT / "kernels_templates" / "model"
+TEMPLATES = "kernels_templates/model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
 """What is generated: enough to compile the network into any firmware; names for the prefix ``model``."""
 TILE = 4
@@ -184,7 +184,7 @@ def _environment(prefix: str) -> jinja2.Environment:
     Templates write ``{{ prefix }}_`` and ``{{ PREFIX }}_`` before global names, and ``{{ "weights.h" | file }}``.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folders(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,5 +1,6 @@
 """The whole spec: specs/<name>.toml, validated against itself and against its board."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -127,15 +128,19 @@ _OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", 
 """Keys that mean nothing for a network that exists already."""
 
 
-def read_spec(path: Path) -> tuple[Spec, Board]:
+def read_spec(path: Path, changes: Mapping[str, str] | None = None) -> tuple[Spec, Board]:
     """The spec in ``path`` and its board; limits that the budget leaves open are the board's memories.
 
     The latency's limit is at most the time in which the board's active power uses up the energy's.
 
+    Args:
+        path: the TOML file.
+        changes: values that count instead of the file's, by dotted keys: ``{"budget.latency": "100ms"}``.
+
     Raises:
         BuildError: the file or its board is not valid, or a budget is above the board's memory.
     """
-    spec = read_toml(path, Spec, {"name": path.stem})
+    spec = read_toml(path, Spec, {"name": path.stem}, changes)
     try:
         board = read_board(spec.board)
     except BuildError as error:
