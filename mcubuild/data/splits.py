@@ -126,7 +126,7 @@ def read_split(path: Path) -> Split:
         BuildError: the file is missing or damaged.
     """
     arrays = map_npz(path, ("x", "y"), MOST_IN_MEMORY)
-    x, y = arrays["x"], arrays["y"]
+    x, y = arrays["x"], arrays["y"].copy()
     if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
         raise BuildError(
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
