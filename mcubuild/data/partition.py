@@ -46,7 +46,8 @@ def partition(
             each content for itself.
         classes: names by label.
         held_out: what ``test`` gets of the samples, and ``val`` of the training samples (without the test samples), if
-            it is not given: a share, or (``int``) how many, of each class in proportion; of ``most`` so many less.
+            it is not given: a share, or (``int``) how many, of each class in proportion, and fewer where ``most``
+            leaves fewer to draw from.
         seed: of the draw.
         most: samples of a class that ``train`` and ``val`` may have together; None: all. Given splits keep their
             shares.
@@ -59,7 +60,7 @@ def partition(
     missing = [name for name in ("test", "val") if not (of == name).any()]
     check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
     drawn = contents if groups is None else groups
-    left = 1.0
+    part = 1.0
     for name in ("test", "val"):
         if name in missing:
             rest = np.flatnonzero(of == "train")
@@ -71,16 +72,15 @@ def partition(
             # A group's samples may be of every class: groups are counted without regard to classes.
             among = np.zeros(len(rest), np.int64) if groups is not None else labels[rest]
             wanted = held_out[name]
-            if isinstance(wanted, int):
-                wanted = max(1, round(left * wanted))
+            wanted = wanted if isinstance(wanted, float) else round(part * wanted)
             for label, amount in _amounts(wanted, among).items():
                 members = rest[among == label]
                 of[members[_lowest(u[among == label], amount, keep)]] = name
         if name == "test" and most is not None:
-            before = int((of == "train").sum())
+            whole = (of == "train").sum()
             for label in range(len(classes)):
                 of[_beyond(of, np.flatnonzero(labels == label), contents, most, f"samples {draw}", seed)] = ""
-            left = int((of == "train").sum()) / before
+            part = (of == "train").sum() / whole
     check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
     return {name: np.flatnonzero(of == name) for name in ("train", "val", "test")}
 
