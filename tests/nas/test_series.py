@@ -17,9 +17,9 @@ from mcubuild.nas.backbones import BACKBONES
 from mcubuild.nas.baselines import BASELINES, Baseline
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.network import build_network
+from mcubuild.nas.network import build_network, initialise
 from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.supernet import SuperNetwork, initialise
+from mcubuild.nas.supernet import SuperNetwork
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.test_generated_c import Compiled
 
