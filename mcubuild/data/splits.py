@@ -47,7 +47,7 @@ class Index:
     kind: str
     """As in the spec."""
     task: str
-    """``image_classification`` or ``audio_classification``."""
+    """As in the spec."""
     classes: tuple[str, ...]
     """Names by label."""
     native_resolution: int
