@@ -140,8 +140,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
     write_inventory(inventory, out / "inventory.json")
-    shown = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
-    write_overview(shown, out)
+    samples = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
+    write_overview(samples, out)
     for name, indexes in chosen.items():
         noise = read.noise if name == "train" else None
         write_split(Split(pictures[name], found.labels[indexes], noise), out / f"{name}.npz")

@@ -157,7 +157,7 @@ class Sketch:
         self.tensors[f"{name}.bias"] = Tensor(f"{name}.bias", (filters,), "int32", 32)
         spread = self.own.scale[0] * float(scales.max()) * 60 * np.sqrt(self.constants[name].size / filters)
         clamp = (self.number(-128, -100), self.number(100, 127))
-        quantization = Quantization((float(np.float32(spread)),), self.number(-128, 127))
+        quantization = Quantization((float(np.float32(min(spread, 1e6))),), self.number(-128, 127))
         return self.add(
             lambda x, y: kind(x, name, f"{name}.bias", y, clamp=clamp, **fields),
             quantization,

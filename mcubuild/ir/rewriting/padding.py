@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from mcubuild.ir.graph import Conv2D, DepthwiseConv2D, MaxPool2D, Pad, Padding, Pair, Pool, dilated
-from mcubuild.ir.rewriting.reach import reach
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
@@ -76,7 +75,7 @@ def _pads_with_zero_point(match: Match) -> bool:
 def _never_largest(match: Match) -> bool:
     pad = match.ops[0]
     assert isinstance(pad, Pad)
-    return pad.value <= reach(match.graph, pad.input)[0] and _frames(match)
+    return pad.value <= match.range(pad.input)[0] and _frames(match)
 
 
 def _folded(match: Match) -> Replacement:

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Graph, Op, Quantization, Shape, Tensor, op_inputs
+from mcubuild.ir.graph import Clamp, Graph, Op, Quantization, Shape, Tensor
+from mcubuild.ir.rewriting.facts import Facts
 
 Kind: TypeAlias = type[Any] | UnionType
 """One kind of operator, or several."""
@@ -18,8 +19,13 @@ Kind: TypeAlias = type[Any] | UnionType
 class Match:
     """Operators that a pattern was found in, each of which reads what the one before it writes."""
 
-    graph: Graph
+    facts: Facts
     ops: tuple[Op, ...]
+
+    @property
+    def graph(self) -> Graph:
+        """The whole graph."""
+        return self.facts.graph
 
     @property
     def last(self) -> Op:
@@ -28,9 +34,11 @@ class Match:
 
     def alone(self, position: int) -> bool:
         """Whether nothing but the operator behind it reads what the operator at ``position`` writes."""
-        name = self.ops[position].output
-        reads = sum(op_inputs(op).count(name) for op in self.graph.ops)
-        return reads == 1 and name not in self.graph.outputs
+        return self.facts.reads[self.ops[position].output] == 1
+
+    def range(self, name: str) -> Clamp:
+        """Smallest and largest value that a tensor may hold, both inclusive."""
+        return self.facts.range(name)
 
     def shape(self, name: str) -> Shape:
         """Of a tensor."""
