@@ -73,16 +73,14 @@ def relu6(x: Quantization, y: Quantization) -> Table:
 
 
 def leaky_relu(x: Quantization, y: Quantization, alpha: float) -> Table:
-    """Below zero times ``alpha``; factors are derived in float32 (``QuantizeLeakyRelu``).
+    """Below zero times ``alpha`` (``QuantizeLeakyRelu``).
 
     Raises:
         ValueError: ``alpha`` is negative.
     """
-    source, target = np.float32(x.scale[0]), np.float32(y.scale[0])
     if not 0 <= alpha < 1e6:
         raise ValueError(f"has alpha {alpha}, must not be negative")
-    kept = _rescaled(x, float(source / target))
-    leaked = _rescaled(x, float(source * np.float32(alpha) / target))
+    kept, leaked = (_rescaled(x, x.scale[0] * slope / y.scale[0]) for slope in (1.0, alpha))
     return _saturated(np.where(x.zero_point <= _INPUTS, kept, leaked) + y.zero_point)
 
 

@@ -23,6 +23,7 @@ from mcubuild.ir.graph import (
     Graph,
     L2Normalize,
     Levels,
+    LogSoftmax,
     Lookup,
     MatMul,
     Maximum,
@@ -51,7 +52,7 @@ from mcubuild.ir.graph import (
 )
 from mcubuild.ir.parameters import FixedPoint, parameters
 from mcubuild.ir.products import patch_elements, weighted, windows
-from mcubuild.ir.softmax import probabilities
+from mcubuild.ir.softmax import logarithms, probabilities
 from mcubuild.ir.transcendental import inverse_root
 
 Int8: TypeAlias = NDArray[np.int8]
@@ -181,6 +182,8 @@ def _computed(graph: Graph, op: Op, values: Mapping[str, Levels]) -> NDArray[Any
         return np.expand_dims(inputs[0].argmax(axis=op.axis), op.axis)
     if isinstance(op, Softmax):
         return probabilities(inputs[0], parameters(graph, op))
+    if isinstance(op, LogSoftmax):
+        return logarithms(inputs[0], parameters(graph, op))
     if isinstance(op, WideSoftmax):
         return interpolation.probabilities(inputs[0], parameters(graph, op))
     if isinstance(op, ReduceMax):

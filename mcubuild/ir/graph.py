@@ -244,6 +244,14 @@ class Softmax:
 
 
 @dataclass(frozen=True)
+class LogSoftmax:
+    """Logarithm of the softmax over the last axis -> output of the input's shape, scale 1/16, zero point 127."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
 class WideSoftmax:
     """Softmax of beta * input over the last axis: int16 -> int16 output of the input's shape, scale 1/32768."""
 
@@ -418,7 +426,7 @@ Reduction: TypeAlias = Mean | Sum | ReduceMax
 """Operators that make one element of many along some axes."""
 Movement: TypeAlias = Reshape | Transpose | Slice | Gather | Pad | Concat
 """Operators that compute nothing."""
-Unary: TypeAlias = Lookup | Rescale | Sigmoid | Softmax | WideSoftmax | L2Normalize
+Unary: TypeAlias = Lookup | Rescale | Sigmoid | Softmax | LogSoftmax | WideSoftmax | L2Normalize
 """Operators whose output has the shape of their only operand."""
 Op: TypeAlias = Weighted | Elementwise | Pool | Movement | Unary | Reduction | Resize | MatMul | ArgMax
 

@@ -16,9 +16,9 @@ from mcubuild.ir.graph import (
     INT8,
     Add,
     Clamp,
-    FullyConnected,
     Graph,
     L2Normalize,
+    LogSoftmax,
     MatMul,
     Mean,
     Mul,
@@ -189,6 +189,18 @@ class SoftmaxParameters:
     """exp(-d * scale * beta) in 1/2**31, by the distance d to the largest element; further off it is 0."""
 
 
+@dataclass(frozen=True)
+class LogSoftmaxParameters:
+    """Of LogSoftmax: of the distance d to the largest element."""
+
+    exponentials: tuple[int, ...]
+    """exp(-d * scale) in 1/2**31, by d; further off it is 0, and the output the smallest."""
+    factor: FixedPoint
+    """From d to d * scale in 1/2**26."""
+    reverse: FixedPoint
+    """From there to d."""
+
+
 Parameters: TypeAlias = (
     WeightedParameters
     | AddParameters
@@ -201,6 +213,7 @@ Parameters: TypeAlias = (
     | SigmoidParameters
     | L2Parameters
     | SoftmaxParameters
+    | LogSoftmaxParameters
     | WideSoftmaxParameters
 )
 Computing: TypeAlias = (
@@ -218,6 +231,7 @@ Computing: TypeAlias = (
     | Rescale
     | Sigmoid
     | Softmax
+    | LogSoftmax
     | WideSoftmax
 )
 """Operators that have parameters; the others move elements, look them up or depend on shapes alone."""
@@ -245,6 +259,8 @@ def parameters(graph: Graph, op: Rescale) -> RescaleParameters: ...
 def parameters(graph: Graph, op: Sigmoid) -> SigmoidParameters: ...
 @overload
 def parameters(graph: Graph, op: Softmax) -> SoftmaxParameters: ...
+@overload
+def parameters(graph: Graph, op: LogSoftmax) -> LogSoftmaxParameters: ...
 @overload
 def parameters(graph: Graph, op: WideSoftmax) -> WideSoftmaxParameters: ...
 def parameters(graph: Graph, op: Computing) -> Parameters:
@@ -275,6 +291,8 @@ def parameters(graph: Graph, op: Computing) -> Parameters:
         return _sigmoid(graph, op)
     if isinstance(op, Softmax):
         return _softmax(graph, op)
+    if isinstance(op, LogSoftmax):
+        return _log_softmax(graph, op)
     if isinstance(op, WideSoftmax):
         return _wide_softmax(graph, op)
     return _weighted(graph, op)
@@ -327,12 +345,7 @@ def _weighted(graph: Graph, op: Weighted) -> WeightedParameters:
         raise ValueError(f"weights {op.weights!r} have {len(weights.scale)} scales, must have 1 or {channels}")
     if weights.zero_point != 0:
         raise ValueError(f"weights {op.weights!r} have zero point {weights.zero_point}, must be symmetric (0)")
-    if isinstance(op, FullyConnected) and len(weights.scale) == 1:
-        # GetQuantizedConvolutionMultipler multiplies the scales in float32; the per-channel path does so in double.
-        products = [float(np.float32(input_scale) * np.float32(weights.scale[0]))]
-    else:
-        products = [input_scale * scale for scale in weights.scale]
-    factors = tuple(_fixed_point(product / output_scale) for product in products)
+    factors = tuple(_fixed_point(input_scale * scale / output_scale) for scale in weights.scale)
     if len(factors) == 1:
         factors *= channels
     wide = graph.tensor(op.bias).dtype == "int64"
@@ -349,23 +362,21 @@ def _add(graph: Graph, op: Add | Sub) -> AddParameters:
     left_scale, left_zero = _activation(graph, op.left)
     right_scale, right_zero = _activation(graph, op.right)
     output_scale, output_zero = _activation(graph, op.output)
-    # Add derives its factors in double, Sub (CalculateOpDataSub of TensorFlow Lite Micro) in float32.
-    real = np.float64 if isinstance(op, Add) else np.float32
-    twice_largest = real(2) * real(max(left_scale, right_scale))
+    twice_largest = 2 * max(left_scale, right_scale)
     left_shift = ADD_LEFT_SHIFT[graph.tensor(op.output).dtype]
-    output = _fixed_point(float(twice_largest / (real(1 << left_shift) * real(output_scale))))
+    output = _fixed_point(twice_largest / ((1 << left_shift) * output_scale))
     if output.shift > 0:
         raise ValueError(
             f"{type(op).__name__}: the scale {output_scale} of {op.output!r} is too small for its operands' "
-            f"{float(twice_largest) / 2}"
+            f"{twice_largest / 2}"
         )
     return AddParameters(
         left_offset=-left_zero,
         right_offset=-right_zero,
         output_offset=output_zero,
         left_shift=left_shift,
-        left=_fixed_point(float(real(left_scale) / twice_largest)),
-        right=_fixed_point(float(real(right_scale) / twice_largest)),
+        left=_fixed_point(left_scale / twice_largest),
+        right=_fixed_point(right_scale / twice_largest),
         output=output,
         clamp=op.clamp,
     )
@@ -400,8 +411,7 @@ def _mat_mul(graph: Graph, op: MatMul) -> MatMulParameters:
     left_scale, left_zero = _activation(graph, op.left)
     right_scale, right_zero = _activation(graph, op.right)
     output_scale, output_zero = _activation(graph, op.output)
-    # GetQuantizedConvolutionMultipler multiplies the scales in float32.
-    factor = _fixed_point(float(np.float32(left_scale) * np.float32(right_scale)) / output_scale)
+    factor = _fixed_point(left_scale * right_scale / output_scale)
     left, right = graph.tensor(op.left), graph.tensor(op.right)
     depth, wide = matrix_shapes(op, left.shape, right.shape)[0][-1], left.dtype == "int16"
     if factor.shift > (_MOST_ENLARGED_SUM if wide else 0) or depth >= 1 << (17 if wide else 14):
@@ -477,12 +487,7 @@ def _mean(graph: Graph, op: Mean | Sum) -> MeanParameters:
 
 def _rescale(graph: Graph, op: Rescale) -> RescaleParameters:
     source, target = _activation(graph, op.input), _activation(graph, op.output)
-    if op.slope == 1:
-        factor = below = _fixed_point(source[0] / target[0])
-    else:  # CalculateOpDataLeakyRelu divides in float32
-        scale = np.float32(source[0])
-        factor = _fixed_point(float(scale / np.float32(target[0])))
-        below = _fixed_point(float(scale * np.float32(op.slope) / np.float32(target[0])))
+    factor, below = (_fixed_point(source[0] * slope / target[0]) for slope in (1.0, op.slope))
     bits = 8 * BYTES[graph.tensor(op.input).dtype]
     if max(factor.shift, below.shift) > 30 - bits:
         raise ValueError(f"Rescale: the scale {target[0]} of {op.output!r} is too small for its input's {source[0]}")
@@ -524,11 +529,24 @@ def _softmax(graph: Graph, op: Softmax) -> SoftmaxParameters:
     scale, _ = _activation(graph, op.input)
     if _activation(graph, op.output) != (1 / 256, -128):
         raise ValueError(f"Softmax: {op.output!r} must have scale 1/256 and zero point -128")
-    real = min(op.beta * scale * (1 << (31 - _SOFTMAX_BITS)), 2.0**31 - 1)
+    return SoftmaxParameters(_exponentials(op.input, op.beta * scale)[0])
+
+
+def _log_softmax(graph: Graph, op: LogSoftmax) -> LogSoftmaxParameters:
+    scale, _ = _activation(graph, op.input)
+    if _activation(graph, op.output) != (1 / 16, 127):
+        raise ValueError(f"LogSoftmax: {op.output!r} must have scale 1/16 and zero point 127")
+    exponentials, factor = _exponentials(op.input, scale)
+    return LogSoftmaxParameters(exponentials, factor, _fixed_point((1 << (31 - factor.shift)) / factor.multiplier))
+
+
+def _exponentials(name: str, scale: float) -> tuple[tuple[int, ...], FixedPoint]:
+    """exp(-d * scale) in 1/2**31 for each distance d that counts, and the factor from d to d * scale in 1/2**26."""
+    real = min(scale * (1 << (31 - _SOFTMAX_BITS)), 2.0**31 - 1)
     if real <= 1:
-        raise ValueError(f"Softmax: beta {op.beta} times the scale {scale} of {op.input!r} is too small")
+        raise ValueError(f"softmax of {name!r}: its scale, times beta, {scale}, is too small")
     factor = _fixed_point(real)
     radius = (((1 << _SOFTMAX_BITS) - 1) << (31 - _SOFTMAX_BITS)) >> factor.shift
     distances = np.arange(min(radius, 255) + 1, dtype=np.int64)
     scaled = doubling_high_mul(-distances << factor.shift, factor.multiplier)
-    return SoftmaxParameters(tuple(exp_of_negative(scaled, _SOFTMAX_BITS).tolist()))
+    return tuple(exp_of_negative(scaled, _SOFTMAX_BITS).tolist()), factor

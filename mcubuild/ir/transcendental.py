@@ -33,7 +33,7 @@ _32_OVER_17: Final = 1010580540
 """Both in Q2: the line from which Newton's division starts."""
 
 
-def _shifted_left(x: Raw, bits: int) -> Raw:
+def _shifted_left(x: Raw, bits: int | Raw) -> Raw:
     """X * 2**bits, saturated to 32 bits."""
     return np.asarray(np.clip(x << bits, -(2**31), 2**31 - 1), np.int64)
 
@@ -102,6 +102,41 @@ def _newton(x: Raw) -> Raw:
 def one_over_one_plus(x: Raw) -> Raw:
     """1 / (1 + x) in Q0 for x in [0, 1] in Q0."""
     return _shifted_left(_newton(x), 1)
+
+
+_LN_2: Final = 1488522236
+_FOURTH_ROOT_OF_HALF: Final = 1805811301
+_QUARTER_Q6: Final = 1 << 23
+_NUMERATOR: Final = 117049297
+_DENOMINATOR: Final = (1057819769, 127690142, 638450708)
+"""ln 2, (1/2)**(1/4), and the coefficients of a rational function around it: 11/240 * 2**(1/4), and
+2 / 2**(1/4) - 2**(1/4), 2**(1/4) / 20, 2**(1/4) / 4; all in Q0 but for 1/4, in Q6."""
+
+
+def logarithm(x: Raw, integer_bits: int) -> Raw:
+    """ln(x) in Q5 for x >= 1 in Q<integer_bits>.
+
+    Source: ``log_x_for_x_greater_than_or_equal_to_1_impl`` of TensorFlow Lite: of two ways to write x as a power of two
+    and a rest near (1/2)**(1/4), the one with the smaller rest.
+    """
+
+    def zeros(value: Raw) -> Raw:
+        return 32 - np.frexp(value.astype(np.float64))[1].astype(np.int64)
+
+    first = zeros(x)
+    rest = _shifted_left(doubling_high_mul(_shifted_left(x, first - 1), _SQRT_HALF), 1)
+    power = ((integer_bits - first) << 25) + _QUARTER_Q6
+    second = zeros(doubling_high_mul(x, _SQRT_HALF)) - 1
+    rest = np.minimum(rest, _shifted_left(x, second))
+    power = np.maximum(power, ((integer_bits - second) << 25) - _QUARTER_Q6)
+    middle = (rest + _FOURTH_ROOT_OF_HALF + 1) >> 1
+    off = 2 * (rest - _FOURTH_ROOT_OF_HALF)
+    square = doubling_high_mul(off, off)
+    numerator = doubling_high_mul(off, rest) + doubling_high_mul(doubling_high_mul(off, square), _NUMERATOR)
+    slope = _DENOMINATOR[0] + off + doubling_high_mul(square, _DENOMINATOR[1])
+    denominator = doubling_high_mul(middle, slope) + doubling_high_mul(off, _DENOMINATOR[2])
+    scaled = doubling_high_mul(rounding_divide(numerator, 6), one_over_one_plus(denominator))
+    return _shifted_left(doubling_high_mul(power, _LN_2) + scaled, 1)
 
 
 def logistic(x: Raw, integer_bits: int) -> Raw:

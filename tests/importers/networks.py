@@ -355,9 +355,11 @@ def mean(net: Network) -> None:
 
 
 def function(net: Network) -> None:
-    kinds = ["RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH", "QUANTIZE"]
-    if not net.wide:
-        kinds += ["HARD_SWISH", "ABS"] if net.bias else ["HARD_SWISH", "ABS", "ELU"]  # which LiteRT's lack
+    kinds = ["RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"]
+    if net.wide:
+        kinds += ["LOGISTIC", "TANH"]
+    else:  # LiteRT's host kernels lack ELU, and have tables of their own for sigmoids
+        kinds += ["HARD_SWISH", "ABS"] if net.bias else ["HARD_SWISH", "ABS", "ELU", "LOGISTIC", "TANH"]
     kind = str(net.rng.choice(kinds))
     x = net.pick(lambda shape: prod(shape) < 3000)
     if x is None:
@@ -606,6 +608,12 @@ def normalization(net: Network) -> None:
         net.emit("L2_NORMALIZATION", [x.index], [net.value(x.shape, 1 / 128, 0)])
 
 
+def log_softmax(net: Network) -> None:
+    x = net.pick(lambda shape: 1 < shape[-1] < 200)
+    if x is not None and not net.wide:
+        net.emit("LOG_SOFTMAX", [x.index], [net.value(x.shape, 1 / 16, 127)])
+
+
 def arg_max(net: Network) -> None:
     """Its result is an output, as nothing computes on indices."""
     x = net.pick(_image)
@@ -662,6 +670,7 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "packing": packing,
     "gather": gather,
     "normalization": normalization,
+    "log_softmax": log_softmax,
     "arg_max": arg_max,
     "matrices": matrices,
 }

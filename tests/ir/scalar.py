@@ -5,7 +5,6 @@ mcubuild: what the executor is judged by.
 """
 
 import math
-import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,10 +49,6 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (multiplier, shift)
 
 
-def float32(value: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", value))[0])
-
-
 Scalar = Conv2D | DepthwiseConv2D | FullyConnected | Add | AveragePool2D
 """What is written out here; TensorFlow Lite Micro itself judges the others (tests/importers)."""
 
@@ -87,10 +82,7 @@ def _elements(
             for pixel, weight in _products(op, values[op.input], graph.constants[op.weights], index):
                 acc += (pixel - zero) * weight
             scales = info(op.weights).scale
-            if isinstance(op, FullyConnected) and len(scales) == 1:
-                product = float32(info(op.input).scale[0] * scales[0])
-            else:
-                product = info(op.input).scale[0] * scales[index[-1] if len(scales) > 1 else 0]
+            product = info(op.input).scale[0] * scales[index[-1] if len(scales) > 1 else 0]
             factor = quantize_multiplier(product / info(op.output).scale[0])
             yield index, multiply_by_quantized_multiplier(acc, *factor) + info(op.output).zero_point
 

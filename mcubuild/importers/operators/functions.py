@@ -8,7 +8,17 @@ from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import LIMITS
 from mcubuild.importers.tables import Table
-from mcubuild.ir.graph import L2Normalize, Lookup, Quantization, Rescale, Sigmoid, Softmax, Tensor, WideSoftmax
+from mcubuild.ir.graph import (
+    L2Normalize,
+    LogSoftmax,
+    Lookup,
+    Quantization,
+    Rescale,
+    Sigmoid,
+    Softmax,
+    Tensor,
+    WideSoftmax,
+)
 from mcubuild.ir.parameters import activation_clamp
 
 
@@ -69,6 +79,11 @@ def _l2_normalization(node: Node) -> None:
     node.builder.emit(lambda out: L2Normalize(x, out), node.output)
 
 
+def _log_softmax(node: Node) -> None:
+    x = node.activation(0)
+    node.builder.emit(lambda out: LogSoftmax(x, out), node.output)
+
+
 def _softmax(node: Node) -> None:
     x = node.activation(0)
     kind = WideSoftmax if node.builder.dtype(x) == "int16" else Softmax
@@ -86,6 +101,9 @@ CONVERTERS: Mapping[str, Converter] = {
     "L2_NORMALIZATION": Converter(_l2_normalization, types=("INT8",), limits="output of scale 1/128"),
     "RSQRT": Converter(
         _function(lambda _, x, y: tables.inverse_root(x, y)), types=("INT8",), limits="of inputs that are not negative"
+    ),
+    "LOG_SOFTMAX": Converter(
+        _log_softmax, types=("INT8",), limits="output of scale 1/16; at most 4095 elements in a row"
     ),
     "ELU": Converter(_function(lambda _, x, y: tables.elu(x, y)), types=("INT8",)),
     "QUANTIZE": Converter(

@@ -218,8 +218,8 @@ def _mirror_pad(node: Node) -> None:
     if not pads or edge not in (0, 1):
         raise ValueError(f"pads {describe(tensor)} by {numbers} in mode {edge}")
     _same_scale(node, tensor, result)
-    x, offset = opened(node, tensor, [0] if any(pads[0]) else [])
-    padded = [axis for axis, pad in enumerate(pads) if any(pad)] or [0]
+    x, offset = opened(node, tensor, [0] if any(pads[0]) or len(pads) == 1 else [])
+    padded = [axis for axis, pad in enumerate(pads) if any(pad)] or [len(pads) - 1]
     for axis in padded:
         size, (before, after) = tensor.shape[axis], pads[axis]
         if not (0 <= before <= size - 1 + edge and 0 <= after <= size - 1 + edge):

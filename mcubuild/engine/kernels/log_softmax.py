@@ -1,0 +1,49 @@
+"""Logarithm of the softmax over the last axis: exponentials from a table, one logarithm a row."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.layer import Layer
+from mcubuild.engine.target import Target
+from mcubuild.ir.graph import LogSoftmax
+from mcubuild.ir.parameters import parameters
+
+
+class TableLogSoftmax(Kernel):
+    """LogSoftmax; the table has a word for each distance to the largest element that counts, 1 kB at most."""
+
+    kind = "log_softmax"
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"row": 400.0, "output": 50.0},
+        "cortex-m7": {"row": 270.0, "output": 33.0},
+    }
+
+    def serves(self, layer: Layer, target: Target) -> bool:
+        """Every LogSoftmax."""
+        return isinstance(layer.op, LogSoftmax)
+
+    def overwrites(self, layer: Layer) -> tuple[str, ...]:
+        """The input: each element is read for the last time before its place is written."""
+        return (layer.input.name,)
+
+    def context(self, layer: Layer) -> Mapping[str, object]:
+        """Shapes, the table and the factors."""
+        op, columns = layer.op, layer.output.shape[-1]
+        assert isinstance(op, LogSoftmax)
+        return {
+            "rows": layer.output.elements // columns,
+            "columns": columns,
+            "numbers": parameters(layer.graph, op),
+        }
+
+    def code_bytes(self, layer: Layer) -> int:
+        """Three loops, the logarithm and the table."""
+        return 1300 + 4 * 256
+
+    def work(self, layer: Layer) -> Mapping[str, int]:
+        """Rows, outputs."""
+        return {"row": layer.output.elements // layer.output.shape[-1], "output": layer.output.elements}
+
+
+KERNEL = TableLogSoftmax()
