@@ -36,6 +36,7 @@ from rules import (
     train,
     tune,
 )
+from rules.arguments import asked_for
 from rules.execute import clean, code_files, difference, execute
 from rules.known import Files
 from rules.resolve import placed, resolve
@@ -146,11 +147,26 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
         "doc": f"{stage.doc} ({resolved['spec']['board']})",
         "actions": [(_run, [stage, resolved])],
         "file_dep": [*map(str, stage.read(resolved, folder).values()), *code_files(stage)],
+        "task_dep": _first(stage, resolved),
         "targets": [f"{folder}/{artifact}" for artifact in stage.outputs],
         "uptodate": [Current(stage, resolved)],
         "clean": [(clean, [stage, folder])],
         "verbosity": 2,
     }
+
+
+def _first(stage: Stage, resolved: Resolved) -> list[str]:
+    """What is done before ``stage``, though it reads nothing of it: where anything that is asked for needs the data of
+    a spec, nothing else of it is begun without.
+    """
+    if not stage.needless(resolved):
+        return []
+    stages = {one.name: one for one in pipeline(STAGES, resolved)}
+    asked = {word.partition(":")[0] for word in asked_for()} or {"build"}
+    wanted = {artifact for name in asked & stages.keys() for artifact in stages[name].outputs}
+    needed = {one.name for one in leading_to(wanted, [*stages.values()])} | (asked - stages.keys())
+    whole = f"{dataset.STAGE.name}:{resolved['spec']['name']}"
+    return [] if needed <= stages.keys() - {dataset.STAGE.name} else [whole]
 
 
 def _refusal(stage: Stage, resolved: Resolved) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def partition(
             each content for itself.
         classes: names by label.
         held_out: what ``test`` gets of the samples, and ``val`` of the training samples (without the test samples), if
-            it is not given: a share, or (``int``) how many, of each class in proportion.
+            it is not given: a share, or (``int``) how many, of each class in proportion, and fewer where ``most``
+            leaves fewer to draw from.
         seed: of the draw.
         most: samples of a class that ``train`` and ``val`` may have together; None: all. Given splits keep their
             shares.
@@ -59,6 +60,7 @@ def partition(
     missing = [name for name in ("test", "val") if not (of == name).any()]
     check_enough(contents, labels, np.flatnonzero(of == "train"), len(missing), classes)
     drawn = contents if groups is None else groups
+    part = 1.0
     for name in ("test", "val"):
         if name in missing:
             rest = np.flatnonzero(of == "train")
@@ -69,12 +71,16 @@ def partition(
             u = np.array([_place(seed, name, drawn[index]) for index in rest.tolist()])
             # A group's samples may be of every class: groups are counted without regard to classes.
             among = np.zeros(len(rest), np.int64) if groups is not None else labels[rest]
-            for label, amount in _amounts(held_out[name], among).items():
+            wanted = held_out[name]
+            wanted = wanted if isinstance(wanted, float) else round(part * wanted)
+            for label, amount in _amounts(wanted, among).items():
                 members = rest[among == label]
                 of[members[_lowest(u[among == label], amount, keep)]] = name
         if name == "test" and most is not None:
+            whole = (of == "train").sum()
             for label in range(len(classes)):
                 of[_beyond(of, np.flatnonzero(labels == label), contents, most, f"samples {draw}", seed)] = ""
+            part = (of == "train").sum() / whole
     check_enough(contents, labels, np.flatnonzero(of == "train"), 0, classes)
     return {name: np.flatnonzero(of == name) for name in ("train", "val", "test")}
 

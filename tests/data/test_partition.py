@@ -82,6 +82,14 @@ def test_so_many_samples_are_held_out_of_each_class_in_proportion(number: int, e
     assert sorted(of[label::3].count("val") for label in range(3)) == each
 
 
+def test_a_part_of_the_samples_has_a_part_of_those_held_out() -> None:
+    """150 of 900 are 10 of 60."""
+    contents, given = numbered(903), [*["train"] * 900, *["test"] * 3]
+    labels = np.array([int(content[1:]) % 3 for content in contents])
+    found = partition(contents, labels, given, None, CLASSES, {"val": 150}, 0, most=20)
+    assert [np.bincount(labels[found[name]]).tolist() for name in ("train", "val")] == [[16, 17, 17], [4, 3, 3]]
+
+
 @pytest.mark.parametrize("count", range(9, 40))
 def test_every_class_is_in_every_split(count: int) -> None:
     of = drawn(contents := numbered(count), seed=count)

@@ -123,6 +123,7 @@ def test_the_list_of_the_first_publication_is_known_by_its_name(tmp_path: Path) 
         (f"{HEADER}\n00200.jpg,2,0,0\n", r"test\.csv:2: found person = '2' of '00200\.jpg'; allowed are 0 and 1"),
         (f"{HEADER}\n00200.jpg\n", r"test\.csv:2: found person = None"),
         ("", "found the columns None"),
+        (f"{HEADER}\n00200.jpg,1,0,0\n00201.jpg,1,0,0\n00200.jpg,0,0,0\n", r"test\.csv:4: found '00200\.jpg' a second"),
     ],
 )
 def test_lists_that_say_something_else(tmp_path: Path, text: str, told: str) -> None:
@@ -130,6 +131,24 @@ def test_lists_that_say_something_else(tmp_path: Path, text: str, told: str) -> 
     (folder / "wake_vision_test.csv").write_text(text)
     with pytest.raises(BuildError, match=told):
         found(folder)
+
+
+def test_images_of_one_name_are_told(tmp_path: Path) -> None:
+    folder = data(tmp_path / "data", "tar")
+    (folder / "00103.jpg").write_bytes(encoded(5))
+    with pytest.raises(BuildError, match=r"validation\.tar: has '00103\.jpg', which is .*data/00103\.jpg, too; remove"):
+        found(folder)
+    (folder / "more").mkdir()
+    (folder / "more" / "00103.jpg").write_bytes(encoded(6))
+    with pytest.raises(BuildError, match=r"data: has both .*00103\.jpg and .*00103\.jpg; remove one"):
+        found(folder)
+
+
+def test_other_lists_do_not_count(tmp_path: Path) -> None:
+    folder = data(tmp_path / "data", "tar")
+    sources = kind("wake_vision").sources(settings(folder).model_dump(), tmp_path)
+    assert "wake_vision_train_quality.csv" in sources and "wake_vision_train_large.csv" not in sources
+    assert len(sources) == 3 + 4
 
 
 def test_archives_that_images_cannot_be_taken_from(tmp_path: Path) -> None:

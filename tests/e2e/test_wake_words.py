@@ -34,6 +34,9 @@ def test_specs_whose_data_is_not_there_are_left_out_unless_they_are_named(checko
         run = checkout.doit(*asked, **data)
         assert run.code == 1 and f"ERROR: dataset:vww: {told}" in run.output
         assert "left out" not in run.output
+    run = checkout.doit("build", "spec=specs/vww.toml", **data)
+    assert run.code == 1 and run.output.count(told) == 1
+    assert set(run.stages.values()) == {"not reached"}, "nothing is begun that would be of no use"
     run = checkout.doit("dataset:net", **data)
     assert run.code == 0 and "vww" not in run.output
     run = checkout.doit("list", "--all", **data)

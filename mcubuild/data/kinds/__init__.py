@@ -6,6 +6,10 @@ samples themselves, as image files, recordings or arrays (``mcubuild/data/sample
 (``mcubuild/data/files.py``). Splitting, hashing, decoding and checking are the same for all
 (``mcubuild/data/dataset.py``).
 
+Of data that everybody can get it says, too, which of the published files are lacking: they are looked for in ``path``
+or where all specs look (``mcubuild/data/places.py``). If the keys alone say how many classes there are and how large
+samples may be (``DatasetSettings.outline``), it is ``foretold``, and search spaces are compared without the data.
+
 The task graph asks for a kind's files, so its module imports nothing heavy outside of functions.
 """
 

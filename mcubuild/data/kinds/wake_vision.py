@@ -1,6 +1,6 @@
 """Wake Vision: images of Open Images, with or without a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ _IMAGES = (*(f"train_{number:02}.tar" for number in range(90)), "validation.tar"
 """What is published, unpacked once."""
 
 
+_HELD = {"val": "validation", "test": "test"}
+"""Splits, and what their lists are called."""
+
+
 def _listings(labels: str, folder: Path) -> dict[str, Path]:
     """The lists by split; that of ``quality`` has another name where it was published first."""
     train = folder / f"wake_vision_train_{labels}.csv"
@@ -26,18 +30,18 @@ def _listings(labels: str, folder: Path) -> dict[str, Path]:
     return {"train": train, **{split: folder / f"wake_vision_{name}.csv" for split, name in _HELD.items()}}
 
 
-_HELD = {"val": "validation", "test": "test"}
-
-
 def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
-    return files_below(place("wake_vision", settings["path"], root))
+    folder = place("wake_vision", settings["path"], root)
+    lists = {*_listings(settings["labels"], folder).values()}
+    return {name: path for name, path in files_below(folder).items() if path.suffix != ".csv" or path in lists}
 
 
 def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:
     folder = place("wake_vision", settings["path"], root)
     lists = [path.name for path in _listings(settings["labels"], folder).values() if not path.is_file()]
-    if folder.is_dir() and any(path.is_dir() or path.suffix == ".zip" for path in folder.iterdir()):
-        return lists  # images were brought in another form than the published one
+    brought = [path for path in folder.glob("[!.]*") if path.is_dir() or path.suffix == ".zip"]
+    if brought:  # images in another form than the published one
+        return lists
     return [*lists, *(name for name in _IMAGES if not (folder / name).is_file())]
 
 
@@ -56,7 +60,7 @@ def _find(settings: "WakeVisionSettings", root: Path) -> Found:
     listings = _listings(settings.labels, folder)
     with bar("read labels", len(listings)) as progress:
         for split, path in listings.items():
-            listed = dict(_labels(path))
+            listed = _labels(path)
             files += files_of(listed, there, path.name, str(folder))
             labels += listed.values()
             splits += [split] * len(listed)
@@ -67,7 +71,7 @@ def _find(settings: "WakeVisionSettings", root: Path) -> Found:
 def _images(folder: Path) -> "dict[str, File]":
     """The images in ``folder``, its folders and its archives, by name."""
     from mcubuild.data.labelled import images_in
-    from mcubuild.errors import BuildError
+    from mcubuild.errors import BuildError, shown
 
     found = images_in(folder)
     for path in files_below(folder).values():
@@ -76,20 +80,24 @@ def _images(folder: Path) -> "dict[str, File]":
                 f"{path}: is compressed, so images could not be read one by one; unpack it: gunzip {path.name}"
             )
         if path.suffix in _ARCHIVES:
-            found |= images_in(path)
+            own = images_in(path)
+            if twice := found.keys() & own.keys():
+                raise BuildError(f"{path}: has {shown(min(twice))}, which is {found[min(twice)]}, too; remove one.")
+            found |= own
     return found
 
 
-def _labels(path: Path) -> Iterator[tuple[str, int]]:
-    """Names of images and whether there is a person, as a list says it.
+def _labels(path: Path) -> dict[str, int]:
+    """Whether there is a person, by names of images, as a list says it.
 
     Raises:
-        BuildError: it has no such columns, or another value than 0 and 1.
+        BuildError: it has no such columns, another value than 0 and 1, or an image twice.
     """
     import csv
 
     from mcubuild.errors import BuildError, reading, shown
 
+    found = dict[str, int]()
     with reading(path, "CSV"), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         if not {"filename", "person"} <= {*(rows.fieldnames or ())}:
@@ -100,7 +108,11 @@ def _labels(path: Path) -> Iterator[tuple[str, int]]:
                     f"{path}:{number}: found person = {shown(row['person'])} of {shown(row['filename'])}; allowed are "
                     f"0 and 1: remove the line, or get the file again."
                 )
-            yield row["filename"].rpartition("/")[2], int(row["person"])
+            name = row["filename"].rpartition("/")[2]
+            if name in found:
+                raise BuildError(f"{path}:{number}: found {shown(name)} a second time; remove one of the lines.")
+            found[name] = int(row["person"])
+    return found
 
 
 KIND = Kind("images", _sources, _find, _lacking, foretold=True)
