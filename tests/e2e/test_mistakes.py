@@ -81,7 +81,10 @@ def test_a_link_to_a_spec_keeps_its_own_name(checkout: Checkout) -> None:
 def test_misspelt_words_build_nothing(checkout: Checkout) -> None:
     checkout.write_spec()
     for words, told in {
-        ("build", "sepc=specs/net.toml"): "sepc=: doit build has no such variable; allowed: spec=; did you mean spec=?",
+        (
+            "build",
+            "sepc=specs/net.toml",
+        ): "sepc=: doit build has no such variable; allowed: spec=, set=; did you mean spec=?",
         ("biuld",): "'biuld': there is no such task, nor a file that a task makes; did you mean build?",
     }.items():
         run = checkout.doit(*words)
@@ -156,7 +159,8 @@ def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:
         run = checkout.doit(stage, "spec=specs/net.toml")
         assert run.code != 0 and run.output.count("ERROR") == 1, run.output
         assert (
-            f"{stage}:net: the build of this spec has no such stage; it has dataset, margin, scale, train" in run.output
+            f"{stage}:net: the build of this spec has no such stage; it has dataset, outline, margin, scale, train"
+            in run.output
         )
         assert not run.stages and "Traceback" not in run.output
         assert checkout.doit(stage, "spec=specs/*.toml").code == 0, "a pattern names no spec"
@@ -181,7 +185,7 @@ def test_memory_that_nothing_fits_says_what_would(checkout: Checkout, key: str, 
     assert told and "Raise budget.sram, budget.flash or budget.latency" in run.output, run.output
     assert float(told[1 if key == "sram" else 2]) > int(found.strip('"kB'))
     assert "Traceback" not in run.output
-    assert run.did("built") == {"dataset", "margin"}
+    assert run.did("built") == {"dataset", "outline", "margin"}
     assert _no_leftovers(checkout)
 
 
@@ -191,7 +195,7 @@ def test_latency_that_nothing_keeps_says_what_would(checkout: Checkout) -> None:
     assert run.code == 1
     told = re.search(r"within 10.0 us\. .* the least time ([\d.]+) us", run.output)
     assert told and float(told[1]) > 10 and "budget.latency" in run.output, run.output
-    assert run.did("built") == {"dataset", "margin"}
+    assert run.did("built") == {"dataset", "outline", "margin"}
     assert _no_leftovers(checkout)
 
 
