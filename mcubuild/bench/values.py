@@ -4,10 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcubuild.ir.graph import Add, AveragePool2D, DepthwiseConv2D, Graph, MaxPool2D, Quantization, Tensor, Weighted
+from mcubuild.ir.graph import (
+    DepthwiseConv2D,
+    Elementwise,
+    Graph,
+    Lookup,
+    Mul,
+    Quantization,
+    Softmax,
+    Tensor,
+    Weighted,
+    op_inputs,
+)
 
 _WIDENING, _NARROWING = 1.5, 0.35
 """Steps of an output relative to those of its input: inputs fill their range, and so it stays layer by layer."""
+_MIDDLE = 64
+"""Steps of one operand that a product's other one is multiplied by to get the output's step."""
 
 
 def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
@@ -42,10 +55,15 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
             assert source is not None
             widening = _WIDENING if op.input in skeleton.inputs else _NARROWING
             set_quantization(op.output, widening * source.scale[0], int(rng.integers(-20, 20)))
-        elif isinstance(op, Add):
+        elif isinstance(op, Elementwise):
             left, right = tensors[op.left].quantization, tensors[op.right].quantization
             assert left is not None and right is not None
-            set_quantization(op.output, float(np.hypot(left.scale[0], right.scale[0])), int(rng.integers(-20, 20)))
-        elif isinstance(op, AveragePool2D | MaxPool2D):
-            tensors[op.output] = replace(tensors[op.output], quantization=tensors[op.input].quantization)
+            together = _MIDDLE * left.scale[0] * right.scale[0] if isinstance(op, Mul) else None
+            set_quantization(op.output, together or np.hypot(left.scale[0], right.scale[0]), int(rng.integers(-20, 20)))
+        elif isinstance(op, Softmax):
+            set_quantization(op.output, 1 / 256, -128)
+        else:
+            if isinstance(op, Lookup):
+                constants[op.table] = rng.permutation(np.arange(-128, 128)).astype(np.int8)
+            tensors[op.output] = replace(tensors[op.output], quantization=tensors[op_inputs(op)[0]].quantization)
     return skeleton.with_values(tensors, constants)

@@ -59,13 +59,10 @@ def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
     assert len(kinds) == 2 * len(BACKBONES)
 
 
-@pytest.mark.parametrize("block", ["mobile", "residual"])
+@pytest.mark.parametrize("block", ["mobile", "plain", "residual"])
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746", "stm32f765", "stm32h743"])
 def test_what_reports_quote_belongs_to_these_costs_and_boards(name: str, block: str) -> None:
-    """After a change of a kernel or its costs, or of a board: ``doit bench latency=50``.
-
-    Nothing is claimed for plain networks.
-    """
+    """After a change of a kernel or its costs, or of a board: ``doit bench latency=50``."""
     board, toolchain = read_board(name), estimates.read()[0].toolchain
     wanted = estimates.conditions(board, EngineSettings(), "O2", toolchain, 8, searched(block))
     rows = [row for row in estimates.holding(wanted) if row.board == name]
@@ -77,7 +74,7 @@ def test_what_reports_quote_belongs_to_these_costs_and_boards(name: str, block: 
 
 def test_every_row_belongs_to_a_kind() -> None:
     kinds = {searched(block) for block in SPACES}
-    assert {row.conditions.split("; ")[-1] for row in estimates.read()} == kinds - {searched("plain")}
+    assert {row.conditions.split("; ")[-1] for row in estimates.read()} == kinds
 
 
 ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040_000, 1e6, "")

@@ -26,6 +26,7 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.toolchain.compile import host_library
+from tests.engine.calibrate import operator_network
 from tests.networks import random_inputs, random_network
 from tests.quant.networks import quantize_random, write_weights
 from tests.quant.networks import random_network as random_float_network
@@ -103,6 +104,12 @@ def test_random_networks(tmp_path: Path, seed: int, toolchain: str) -> None:
 @pytest.mark.parametrize("seed", THOROUGH)
 def test_many_random_networks(tmp_path: Path, seed: int, toolchain: str) -> None:
     check_random(seed, toolchain, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_networks_of_every_operator(tmp_path: Path, seed: int) -> None:
+    graph = operator_network(seed)
+    check(graph, random_inputs(graph, 3, seed), tmp_path, BOARDS[seed % 2], optimize=LEVELS[seed % 3])
 
 
 @pytest.mark.parametrize("bits", [8, pytest.param(4, marks=pytest.mark.slow)])

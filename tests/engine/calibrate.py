@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,29 @@ from mcubuild.engine.planner import plan
 from mcubuild.engine.product import COST
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import sample_shape
-from mcubuild.ir.graph import AveragePool2D, Graph, MaxPool2D
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Lookup,
+    MaxPool2D,
+    Mean,
+    Mul,
+    Pad,
+    Pair,
+    Reshape,
+    Resize,
+    Slice,
+    Softmax,
+    Sub,
+    Tensor,
+    Transpose,
+    TransposeConv2D,
+)
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
 from mcubuild.spec.engine import EngineSettings
@@ -50,6 +73,14 @@ NETWORKS = 5
 OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
 POOL_NETWORKS = 6
+OPERATORS = (
+    *("pad", "dilated", "many", "transposed", "rows", "lookup", "concat", "transpose", "slice", "nearest", "bilinear"),
+    *("means", "depth", "sum", "product", "softmax"),
+)
+"""Kinds of operators that networks of files have, see ``_appended``."""
+OPERATOR_NETWORKS = 18
+MOST_ELEMENTS = 5000
+"""Of a tensor that such an operator computes on."""
 SMALL_NETWORKS = 6
 """On maps of 3x3, 2x2 and 1x1 pixels, in 8 and in 4 bits."""
 MOST_CALL = 200
@@ -174,6 +205,108 @@ def pool_network(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
+def operator_network(seed: int) -> Graph:
+    """What files have besides: one operator of each kind after the other, in random order."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices: int) -> int:
+        return choices[int(rng.integers(len(choices)))]
+
+    sketch = Sketch((1, pick(7, 10, 13), pick(8, 11, 12), pick(3, 8, 16)))
+    last = "input"
+    for step in rng.permutation(OPERATORS):
+        shape = sketch.tensors[last].shape
+        if prod(shape) > MOST_ELEMENTS:
+            halved = (1, -(-shape[1] // 2), -(-shape[2] // 2), shape[3])
+            last = sketch.emit(Slice(last, sketch.next, (0, 0, 0, 0), (1, 2, 2, 1), halved), halved)
+        elif min(shape[1:3]) < 5:
+            last = _resized(sketch, last, (9, 8), nearest=True)
+        elif shape[3] < 3 or shape[3] > 40:
+            last = sketch.conv(last, 8)
+        last = _appended(sketch, last, str(step), pick)
+    graph = with_random_values(sketch.graph(), seed)
+    return replace(graph, ops=tuple(_sharpened(graph, op) if isinstance(op, Softmax) else op for op in graph.ops))
+
+
+def _sharpened(graph: Graph, op: Softmax) -> Softmax:
+    """With a beta that makes a tenth of each step of the input, whatever its scale has become."""
+    quantization = graph.tensor(op.input).quantization
+    assert quantization is not None
+    return replace(op, beta=0.1 / quantization.scale[0])
+
+
+def _appended(sketch: Sketch, last: str, step: str, pick: Callable[..., int]) -> str:
+    """An operator of this kind on ``last``, an image."""
+    shape = sketch.tensors[last].shape
+    _, height, width, channels = shape
+    if step == "pad":
+        above, below, beside = pick(0, 1), pick(1, 2), pick(0, 0, 3)
+        around = ((0, 0), (above, below), (1, 1), (0, beside))
+        larger = (1, height + above + below, width + 2, channels + beside)
+        return sketch.emit(Pad(last, sketch.next, around, 5), larger)
+    if step == "dilated":
+        filters, size = pick(4, 9, 16), pick(2, 3)
+        weights, bias, output = sketch.weighted((filters, size, size, channels), filters)
+        smaller = (1, height - 2 * (size - 2), width - 2 * (size - 2), filters)
+        conv = Conv2D(last, weights, bias, output, padding=(1, 1, 1, 1), dilation=(2, 2))
+        return sketch.emit(conv, smaller)
+    if step == "many":
+        several = pick(1, 2, 3)
+        dilation, size = (2 if several == 1 else 1), pick(2, 3)
+        weights, bias, output = sketch.weighted((1, size, size, channels * several), channels * several)
+        inside = (height + 1 - dilation * (size - 1), width - dilation * (size - 1))
+        several_each = DepthwiseConv2D(last, weights, bias, output, padding=(1, 0, 0, 0), dilation=(dilation, dilation))
+        return sketch.emit(several_each, (1, *inside, channels * several))
+    if step == "transposed":
+        filters, size, stride = pick(3, 8), pick(2, 3, 4), pick(1, 2)
+        weights, bias, output = sketch.weighted((filters, size, size, channels), filters)
+        larger = (1, height * stride, width * stride, filters)
+        before = (size - 1) // 2
+        padding = (before, before, before, before)
+        upward = TransposeConv2D(last, weights, bias, output, larger[1:3], (stride, stride), padding)
+        return sketch.emit(upward, larger)
+    if step == "rows":
+        filters = pick(5, 8, 24)
+        weights, bias, output = sketch.weighted((filters, channels), filters)
+        rows = sketch.emit(FullyConnected(last, weights, bias, output), (1, height * width, filters))
+        return sketch.emit(Reshape(rows, sketch.next, (1, height, width, filters)), (1, height, width, filters))
+    if step in ("lookup", "concat"):
+        sketch.tensors[f"{sketch.next}.table"] = Tensor(f"{sketch.next}.table", (256,))
+        found = sketch.emit(Lookup(last, f"{sketch.next}.table", sketch.next), shape)
+        if step == "lookup":
+            return found
+        axis = pick(1, 2, 3)
+        joined = tuple(2 * size if k == axis else size for k, size in enumerate(shape))
+        return sketch.emit(Concat((last, found), sketch.next, axis), joined)
+    if step == "transpose":
+        order = ((0, 2, 1, 3), (0, 1, 3, 2), (0, 3, 1, 2))[pick(0, 1, 2)]
+        return sketch.emit(Transpose(last, sketch.next, order), tuple(shape[k] for k in order))
+    if step == "slice":
+        low, side = (pick(0, 1), pick(0, 1), pick(0, 1)), pick(1, 2)
+        inner = (1, height - low[0], -(-(width - low[1]) // side), channels - low[2])
+        return sketch.emit(Slice(last, sketch.next, (0, *low), (1, 1, side, 1), inner), inner)
+    if step in ("nearest", "bilinear"):
+        return _resized(sketch, last, (pick(6, 9, 15), pick(7, 14)), nearest=step == "nearest")
+    if step == "means":
+        means = sketch.emit(Mean(last, sketch.next, (1, 2)), (1, 1, 1, channels))
+        return sketch.emit(Mul(last, means, sketch.next), shape)
+    if step == "depth":
+        means = sketch.emit(Mean(last, sketch.next, (3,)), (*shape[:3], 1))
+        return sketch.emit(Sub(last, means, sketch.next), shape)
+    if step == "sum":
+        row = sketch.emit(Mean(last, sketch.next, (2,)), (1, height, 1, channels))
+        return sketch.emit(Add(row, last, sketch.next), shape)
+    if step == "product":
+        return sketch.emit(Mul(last, last, sketch.next), shape)
+    assert step == "softmax"
+    return sketch.emit(Softmax(last, sketch.next), shape)
+
+
+def _resized(sketch: Sketch, last: str, size: Pair, *, nearest: bool) -> str:
+    shape = (1, *size, sketch.tensors[last].shape[3])
+    return sketch.emit(Resize(last, sketch.next, size, "nearest" if nearest else "bilinear"), shape)
+
+
 def build(
     graph: Graph,
     board: Board,
@@ -199,8 +332,10 @@ def samples(graph: Graph, board: Board, settings: FirmwareSettings, tuned: Mappi
         inputs = np.random.default_rng(0).integers(-128, 128, (1, *sample_shape(graph)), np.int8)
         measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, names)
     result = []
-    for layer, share in zip(layers(graph), measured.layers, strict=True):
-        kind = share.name.split("_", 2)[2]
+    every_layer = layers(graph)
+    for share in measured.layers:  # a reshape may have no function
+        _, index, kind = share.name.split("_", 2)
+        layer = every_layer[int(index)]
         kernel = next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == kind)
         routines = {routine.name: sizes[f"model_{routine.name}"] for routine in kernel.routines(layer)}
         assert share.cycles is not None
@@ -244,6 +379,7 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "convolution": (convolution_network, OTHER_NETWORKS),
     "depthwise": (depthwise_network, OTHER_NETWORKS),
     "matrix": (matrix_network, OTHER_NETWORKS),
+    "operator": (operator_network, OPERATOR_NETWORKS),
     "pool": (pool_network, POOL_NETWORKS),
     "small": (small_network, SMALL_NETWORKS),
 }

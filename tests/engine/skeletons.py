@@ -30,8 +30,8 @@ class Sketch:
         _, height, width, channels = self.tensors[source].shape
         size = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = same_padding((height, width), size, (stride, stride))
-        weights, bias, output = self._weighted((filters, *size, channels), filters)
-        return self._emit(
+        weights, bias, output = self.weighted((filters, *size, channels), filters)
+        return self.emit(
             Conv2D(source, weights, bias, output, (stride, stride), padding),
             (1, -(-height // stride), -(-width // stride), filters),
         )
@@ -39,23 +39,23 @@ class Sketch:
     def depthwise(self, source: str, kernel: int = 3, stride: int = 1) -> str:
         _, height, width, channels = self.tensors[source].shape
         padding = same_padding((height, width), (kernel, kernel), (stride, stride))
-        weights, bias, output = self._weighted((1, kernel, kernel, channels), channels)
-        return self._emit(
+        weights, bias, output = self.weighted((1, kernel, kernel, channels), channels)
+        return self.emit(
             DepthwiseConv2D(source, weights, bias, output, (stride, stride), padding),
             (1, -(-height // stride), -(-width // stride), channels),
         )
 
     def fully_connected(self, source: str, filters: int) -> str:
-        weights, bias, output = self._weighted((filters, self.tensors[source].elements), filters)
-        return self._emit(FullyConnected(source, weights, bias, output), (1, filters))
+        weights, bias, output = self.weighted((filters, self.tensors[source].elements), filters)
+        return self.emit(FullyConnected(source, weights, bias, output), (1, filters))
 
     def add(self, left: str, right: str) -> str:
-        return self._emit(Add(left, right, f"t{len(self.ops)}"), self.tensors[left].shape)
+        return self.emit(Add(left, right, f"t{len(self.ops)}"), self.tensors[left].shape)
 
     def pool(self, source: str) -> str:
         """The mean of all pixels."""
         _, height, width, channels = self.tensors[source].shape
-        return self._emit(AveragePool2D(source, f"t{len(self.ops)}", (height, width)), (1, 1, 1, channels))
+        return self.emit(AveragePool2D(source, f"t{len(self.ops)}", (height, width)), (1, 1, 1, channels))
 
     def windows(self, source: str, op: type[Pool], window: Pair, stride: int, *, padded: bool = True) -> str:
         """Pooling of windows that may reach over the edge, or may not."""
@@ -64,7 +64,7 @@ class Sketch:
         rows = (height + padding[0] + padding[1] - window[0]) // stride + 1
         columns = (width + padding[2] + padding[3] - window[1]) // stride + 1
         pool = op(source, f"t{len(self.ops)}", window, (stride, stride), padding=padding)
-        return self._emit(pool, (1, rows, columns, channels))
+        return self.emit(pool, (1, rows, columns, channels))
 
     def bottleneck(self, source: str, hidden: int, filters: int, kernel: int = 3, stride: int = 1) -> str:
         """An inverted bottleneck, residual where the shapes allow."""
@@ -72,17 +72,24 @@ class Sketch:
         same = self.tensors[last].shape == self.tensors[source].shape
         return self.add(source, last) if same else last
 
+    @property
+    def next(self) -> str:
+        """Name of the next output."""
+        return f"t{len(self.ops)}"
+
     def graph(self) -> Graph:
         return Graph("sketch", self.tensors, tuple(self.ops), ("input",), (self.ops[-1].output,))
 
-    def _weighted(self, shape: Shape, filters: int) -> tuple[str, str, str]:
+    def weighted(self, shape: Shape, filters: int) -> tuple[str, str, str]:
+        """Names of new weights of this shape and of their bias, and of the next output."""
         output = f"t{len(self.ops)}"
         weights, bias = f"{output}.weights", f"{output}.bias"
         self.tensors[weights] = Tensor(weights, shape, bits=self.bits)
         self.tensors[bias] = Tensor(bias, (filters,), dtype="int32", bits=32)
         return weights, bias, output
 
-    def _emit(self, op: Op, shape: Shape) -> str:
+    def emit(self, op: Op, shape: Shape) -> str:
+        """Any operator; its output must be called as ``weighted`` does, or ``next``."""
         self.tensors[op.output] = Tensor(op.output, shape)
         self.ops.append(op)
         return op.output

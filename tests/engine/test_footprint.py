@@ -18,7 +18,14 @@ from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain import firmware
-from tests.engine.calibrate import NETWORKS, build, calibration_network, samples
+from tests.engine.calibrate import (
+    NETWORKS,
+    build,
+    calibration_network,
+    operator_network,
+    pool_network,
+    samples,
+)
 from tests.engine.skeletons import Sketch
 from tests.networks import random_network
 from tests.toolchains import TOOLCHAINS
@@ -67,6 +74,15 @@ def test_cycles_of_a_network_that_was_not_calibrated_with(name: str) -> None:
     graph, board = with_random_values(sketch.graph()), read_board(name)
     measured = sum(sample.cycles for sample in samples(graph, board, FirmwareSettings(), {}))
     assert estimate(graph, Target.of(board, SETTINGS), 2048).cycles == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.parametrize("make", [operator_network, pool_network])
+@pytest.mark.parametrize("name", ["stm32f412", "stm32f746"])
+def test_cycles_of_operators_that_were_not_calibrated_with(name: str, make: Callable[[int], Graph]) -> None:
+    board = read_board(name)
+    found = samples(make(100), board, FirmwareSettings(), {})
+    estimated = sum(sample.kernel.cycles(sample.layer, board.core) for sample in found)
+    assert estimated == pytest.approx(sum(sample.cycles for sample in found), rel=0.15)
 
 
 def test_firmware_variables_are_those_of_the_toolchain() -> None:

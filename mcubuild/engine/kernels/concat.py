@@ -1,10 +1,11 @@
 """Concatenation: each operand copied to its place."""
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
-from mcubuild.engine.kernels.rearrange import copy_context
+from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
@@ -16,7 +17,26 @@ class Join(Kernel):
 
     kind = "concat"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 3.0}, "cortex-m7": {"output": 1.5}}
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {
+            "byte": 1.08,
+            "call": 18.02,
+            "rest": 3.69,
+            "run": 67.87,
+            "short": 0.86,
+            "single": 4.12,
+            "word": 3.79,
+        },
+        "cortex-m7": {
+            "byte": 0.58,
+            "call": 69.14,
+            "rest": 2.45,
+            "run": 41.27,
+            "short": 0.02,
+            "single": 1.36,
+            "word": 1.77,
+        },
+    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Concat."""
@@ -24,6 +44,9 @@ class Join(Kernel):
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops for each operand."""
+        return {"parts": self._parts(layer)}
+
+    def _parts(self, layer: Layer) -> list[dict[str, Any]]:
         op = layer.op
         assert isinstance(op, Concat)
         steps = contiguous(layer.output.shape)
@@ -33,17 +56,20 @@ class Join(Kernel):
             loops = nest(shape, {"input": contiguous(shape), "output": steps}, {"output": begin * steps[op.axis]})
             parts.append(copy_context(loops))
             begin += shape[op.axis]
-        return {"parts": parts}
+        return parts
 
     def code_bytes(self, layer: Layer) -> int:
         """A nest of loops for each operand."""
         op = layer.op
         assert isinstance(op, Concat)
-        return 100 + 250 * len(op.inputs)
+        return 100 + 450 * len(op.inputs)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Outputs."""
-        return {"output": layer.output.elements}
+        """Calls, and what ``copies`` counts of each operand."""
+        found = Counter(call=1)
+        for part in self._parts(layer):
+            found.update(copies(part))
+        return found
 
 
 KERNEL = Join()

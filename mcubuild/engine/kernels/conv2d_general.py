@@ -20,8 +20,8 @@ class AnyConv2D(Kernel):
     kind = "conv2d_general"
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"mac": 7.0, "tap": 25.0, "output": 40.0},
-        "cortex-m7": {"mac": 3.5, "tap": 14.0, "output": 25.0},
+        "cortex-m4": {"call": 0.00, "inside": 0.00, "mac": 6.28, "output": 12.09, "spread": 17.40, "tap": 9.94},
+        "cortex-m7": {"call": 200.00, "inside": 0.00, "mac": 2.47, "output": 3.28, "spread": 12.95, "tap": 7.84},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -75,16 +75,38 @@ class AnyConv2D(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """A nest of loops."""
-        return 800
+        return 1250
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, pixels of windows, outputs."""
-        outputs = layer.output.elements
-        return {"mac": layer.macs, "tap": outputs * prod(_size(layer)), "output": outputs}
+        """Calls, outputs, pixels of windows (apart where most are missing), those that there are, products."""
+        outputs, channels = layer.output.elements, layer.weights.shape[-1]
+        multiplied = layer.filters * _multiplied(layer)
+        spread = isinstance(layer.op, TransposeConv2D) and layer.op.stride != (1, 1)
+        return {
+            "call": 1,
+            "output": outputs,
+            "spread" if spread else "tap": outputs * prod(_size(layer)),
+            "inside": multiplied,
+            "mac": multiplied * channels,
+        }
 
 
 def _size(layer: Layer) -> Pair:
     return (1, 1) if isinstance(layer.op, FullyConnected) else layer.kernel_size
+
+
+def _multiplied(layer: Layer) -> int:
+    """Pixels of all windows of a filter: of a transposed convolution, those that there are."""
+    op = layer.op
+    windows = layer.output.elements // layer.filters
+    if not isinstance(op, TransposeConv2D):
+        return windows * prod(_size(layer))
+    return prod(
+        sum(0 <= place * stride + tap - before < size for place in range(length) for tap in range(taps))
+        for length, size, taps, stride, before in zip(
+            layer.input.shape[1:3], op.size, layer.kernel_size, op.stride, op.padding[::2], strict=True
+        )
+    )
 
 
 def _depth(layer: Layer) -> int:

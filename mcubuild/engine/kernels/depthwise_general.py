@@ -20,8 +20,8 @@ class AnyDepthwise(Kernel):
     kind = "depthwise_general"
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"mac": 22.0, "output": 40.0},
-        "cortex-m7": {"mac": 12.0, "output": 25.0},
+        "cortex-m4": {"call": 0.00, "mac": 3.05, "output": 13.56, "row": 16.55},
+        "cortex-m7": {"call": 0.00, "mac": 0.08, "output": 7.19, "row": 10.05},
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -62,8 +62,9 @@ class AnyDepthwise(Kernel):
         return 800
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products, outputs."""
-        return {"mac": layer.macs, "output": layer.output.elements}
+        """Calls, products, rows of windows, outputs."""
+        outputs = layer.output.elements
+        return {"call": 1, "mac": layer.macs, "row": outputs * layer.kernel_size[0], "output": outputs}
 
 
 KERNEL = AnyDepthwise()

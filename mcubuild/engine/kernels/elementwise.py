@@ -1,14 +1,15 @@
 """Two operands whose sizes of 1 are repeated, or of which one is a constant: sum, product, maximum and so on."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import ClassVar
 
 from mcubuild.engine.kernels.add import plain_add
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import broadcast, contiguous, nest
+from mcubuild.engine.nest import Nest, broadcast, contiguous, nest
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Elementwise, Maximum, Minimum
+from mcubuild.ir.graph import Elementwise, Maximum, Minimum, Mul, Prelu
 from mcubuild.ir.parameters import PreluParameters, parameters
 
 
@@ -17,7 +18,10 @@ class Broadcast(Kernel):
 
     kind = "elementwise"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 35.0}, "cortex-m7": {"output": 22.0}}
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {"call": 60.92, "product": 20.87, "row": 4.11, "sum": 19.96},
+        "cortex-m7": {"call": 27.06, "product": 12.09, "row": 2.79, "sum": 13.22},
+    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every operator with two operands, but for sums of int8 that the kernel ``add`` computes."""
@@ -35,30 +39,42 @@ class Broadcast(Kernel):
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops, and the operator's numbers."""
-        op, graph, shape = layer.op, layer.graph, layer.output.shape
+        op, loops = layer.op, _loops(layer)
         assert isinstance(op, Elementwise)
-        loops = nest(
-            shape,
-            {
-                "left": broadcast(graph.tensor(op.left).shape, shape),
-                "right": broadcast(graph.tensor(op.right).shape, shape),
-                "output": contiguous(shape),
-            },
-        )
-        common = {"op": type(op).__name__, "sizes": loops.sizes, "at": loops.indices}
+        common = {
+            "narrow": all(layer.graph.tensor(name).dtype == "int8" for name in (op.left, op.right)),
+            "op": type(op).__name__,
+            "sizes": loops.sizes,
+            "at": loops.indices,
+        }
         if isinstance(op, Maximum | Minimum):
             return common
-        derived = parameters(graph, op)
+        derived = parameters(layer.graph, op)
         low, high = layer.output.limits if isinstance(derived, PreluParameters) else derived.clamp
         return {**common, "numbers": derived, "zero_point": derived.output_offset, "low": low, "high": high}
 
     def code_bytes(self, layer: Layer) -> int:
         """A nest of loops, which compilers unroll where its body is short."""
-        return 1800 if isinstance(layer.op, Maximum | Minimum) else 700
+        return 2100
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Outputs."""
-        return {"output": layer.output.elements}
+        """Calls, innermost loops, and outputs: of products and the like, or of what is scaled three times."""
+        outputs = layer.output.elements
+        feature = "product" if isinstance(layer.op, Mul | Maximum | Minimum | Prelu) else "sum"
+        return {"call": 1, "row": prod(_loops(layer).sizes[:-1]), feature: outputs}
+
+
+def _loops(layer: Layer) -> Nest:
+    op, graph, shape = layer.op, layer.graph, layer.output.shape
+    assert isinstance(op, Elementwise)
+    return nest(
+        shape,
+        {
+            "left": broadcast(graph.tensor(op.left).shape, shape),
+            "right": broadcast(graph.tensor(op.right).shape, shape),
+            "output": contiguous(shape),
+        },
+    )
 
 
 KERNEL = Broadcast()

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.pad_rows import leaves_one_image
-from mcubuild.engine.kernels.rearrange import copy_context
+from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
@@ -17,7 +17,28 @@ class Fill(Kernel):
 
     kind = "pad"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 3.0}, "cortex-m7": {"output": 1.5}}
+    cost: ClassVar[CostTable] = {
+        "cortex-m4": {
+            "byte": 0.85,
+            "call": 57.60,
+            "output": 0.75,
+            "rest": 4.16,
+            "run": 69.05,
+            "short": 0.78,
+            "single": 4.12,
+            "word": 2.39,
+        },
+        "cortex-m7": {
+            "byte": 0.52,
+            "call": 200.00,
+            "output": 0.34,
+            "rest": 2.79,
+            "run": 40.69,
+            "short": 0.00,
+            "single": 1.36,
+            "word": 0.81,
+        },
+    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Pad but those that stream."""
@@ -34,11 +55,11 @@ class Fill(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """memset, and a nest of loops."""
-        return 350
+        return 700
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Outputs."""
-        return {"output": layer.output.elements}
+        """Calls, outputs that are filled, and what ``copies`` counts of the input."""
+        return {"call": 1, "output": layer.output.elements, **copies(self.context(layer))}
 
 
 KERNEL = Fill()

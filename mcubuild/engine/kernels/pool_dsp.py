@@ -5,10 +5,11 @@ from math import ceil
 from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
-from mcubuild.engine.kernels.pool import LargestPool, inside
+from mcubuild.engine.kernels.pool import GeneralPool, inside
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
+from mcubuild.ir.graph import MaxPool2D
 
 _FARTHEST = 2**12
 """Distances that an instruction adds are below it."""
@@ -16,7 +17,7 @@ _GROUP = 16
 """Channels at a time."""
 
 
-class LargestPoolDsp(LargestPool):
+class LargestPool(GeneralPool):
     """MaxPool2D of four channels or more, sixteen at a time."""
 
     kind = "pool_dsp"
@@ -28,8 +29,8 @@ class LargestPoolDsp(LargestPool):
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """What the portable kernel does, with as many channels as a word holds."""
-        return super().serves(layer, target) and target.assembly and 4 <= layer.input.shape[3] < _FARTHEST
+        """Every MaxPool2D with as many channels as a word holds."""
+        return isinstance(layer.op, MaxPool2D) and target.assembly and 4 <= layer.input.shape[3] < _FARTHEST
 
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """The largest elements of one window."""
@@ -61,4 +62,4 @@ class LargestPoolDsp(LargestPool):
         }
 
 
-KERNEL = LargestPoolDsp()
+KERNEL = LargestPool()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.rearrange import copied
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Resize
@@ -16,8 +17,30 @@ class TableResize(Kernel):
     kind = "resize"
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
-        "cortex-m4": {"copied": 4.0, "mixed": 40.0, "pixel": 40.0},
-        "cortex-m7": {"copied": 2.0, "mixed": 22.0, "pixel": 25.0},
+        "cortex-m4": {
+            "byte": 1.35,
+            "call": 0.00,
+            "mixed": 34.93,
+            "mixed_along_one": 17.48,
+            "pixel": 0.37,
+            "rest": 5.79,
+            "run": 60.59,
+            "short": 0.00,
+            "single": 4.84,
+            "word": 2.79,
+        },
+        "cortex-m7": {
+            "byte": 1.25,
+            "call": 112.59,
+            "mixed": 17.96,
+            "mixed_along_one": 12.44,
+            "pixel": 0.00,
+            "rest": 3.40,
+            "run": 19.97,
+            "short": 0.00,
+            "single": 1.69,
+            "word": 1.76,
+        },
     }
 
     def serves(self, layer: Layer, target: Target) -> bool:
@@ -43,14 +66,19 @@ class TableResize(Kernel):
         """A nest of loops, and the tables."""
         op = layer.op
         assert isinstance(op, Resize)
-        return 600 + (2 if op.method == "nearest" else 6) * sum(op.size)
+        return 1800 + (2 if op.method == "nearest" else 6) * sum(op.size)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Pixels, and elements that are copied or mixed."""
+        """Calls, and what ``copied`` counts of the nearest pixels; or pixels, and elements that are mixed."""
         op = layer.op
         assert isinstance(op, Resize)
-        feature = "copied" if op.method == "nearest" else "mixed"
-        return {"pixel": op.size[0] * op.size[1], feature: layer.output.elements}
+        pixels = op.size[0] * op.size[1]
+        if op.method == "nearest":
+            return {"call": 1, **copied(pixels, layer.output.shape[3])}
+        # Compilers see along which axes all weights are 0.
+        mixed = sum(bool(bilinear(op, layer.input.shape[1 + axis], axis).weight.any()) for axis in (0, 1))
+        feature = ("single", "mixed_along_one", "mixed")[mixed]
+        return {"call": 1, "pixel": pixels, feature: layer.output.elements}
 
 
 KERNEL = TableResize()
