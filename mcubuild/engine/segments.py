@@ -88,8 +88,8 @@ def _check_first(pieces: Sequence[Piece], fed: bool) -> None:
         layers = f"layers 0 to {steps[-1]}" if len(steps) > 1 else "layer 0"
         raise BuildError(
             f'engine.input: found "stream", but {layers} of the network cannot run a few rows at a time. '
-            "Allowed is an image (1, height, width, channels) as the only input, read by convolutions, poolings and "
-            'additions up to where a single tensor is alive. Set input = "array".'
+            "Allowed is an image (1, height, width, channels) as the only input, read by convolutions, poolings, "
+            'paddings and additions up to where a single tensor is alive. Set input = "array".'
         )
 
 

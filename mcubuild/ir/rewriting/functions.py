@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from mcubuild.ir.graph import Clamp, Lookup, Tensor
-from mcubuild.ir.rewriting.reach import Clamping, reach
+from mcubuild.ir.rewriting.facts import Clamping
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
@@ -15,7 +15,7 @@ def _clamp(match: Match) -> Clamp | None:
     assert isinstance(op, Lookup)
     if match.quantization(op.input) != match.quantization(op.output):
         return None
-    low, high = reach(match.graph, op.input)
+    low, high = match.range(op.input)
     table = match.values(op.table)[low + 128 : high + 129].astype(int)
     clamp = int(table.min()), int(table.max())
     return clamp if (table == np.clip(np.arange(low, high + 1), *clamp)).all() else None
@@ -35,7 +35,7 @@ def _fused(match: Match) -> Replacement:
 def _changes_nothing(match: Match) -> bool:
     op = match.last
     assert isinstance(op, Lookup)
-    return _clamp(match) == reach(match.graph, op.input)
+    return _clamp(match) == match.range(op.input)
 
 
 def _left_out(match: Match) -> Replacement:

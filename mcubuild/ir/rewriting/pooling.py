@@ -5,7 +5,6 @@ import numpy as np
 from mcubuild.ir.arithmetic import requantize
 from mcubuild.ir.graph import AveragePool2D, Mean, Pair
 from mcubuild.ir.parameters import parameters
-from mcubuild.ir.rewriting.reach import reach
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 _MOST_ELEMENTS = 1 << 12
@@ -31,7 +30,7 @@ def _rounds_alike(match: Match) -> bool:
     count = window[0] * window[1]
     if not 1 <= count <= _MOST_ELEMENTS:
         return False
-    low, high = reach(match.graph, op.input)
+    low, high = match.range(op.input)
     sums = np.arange(low * count, high * count + 1)
     derived = parameters(match.graph, op)
     scaled = requantize(sums + derived.sum_offset, derived.factor.multiplier, derived.factor.shift)

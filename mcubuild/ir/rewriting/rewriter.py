@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mcubuild.ir.graph import Concat, Graph, Op, op_constants, op_inputs
+from mcubuild.ir.rewriting.facts import Facts
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
@@ -15,39 +16,44 @@ def rewritten(graph: Graph, rules: Sequence[Rule]) -> Graph:
         graph: a quantised graph with values.
         rules: in the order in which they are tried at each operator. None may undo what another does.
     """
-    index = 0
-    while index < len(graph.ops):
-        changed = _first(graph, index, rules)
-        if changed is None:
-            index += 1
-        else:
-            graph, index = changed, 0
-    return graph
+    facts, before = Facts(graph), None
+    while facts is not before:
+        before = facts
+        index = 0
+        while index < len(facts.graph.ops):
+            changed = _changed(facts, index, rules)
+            if changed is None:
+                index += 1
+            else:
+                index = max(0, index - (len(facts.graph.ops) - len(changed.ops)))
+                facts = Facts(changed)
+    return facts.graph
 
 
-def _first(graph: Graph, index: int, rules: Sequence[Rule]) -> Graph | None:
+def _changed(facts: Facts, index: int, rules: Sequence[Rule]) -> Graph | None:
     """The graph after the first rule that applies to what ends with operator ``index``."""
+    graph = facts.graph
     for rule in rules:
-        match = _match(graph, index, rule)
+        match = _match(facts, graph.ops[index], rule)
         if match is not None and rule.applies(match):
             replacement = rule.rewrite(match)
-            if replacement.same is None or _may_stand(graph, replacement.same, match.ops[-1].output):
-                return _used(_replaced(graph, index, replacement))
+            if replacement.same is None or _may_stand(graph, replacement.same, match.last.output):
+                return _replaced(graph, index, replacement)
     return None
 
 
-def _match(graph: Graph, index: int, rule: Rule) -> Match | None:
-    """The operators that end with number ``index``, where they follow the pattern."""
-    writers = {op.output: op for op in graph.ops}
-    ops = [graph.ops[index]]
+def _match(facts: Facts, op: Op, rule: Rule) -> Match | None:
+    """The operators that end with ``op``, where they follow the pattern."""
+    ops = [op]
     for kind in reversed(rule.pattern[1:]):
-        if not isinstance(ops[0], kind) or len(op_inputs(ops[0])) != 1 or op_inputs(ops[0])[0] not in writers:
+        names = op_inputs(ops[0])
+        if not isinstance(ops[0], kind) or len(names) != 1 or names[0] not in facts.writers:
             return None
-        ops.insert(0, writers[op_inputs(ops[0])[0]])
-    names = {name for op in ops for name in (*op_inputs(op), op.output)}
-    if not isinstance(ops[0], rule.pattern[0]) or any(graph.tensor(name).dtype != "int8" for name in names):
+        ops.insert(0, facts.writers[names[0]])
+    if not isinstance(ops[0], rule.pattern[0]):
         return None
-    return Match(graph, tuple(ops))
+    tensors = [facts.graph.tensor(name) for each in ops for name in (*op_inputs(each), each.output)]
+    return Match(facts, tuple(ops)) if all(tensor.dtype in rule.types for tensor in tensors) else None
 
 
 def _may_stand(graph: Graph, same: str, output: str) -> bool:
@@ -56,18 +62,27 @@ def _may_stand(graph: Graph, same: str, output: str) -> bool:
 
 
 def _replaced(graph: Graph, index: int, replacement: Replacement) -> Graph:
+    """The graph with the replacement, without operators, tensors and constants that no output needs any more."""
     output, same = graph.ops[index].output, replacement.same
     ops = [*graph.ops[:index], *replacement.ops, *graph.ops[index + 1 :]]
     outputs = graph.outputs
     if same is not None:
         ops = [_reading(op, output, same) for op in ops]
         outputs = tuple(same if name == output else name for name in outputs)
+    needed, used = set(outputs), list[Op]()
+    for op in reversed(ops):
+        if op.output in needed:
+            needed.update((*op_inputs(op), *op_constants(op)))
+            used.append(op)
+    needed.update(graph.inputs)
+    tensors = {**graph.tensors, **{tensor.name: tensor for tensor in replacement.tensors}}
+    constants = {**graph.constants, **replacement.constants}
     return replace(
         graph,
-        tensors={**graph.tensors, **{tensor.name: tensor for tensor in replacement.tensors}},
-        ops=tuple(ops),
+        tensors={name: tensor for name, tensor in tensors.items() if name in needed},
+        ops=tuple(reversed(used)),
         outputs=outputs,
-        constants={**graph.constants, **replacement.constants},
+        constants={name: values for name, values in constants.items() if name in needed},
     )
 
 
@@ -80,20 +95,3 @@ def _reading(op: Op, old: str, new: str) -> Op:
     if isinstance(op, Concat):
         changed["inputs"] = tuple(new if name == old else name for name in op.inputs)
     return replace(op, **changed)
-
-
-def _used(graph: Graph) -> Graph:
-    """The graph without operators, tensors and constants that no output needs."""
-    needed = set(graph.outputs)
-    ops: list[Op] = []
-    for op in reversed(graph.ops):
-        if op.output in needed:
-            needed.update((*op_inputs(op), *op_constants(op)))
-            ops.insert(0, op)
-    needed.update(graph.inputs)
-    return replace(
-        graph,
-        tensors={name: tensor for name, tensor in graph.tensors.items() if name in needed},
-        ops=tuple(ops),
-        constants={name: values for name, values in graph.constants.items() if name in needed},
-    )

@@ -8,18 +8,26 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Graph, Op, Quantization, Shape, Tensor, op_inputs
+from mcubuild.ir.graph import Clamp, Dtype, Graph, Op, Quantization, Shape, Tensor
+from mcubuild.ir.rewriting.facts import Facts
 
 Kind: TypeAlias = type[Any] | UnionType
 """One kind of operator, or several."""
+BOTH: frozenset[Dtype] = frozenset({"int8", "int16"})
+"""Types of activations, for rules that compute nothing."""
 
 
 @dataclass(frozen=True)
 class Match:
     """Operators that a pattern was found in, each of which reads what the one before it writes."""
 
-    graph: Graph
+    facts: Facts
     ops: tuple[Op, ...]
+
+    @property
+    def graph(self) -> Graph:
+        """The whole graph."""
+        return self.facts.graph
 
     @property
     def last(self) -> Op:
@@ -28,9 +36,11 @@ class Match:
 
     def alone(self, position: int) -> bool:
         """Whether nothing but the operator behind it reads what the operator at ``position`` writes."""
-        name = self.ops[position].output
-        reads = sum(op_inputs(op).count(name) for op in self.graph.ops)
-        return reads == 1 and name not in self.graph.outputs
+        return self.facts.reads[self.ops[position].output] == 1
+
+    def range(self, name: str) -> Clamp:
+        """Smallest and largest value that a tensor may hold, both inclusive."""
+        return self.facts.range(name)
 
     def shape(self, name: str) -> Shape:
         """Of a tensor."""
@@ -71,3 +81,5 @@ class Rule:
     applies: Callable[[Match], bool]
     """The condition under which it is exact, and of use."""
     rewrite: Callable[[Match], Replacement]
+    types: frozenset[Dtype] = frozenset({"int8"})
+    """Of activations; sums and tables of 16 bits are others."""
