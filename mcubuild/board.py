@@ -9,12 +9,10 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mcubuild import ROOT
 from mcubuild.errors import BuildError
+from mcubuild.project import files
 from mcubuild.quantities import Bytes, Hertz
 from mcubuild.settings import Settings, read_toml
-
-BOARDS = ROOT / "boards"
 
 DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_power_mw"})
 """Fields of a board that neither the firmware's size nor its cycles depend on."""
@@ -234,24 +232,37 @@ class Board(Settings):
         return self.flash.size
 
 
-def board_names(folder: Path = BOARDS) -> list[str]:
+def board_files() -> dict[str, Path]:
+    """The file of each board, by name, sorted; a project's own come before those that mcubuild brings."""
+    return {path.stem: path for path in files("boards/*.toml").values()}
+
+
+def board_names() -> list[str]:
     """Names of the boards that have a file, sorted."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
+    return list(board_files())
 
 
-def read_board(name: str, folder: Path = BOARDS) -> Board:
-    """The board that ``boards/<name>.toml`` describes.
+def read_board(name: str) -> Board:
+    """The board that ``boards/<name>.toml`` describes, in the project or among those that mcubuild brings.
 
     Raises:
         BuildError: there is no such file, or it is not valid.
     """
-    names = board_names(folder)
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"add {folder.name}/{name}.toml to describe a new one."
-        raise BuildError(f"unknown board {name!r}; known boards: {', '.join(names)}; {hint}")
-    path = folder / f"{name}.toml"
-    board = read_toml(path, Board, {"name": name, "clock_code": None})
+    boards = board_files()
+    if name not in boards:
+        close = difflib.get_close_matches(name, boards, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"add boards/{name}.toml to describe a new one."
+        raise BuildError(f"unknown board {name!r}; known boards: {', '.join(boards)}; {hint}")
+    return board_in(boards[name])
+
+
+def board_in(path: Path) -> Board:
+    """The board that the file ``path`` describes.
+
+    Raises:
+        BuildError: it is not valid.
+    """
+    board = read_toml(path, Board, {"name": path.stem, "clock_code": None})
     if board.clock_setup is None or board.clock_setup in CLOCK_SETUPS:
         return board
     return board.model_copy(update={"clock_code": _clock_code(path, board.clock_setup)})

@@ -39,13 +39,16 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     return (annotation, *get_args(annotation))
 
 
-def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = None) -> Model:
+def read_toml(
+    path: Path, model: type[Model], extra: Mapping[str, Any] | None = None, changes: Mapping[str, str] | None = None
+) -> Model:
     """The validated content of a TOML file.
 
     Args:
         path: the file.
         model: what it must contain.
         extra: values that do not stand in the file (its name, say).
+        changes: values, as TOML or as bare text, that count instead of the file's, by dotted keys.
 
     Raises:
         BuildError: the file is missing, is not TOML, or breaks the model; all problems in one message.
@@ -53,11 +56,41 @@ def read_toml(path: Path, model: type[Model], extra: Mapping[str, Any] | None = 
     text = _text(path)
     with reading(path, "TOML"):
         values = tomli.loads(text)
+    changes = changes or {}
+    for key, value in changes.items():
+        _set(values, key, value)
     try:
         return model.model_validate({**values, **(extra or {})})
     except ValidationError as error:
-        problems = [_describe(problem, model, text) for problem in error.errors()]
-        raise BuildError(*(f"{path}:{problem}" for problem in problems)) from None
+        raise BuildError(*(_placed(problem, path, model, text, changes) for problem in error.errors())) from None
+
+
+def _placed(problem: Any, path: Path, model: type[Settings], text: str, changes: Mapping[str, str]) -> str:
+    """What is wrong, of the file and its line, or of the change that brought it."""
+    dotted = ".".join(map(str, problem["loc"]))
+    for key, value in changes.items():
+        if f"{dotted}.".startswith(f"{key}."):
+            return f"set={key}={value}:{_describe(problem, model, '')}"
+    return f"{path}:{_describe(problem, model, text)}"
+
+
+def _set(values: dict[str, Any], key: str, text: str) -> None:
+    """Let ``text`` be the value of the dotted ``key``.
+
+    Raises:
+        BuildError: something on the way to it is no table.
+    """
+    try:
+        found = tomli.loads(f"value = {text}")
+        value = found["value"] if found.keys() == {"value"} else text
+    except tomli.TOMLDecodeError:
+        value = text
+    *tables, last = key.split(".")
+    for name in tables:
+        values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            raise BuildError(f"set={key}={text}: {name} is no table there, but {shown(values)}; set {name} whole.")
+    values[last] = value
 
 
 def _text(path: Path) -> str:

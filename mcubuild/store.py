@@ -17,7 +17,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -176,6 +177,13 @@ class Store:
             raise
         discard(self.root / "work" / key)
 
+    def contents(self, key: str, names: Collection[str]) -> dict[str, str] | None:
+        """SHA-256 of the files ``names`` of the artifact ``key``, as its manifest says; None if it is not there."""
+        try:
+            return {name: digest for name, (digest, _) in _manifest(self._entry(key), names).items()}
+        except _DamagedError:
+            return None
+
     def fetch(self, key: str, folder: Path, names: Collection[str]) -> bool:
         """Copy the artifact ``key`` into the empty ``folder``; False if it is not there or is damaged.
 
@@ -198,7 +206,95 @@ class Store:
             discard(folder)
             folder.mkdir()
             return False
+        with suppress(OSError):  # a store that is only read
+            os.utime(entry / "manifest.json")
         return True
+
+    def entries(self) -> list["Entry"]:
+        """All artifacts and checkpoints, those that were longest unused first."""
+        found = [
+            _entry_at(path, path.name)
+            for path in (self.root / "artifacts").glob("*/*")
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith(".discarded-")
+        ]
+        found += [_entry_at(path, path.name) for path in (self.root / "work").glob("*")]
+        return sorted(filter(None, found), key=lambda entry: (entry.used, entry.key))
+
+    def remove(self, entry: "Entry") -> bool:
+        """Remove an artifact or checkpoints; False if a build is working with them."""
+        with suppress(BlockingIOError), self._hold(entry.key):
+            discard(entry.path)
+            return True
+        return False
+
+    def check(self, entry: "Entry") -> bool | None:
+        """Whether an artifact is what was put there; one that is not is removed. None if a build is working with it."""
+        with suppress(BlockingIOError), self._hold(entry.key):
+            if not entry.path.is_dir():
+                return True  # it has gone meanwhile
+            if entry.path == self._entry(entry.key) and _is_sound(entry.path):
+                return True
+            discard(entry.path)
+            return False
+        return None
+
+    @contextmanager
+    def _hold(self, key: str) -> Iterator[None]:
+        """The right to make ``key``.
+
+        Raises:
+            BlockingIOError: another process has it.
+        """
+        with os.fdopen(open_lock(self._folder("locks") / key), "rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An artifact of the store, or the checkpoints of one that is not finished."""
+
+    key: str
+    path: Path
+    bytes: int
+    used: float
+    """When it was made or fetched last: seconds since 1970."""
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether it is one, and no checkpoints."""
+        return self.path.parent.name != "work"
+
+
+def _entry_at(path: Path, name: str) -> Entry | None:
+    """What is in the folder ``path``; None if it has gone meanwhile."""
+    size, used = 0, 0.0
+    try:
+        for folder, _, files in os.walk(path):
+            for file in files:
+                status = os.lstat(os.path.join(folder, file))  # noqa: PTH118 (there are many)
+                size, used = size + status.st_size, max(used, status.st_mtime)
+        used = used or path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    return Entry(name.removeprefix(".new-"), path, size, used)
+
+
+def _is_sound(entry: Path) -> bool:
+    """Whether every file of an entry has the SHA-256 that its manifest says, and there are no others."""
+    try:
+        names = {
+            path.relative_to(entry / "files").as_posix() for path in (entry / "files").rglob("*") if path.is_file()
+        }
+        for name, (digest, length) in _manifest(entry, names).items():
+            found = hashlib.sha256()
+            for chunk in _chunks(entry, f"files/{name}", length):
+                found.update(chunk)
+            if found.hexdigest() != digest:
+                return False
+    except (_DamagedError, OSError):
+        return False
+    return True
 
 
 def _manifest(entry: Path, names: Collection[str]) -> dict[str, tuple[str, int]]:

@@ -1,6 +1,7 @@
 """What the command line asks for: tasks, and variables of commands, ``name=value``."""
 
 import difflib
+import re
 import sys
 from collections.abc import Collection, Mapping
 
@@ -17,12 +18,15 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "bench": ("models", "curve", "latency", "toolchain"),
     "curve": ("spec", "sizes", "draws", "archs"),
     "diff": ("a", "b"),
+    "gc": ("size",),
     "latency": ("spec", "networks"),
     "paper": ("figure", "samples"),
     "schema": (),
+    "verify": (),
 }
 """The variables of each command; those that are not listed have ``spec`` alone."""
-_SPEC = ("spec",)
+_SPEC = ("spec", "set")
+_KEY = r"[A-Za-z_][\w.]*"
 _DOITS = {kind.get_name(): kind for kind in DoitMain.DOIT_CMDS}
 """doit's own commands: list, info, clean, ..."""
 
@@ -101,6 +105,22 @@ def check_tasks(tasks: Collection[str], files: Collection[str]) -> None:
         close = difflib.get_close_matches(word, [*tasks, *_DOITS], n=1)
         hint = f"did you mean {close[0]}?" if close else "`doit list` shows the tasks, `doit help` the commands."
         raise BuildError(f"{shown(word)}: there is no such task, nor a file that a task makes; {hint}")
+
+
+def changes() -> dict[str, str]:
+    """Keys of specs and their values of this command alone: ``set=budget.latency=100ms,bits=4``.
+
+    Raises:
+        BuildError: that is not what ``set=`` says.
+    """
+    found = dict[str, str]()
+    for change in re.split(rf",(?={_KEY}=)", get_var("set") or ""):
+        key, _, value = change.partition("=")
+        if change and not (re.fullmatch(_KEY, key) and value):
+            raise BuildError(f"set={shown(change)}: must be a key of the spec and its value: set=budget.latency=100ms.")
+        if change:
+            found[key] = value
+    return found
 
 
 def whole_number(name: str, default: int, least: int = 1) -> int:

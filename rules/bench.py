@@ -54,10 +54,9 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     from mcubuild.bench.workbench import Workbench
 
     code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild", FILES)
-    templates = template_files(tune.STAGE)  # which builds and runs firmware, too
-    files = [*code, *templates]
-    names = [path.relative_to(ROOT).as_posix() for path in files]
-    known = dict(zip(names, FILES.meanings(files), strict=True))
+    files = {path.relative_to(ROOT).as_posix(): path for path in code}
+    files |= template_files(tune.STAGE)  # which builds and runs firmware, too
+    known = dict(zip(files, FILES.meanings(files.values()), strict=True))
     state = digest_json({"files": known, "libraries": libraries})
     return Workbench(Store(), state, settings)
 

@@ -36,8 +36,10 @@ def _called(resolved: Resolved, artifact: str) -> str:
 def _run(job: Job) -> None:
     from dataclasses import replace
 
+    from mcubuild.data.series import channels
     from mcubuild.data.splits import read_index
     from mcubuild.engine.archive import write_zip
+    from mcubuild.engine.codegen import Channel
     from mcubuild.engine.codegen import generate as generate_model
     from mcubuild.engine.footprint import arena_within
     from mcubuild.engine.planner import plan
@@ -68,10 +70,11 @@ def _run(job: Job) -> None:
         folder,
         stack=stack,
         classes=index.classes if index else (),
-        data=None if index is None else "sounds" if index.front_end else "pictures",
+        data=None if index is None else "series" if index.series else "sounds" if index.front_end else "pictures",
         stored=index.native_resolution if index else None,
         levels=index.pictures.levels if index and index.pictures else None,
         table=table,
+        channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)

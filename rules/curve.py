@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 SIZES = "20,60,200,600,all"
 DRAWS = 5
-ARCHS: Mapping[str, str] = {"image_classification": "resnet8", "audio_classification": "ds_cnn"}
+ARCHS: Mapping[str, str] = {
+    "image_classification": "resnet8",
+    "audio_classification": "ds_cnn",
+    "sensor_classification": "ds_cnn",
+}
 """The published network of each task: MLPerf Tiny's (arXiv 2106.07597). Others are asked for by name."""
 
 

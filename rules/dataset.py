@@ -11,7 +11,7 @@ OVERVIEW = ("overview.json", "overview.npz")
 def _run(job: Job) -> None:
     from mcubuild.data.dataset import prepare
 
-    prepare(job["dataset"], job.root, job["seed"], job.out)
+    prepare(job["dataset"], job.root, job["seed"], job.out, job["task"])
 
 
 def _sources(resolved: Resolved) -> dict[str, Path]:

@@ -9,22 +9,26 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
-from mcubuild import ROOT
+from mcubuild import ROOT, project
 from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
+from rules.history import History
 from rules.imports import FLOATING, dependencies
 from rules.known import FILES, Files, Made, listing, remove
+from rules.resolve import placed
 from rules.stage import Job, Resolved, Stage
 
+_NAMED_FILES = 2000
+"""Most files of the user whose names are kept, for messages, with what a result was made from."""
 _PLACE = ".stage-"
 """Of the folder in which a stage works."""
 
 
-def template_files(stage: Stage) -> list[Path]:
-    """The files besides Python's that ``stage`` depends on, sorted."""
-    return sorted(path for pattern in stage.templates for path in ROOT.glob(pattern) if path.is_file())
+def template_files(stage: Stage) -> dict[str, Path]:
+    """The files besides Python's that ``stage`` depends on, by names that are the same everywhere."""
+    return {name: path for pattern in stage.templates for name, path in project.files(pattern).items()}
 
 
 @cache
@@ -41,10 +45,16 @@ def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
 
 
 @cache
-def code_files(stage: Stage) -> tuple[str, ...]:
-    """The source files and templates that ``stage`` depends on, relative to the checkout."""
+def code_files(stage: Stage) -> dict[str, Path]:
+    """The source files and templates that ``stage`` depends on, by names that are the same everywhere."""
     code, _ = code_of(stage)
-    return tuple(path.relative_to(ROOT).as_posix() for path in (*code, *template_files(stage)))
+    return {path.relative_to(ROOT).as_posix(): path for path in code} | template_files(stage)
+
+
+@cache
+def code_paths(stage: Stage) -> tuple[str, ...]:
+    """Where ``code_files`` are: relative to the project if they are below that, else absolute."""
+    return tuple(str(placed(path)) for path in code_files(stage).values())
 
 
 @cache
@@ -54,8 +64,8 @@ def _loaded(stage: Stage, files: Files) -> dict[str, str]:
 
 
 def _code_now(stage: Stage, files: Files) -> dict[str, str]:
-    names = code_files(stage)
-    return dict(zip(names, files.meanings([f"{ROOT}{os.sep}{name}" for name in names]), strict=True))
+    named = code_files(stage)
+    return dict(zip(named, files.meanings(named.values()), strict=True))
 
 
 def _code(stage: Stage, resolved: Resolved, files: Files) -> Mapping[str, object]:
@@ -88,27 +98,53 @@ def action_key(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> 
         BuildError: a file of the user cannot be read.
         OSError: an artifact that the stage reads is not there.
     """
-    return digest_json(
-        {
-            **_code(stage, resolved, files),
-            "settings": stage.selected(resolved),
-            **_read(stage, resolved, folder, files),
-        }
-    )
+    return key_of(ingredients(stage, resolved, _inputs(stage, resolved, folder, files), files))
+
+
+def key_of(ingredients: Mapping[str, object]) -> str:
+    """The action key of all that a result depends on."""
+    return digest_json(ingredients)
+
+
+def ingredients(stage: Stage, resolved: Resolved, inputs: Mapping[str, str], files: Files) -> dict[str, object]:
+    """All that the result of ``stage`` depends on, where the artifacts that it reads have the SHA-256 of ``inputs``.
+
+    Raises:
+        BuildError: a file of the user cannot be read.
+    """
+    return {
+        **_code(stage, resolved, files),
+        "settings": stage.selected(resolved),
+        "inputs": inputs,
+        "sources": listing(source_digests(stage, resolved, files)),
+    }
 
 
 def _read(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> Mapping[str, object]:
     """Digests of the artifacts and of the user's files that ``stage`` reads."""
+    return {
+        "inputs": _inputs(stage, resolved, folder, files),
+        "sources": listing(source_digests(stage, resolved, files)),
+    }
+
+
+def _inputs(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> dict[str, str]:
+    digests = files.digests(stage.read(resolved, folder).values())
+    return dict(zip(stage.inputs, digests, strict=True))
+
+
+def source_digests(stage: Stage, resolved: Resolved, files: Files) -> dict[str, str]:
+    """SHA-256 of the user's files that ``stage`` reads, by name.
+
+    Raises:
+        BuildError: one cannot be read.
+    """
     sources = stage.sources(resolved)
     try:
         digests = files.digests(sources.values())
     except OSError as error:
         raise BuildError(f"{error.filename}: cannot be read ({error.strerror}); mend or remove it.") from None
-    inputs = files.digests(stage.read(resolved, folder).values())
-    return {
-        "inputs": dict(zip(stage.inputs, inputs, strict=True)),
-        "sources": listing(dict(zip(sources, digests, strict=True))),
-    }
+    return dict(zip(sources, digests, strict=True))
 
 
 def difference(stage: Stage, resolved: Resolved, folder: Path, files: Files) -> str | None:
@@ -201,7 +237,9 @@ def _temporary(folder: Path) -> Iterator[None]:
             os.environ["TMPDIR"] = before[1]
 
 
-def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None = None) -> Mapping[str, str | float]:
+def execute(
+    stage: Stage, resolved: Resolved, folder: Path, files: Files | None = None, history: History | None = None
+) -> Mapping[str, str | float]:
     """Make the outputs of ``stage`` in ``folder``; they appear only when complete.
 
     Args:
@@ -209,6 +247,7 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
         resolved: for which spec.
         folder: holds the artifacts that the stage reads.
         files: knows what earlier stages made, and will know what this one did.
+        history: will know what it was made from, and how long that took.
 
     Returns:
         ``origin``: "built" or "store"; ``seconds``: wall time.
@@ -225,7 +264,8 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
         stage.fetch(resolved)
         _check_inputs(stage, resolved, folder, files)
         _tell_damage(stage, folder, files)
-        key = action_key(stage, resolved, folder, files)
+        depends = ingredients(stage, resolved, _inputs(stage, resolved, folder, files), files)
+        key = key_of(depends)
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f"{_PLACE}{stage.name}-")))
         made = place / "made"
@@ -260,7 +300,14 @@ def execute(stage: Stage, resolved: Resolved, folder: Path, files: Files | None 
             if stage.stored:
                 store.put(key, made, stage.outputs)
         _install(stage, key, made, folder, files)
-    return {"origin": origin, "seconds": round(time.monotonic() - start, 2)}
+    seconds = round(time.monotonic() - start, 2)
+    if history is not None:
+        sources = source_digests(stage, resolved, files)
+        kept = {"files": sources if len(sources) <= _NAMED_FILES else {}}
+        history.note(key, {**depends, **kept}, code_files(stage))
+        if origin == "built":
+            history.took(stage.name, resolved["spec"]["name"], seconds)
+    return {"origin": origin, "seconds": seconds}
 
 
 def _waiting(stage: Stage, resolved: Resolved) -> None:

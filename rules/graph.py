@@ -38,7 +38,8 @@ from rules import (
     tune,
 )
 from rules.arguments import asked_for
-from rules.execute import clean, code_files, difference, execute
+from rules.execute import clean, code_paths, difference, execute
+from rules.history import History
 from rules.known import FILES
 from rules.resolve import placed, resolve
 from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts
@@ -73,6 +74,8 @@ STAGES: tuple[Stage, ...] = (
 )
 """In the order of the pipeline."""
 
+HISTORY = History()
+
 
 def spec_files(chosen: str | None) -> list[Path]:
     """The spec files of ``spec=...``: names separated by commas, patterns allowed; all of specs/ by default.
@@ -81,15 +84,17 @@ def spec_files(chosen: str | None) -> list[Path]:
         BuildError: a name matches no file, or two files have the same name.
     """
     if chosen is None:
-        return _of_checkout()
+        return _of_project()
     files: dict[str, Path] = {}
     for pattern in [name for name in chosen.split(",") if name] or [chosen]:
         wanted = Path(loader.initial_workdir or ".", pattern)
+        if not wanted.exists() and Path("specs", f"{pattern}.toml").is_file():
+            wanted = Path("specs", f"{pattern}.toml").absolute()
         found = [wanted] if wanted.is_file() else wanted.parent.glob(wanted.name)  # names may have brackets
         matches = sorted(path for path in found if path.is_file())
         if not matches:
-            known = ", ".join(map(str, _of_checkout()))
-            raise BuildError(f"spec={pattern}: there is no such file; specs of this checkout: {known}.")
+            known = ", ".join(map(str, _of_project()))
+            raise BuildError(f"spec={pattern}: there is no such file; specs of this project: {known}.")
         for path in map(placed, matches):
             if files.setdefault(path.stem, path) != path:
                 raise BuildError(
@@ -98,14 +103,15 @@ def spec_files(chosen: str | None) -> list[Path]:
     return list(files.values())
 
 
-def _of_checkout() -> list[Path]:
+def _of_project() -> list[Path]:
     """All of specs/, but for hidden files, such as editors make."""
     return sorted(path for path in Path("specs").glob("*.toml") if not path.name.startswith("."))
 
 
 def named(chosen: str | None) -> set[str]:
     """The names of the specs that ``spec=...`` names itself, not by a pattern."""
-    return {Path(name).stem for name in (chosen or "").split(",")}
+    names = (chosen or "").split(",")
+    return {name if Path("specs", f"{name}.toml").is_file() else Path(name).stem for name in names}
 
 
 class Current:
@@ -131,7 +137,7 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            return dict(execute(stage, resolved, BUILD / name, FILES))
+            return dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
     except BuildError as error:
         return TaskFailed(str(error))
     except KeyboardInterrupt:
@@ -146,7 +152,7 @@ def _stage_task(stage: Stage, resolved: Resolved) -> dict[str, Any]:
         "name": name,
         "doc": f"{stage.doc} ({resolved['spec']['board']})",
         "actions": [(_run, [stage, resolved])],
-        "file_dep": [*map(str, stage.read(resolved, folder).values()), *code_files(stage)],
+        "file_dep": [*map(str, stage.read(resolved, folder).values()), *code_paths(stage)],
         "task_dep": _first(stage, resolved),
         "targets": [f"{folder}/{artifact}" for artifact in stage.outputs],
         "uptodate": [Current(stage, resolved)],
@@ -190,8 +196,10 @@ def _judge(folder: Path) -> Any:
     return {"cautions": len(report["cautions"])}
 
 
-def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Resolved], dict[str, str]]:
-    """The specs that are valid, and of the others, by name, why they are not.
+def read_specs(
+    files: Iterable[Path], named: Collection[str], changes: Mapping[str, str] | None = None
+) -> tuple[list[Resolved], dict[str, str]]:
+    """The specs that are valid, with ``changes`` of their keys, and of the others, by name, why they are not.
 
     Raises:
         BuildError: a spec that is ``named`` is not valid.
@@ -201,8 +209,8 @@ def read_specs(files: Iterable[Path], named: Collection[str]) -> tuple[list[Reso
     folders = {path.stem: path.parent for path in files}
     for path in files:
         try:
-            resolved = resolve(path, BUILD / ".specs")
-            for one, stages in ((resolved, pipeline(STAGES, resolved)), *_started(resolved)):
+            resolved = resolve(path, BUILD / ".specs", changes=changes)
+            for one, stages in ((resolved, pipeline(STAGES, resolved)), *started(resolved)):
                 name, folder = one["spec"]["name"], Path(one["folder"])
                 if folders.setdefault(name, folder) != folder:
                     raise BuildError(
@@ -223,13 +231,13 @@ def without_data(specs: Iterable[Resolved]) -> dict[str, str]:
     """Why the data of a spec, or of those that it starts from, cannot be read before it is fetched: by name."""
     found = dict[str, str]()
     for resolved in specs:
-        told = [dataset.missing(one) for one in (resolved, *(one for one, _ in _started(resolved)))]
+        told = [dataset.missing(one) for one in (resolved, *(one for one, _ in started(resolved)))]
         if reasons := [reason for reason in told if reason is not None]:
             found[resolved["spec"]["name"]] = reasons[0]
     return found
 
 
-def _started(resolved: Resolved) -> Iterator[tuple[Resolved, Sequence[Stage]]]:
+def started(resolved: Resolved) -> Iterator[tuple[Resolved, Sequence[Stage]]]:
     """The spec that ``resolved`` starts from, that which this one starts from, ..., each with the stages it takes."""
     while starts(resolved):
         reads = {name for stage in pipeline(STAGES, resolved) for name in stage.inputs if name.startswith(START)}
@@ -257,7 +265,7 @@ def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collectio
     for stage in STAGES:
         yield {"basename": stage.name, "name": None, "doc": stage.doc}
     listed = {resolved["spec"]["name"] for resolved in specs}
-    for other, needed in (one for resolved in specs for one in _started(resolved)):
+    for other, needed in (one for resolved in specs for one in started(resolved)):
         if other["spec"]["name"] not in listed:
             listed.add(other["spec"]["name"])
             alone = {**other, "stages": [stage.name for stage in needed]}

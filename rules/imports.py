@@ -42,6 +42,7 @@ WITHOUT_INFLUENCE: Mapping[str, str] = {
     "requests": "brings archives, whose content is known by checksums",
     "rich": "draws on the terminal",
     "urllib3": "of requests",
+    "setuptools": "packs mcubuild",
 }
 """All other libraries, and modules of ours, and why no result depends on their version."""
 

@@ -10,12 +10,15 @@ from rules.stage import Job, Resolved, Stage
 
 def _run(job: Job) -> None:
     from mcubuild.nas.files import read_arch
-    from mcubuild.report.estimates import conditions, searched
+    from mcubuild.report.estimates import conditions, reading, searched
     from mcubuild.report.report import write
     from mcubuild.store import digest_file
 
     spec = job["spec"]
-    networks = "brought" if spec.model else spec.arch or searched(read_arch(job.file("arch.json")).space.block)
+    networks = "brought"
+    if not spec.model:
+        networks = spec.arch or searched(read_arch(job.file("arch.json")).space.block)
+        networks = reading(networks, series=spec.task == "sensor_classification")
     compiler = job.identities["toolchain"]
     write(
         {name: job.file(name) for name in job.names},

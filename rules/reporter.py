@@ -17,11 +17,11 @@ from doit.reporter import ConsoleReporter
 from mcubuild.errors import printable
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
-from rules import diff
 from rules.execute import sweep
 from rules.known import FILES
 from rules.lock import hold_lock
 from rules.memory import forget_success
+from rules.plan import READING
 from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 
@@ -53,7 +53,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         Raises:
             InvalidCommand: the other build's process id and the remedy.
         """
-        if set(selected_tasks) == {diff.NAME}:
+        if {name.partition(":")[0] for name in selected_tasks} <= READING:
             forget_success()
         else:
             self._lock: IO[str] = hold_lock()

@@ -8,33 +8,37 @@ from typing import Any
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, reading, shown, tell
+from mcubuild.project import files
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
 from rules.known import FILES
 from rules.stage import Resolved, searches
 
 
-def resolve(path: Path, memory: Path, starting: tuple[Path, ...] = ()) -> Resolved:
+def resolve(
+    path: Path, memory: Path, starting: tuple[Path, ...] = (), changes: Mapping[str, str] | None = None
+) -> Resolved:
     """The validated spec in ``path`` with its board, as JSON, and the spec that it starts from, likewise.
 
     Args:
         path: the TOML file.
         memory: folder that remembers results, by the content of spec, boards and of the code that validates.
         starting: the files of specs that start from this one, the first one first.
+        changes: values that count instead of the spec's, by dotted keys.
 
     Raises:
         BuildError: the spec is not valid, or it cannot start from what it names.
     """
-    resolved = {**_validated(path, memory), "folder": str(path.parent)}
+    resolved = {**_validated(path, memory, changes or {}), "folder": str(path.parent)}
     if resolved["spec"]["start"] is None:
         return resolved
     return {**resolved, "start": _start(path, resolved, memory, (*starting, placed(path)))}
 
 
 def placed(path: Path) -> Path:
-    """``path`` relative to the checkout if it is below that, else absolute; a link keeps its own name."""
-    whole = path.parent.resolve() / path.name
-    return whole.relative_to(ROOT) if whole.is_relative_to(ROOT) else whole
+    """``path`` relative to the project if it is below that, else absolute; a link keeps its own name."""
+    whole, project = path.parent.resolve() / path.name, Path.cwd()
+    return whole.relative_to(project) if whole.is_relative_to(project) else whole
 
 
 def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, ...]) -> Resolved:
@@ -78,13 +82,20 @@ def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, .
     return start
 
 
-def _validated(path: Path, memory: Path) -> dict[str, Any]:
-    """The spec in ``path`` and its board, as JSON."""
+def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> dict[str, Any]:
+    """The spec in ``path``, with ``changes``, and its board, as JSON."""
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild", FILES)
-    boards = sorted(board for board in (ROOT / "boards").glob("*.toml") if board.is_file())
+    boards = files("boards/*.toml")
     with reading(path, "TOML"):
         digest = digest_file(path) if path.is_file() else None
-        state = [path.stem, digest, *FILES.meanings((*code, *boards)), libraries]
+        state = [
+            path.stem,
+            digest,
+            *FILES.meanings((*code, *boards.values())),
+            *map(str, boards.values()),
+            libraries,
+            [*changes.items()],
+        ]
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:
@@ -99,7 +110,7 @@ def _validated(path: Path, memory: Path) -> dict[str, Any]:
 
     from mcubuild.spec.spec import read_spec
 
-    spec, board = read_spec(path)
+    spec, board = read_spec(path, changes)
     known = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
     with suppress(OSError):  # without room to remember, the next command validates again
         memory.mkdir(parents=True, exist_ok=True)
@@ -114,5 +125,5 @@ def _is_current(board: Mapping[str, Any]) -> bool:
     code: str | None = board["clock_code"]
     if code is None:
         return True
-    path: Path = ROOT / "boards" / board["clock_setup"]
+    path = files("boards/*.toml")[f"boards/{board['name']}.toml"].with_name(board["clock_setup"])
     return path.is_file() and path.read_bytes() == code.encode()

@@ -18,6 +18,7 @@ def _write() -> None:
     from mcubuild.report.schema import report_schema
     from mcubuild.spec.schema import board_schema, spec_schema
 
+    FOLDER.mkdir(exist_ok=True)
     (FOLDER / "spec.schema.json").write_text(spec_schema())
     (FOLDER / "board.schema.json").write_text(board_schema())
     (FOLDER / "report.schema.json").write_text(report_schema())

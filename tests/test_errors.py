@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mcubuild.board import BOARDS, Board
+from mcubuild.board import Board, board_files
 from mcubuild.data.dataset import prepare
 from mcubuild.data.inventory import read_inventory
 from mcubuild.errors import BuildError, tell
@@ -173,7 +173,7 @@ def test_keys_and_values_of_specs(line: str, text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [EVIL, "\0", "x" * 3000 + EVIL], ids=["lines", "NUL", "long"])
 @pytest.mark.parametrize("key", ["core", "dsp", "fpu", "clock", "clock_setup", "boot", "cache.line", "memory", "odd"])
 def test_values_of_boards(key: str, text: str, tmp_path: Path) -> None:
-    lines = (BOARDS / "stm32f412.toml").read_text().split("\n")
+    lines = board_files()["stm32f412"].read_text().split("\n")
     kept = [line for line in lines if not line.startswith(f"{key} =")]
     at = next(number for number, line in enumerate(kept) if line.startswith("["))
     path = tmp_path / "evil.toml"

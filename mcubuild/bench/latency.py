@@ -27,7 +27,7 @@ from mcubuild.nas.margin import NO_MARGIN, Margin
 from mcubuild.nas.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
-from mcubuild.report.estimates import Estimate, searched
+from mcubuild.report.estimates import Estimate, reading, searched
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.spec import Spec
 
@@ -150,6 +150,6 @@ def estimate(case: Case, bench: Workbench) -> Estimate:
 def _family(arch: Described) -> str:
     """What stands for ``arch`` in ``report.estimates.conditions``."""
     if isinstance(arch, Baseline):
-        return arch.baseline
+        return reading(arch.baseline, series=arch.series)
     assert isinstance(arch, Arch)
-    return searched(arch.space.block)
+    return searched(arch.space.block, series=arch.space.series)

@@ -27,7 +27,7 @@ from mcubuild.nas.baselines import Baseline
 from mcubuild.nas.blocks import Described
 from mcubuild.nas.footprints import Footprints
 from mcubuild.nas.space import sizes, spaces_for
-from mcubuild.report.estimates import Estimate, holding, searched
+from mcubuild.report.estimates import Estimate, holding, reading, searched
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -94,7 +94,8 @@ def find(
     Raises:
         BuildError: a firmware computes something else than the reference executor.
     """
-    kinds = [arch] if arch else [searched(block) for block in space.blocks]
+    series = outline.series
+    kinds = [reading(arch, series=series)] if arch else [searched(block, series=series) for block in space.blocks]
     known = [*chain(*(holding(bench.conditions(board, engine, bits, kind)) for kind in kinds))]
     if known:
         worst = max(one.emulated / one.estimated for one in known)

@@ -29,7 +29,7 @@ from mcubuild.data.mirroring import survives_mirroring
 from mcubuild.data.overview import write_overview
 from mcubuild.data.partition import check_enough, partition
 from mcubuild.data.places import missing
-from mcubuild.data.splits import Index, Pictures, Split, write_index, write_split
+from mcubuild.data.splits import Index, Pictures, Series, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.base import DatasetSettings, VariedSettings
@@ -39,9 +39,10 @@ _SMALL = 32
 """Pictures with a smaller side may be enlarged to this one, but not to more than"""
 _MAX_ENLARGEMENT = 4
 """times their side: a network that sees more pixels than there are learns nothing more from them, only slower."""
+_NO_PAIRS: Pairs = np.empty((0, 2), np.int64)
 
 
-def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None:
+def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: str | None = None) -> None:
     """Write the data set to the folder ``out``: index.json, inventory.json, one .npz a split, and an overview.
 
     Args:
@@ -49,6 +50,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         root: folder that ``settings.path`` is relative to.
         seed: of the split; the same seed gives the same bytes.
         out: written to; made if missing.
+        task: what the spec says that the samples are for; None: whatever they are for.
 
     Raises:
         BuildError: the data set is missing, unreadable or too small; the message names the file or class.
@@ -79,7 +81,13 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     check_enough(digests, found.labels, chosen["train"], 0, found.classes)
     contents, roll, copies = _called(found, chosen, names, digests)
     front_end = origin if isinstance(origin, FrontEnd) else None
-    similar = nearly_identical([*pictures.values()], roll.labels)
+    series = origin if isinstance(origin, Series) else None
+    shown = "sensor_classification" if series else settings.tasks[0]
+    if task not in (None, shown):
+        what = "windows of values" if series else "images"
+        raise BuildError(f'task: found "{task}", but the samples of this data set are {what}: task = "{shown}".')
+    # Windows overlap by design, and a sensor at rest always writes the same.
+    similar = _NO_PAIRS if series else nearly_identical([*pictures.values()], roll.labels)
     differ = [contents[one] != contents[other] for one, other in similar.tolist()]
     similar = similar[np.array(differ, np.bool_)]
     alike = np.concatenate([copies, similar])
@@ -95,10 +103,10 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         largest = outline.max_resolution
     elif largest is None:
         # A spectrogram has all its detail at its own resolution.
-        largest = side if front_end else min(MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
+        largest = side if front_end or series else min(MAX_RESOLUTION, max(side, min(_SMALL, _MAX_ENLARGEMENT * side)))
     index = Index(
         kind=settings.kind,
-        task=settings.task,
+        task=shown,
         classes=found.classes,
         native_resolution=side,
         max_resolution=largest,
@@ -108,6 +116,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
         subject=subject,
         mirror=mirror,
         pictures=origin if isinstance(origin, Pictures) else None,
+        series=series,
     )
     assert outline in (None, index.outline), f"{settings.kind}: foretold {outline}, found {index.outline}"
     inventory = Inventory(
@@ -117,7 +126,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
             *cautions(similar, roll, "nearly identical"),
             *_partly(len(roll.names)),
             *read.cautions,
-            *_enlarged(side, largest),
+            *(() if series else _enlarged(side, largest)),
             *check(
                 pictures,
                 {name: found.labels[indexes] for name, indexes in chosen.items()},
@@ -131,8 +140,8 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path) -> None
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
     write_inventory(inventory, out / "inventory.json")
-    shown = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
-    write_overview(shown, out)
+    samples = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
+    write_overview(samples, out)
     for name, indexes in chosen.items():
         noise = read.noise if name == "train" else None
         write_split(Split(pictures[name], found.labels[indexes], noise), out / f"{name}.npz")

@@ -67,6 +67,8 @@ _ASKED = 1000
 MOST_LOOKED_AT = 100_000
 """Samples; of more, those held out come first, to at most a half, and the rest is drawn: memory and time stay bounded,
 and where a share of a split, or of a class, are copies, the sample shows it."""
+_MOST_DISTANCES = 1 << 25
+"""That are computed at a time."""
 _COMPONENTS = 8
 _MOST_PAIRS = 2_000_000
 """Above that (films, cut into frames) only the nearer ones are looked at."""
@@ -290,14 +292,22 @@ def _normed(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _radius(coarse: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """The distance below which ``_BY_CHANCE`` of the samples find one of another class, within ``_RADIUS``."""
     asked = np.unique(np.linspace(0, len(coarse) - 1, _ASKED).astype(np.int64))
-    squares = 2 - 2 * coarse[asked] @ coarse.T
-    squares[labels[asked][:, np.newaxis] == labels] = 4  # opposite points of the sphere
-    squares[squares < _RADIUS[0] ** 2] = 4  # whatever the radius will be, these are within it
-    first, second = np.sqrt(np.partition(squares, 1, axis=1)[:, :2]).T
+    step = max(1, _MOST_DISTANCES // len(coarse))
+    parts = [_nearest(coarse, labels, asked[start : start + step]) for start in range(0, len(asked), step)]
+    first, second = np.concatenate(parts).T
     lower, upper = np.quantile(np.where(first < _LONELY * second, second, first), (0.25, 0.75)).tolist()
     shape = log(log(4) / log(4 / 3)) / log(upper / lower) if 0 < lower < upper else inf
     radius: float = lower * (-log(1 - _BY_CHANCE) / log(4 / 3)) ** (1 / shape)
     return min(max(radius, _RADIUS[0]), _RADIUS[1])
+
+
+def _nearest(coarse: NDArray[np.float32], labels: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Distances (M, 2) of the ``asked`` samples (M,) to the two nearest ones of other classes."""
+    squares = 2 - 2 * coarse[asked] @ coarse.T
+    squares[labels[asked][:, np.newaxis] == labels] = 4  # opposite points of the sphere
+    squares[squares < _RADIUS[0] ** 2] = 4  # whatever the radius will be, these are within it
+    nearest: NDArray[np.float32] = np.sqrt(np.partition(squares, 1, axis=1)[:, :2])
+    return nearest
 
 
 def _candidates(coarse: NDArray[np.float32], radius: float) -> Pairs:

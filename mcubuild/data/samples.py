@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from mcubuild.data.files import File, digests
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
 from mcubuild.data.recordings import pictures_of, read_recordings
-from mcubuild.data.splits import Pictures
+from mcubuild.data.series import finite, levels, ranges
+from mcubuild.data.splits import Pictures, Series
 from mcubuild.spec.datasets.base import AudioSettings, ImageSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
 
@@ -24,9 +25,9 @@ class Read:
     chosen: dict[str, NDArray[np.int64]]
     """Indexes (N,) of the samples by split, without those that had to be left out."""
     pictures: dict[str, NDArray[np.uint8]]
-    """(N, side, side, channels) by split."""
-    origin: FrontEnd | Pictures | None
-    """How sounds or image files became these."""
+    """(N, side, side, channels) by split, of series (N, side, 1, channels)."""
+    origin: FrontEnd | Pictures | Series | None
+    """How sounds, image files or values became these."""
     cautions: tuple[str, ...] = ()
     """What was odd about them."""
     noise: NDArray[np.uint8] | None = None
@@ -71,6 +72,76 @@ class Arrays:
     def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
         """The samples with these indexes, by split."""
         return Read({**chosen}, {split: self.x[indexes] for split, indexes in chosen.items()}, None)
+
+
+@dataclass(frozen=True)
+class Values:
+    """Images whose values are no levels yet, unless they are uint8."""
+
+    x: NDArray[Any]
+    """(N, H, W, channels), any integers or floats."""
+    names: Sequence[str]
+    corrupt: float
+    """Share of them that may have values that are no numbers."""
+
+    @property
+    def pictures(self) -> bool:
+        """People see them."""
+        return True
+
+    def contents(self) -> list[str]:
+        """SHA-256 of each sample's numbers."""
+        return [hashlib.sha256(sample.tobytes()).hexdigest() for sample in self.x]
+
+    def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
+        """The squares in the middle, with the range of all values to train with as levels 0 to 255."""
+        _, height, width, _ = self.x.shape
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        squares = self.x[:, top : top + side, left : left + side]
+        if squares.dtype == np.uint8:
+            kept = {split: squares[indexes] for split, indexes in chosen.items()}
+            return Read({**chosen}, kept, Pictures((width, height), None))
+        found, cautions = finite(squares, chosen, self.names, self.corrupt)
+        train = squares[found["train"]]
+        low, high = float(train.min()), float(train.max())
+        high = max(high, low + 1e-6)
+        scaled = {
+            split: np.clip(np.rint((squares[indexes] - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+            for split, indexes in found.items()
+        }
+        return Read(found, scaled, Pictures((width, height), (low, high)), cautions)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Series of values, each channel with a range of its own."""
+
+    x: NDArray[np.float32]
+    """(N, T, channels)."""
+    names: Sequence[str]
+    channels: tuple[str, ...]
+    """Names."""
+    corrupt: float
+    """Share of them that may have values that are no numbers."""
+    cautions: tuple[str, ...] = ()
+    """What was odd when they were cut."""
+
+    @property
+    def pictures(self) -> bool:
+        """Nobody sees them."""
+        return False
+
+    def contents(self) -> list[str]:
+        """SHA-256 of each sample's numbers."""
+        return [hashlib.sha256(sample.tobytes()).hexdigest() for sample in self.x]
+
+    def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
+        """The samples with these indexes, by split, as levels by the ranges of those to train with."""
+        found, cautions = finite(self.x, chosen, self.names, self.corrupt)
+        series, odd = ranges(self.x[found["train"]], self.channels)
+        pictures = {split: levels(self.x[indexes], series) for split, indexes in found.items()}
+        return Read(found, pictures, series, (*self.cautions, *cautions, *odd))
 
 
 @dataclass(frozen=True)

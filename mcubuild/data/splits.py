@@ -47,7 +47,7 @@ class Index:
     kind: str
     """As in the spec."""
     task: str
-    """``image_classification`` or ``audio_classification``."""
+    """As in the spec."""
     classes: tuple[str, ...]
     """Names by label."""
     native_resolution: int
@@ -149,7 +149,7 @@ def read_split(path: Path) -> Split:
         BuildError: the file is missing or damaged.
     """
     arrays = map_npz(path, ("x", "y", "noise"), MOST_IN_MEMORY)
-    x, y, noise = arrays["x"], arrays["y"], arrays["noise"]
+    x, y, noise = arrays["x"], arrays["y"].copy(), arrays["noise"]
     if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
         raise BuildError(
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "

@@ -13,7 +13,6 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild import ROOT
 from mcubuild.engine.chaincode import ChainCode
 from mcubuild.engine.constants import Channels, Constants, Field, channels
 from mcubuild.engine.footprint import Footprint, estimate
@@ -42,8 +41,9 @@ from mcubuild.ir.graph import (
     op_inputs,
 )
 from mcubuild.ir.parameters import parameters
+from mcubuild.project import folders
 
-TEMPLATES = ROOT / "kernels_templates" / "model"
+TEMPLATES = "kernels_templates/model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
 """What is generated: enough to compile the network into any firmware; names for the prefix ``model``."""
 TILE = 4
@@ -104,6 +104,16 @@ class GeneratedLayer:
         return f"{self.prefix}_layer_{self.layer.index:02d}_operand_{position}"
 
 
+@dataclass(frozen=True)
+class Channel:
+    """Of a series of values: level = round((value - low) * scale), in 32-bit floats."""
+
+    name: str
+    low: float
+    scale: float
+    """Levels a unit."""
+
+
 def generate(
     graph: Graph,
     plan: Plan,
@@ -112,10 +122,11 @@ def generate(
     *,
     stack: int,
     classes: Sequence[str] = (),
-    data: Literal["pictures", "sounds"] | None = None,
+    data: Literal["pictures", "sounds", "series"] | None = None,
     stored: int | None = None,
     levels: tuple[float, float] | None = None,
     table: NDArray[np.int8] | None = None,
+    channels: Sequence[Channel] = (),
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -128,10 +139,11 @@ def generate(
         stack: bytes that the linker reserves for the stack, for the predicted SRAM.
         classes: names of the classes by label, where they are known.
         data: what the network is trained on, or fed with, where that is known.
-        stored: side of the pictures as the data set keeps them, from which they are resized to the network's side; by
-            default the network's.
+        stored: side of the pictures, or length of the series, as the data set keeps them, from which they are resized
+            to the network's; by default the network's.
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
+        channels: of series, in order.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -153,6 +165,7 @@ def generate(
         "pictures": _pictures(graph, stored, table) if data == "pictures" and _takes_pictures(graph) else None,
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
+        "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -184,7 +197,7 @@ def _environment(prefix: str) -> jinja2.Environment:
     Templates write ``{{ prefix }}_`` and ``{{ PREFIX }}_`` before global names, and ``{{ "weights.h" | file }}``.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folders(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -390,6 +403,24 @@ def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) 
         "columns": max(COLUMNS, column),
         "weights": WEIGHTS,
         "table": None if table is None or plain else _rows(Field("int8_t", "table", table)).replace(" " * 8, " " * 4),
+    }
+
+
+def _takes_series(graph: Graph, channels: Sequence[Channel]) -> bool:
+    """Whether the only input is one pixel wide and has these channels."""
+    shapes = [graph.tensor(name).shape for name in graph.inputs]
+    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][2:] == (1, len(channels))
+
+
+def _series(graph: Graph, stored: int | None, channels: Sequence[Channel]) -> dict[str, object]:
+    """Lengths, and names and constants of the channels in C: 9 digits tell 32-bit floats apart."""
+    side = graph.tensor(graph.inputs[0]).shape[1]
+    return {
+        "side": side,
+        "stored": stored or side,
+        "names": [Text(channel.name) for channel in channels],
+        "lows": [f"{channel.low:.8e}f" for channel in channels],
+        "scales": [f"{channel.scale:.8e}f" for channel in channels],
     }
 
 

@@ -37,13 +37,17 @@ SHIFT = 1 / 8
 TREES = 300
 
 
-def _network(side: int, channels: int, classes: int) -> nn.Sequential:
-    """Images (N, channels, side, side) to logits (N, classes); maps of a single pixel are not pooled."""
+def _network(side: int, channels: int, classes: int, *, series: bool = False) -> nn.Sequential:
+    """Images (N, channels, side, side) to logits (N, classes); maps of a single pixel are not pooled.
+
+    Series (N, channels, side, 1) are convolved and pooled along their length alone.
+    """
+    size, border, pool = ((3, 1), (1, 0), (2, 1)) if series else ((3, 3), (1, 1), (2, 2))
     layers: list[nn.Module] = []
     for width in WIDTHS:
-        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        layers += [nn.Conv2d(channels, width, size, padding=border, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         if side > 1:
-            layers.append(nn.MaxPool2d(2))
+            layers.append(nn.MaxPool2d(pool))
         side, channels = side // 2, width
     return nn.Sequential(*layers, _Mean(), nn.Dropout(DROPOUT), nn.Linear(channels, classes))
 
@@ -66,19 +70,20 @@ def plain_network(samples: Split, test: Split, classes: int, *, task: str, mirro
         samples: to learn from.
         test: to be judged by.
         classes: how many there are.
-        task: of the spec: pictures are shifted both ways, sounds in time alone.
+        task: of the spec: pictures are shifted both ways, sounds and series in time alone.
         mirror: whether left and right may change places.
         seed: of everything random.
     """
     samples, test = _reduced(samples), _reduced(test)
-    _, side, _, channels = samples.x.shape
-    reach = round(SHIFT * side)
-    vary = partial(_varied, down=0 if task == "audio_classification" else reach, right=reach, mirror=mirror)
+    _, side, width, channels = samples.x.shape
+    reach, series = round(SHIFT * side), width == 1 < side
+    down, right = 0 if task == "audio_classification" else reach, 0 if series else reach
+    vary = partial(_varied, down=down, right=right, mirror=mirror)
     rng = np.random.default_rng(seed)
     steps = steps_per_epoch(len(samples), BATCH)
     with deterministic(threads=1), torch.random.fork_rng(), bar("plain network", EPOCHS * steps) as shown:
         torch.manual_seed(seed)
-        network = _network(side, channels, classes).to(device())
+        network = _network(side, channels, classes, series=series).to(device())
         optimiser = torch.optim.SGD(
             network.parameters(), lr=PEAK, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
         )

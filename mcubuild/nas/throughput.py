@@ -32,6 +32,8 @@ class Throughput:
 
     images: float
     """Samples a second, with all cores or the GPU; each trains every network of its step."""
+    loaded: float
+    """Samples a second that are read and varied, in the one thread that does it, where nothing is trained."""
     outside: float | None
     """Share (0 ... 1) of one core's time that is not spent in convolutions and their gradients; None on a GPU.
 
@@ -52,6 +54,8 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
         steps: how many to measure.
     """
     train = at_resolution(train, family.largest.resolution)
+    with deterministic(threads=1):
+        loaded = _loaded(train, batch_for(settings, len(train)), vary, steps)
     with workers() as executor:
         trainer = Trainer(family, train, settings, vary, executor)
         trainer.run(1)
@@ -63,13 +67,22 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
         trainer.run(steps)
         stages = {name: 1000 * value / steps for name, value in trainer.stages.items()}
         if device().type == "cuda":
-            return Throughput(images, None, stages)
+            return Throughput(images, loaded, None, stages)
         with profile(activities=[ProfilerActivity.CPU]) as trace:
             seconds = _seconds(lambda: trainer.run(steps))
     convolutions = sum(
         event.self_cpu_time_total for event in trace.key_averages() if "conv" in event.key or event.key in _PRODUCTS
     )
-    return Throughput(images, max(0.0, 1 - convolutions * 1e-6 / seconds), stages)
+    return Throughput(images, loaded, max(0.0, 1 - convolutions * 1e-6 / seconds), stages)
+
+
+def _loaded(train: Split, batch: int, vary: Variation, steps: int) -> float:
+    """Samples a second of ``steps`` batches, after one that does not count."""
+    batches = training_batches(train, batch, steps + 1, vary, np.random.default_rng(0))
+    next(batches)
+    start = time.perf_counter()
+    samples = sum(len(labels) for _, labels in batches)
+    return samples / (time.perf_counter() - start)
 
 
 class Trainer:
@@ -132,4 +145,8 @@ def lines(found: Throughput) -> list[str]:
     """The figures, for people."""
     stages = ", ".join(f"{name} {milliseconds:.1f} ms" for name, milliseconds in found.stages.items())
     outside = "" if found.outside is None else f"; {100 * found.outside:.0f} % of the time outside convolutions"
-    return [f"{found.images:.0f} images/s{outside}", f"a step on one core: {stages}"]
+    return [
+        f"{found.images:.0f} images/s{outside}",
+        f"batches alone, read and varied: {found.loaded:.0f} images/s, {found.loaded / found.images:.0f} times as many",
+        f"a step on one core: {stages}",
+    ]

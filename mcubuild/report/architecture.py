@@ -99,7 +99,7 @@ def _kind(layer: Layer) -> str:
 
 
 def _pixels(shape: Sequence[int]) -> int:
-    return shape[-2] if len(shape) == 4 else 1
+    return shape[1] if len(shape) == 4 else 1
 
 
 def by_size(row: Sequence[Block]) -> list[tuple[int, list[Block]]]:

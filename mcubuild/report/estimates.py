@@ -58,9 +58,14 @@ def read(path: Path = ESTIMATES) -> list[Estimate]:
     return [Estimate(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def searched(block: str) -> str:
+def searched(block: str, *, series: bool = False) -> str:
     """What stands for searched networks in ``conditions``: those of each kind of blocks are measured by themselves."""
-    return "searched" if block == "mobile" else f"searched, {block}"
+    return reading("searched" if block == "mobile" else f"searched, {block}", series=series)
+
+
+def reading(networks: str, *, series: bool) -> str:
+    """What stands in ``conditions`` for ``networks`` that read series, or images: kernels see other shapes."""
+    return f"{networks}, of series" if series else networks
 
 
 def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: int, networks: str) -> str:
@@ -72,7 +77,7 @@ def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: s
         optimize: the compiler's optimisation level.
         toolchain: name and version.
         bits: of the weights.
-        networks: what ``searched`` says, the name of a published network, or ``"brought"`` by the user.
+        networks: what ``searched`` says, the name of a published network (``reading``), or ``"brought"`` by the user.
     """
     cache, default = board.cache, EngineSettings()
     memories = sorted(

@@ -17,7 +17,7 @@ class Outline:
     """Classes and sizes."""
 
     task: str
-    """``image_classification`` or ``audio_classification``."""
+    """As in the spec."""
     classes: int
     channels: int
     """1 for grey, 3 for RGB, as many as a series has values at a time."""

@@ -1,5 +1,6 @@
 """The whole spec: specs/<name>.toml, validated against itself and against its board."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from mcubuild.errors import BuildError
 from mcubuild.settings import Settings, read_toml
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.datasets import Dataset
+from mcubuild.spec.datasets.base import Task
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -28,7 +30,7 @@ class Spec(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """The file's stem; results go to ``build/<name>/``."""
-    task: Literal["image_classification", "audio_classification"] | None = None
+    task: Task | None = None
     """What the network does, of a network that is searched for; the data set must be for it."""
     dataset: Dataset | None = None
     """Where the samples come from; a name stands for a data set without options."""
@@ -115,9 +117,10 @@ class Spec(Settings):
             given = [f"{key}.epochs" for key in ("supernet", "finetune") if getattr(self, key).epochs is not None]
             if given:
                 raise ValueError(f"found search.time beside {' and '.join(given)}; both say how long: remove one")
-        if self.dataset.task != self.task:
+        if self.task not in self.dataset.tasks:
+            allowed = " or ".join(f'"{task}"' for task in self.dataset.tasks)
             raise ValueError(
-                f'found dataset.kind = "{self.dataset.kind}", which is for task = "{self.dataset.task}", with '
+                f'found dataset.kind = "{self.dataset.kind}", which is for task = {allowed}, with '
                 f'task = "{self.task}"; change the task or the data set'
             )
         return self
@@ -127,15 +130,19 @@ _OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", 
 """Keys that mean nothing for a network that exists already."""
 
 
-def read_spec(path: Path) -> tuple[Spec, Board]:
+def read_spec(path: Path, changes: Mapping[str, str] | None = None) -> tuple[Spec, Board]:
     """The spec in ``path`` and its board; limits that the budget leaves open are the board's memories.
 
     The latency's limit is at most the time in which the board's active power uses up the energy's.
 
+    Args:
+        path: the TOML file.
+        changes: values that count instead of the file's, by dotted keys: ``{"budget.latency": "100ms"}``.
+
     Raises:
         BuildError: the file or its board is not valid, or a budget is above the board's memory.
     """
-    spec = read_toml(path, Spec, {"name": path.stem})
+    spec = read_toml(path, Spec, {"name": path.stem}, changes)
     try:
         board = read_board(spec.board)
     except BuildError as error:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from mcubuild.errors import BuildError
 from mcubuild.lifeline import tied
 from mcubuild.progress import bar
+from mcubuild.project import folders
 from mcubuild.toolchain import sizes
 from mcubuild.toolchain.environment import environment
-from mcubuild.toolchain.firmware import FOLDER, SOURCES, TEMPLATES
+from mcubuild.toolchain.firmware import FOLDER, LIBC, SOURCES
 from mcubuild.toolchain.target import ToolchainName, target_flags
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _FIRMWARE_FLAGS = (
     "-fomit-frame-pointer",
 )
 # -fhosted: else a memcpy of four bytes is a call.
-_ZIG_FLAGS = ("-fno-sanitize=undefined", "-fhosted", "-isystem", str(TEMPLATES / "libc"))
+_ZIG_FLAGS = ("-fno-sanitize=undefined", "-fhosted")
 _OVERFLOW = re.compile(r"will not fit in region|overflowed by")
 
 
@@ -132,10 +133,16 @@ def _compile_command(
     optimize = "Os" if source.name in SOURCES else settings.optimize  # start-up code runs once
     flags = [*target_flags(toolchain.name, board), f"-{optimize}", *_FLAGS, *_FIRMWARE_FLAGS, "-I."]
     if toolchain.name == "zig":
-        flags += _ZIG_FLAGS
-    prefixes = [*toolchain.prefixes, (str(c_folder.resolve()), "."), (str(TEMPLATES.parent), "/templates")]
+        flags += [*_ZIG_FLAGS, *libc_flags()]
+    templates = [(str(folder.resolve()), "/templates") for folder in folders("kernels_templates")]
+    prefixes = [*toolchain.prefixes, (str(c_folder.resolve()), "."), *templates]
     flags += [f"-ffile-prefix-map={folder}={name}" for folder, name in prefixes]
     return [*toolchain.command, *flags, "-c", str(source), "-o", str(target)]
+
+
+def libc_flags() -> list[str]:
+    """Where a compiler without a C library finds the few headers that the generated C includes."""
+    return [flag for folder in folders(LIBC) for flag in ("-isystem", str(folder.resolve()))]
 
 
 def _link_command(

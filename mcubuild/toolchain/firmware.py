@@ -9,16 +9,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcubuild import ROOT
 from mcubuild.engine.naming import PREFIX, file_name
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
+from mcubuild.project import folders
 from mcubuild.toolchain.placement import ALIGNMENT, Constant, place
 
 if TYPE_CHECKING:
     from mcubuild.board import Board
 
-TEMPLATES = ROOT / "kernels_templates" / "firmware"
+TEMPLATES = "kernels_templates/firmware"
+LIBC = f"{TEMPLATES}/libc"
 
 STATIC_BYTES = ALIGNMENT
 """RAM of the firmware's own variables (cycle count and clock), rounded up so that the arena follows without a gap."""
@@ -92,7 +93,7 @@ def _render(name: str, values: dict[str, Any], out: Path) -> None:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folders(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -55,7 +55,8 @@ def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
     assert abs(found.error) < 0.1 and found.emulated > 100_000
     assert (found.core, found.board, found.space) == ("cortex-m4", "stm32f412", "w0.2-r12")
     assert not found.streams and found.conditions.endswith("; searched")
-    assert len({searched(block) for block in BACKBONES}) == len(BACKBONES)
+    kinds = {searched(block, series=series) for block in BACKBONES for series in (False, True)}
+    assert len(kinds) == 2 * len(BACKBONES)
 
 
 @pytest.mark.parametrize("block", ["mobile", "residual"])

@@ -103,6 +103,14 @@ def test_nothing_is_unpacked(tmp_path: Path, archives: Path) -> None:
     assert index.outline == settings(archives, max_resolution=32).outline() == Outline("image_classification", 5, 3, 32)
 
 
+def test_fewer_samples_hold_out_fewer(tmp_path: Path, archives: Path) -> None:
+    """Of each class one at least, but not most of what is left to learn from."""
+    for options, val in (({}, 5), ({"holdout": 20}, 10)):
+        prepare(settings(archives, max_resolution=32, samples=4, **options), tmp_path, 0, tmp_path / "out")
+        sizes = [len(read_split(tmp_path / "out" / f"{name}.npz")) for name in ("train", "val", "test")]
+        assert sizes == [20 - val, val, 15]
+
+
 def test_some_of_the_classes(tmp_path: Path, archives: Path) -> None:
     drawn = {found(archives, classes=2, class_draw=draw).classes for draw in range(20)}
     assert len(drawn) > 3 and all(len(classes) == 2 for classes in drawn)

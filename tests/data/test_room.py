@@ -66,7 +66,7 @@ def test_a_split_stays_in_its_file(tmp_path: Path) -> None:
     split = Split(pixels(10), np.arange(10))
     write_split(split, tmp_path / "train.npz")
     read = read_split(tmp_path / "train.npz")
-    assert is_mapped(read.x) and not read.x.flags.writeable
+    assert is_mapped(read.x) and not read.x.flags.writeable and read.y.flags.writeable
     assert np.array_equal(read.x, split.x) and np.array_equal(read.y, split.y)
     (tmp_path / "train.npz").unlink()  # as when a build replaces it
     assert np.array_equal(read.x, split.x)

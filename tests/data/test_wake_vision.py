@@ -144,6 +144,13 @@ def test_images_of_one_name_are_told(tmp_path: Path) -> None:
         found(folder)
 
 
+def test_other_lists_do_not_count(tmp_path: Path) -> None:
+    folder = data(tmp_path / "data", "tar")
+    sources = kind("wake_vision").sources(settings(folder).model_dump(), tmp_path)
+    assert "wake_vision_train_quality.csv" in sources and "wake_vision_train_large.csv" not in sources
+    assert len(sources) == 3 + 1, "lists, and the folder with the images"
+
+
 def test_archives_that_images_cannot_be_taken_from(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"tar\.gz: is compressed, .*; unpack it: gunzip .*\.tar\.gz"):
         found(data(tmp_path / "packed", "tar.gz"))

@@ -139,7 +139,7 @@ def test_an_unknown_spec_file(checkout: Checkout) -> None:
     checkout.write_spec()
     run = checkout.doit("build", "spec=specs/nett.toml")
     assert run.code != 0
-    assert "spec=specs/nett.toml: there is no such file; specs of this checkout: specs/net.toml" in run.output
+    assert "spec=specs/nett.toml: there is no such file; specs of this project: specs/net.toml" in run.output
 
 
 def test_empty_names_of_specs_are_ignored(checkout: Checkout) -> None:
@@ -147,7 +147,7 @@ def test_empty_names_of_specs_are_ignored(checkout: Checkout) -> None:
     run = checkout.doit("dataset", "spec=specs/net.toml,")
     assert run.code == 0 and run.did("built") == {"dataset"}, run.output
     run = checkout.doit("dataset", "spec=")
-    assert run.code != 0 and "spec=: there is no such file; specs of this checkout: specs/net.toml" in run.output
+    assert run.code != 0 and "spec=: there is no such file; specs of this project: specs/net.toml" in run.output
 
 
 def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:

@@ -27,8 +27,7 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph, op_inputs
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.toolchain.compile import find, host_library
-from mcubuild.toolchain.firmware import TEMPLATES
+from mcubuild.toolchain.compile import find, host_library, libc_flags
 from mcubuild.toolchain.target import ToolchainName, target_flags
 from tests.engine.test_assembly import odd_shapes
 from tests.engine.test_chains import mobile
@@ -126,7 +125,7 @@ def compiler(toolchain: ToolchainName, core: str) -> list[str]:
     if core == "host":
         return [*find("zig").command] if toolchain == "zig" else ["gcc"]
     command = [*find(toolchain).command, *target_flags(toolchain, CORES[core])]
-    return [*command, "-isystem", str(TEMPLATES / "libc")] if toolchain == "zig" else command
+    return [*command, *libc_flags()] if toolchain == "zig" else command
 
 
 def needs(toolchain: ToolchainName, core: str) -> tuple[pytest.MarkDecorator, ...]:

@@ -33,6 +33,7 @@ def test_the_network_is_the_one_that_is_described() -> None:
 @pytest.mark.parametrize("side", [2, 5, 8, 28])
 def test_small_pictures_have_a_network_too(side: int) -> None:
     assert beginner._network(side, 1, 4)(torch.zeros(2, 1, side, side)).shape == (2, 4)
+    assert beginner._network(side, 3, 4, series=True)(torch.zeros(2, 3, side, 1)).shape == (2, 4)
 
 
 def test_both_learn_and_the_same_seed_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

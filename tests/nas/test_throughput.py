@@ -11,5 +11,6 @@ def test_throughput_of_a_few_steps() -> None:
     assert found.outside is None or 0.05 < found.outside < 1
     assert set(found.stages) == {"batch", "gradients", "update"}
     assert found.stages["gradients"] > found.stages["batch"] > 0
-    speed, stages = lines(found)
-    assert "images/s" in speed and "gradients" in stages
+    assert found.loaded > found.images
+    speed, loaded, stages = lines(found)
+    assert "images/s" in speed and "batches alone" in loaded and "gradients" in stages

@@ -54,7 +54,7 @@ def test_variables_of_their_commands(monkeypatch: pytest.MonkeyPatch, line: str)
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("build sepc=a.toml", "sepc=: doit build has no such variable; allowed: spec=; did you mean spec=?"),
+        ("build sepc=a.toml", "sepc=: doit build has no such variable; allowed: spec=, set=; did you mean spec=?"),
         ("sepc=a.toml", "did you mean spec="),
         ("bench model=x", "allowed: models=, curve=, latency=, toolchain=; did you mean models="),
         ("bench spec=a.toml", "spec=: doit bench has no such variable; allowed: models="),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mcubuild import ROOT
-from mcubuild.board import BOARDS, board_names, read_board
+from mcubuild.board import board_files, board_in, read_board
 from mcubuild.errors import BuildError
 from mcubuild.report.schema import report_schema
 from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
@@ -348,11 +348,11 @@ def test_models_may_be_called_lite(name: str) -> None:
     ],
 )
 def test_boards_that_cannot_be(tmp_path: Path, old: str, new: str, told: str) -> None:
-    text = (BOARDS / "stm32f412.toml").read_text()
+    text = board_files()["stm32f412"].read_text()
     assert old in text
     (tmp_path / "mine.toml").write_text(text.replace(old, new))
     with pytest.raises(BuildError, match=told) as caught:
-        read_board("mine", tmp_path)
+        board_in(tmp_path / "mine.toml")
     assert "mine.toml" in str(caught.value) and len(str(caught.value)) < 500
 
 
@@ -389,15 +389,14 @@ def test_boards(name: str, core: str, sram: int, flash: int) -> None:
 def test_adding_a_board_is_adding_a_file(tmp_path: Path) -> None:
     text = (ROOT / "boards" / "stm32f412.toml").read_text().replace("STM32F412xG", "Mine").replace("256kB", "64kB")
     (tmp_path / "mine.toml").write_text(text)
-    assert board_names(tmp_path) == ["mine"]
-    assert read_board("mine", tmp_path).sram_bytes == 65536
+    assert board_in(tmp_path / "mine.toml").sram_bytes == 65536
 
 
 def test_overlapping_memories_are_refused(tmp_path: Path) -> None:
     text = (ROOT / "boards" / "stm32f746.toml").read_text().replace("0x2001_0000", "0x2000_8000")
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(BuildError, match=r"DTCM reaching into SRAM1"):
-        read_board("mine", tmp_path)
+        board_in(tmp_path / "mine.toml")
 
 
 @pytest.mark.parametrize(
@@ -414,7 +413,7 @@ def test_what_a_board_must_say(old: str, new: str, told: str, tmp_path: Path) ->
     assert old in text
     (tmp_path / "mine.toml").write_text(text.replace(old, new))
     with pytest.raises(BuildError) as caught:
-        read_board("mine", tmp_path)
+        board_in(tmp_path / "mine.toml")
     assert told in str(caught.value) and len(str(caught.value)) < 500
 
 
@@ -438,3 +437,17 @@ def test_not_prefixes(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(BuildError, match=r"net\.toml:\d+: firmware\.prefix: found .*kws") as caught:
         read(tmp_path, f'{SPEC}[firmware]\nprefix = "{prefix}"\n')
     assert len(str(caught.value)) < 500
+
+
+def test_single_keys_are_changed_from_outside(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text('task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\n')
+    spec, _ = read_spec(path, {"budget.latency": "8ms", "bits": "4", "space.widths": "[0.2, 0.3]", "seed": "7"})
+    assert (spec.budget.latency, spec.bits, spec.space.widths, spec.seed) == (0.008, 4, (0.2, 0.3), 7)
+    for key, value, told in (
+        ("budget.latancy", "9ms", "set=budget.latancy=9ms: budget.latancy: unknown key"),
+        ("bits", "5", "set=bits=5: bits: "),
+        ("dataset.val_fraction", "0.2", "dataset is no table there"),
+    ):
+        with pytest.raises(BuildError, match=told):
+            read_spec(path, {key: value})

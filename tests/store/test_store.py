@@ -343,3 +343,51 @@ def test_a_full_disk_is_one_clear_message_and_leaves_nothing(store: Store, tmp_p
 def test_other_errors_pass_through(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="odd"), disk_errors(tmp_path):
         raise OSError(errno.EIO, "odd")
+
+
+def test_the_longest_unused_comes_first(store: Store, tmp_path: Path) -> None:
+    folder = fill(tmp_path)
+    for number, key in enumerate((KEY, "cd" * 32)):
+        store.put(key, folder, NAMES)
+        for path in store.entries()[-1].path.rglob("*"):
+            os.utime(path, (1000 + number, 1000 + number))
+    checkpoint = store.work("ef" * 32) / "state"
+    checkpoint.write_bytes(b"1234567")
+    assert [entry.key[:2] for entry in store.entries()] == ["ab", "cd", "ef"]
+    assert [entry.is_artifact for entry in store.entries()] == [True, True, False]
+    assert store.entries()[2].bytes == 7
+    fetched(store, tmp_path)
+    assert store.entries()[0].key[:2] == "cd"
+    assert store.remove(store.entries()[0])
+    assert {entry.key[:2] for entry in store.entries()} == {"ab", "ef"}
+
+
+def test_what_a_build_works_with_stays(store: Store, tmp_path: Path) -> None:
+    store.put(KEY, fill(tmp_path), NAMES)
+    (entry,) = store.entries()
+    with store.lock(KEY, lambda: None):
+        assert not store.remove(entry)
+        assert store.check(entry) is None
+    assert store.check(entry) is True
+    assert store.remove(entry)
+    assert not store.entries()
+
+
+@pytest.mark.parametrize("damage", ["bytes", "missing", "more", "manifest", "link"])
+def test_damaged_artifacts_are_removed(store: Store, tmp_path: Path, damage: str) -> None:
+    store.put(KEY, fill(tmp_path), NAMES)
+    (entry,) = store.entries()
+    file = entry.path / "files" / "a.json"
+    if damage == "bytes":
+        file.write_text("[]")
+    elif damage == "missing":
+        file.unlink()
+    elif damage == "more":
+        (entry.path / "files" / "b.json").write_text("{}")
+    elif damage == "manifest":
+        (entry.path / "manifest.json").write_text("{")
+    else:
+        file.unlink()
+        file.symlink_to(tmp_path / "made" / "a.json")
+    assert store.check(entry) is False
+    assert not store.entries()

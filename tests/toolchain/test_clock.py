@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcubuild.board import BOARDS, Board, read_board
+from mcubuild.board import Board, board_files, board_in, read_board
 from mcubuild.errors import BuildError
 from mcubuild.measure.runner import measure
 from mcubuild.spec.firmware import FirmwareSettings
@@ -163,10 +163,10 @@ uint32_t clock_setup(void) {
 
 def own_clock(folder: Path, code: str = OWN) -> Board:
     """A board with a C file of its own, which waits for a register for ever if that does not answer."""
-    text = (BOARDS / "stm32f412.toml").read_text().replace('"stm32f4"', '"clock.c"').replace('"100MHz"', '"48MHz"')
+    text = board_files()["stm32f412"].read_text().replace('"stm32f4"', '"clock.c"').replace('"100MHz"', '"48MHz"')
     (folder / "mine.toml").write_text(text)
     (folder / "clock.c").write_text(code)
-    return read_board("mine", folder)
+    return board_in(folder / "mine.toml")
 
 
 def test_a_clock_set_up_of_the_board_is_compiled_as_it_stands(toolchain: ToolchainName, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_clock_set_up_that_is_not_there(code: str | None, told: str, tmp_path:
     else:
         (tmp_path / "clock.c").write_text(code)
     with pytest.raises(BuildError, match=rf"mine\.toml: clock_setup: .*{told}.*"):
-        read_board("mine", tmp_path)
+        board_in(tmp_path / "mine.toml")
 
 
 @pytest.mark.parametrize(("family", "clock"), [("stm32f4", 300_000_000), ("stm32h7", 401_000_000)])

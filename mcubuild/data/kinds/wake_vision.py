@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind, always
 from mcubuild.data.places import place
-from mcubuild.data.sources import files_below
+from mcubuild.data.sources import entries, files_below
 
 if TYPE_CHECKING:
     from mcubuild.data.files import File
@@ -32,7 +32,9 @@ def _listings(labels: str, folder: Path) -> dict[str, Path]:
 
 def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
     folder = place("wake_vision", settings["path"], root)
-    return {"folder": folder} if folder.is_dir() else {}
+    lists = {*_listings(settings["labels"], folder).values()}
+    there = [Path(entry.path) for entry in entries(folder)] if folder.is_dir() else []
+    return {path.name: path for path in there if path.suffix != ".csv" or path in lists}
 
 
 def _lacking(settings: Mapping[str, Any], root: Path) -> Sequence[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.pad_rows import leaves_one_image
 from mcubuild.engine.kernels.rearrange import copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.nest import contiguous, nest
@@ -12,15 +13,15 @@ from mcubuild.ir.graph import Pad
 
 
 class Fill(Kernel):
-    """Pad."""
+    """Pad of other tensors than images, or of 16 bits."""
 
     kind = "pad"
     dtypes = BOTH
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 3.0}, "cortex-m7": {"output": 1.5}}
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Pad."""
-        return isinstance(layer.op, Pad)
+        """Every Pad but those that stream."""
+        return isinstance(layer.op, Pad) and (layer.wide or not leaves_one_image(layer.op))
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops."""

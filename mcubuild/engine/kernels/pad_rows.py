@@ -22,7 +22,7 @@ class PadRows(Kernel):
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Pad of an image that leaves it one image."""
-        return isinstance(layer.op, Pad) and len(layer.op.padding) == 4 and layer.op.padding[0] == (0, 0)
+        return isinstance(layer.op, Pad) and leaves_one_image(layer.op)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Bytes."""
@@ -57,6 +57,11 @@ class PadRows(Kernel):
             "byte": layer.output.elements - (pixels * filters if wider else 0),
             "pixel": pixels if wider else 0,
         }
+
+
+def leaves_one_image(op: Pad) -> bool:
+    """Whether ``op`` makes an image of an image."""
+    return len(op.padding) == 4 and op.padding[0] == (0, 0)
 
 
 KERNEL = PadRows()

@@ -28,7 +28,7 @@ class Facts:
         return Counter([*self.graph.outputs, *(name for op in self.graph.ops for name in op_inputs(op))])
 
     def range(self, name: str) -> Clamp:
-        """Smallest and largest value that the tensor ``name`` may hold, both inclusive."""
+        """Smallest and largest value that the activation or constant ``name`` may hold, both inclusive."""
         pending = [name]
         while pending:
             op = self.writers.get(pending[-1])

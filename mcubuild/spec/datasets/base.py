@@ -23,11 +23,15 @@ Globs = Annotated[
 """Patterns of the shell (``*``, ``?``, ``[0-4]``), of which one must fit; one may stand without a list."""
 
 
+Task = Literal["image_classification", "audio_classification", "sensor_classification"]
+"""What a network does. Sensors' samples are windows of values, one or more at a time: an accelerometer's, say."""
+
+
 class DatasetSettings(Settings):
     """Keys of every kind."""
 
-    task: ClassVar[Literal["image_classification", "audio_classification"]] = "image_classification"
-    """What the data set is for."""
+    tasks: ClassVar[tuple[Task, ...]] = ("image_classification",)
+    """What the data set is for; where that is more than one thing, the samples tell."""
 
     kind: str
     """Each kind says what it is."""
@@ -41,7 +45,7 @@ class DatasetSettings(Settings):
     max_resolution: int | None = Field(default=None, ge=8, le=512)
     """Largest input side that a network may take. Images: in pixels; default: the images' own, 224 at the most;
     those below 32 pixels may be enlarged to that, up to fourfold. Audio: frames and mel bands of the spectrogram;
-    default: 48."""
+    default: 48. Sensors: values of a window in time; default: all."""
 
     def outline(self) -> Outline | None:
         """What networks for the data set depend on, where these keys alone say it."""
@@ -149,11 +153,11 @@ class VariedSettings(DatasetSettings):
 
 
 class FilesSettings(DatasetSettings):
-    """Keys of kinds whose samples are files, one each."""
+    """Keys of kinds whose samples may be damaged, one by one."""
 
     corrupt: float = Field(default=0.01, ge=0, le=0.5)
-    """Share of the images or recordings that may be damaged: so many are left out, and told. Where more are, nothing is
-    built."""
+    """Share of the images or recordings that may be damaged, and of the windows that lack values: so many are left out,
+    and told. Where more are, nothing is built."""
 
 
 class ImageSettings(FilesSettings, VariedSettings):
@@ -163,7 +167,7 @@ class ImageSettings(FilesSettings, VariedSettings):
 class AudioSettings(FilesSettings):
     """Keys of kinds whose samples are recordings."""
 
-    task: ClassVar[Literal["image_classification", "audio_classification"]] = "audio_classification"
+    tasks: ClassVar[tuple[Task, ...]] = ("audio_classification",)
 
     sample_rate: Hertz | None = Field(default=None, ge=1000, le=192_000)
     """Audio: rate that all recordings are brought to; default: their median, at most 16 kHz."""

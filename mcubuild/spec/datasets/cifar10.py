@@ -19,7 +19,7 @@ class Cifar10Settings(HoldoutSettings, VariedSettings):
 
     def outline(self) -> Outline:
         """Ten classes of colour images."""
-        return Outline(self.task, 10, 3, self.max_resolution or 32)
+        return Outline(self.tasks[0], 10, 3, self.max_resolution or 32)
 
 
 SETTINGS = Cifar10Settings

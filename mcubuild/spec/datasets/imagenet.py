@@ -33,7 +33,7 @@ class ImagenetSettings(HoldoutSettings, ImageSettings):
         """Colour images of so many classes; a file of classes must be read first."""
         if isinstance(self.classes, str):
             return None
-        return Outline(self.task, self.classes, 3, self.max_resolution or MAX_RESOLUTION)
+        return Outline(self.tasks[0], self.classes, 3, self.max_resolution or MAX_RESOLUTION)
 
     @model_validator(mode="after")
     def _draws_classes(self) -> "ImagenetSettings":

@@ -44,7 +44,7 @@ class SpeechCommandsSettings(PublicSettings, AudioSettings):
 
     def outline(self) -> Outline:
         """The classes of single spectrograms."""
-        return Outline(self.task, len(self.classes), 1, self.max_resolution or AUDIO_SIDE)
+        return Outline(self.tasks[0], len(self.classes), 1, self.max_resolution or AUDIO_SIDE)
 
     @model_validator(mode="after")
     def _words_differ(self) -> "SpeechCommandsSettings":

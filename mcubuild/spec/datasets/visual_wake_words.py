@@ -33,7 +33,7 @@ class VisualWakeWordsSettings(HoldoutSettings, ImageSettings):
 
     def outline(self) -> Outline:
         """Two classes of colour images."""
-        return Outline(self.task, 2, 3, self.max_resolution or MAX_RESOLUTION)
+        return Outline(self.tasks[0], 2, 3, self.max_resolution or MAX_RESOLUTION)
 
     @model_validator(mode="after")
     def _minival_is_of_2014(self) -> "VisualWakeWordsSettings":

@@ -20,7 +20,7 @@ class WakeVisionSettings(PublicSettings, ImageSettings):
 
     def outline(self) -> Outline:
         """Two classes of colour images."""
-        return Outline(self.task, 2, 3, self.max_resolution or MAX_RESOLUTION)
+        return Outline(self.tasks[0], 2, 3, self.max_resolution or MAX_RESOLUTION)
 
 
 SETTINGS = WakeVisionSettings

@@ -1,0 +1,150 @@
+"""A file of the user's arrays."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcubuild.data.kinds.base import Found, Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mcubuild.spec.datasets.npz import NpzSettings
+
+_SPLITS = ("train", "val", "test")
+
+
+def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
+    path = root / settings["path"]
+    return {path.name: path} if path.is_file() else {}
+
+
+def _find(settings: "NpzSettings", root: Path) -> Found:
+    import numpy as np
+
+    from mcubuild.errors import BuildError
+
+    path = root / settings.path
+    arrays = _read(path)
+    parts = [f"_{split}" for split in _SPLITS if f"x_{split}" in arrays] or [""]
+    if parts != [""] and "x" in arrays:
+        raise BuildError(f"{path}: found both x and x{parts[0]}; leave the whole or the splits.")
+    if "" not in parts and "_train" not in parts:
+        raise BuildError(f"{path}: found x{parts[0]} without x_train; add it, or give all samples as x and y.")
+    given = {name: [_array(arrays, f"{name}{part}", path) for part in parts] for name in ("x", "y")}
+    for part, x, y in zip(parts, given["x"], given["y"], strict=True):
+        if y.shape != x.shape[:1]:
+            raise BuildError(
+                f"{path}: found y{part} {y.shape} for x{part} {x.shape}; allowed is a class a sample (N,)."
+            )
+    if len(shapes := {x.shape[1:] for x in given["x"]}) > 1:
+        raise BuildError(f"{path}: found samples of {' and '.join(map(str, sorted(shapes)))}; all must have one shape.")
+    x = np.concatenate(given["x"])
+    classes, labels = _classes(np.concatenate(given["y"]), arrays.get("classes"), path)
+    names = [
+        f"{path.name}: x{part}[{number}]"
+        for part, one in zip(parts, given["x"], strict=True)
+        for number in range(len(one))
+    ]
+    splits = [part[1:] or None for part, one in zip(parts, given["x"], strict=True) for _ in range(len(one))]
+    if "_test" not in parts or "_val" not in parts:
+        splits = [None if split == "train" else split for split in splits]
+    groups = None
+    if any(f"groups{part}" in arrays for part in parts):
+        found = [_array(arrays, f"groups{part}", path) for part in parts]
+        groups = [str(group) for one in found for group in one.tolist()]
+        if len(groups) != len(x):
+            raise BuildError(f"{path}: found {len(groups)} groups for {len(x)} samples; allowed is one each.")
+    samples = _samples(x, names, arrays.get("channels"), settings, path)
+    held_out = {"val": settings.val_fraction, "test": settings.test_fraction}
+    return Found(classes, labels, samples, splits, groups, held_out)
+
+
+def _samples(
+    x: "NDArray[Any]", names: list[str], channels: "NDArray[Any] | None", settings: "NpzSettings", path: Path
+) -> "Any":
+    import numpy as np
+
+    from mcubuild.data.samples import Values, Windows
+    from mcubuild.errors import BuildError
+
+    if x.dtype.kind not in "uif" or 0 in x.shape:
+        raise BuildError(f"{path}: found x {x.dtype}{x.shape}; allowed are integers or floats, and a sample at least.")
+    if x.ndim == 3:
+        called = tuple(map(str, channels.tolist())) if channels is not None else ()
+        if channels is not None and len(called) != x.shape[2]:
+            raise BuildError(f"{path}: found {len(called)} channels for x {x.shape}; allowed is a name a channel.")
+        if x.shape[1] < 8:
+            raise BuildError(f"{path}: found windows of {x.shape[1]} moments in x {x.shape}; allowed are 8 and more.")
+        called = called or tuple(f"channel {number}" for number in range(x.shape[2]))
+        return Windows(x.astype(np.float32), names, called, settings.corrupt)
+    if x.ndim == 4 and x.shape[3] in (1, 3):
+        return Values(x, names, settings.corrupt)
+    raise BuildError(
+        f"{path}: found x {x.shape}; allowed are images (N, H, W, C) with 1 or 3 channels and windows (N, T, C): add "
+        f"an axis of 1 for a single channel, x[..., np.newaxis]."
+    )
+
+
+def _read(path: Path) -> "dict[str, NDArray[Any]]":
+    import zipfile
+
+    import numpy as np
+
+    from mcubuild.errors import BuildError
+
+    if not path.is_file():
+        raise BuildError(f"{path}: no such file; dataset.path names a .npz file with x and y.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise BuildError(
+            f'{path}: not a file of plain arrays ({reason}); write it by np.savez("{path.name}", x=x, y=y).'
+        ) from None
+
+
+def _array(arrays: "Mapping[str, NDArray[Any]]", name: str, path: Path) -> "NDArray[Any]":
+    from mcubuild.errors import BuildError
+
+    if name not in arrays:
+        raise BuildError(f"{path}: found the arrays {', '.join(arrays) or 'none'}, but no {name}; add it.")
+    return arrays[name]
+
+
+def _classes(
+    y: "NDArray[Any]", names: "NDArray[Any] | None", path: Path
+) -> "tuple[tuple[str, ...], NDArray[np.int64]]":
+    """Names by label, and labels (N,)."""
+    import numpy as np
+
+    from mcubuild.errors import BuildError
+
+    if y.dtype.kind not in "uiUS":
+        raise BuildError(
+            f"{path}: found y of {y.dtype}; allowed are integers and strings: y.astype(int), y.astype(str)."
+        )
+    if y.dtype.kind == "S":
+        y = np.char.decode(y, "utf-8")
+    values, labels = np.unique(y, return_inverse=True)
+    if names is None:
+        if len(values) < 2:
+            raise BuildError(f"{path}: found {len(values)} classes in y; at least two are needed.")
+        return tuple(str(value) for value in values.tolist()), labels.astype(np.int64)
+    called = [str(name) for name in names.tolist()]
+    if y.dtype.kind == "U":
+        if strange := sorted({*values.tolist()} - {*called}):
+            raise BuildError(f"{path}: found the class {strange[0]!r} in y, which is not in classes; add it there.")
+        return tuple(called), np.array([called.index(value) for value in values.tolist()])[labels]
+    if values[0] < 0 or values[-1] >= len(called):
+        raise BuildError(
+            f"{path}: found labels {values[0]} to {values[-1]} for {len(called)} classes; they begin at 0."
+        )
+    return tuple(called), y.astype(np.int64)
+
+
+KIND = Kind("arrays", _sources, _find)

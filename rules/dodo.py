@@ -1,0 +1,121 @@
+"""What the ``dodo.py`` of a project imports: the tasks of rules/ for the specs that the command line names."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from doit import cmd_run, get_var
+from doit.cmd_clean import Clean
+from doit.cmd_forget import Forget
+from doit.cmd_ignore import Ignore
+from doit.cmd_resetdep import ResetDep
+from doit.exceptions import InvalidDodoFile
+
+from mcubuild.errors import BuildError, tell, writing
+from rules import (
+    ablation,
+    baselines,
+    bench,
+    curve,
+    data_table,
+    diff,
+    forecast,
+    keeping,
+    latency,
+    paper,
+    plan,
+    schema,
+    space_table,
+    streams,
+    throughput,
+)
+from rules.arguments import changes, check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.graph import named, read_specs, spec_files, tasks, without_data
+from rules.lock import exclusive
+from rules.memory import ByContent, Checked, mend
+from rules.reporter import StageReporter
+from rules.stage import BUILD
+from rules.workers import Workers
+
+__all__ = ("DOIT_CONFIG", "task_everything")
+
+COMMANDS = (
+    ablation.COMMAND,
+    data_table.COMMAND,
+    space_table.COMMAND,
+    latency.COMMAND,
+    throughput.COMMAND,
+    forecast.COMMAND,
+    baselines.COMMAND,
+    curve.COMMAND,
+    plan.PLAN,
+    plan.WHY,
+)
+MEMORY = BUILD / ".doit.db"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of the user's, as doit shows them: in one line."""
+    try:
+        yield
+    except BuildError as error:
+        raise InvalidDodoFile(str(error)) from None
+
+
+with told():
+    outfile = streams.set_up(lists())
+    with writing(BUILD):
+        BUILD.mkdir(exist_ok=True)
+        if not os.access(BUILD, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    check_variables()
+
+mend(MEMORY)
+cmd_run.MRunner = Workers
+for command in (Clean, Forget, Ignore, ResetDep):
+    command._execute = exclusive(command._execute)
+
+DOIT_CONFIG = {
+    "backend": "sqlite3",
+    "check_file_uptodate": ByContent,
+    "codec_cls": Checked,
+    "continue": True,  # one spec that fails does not stop the others
+    "default_tasks": ["build"],
+    "dep_file": str(MEMORY),
+    "outfile": outfile,
+    "reporter": StageReporter,
+}
+
+
+def _of_specs() -> Iterator[dict[str, Any]]:
+    chosen = get_var("spec")
+    specs, broken = read_specs(spec_files(chosen), named(chosen), changes())
+    if not lists() and not names_spec():
+        for name, reason in without_data(specs).items():
+            if name not in named(chosen):
+                specs = [resolved for resolved in specs if resolved["spec"]["name"] != name]
+                tell(f"{name}: left out, as its data is not there. {reason}")
+    yield from tasks(specs, broken, named(chosen))
+    for command in COMMANDS:
+        yield from command.tasks(specs, broken, named(chosen))
+
+
+def task_everything() -> Iterator[dict[str, Any]]:
+    """Stages, builds and commands of the specs: spec=FILE[,FILE...], or all of specs/; and commands without one."""
+    names, files = set[str](), set[str]()
+    with told():
+        made = [
+            schema.task(),
+            *bench.tasks(),
+            *paper.tasks(),
+            diff.task(),
+            *keeping.tasks(),
+            *(_of_specs() if needs_specs() else ()),
+        ]
+        for task in made:
+            names |= {task["basename"], f"{task['basename']}:{task.get('name')}"}
+            files.update(task.get("targets", ()))
+        check_tasks(names, files)
+    yield from made
