@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mcubuild.importers.tflite import converted
-from mcubuild.ir.executor import run
+from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import (
     Add,
     AveragePool2D,
@@ -37,7 +37,7 @@ from mcubuild.ir.graph import (
     Weighted,
     output_shape,
 )
-from mcubuild.ir.rewriting import RULES_INT8, simplified
+from mcubuild.ir.rewriting import RULES, simplified
 from mcubuild.ir.rewriting.rewriter import rewritten
 from mcubuild.ir.rewriting.rule import Rule
 from tests.importers.networks import OPERATORS, Network, network_of
@@ -79,10 +79,7 @@ STEPS = {**OPERATORS, **{"+".join(kinds): in_a_row(kinds) for kinds in ROWS}}
 
 
 def equal(before: Graph, after: Graph, seed: int) -> None:
-    shape = before.tensor(before.inputs[0]).shape[1:]
-    if len(before.inputs) > 1:
-        shape = (sum(before.tensor(name).elements for name in before.inputs),)
-    inputs = np.random.default_rng(seed).integers(-128, 128, (3, *shape), np.int8)
+    inputs = np.random.default_rng(seed).integers(-128, 128, (3, *sample_shape(before)), np.int8)
     assert after.inputs == before.inputs
     np.testing.assert_array_equal(run(after, inputs).reshape(3, -1), run(before, inputs).reshape(3, -1))
     for old, new in zip(before.outputs, after.outputs, strict=True):
@@ -90,19 +87,20 @@ def equal(before: Graph, after: Graph, seed: int) -> None:
         assert before.tensor(old).shape == after.tensor(new).shape
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(5000, marks=pytest.mark.slow)])
-def test_outputs_stay(tmp_path: Path, examples: int) -> None:
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("examples", [40, pytest.param(5000, marks=pytest.mark.slow)])
+def test_outputs_stay(tmp_path: Path, examples: int, dtype: str) -> None:
     """All rules together, and each by itself, on networks that hypothesis makes up."""
 
     @settings(max_examples=examples, deadline=None)
     @given(SEEDS, st.lists(st.tuples(st.sampled_from(sorted(STEPS)), SEEDS), min_size=1, max_size=8))
     def holds(seed: int, steps: list[tuple[str, int]]) -> None:
-        net = network_of(seed, steps, operators=STEPS)
+        net = network_of(seed, steps, dtype=dtype, operators=STEPS)
         if not set(net.kinds) - {"RESHAPE"}:
             return
         graph = converted(write(tmp_path / "net.tflite", net.finish())).graph
         equal(graph, simplified(graph), seed)
-        for rule in RULES_INT8:
+        for rule in RULES:
             equal(graph, rewritten(graph, (rule,)), seed)
 
     holds()
@@ -311,10 +309,10 @@ CHANNELS = {"depthwise with several filters a channel": 4}
 
 
 def test_every_rule_has_a_case() -> None:
-    assert sorted(CASES) == sorted(rule.name for rule in RULES_INT8)
+    assert sorted(CASES) == sorted(rule.name for rule in RULES)
 
 
-@pytest.mark.parametrize("rule", RULES_INT8, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_each_rule(rule: Rule) -> None:
     build, kinds = CASES[rule.name]
     for seed in range(25):

@@ -10,16 +10,14 @@ from mcubuild.ir.rewriting import constants, convolution, functions, movement, p
 from mcubuild.ir.rewriting.rewriter import rewritten
 from mcubuild.ir.rewriting.rule import Rule
 
-RULES: tuple[Rule, ...] = (*movement.RULES, *padding.RULES)
-"""For activations of any type;"""
-RULES_INT8: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     *constants.RULES,
-    *RULES,
+    *movement.RULES,
+    *padding.RULES,
     *functions.RULES,
     *convolution.RULES,
     *pooling.RULES,
 )
-"""where none has 16 bits, whose sums and tables are others."""
 
 
 def simplified(graph: Graph) -> Graph:
@@ -28,5 +26,4 @@ def simplified(graph: Graph) -> Graph:
     Args:
         graph: a quantised graph with values.
     """
-    wide = any(tensor.dtype == "int16" for tensor in graph.activations())
-    return rewritten(graph, RULES if wide else RULES_INT8)
+    return rewritten(graph, RULES)

@@ -13,7 +13,7 @@ from mcubuild.ir.graph import (
     Transpose,
     op_inputs,
 )
-from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
+from mcubuild.ir.rewriting.rule import BOTH, Match, Replacement, Rule
 
 
 def _changes_nothing(match: Match) -> bool:
@@ -120,10 +120,10 @@ def _of_the_part(match: Match) -> Replacement:
 
 
 RULES = (
-    Rule("slice of a part of a concatenation", (Concat, Slice), _lies_in_a_part, _of_the_part),
-    Rule("what changes nothing", (Movement,), _changes_nothing, _left_out),
-    Rule("transposition of axes of one element", (Transpose,), _moves_no_element, _as_reshape),
-    Rule("transposition of a transposition", (Transpose, Transpose), _always, _joined),
-    Rule("function between transpositions", (Transpose, Lookup, Transpose), _back_again, _without_both),
-    Rule("reshape of a reshape", (Reshape, Reshape | FullyConnected), _always, _reads_what_was_reshaped),
+    Rule("slice of a part of a concatenation", (Concat, Slice), _lies_in_a_part, _of_the_part, BOTH),
+    Rule("what changes nothing", (Movement,), _changes_nothing, _left_out, BOTH),
+    Rule("transposition of axes of one element", (Transpose,), _moves_no_element, _as_reshape, BOTH),
+    Rule("transposition of a transposition", (Transpose, Transpose), _always, _joined, BOTH),
+    Rule("function between transpositions", (Transpose, Lookup, Transpose), _back_again, _without_both, BOTH),
+    Rule("reshape of a reshape", (Reshape, Reshape | FullyConnected), _always, _reads_what_was_reshaped, BOTH),
 )

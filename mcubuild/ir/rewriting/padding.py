@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mcubuild.ir.graph import Conv2D, DepthwiseConv2D, MaxPool2D, Pad, Padding, Pair, Pool, dilated
-from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
+from mcubuild.ir.rewriting.rule import BOTH, Match, Replacement, Rule
 
 
 def _window(match: Match) -> Pair:
@@ -101,8 +101,10 @@ def _added(match: Match) -> Replacement:
 
 
 RULES = (
-    Rule("padding of padding", (Pad, Pad), _same_value, _added),
-    Rule("padding that no window reads", (Conv2D | DepthwiseConv2D | Pool,), _unread, _trimmed),
-    Rule("padding with zeros before a convolution", (Pad, Conv2D | DepthwiseConv2D), _pads_with_zero_point, _folded),
-    Rule("padding with what is never the largest", (Pad, MaxPool2D), _never_largest, _folded),
+    Rule("padding of padding", (Pad, Pad), _same_value, _added, BOTH),
+    Rule("padding that no window reads", (Conv2D | DepthwiseConv2D | Pool,), _unread, _trimmed, BOTH),
+    Rule(
+        "padding with zeros before a convolution", (Pad, Conv2D | DepthwiseConv2D), _pads_with_zero_point, _folded, BOTH
+    ),
+    Rule("padding with what is never the largest", (Pad, MaxPool2D), _never_largest, _folded, BOTH),
 )

@@ -53,7 +53,7 @@ def _match(facts: Facts, op: Op, rule: Rule) -> Match | None:
     if not isinstance(ops[0], rule.pattern[0]):
         return None
     tensors = [facts.graph.tensor(name) for each in ops for name in (*op_inputs(each), each.output)]
-    return Match(facts, tuple(ops)) if all(tensor.dtype == "int8" for tensor in tensors) else None
+    return Match(facts, tuple(ops)) if all(tensor.dtype in rule.types for tensor in tensors) else None
 
 
 def _may_stand(graph: Graph, same: str, output: str) -> bool:

@@ -8,11 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Clamp, Graph, Op, Quantization, Shape, Tensor
+from mcubuild.ir.graph import Clamp, Dtype, Graph, Op, Quantization, Shape, Tensor
 from mcubuild.ir.rewriting.facts import Facts
 
 Kind: TypeAlias = type[Any] | UnionType
 """One kind of operator, or several."""
+BOTH: frozenset[Dtype] = frozenset({"int8", "int16"})
+"""Types of activations, for rules that compute nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,5 @@ class Rule:
     applies: Callable[[Match], bool]
     """The condition under which it is exact, and of use."""
     rewrite: Callable[[Match], Replacement]
+    types: frozenset[Dtype] = frozenset({"int8"})
+    """Of activations; sums and tables of 16 bits are others."""
