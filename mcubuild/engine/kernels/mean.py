@@ -39,7 +39,7 @@ class AxisMean(Kernel):
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Calls, outputs, elements summed, innermost loops over these."""
         op, shape = layer.op, layer.input.shape
-        assert isinstance(op, Mean)
+        assert isinstance(op, Mean | Sum)
         summed = tuple(size if axis in op.axes else 1 for axis, size in enumerate(shape))
         inner = nest(summed, {"input": contiguous(shape)}).sizes
         return {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from mcubuild.ir.graph import (
     Concat,
     FullyConnected,
+    Gather,
     Lookup,
     Movement,
     Reshape,
@@ -24,6 +25,8 @@ def _changes_nothing(match: Match) -> bool:
     same = match.shape(names[0]) == match.shape(op.output)
     if isinstance(op, Transpose):
         return same and _kept_in_order(op.permutation, match.shape(op.input))
+    if isinstance(op, Gather):
+        return same and op.indices == tuple(range(match.shape(op.input)[op.axis]))
     # A slice of the whole shape may still run backwards.
     return same and not any(step < 0 for step in getattr(op, "stride", ()))
 
