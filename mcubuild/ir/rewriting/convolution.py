@@ -13,7 +13,6 @@ from mcubuild.ir.graph import (
     FullyConnected,
     Op,
     Pair,
-    Quantization,
     Reshape,
     Shape,
     Tensor,
@@ -174,19 +173,10 @@ def _product(match: Match) -> Replacement:
     filters = len(values)
     flat, tensor = values.reshape(filters, -1), match.graph.tensor(op.weights)
     name, row = f"{op.output}.matrix", f"{op.output}.row"
-    tensor = replace(tensor, name=name, shape=flat.shape, quantization=_each(match, filters))
+    tensor = replace(tensor, name=name, shape=flat.shape)
     result = replace(match.graph.tensor(op.output), name=row, shape=(1, filters))
     product = FullyConnected(op.input, name, op.bias, row, op.clamp)
     return Replacement((product, Reshape(row, op.output, match.shape(op.output))), (tensor, result), {name: flat})
-
-
-def _each(match: Match, filters: int) -> Quantization:
-    """The weights' scales, one a filter: with a scale for all, a matrix product rounds factors in another place."""
-    op = match.last
-    assert isinstance(op, Weighted)
-    quantization = match.quantization(op.weights)
-    scales = quantization.scale if len(quantization.scale) > 1 else quantization.scale * filters
-    return Quantization(scales, 0, 0)
 
 
 def _many_rows(match: Match) -> bool:
@@ -204,11 +194,8 @@ def _pointwise(match: Match) -> Replacement:
     rows = graph.tensor(op.input).elements // depth
     name, source, result = (f"{op.output}.{word}" for word in ("pointwise", "pixels", "filtered"))
     shapes: tuple[Shape, Shape] = (1, 1, rows, depth), (1, 1, rows, filters)
-    quantization = match.quantization(op.weights)
-    if len(quantization.scale) == 1:
-        quantization = _as_in_double(match)
     tensors = (
-        replace(graph.tensor(op.weights), name=name, shape=(filters, 1, 1, depth), quantization=quantization),
+        replace(graph.tensor(op.weights), name=name, shape=(filters, 1, 1, depth)),
         replace(graph.tensor(op.input), name=source, shape=shapes[0]),
         replace(graph.tensor(op.output), name=result, shape=shapes[1]),
     )
@@ -218,14 +205,6 @@ def _pointwise(match: Match) -> Replacement:
         Reshape(result, op.output, match.shape(op.output)),
     )
     return Replacement(ops, tensors, {name: values.reshape(filters, 1, 1, depth)})
-
-
-def _as_in_double(match: Match) -> Quantization:
-    """A scale whose product with the input's is, in double, what a matrix product of one scale makes in float32."""
-    op = match.last
-    assert isinstance(op, FullyConnected)
-    scale, source = match.quantization(op.weights).scale[0], match.quantization(op.input).scale[0]
-    return Quantization((float(np.float32(source) * np.float32(scale)) / source,))
 
 
 RULES = (
