@@ -1,6 +1,7 @@
 """What doit remembers of its tasks: by the content of files, and checked as it is read."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -69,7 +70,7 @@ def _is_sound(path: Path) -> bool:
 
 def mend(path: Path) -> None:
     """Remove doit's memory if it is damaged; the store is then asked about everything again."""
-    if not path.exists():
+    if not os.path.lexists(path):  # a link may lead to nothing
         return
     try:
         if _is_sound(path):

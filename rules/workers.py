@@ -33,6 +33,7 @@ class Workers(MRunner):  # type: ignore[misc]
         from mcubuild.lifeline import end_with
 
         end_with(self._build)
+        job_q.get = partial(_job, job_q.get)
         super().execute_task_subprocess(job_q, result_q, reporter_class)
 
 
@@ -48,3 +49,15 @@ def _result(get: Callable[..., Any], workers: Sequence[Any]) -> Any:
         except Empty:
             if any(worker.exitcode for worker in workers):
                 raise InvalidTask(KILLED) from None
+
+
+def _job(get: Callable[[], Any]) -> Any:
+    """What a worker is to do next. One that was stopped while it read that has left a part, which nobody can read.
+
+    Raises:
+        InvalidTask: so it was.
+    """
+    try:
+        return get()
+    except Exception:  # whatever unpickling says to it
+        raise InvalidTask(KILLED) from None

@@ -13,6 +13,7 @@ from mcubuild.errors import BuildError
 from mcubuild.store import digest_file
 from rules import known
 from rules.known import Files, Made
+from rules.memory import mend
 
 
 @pytest.fixture
@@ -225,3 +226,13 @@ def test_names_that_cannot_be_read_are_told(tmp_path: Path, breakage: str) -> No
         message = r"cat: the name .*caf.*rename it"
     with pytest.raises(BuildError, match=message):
         Files(None).digest(pets)
+
+
+@pytest.mark.parametrize("target", [".doit.db", "nothing"])
+def test_a_link_in_place_of_doits_memory_is_removed(tmp_path: Path, target: str) -> None:
+    memory = tmp_path / ".doit.db"
+    memory.symlink_to(target)
+    mend(memory)
+    assert not memory.exists()
+    with sqlite3.connect(memory) as connection:
+        connection.execute("CREATE TABLE doit (task_id TEXT)")
