@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "why": ("why each stage would run: fields, files, artifacts", "why quickstart set budget.latency=9ms"),
     "list": ("the tasks; --all: with those of every spec", "list --all"),
     "diff": ("what changed between two builds", "diff quickstart tiny"),
+    "data": ("samples of a spec's data set, counted and shown; public data is fetched", "data vww_f412"),
     "forecast": ("how long a build takes on this machine, from the first training on", "forecast quickstart"),
     "space": ("the search spaces of a spec, ranked", "space quickstart"),
     "latency": ("how far estimates of cycles are off in a spec's search space", "latency quickstart networks=20"),
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _QUESTIONS: Mapping[str, str] = {
-    "task": "image_classification or audio_classification",
+    "task": "image_classification, audio_classification or sensor_classification",
     "data": "digits, another kind of data set, or a folder with one folder a class",
     "board": "a board's name",
     "limits": "such as 'sram=128kB flash=512kB latency=5ms'",

@@ -49,7 +49,19 @@ DEFAULTS: Mapping[str, str] = {
     "bits": "8",
 }
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-_OF_SOUNDS: Mapping[str, str] = {"data": "data/recordings", "limits": ""}
+_OTHER_DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "audio_classification": {"data": "data/recordings", "limits": ""},
+    "sensor_classification": {"data": "data/tables", "limits": ""},
+}
+"""By task."""
+_FOLDERS_OF: Mapping[str, str] = {
+    "image_classification": "image_folder",
+    "audio_classification": "audio_folder",
+    "sensor_classification": "csv",
+}
+"""What a folder is, by task."""
+_WINDOW = 128
+"""Rows of a table that are a sample."""
 
 
 def ask(given: Mapping[str, str | None]) -> Answers:
@@ -60,16 +72,15 @@ def ask(given: Mapping[str, str | None]) -> Answers:
     from mcubuild.board import board_names
 
     questions = {
-        "task": "task (image_classification, audio_classification)",
-        "data": "data: digits, or a folder with one folder a class",
+        "task": "task (image_classification, audio_classification, sensor_classification)",
+        "data": "data: digits, or a folder with one folder a class, or with tables (.csv), or an .npz",
         "board": f"board ({', '.join(board_names())})",
         "limits": "limits, such as sram=128kB flash=512kB latency=5ms",
         "bits": "bits of the weights (8, 4)",
     }
     answers = dict[str, str]()
     for key, question in questions.items():
-        sounds = answers.get("task") == "audio_classification"
-        default = _OF_SOUNDS.get(key, DEFAULTS[key]) if sounds else DEFAULTS[key]
+        default = _OTHER_DEFAULTS.get(answers.get("task", ""), DEFAULTS).get(key, DEFAULTS[key])
         answer = given.get(key)
         if answer is None and sys.stdin is not None and sys.stdin.isatty():
             try:
@@ -89,9 +100,10 @@ def _spec(answers: Answers) -> str:
     elif answers.data in names():
         dataset = _quoted(answers.data)
     else:
-        kind = "audio_folder" if answers.task == "audio_classification" else "image_folder"
+        kind = "npz" if answers.data.endswith(".npz") else _FOLDERS_OF.get(answers.task, "image_folder")
+        window = f", window = {_WINDOW}" if kind == "csv" else ""
         path = answers.data if Path(answers.data).is_absolute() else f"../{answers.data}"
-        dataset = f'{{ kind = "{kind}", path = {_quoted(path)} }}'
+        dataset = f'{{ kind = "{kind}", path = {_quoted(path)}{window} }}'
     lines = [f"task = {_quoted(answers.task)}", f"dataset = {dataset}", f"board = {_quoted(answers.board)}"]
     lines += [f"bits = {answers.bits if answers.bits.isdecimal() else _quoted(answers.bits)}", "", "[budget]"]
     for limit in answers.limits.replace(",", " ").split():
