@@ -47,7 +47,7 @@ def read_instances(file: File) -> Instances:
     try:
         with file.open() as content:
             found = msgspec.json.decode(content.read(), type=Instances)
-    except (*DAMAGES, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (*DAMAGES, msgspec.DecodeError) as error:
         raise BuildError(f"{file}: cannot be read as COCO's instances ({error}); get it again.") from None
     if not found.images:
         raise BuildError(f"{file}: lists no images; get it again.")

@@ -19,8 +19,18 @@ from mcubuild.errors import BuildError
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 
-DAMAGES = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""What reading an archive raises: it is damaged, encrypted (RuntimeError) or packed by an unknown method."""
+DAMAGES = (
+    OSError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
+"""What reading an archive raises: it is damaged, encrypted (RuntimeError), packed in an unknown way, or has a name that
+is no text."""
 FEW = 500
 """Files that take one process less time than others take to start."""
 _GROUP = 32
@@ -126,7 +136,7 @@ def zipped(archive: Path) -> list[ZipMember]:
         BuildError: it is missing, no archive, or cut off.
     """
     with _whole(archive):
-        return [ZipMember(archive, entry.filename) for entry in _zip(archive).infolist() if not entry.is_dir()]
+        return [ZipMember(archive, name) for name in _zip(archive).namelist() if name and not name.endswith("/")]
 
 
 def tarred(archive: "Path | Piece") -> list[Piece]:
