@@ -20,7 +20,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "diff": ("a", "b"),
     "gc": ("size",),
     "latency": ("spec", "networks"),
-    "paper": ("figure", "samples"),
+    "paper": ("figure", "samples", "table"),
     "schema": (),
     "verify": (),
 }

@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "curve": ("accuracy and time against the number of samples", "curve quickstart sizes=20,60,all"),
     "ablation": ("what each optimisation is worth to the network of a spec", "ablation quickstart"),
     "bench": ("speed and memory beside other engines", "bench models=../models"),
-    "paper": ("MCUNet's figures of search spaces by the planner here", "paper figure=3"),
+    "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),
     "schema": ("JSON schemas of specs, boards and reports, for editors", "schema"),
     "gc": ("remove what was longest unused from the store, but for what this project needs", "gc size=5GB"),
     "verify": ("hash everything in the store again; what is damaged is removed", "verify"),

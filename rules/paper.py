@@ -1,6 +1,9 @@
-"""What MCUNet's authors found of search spaces, by the planner here: ``doit paper figure=3`` and ``figure=12``."""
+"""What MCUNet's authors report: of search spaces, by the planner here (``doit paper figure=3`` and ``figure=12``), and
+of networks, beside what specs gave here (``doit paper table=accuracy``).
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from doit import get_var
@@ -8,6 +11,7 @@ from doit import get_var
 from mcubuild.errors import BuildError
 from rules.arguments import whole_number
 from rules.bench import run
+from rules.graph import read_specs, without_data
 from rules.stage import BUILD
 
 _SAMPLES = {"3": 1000, "12": 200}
@@ -46,15 +50,34 @@ def _draw(figure: str) -> None:
     print("", *lines, f"picture: {page}", sep="\n")
 
 
+def _compare(table: str) -> None:
+    from mcubuild.bench.published import lines, specs
+    from mcubuild.report.diff import read
+    from mcubuild.report.model import Report
+
+    if table != "accuracy":
+        raise BuildError(f"table={table}: there is no such table here; write table=accuracy.")
+    files = {name: Path("specs") / f"{name}.toml" for name in specs()}
+    valid, broken = read_specs([path for path in files.values() if path.is_file()], set())
+    reasons = dict.fromkeys(without_data(valid), "not built here: data missing")
+    reasons |= {name: "not built here: no such spec" for name, path in files.items() if not path.is_file()}
+    reasons |= dict.fromkeys(broken, "not built here: the spec is not valid")
+    made = [name for name in files if (BUILD / name / "report.json").is_file()]
+    builds = {name: Report.model_validate(read(name, BUILD, Path())) for name in made}
+    print("", *lines(builds, reasons), sep="\n")
+
+
 def tasks() -> Iterator[dict[str, Any]]:
     """The doit tasks."""
-    figure = get_var("figure", "3")
-    yield {"basename": "paper", "name": None, "doc": "MCUNet's figures of search spaces: figure=3|12 [samples=N]"}
+    table, figure = get_var("table"), get_var("figure", "3")
+    name = f"figure{figure}" if table is None else f"table_{table}"
+    doc = "MCUNet's figures of search spaces, and of networks: figure=3|12 [samples=N] or table=accuracy"
+    yield {"basename": "paper", "name": None, "doc": doc}
     yield {
         "basename": "paper",
-        "name": f"figure{figure}",
-        "doc": f"figure {figure} of MCUNet by the planner here",
-        "actions": [(run, [f"paper:figure{figure}", lambda: _draw(figure)])],
+        "name": name,
+        "doc": "what MCUNet's authors report, and what comes out here",
+        "actions": [(run, [f"paper:{name}", lambda: _draw(figure) if table is None else _compare(table)])],
         "uptodate": [False],
         "verbosity": 2,
     }

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from mcubuild import ROOT
+from mcubuild.bench import published
 from mcubuild.board import Cache, read_board
 from mcubuild.data.features import design
 from mcubuild.data.splits import read_index, write_index
@@ -23,6 +25,7 @@ from mcubuild.report.schema import report_schema
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.report import ReportSettings
+from mcubuild.units import format_size
 from tests.report.invented_build import STACK, STATIC, TEST, edit, write_build, write_remote
 
 CONDITIONS: dict[str, Any] = {
@@ -120,6 +123,19 @@ def test_figures_are_those_of_the_artifacts(build: Path) -> None:
     assert report["accuracy"]["device"] == pytest.approx(report["accuracy"]["int8"])
     assert report["model"]["layers"] == len(measure["layers"])
     assert f"{100 * report['accuracy']['device']:.2f} %" in Structure(html).text
+
+
+def test_published_accuracies_stand_beside_those_of_builds(build: Path) -> None:
+    report = Report.model_validate(make(build)[0])
+    told = list(published.lines({"vww_f412": report}, {"vww_f746": "not built here: data missing"}))
+    assert report.accuracy.device is not None
+    (ours,) = (line for line in told if "vww_f412" in line)
+    assert "over 90 %" in ours and f"{100 * report.accuracy.device:.2f} %" in ours
+    assert format_size(report.sram_bytes) in ours and format_size(report.flash_bytes) in ours
+    (missing,) = (line for line in told if "vww_f746" in line)
+    assert missing.endswith("not built here: data missing")
+    assert len(told) == 1 + len(published.PUBLISHED) + 3
+    assert all((ROOT / "specs" / f"{name}.toml").is_file() for name in published.specs())
 
 
 def test_json_validates_against_the_exported_schema(build: Path) -> None:
