@@ -2,20 +2,21 @@
 
 Kernels' costs were fitted on a few boards, with one compiler and everything on. Elsewhere (other wait states, no cache,
 another core, portable C alone) whole networks may take several times as long, though nearly the same multiple of it. So
-ten networks that the search might find are built and emulated before it starts: estimates are multiplied by the mean of
-what they took, and limits allow for the spread.
+ten networks of each kind that the search might find are built and emulated before it starts: a kind's estimates are
+multiplied by the mean of what its networks took, and limits allow for the spread.
 
 Source: NIST/SEMATECH e-Handbook of Statistical Methods, 7.2.6.3, one-sided tolerance intervals for a normal
 distribution.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from math import ceil
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcubuild.bench.latency import Case, estimates
 from mcubuild.bench.workbench import Workbench
@@ -53,7 +54,9 @@ class Found:
     scale: float
     """Emulated cycles relative to the engine's estimate: the mean."""
     too_low: float
-    """By how much emulated cycles may exceed an estimate that is multiplied by ``scale``."""
+    """By how much emulated cycles may exceed an estimate that is multiplied by that."""
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    """The mean of each kind of blocks, where they were run now."""
     networks: tuple[Estimate, ...] = ()
     """Those that were run now."""
     told: str = ""
@@ -108,8 +111,8 @@ def find(
         return Found(1.0, _UNMEASURED, told=told)
     sram = budget.sram or board.sram_bytes
     footprints = Footprints(board, engine, firmware.stack, bits, sram)
-    pool = _pool(outline, space, arch, footprints, budget.flash or board.flash_bytes, seed)
-    if not pool:
+    pools = _pools(outline, space, arch, footprints, budget.flash or board.flash_bytes, seed)
+    if not pools:
         return Found(1.0, _UNMEASURED)  # the next stage tells that nothing fits
     assert budget.latency is not None
     arena, limit = arena_within(sram, firmware.stack), budget.latency * board.runs_at
@@ -117,41 +120,70 @@ def find(
     def run(networks: Sequence[Described]) -> list[Estimate]:
         return estimates([Case(one, board, engine, bits, arena, seed + n) for n, one in enumerate(networks)], bench)
 
-    cycles = [footprints.of(one).cycles for one in pool]
+    found = {
+        kind: _measured(pool, [footprints.of(one).cycles for one in pool], limit, run) for kind, pool in pools.items()
+    }
+    means = {kind: float(np.mean(_ratios(each))) for kind, each in found.items()}
+    every = [*chain(*found.values())]
+    too_low = max(
+        _bound(each, arch is not None and len(each) == len(pools[kind])) / means[kind] - 1
+        for kind, each in found.items()
+    )
+    low, high = min(one.error for one in every), max(one.error for one in every)
+    factors = ", ".join(f"{kind} {scale:.2f}" if len(means) > 1 else f"{scale:.2f}" for kind, scale in means.items())
+    told = (
+        f"estimates of {len(every)} networks are {low:+.1%} ... {high:+.1%} off on this board; they are multiplied by "
+        f"{factors}, and limits of the time allow for {too_low:.1%} more"
+    )
+    return Found(float(np.mean(_ratios(every))), too_low, means, tuple(every), told)
+
+
+def _measured(
+    pool: Sequence[Described],
+    cycles: Sequence[int],
+    limit: float,
+    run: Callable[[Sequence[Described]], list[Estimate]],
+) -> list[Estimate]:
+    """Ten networks of one kind, which take about as long as the slowest that are within the ``limit``."""
     (first,) = run([pool[_within(cycles, min(limit, _LONG)) // 2]])
     fast = _within(cycles, min(limit * first.estimated / first.emulated, _LONG))
-    found = run(_spread(pool[: max(fast, NETWORKS)]))
-    ratios = np.array([one.emulated / one.estimated for one in found])
-    scale = float(ratios.mean())
-    largest = float(ratios.max()) / scale - 1
-    deviation = float(ratios.std(ddof=1)) / scale if len(found) > 1 else 0.0
-    spread = _DEVIATIONS * deviation if len(found) == NETWORKS else _UNMEASURED
-    too_low = largest if arch is not None and len(found) == len(pool) else max(largest, spread)
-    low, high = min(one.error for one in found), max(one.error for one in found)
-    told = (
-        f"estimates of {len(found)} networks are {low:+.1%} ... {high:+.1%} off on {board.title}; they are multiplied "
-        f"by {scale:.2f}, and limits of the time allow for {too_low:.1%} more"
-    )
-    return Found(scale, too_low, tuple(found), told)
+    return run(_spread(pool[: max(fast, NETWORKS)]))
 
 
-def _pool(
+def _ratios(found: Sequence[Estimate]) -> NDArray[np.float64]:
+    """Emulated cycles relative to the estimates."""
+    return np.array([one.emulated / one.estimated for one in found])
+
+
+def _bound(found: Sequence[Estimate], whole: bool) -> float:
+    """How many times as long as estimated a network of this kind may take; ``whole``: ``found`` are all there are."""
+    ratios = _ratios(found)
+    if whole:
+        return float(ratios.max())
+    spread = _DEVIATIONS * float(ratios.std(ddof=1)) if len(found) == NETWORKS else _UNMEASURED * float(ratios.mean())
+    return max(float(ratios.max()), float(ratios.mean()) + spread)
+
+
+def _pools(
     outline: Outline, space: SpaceSettings, arch: str | None, footprints: Footprints, flash: int, seed: int
-) -> list[Described]:
-    """Networks within the memories, the fastest first."""
-    networks: list[Described]
+) -> dict[str, list[Described]]:
+    """Networks within the memories, the fastest first, by the kind of blocks; ``arch`` itself is one."""
+    kinds: dict[str, list[Described]] = {}
     if arch is None:
         spaces, rng = spaces_for(outline, space), np.random.default_rng(seed)
-        # One kind: ten networks are too few to tell how kinds differ.
-        spaces = [one for one in spaces if one.block == spaces[0].block]
-        count = ceil(_POOL / len(spaces))
-        networks = list(dict.fromkeys(draw(one, rng) for one in spaces for _ in range(count)))
+        for block in dict.fromkeys(one.block for one in spaces):
+            alike = [one for one in spaces if one.block == block]
+            count = ceil(_POOL / len(alike))
+            kinds[block] = [*dict.fromkeys(draw(one, rng) for one in alike for _ in range(count))]
     else:
-        networks = [
-            Baseline(arch, *size, outline.channels, outline.classes, outline.series) for size in sizes(outline, space)
-        ]
-    fitting = [one for one in networks if footprints.fits(one, flash)]
-    return sorted(fitting, key=lambda one: (footprints.of(one).cycles, one.name))
+        every = sizes(outline, space)
+        kinds[arch] = [Baseline(arch, *size, outline.channels, outline.classes, outline.series) for size in every]
+    fitting = {kind: [one for one in networks if footprints.fits(one, flash)] for kind, networks in kinds.items()}
+    return {
+        kind: sorted(networks, key=lambda one: (footprints.of(one).cycles, one.name))
+        for kind, networks in fitting.items()
+        if networks
+    }
 
 
 def _within(cycles: Sequence[int], limit: float) -> int:

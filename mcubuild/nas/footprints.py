@@ -53,16 +53,16 @@ class Footprints:
     def of(self, arch: Described) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton, but for the cycles' scale."""
         footprint = combine(self._row(arch), self.target, self._stack)
-        return replace(footprint, cycles=round(self._margin.scale * footprint.cycles))
+        return replace(footprint, cycles=round(self._scale(arch) * footprint.cycles))
 
     def fits(self, arch: Described, flash: int, latency: float | None = None) -> bool:
         """Whether ``arch`` is within the RAM, ``flash`` bytes and, at the ``longest``, ``latency`` seconds.
 
         Much faster than ``of``.
         """
-        margin, cycles = self._margin, None
+        cycles = None
         if latency is not None:
-            cycles = int(latency * self.board.runs_at / (1 + margin.too_low) / margin.scale)
+            cycles = int(latency * self.board.runs_at / (1 + self._margin.too_low) / self._scale(arch))
         return fits(self._row(arch), self.target, self._arena, flash, cycles)
 
     def macs(self, arch: Described) -> int:
@@ -76,6 +76,9 @@ class Footprints:
     def longest(self, footprint: Footprint) -> float:
         """Seconds that it may take, as estimates can be too low: what limits are held against."""
         return self.latency(footprint) * (1 + self._margin.too_low)
+
+    def _scale(self, arch: Described) -> float:
+        return self._margin.of(arch.space.block) if isinstance(arch, Arch) else self._margin.scale
 
     def _row(self, arch: Described) -> list[Stretch]:
         """The stretches of a network; those at places where another network of its space had the same choice are known.

@@ -106,14 +106,27 @@ def holding(wanted: str) -> list[Estimate]:
     return [estimate for estimate in read() if estimate.conditions == wanted]
 
 
-def beside(wanted: str, margin: Mapping[str, Any] | None) -> list[Estimate]:
+def multiplied(margin: Mapping[str, Any] | None, arch: Mapping[str, Any] | None) -> float:
+    """What the search multiplied the engine's estimate of the network by.
+
+    Args:
+        margin: the content of margin.json, if the build has it.
+        arch: that of arch.json.
+    """
+    if margin is None:
+        return 1.0
+    block = arch["space"]["block"] if arch and "space" in arch else ""
+    return float(margin["kinds"].get(block, margin["scale"]))
+
+
+def beside(wanted: str, margin: Mapping[str, Any] | None, scale: float) -> list[Estimate]:
     """Estimates of other networks under the conditions ``wanted``, as the search multiplied them.
 
     Args:
         wanted: see ``conditions``.
         margin: the content of margin.json, if the build has it; those that it has come first.
+        scale: what they were ``multiplied`` by.
     """
-    scale = margin["scale"] if margin else 1.0
     run = [Estimate(**values) for values in margin["networks"]] if margin else []
     found = [estimate for estimate in run if estimate.conditions == wanted] or holding(wanted)
     return [replace(estimate, estimated=round(scale * estimate.estimated)) for estimate in found]

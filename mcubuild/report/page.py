@@ -75,7 +75,7 @@ def _remote_name(report: Report) -> str:
 def _estimates(report: Report, artifacts: Artifacts) -> Plot | None:
     """The estimate of this network among those of others under its conditions."""
     model = report.latency_model
-    others = estimates.beside(model.conditions, artifacts.margin)
+    others = estimates.beside(model.conditions, artifacts.margin, model.scale)
     if report.cycles is None or model.error is None or not others:
         return None
     return estimates.plot(others, (report.cycles.mean, model.error))

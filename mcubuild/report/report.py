@@ -200,9 +200,9 @@ def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float |
 
 
 def _latency_model(artifacts: Artifacts, conditions: str) -> LatencyModel:
-    scale = artifacts.margin["scale"] if artifacts.margin else 1.0
+    scale = estimates.multiplied(artifacts.margin, artifacts.arch)
     estimated, cycles = round(scale * artifacts.plan["predicted"]["cycles"]), artifacts.measure["cycles"]
-    others = estimates.beside(conditions, artifacts.margin)
+    others = estimates.beside(conditions, artifacts.margin, scale)
     return LatencyModel(
         estimated=estimated,
         scale=scale,

@@ -220,7 +220,7 @@ def test_no_error_is_claimed_for_what_was_not_measured(build: Path, changes: dic
 def test_estimates_that_were_held_against_other_networks_before_the_search(build: Path) -> None:
     one = replace(estimates.holding(MEASURED)[0], estimated=10, emulated=40, conditions="here")
     others = [one, replace(one, emulated=50)]
-    margin = {"scale": 4.5, "too_low": 0.2, "networks": [asdict(one) for one in others], "told": ""}
+    margin = {"scale": 4.5, "too_low": 0.2, "kinds": {}, "networks": [asdict(one) for one in others], "told": ""}
     (build / "margin.json").write_text(json.dumps(margin))
     report, html = make(build, conditions="here")
     model, predicted = report["latency_model"], json.loads((build / "c" / "plan.json").read_text())["predicted"]
