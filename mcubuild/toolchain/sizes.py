@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mcubuild.board import Board, Memory
 
 _ALLOCATED = 2  # SHF_ALLOC
-_SHOWN = 8
+_SHOWN = 3
 """Largest symbols to name of a memory that is too small."""
 _STATIC = (".arena", ".data", ".bss")
 
@@ -146,7 +146,7 @@ def overflow(elf: Path, board: "Board") -> list[str]:
     """The message, by lines, for firmware that does not fit: an ELF that was linked with ``ROOM`` in every memory."""
     image = read_image(elf)
     runs = [(board.flash,), *board.ram_banks]
-    lines = [f"the firmware does not fit {board.title}:", f"  {'memory':28} {'used':>10} {'size':>10} {'over by':>10}"]
+    lines = [f"the firmware does not fit {board.title}:", f"  {'memory':22} {'used':>10} {'size':>10} {'over by':>10}"]
     for run in runs:
         origin, size = run[0].origin, sum(region.size for region in run)
         sections = {s.name: s.size for s in image.sections if origin <= s.address < origin + ROOM}
@@ -155,12 +155,12 @@ def overflow(elf: Path, board: "Board") -> list[str]:
             continue
         over = format_size(taken - size) if taken > size else ""
         name = " + ".join(region.name for region in run)
-        lines.append(f"  {name:28} {format_size(taken):>10} {format_size(size):>10} {over:>10}")
+        lines.append(f"  {name:22} {format_size(taken):>10} {format_size(size):>10} {over:>10}")
         if over:
             largest = [symbol for symbol in image.symbols if symbol.section in sections][:_SHOWN]
-            lines += [f"    {symbol.name:26} {format_size(symbol.size):>10}  {symbol.section}" for symbol in largest]
+            lines += [f"    {symbol.name:20} {format_size(symbol.size):>10}  {symbol.section}" for symbol in largest]
     lines.append(
-        'For a searched network lower budget.sram or budget.flash; for one from a file set [engine] plan = "smallest", '
-        "quantise its weights to 4 bits, or choose a larger board."
+        'A search: lower budget.sram or budget.flash. A file: set [engine] plan = "smallest", or quantise its weights to '
+        "4 bits. Or choose a larger board."
     )
     return lines

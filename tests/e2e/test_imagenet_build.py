@@ -28,7 +28,13 @@ def test_spaces_are_compared_without_the_data(checkout: Checkout, tmp_path: Path
     run = checkout.doit("space", "spec=specs/some.toml", MCUBUILD_DATA=str(tmp_path / "data"))
     assert run.code == 0 and run.did("built") == {"outline", "margin", "space"}, run.output
     outline = json.loads((checkout.path / "build" / "some" / "outline.json").read_text())
-    assert outline == {"task": "image_classification", "classes": 100, "channels": 3, "max_resolution": 32}
+    assert outline == {
+        "task": "image_classification",
+        "classes": 100,
+        "channels": 3,
+        "max_resolution": 32,
+        "series": False,
+    }
 
 
 def _report(checkout: Checkout, data: Path, classes: int) -> dict[str, object]:

@@ -159,7 +159,7 @@ def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:
         run = checkout.doit(stage, "spec=specs/net.toml")
         assert run.code != 0 and run.output.count("ERROR") == 1, run.output
         assert (
-            f"{stage}:net: the build of this spec has no such stage; it has dataset, outline, margin, scale, train"
+            f"{stage}:net: the build of this spec has no such stage; it has dataset, data, outline, margin, scale, train"
             in run.output
         )
         assert not run.stages and "Traceback" not in run.output
@@ -185,7 +185,7 @@ def test_memory_that_nothing_fits_says_what_would(checkout: Checkout, key: str, 
     assert told and "Raise budget.sram, budget.flash or budget.latency" in run.output, run.output
     assert float(told[1 if key == "sram" else 2]) > int(found.strip('"kB'))
     assert "Traceback" not in run.output
-    assert run.did("built") == {"dataset", "outline", "margin"}
+    assert run.did("built") == {"dataset", "data", "outline", "margin"}
     assert _no_leftovers(checkout)
 
 
@@ -195,7 +195,7 @@ def test_latency_that_nothing_keeps_says_what_would(checkout: Checkout) -> None:
     assert run.code == 1
     told = re.search(r"within 10.0 us\. .* the least time ([\d.]+) us", run.output)
     assert told and float(told[1]) > 10 and "budget.latency" in run.output, run.output
-    assert run.did("built") == {"dataset", "outline", "margin"}
+    assert run.did("built") == {"dataset", "data", "outline", "margin"}
     assert _no_leftovers(checkout)
 
 

@@ -49,7 +49,13 @@ def test_spaces_are_compared_without_the_data(checkout: Checkout, tmp_path: Path
     run = checkout.doit("space", "spec=specs/vww.toml", MCUBUILD_DATA=str(tmp_path / "data"))
     assert run.code == 0 and run.did("built") == {"outline", "margin", "space"}, run.output
     outline = json.loads((checkout.path / "build" / "vww" / "outline.json").read_text())
-    assert outline == {"task": "image_classification", "classes": 2, "channels": 3, "max_resolution": 32}
+    assert outline == {
+        "task": "image_classification",
+        "classes": 2,
+        "channels": 3,
+        "max_resolution": 32,
+        "series": False,
+    }
 
 
 @pytest.mark.slow
