@@ -160,7 +160,7 @@ def overflow(elf: Path, board: "Board") -> list[str]:
             largest = [symbol for symbol in image.symbols if symbol.section in sections][:_SHOWN]
             lines += [f"    {symbol.name:20} {format_size(symbol.size):>10}  {symbol.section}" for symbol in largest]
     lines.append(
-        'A search: lower budget.sram or budget.flash. A file: set [engine] plan = "smallest", or quantise its weights to '
-        "4 bits. Or choose a larger board."
+        'A search: lower budget.sram or budget.flash. A file: set [engine] plan = "smallest", or quantise its weights '
+        "to 4 bits. Or choose a larger board."
     )
     return lines

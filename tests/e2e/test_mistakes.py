@@ -158,10 +158,8 @@ def test_a_stage_that_the_spec_does_not_have(checkout: Checkout) -> None:
     for stage in ("supernet", "space"):
         run = checkout.doit(stage, "spec=specs/net.toml")
         assert run.code != 0 and run.output.count("ERROR") == 1, run.output
-        assert (
-            f"{stage}:net: the build of this spec has no such stage; it has dataset, data, outline, margin, scale, train"
-            in run.output
-        )
+        stages = "it has dataset, data, outline, margin, scale, train"
+        assert f"{stage}:net: the build of this spec has no such stage; {stages}" in run.output
         assert not run.stages and "Traceback" not in run.output
         assert checkout.doit(stage, "spec=specs/*.toml").code == 0, "a pattern names no spec"
 
