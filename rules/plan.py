@@ -147,7 +147,7 @@ def _code_change(old: str | None, new: Path | None) -> str:
         return "changed"
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if not names:
-        return "changed in comments or layout"
+        return "changed in the order of what it defines"
     return f"changed: {', '.join(name or 'outside of functions' for name in names)}"
 
 
