@@ -32,6 +32,10 @@ CostTable: TypeAlias = Mapping[Core, Mapping[str, float]]
 STM32F412 (Cortex-M4) and an STM32F746 (Cortex-M7) with their Flash wait states and caches: most layers come out
 within 10 %, portable ones on maps of a few pixels within 40 %, operators that only files have (in portable C) within
 20 % for two of three; whole networks: ``mcubuild/engine/estimates.jsonl``.
+
+Guesses are those of operators that only files from elsewhere have and that were not measured: ``arg_max``, ``gather``,
+``l2_normalize``, ``log_softmax``, ``matmul``, ``reduce_max``, ``rescale``, ``sigmoid``, ``wide_softmax``; and all those
+of 16-bit activations.
 """
 _RELATIVE: Mapping[Core, tuple[Core, float]] = {
     "cortex-m0plus": ("cortex-m4", 3.45),
