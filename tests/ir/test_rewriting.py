@@ -21,6 +21,7 @@ from mcubuild.ir.graph import (
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
+    Gather,
     Graph,
     Lookup,
     MaxPool2D,
@@ -323,3 +324,13 @@ def test_each_rule(rule: Rule) -> None:
         assert after != graph
         equal(graph, after, seed)
         equal(graph, simplified(graph), seed)
+
+
+@pytest.mark.parametrize("order", ["kept", "reversed"])
+def test_a_gathering_of_all_elements_goes_only_where_it_keeps_their_order(order: str) -> None:
+    sketch = Sketch(7).conv((1, 1))
+    indices = tuple(range(sketch.shape[1]))
+    graph = sketch.add(lambda x, y: Gather(x, y, 1, indices if order == "kept" else indices[::-1])).conv((1, 1)).graph()
+    after = simplified(graph)
+    assert any(isinstance(op, Gather) for op in after.ops) == (order == "reversed")
+    equal(graph, after, 7)
