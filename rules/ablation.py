@@ -9,7 +9,7 @@ from rules.stage import BUILD, Resolved
 def _climb(resolved: Resolved) -> None:
     from mcubuild.bench.ablation import climb, lines, plots, table
     from mcubuild.board import Board
-    from mcubuild.engine.footprint import arena_within
+    from mcubuild.engine.memory.footprint import arena_within
     from mcubuild.ir.files import read_graph
     from mcubuild.report.figures import render
     from mcubuild.spec.spec import Spec

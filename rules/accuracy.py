@@ -6,7 +6,7 @@ from rules.stage import Job, Stage, trains
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
     from mcubuild.ir.files import read_graph
-    from mcubuild.nas.described import read_described
+    from mcubuild.nas.space.described import read_described
     from mcubuild.quant.accuracy import evaluate
 
     evaluate(

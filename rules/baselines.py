@@ -109,7 +109,7 @@ def known_archs(default: Sequence[str]) -> list[str]:
     Raises:
         BuildError: there is no such network.
     """
-    from mcubuild.nas.baselines import BASELINES
+    from mcubuild.nas.space.baselines import BASELINES
 
     names = [name for name in get_var("archs", "").split(",") if name] or list(default)
     unknown = [name for name in names if name not in BASELINES]
@@ -120,7 +120,7 @@ def known_archs(default: Sequence[str]) -> list[str]:
 
 def _compare(resolved: Resolved) -> None:
     from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
-    from mcubuild.nas.baselines import BASELINES
+    from mcubuild.nas.space.baselines import BASELINES
     from mcubuild.report.figures import render
 
     archs = known_archs([*BASELINES])

@@ -7,8 +7,8 @@ _READ = ("index.json", "train.npz", "val.npz", "test.npz")
 
 def _plain(job: Job) -> None:
     from mcubuild.data.splits import joined, read_index, read_split
-    from mcubuild.nas.beginner import plain_network
-    from mcubuild.nas.files import write_json
+    from mcubuild.nas.space.files import write_json
+    from mcubuild.nas.training.beginner import plain_network
 
     samples, test = joined(*map(read_split, map(job.file, ("train.npz", "val.npz")))), read_split(job.file("test.npz"))
     index = read_index(job.file("index.json"))
@@ -18,8 +18,8 @@ def _plain(job: Job) -> None:
 
 def _forest(job: Job) -> None:
     from mcubuild.data.splits import joined, read_split
-    from mcubuild.nas.beginner import random_forest
-    from mcubuild.nas.files import write_json
+    from mcubuild.nas.space.files import write_json
+    from mcubuild.nas.training.beginner import random_forest
 
     samples = joined(*map(read_split, map(job.file, ("train.npz", "val.npz"))))
     found = random_forest(samples, read_split(job.file("test.npz")), seed=job["seed"])

@@ -7,9 +7,9 @@ from rules.stage import Job, Stage, searches
 
 
 def _run(job: Job) -> None:
-    from mcubuild.nas.choice import choose
-    from mcubuild.nas.family import Family
-    from mcubuild.nas.files import read_neighbours, read_space
+    from mcubuild.nas.search.choice import choose
+    from mcubuild.nas.space.family import Family
+    from mcubuild.nas.space.files import read_neighbours, read_space
 
     space = job.file("space.json")
     choose(Family(read_space(space), read_neighbours(space)), job.file("search.json"), job["search.choose"], job.out)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path, PurePosixPath
 
-from mcubuild.engine.naming import file_name
+from mcubuild.engine.emit.naming import file_name
 from rules.stage import POWER, Job, Resolved, Stage
 
 TUNED = "tune.json"
@@ -38,11 +38,11 @@ def _run(job: Job) -> None:
 
     from mcubuild.data.series import channels
     from mcubuild.data.splits import read_index
-    from mcubuild.engine.archive import write_zip
-    from mcubuild.engine.codegen import Channel
-    from mcubuild.engine.codegen import generate as generate_model
-    from mcubuild.engine.footprint import arena_within
-    from mcubuild.engine.planner import plan
+    from mcubuild.engine.emit.archive import write_zip
+    from mcubuild.engine.emit.codegen import Channel
+    from mcubuild.engine.emit.codegen import generate as generate_model
+    from mcubuild.engine.memory.footprint import arena_within
+    from mcubuild.engine.memory.planner import plan
     from mcubuild.engine.target import Target
     from mcubuild.importers.files import read_interfaces
     from mcubuild.importers.images import pixel_table

@@ -70,7 +70,7 @@ class _Clock:
         return self._seconds[key]
 
     def _keep(self, key: str, seconds: float | None) -> None:
-        from mcubuild.nas.files import write_json
+        from mcubuild.nas.space.files import write_json
 
         self._seconds[key] = seconds
         write_json(self._seconds, self._path)
@@ -199,7 +199,7 @@ def _draw(resolved: Resolved) -> None:
 def _show(resolved: Resolved, sizes: Sequence["Size"], points: Sequence["Point"], tested: int, folder: Path) -> None:
     """Write curve.html and curve.json of what there is so far."""
     from mcubuild.bench.curve import answer, growth, plots, tables, to_json
-    from mcubuild.nas.files import write_json
+    from mcubuild.nas.space.files import write_json
     from mcubuild.report.figures import render
 
     draws = len({point.draw for point in points})

@@ -65,13 +65,13 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     from mcubuild.board import Board
     from mcubuild.data.inventory import read_inventory
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.contender import read_contenders
-    from mcubuild.nas.family import Family
-    from mcubuild.nas.files import read_neighbours, read_space
     from mcubuild.nas.forecast import published, raced, searched, typical
-    from mcubuild.nas.margin import read_margin
     from mcubuild.nas.pace import read_factor
+    from mcubuild.nas.space.contender import read_contenders
+    from mcubuild.nas.space.family import Family
+    from mcubuild.nas.space.files import read_neighbours, read_space
+    from mcubuild.nas.space.margin import read_margin
+    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])

@@ -5,12 +5,12 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.batches import for_the_last_training
-    from mcubuild.nas.files import read_arch, read_neighbours, read_space
-    from mcubuild.nas.finetune import finetune
-    from mcubuild.nas.length import ALONE
     from mcubuild.nas.pace import read_factor
+    from mcubuild.nas.space.files import read_arch, read_neighbours, read_space
+    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.nas.training.batches import for_the_last_training
+    from mcubuild.nas.training.finetune import finetune
+    from mcubuild.nas.training.length import ALONE
 
     space, index = job.file("space.json"), read_index(job.file("index.json"))
     samples = [read_split(job.file(f"{name}.npz")) for name in ("train", "val")]

@@ -15,8 +15,8 @@ _NETWORKS = 50
 def _measure(resolved: Resolved) -> None:
     from mcubuild.bench.latency import estimates, within_budget
     from mcubuild.board import Board
-    from mcubuild.nas.files import read_space
-    from mcubuild.nas.margin import read_margin
+    from mcubuild.nas.space.files import read_space
+    from mcubuild.nas.space.margin import read_margin
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])

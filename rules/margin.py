@@ -9,7 +9,7 @@ def _run(job: Job) -> None:
     from mcubuild.bench.margin import find
     from mcubuild.bench.workbench import Workbench
     from mcubuild.errors import tell
-    from mcubuild.nas.files import write_json
+    from mcubuild.nas.space.files import write_json
     from mcubuild.spec.outline import read_outline
     from mcubuild.store import Store
 

@@ -5,11 +5,11 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.contender import read_contenders
     from mcubuild.nas.forecast import raced, searched, typical
-    from mcubuild.nas.margin import read_margin
     from mcubuild.nas.pace import write_pace
+    from mcubuild.nas.space.contender import read_contenders
+    from mcubuild.nas.space.margin import read_margin
+    from mcubuild.nas.training.augmentation import Variation
 
     index, contenders = read_index(job.file("index.json")), read_contenders(job.file("contenders.json"))
     train, val = (read_split(job.file(f"{name}.npz")) for name in ("train", "val"))

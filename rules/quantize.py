@@ -5,8 +5,8 @@ from rules.stage import Job, Stage, trains
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.described import read_described
+    from mcubuild.nas.space.described import read_described
+    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.quant.quantize import quantize
 
     quantize(

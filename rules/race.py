@@ -6,12 +6,12 @@ from rules.supernet import SHARING
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.contender import read_contenders
-    from mcubuild.nas.length import ALONE, SUPERNET
     from mcubuild.nas.pace import read_factor
-    from mcubuild.nas.race import race
-    from mcubuild.nas.scratch import reduced
+    from mcubuild.nas.search.race import race
+    from mcubuild.nas.space.contender import read_contenders
+    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.nas.training.length import ALONE, SUPERNET
+    from mcubuild.nas.training.scratch import reduced
 
     index = read_index(job.file("index.json"))
     race(

@@ -9,7 +9,7 @@ from rules.stage import Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
-    from mcubuild.nas.files import read_arch
+    from mcubuild.nas.space.files import read_arch
     from mcubuild.report.estimates import conditions, reading, searched
     from mcubuild.report.report import write
     from mcubuild.store import digest_file

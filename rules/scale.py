@@ -6,10 +6,10 @@ from rules.supernet import SHARING
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.margin import read_margin
-    from mcubuild.nas.scaling import scale
-    from mcubuild.nas.scratch import reduced
+    from mcubuild.nas.search.scaling import scale
+    from mcubuild.nas.space.margin import read_margin
+    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.nas.training.scratch import reduced
 
     index = read_index(job.file("index.json"))
     scale(

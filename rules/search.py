@@ -5,10 +5,10 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
-    from mcubuild.nas.files import read_neighbours, read_space
-    from mcubuild.nas.margin import read_margin
     from mcubuild.nas.pace import read_factor
-    from mcubuild.nas.search import search
+    from mcubuild.nas.search.search import search
+    from mcubuild.nas.space.files import read_neighbours, read_space
+    from mcubuild.nas.space.margin import read_margin
 
     search(
         read_space(job.file("space.json")),

@@ -5,9 +5,9 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
-    from mcubuild.nas.files import read_space
-    from mcubuild.nas.margin import read_margin
-    from mcubuild.nas.space import optimise
+    from mcubuild.nas.space.files import read_space
+    from mcubuild.nas.space.margin import read_margin
+    from mcubuild.nas.space.optimisation import optimise
     from mcubuild.spec.outline import read_outline
 
     optimise(

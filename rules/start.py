@@ -5,9 +5,9 @@ from rules.stage import Job, Stage, starts
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index
-    from mcubuild.nas.family import Family
-    from mcubuild.nas.files import read_neighbours, read_space
-    from mcubuild.nas.transfer import read_known, warm_start
+    from mcubuild.nas.space.family import Family
+    from mcubuild.nas.space.files import read_neighbours, read_space
+    from mcubuild.nas.training.transfer import read_known, warm_start
 
     space = job.file("space.json")
     warm_start(

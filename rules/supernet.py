@@ -5,12 +5,12 @@ from rules.stage import Job, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.files import read_neighbours, read_space
-    from mcubuild.nas.length import SUPERNET
-    from mcubuild.nas.many import launch
     from mcubuild.nas.pace import read_factor
-    from mcubuild.nas.supernet_training import train
+    from mcubuild.nas.space.files import read_neighbours, read_space
+    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.nas.training.length import SUPERNET
+    from mcubuild.nas.training.many import launch
+    from mcubuild.nas.training.supernet_training import train
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
     settings, vary, seed = job["supernet"], Variation.of(read_index(job.file("index.json"))), job["seed"]

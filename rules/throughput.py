@@ -9,10 +9,10 @@ _STEPS = 10
 
 def _measure(resolved: Resolved) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.family import Family
-    from mcubuild.nas.files import read_neighbours, read_space
-    from mcubuild.nas.throughput import lines, measure
+    from mcubuild.nas.space.family import Family
+    from mcubuild.nas.space.files import read_neighbours, read_space
+    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.nas.training.throughput import lines, measure
     from mcubuild.spec.spec import Spec
 
     spec = Spec.model_validate(resolved["spec"])

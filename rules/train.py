@@ -6,10 +6,10 @@ from rules.supernet import SHARING
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.augmentation import Variation
-    from mcubuild.nas.batches import for_the_last_training
-    from mcubuild.nas.described import read_described
-    from mcubuild.nas.scratch import full, train_from_scratch
+    from mcubuild.nas.space.described import read_described
+    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.nas.training.batches import for_the_last_training
+    from mcubuild.nas.training.scratch import full, train_from_scratch
 
     index = read_index(job.file("index.json"))
     samples = [read_split(job.file(f"{name}.npz")) for name in ("train", "val")]

@@ -10,8 +10,8 @@ import jinja2
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import FILES, generate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import FILES, generate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters, c_comment, c_string, line_comment, markdown

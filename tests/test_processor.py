@@ -11,7 +11,7 @@ import torch
 
 from mcubuild import processor
 from mcubuild.errors import BuildError
-from mcubuild.nas.training import device
+from mcubuild.nas.training.recipe import device
 from mcubuild.processor import floating_point, gpus
 
 PC = """processor\t: 0
@@ -129,7 +129,7 @@ def test_a_gpu_that_only_one_of_them_knows_is_an_error(
     monkeypatch: pytest.MonkeyPatch, usable: bool, found: list[str]
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
-    monkeypatch.setattr("mcubuild.nas.training.gpus", lambda: found)
+    monkeypatch.setattr("mcubuild.nas.training.recipe.gpus", lambda: found)
     with pytest.raises(BuildError, match=r"CUDA_VISIBLE_DEVICES=-1"):
         device()
 

@@ -14,17 +14,17 @@ import numpy as np
 from mcubuild.bench.values import with_random_values
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board
-from mcubuild.engine.footprint import arena_within
-from mcubuild.engine.footprint import estimate as footprint
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.footprint import arena_within
+from mcubuild.engine.memory.footprint import estimate as footprint
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.nas.arch import Arch, Space, draw, stages_for
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.margin import NO_MARGIN, Margin
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Arch, Space, draw, stages_for
+from mcubuild.nas.space.baselines import Baseline
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.space.candidates import Candidates, Limits
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.margin import NO_MARGIN, Margin
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.estimates import Estimate, reading, searched

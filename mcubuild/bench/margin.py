@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from mcubuild.bench.latency import Case, estimates
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board
-from mcubuild.engine.footprint import arena_within
+from mcubuild.engine.memory.footprint import arena_within
 from mcubuild.measure.cycles.model import cycle_model
-from mcubuild.nas.arch import draw
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.space import sizes, spaces_for
+from mcubuild.nas.space.arch import draw
+from mcubuild.nas.space.baselines import Baseline
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.optimisation import sizes, spaces_for
 from mcubuild.report.estimates import Estimate, holding, reading, searched
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings

@@ -6,9 +6,9 @@ import numpy as np
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.ir.graph import Graph, total_macs
-from mcubuild.nas.arch import Space, draw
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Space, draw
+from mcubuild.nas.space.baselines import Baseline
+from mcubuild.nas.space.skeleton import skeleton
 
 _MACS = range(11_000_000, 12_000_001)
 """As many as mcunet-vww1 has, which peers were measured with."""

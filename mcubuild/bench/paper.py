@@ -12,11 +12,11 @@ from typing import TypeAlias
 from scipy.stats import spearmanr
 
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import STATIC_BYTES
-from mcubuild.nas.arch import BASE_RESOLUTIONS, Space
-from mcubuild.nas.candidates import Limits
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.space import Row, draw_samples, survey, winner
+from mcubuild.engine.memory.footprint import STATIC_BYTES
+from mcubuild.nas.space.arch import BASE_RESOLUTIONS, Space
+from mcubuild.nas.space.candidates import Limits
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.optimisation import Row, draw_samples, survey, winner
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mcubuild.bench.workbench import CORES, Figures, Workbench, core
 from mcubuild.board import Board
-from mcubuild.engine.pieces import pieces
-from mcubuild.engine.segments import choose_segments
+from mcubuild.engine.memory.pieces import pieces
+from mcubuild.engine.memory.segments import choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.progress import bar

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mcubuild.board import DESCRIPTIVE, Board, read_board
-from mcubuild.engine.codegen import generate as generate_model
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate as generate_model
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, sample_shape

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mcubuild.board import Board
+from mcubuild.engine.emit.naming import file_name
 from mcubuild.engine.layer import align
-from mcubuild.engine.naming import file_name
 from mcubuild.measure.runner import measure
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from mcubuild.board import DESCRIPTIVE, Board
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.footprint import arena_within
+from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import serving
 from mcubuild.engine.layer import Layer, layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.footprint import arena_within
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import sample_shape

@@ -17,26 +17,26 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
-from mcubuild.nas.arch import Arch, largest, smallest
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution, spread, training_batches
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.contender import Contender
-from mcubuild.nas.family import Family
-from mcubuild.nas.fit import distilled
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.inherited import Inherited
-from mcubuild.nas.length import ALONE, COMPARED, SUPERNET, Length, length_of
-from mcubuild.nas.margin import NO_MARGIN, Margin
-from mcubuild.nas.network import Network, build_network
-from mcubuild.nas.race import FOLDS, plan
-from mcubuild.nas.scaling import fitting_sizes, frontier
-from mcubuild.nas.scratch import full, reduced
-from mcubuild.nas.search import evaluated, lasting
-from mcubuild.nas.supernet import SuperNetwork
-from mcubuild.nas.throughput import Trainer
-from mcubuild.nas.training import device, sgd, workers
+from mcubuild.nas.search.inherited import Inherited
+from mcubuild.nas.search.race import FOLDS, plan
+from mcubuild.nas.search.scaling import fitting_sizes, frontier
+from mcubuild.nas.search.search import evaluated, lasting
+from mcubuild.nas.space.arch import Arch, largest, smallest
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.space.candidates import Candidates, Limits
+from mcubuild.nas.space.contender import Contender
+from mcubuild.nas.space.family import Family
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.margin import NO_MARGIN, Margin
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import at_resolution, spread, training_batches
+from mcubuild.nas.training.fit import distilled
+from mcubuild.nas.training.length import ALONE, COMPARED, SUPERNET, Length, length_of
+from mcubuild.nas.training.network import Network, build_network
+from mcubuild.nas.training.recipe import device, sgd, workers
+from mcubuild.nas.training.scratch import full, reduced
+from mcubuild.nas.training.supernet import SuperNetwork
+from mcubuild.nas.training.throughput import Trainer
 from mcubuild.spec.spec import Spec
 from mcubuild.units import format_time
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from mcubuild.nas.files import write_json
+from mcubuild.nas.space.files import write_json
 
 _KEPT_BACK: Final = 0.8
 """Share of the time that is planned with: forecasts of parts that are not known yet may be too short."""

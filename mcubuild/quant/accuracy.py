@@ -9,8 +9,8 @@ import numpy as np
 from mcubuild.data.splits import Split
 from mcubuild.ir.classification import Classification
 from mcubuild.ir.graph import Graph
-from mcubuild.nas.batches import at_resolution
-from mcubuild.nas.blocks import Described
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.training.batches import at_resolution
 from mcubuild.progress import bar
 from mcubuild.quant.outputs import float_outputs, integer_outputs
 from mcubuild.quant.weights import read_network

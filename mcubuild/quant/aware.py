@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization, Weighted
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.fit import distilled, fit_alone
-from mcubuild.nas.length import WITH_ROUNDING, length_of
-from mcubuild.nas.network import ConvNorm, Network
-from mcubuild.nas.training import Log, calibrate, device, workers
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.fit import distilled, fit_alone
+from mcubuild.nas.training.length import WITH_ROUNDING, length_of
+from mcubuild.nas.training.network import ConvNorm, Network
+from mcubuild.nas.training.recipe import Log, calibrate, device, workers
 from mcubuild.progress import bar
 from mcubuild.quant.grid import folded, put_on_grid
 from mcubuild.spec.quantize import QuantizeSettings

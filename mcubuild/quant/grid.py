@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from mcubuild.nas.network import Conv, ConvNorm
+from mcubuild.nas.training.network import Conv, ConvNorm
 from mcubuild.quant.scales import channel_scales, largest
 
 

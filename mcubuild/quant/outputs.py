@@ -11,9 +11,9 @@ from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
-from mcubuild.nas.batches import to_tensor
-from mcubuild.nas.network import Network
-from mcubuild.nas.training import workers
+from mcubuild.nas.training.batches import to_tensor
+from mcubuild.nas.training.network import Network
+from mcubuild.nas.training.recipe import workers
 from mcubuild.progress import Bar
 
 _Number = TypeVar("_Number", np.int8, np.float32)

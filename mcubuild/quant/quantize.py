@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution, spread
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.files import write_json
-from mcubuild.nas.network import Network
-from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.training import calibrate, workers
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.space.files import write_json
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import at_resolution, spread
+from mcubuild.nas.training.network import Network
+from mcubuild.nas.training.recipe import calibrate, workers
 from mcubuild.progress import bar
 from mcubuild.quant.aware import finetune_simulated
 from mcubuild.quant.grid import folded, put_on_grid

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.batches import evaluation_batches
+from mcubuild.nas.training.batches import evaluation_batches
 from mcubuild.progress import Bar, bar
 
 Range: TypeAlias = tuple[float, float]

@@ -6,8 +6,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mcubuild.errors import BuildError
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.network import Network, build_network
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.training.network import Network, build_network
 
 
 def read_network(arch: Described, path: Path) -> Network:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.nas.amplitudes import told
+from mcubuild.nas.training.amplitudes import told
 from mcubuild.report import architecture, budget, classes, estimates, layers, race, search, space, training
 from mcubuild.report.amounts import standing
 from mcubuild.report.artifacts import Artifacts

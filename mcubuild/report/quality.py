@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.nas.length import DECAY
+from mcubuild.nas.training.length import DECAY
 from mcubuild.report.amounts import amount
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.interval import ends, wilson, with_interval

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import Arch
+from mcubuild.nas.space.arch import Arch
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, Rule, linear, stairs
 from mcubuild.units import format_size, format_time
 

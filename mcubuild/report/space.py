@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from mcubuild.nas.space import ENOUGH, PERCENTILE
+from mcubuild.nas.space.optimisation import ENOUGH, PERCENTILE
 from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
 from mcubuild.units import format_energy, format_size, format_time
 

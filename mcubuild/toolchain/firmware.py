@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.engine.naming import PREFIX, file_name
+from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
 from mcubuild.project import folders

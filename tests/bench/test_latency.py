@@ -8,11 +8,11 @@ import pytest
 from mcubuild.bench.latency import SPACES, Case, estimate, mixed, within_budget
 from mcubuild.bench.workbench import Workbench, core, roomy
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import estimate as footprint
+from mcubuild.engine.memory.footprint import estimate as footprint
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import Arch, Space, smallest
-from mcubuild.nas.backbones import BACKBONES
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Arch, Space, smallest
+from mcubuild.nas.space.backbones import BACKBONES
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.report import estimates
 from mcubuild.report.estimates import Estimate, errors, lines, plot, searched
 from mcubuild.spec.budget import Budget

@@ -13,11 +13,11 @@ from mcubuild.bench.latency import Case, estimate
 from mcubuild.bench.margin import NETWORKS, Found, find
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board, Cache, read_board
-from mcubuild.engine.footprint import arena_within
-from mcubuild.nas.arch import Arch, Space, draw
-from mcubuild.nas.candidates import Limits
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.margin import Margin
+from mcubuild.engine.memory.footprint import arena_within
+from mcubuild.nas.space.arch import Arch, Space, draw
+from mcubuild.nas.space.candidates import Limits
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.margin import Margin
 from mcubuild.report.estimates import Estimate
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings

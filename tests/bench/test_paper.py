@@ -10,7 +10,7 @@ from mcubuild.bench.paper import (
     plots_3,
     plots_12,
 )
-from mcubuild.nas.arch import Space
+from mcubuild.nas.space.arch import Space
 
 TEN = [space for space in paper_spaces() if (space.width, space.resolution) in PRINTED]
 TINY, OURS = ENGINES

@@ -2,10 +2,10 @@
 
 from mcubuild.bench.tradeoff import POINTS, limits, lines, plot
 from mcubuild.bench.workbench import core
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.baselines import Baseline
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.report.figures import render
 from mcubuild.spec.engine import EngineSettings
 from tests.bench.figures import figures

@@ -8,7 +8,7 @@ from mcubuild.bench import workbench
 from mcubuild.bench.values import with_random_values
 from mcubuild.bench.workbench import CORES, Figures, Workbench, core, roomy
 from mcubuild.board import read_board
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run

@@ -18,8 +18,8 @@ from mcubuild.data.images import read_images
 from mcubuild.data.resize import network_input, resize
 from mcubuild.data.splits import Split, joined, read_split, write_split
 from mcubuild.errors import BuildError
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import training_batches
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import training_batches
 
 
 @pytest.fixture
@@ -133,8 +133,8 @@ import sys, re
 from pathlib import Path
 import numpy as np
 from mcubuild.data.splits import read_split
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import training_batches
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import training_batches
 def own():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 split = read_split(Path(sys.argv[1]))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mcubuild import ROOT
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.planner import Plan, plan
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.planner import Plan, plan
 from mcubuild.engine.target import Target
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.executor import run

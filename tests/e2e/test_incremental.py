@@ -114,11 +114,11 @@ EDITS: dict[str, tuple[Callable[[Checkout], None], set[str]]] = {
         _append("mcubuild/engine/kernels/add.py", "\nEDITED = True\n"),
         {"margin", "space", "search", "codegen", "report"},
     ),
-    "module of nas": (_append("mcubuild/nas/search.py", "\nEDITED = True\n"), {"search"}),
+    "module of nas": (_append("mcubuild/nas/search/search.py", "\nEDITED = True\n"), {"search"}),
     "module of report": (_append("mcubuild/report/verdict.py", "\nEDITED = True\n"), {"report"}),
     "remark in the code": (_append("mcubuild/ir/graph.py", "\n# a remark\n"), set()),
     "docstring": (
-        lambda checkout: checkout.edit("mcubuild/nas/supernet.py", '"""', '"""Edited: '),
+        lambda checkout: checkout.edit("mcubuild/nas/training/supernet.py", '"""', '"""Edited: '),
         set(),
     ),
     "progress": (_append("mcubuild/progress.py", "\nEDITED = True\n"), set()),
@@ -225,4 +225,4 @@ def test_list_and_info(built: Checkout) -> None:
     listed = built.doit("list", "--all").output
     assert all(f"{stage}:net" in listed for stage in (*ALL, "build"))
     info = built.doit("info", "search:net").output
-    assert "mcubuild/nas/search.py" in info and "supernet.safetensors" in info and "up-to-date" in info
+    assert "mcubuild/nas/search/search.py" in info and "supernet.safetensors" in info and "up-to-date" in info

@@ -51,7 +51,7 @@ def test_a_change_of_a_field_is_named(checkout: Checkout) -> None:
 
 
 def test_a_change_of_a_function_is_named(checkout: Checkout) -> None:
-    file, old, new = "mcubuild/nas/evolution.py", "def ", "# why\ndef "
+    file, old, new = "mcubuild/nas/search/evolution.py", "def ", "# why\ndef "
     text = (checkout.path / file).read_text()
     checkout.edit(file, old, new)
     assert _states(checkout)["search"] == "up to date", "a remark changes nothing"

@@ -29,12 +29,12 @@ from scipy.optimize import lsq_linear
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, Core, read_board
-from mcubuild.engine.codegen import generate
+from mcubuild.engine.assembly.product import COST
+from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import kernels, serving
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer, layers
-from mcubuild.engine.planner import plan
-from mcubuild.engine.product import COST
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import sample_shape
 from mcubuild.ir.graph import (

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.engine import rounding
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.constants import Channels
+from mcubuild.engine.assembly import rounding
+from mcubuild.engine.assembly.constants import Channels
+from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose, serving
 from mcubuild.engine.layer import layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.arithmetic import quantize_multiplier, requantize
 from mcubuild.ir.executor import run

@@ -11,16 +11,16 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild.bench.values import with_random_values
-from mcubuild.engine.chain import Chain
-from mcubuild.engine.chaincode import Buffer, ChainCode, Output, folded
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.flow import STEPS, row_bytes
+from mcubuild.engine.emit.chaincode import Buffer, ChainCode, Output, folded
+from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, Rows
-from mcubuild.engine.pieces import Piece, pieces
-from mcubuild.engine.planner import ChainPlan, Plan, plan
-from mcubuild.engine.segments import Segment, chained, choose_segments, some_way, whole
-from mcubuild.engine.streaming import SOURCE, Call, Stage, progress, schedule
+from mcubuild.engine.memory.chain import Chain
+from mcubuild.engine.memory.flow import STEPS, row_bytes
+from mcubuild.engine.memory.pieces import Piece, pieces
+from mcubuild.engine.memory.planner import ChainPlan, Plan, plan
+from mcubuild.engine.memory.segments import Segment, chained, choose_segments, some_way, whole
+from mcubuild.engine.memory.streaming import SOURCE, Call, Stage, progress, schedule
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph, op_inputs

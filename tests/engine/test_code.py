@@ -13,8 +13,8 @@ from mcubuild.board import Board, read_board
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
-from mcubuild.nas.arch import Space, draw
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Space, draw
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.engine import planes
-from mcubuild.engine.constants import Channels, channels
+from mcubuild.engine.assembly import planes
+from mcubuild.engine.assembly.constants import Channels, channels
+from mcubuild.engine.assembly.rounding import short_form
+from mcubuild.engine.assembly.schedule import ordered
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.depthwise_columns import KERNEL as COLUMNS
 from mcubuild.engine.kernels.depthwise_rows import KERNEL as ROWS
 from mcubuild.engine.layer import Layer, layers
-from mcubuild.engine.planner import plan
-from mcubuild.engine.rounding import short_form
-from mcubuild.engine.schedule import ordered
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.arithmetic import requantize
 from mcubuild.ir.executor import run

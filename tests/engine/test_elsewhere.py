@@ -20,9 +20,9 @@ from elftools.elf.sections import SymbolTableSection
 from numpy.typing import NDArray
 
 from mcubuild.board import read_board
-from mcubuild.engine.archive import write_zip
-from mcubuild.engine.codegen import FILES, generate
-from mcubuild.engine.planner import Plan, plan
+from mcubuild.engine.emit.archive import write_zip
+from mcubuild.engine.emit.codegen import FILES, generate
+from mcubuild.engine.memory.planner import Plan, plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph, op_inputs

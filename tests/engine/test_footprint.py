@@ -9,10 +9,10 @@ import pytest
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, Core, read_board
-from mcubuild.engine.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings

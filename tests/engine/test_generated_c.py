@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import FILES, generate
-from mcubuild.engine.planner import Plan, plan
+from mcubuild.engine.emit.codegen import FILES, generate
+from mcubuild.engine.memory.planner import Plan, plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, run_all

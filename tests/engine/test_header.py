@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.files import fingerprint

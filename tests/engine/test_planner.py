@@ -8,7 +8,7 @@ import pytest
 
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align, layers
-from mcubuild.engine.planner import Placement, Plan, plan
+from mcubuild.engine.memory.planner import Placement, Plan, plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, op_inputs
 from mcubuild.spec.engine import EngineSettings

@@ -11,10 +11,10 @@ from elftools.elf.sections import SymbolTableSection
 
 from mcubuild.board import read_board
 from mcubuild.data.resize import network_input
-from mcubuild.engine.archive import write_zip
-from mcubuild.engine.codegen import FILES, generate
-from mcubuild.engine.naming import PREFIX, file_name
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.archive import write_zip
+from mcubuild.engine.emit.codegen import FILES, generate
+from mcubuild.engine.emit.naming import PREFIX, file_name
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.data.resize import fit, network_input, resize
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import generate
+from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, Rows, layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run_all
 from mcubuild.ir.graph import Graph, op_inputs

@@ -8,17 +8,17 @@ import pytest
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import estimate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.footprint import estimate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.remote.runner import measure_remotely
 from mcubuild.measure.runner import measure
-from mcubuild.nas.arch import Space, smallest
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Space, smallest
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings

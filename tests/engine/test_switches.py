@@ -10,10 +10,10 @@ import pytest
 from mcubuild.bench.values import with_random_values
 from mcubuild.bench.workbench import Workbench, roomy
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import combine, estimate_stretch, fits
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
-from mcubuild.engine.planner import plan
+from mcubuild.engine.memory.footprint import combine, estimate_stretch, fits
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph

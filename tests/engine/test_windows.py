@@ -13,11 +13,11 @@ from mcubuild.board import read_board
 from mcubuild.data.resize import network_input
 from mcubuild.data.series import channels, levels, ranges
 from mcubuild.data.splits import Series
-from mcubuild.engine.codegen import Channel, generate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import Channel, generate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.nas.arch import Space, smallest
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Space, smallest
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import find
 from tests.toolchains import needs_host_gcc

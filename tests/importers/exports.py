@@ -19,9 +19,9 @@ from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
-from mcubuild.engine.pieces import pieces
-from mcubuild.engine.planner import plan
-from mcubuild.engine.segments import choose_segments
+from mcubuild.engine.memory.pieces import pieces
+from mcubuild.engine.memory.planner import plan
+from mcubuild.engine.memory.segments import choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.importers.tflite import converted, import_tflite
 from mcubuild.ir.graph import (
@@ -35,8 +35,8 @@ from mcubuild.ir.graph import (
     Weighted,
     total_macs,
 )
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.baselines import Baseline
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.skeletons import Sketch
 from tests.importers.writer import Writer, write

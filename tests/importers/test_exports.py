@@ -8,8 +8,8 @@ import pytest
 from mcubuild.bench.networks import network
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.engine.pieces import pieces
-from mcubuild.engine.segments import choose_segments
+from mcubuild.engine.memory.pieces import pieces
+from mcubuild.engine.memory.segments import choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.importers.tflite import converted, import_tflite
 from mcubuild.ir import executor

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mcubuild.engine.pieces import pieces
+from mcubuild.engine.memory.pieces import pieces
 from mcubuild.importers.tflite import converted, import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import Graph, Lookup, Pad, Pool, Prelu

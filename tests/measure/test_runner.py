@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import generate as generate_model
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate as generate_model
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.measure.runner import chosen, measure, write

@@ -13,8 +13,8 @@ import time
 import numpy as np
 
 from mcubuild.board import read_board
-from mcubuild.nas.arch import Arch, Space, draw
-from mcubuild.nas.footprints import Footprints
+from mcubuild.nas.space.arch import Arch, Space, draw
+from mcubuild.nas.space.footprints import Footprints
 from mcubuild.spec.engine import EngineSettings
 
 BOARD = read_board("stm32f746")

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from mcubuild.nas.arch import (
+from mcubuild.nas.space.arch import (
     BASE_RESOLUTIONS,
     Arch,
     Space,
@@ -12,8 +12,8 @@ from mcubuild.nas.arch import (
     resolutions_for,
     smallest,
 )
-from mcubuild.nas.backbones import round_channels
-from mcubuild.nas.blocks import Bottleneck, Stem
+from mcubuild.nas.space.backbones import round_channels
+from mcubuild.nas.space.blocks import Bottleneck, Stem
 
 SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.splits import Index
-from mcubuild.nas.amplitudes import AMPLITUDES, WORDS, Amplitudes, told
-from mcubuild.nas.augmentation import Variation
+from mcubuild.nas.training.amplitudes import AMPLITUDES, WORDS, Amplitudes, told
+from mcubuild.nas.training.augmentation import Variation
 
 SOUND = FrontEnd("log_mel", 8000, 8000, 240, 120, 256, 40, 20.0, 4000.0, (-80.0,), (0.0,))
 
@@ -18,7 +18,7 @@ def _rng() -> np.random.Generator:
 
 def _only(monkeypatch: pytest.MonkeyPatch, kind: str, **amplitudes: float) -> Variation:
     """A variation that does nothing else."""
-    monkeypatch.setattr("mcubuild.nas.augmentation.AMPLITUDES", {kind: Amplitudes(**amplitudes)})
+    monkeypatch.setattr("mcubuild.nas.training.augmentation.AMPLITUDES", {kind: Amplitudes(**amplitudes)})
     return Variation(kind)
 
 

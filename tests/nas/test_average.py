@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from mcubuild.nas.average import Average
+from mcubuild.nas.training.average import Average
 
 
 def _filled(value: float) -> nn.Linear:

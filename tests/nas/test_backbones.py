@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import estimate
-from mcubuild.nas.arch import Arch, Space, draw, largest, parse_key, smallest, stages_for
-from mcubuild.nas.backbones import BACKBONES
-from mcubuild.nas.blocks import Basic, MaxPool, Stem
-from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.family import Family, within
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.network import build_network, initialise
-from mcubuild.nas.skeleton import block_skeleton, skeleton
-from mcubuild.nas.supernet import SuperNetwork, sort_channels
-from mcubuild.nas.supernet_training import train
+from mcubuild.engine.memory.footprint import estimate
+from mcubuild.nas.space.arch import Arch, Space, draw, largest, parse_key, smallest, stages_for
+from mcubuild.nas.space.backbones import BACKBONES
+from mcubuild.nas.space.blocks import Basic, MaxPool, Stem
+from mcubuild.nas.space.candidates import Candidates, Limits
+from mcubuild.nas.space.family import Family, within
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.skeleton import block_skeleton, skeleton
+from mcubuild.nas.training.network import build_network, initialise
+from mcubuild.nas.training.supernet import SuperNetwork, sort_channels
+from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import BlockKind
 from mcubuild.spec.supernet import SupernetSettings

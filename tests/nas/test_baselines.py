@@ -11,19 +11,19 @@ import torch
 
 from mcubuild.board import read_board
 from mcubuild.data.splits import Index
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.footprint import estimate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.footprint import estimate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import NothingFitsError
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import total_macs
-from mcubuild.nas.baselines import BASELINES, Baseline
-from mcubuild.nas.described import read_described
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.network import build_network
-from mcubuild.nas.scaling import frontier, scale
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.search.scaling import frontier, scale
+from mcubuild.nas.space.baselines import BASELINES, Baseline
+from mcubuild.nas.space.described import read_described
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training.network import build_network
 from mcubuild.quant.quantize import quantized
 from mcubuild.quant.ranges import observe
 from mcubuild.spec.budget import Budget

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas import beginner
-from mcubuild.nas.beginner import plain_network, random_forest
+from mcubuild.nas.training import beginner
+from mcubuild.nas.training.beginner import plain_network, random_forest
 
 
 def bars(count: int, side: int = 8, channels: int = 1, seed: int = 0) -> Split:

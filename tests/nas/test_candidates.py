@@ -3,10 +3,10 @@ import pytest
 
 from mcubuild.board import read_board
 from mcubuild.errors import NothingFitsError
-from mcubuild.nas.arch import Arch, Space, draw, from_genes, largest, smallest, to_genes
-from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.margin import Margin
+from mcubuild.nas.space.arch import Arch, Space, draw, from_genes, largest, smallest, to_genes
+from mcubuild.nas.space.candidates import Candidates, Limits
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.margin import Margin
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from tests.nas.toy import seconds_for

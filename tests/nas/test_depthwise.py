@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mcubuild.ir.graph import same_padding
-from mcubuild.nas.depthwise import conv_same
+from mcubuild.nas.training.depthwise import conv_same
 
 
 def reference(x: torch.Tensor, weight: torch.Tensor, stride: int, groups: int) -> torch.Tensor:

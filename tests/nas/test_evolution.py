@@ -5,11 +5,11 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from mcubuild.nas.arch import Arch, smallest
-from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.dominance import ByDominance
-from mcubuild.nas.evolution import METHODS, PATIENCE, Evaluation, Fitness, Score, explore
-from mcubuild.nas.search import evaluated
+from mcubuild.nas.search.dominance import ByDominance
+from mcubuild.nas.search.evolution import METHODS, PATIENCE, Evaluation, Fitness, Score, explore
+from mcubuild.nas.search.search import evaluated
+from mcubuild.nas.space.arch import Arch, smallest
+from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.spec.search import SearchSettings
 from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, tight
 from tests.nas.toy import seconds_for

@@ -10,21 +10,21 @@ import torch
 
 from mcubuild.board import read_board
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
-from mcubuild.nas.batches import at_resolution, resized, to_tensor
-from mcubuild.nas.candidates import Candidates, Limits
-from mcubuild.nas.choice import choose
-from mcubuild.nas.family import Family, within
-from mcubuild.nas.files import read_arch, read_neighbours, read_space, write_space
-from mcubuild.nas.finetune import finetune
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.network import initialise
-from mcubuild.nas.search import search
-from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.space import neighbours
-from mcubuild.nas.supernet import SuperNetwork, read_supernet
-from mcubuild.nas.supernet_training import train
-from mcubuild.nas.training import calibrate, evaluate
+from mcubuild.nas.search.choice import choose
+from mcubuild.nas.search.search import search
+from mcubuild.nas.space.arch import Arch, Space, draw, largest, smallest
+from mcubuild.nas.space.candidates import Candidates, Limits
+from mcubuild.nas.space.family import Family, within
+from mcubuild.nas.space.files import read_arch, read_neighbours, read_space, write_space
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.optimisation import neighbours
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training.batches import at_resolution, resized, to_tensor
+from mcubuild.nas.training.finetune import finetune
+from mcubuild.nas.training.network import initialise
+from mcubuild.nas.training.recipe import calibrate, evaluate
+from mcubuild.nas.training.supernet import SuperNetwork, read_supernet
+from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings

@@ -5,8 +5,8 @@ import pytest
 from mcubuild.board import read_board
 from mcubuild.data.splits import Index
 from mcubuild.nas import forecast
-from mcubuild.nas.family import Family
 from mcubuild.nas.forecast import Part, corrected, published, searched, told
+from mcubuild.nas.space.family import Family
 from mcubuild.spec.spec import Spec
 from tests.nas.toy import SPACE, VARY, split
 

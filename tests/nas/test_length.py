@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcubuild.nas.length import ALONE, Length, Pace, batch_for, length_of
+from mcubuild.nas.training.length import ALONE, Length, Pace, batch_for, length_of
 from mcubuild.spec.finetune import FinetuneSettings
 
 ASKED = FinetuneSettings()

@@ -16,13 +16,13 @@ from torch import nn
 
 from mcubuild.data.splits import Split, write_split
 from mcubuild.errors import BuildError
-from mcubuild.nas import group, supernet_training
-from mcubuild.nas.files import write_json
-from mcubuild.nas.fit import fit
-from mcubuild.nas.length import SUPERNET, length_of
-from mcubuild.nas.many import launch
-from mcubuild.nas.supernet import fresh
-from mcubuild.nas.training import evaluate
+from mcubuild.nas.space.files import write_json
+from mcubuild.nas.training import group, supernet_training
+from mcubuild.nas.training.fit import fit
+from mcubuild.nas.training.length import SUPERNET, length_of
+from mcubuild.nas.training.many import launch
+from mcubuild.nas.training.recipe import evaluate
+from mcubuild.nas.training.supernet import fresh
 from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
 from tests.nas.toy import SPACE, VARY, logged, split

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected
-from mcubuild.nas.arch import Space, draw, largest
-from mcubuild.nas.depthwise import conv_same
-from mcubuild.nas.network import ConvNorm, build_network
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Space, draw, largest
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training.depthwise import conv_same
+from mcubuild.nas.training.network import ConvNorm, build_network
 
 SPACE = Space(width=0.3, resolution=30, channels=3, classes=7)
 

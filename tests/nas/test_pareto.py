@@ -1,6 +1,6 @@
 import numpy as np
 
-from mcubuild.nas.pareto import crowding, front, order
+from mcubuild.nas.search.pareto import crowding, front, order
 
 
 def test_front_of_points_that_cost_less_somewhere() -> None:

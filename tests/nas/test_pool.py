@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from mcubuild.errors import BuildError
-from mcubuild.nas import pool as pools
-from mcubuild.nas.arch import Arch, draw
-from mcubuild.nas.evolution import Score
-from mcubuild.nas.inherited import Inherited
-from mcubuild.nas.network import initialise
-from mcubuild.nas.pool import ADDRESS, pool
-from mcubuild.nas.supernet import SuperNetwork
+from mcubuild.nas.search import pool as pools
+from mcubuild.nas.search.evolution import Score
+from mcubuild.nas.search.inherited import Inherited
+from mcubuild.nas.search.pool import ADDRESS, pool
+from mcubuild.nas.space.arch import Arch, draw
+from mcubuild.nas.training.network import initialise
+from mcubuild.nas.training.supernet import SuperNetwork
 from tests.nas.toy import SPACE, split
 
 needs_dask = pytest.mark.needs("distributed")

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from mcubuild.nas.arch import draw, smallest
-from mcubuild.nas.candidates import Candidates
-from mcubuild.nas.evolution import by_score
-from mcubuild.nas.family import Family
-from mcubuild.nas.guided import explore_guided
-from mcubuild.nas.predictor import learn, one_hot
+from mcubuild.nas.search.evolution import by_score
+from mcubuild.nas.search.guided import explore_guided
+from mcubuild.nas.search.predictor import learn, one_hot
+from mcubuild.nas.space.arch import draw, smallest
+from mcubuild.nas.space.candidates import Candidates
+from mcubuild.nas.space.family import Family
 from mcubuild.spec.search import SearchSettings
 from tests.nas.test_candidates import ANY, FOOTPRINTS, SPACE, tight
 from tests.nas.test_evolution import best, toy

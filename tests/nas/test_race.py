@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.arch import Space, smallest
-from mcubuild.nas.batches import for_the_last_training
-from mcubuild.nas.contender import Contender, read_contenders, write_contenders
-from mcubuild.nas.files import read_neighbours, read_space
-from mcubuild.nas.length import Length
-from mcubuild.nas.race import Judgement, _folds, plan, preferred, race
+from mcubuild.nas.search.race import Judgement, _folds, plan, preferred, race
+from mcubuild.nas.space.arch import Space, smallest
+from mcubuild.nas.space.contender import Contender, read_contenders, write_contenders
+from mcubuild.nas.space.files import read_neighbours, read_space
+from mcubuild.nas.training.batches import for_the_last_training
+from mcubuild.nas.training.length import Length
 from mcubuild.spec.training import TrainingSettings
 from tests.nas.toy import VARY, split
 

@@ -11,16 +11,16 @@ from safetensors.torch import load_file
 from mcubuild.board import read_board
 from mcubuild.checkpoint import restore
 from mcubuild.errors import BuildError
-from mcubuild.nas.arch import largest, parse_key, smallest
-from mcubuild.nas.choice import choose
-from mcubuild.nas.family import Family
-from mcubuild.nas.files import read_arch
-from mcubuild.nas.finetune import finetune
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.network import build_network
-from mcubuild.nas.search import search
-from mcubuild.nas.supernet_training import train
-from mcubuild.nas.training import evaluate
+from mcubuild.nas.search.choice import choose
+from mcubuild.nas.search.search import search
+from mcubuild.nas.space.arch import largest, parse_key, smallest
+from mcubuild.nas.space.family import Family
+from mcubuild.nas.space.files import read_arch
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.training.finetune import finetune
+from mcubuild.nas.training.network import build_network
+from mcubuild.nas.training.recipe import evaluate
+from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
@@ -129,7 +129,7 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_result(
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mcubuild.nas.inherited.evaluate", cut_off)
+    monkeypatch.setattr("mcubuild.nas.search.inherited.evaluate", cut_off)
     with pytest.raises(KeyboardInterrupt):
         run(supernet, tmp_path, tmp_path / "work", settings=settings)
     kept = len(json.loads(restore(tmp_path / "work" / "evaluations.json") or ""))
@@ -250,7 +250,7 @@ def test_fine_tuning_is_deterministic_and_resumes(
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mcubuild.nas.fit.evaluate", cut_off)
+    monkeypatch.setattr("mcubuild.nas.training.fit.evaluate", cut_off)
     with pytest.raises(KeyboardInterrupt):
         tune(supernet, found, tmp_path / "cut")
     assert tune(supernet, found, tmp_path / "cut") == whole

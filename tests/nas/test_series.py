@@ -8,18 +8,18 @@ import torch
 
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import estimate
+from mcubuild.engine.memory.footprint import estimate
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Conv2D, DepthwiseConv2D
-from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
-from mcubuild.nas.backbones import BACKBONES
-from mcubuild.nas.baselines import BASELINES, Baseline
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.network import build_network, initialise
-from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.supernet import SuperNetwork
+from mcubuild.nas.space.arch import Arch, Space, draw, largest, smallest
+from mcubuild.nas.space.backbones import BACKBONES
+from mcubuild.nas.space.baselines import BASELINES, Baseline
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training.network import build_network, initialise
+from mcubuild.nas.training.supernet import SuperNetwork
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.test_generated_c import Compiled
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, FullyConnected, macs
-from mcubuild.nas.arch import Space, draw, largest, smallest
-from mcubuild.nas.backbones import Mobile
-from mcubuild.nas.blocks import Bottleneck
-from mcubuild.nas.skeleton import block_skeleton, skeleton
+from mcubuild.nas.space.arch import Space, draw, largest, smallest
+from mcubuild.nas.space.backbones import Mobile
+from mcubuild.nas.space.blocks import Bottleneck
+from mcubuild.nas.space.skeleton import block_skeleton, skeleton
 
 SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
 SMALL = Space(width=0.3, resolution=30, channels=1, classes=10)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mcubuild.nas.arch import draw
-from mcubuild.nas.family import Family
-from mcubuild.nas.smoothing import expected
+from mcubuild.nas.search.smoothing import expected
+from mcubuild.nas.space.arch import draw
+from mcubuild.nas.space.family import Family
 from tests.nas.toy import SPACE
 
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.engine.footprint import Footprint, estimate
+from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
-from mcubuild.nas import space as module
-from mcubuild.nas.arch import Arch, Space, draw, largest, smallest
-from mcubuild.nas.blocks import Bottleneck
-from mcubuild.nas.candidates import Limits
-from mcubuild.nas.contender import Contender, read_contenders
-from mcubuild.nas.footprints import Footprints
-from mcubuild.nas.margin import Margin
-from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.space import Row, contenders, optimise, spaces_for, survey, winner
+from mcubuild.nas.space import optimisation as module
+from mcubuild.nas.space.arch import Arch, Space, draw, largest, smallest
+from mcubuild.nas.space.blocks import Bottleneck
+from mcubuild.nas.space.candidates import Limits
+from mcubuild.nas.space.contender import Contender, read_contenders
+from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.margin import Margin
+from mcubuild.nas.space.optimisation import Row, contenders, optimise, spaces_for, survey, winner
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.outline import Outline

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from mcubuild.files import discard
-from mcubuild.nas.arch import Space, draw, draw_among, largest, smallest
-from mcubuild.nas.network import initialise
-from mcubuild.nas.supernet import SuperNetwork, fresh, read_supernet, share, sort_channels
-from mcubuild.nas.supernet_training import train
-from mcubuild.nas.training import evaluate
+from mcubuild.nas.space.arch import Space, draw, draw_among, largest, smallest
+from mcubuild.nas.training.network import initialise
+from mcubuild.nas.training.recipe import evaluate
+from mcubuild.nas.training.supernet import SuperNetwork, fresh, read_supernet, share, sort_channels
+from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.supernet import SupernetSettings
 from tests.damage import DAMAGES
 from tests.nas.toy import SPACE, VARY, logged, split
@@ -158,7 +158,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, b
         return evaluate(*arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("mcubuild.nas.supernet_training.evaluate", stop)
+        patch.setattr("mcubuild.nas.training.supernet_training.evaluate", stop)
         run(folder / "cut", work)
     files = {path.name: path.read_bytes() for path in work.iterdir()}
     assert set(files) == {"checkpoint.pt", "checkpoint.pt.before"}
@@ -267,7 +267,7 @@ def test_shrinking_goes_on_in_any_phase(tmp_path: Path, monkeypatch: pytest.Monk
             raise KeyboardInterrupt
         return evaluate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mcubuild.nas.supernet_training.evaluate", cut_off)
+    monkeypatch.setattr("mcubuild.nas.training.supernet_training.evaluate", cut_off)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "cut", tmp_path / "cut_work", settings=settings)
@@ -294,7 +294,7 @@ def test_training_in_half_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return torch.autocast("cpu", torch.bfloat16)
 
     plain = run(tmp_path / "plain", tmp_path / "plain_work", settings=SupernetSettings(epochs=1, batch=32))
-    monkeypatch.setattr("mcubuild.nas.supernet_training.mixed_precision", half)
+    monkeypatch.setattr("mcubuild.nas.training.supernet_training.mixed_precision", half)
     assert run(tmp_path / "half", tmp_path / "half_work", settings=SupernetSettings(epochs=1, batch=32)) != plain
     log = json.loads((tmp_path / "half/supernet_log.json").read_text())
     assert used and np.isfinite(log[0]["loss"])

@@ -1,5 +1,5 @@
-from mcubuild.nas.family import Family
-from mcubuild.nas.throughput import lines, measure
+from mcubuild.nas.space.family import Family
+from mcubuild.nas.training.throughput import lines, measure
 from mcubuild.spec.supernet import SupernetSettings
 from tests.nas.toy import SPACE, VARY, split
 

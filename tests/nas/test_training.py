@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.batches import calibration_batches, spread, to_tensor, training_batches
-from mcubuild.nas.length import steps_per_epoch
-from mcubuild.nas.network import ConvNorm
-from mcubuild.nas.training import calibrate, evaluate, workers
+from mcubuild.nas.training.batches import calibration_batches, spread, to_tensor, training_batches
+from mcubuild.nas.training.length import steps_per_epoch
+from mcubuild.nas.training.network import ConvNorm
+from mcubuild.nas.training.recipe import calibrate, evaluate, workers
 from tests.nas.toy import VARY
 
 

@@ -9,8 +9,8 @@ import torch
 from mcubuild.board import Board
 from mcubuild.checkpoint import restore
 from mcubuild.data.splits import Split
-from mcubuild.nas.arch import Space
-from mcubuild.nas.augmentation import Variation
+from mcubuild.nas.space.arch import Space
+from mcubuild.nas.training.augmentation import Variation
 
 VARY = Variation("drawings")
 SPACE = Space(width=0.2, resolution=8, channels=1, classes=3)

@@ -8,11 +8,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.arch import Arch, Space, draw, smallest
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.batches import at_resolution
-from mcubuild.nas.network import Network, build_network
-from mcubuild.nas.training import calibrate
+from mcubuild.nas.space.arch import Arch, Space, draw, smallest
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import at_resolution
+from mcubuild.nas.training.network import Network, build_network
+from mcubuild.nas.training.recipe import calibrate
 from mcubuild.quant.quantize import quantize
 from mcubuild.spec.quantize import QuantizeSettings
 

@@ -16,15 +16,15 @@ from mcubuild.data.splits import Split
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
 from mcubuild.ir.graph import FullyConnected, Graph, Weighted, op_inputs
-from mcubuild.nas import fit
-from mcubuild.nas.augmentation import Variation
-from mcubuild.nas.baselines import Baseline
-from mcubuild.nas.batches import at_resolution, to_tensor
-from mcubuild.nas.blocks import Described
-from mcubuild.nas.network import Network
-from mcubuild.nas.scratch import train_from_scratch
-from mcubuild.nas.skeleton import skeleton
-from mcubuild.nas.training import calibrate, evaluate
+from mcubuild.nas.space.baselines import Baseline
+from mcubuild.nas.space.blocks import Described
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training import fit
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import at_resolution, to_tensor
+from mcubuild.nas.training.network import Network
+from mcubuild.nas.training.recipe import calibrate, evaluate
+from mcubuild.nas.training.scratch import train_from_scratch
 from mcubuild.quant.aware import Simulated
 from mcubuild.quant.grid import put_on_grid
 from mcubuild.quant.quantize import quantize, quantized

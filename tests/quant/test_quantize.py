@@ -15,10 +15,10 @@ from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
 from mcubuild.ir.graph import Add, AveragePool2D, FullyConnected, Graph, op_inputs
-from mcubuild.nas.arch import Arch, Space, smallest
-from mcubuild.nas.batches import to_tensor
-from mcubuild.nas.network import Network
-from mcubuild.nas.skeleton import skeleton
+from mcubuild.nas.space.arch import Arch, Space, smallest
+from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.training.batches import to_tensor
+from mcubuild.nas.training.network import Network
 from mcubuild.quant import quantize as quantizing
 from mcubuild.quant.accuracy import evaluate
 from mcubuild.spec.quantize import QuantizeSettings

@@ -10,8 +10,8 @@ import numpy as np
 from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.splits import Index, Split, write_index, write_split
 from mcubuild.ir.classification import Classification
-from mcubuild.nas.arch import Arch, Space, draw
-from mcubuild.nas.blocks import Bottleneck, Head, Stem
+from mcubuild.nas.space.arch import Arch, Space, draw
+from mcubuild.nas.space.blocks import Bottleneck, Head, Stem
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST, STATIC, STACK, CODE = 360, 220, 424, 21_480

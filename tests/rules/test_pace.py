@@ -8,8 +8,8 @@ import pytest
 from mcubuild.data.splits import Index, write_index, write_split
 from mcubuild.errors import BuildError
 from mcubuild.nas import forecast
-from mcubuild.nas.arch import Space, smallest
-from mcubuild.nas.contender import Contender, write_contenders
+from mcubuild.nas.space.arch import Space, smallest
+from mcubuild.nas.space.contender import Contender, write_contenders
 from mcubuild.spec.spec import read_spec
 from rules import pace
 from rules.stage import Job

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mcubuild.board import read_board
-from mcubuild.engine import codegen, footprint
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit import codegen
+from mcubuild.engine.memory import footprint
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings

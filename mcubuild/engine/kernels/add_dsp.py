@@ -6,10 +6,10 @@ Of the two operands, the one with the larger scale has the factor 1/2, which nee
 from collections.abc import Mapping
 from typing import ClassVar
 
+from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.add import ElementwiseAdd
 from mcubuild.engine.kernels.base import CostTable
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Add
 from mcubuild.ir.parameters import AddParameters, FixedPoint, parameters

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import ArgMax, Dtype
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.board import Core
-from mcubuild.engine.constants import Channels, Constants, Field
+from mcubuild.engine.assembly.constants import Channels, Constants, Field
+from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.layer import Layer, align
-from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Dtype
 from mcubuild.spec.engine import EngineSettings

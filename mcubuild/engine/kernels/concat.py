@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Concat
 

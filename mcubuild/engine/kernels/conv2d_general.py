@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.engine.assembly.packing import row_bytes, rows
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Conv2D, FullyConnected, Pair, TransposeConv2D
 

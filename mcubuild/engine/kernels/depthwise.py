@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.engine.assembly.packing import row_bytes, rows
 from mcubuild.engine.kernels.base import CostTable, Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
-from mcubuild.engine.packing import row_bytes, rows
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import DepthwiseConv2D
 

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcubuild.engine import planes
-from mcubuild.engine.constants import Channels, Constants, Field
+from mcubuild.engine.assembly import planes
+from mcubuild.engine.assembly.constants import Channels, Constants, Field
+from mcubuild.engine.assembly.planes import CHANNELS, Planes
+from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.planes import CHANNELS, Planes
-from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import DepthwiseConv2D
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from math import prod
 from typing import ClassVar
 
+from mcubuild.engine.assembly.nest import Nest, broadcast, contiguous, nest
 from mcubuild.engine.kernels.add import plain_add
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import Nest, broadcast, contiguous, nest
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Elementwise, Maximum, Minimum, Mul, Prelu
 from mcubuild.ir.parameters import PreluParameters, parameters

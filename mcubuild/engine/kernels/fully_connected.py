@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.engine.assembly.packing import pair_bytes, pairs
 from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.packing import pair_bytes, pairs
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import FullyConnected
 

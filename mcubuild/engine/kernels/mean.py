@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import ClassVar
 
+from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Mean, Shape, Sum
 from mcubuild.ir.parameters import parameters

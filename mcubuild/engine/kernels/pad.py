@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.pad_rows import leaves_one_image
 from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import contiguous, nest
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Pad
 

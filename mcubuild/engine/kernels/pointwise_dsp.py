@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
-from mcubuild.engine import product
-from mcubuild.engine.constants import Channels, Constants
+from mcubuild.engine.assembly import product
+from mcubuild.engine.assembly.constants import Channels, Constants
+from mcubuild.engine.assembly.product import PIXELS, Depth
+from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.kernels.pointwise import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.product import PIXELS, Depth
-from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
+from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.kernels.pool import GeneralPool, inside
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.routine import Routine
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import MaxPool2D
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar
 
+from mcubuild.engine.assembly.nest import Nest, contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.nest import Nest, contiguous, nest
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Slice, Transpose
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mcubuild.board import board_names, read_board
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run

@@ -16,9 +16,9 @@ from unittest import mock
 
 from mcubuild.board import read_board
 from mcubuild.files import discard
-from mcubuild.nas.search import search
-from mcubuild.nas.supernet_training import train
-from mcubuild.nas.training import evaluate
+from mcubuild.nas.search.search import search
+from mcubuild.nas.training.recipe import evaluate
+from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.search import SearchSettings
@@ -202,7 +202,7 @@ class _Checkpoints:
         self._trained = _train(folder / "out", folder / "whole")
         self._supernet = folder / "out" / "supernet.safetensors"
         with (
-            mock.patch("mcubuild.nas.supernet_training.evaluate", self._cut_off),
+            mock.patch("mcubuild.nas.training.supernet_training.evaluate", self._cut_off),
             contextlib.suppress(KeyboardInterrupt),
         ):
             _train(folder / "cut", self._training)

@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 
 from mcubuild.board import read_board
-from mcubuild.engine.codegen import generate
-from mcubuild.engine.planner import plan
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.importers.tflite import import_tflite

@@ -1,0 +1,1 @@
+"""What kernels are made of: orders of weights, loops, exact rounding, and inner loops in assembly."""

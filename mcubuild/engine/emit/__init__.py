@@ -1,0 +1,1 @@
+"""Emission of C: a planned network becomes a folder of files."""

@@ -1,0 +1,1 @@
+"""Search: which network is built."""

@@ -1,0 +1,204 @@
+"""Which space suits data and board: short trainings of a network of each (successive halving, arXiv 1502.07943).
+
+The more multiply-accumulates, the better, holds where there are enough samples to learn from; with a few hundred, or
+where pictures are small, a plain network beats a deep narrow one. So spaces from small to large, of every kind, meet
+on the samples themselves: all are trained a little, the better third longer, the best two longer still. Each round of
+the race trains afresh and, where training and validation samples are one draw, judges by other samples than the one
+before: k-fold validation, until the judged samples are enough. Of two that validation does not tell apart, the smaller
+wins.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.data.splits import Split, joined
+from mcubuild.nas.space.contender import Contender
+from mcubuild.nas.space.files import write_json, write_space
+from mcubuild.nas.training.augmentation import Variation
+from mcubuild.nas.training.batches import at_resolution
+from mcubuild.nas.training.length import ALONE, SUPERNET, Length, Pace, length_of
+from mcubuild.nas.training.recipe import calibrate, judge, workers
+from mcubuild.nas.training.scratch import from_scratch
+from mcubuild.progress import Bar, bar, part_of
+from mcubuild.spec.training import TrainingSettings
+
+_SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
+"""Of the steps that the chosen network will have learned for in the end: in each round of the race."""
+_FINALISTS: Final = 2
+FOLDS: Final = 5
+"""Parts of the samples, each of which may be the one to judge by."""
+_ENOUGH: Final = 250
+"""Samples to judge the finalists by, if the folds have so many."""
+_PLENTY: Final = 10_000
+"""Validation samples from which on they alone are judged by: other folds would tell no more, and copy everything."""
+_ROUNDS: Final = 10
+"""Of a short training: it is lost from the last one on when it is killed."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of a contender's trainings in a round of the race."""
+
+    losses: NDArray[np.float64]
+    """Cross-entropy of each sample that it was judged by, fold after fold, (N,)."""
+    right: NDArray[np.bool_]
+    """Whether its answer was right, (N,)."""
+
+    @property
+    def loss(self) -> float:
+        """The mean."""
+        return float(self.losses.mean())
+
+
+@dataclass(frozen=True)
+class Round:
+    """Of the race."""
+
+    length: Length
+    """Of each training."""
+    contenders: int
+    folds: tuple[int, ...]
+
+
+def race(
+    contenders: Sequence[Contender],
+    train: Split,
+    val: Split,
+    settings: TrainingSettings,
+    *,
+    one_draw: bool,
+    vary: Variation,
+    seed: int,
+    out: Path,
+    work: Path,
+    pace: Pace = SUPERNET + ALONE,
+) -> None:
+    """Find the contender whose space suits the samples best; write space.json and race.json, a table of the rounds.
+
+    Args:
+        contenders: one or more; a single one wins without a training.
+        train: the samples to learn from.
+        val: the samples to judge by.
+        settings: of training; its epochs are those of the whole training, of which the race takes parts.
+        one_draw: whether ``val`` was drawn from the same samples as ``train``, so that others may stand in for it.
+        vary: what may be done to a sample.
+        seed: of weights, the order of samples, and the folds.
+        out: folder for the results.
+        work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
+        pace: how long the whole training is where the settings have no epochs.
+    """
+    folds = _folds(train, val, seed) if one_draw and len(val) < _PLENTY else [(train, val)]
+    left, table = list(contenders), list[dict[str, Any]]()
+    whole = length_of(settings, pace, len(folds[0][0]))
+    rounds = plan(len(contenders), whole, len(folds[0][1]), len(folds))
+    steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
+    with workers() as executor, bar("race", steps) as progress:
+        for number, one in enumerate(rounds):
+            left = left[: one.contenders]
+            jobs = [(contender, fold) for contender in left for fold in one.folds]
+
+            def run(job: tuple[Contender, int], one: Round = one, number: int = number) -> Judgement:
+                contender, fold = job
+                place = work / f"{number}-{fold}-{contender.arch.name}"
+                return _trained(contender, folds[fold], settings, one.length, vary, seed, place, progress)
+
+            found = dict(zip(jobs, executor.map(run, jobs), strict=True))
+            judged = {contender: _together([found[contender, fold] for fold in one.folds]) for contender in left}
+            left.sort(key=lambda contender: judged[contender].loss)
+            table += [_describe(number, one, contender, judged[contender]) for contender in left]
+        best = preferred(left, judged) if rounds else left[0]
+    write_space(best.arch.space, best.neighbours, out / "space.json")
+    write_json({"winner": best.arch.name, "rounds": table}, out / "race.json")
+
+
+def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
+    """The rounds of a race of ``count`` contenders; none if there is a single one.
+
+    Args:
+        count: of contenders.
+        whole: length of the training that the chosen network has behind it in the end.
+        judged: samples of a fold.
+        folds: that there are.
+    """
+    if count == 1:
+        return []
+    enough = min(folds, math.ceil(_ENOUGH / judged))
+    rounds = []
+    for number, share in enumerate(_SHARES):
+        total = max(1, round(share * whole.total))
+        steps = max(1, total // _ROUNDS)
+        length = replace(whole, steps=steps, rounds=max(1, total // steps), patient=True)
+        last = number == len(_SHARES) - 1
+        some = enough if last else 1
+        # The rounds take turns in the folds, so that what is chosen early and what is chosen late do not share noise.
+        chosen = tuple((number + fold) % folds for fold in range(some))
+        rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
+        count = max(_FINALISTS, math.ceil(count / 3))
+    return rounds
+
+
+def preferred(finalists: Sequence[Contender], judged: Mapping[Contender, Judgement]) -> Contender:
+    """The smallest of those that validation does not tell from the best, by a standard error of their difference."""
+    best = min(finalists, key=lambda contender: judged[contender].loss)
+    return min(
+        (contender for contender in finalists if not _clearly_worse(judged[contender], judged[best])),
+        key=lambda contender: contender.flash,
+    )
+
+
+def _clearly_worse(one: Judgement, best: Judgement) -> bool:
+    differences = one.losses - best.losses  # of the same samples
+    error = float(differences.std()) / math.sqrt(len(differences))
+    return float(differences.mean()) > error
+
+
+def _folds(train: Split, val: Split, seed: int) -> list[tuple[Split, Split]]:
+    """Pairs of samples to learn from and to judge by, each sample judged by once; classes are spread evenly."""
+    both = joined(train, val)
+    order = np.random.default_rng([seed, FOLDS]).permutation(len(both))
+    order = order[np.argsort(both.y[order], kind="stable")]
+    fold = np.empty(len(both), np.int64)
+    fold[order] = np.arange(len(both)) % FOLDS
+    return [(both.part(np.flatnonzero(fold != one)), both.part(np.flatnonzero(fold == one))) for one in range(FOLDS)]
+
+
+def _trained(
+    contender: Contender,
+    samples: tuple[Split, Split],
+    settings: TrainingSettings,
+    length: Length,
+    vary: Variation,
+    seed: int,
+    work: Path,
+    progress: Bar,
+) -> Judgement:
+    train, val = (at_resolution(split, contender.arch.resolution) for split in samples)
+    network, _ = from_scratch(  # judged once, in the end
+        contender.arch, train, None, settings, length, vary=vary, seed=seed, work=work, progress=part_of(progress)
+    )
+    calibrate(network, train)
+    return Judgement(*judge(network, val))
+
+
+def _together(parts: Sequence[Judgement]) -> Judgement:
+    return Judgement(np.concatenate([one.losses for one in parts]), np.concatenate([one.right for one in parts]))
+
+
+def _describe(number: int, one: Round, contender: Contender, judged: Judgement) -> dict[str, Any]:
+    """A row of race.json: ``loss`` and ``accuracy`` on ``samples`` samples after ``steps`` steps."""
+    return {
+        "round": number,
+        "name": contender.arch.name,
+        "flash": contender.flash,
+        "steps": one.length.total,
+        "folds": len(one.folds),
+        "samples": len(judged.losses),
+        "loss": judged.loss,
+        "accuracy": float(judged.right.mean()),
+    }

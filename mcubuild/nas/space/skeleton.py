@@ -1,0 +1,134 @@
+"""The skeleton of a network: operators and shapes without values, for the planner, the estimates and quantisation.
+
+Every operator is named by its output tensor, and the float network of ``mcubuild.nas.training.network`` has a
+submodule of that name which computes the same value. Weights and bias are called <operator>.weights and <operator>.bias.
+"""
+
+from math import prod
+
+from mcubuild.ir.graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    MaxPool2D,
+    Op,
+    Pair,
+    Shape,
+    Tensor,
+    same_padding,
+)
+from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Head, MaxPool, Mix, Separable, Stem
+
+INPUT = "input"
+
+
+def skeleton(arch: Described, bits: int) -> Graph:
+    """The whole network with weights of ``bits`` bits.
+
+    Input (1, R, R, C), or (1, R, 1, C) of series, "input"; output (1, classes) "classifier".
+    """
+    return row_skeleton(arch.name, arch.blocks(), bits)
+
+
+def block_skeleton(block: Block, bits: int) -> Graph:
+    """One block as a network of its own."""
+    return row_skeleton("block", {"block": block}, bits)
+
+
+def row_skeleton(name: str, parts: dict[str, Block], bits: int) -> Graph:
+    """A network of these blocks, by name, each of which fits the one before."""
+    first = next(iter(parts.values()))
+    builder = _Builder((1, first.side, first.width, first.inputs), bits, series=first.series)
+    for prefix, block in parts.items():
+        builder.append(prefix, block)
+    return Graph(name, builder.tensors, tuple(builder.ops), (INPUT,), (builder.last,))
+
+
+class _Builder:
+    """Appends operators to a chain; ``last`` is the tensor at its end."""
+
+    def __init__(self, shape: Shape, bits: int, *, series: bool) -> None:
+        self.tensors = {INPUT: Tensor(INPUT, shape)}
+        self.ops: list[Op] = []
+        self.last = INPUT
+        self._bits, self._series = bits, series
+
+    def append(self, name: str, block: Block) -> None:
+        if isinstance(block, Stem):
+            self._conv(name, block.outputs, block.kernel, block.stride)
+        elif isinstance(block, Bottleneck):
+            entry = self.last
+            if block.expands:
+                self._conv(f"{name}.expand", block.hidden)
+            self._depthwise(f"{name}.depthwise", block.kernel, block.stride)
+            self._conv(f"{name}.project", block.outputs)
+            if block.residual:
+                self._emit(Add(entry, self.last, f"{name}.add"), self._shape)
+        elif isinstance(block, Separable):
+            self._depthwise(f"{name}.depthwise", 3, block.stride)
+            self._conv(f"{name}.pointwise", block.outputs)
+        elif isinstance(block, Basic):
+            self._basic(name, block)
+        elif isinstance(block, MaxPool):
+            self._max_pool(name, block.kernel)
+        elif isinstance(block, Mix):
+            self._conv(name, block.outputs)
+        else:
+            if isinstance(block, Head):
+                self._emit(AveragePool2D(self.last, "pool", (block.side, block.width)), (1, 1, 1, block.inputs))
+            shape = (block.classes, prod(self._shape))
+            weights, bias = self._constants("classifier", shape, block.classes)
+            self._emit(FullyConnected(self.last, weights, bias, "classifier"), (1, block.classes))
+
+    def _basic(self, name: str, block: Basic) -> None:
+        entry = self.last
+        self._conv(f"{name}.first", block.hidden, 3, block.stride)
+        self._conv(f"{name}.second", block.outputs, 3)
+        shortcut, second = entry, self.last
+        if block.projects:
+            self.last = entry
+            self._conv(f"{name}.shortcut", block.outputs, 1, block.stride)
+            shortcut = self.last
+        self._emit(Add(shortcut, second, f"{name}.add"), self._shape)
+
+    def _max_pool(self, name: str, kernel: int) -> None:
+        _, height, width, channels = self._shape
+        window, strides = self._pair(kernel), self._pair(2)
+        op = MaxPool2D(self.last, name, window, strides, padding=same_padding((height, width), window, strides))
+        self._emit(op, (1, -(-height // 2), -(-width // 2), channels))
+
+    def _pair(self, size: int) -> Pair:
+        """Of a kernel or a step: the same in both directions, but 1 across in series."""
+        return (size, 1 if self._series else size)
+
+    @property
+    def _shape(self) -> Shape:
+        return self.tensors[self.last].shape
+
+    def _conv(self, name: str, outputs: int, kernel: int = 1, stride: int = 1) -> None:
+        _, height, width, inputs = self._shape
+        window, strides = self._pair(kernel), self._pair(stride)
+        weights, bias = self._constants(name, (outputs, *window, inputs), outputs)
+        op = Conv2D(self.last, weights, bias, name, strides, same_padding((height, width), window, strides))
+        self._emit(op, (1, -(-height // stride), -(-width // stride), outputs))
+
+    def _depthwise(self, name: str, kernel: int, stride: int) -> None:
+        _, height, width, channels = self._shape
+        window, strides = self._pair(kernel), self._pair(stride)
+        weights, bias = self._constants(name, (1, *window, channels), channels)
+        op = DepthwiseConv2D(self.last, weights, bias, name, strides, same_padding((height, width), window, strides))
+        self._emit(op, (1, -(-height // stride), -(-width // stride), channels))
+
+    def _constants(self, name: str, shape: Shape, outputs: int) -> tuple[str, str]:
+        weights, bias = f"{name}.weights", f"{name}.bias"
+        self.tensors[weights] = Tensor(weights, shape, bits=self._bits)
+        self.tensors[bias] = Tensor(bias, (outputs,), dtype="int32", bits=32)
+        return weights, bias
+
+    def _emit(self, op: Op, shape: Shape) -> None:
+        self.tensors[op.output] = Tensor(op.output, shape)
+        self.ops.append(op)
+        self.last = op.output
