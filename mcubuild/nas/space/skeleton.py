@@ -1,7 +1,8 @@
 """The skeleton of a network: operators and shapes without values, for the planner, the estimates and quantisation.
 
 Every operator is named by its output tensor, and the float network of ``mcubuild.nas.training.network`` has a
-submodule of that name which computes the same value. Weights and bias are called <operator>.weights and <operator>.bias.
+submodule of that name which computes the same value. Weights and bias are called <operator>.weights and
+<operator>.bias.
 """
 
 from math import prod
