@@ -8,7 +8,7 @@ These are the conventions of TensorFlow Lite's quantisation specification
 A graph without constants and quantisation is a *skeleton*: enough to plan memory and to estimate Flash and cycles.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -85,11 +85,11 @@ class Tensor:
         return INT16 if self.dtype == "int16" else INT8  # int32 is an index, which nothing is clamped to
 
 
-class Op(ABC):
+class Op:
     """What every operator is: a frozen dataclass that names its tensors, and what follows from them.
 
     A family is a module in ``mcubuild.ir.ops``. It says all that is true of an operator whatever computes it; how fast
-    and in how much memory it is computed is a kernel's.
+    and in how much memory it is computed is a kernel's. It is no ABC: asking ``isinstance`` of those would slow planning.
     """
 
     output: str
