@@ -42,7 +42,8 @@ def test_sizes(text: object, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025), (1e-5, 1e-5)]
+    ("text", "seconds"),
+    [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025), (1e-5, 1e-5), ("10min", 600), ("1.5h", 5400)],
 )
 def test_times(text: object, seconds: float) -> None:
     assert parse_time(text) == pytest.approx(seconds)
