@@ -89,7 +89,7 @@ class Op:
     """What every operator is: a frozen dataclass that names its tensors, and what follows from them.
 
     A family is a module in ``mcubuild.ir.ops``. It says all that is true of an operator whatever computes it; how fast
-    and in how much memory it is computed is a kernel's. It is no ABC: asking ``isinstance`` of those would slow planning.
+    and in how much memory it is computed is a kernel's. No ABC: ``isinstance`` is slow on those, and planning asks.
     """
 
     output: str
