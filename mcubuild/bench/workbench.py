@@ -15,7 +15,7 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.files import write_graph
-from mcubuild.ir.graph import Graph, total_macs
+from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.report.estimates import conditions
 from mcubuild.spec.engine import EngineSettings
@@ -160,7 +160,7 @@ class Workbench:
             )
         arena = sizes["sections"][".arena"]["bytes"]
         return Figures(
-            macs=total_macs(graph),
+            macs=graph.macs(),
             instructions=measured.instructions.mean,
             cycles=measured.cycles.mean,
             zero_wait_cycles=measured.zero_wait_cycles,
