@@ -49,7 +49,7 @@ def _firmware() -> "FirmwareSettings":
     return FirmwareSettings.model_validate({"toolchain": toolchain})
 
 
-def workbench(settings: "FirmwareSettings") -> "Workbench":
+def workbench() -> "Workbench":
     """Where firmware is built and run; results depend on all code that goes into that."""
     from mcubuild.bench.workbench import Workbench
 
@@ -58,7 +58,7 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     files |= template_files(tune.STAGE)  # which builds and runs firmware, too
     known = dict(zip(files, FILES.meanings(files.values()), strict=True))
     state = digest_json({"files": known, "libraries": libraries})
-    return Workbench(Store(), state, settings)
+    return Workbench(Store(), state)
 
 
 def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:
@@ -114,17 +114,19 @@ def _networks() -> dict[str, "Graph"]:
 def _tables() -> None:
     from mcubuild.bench.peers import read_peers
     from mcubuild.bench.tables import measured, memory, notes, speed
+    from mcubuild.toolchain.compile import find
 
-    bench, peers = workbench(_firmware()), read_peers()
-    rows = measured(_networks(), peers, bench)
+    firmware, peers = _firmware(), read_peers()
+    rows = measured(_networks(), peers, workbench(), firmware)
     for lines in (speed(rows, peers), memory(rows, peers), notes(rows, peers)):
         print("", *lines, sep="\n")
-    print(f"Here: {bench.toolchain}; outputs of every ELF equal the reference executor's.")
+    print(f"Here: {find(firmware.toolchain).identity}; outputs of every ELF equal the reference executor's.")
 
 
 def _curve(name: str) -> None:
     from mcubuild.bench.tradeoff import curves, lines, plot
     from mcubuild.report.figures import render
+    from mcubuild.toolchain.compile import find
 
     graphs = _networks()
     if name not in graphs:
@@ -132,11 +134,11 @@ def _curve(name: str) -> None:
             f"curve={name}: there is no such network; write one of {', '.join(graphs)}, or name a folder of .tflite "
             f"files, too: models=<folder>."
         )
-    bench = workbench(_firmware())
-    found = curves(graphs[name], bench)
+    firmware = _firmware()
+    found = curves(graphs[name], workbench(), firmware)
     page = BUILD / "bench" / f"{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    subtitle = f"plans from the fastest to the smallest, run in the emulator; {bench.toolchain}"
+    subtitle = f"plans from the fastest to the smallest, run in the emulator; {find(firmware.toolchain).identity}"
     page.write_text(render(f"{name}: cycles against arena", subtitle, [plot(name, found)]), encoding="utf-8")
     print("", *lines(name, found), f"picture: {page}", sep="\n")
 
@@ -147,11 +149,14 @@ def _latency(count: int) -> None:
     from mcubuild.board import board_names, read_board
     from mcubuild.measure.cycles.model import cycle_model
     from mcubuild.report.estimates import ESTIMATES, write
+    from mcubuild.spec.deployment import Deployment
 
     boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
-    by_board = [[case for block in SPACES for case in mixed(roomy(board), block, count)] for board in boards]
+    firmware = _firmware()
+    each = [Deployment(roomy(board), firmware=firmware) for board in boards]
+    by_board = [[case for block in SPACES for case in mixed(one, block, count)] for one in each]
     cases = [case for cases in zip(*by_board, strict=True) for case in cases]
-    found = estimates(cases, workbench(_firmware()))
+    found = estimates(cases, workbench())
     write(found, ESTIMATES)
     show_estimates("Estimated against emulated cycles", found, BUILD / "bench" / "latency.html")
     print(f"kept for reports: {ESTIMATES.relative_to(ROOT)}")
