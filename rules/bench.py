@@ -8,10 +8,11 @@ nothing that they depend on has changed.
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doit import get_var, loader
+from doit import loader
 from doit.exceptions import TaskFailed
 
 from mcubuild import ROOT
@@ -19,10 +20,10 @@ from mcubuild.errors import BuildError, printable
 from mcubuild.progress import reporting
 from mcubuild.store import Store, digest_json
 from rules import tune
-from rules.arguments import whole_number
 from rules.execute import template_files
 from rules.imports import dependencies
 from rules.known import FILES
+from rules.options import CURVE, ERRORS, MODELS, TOOLCHAIN, usage
 from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 
@@ -32,21 +33,16 @@ if TYPE_CHECKING:
     from mcubuild.report.estimates import Estimate
     from mcubuild.spec.firmware import FirmwareSettings
 
-_TOOLCHAINS = ("zig", "gcc")
-
 
 def _firmware() -> "FirmwareSettings":
-    """How to compile: ``toolchain=``, zig by default.
+    """How to compile.
 
     Raises:
         BuildError: there is no such toolchain.
     """
     from mcubuild.spec.firmware import FirmwareSettings
 
-    toolchain = get_var("toolchain", "zig")
-    if toolchain not in _TOOLCHAINS:
-        raise BuildError(f"toolchain={toolchain}: there is no such toolchain; write one of {', '.join(_TOOLCHAINS)}.")
-    return FirmwareSettings.model_validate({"toolchain": toolchain})
+    return FirmwareSettings.model_validate({"toolchain": TOOLCHAIN.chosen})
 
 
 def workbench() -> "Workbench":
@@ -95,7 +91,7 @@ def _networks() -> dict[str, "Graph"]:
     from mcubuild.importers.tflite import import_tflite
 
     graphs = {}
-    if named := get_var("models"):
+    if named := MODELS.given:
         folder = Path(loader.initial_workdir or ".", named)
         files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".tflite", ".lite"))
         if not files:
@@ -164,15 +160,15 @@ def _latency(count: int) -> None:
 
 def tasks() -> Iterator[dict[str, Any]]:
     """The doit tasks: the tables, a curve, or the error of estimates."""
-    curve = get_var("curve")
-    if get_var("latency") is not None:
-        name, work = "latency", lambda: _latency(whole_number("latency", 50))
+    curve = CURVE.given
+    if replace(ERRORS, default=None).given is not None:
+        name, work = "latency", lambda: _latency(ERRORS.number)
     else:
         name, work = ("tables", _tables) if curve is None else (curve, lambda: _curve(curve))
     yield {
         "basename": "bench",
         "name": None,
-        "doc": "speed and memory beside other engines: [models=FOLDER] [curve=NAME] [latency=N]",
+        "doc": f"speed and memory beside other engines: {usage('bench')}",
     }
     yield {
         "basename": "bench",
