@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
@@ -32,6 +32,10 @@ from mcubuild.nas.training.supernet import read_supernet
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.search import SearchSettings, SizedSearch
+
+_ENOUGH: Final = 2000
+"""Samples to judge candidates by: an accuracy is known to one percentage point, the difference of two better still, as
+they answer the same samples, and what a thousand evaluations say together better again."""
 
 
 def search(
@@ -57,7 +61,7 @@ def search(
         space: the search space.
         supernet: weights of the super network of the space and its neighbours.
         train: samples that calibrate batch norm.
-        val: samples that candidates are judged by.
+        val: samples that candidates are judged by, or a part of them if they are more than enough.
         settings: population, generations, ...
         deployment: where the network must run, and within which limits.
         seed: of the search.
@@ -70,6 +74,7 @@ def search(
     Raises:
         BuildError: no network of the space fits the budget.
     """
+    val = to_judge_by(val)
     sizes = lasting(settings.sized(len(val)), factor)
     limits = Limits.of(deployment)
     candidates = Candidates(space, Footprints(deployment, margin), limits, neighbours)
@@ -94,6 +99,11 @@ def search(
             found = {"evolution": bred, "random": drawn}
     ceilings = {"sram": deployment.sram, "flash": limits.flash, "latency": limits.latency}
     write_json(_history(found, sizes, candidates, ceilings, quality, len(val)), out / "search.json")
+
+
+def to_judge_by(val: Split) -> Split:
+    """The validation samples that tell candidates apart: all, or ``_ENOUGH`` of them, of all classes alike."""
+    return spread(val, _ENOUGH)
 
 
 def lasting(settings: SizedSearch, factor: float) -> SizedSearch:
