@@ -8,19 +8,19 @@ from rules.stage import BUILD, Resolved
 
 def _climb(resolved: Resolved) -> None:
     from mcubuild.bench.ablation import climb, lines, plots, table
+    from mcubuild.bench.workbench import compiler
     from mcubuild.board import Board
-    from mcubuild.engine.memory.footprint import arena_within
     from mcubuild.ir.files import read_graph
     from mcubuild.report.figures import render
+    from mcubuild.spec.deployment import Deployment
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
     folder = BUILD / spec.name
-    arena = arena_within(spec.budget.sram or board.sram_bytes, spec.firmware.stack)
-    bench = workbench(spec.firmware)
+    deployment = Deployment.of(spec, board)
     tuned = codegen.tuned(folder / codegen.TUNED) if spec.engine.tune else {}
-    rungs = climb(read_graph(folder), board, spec.engine, arena, tuned, bench)
-    subtitle = f"{board.title}, {bench.toolchain}; cycles modelled, memories included"
+    rungs = climb(read_graph(folder), deployment, tuned, workbench())
+    subtitle = f"{board.title}, {compiler(deployment)}; cycles modelled, memories included"
     page = render(f"{spec.name}: one optimisation after another", subtitle, plots(rungs), table(rungs, board))
     (folder / "ablation.html").write_text(page, encoding="utf-8")
     print("", *lines(rungs, board), f"picture: {folder / 'ablation.html'}", sep="\n")

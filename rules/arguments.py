@@ -1,32 +1,17 @@
-"""What the command line asks for: tasks, and variables of commands, ``name=value``."""
+"""What the command line asks for: tasks, and variables that they have."""
 
 import difflib
-import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-from doit import get_var
 from doit.cmd_base import DodoTaskLoader
 from doit.cmd_run import Run
 from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 from doit.doit_cmd import DoitMain
 
 from mcubuild.errors import BuildError, shown
+from rules.options import OPTIONS, SPEC, options_of
 
-VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "baselines": ("spec", "archs", "seeds", "trainings"),
-    "bench": ("models", "curve", "latency", "toolchain"),
-    "curve": ("spec", "sizes", "draws", "archs"),
-    "diff": ("a", "b"),
-    "gc": ("size",),
-    "latency": ("spec", "networks"),
-    "paper": ("figure", "samples", "table"),
-    "schema": (),
-    "verify": (),
-}
-"""The variables of each command; those that are not listed have ``spec`` alone."""
-_SPEC = ("spec", "set")
-_KEY = r"[A-Za-z_][\w.]*"
 _DOITS = {kind.get_name(): kind for kind in DoitMain.DOIT_CMDS}
 """doit's own commands: list, info, clean, ..."""
 
@@ -63,7 +48,7 @@ def names_spec() -> bool:
 def needs_specs() -> bool:
     """Whether specs matter for what is asked for; where they do not, they need not even be valid."""
     commands = [word.partition(":")[0] for word in asked_for()]
-    return not commands or any("spec" in VARIABLES.get(command, _SPEC) for command in commands)
+    return not commands or any(SPEC in options_of(command) for command in commands)
 
 
 def check_variables() -> None:
@@ -73,7 +58,7 @@ def check_variables() -> None:
         BuildError: names the variable, those that are allowed, and the nearest.
     """
     commands = list(dict.fromkeys(word.partition(":")[0] for word in asked_for()))
-    allowed = list(dict.fromkeys(name for command in commands or [""] for name in VARIABLES.get(command, _SPEC)))
+    allowed = list(dict.fromkeys(option.name for command in commands or [""] for option in options_of(command)))
     given = [word.partition("=")[0] for word in sys.argv[1:] if _is_variable(word)]
     for name in given:
         if name not in allowed:
@@ -81,14 +66,17 @@ def check_variables() -> None:
         if given.count(name) > 1:
             remedy = "; write spec=a.toml,b.toml for several" if name == "spec" else ""
             raise BuildError(f"{name}= stands there {given.count(name)} times, and one alone would count{remedy}.")
+    for option in {option for command in commands for option in options_of(command) if option.name in given}:
+        option.check()
 
 
 def _unknown_variable(name: str, allowed: Collection[str], asked: str) -> str:
     told = f"{name}=: {asked} has no such variable; allowed: {', '.join(f'{one}=' for one in allowed) or 'none'}"
     if close := difflib.get_close_matches(name, allowed, n=1):
         return f"{told}; did you mean {close[0]}=?"
-    owner = next((command for command, names in VARIABLES.items() if name in names and name not in _SPEC), None)
-    return f"{told}; {name}= belongs to doit {owner}." if owner else f"{told}."
+    pairs = [(option.name, command) for command, options in OPTIONS.items() for option in options if option != SPEC]
+    own = dict(reversed(pairs))
+    return f"{told}; {name}= belongs to doit {own[name]}." if name in own else f"{told}."
 
 
 def check_tasks(tasks: Collection[str], files: Collection[str]) -> None:
@@ -105,31 +93,3 @@ def check_tasks(tasks: Collection[str], files: Collection[str]) -> None:
         close = difflib.get_close_matches(word, [*tasks, *_DOITS], n=1)
         hint = f"did you mean {close[0]}?" if close else "`doit list` shows the tasks, `doit help` the commands."
         raise BuildError(f"{shown(word)}: there is no such task, nor a file that a task makes; {hint}")
-
-
-def changes() -> dict[str, str]:
-    """Keys of specs and their values of this command alone: ``set=budget.latency=100ms,bits=4``.
-
-    Raises:
-        BuildError: that is not what ``set=`` says.
-    """
-    found = dict[str, str]()
-    for change in re.split(rf",(?={_KEY}=)", get_var("set") or ""):
-        key, _, value = change.partition("=")
-        if change and not (re.fullmatch(_KEY, key) and value):
-            raise BuildError(f"set={shown(change)}: must be a key of the spec and its value: set=budget.latency=100ms.")
-        if change:
-            found[key] = value
-    return found
-
-
-def whole_number(name: str, default: int, least: int = 1) -> int:
-    """The whole number ``<name>=...``.
-
-    Raises:
-        BuildError: it is none, below ``least``, or has ten digits or more.
-    """
-    text = get_var(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) < least:
-        raise BuildError(f"{name}={text}: must be a whole number, at least {least}; such as {name}={default}.")
-    return int(text)

@@ -12,20 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doit import get_var
-
 from mcubuild.errors import BuildError, NothingFitsError
 from rules import dataset, duration, finetune, search, start, train
-from rules.arguments import whole_number
 from rules.command import Command
 from rules.execute import execute
 from rules.graph import STAGES
+from rules.options import ARCHS, SEEDS, TRAININGS
 from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline, trains
 
 if TYPE_CHECKING:
     from mcubuild.bench.comparison import Contender
 
-LEAST_SEEDS = 3
 _SEEDS = 2**31
 """As many as a spec may name."""
 
@@ -111,7 +108,7 @@ def known_archs(default: Sequence[str]) -> list[str]:
     """
     from mcubuild.nas.space.baselines import BASELINES
 
-    names = [name for name in get_var("archs", "").split(",") if name] or list(default)
+    names = ARCHS.words or list(default)
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise BuildError(f"archs={unknown[0]}: there is no such network; write some of {', '.join(BASELINES)}.")
@@ -124,7 +121,7 @@ def _compare(resolved: Resolved) -> None:
     from mcubuild.report.figures import render
 
     archs = known_archs([*BASELINES])
-    seeds, trainings = whole_number("seeds", LEAST_SEEDS, LEAST_SEEDS), whole_number("trainings", 1)
+    seeds, trainings = SEEDS.number, TRAININGS.number
     spec = resolved["spec"]
     folder = BUILD / "baselines" / spec["name"]
     searching = variant(resolved, None)
@@ -162,5 +159,4 @@ COMMAND = Command(
     work=_compare,
     optional=start.KNOWN,
     serves=trains,
-    arguments="[archs=NAME,...] [seeds=N] [trainings=N]",
 )

@@ -8,10 +8,11 @@ nothing that they depend on has changed.
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doit import get_var, loader
+from doit import loader
 from doit.exceptions import TaskFailed
 
 from mcubuild import ROOT
@@ -19,10 +20,10 @@ from mcubuild.errors import BuildError, printable
 from mcubuild.progress import reporting
 from mcubuild.store import Store, digest_json
 from rules import tune
-from rules.arguments import whole_number
 from rules.execute import template_files
 from rules.imports import dependencies
 from rules.known import FILES
+from rules.options import CURVE, ERRORS, MODELS, TOOLCHAIN, usage
 from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 
@@ -32,24 +33,19 @@ if TYPE_CHECKING:
     from mcubuild.report.estimates import Estimate
     from mcubuild.spec.firmware import FirmwareSettings
 
-_TOOLCHAINS = ("zig", "gcc")
-
 
 def _firmware() -> "FirmwareSettings":
-    """How to compile: ``toolchain=``, zig by default.
+    """How to compile.
 
     Raises:
         BuildError: there is no such toolchain.
     """
     from mcubuild.spec.firmware import FirmwareSettings
 
-    toolchain = get_var("toolchain", "zig")
-    if toolchain not in _TOOLCHAINS:
-        raise BuildError(f"toolchain={toolchain}: there is no such toolchain; write one of {', '.join(_TOOLCHAINS)}.")
-    return FirmwareSettings.model_validate({"toolchain": toolchain})
+    return FirmwareSettings.model_validate({"toolchain": TOOLCHAIN.chosen})
 
 
-def workbench(settings: "FirmwareSettings") -> "Workbench":
+def workbench() -> "Workbench":
     """Where firmware is built and run; results depend on all code that goes into that."""
     from mcubuild.bench.workbench import Workbench
 
@@ -58,7 +54,7 @@ def workbench(settings: "FirmwareSettings") -> "Workbench":
     files |= template_files(tune.STAGE)  # which builds and runs firmware, too
     known = dict(zip(files, FILES.meanings(files.values()), strict=True))
     state = digest_json({"files": known, "libraries": libraries})
-    return Workbench(Store(), state, settings)
+    return Workbench(Store(), state)
 
 
 def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:
@@ -95,7 +91,7 @@ def _networks() -> dict[str, "Graph"]:
     from mcubuild.importers.tflite import import_tflite
 
     graphs = {}
-    if named := get_var("models"):
+    if named := MODELS.given:
         folder = Path(loader.initial_workdir or ".", named)
         files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".tflite", ".lite"))
         if not files:
@@ -114,17 +110,19 @@ def _networks() -> dict[str, "Graph"]:
 def _tables() -> None:
     from mcubuild.bench.peers import read_peers
     from mcubuild.bench.tables import measured, memory, notes, speed
+    from mcubuild.toolchain.compile import find
 
-    bench, peers = workbench(_firmware()), read_peers()
-    rows = measured(_networks(), peers, bench)
+    firmware, peers = _firmware(), read_peers()
+    rows = measured(_networks(), peers, workbench(), firmware)
     for lines in (speed(rows, peers), memory(rows, peers), notes(rows, peers)):
         print("", *lines, sep="\n")
-    print(f"Here: {bench.toolchain}; outputs of every ELF equal the reference executor's.")
+    print(f"Here: {find(firmware.toolchain).identity}; outputs of every ELF equal the reference executor's.")
 
 
 def _curve(name: str) -> None:
     from mcubuild.bench.tradeoff import curves, lines, plot
     from mcubuild.report.figures import render
+    from mcubuild.toolchain.compile import find
 
     graphs = _networks()
     if name not in graphs:
@@ -132,11 +130,11 @@ def _curve(name: str) -> None:
             f"curve={name}: there is no such network; write one of {', '.join(graphs)}, or name a folder of .tflite "
             f"files, too: models=<folder>."
         )
-    bench = workbench(_firmware())
-    found = curves(graphs[name], bench)
+    firmware = _firmware()
+    found = curves(graphs[name], workbench(), firmware)
     page = BUILD / "bench" / f"{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    subtitle = f"plans from the fastest to the smallest, run in the emulator; {bench.toolchain}"
+    subtitle = f"plans from the fastest to the smallest, run in the emulator; {find(firmware.toolchain).identity}"
     page.write_text(render(f"{name}: cycles against arena", subtitle, [plot(name, found)]), encoding="utf-8")
     print("", *lines(name, found), f"picture: {page}", sep="\n")
 
@@ -147,11 +145,14 @@ def _latency(count: int) -> None:
     from mcubuild.board import board_names, read_board
     from mcubuild.measure.cycles.model import cycle_model
     from mcubuild.report.estimates import ESTIMATES, write
+    from mcubuild.spec.deployment import Deployment
 
     boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
-    by_board = [[case for block in SPACES for case in mixed(roomy(board), block, count)] for board in boards]
+    firmware = _firmware()
+    each = [Deployment(roomy(board), firmware=firmware) for board in boards]
+    by_board = [[case for block in SPACES for case in mixed(one, block, count)] for one in each]
     cases = [case for cases in zip(*by_board, strict=True) for case in cases]
-    found = estimates(cases, workbench(_firmware()))
+    found = estimates(cases, workbench())
     write(found, ESTIMATES)
     show_estimates("Estimated against emulated cycles", found, BUILD / "bench" / "latency.html")
     print(f"kept for reports: {ESTIMATES.relative_to(ROOT)}")
@@ -159,15 +160,15 @@ def _latency(count: int) -> None:
 
 def tasks() -> Iterator[dict[str, Any]]:
     """The doit tasks: the tables, a curve, or the error of estimates."""
-    curve = get_var("curve")
-    if get_var("latency") is not None:
-        name, work = "latency", lambda: _latency(whole_number("latency", 50))
+    curve = CURVE.given
+    if replace(ERRORS, default=None).given is not None:
+        name, work = "latency", lambda: _latency(ERRORS.number)
     else:
         name, work = ("tables", _tables) if curve is None else (curve, lambda: _curve(curve))
     yield {
         "basename": "bench",
         "name": None,
-        "doc": "speed and memory beside other engines: [models=FOLDER] [curve=NAME] [latency=N]",
+        "doc": f"speed and memory beside other engines: {usage('bench')}",
     }
     yield {
         "basename": "bench",

@@ -4,7 +4,7 @@ import json
 from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
-from rules.stage import POWER, Job, Resolved, Stage
+from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -34,16 +34,13 @@ def _called(resolved: Resolved, artifact: str) -> str:
 
 
 def _run(job: Job) -> None:
-    from dataclasses import replace
-
     from mcubuild.data.series import channels
     from mcubuild.data.splits import read_index
     from mcubuild.engine.emit.archive import write_zip
     from mcubuild.engine.emit.codegen import Channel
     from mcubuild.engine.emit.codegen import generate as generate_model
-    from mcubuild.engine.memory.footprint import arena_within
+    from mcubuild.engine.memory.footprint import target_of
     from mcubuild.engine.memory.planner import plan
-    from mcubuild.engine.target import Target
     from mcubuild.importers.files import read_interfaces
     from mcubuild.importers.images import pixel_table
     from mcubuild.ir.files import read_graph
@@ -52,11 +49,9 @@ def _run(job: Job) -> None:
     graph = read_graph(job.file("model.json").parent)
     folder = job.out / "c"
     folder.mkdir()
-    stack, prefix = job["firmware.stack"], job["firmware.prefix"]
-    sram = job["budget.sram"] or job["board"].sram_bytes
-    target = Target.of(job["board"], job["engine"], arena_within(sram, stack))
-    if TUNED in job.names:
-        target = replace(target, tuned=tuned(job.file(TUNED)))
+    deployment = job.deployment
+    stack, prefix = deployment.stack, deployment.firmware.prefix
+    target = target_of(deployment, tuned(job.file(TUNED)) if TUNED in job.names else None)
     index = read_index(job.file(INDEX)) if INDEX in job.names else None
     table = None
     if index is not None and INTERFACE in job.names:
@@ -78,7 +73,7 @@ def _run(job: Job) -> None:
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)
-    generate_firmware(job["board"], stack, folder, prefix)
+    generate_firmware(deployment.board, stack, folder, prefix)
 
 
 STAGE = Stage(
@@ -87,9 +82,17 @@ STAGE = Stage(
     inputs=("model.json", "model.npz"),
     optional=(INDEX, INTERFACE, TUNED),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
-    settings=("board", "engine", "budget.sram", "firmware.stack", "firmware.prefix", "model"),
+    settings=(*DEPLOYMENT, "model"),
     run=_run,
     called=_called,
     templates=("kernels_templates/**/*.j2",),
-    ignored=("board.source", "board.openocd", "board.pyocd_target", *POWER),  # comments name the title
+    ignored=(
+        "bits",
+        "firmware.toolchain",
+        "firmware.optimize",
+        *LIMITS,
+        *QUALITY,
+        *("board.source", "board.openocd", "board.pyocd_target"),  # comments name the title
+        *POWER,
+    ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from mcubuild.errors import BuildError
 from rules.bench import run
 from rules.graph import STAGES, broken_task
+from rules.options import usage
 from rules.stage import BUILD, Resolved, always, brings_model, located, pipeline
 
 
@@ -26,15 +27,13 @@ class Command:
     """Whether a spec has this command."""
     follows: bool = False
     """Whether it shows what the stage of that name has found, and so is part of its task of doit, which refuses."""
-    arguments: str = ""
-    """Of the command line, for the help."""
 
     def tasks(
         self, specs: Iterable[Resolved], broken: Mapping[str, str], named: Collection[str]
     ) -> Iterator[dict[str, Any]]:
         """A doit task for each of the specs that has this command, and a refusal for others that are ``named``."""
         if not self.follows:
-            doc = ": ".join(filter(None, [self.doc.format("a spec"), self.arguments]))
+            doc = ": ".join(filter(None, [self.doc.format("a spec"), usage(self.name)]))
             yield {"basename": self.name, "name": None, "doc": doc}
         for resolved in specs:
             if self.serves(resolved):

@@ -13,24 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doit import get_var
-
 from mcubuild.errors import BuildError, NothingFitsError
 from rules import accuracy, beginner, dataset, duration
-from rules.arguments import whole_number
 from rules.baselines import copy, known_archs, reseeded, variant
 from rules.command import Command
 from rules.execute import action_key, execute
 from rules.graph import STAGES
 from rules.known import Files
+from rules.options import ARCHS, DRAWS, SIZES
 from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline, trains
 
 if TYPE_CHECKING:
     from mcubuild.bench.curve import Point, Size
 
-SIZES = "20,60,200,600,all"
-DRAWS = 5
-ARCHS: Mapping[str, str] = {
+PUBLISHED: Mapping[str, str] = {
     "image_classification": "resnet8",
     "audio_classification": "ds_cnn",
     "sensor_classification": "ds_cnn",
@@ -78,18 +74,18 @@ class _Clock:
 
 def _asked() -> list[int | None]:
     """Numbers of samples a class, ascending; None, for all, is the last."""
-    text = get_var("sizes", SIZES)
-    words = [word for word in text.split(",") if word]
+    words = SIZES.words
     numbers = {int(word) for word in words if word.isascii() and word.isdecimal() and len(word) < 10}
     if not words or len({*words} - {"all"}) > len(numbers) or min(numbers, default=2) < 2:
         raise BuildError(
-            f"sizes={text}: must be whole numbers from 2 on, or all, separated by commas; such as sizes={SIZES}."
+            f"sizes={SIZES.given}: must be whole numbers from 2 on, or all, separated by commas; such as "
+            f"sizes={SIZES.default}."
         )
     return [*sorted(numbers), *[None] * ("all" in words)]
 
 
 def _archs(resolved: Resolved) -> list[str]:
-    return [] if get_var("archs") == "none" else known_archs([ARCHS[resolved["spec"]["task"]]])
+    return [] if ARCHS.given == "none" else known_archs([PUBLISHED[resolved["spec"]["task"]]])
 
 
 def _with_samples(resolved: Resolved, most: int | None, draw: int) -> Resolved:
@@ -159,7 +155,7 @@ def _draw(resolved: Resolved) -> None:
     from mcubuild.data.inventory import read_inventory
     from mcubuild.units import format_time
 
-    asked, draws, contenders = _asked(), whole_number("draws", DRAWS), list(_contenders(resolved))
+    asked, draws, contenders = _asked(), DRAWS.number, list(_contenders(resolved))
     folder = BUILD / "curve" / resolved["spec"]["name"]
     place, files, clock = folder / "point", Files(None), _Clock(folder / "times.json")
     execute(dataset.STAGE, resolved, place, files)
@@ -230,5 +226,4 @@ COMMAND = Command(
     doc="accuracy and time of {} against the number of samples to learn from",
     work=_draw,
     serves=trains,
-    arguments=f"[sizes={SIZES}] [draws={DRAWS}] [archs=NAME,...]",
 )

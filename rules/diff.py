@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from doit import get_var, loader
+from doit import loader
 from doit.exceptions import TaskFailed
 
 from mcubuild.errors import BuildError
 from rules.known import FILES
+from rules.options import A, B
 from rules.stage import BUILD
 
 NAME = "diff"
@@ -18,17 +19,18 @@ USAGE = "write doit diff a=<build> b=<build>; each is the name of a build, a fol
 def _run() -> Any:
     from mcubuild.report.diff import compare, read, show
 
-    names = {side: get_var(side) for side in ("a", "b")}
+    names = {option.name: option.given for option in (A, B)}
     missing = [f"{side}=" for side, name in names.items() if not name]
     if missing:
         return TaskFailed(f"{' and '.join(missing)} missing: {USAGE}.")
     try:
-        for name in names.values():
+        a, b = (name or "" for name in names.values())
+        for name in (a, b):
             _check(BUILD / name / "report.json")
-        a, b = (read(name, BUILD, Path(loader.initial_workdir or ".")) for name in names.values())
+        before, after = (read(name, BUILD, Path(loader.initial_workdir or ".")) for name in (a, b))
     except BuildError as error:
         return TaskFailed(str(error))
-    show(compare(a, b), names["a"], names["b"], sys.stdout, drawn=sys.stdout.isatty())
+    show(compare(before, after), a, b, sys.stdout, drawn=sys.stdout.isatty())
     return None
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from doit import cmd_run, get_var
+from doit import cmd_run
 from doit.cmd_clean import Clean
 from doit.cmd_forget import Forget
+from doit.cmd_help import Help
 from doit.cmd_ignore import Ignore
 from doit.cmd_resetdep import ResetDep
 from doit.exceptions import InvalidDodoFile
@@ -30,10 +31,11 @@ from rules import (
     streams,
     throughput,
 )
-from rules.arguments import changes, check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.arguments import check_tasks, check_variables, lists, names_spec, needs_specs
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
+from rules.options import SPEC, changes, help_of
 from rules.reporter import StageReporter
 from rules.stage import BUILD
 from rules.workers import Workers
@@ -74,6 +76,7 @@ with told():
 
 mend(MEMORY)
 cmd_run.MRunner = Workers
+Help._execute = help_of
 for command in (Clean, Forget, Ignore, ResetDep):
     command._execute = exclusive(command._execute)
 
@@ -90,7 +93,7 @@ DOIT_CONFIG = {
 
 
 def _of_specs() -> Iterator[dict[str, Any]]:
-    chosen = get_var("spec")
+    chosen = SPEC.given
     specs, broken = read_specs(spec_files(chosen), named(chosen), changes())
     if not lists() and not names_spec():
         for name, reason in without_data(specs).items():

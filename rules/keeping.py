@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from doit import get_var
-
 from mcubuild.errors import BuildError, shown, tell
 from mcubuild.progress import bar
 from mcubuild.store import Store
@@ -13,9 +11,8 @@ from rules.bench import run
 from rules.foresight import foresee
 from rules.graph import read_specs, spec_files
 from rules.known import FILES
+from rules.options import SIZE, usage
 from rules.stage import BUILD, Resolved
-
-_SIZE = "5GB"
 
 
 def _limit() -> int:
@@ -24,7 +21,7 @@ def _limit() -> int:
     Raises:
         BuildError: ``size=`` is none.
     """
-    text = get_var("size", _SIZE)
+    text = SIZE.given or ""
     number, unit = text[:-2], text[-2:]
     factor = {"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}.get(unit)
     try:
@@ -32,7 +29,9 @@ def _limit() -> int:
             return round(float(number) * factor)
     except ValueError:
         pass
-    raise BuildError(f"size={shown(text)}: must be a number with kB, MB or GB (1 kB = 1024 B), such as size={_SIZE}.")
+    raise BuildError(
+        f"size={shown(text)}: must be a number with kB, MB or GB (1 kB = 1024 B), such as size={SIZE.default}."
+    )
 
 
 def needed(specs: Iterable[Resolved], store: Store) -> set[str]:
@@ -70,7 +69,7 @@ def _collect() -> None:
     print(f"{store.root}: {removed} of {len(entries)} artifacts removed; {format_size(before)} -> {format_size(size)}.")
     if size > limit:
         why = "the rest is what specs of this project need" + (f", or {busy} that builds work with" if busy else "")
-        print(f"That is more than size={get_var('size', _SIZE)}: {why}.")
+        print(f"That is more than size={SIZE.given}: {why}.")
 
 
 def _verify() -> None:
@@ -93,7 +92,11 @@ def _verify() -> None:
 def tasks() -> Iterator[dict[str, Any]]:
     """The doit tasks."""
     for name, doc, work in (
-        ("gc", "what was longest unused is removed from the store, but for what specs here need: [size=5GB]", _collect),
+        (
+            "gc",
+            f"what was longest unused is removed from the store, but for what specs need: {usage('gc')}",
+            _collect,
+        ),
         ("verify", "everything in the store hashed again; what is damaged is removed", _verify),
     ):
         yield {

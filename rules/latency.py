@@ -4,12 +4,10 @@ The networks run with the kernels that estimates choose, as the search sees them
 """
 
 from rules import space
-from rules.arguments import whole_number
 from rules.bench import show_estimates, workbench
 from rules.command import Command
+from rules.options import NETWORKS
 from rules.stage import BUILD, Resolved, searches
-
-_NETWORKS = 50
 
 
 def _measure(resolved: Resolved) -> None:
@@ -17,14 +15,15 @@ def _measure(resolved: Resolved) -> None:
     from mcubuild.board import Board
     from mcubuild.nas.space.files import read_space
     from mcubuild.nas.space.margin import read_margin
+    from mcubuild.spec.deployment import Deployment
     from mcubuild.spec.spec import Spec
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
-    folder, count = BUILD / spec.name, whole_number("networks", _NETWORKS)
+    folder, count = BUILD / spec.name, NETWORKS.number
     limited = spec.budget.latency is not None
     margin = read_margin(folder / "margin.json" if limited else None)
-    cases = within_budget(read_space(folder / "space.json"), spec, board, count, margin)
-    found = estimates(cases, workbench(spec.firmware))
+    cases = within_budget(read_space(folder / "space.json"), Deployment.of(spec, board), spec.seed, count, margin)
+    found = estimates(cases, workbench())
     show_estimates(f"{spec.name}: estimated against emulated cycles", found, folder / "latency.html")
     if spec.engine.tune:
         print("kernels: as estimates choose them; engine.tune is for the network that is built")
@@ -36,5 +35,4 @@ COMMAND = Command(
     work=_measure,
     needs=space.STAGE.outputs,
     serves=searches,
-    arguments="[networks=N]",
 )

@@ -2,7 +2,7 @@
 
 from rules import firmware
 from rules.outline import OUTLINE
-from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
+from rules.stage import DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
 
 
 def _run(job: Job) -> None:
@@ -17,12 +17,8 @@ def _run(job: Job) -> None:
         read_outline(job.file(OUTLINE)),
         job["space"],
         job["arch"],
-        job["board"],
-        job["engine"],
-        job["firmware"],
-        Workbench(Store(), job.code, job["firmware"]),
-        budget=job["budget"],
-        bits=job["bits"],
+        job.deployment,
+        Workbench(Store(), job.code),
         seed=job["seed"],
     )
     write_json(found.to_json(), job.out / "margin.json")
@@ -39,7 +35,7 @@ STAGE = Stage(
     doc="estimates of cycles beside emulated networks, where that was not done before",
     inputs=(OUTLINE,),
     outputs=("margin.json",),
-    settings=("space", "arch", "board", "engine", "firmware", "budget", "bits", "seed"),
+    settings=("space", "arch", *DEPLOYMENT, "seed"),
     run=_run,
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c", "mcubuild/engine/estimates.jsonl"),
     identities=firmware.STAGE.identities,

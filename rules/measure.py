@@ -5,20 +5,20 @@ from rules.stage import POWER, UNNAMED, Job, Stage
 
 
 def _run(job: Job) -> None:
-    import json
-
+    from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts.plan import Planned
     from mcubuild.measure.runner import measure, write
     from mcubuild.measure.samples import read_samples
     from mcubuild.spec.measure import MeasureSettings
 
-    layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
-    samples = read_samples({name: job.file(name) for name in job.names}, layers[0]["shape_in"])
+    layers = read_artifact(job.file(codegen.PLAN), Planned).layers
+    samples = read_samples({name: job.file(name) for name in job.names}, layers[0].shape_in)
     result = measure(
         job.file("firmware.elf"),
         job["board"],
         MeasureSettings(samples=job["measure.samples"]),  # another runner changes nothing here
         samples,
-        [layer["name"] for layer in layers],
+        [layer.name for layer in layers],
     )
     write(result, job.out)
 

@@ -3,38 +3,26 @@ of networks, beside what specs gave here (``doit paper table=accuracy``).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doit import get_var
-
-from mcubuild.errors import BuildError
-from rules.arguments import whole_number
 from rules.bench import run
 from rules.graph import read_specs, without_data
+from rules.options import FIGURE, SAMPLES, TABLE
 from rules.stage import BUILD
 
-_SAMPLES = {"3": 1000, "12": 200}
+_SAMPLES = {"3": SAMPLES, "12": replace(SAMPLES, default="200")}
 """Networks a space, by figure: as in the paper; and fewer where they are judged under 15 limits."""
 _SEED = 0
 
 
-def _samples(figure: str) -> int:
-    """Networks a space.
-
-    Raises:
-        BuildError: there is no such figure, or samples= is no number above 9.
-    """
-    if figure not in _SAMPLES:
-        raise BuildError(f"figure={figure}: there is no such figure here; write figure=3 or figure=12.")
-    return whole_number("samples", _SAMPLES[figure], 10)
-
-
-def _draw(figure: str) -> None:
+def _draw() -> None:
     from mcubuild.bench import paper
     from mcubuild.report.figures import render
 
-    samples = _samples(figure)
+    figure = FIGURE.chosen or ""
+    samples = _SAMPLES[figure].number
     if figure == "3":
         ten = paper.figure_3(paper.paper_spaces(), samples, _SEED)
         title = "Ten search spaces: MACs of the networks that fit (MCUNet, figure 3)"
@@ -50,13 +38,11 @@ def _draw(figure: str) -> None:
     print("", *lines, f"picture: {page}", sep="\n")
 
 
-def _compare(table: str) -> None:
+def _compare() -> None:
     from mcubuild.bench.published import lines, specs
     from mcubuild.report.diff import read
     from mcubuild.report.model import Report
 
-    if table != "accuracy":
-        raise BuildError(f"table={table}: there is no such table here; write table=accuracy.")
     files = {name: Path("specs") / f"{name}.toml" for name in specs()}
     valid, broken = read_specs([path for path in files.values() if path.is_file()], set())
     reasons = dict.fromkeys(without_data(valid), "not built here: data missing")
@@ -69,7 +55,7 @@ def _compare(table: str) -> None:
 
 def tasks() -> Iterator[dict[str, Any]]:
     """The doit tasks."""
-    table, figure = get_var("table"), get_var("figure", "3")
+    table, figure = TABLE.given, FIGURE.given
     name = f"figure{figure}" if table is None else f"table_{table}"
     doc = "MCUNet's figures of search spaces, and of networks: figure=3|12 [samples=N] or table=accuracy"
     yield {"basename": "paper", "name": None, "doc": doc}
@@ -77,7 +63,7 @@ def tasks() -> Iterator[dict[str, Any]]:
         "basename": "paper",
         "name": name,
         "doc": "what MCUNet's authors report, and what comes out here",
-        "actions": [(run, [f"paper:{name}", lambda: _draw(figure) if table is None else _compare(table)])],
+        "actions": [(run, [f"paper:{name}", _draw if table is None else _compare])],
         "uptodate": [False],
         "verbosity": 2,
     }

@@ -5,13 +5,13 @@ from rules.stage import POWER, Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
-    import json
-
+    from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts.plan import Planned
     from mcubuild.measure.remote.runner import measure_remotely, write
     from mcubuild.measure.samples import read_samples
 
-    layers = json.loads(job.file(codegen.PLAN).read_text())["layers"]
-    samples = read_samples({name: job.file(name) for name in job.names}, layers[0]["shape_in"])
+    layers = read_artifact(job.file(codegen.PLAN), Planned).layers
+    samples = read_samples({name: job.file(name) for name in job.names}, layers[0].shape_in)
     result = measure_remotely(
         job.file("firmware.elf"),
         codegen.folder_of_c(job),
@@ -19,7 +19,7 @@ def _run(job: Job) -> None:
         job["measure"],
         job["firmware"],
         samples,
-        [layer["name"] for layer in layers],
+        [layer.name for layer in layers],
     )
     write(result, job.out)
 

@@ -12,6 +12,7 @@ def _run(job: Job) -> None:
     from mcubuild.nas.space.files import read_arch
     from mcubuild.report.estimates import conditions, reading, searched
     from mcubuild.report.report import write
+    from mcubuild.spec.deployment import Deployment
     from mcubuild.store import digest_file
 
     spec = job["spec"]
@@ -26,7 +27,7 @@ def _run(job: Job) -> None:
         board=job["board"],
         budget=spec.budget,
         settings=spec.report,
-        conditions=conditions(job["board"], spec.engine, spec.firmware.optimize, compiler, spec.bits, networks),
+        conditions=conditions(Deployment.of(spec, job["board"]), compiler, networks),
         provenance={
             "seed": spec.seed,
             "spec": spec.model_dump(mode="json"),

@@ -1,6 +1,6 @@
 """scale: width and resolution of a published network that suit data and budget best."""
 
-from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, scales
+from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Stage, scales
 from rules.supernet import SHARING
 
 
@@ -19,11 +19,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["space"],
         reduced(job["supernet"], job["finetune.epochs"]),
-        job["board"],
-        job["engine"],
-        budget=job["budget"],
-        stack=job["firmware.stack"],
-        bits=job["bits"],
+        job.deployment,
         vary=Variation.of(index),
         seed=job["seed"],
         out=job.out,
@@ -38,20 +34,9 @@ STAGE = Stage(
     inputs=("index.json", "train.npz", "val.npz"),
     optional=("margin.json",),
     outputs=("arch.json", "scaling.json"),
-    settings=(
-        "arch",
-        "space",
-        "supernet",
-        "finetune.epochs",
-        "budget",
-        "bits",
-        "board",
-        "engine",
-        "firmware.stack",
-        "seed",
-    ),
+    settings=("arch", "space", "supernet", "finetune.epochs", *DEPLOYMENT, "seed"),
     run=_run,
     serves=scales,
-    ignored=("engine.tune", *QUALITY, "space.samples", "space.neighbours", *SHARING, *UNNAMED),
+    ignored=("engine.tune", *COMPILING, *QUALITY, "space.samples", "space.neighbours", *SHARING, *UNNAMED),
     ignored_without_energy=POWER,
 )

@@ -1,6 +1,6 @@
 """search: the networks of the space that suit data and budget best (TinyNAS, second half)."""
 
-from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
+from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -16,11 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["search"],
-        job["board"],
-        job["engine"],
-        budget=job["budget"],
-        stack=job["firmware.stack"],
-        bits=job["bits"],
+        job.deployment,
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -36,9 +32,9 @@ STAGE = Stage(
     inputs=("train.npz", "val.npz", "space.json", "supernet.safetensors"),
     optional=("margin.json", "pace.json"),
     outputs=("search.json",),
-    settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),
+    settings=("search", *DEPLOYMENT, "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", *QUALITY, "search.choose", "search.time", *UNNAMED),
+    ignored=("engine.tune", *COMPILING, *QUALITY, "search.choose", "search.time", *UNNAMED),
     ignored_without_energy=POWER,
 )

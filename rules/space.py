@@ -1,7 +1,7 @@
 """space: which width and resolution suit the board (TinyNAS, first half)."""
 
 from rules.outline import OUTLINE
-from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
+from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
@@ -12,12 +12,8 @@ def _run(job: Job) -> None:
 
     optimise(
         read_outline(job.file(OUTLINE)),
-        job["board"],
         job["space"],
-        job["engine"],
-        budget=job["budget"],
-        stack=job["firmware.stack"],
-        bits=job["bits"],
+        job.deployment,
         seed=job["seed"],
         out=job.out,
         margin=read_margin(job.find("margin.json")),
@@ -31,9 +27,9 @@ STAGE = Stage(
     inputs=(OUTLINE,),
     optional=("margin.json", "start/space.json"),
     outputs=("contenders.json", "space_table.json"),
-    settings=("board", "space", "engine", "budget", "firmware.stack", "bits", "seed"),
+    settings=("space", *DEPLOYMENT, "seed"),
     run=_run,
     serves=searches,
-    ignored=("engine.tune", *QUALITY, *UNNAMED),
+    ignored=("engine.tune", *COMPILING, *QUALITY, *UNNAMED),
     ignored_without_energy=POWER,
 )

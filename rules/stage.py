@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # pydantic is not imported while the graph is built
     from mcubuild.board import Board
+    from mcubuild.spec.deployment import Deployment
     from mcubuild.spec.spec import Spec
 
 Resolved = Mapping[str, Any]
@@ -72,6 +73,18 @@ class Job:
         for part in _path(field):
             value = getattr(value, part)
         return value
+
+    @property
+    def deployment(self) -> "Deployment":
+        """What the spec builds for, with defaults of what the stage ignores.
+
+        Raises:
+            KeyError: the stage did not declare ``DEPLOYMENT``.
+        """
+        from mcubuild.spec.deployment import Deployment
+
+        board, *fields = (self[field] for field in DEPLOYMENT)
+        return Deployment(board, *fields)
 
 
 def _path(field: str) -> list[str]:
@@ -147,6 +160,12 @@ UNSEEN: Mapping[str, Any] = {
 UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field != "active_power_mw")
 """What the board is called, and by whom."""
 POWER = ("board.active_power_mw",)
+DEPLOYMENT = ("board", "engine", "firmware", "bits", "budget")
+"""What a stage declares that builds for the spec's ``Deployment``, without what it ignores of that."""
+COMPILING = ("firmware.toolchain", "firmware.optimize", "firmware.prefix")
+"""How the C is compiled and called, which plans and estimates do not depend on."""
+LIMITS = ("budget.flash", "budget.latency", "budget.energy")
+"""Of the budget, what plans do not depend on."""
 QUALITY = ("budget.accuracy", "budget.strict")
 """What the report alone judges."""
 
@@ -215,6 +234,8 @@ class Stage:
         values: dict[str, Any] = {}
         spec = self.spec(resolved)
         for field in self.settings:
+            if field in self.ignored:
+                continue
             if field == "board":
                 unseen = self.unseen(resolved)
                 values[field] = {key: value for key, value in resolved["board"].items() if key not in unseen}

@@ -1,7 +1,7 @@
 """tune: which kernel computes each layer fastest, where the spec asks to try."""
 
 from rules import codegen, firmware
-from rules.stage import POWER, UNNAMED, Job, Resolved, Stage
+from rules.stage import DEPLOYMENT, POWER, UNNAMED, Job, Resolved, Stage
 
 
 def _run(job: Job) -> None:
@@ -9,7 +9,7 @@ def _run(job: Job) -> None:
     from mcubuild.measure.tuning import Bench, tune
 
     graph = read_graph(job.file("model.json").parent)
-    tune(graph, Bench(job["board"], job["engine"], job["firmware"], job.code), job.out)
+    tune(graph, Bench(job.deployment, job.code), job.out)
 
 
 def _asked_for(resolved: Resolved) -> bool:
@@ -21,10 +21,10 @@ STAGE = Stage(
     doc="kernels of every layer run in the emulator",
     inputs=("model.json", "model.npz"),
     outputs=(codegen.TUNED,),
-    settings=("board", "engine", "firmware"),
+    settings=DEPLOYMENT,
     run=_run,
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c"),
     identities=firmware.STAGE.identities,
     serves=_asked_for,
-    ignored=("firmware.prefix", *UNNAMED, *POWER),
+    ignored=("firmware.prefix", "bits", "budget", *UNNAMED, *POWER),
 )

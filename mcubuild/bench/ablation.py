@@ -1,13 +1,15 @@
 """Optimisations switched on one after another: what each does to cycles and SRAM."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcubuild.bench.workbench import Figures, Workbench, roomy
 from mcubuild.board import Board
 from mcubuild.ir.graph import Graph
 from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Box, Plot, linear
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.units import format_size
 
@@ -35,16 +37,12 @@ class Rung:
     figures: Figures
 
 
-def climb(
-    graph: Graph, board: Board, engine: EngineSettings, arena: int, tuned: Mapping[str, str], bench: Workbench
-) -> list[Rung]:
+def climb(graph: Graph, deployment: Deployment, tuned: Mapping[str, str], bench: Workbench) -> list[Rung]:
     """Build and run ``graph`` with one switch more each time, the smallest plan; at last with the spec's settings.
 
     Args:
         graph: a network with values.
-        board: the spec's board; what does not fit it runs on one with more memory.
-        engine: the spec's settings.
-        arena: bytes that its budget leaves for the arena.
+        deployment: the spec's; what does not fit its board runs on one with more memory.
         tuned: kernels of its build by their layer's output, if it asks to tune.
         bench: where to build and run.
 
@@ -52,16 +50,17 @@ def climb(
         BuildError: a firmware's outputs are not the reference executor's.
     """
     off = dict.fromkeys(SWITCHES, False)
-    steps = [(FIRST, EngineSettings.model_validate({"plan": "smallest", **off}), 0)]
+    steps = [(FIRST, EngineSettings.model_validate({"plan": "smallest", **off}))]
     for switch, title in SWITCHES.items():
         off[switch] = True
-        steps.append((f"+ {title}", EngineSettings.model_validate({"plan": "smallest", **off}), 0))
-    steps.append((LAST, engine, arena))
+        steps.append((f"+ {title}", EngineSettings.model_validate({"plan": "smallest", **off})))
+    steps.append((LAST, deployment.engine))
+    limits = Budget(sram=deployment.sram)
     rungs = []
     with bar("ablation", len(steps)) as progress:
-        for title, settings, limit in steps:
-            kernels = tuned if settings.tune else None
-            rungs.append(Rung(title, bench.figures(graph, roomy(board), settings, limit, kernels)))
+        for title, settings in steps:
+            built = replace(deployment, board=roomy(deployment.board), engine=settings, budget=limits)
+            rungs.append(Rung(title, bench.figures(graph, built, tuned if settings.tune else None)))
             progress.advance()
     return rungs
 

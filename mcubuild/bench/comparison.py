@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
+from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.plan import PLAN, Planned
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.report.architecture import blocks
 from mcubuild.report.layers import Layer, read_layers
@@ -97,7 +99,7 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
         report["flash_bytes"],
         model["macs"],
         report["verdict"] == "pass",
-        tuple(read_layers(_json(folder / "c" / "plan.json"), _json(folder / "measure.json"))),
+        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), _json(folder / "measure.json"))),
     )
 
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mcubuild.bench.values import with_random_values
-from mcubuild.bench.workbench import Workbench
-from mcubuild.board import Board
-from mcubuild.engine.memory.footprint import arena_within
+from mcubuild.bench.workbench import Workbench, compiler
+from mcubuild.engine.memory.footprint import STATIC_BYTES, target_of, with_arena
 from mcubuild.engine.memory.footprint import estimate as footprint
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
@@ -27,9 +26,8 @@ from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
-from mcubuild.report.estimates import Estimate, reading, searched
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.spec import Spec
+from mcubuild.report.estimates import Estimate, conditions, reading, searched
+from mcubuild.spec.deployment import Deployment
 
 
 def _small(block: str, *sizes: tuple[float, int, int]) -> tuple[Space, ...]:
@@ -66,54 +64,55 @@ class Case:
     """A network to estimate and to run."""
 
     arch: Described
-    board: Board
-    engine: EngineSettings
-    bits: int = 8
-    """Of the weights."""
-    arena: int | None = None
-    """Bytes that the arena should not exceed; None: any number."""
+    deployment: Deployment
+    """Without a budget of RAM: the arena may take any number of bytes."""
     seed: int = 0
     """Of the weights, which take the same time whatever they are."""
 
     @property
     def target(self) -> Target:
         """What it is planned for."""
-        return Target.of(self.board, self.engine, self.arena)
+        return target_of(self.deployment)
+
+    @property
+    def arena(self) -> int | None:
+        """Bytes that the arena should not exceed; None: any number."""
+        sram = self.deployment.budget.sram
+        return None if sram is None else max(0, sram - STATIC_BYTES - self.deployment.stack)
 
 
-def mixed(board: Board, block: str, count: int) -> list[Case]:
+def mixed(deployment: Deployment, block: str, count: int) -> list[Case]:
     """``count`` networks of SPACES in turn; of each space, every second one in an arena that makes layers stream.
 
     Args:
-        board: with room for all of them (``workbench.roomy``).
+        deployment: on a board with room for all of them (``workbench.roomy``).
         block: their kind, a key of SPACES.
         count: of networks.
     """
     rng, cases, spaces = np.random.default_rng(_SEED), [], SPACES[block]
     for index in range(count):
         turn, number = divmod(index, len(spaces))
-        case = Case(draw(spaces[number], rng), board, EngineSettings(), seed=_SEED + index)
+        case = Case(draw(spaces[number], rng), deployment, _SEED + index)
         if (turn + number) % 2:
-            case = replace(case, arena=int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena))
+            arena = int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena)
+            case = replace(case, deployment=with_arena(deployment, arena))
         cases.append(case)
     return cases
 
 
-def within_budget(space: Space, spec: Spec, board: Board, count: int, margin: Margin = NO_MARGIN) -> list[Case]:
-    """``count`` random networks of ``space`` within the budget of ``spec``, planned as its build plans them.
+def within_budget(
+    space: Space, deployment: Deployment, seed: int, count: int, margin: Margin = NO_MARGIN
+) -> list[Case]:
+    """``count`` random networks of ``space`` within the budget of a spec, planned as its build plans them.
 
-    Kernels are not tuned, whatever ``spec`` says.
+    Kernels are not tuned, whatever the spec says.
 
     Raises:
         BuildError: no network of the space fits.
     """
-    sram, stack = spec.budget.sram or board.sram_bytes, spec.firmware.stack
-    footprints = Footprints(board, spec.engine, stack, spec.bits, sram, margin)
-    candidates = Candidates(space, footprints, Limits.of(spec.budget, board))
-    rng, arena = np.random.default_rng(spec.seed), arena_within(sram, stack)
-    return [
-        Case(candidates.draw(rng), board, spec.engine, spec.bits, arena, spec.seed + index) for index in range(count)
-    ]
+    candidates = Candidates(space, Footprints(deployment, margin), Limits.of(deployment))
+    rng = np.random.default_rng(seed)
+    return [Case(candidates.draw(rng), deployment, seed + index) for index in range(count)]
 
 
 def estimates(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
@@ -131,19 +130,20 @@ def estimates(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
 
 def estimate(case: Case, bench: Workbench) -> Estimate:
     """One network; errors as for ``estimates``."""
-    shapes = skeleton(case.arch, case.bits)
+    deployment = case.deployment
+    shapes = skeleton(case.arch, deployment.bits)
     graph = with_random_values(shapes, case.seed)
-    figures = bench.figures(graph, case.board, case.engine, case.arena)
+    figures = bench.figures(graph, deployment)
     return Estimate(
-        core=case.board.core,
-        board=case.board.name,
-        toolchain=bench.toolchain,
+        core=deployment.board.core,
+        board=deployment.board.name,
+        toolchain=compiler(deployment),
         space=case.arch.name,
         arena=case.arena,
         streams=bool(plan(shapes, case.target).chains),
         estimated=footprint(shapes, case.target, 0).cycles,
         emulated=figures.cycles,
-        conditions=bench.conditions(case.board, case.engine, case.bits, _family(case.arch)),
+        conditions=conditions(deployment, compiler(deployment), _family(case.arch)),
     )
 
 

@@ -19,19 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.bench.latency import Case, estimates
-from mcubuild.bench.workbench import Workbench
-from mcubuild.board import Board
-from mcubuild.engine.memory.footprint import arena_within
+from mcubuild.bench.workbench import Workbench, compiler
 from mcubuild.measure.cycles.model import cycle_model
 from mcubuild.nas.space.arch import draw
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.optimisation import sizes, spaces_for
-from mcubuild.report.estimates import Estimate, holding, reading, searched
-from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.report.estimates import Estimate, conditions, holding, reading, searched
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 
@@ -71,13 +67,9 @@ def find(
     outline: Outline,
     space: SpaceSettings,
     arch: str | None,
-    board: Board,
-    engine: EngineSettings,
-    firmware: FirmwareSettings,
+    deployment: Deployment,
     bench: Workbench,
     *,
-    budget: Budget,
-    bits: int,
     seed: int,
 ) -> Found:
     """What earlier measurements say, where they hold for a kind that competes; otherwise what ten networks say now.
@@ -86,20 +78,17 @@ def find(
         outline: of the data set: classes, channels and the largest resolution.
         space: the spaces that compete.
         arch: a published network that is to be scaled instead of a search; None: a search.
-        board: where the network must run.
-        engine: the switches.
-        firmware: compiler and flags.
+        deployment: where the network must run, with a limit of the latency.
         bench: builds and runs.
-        budget: as ``read_spec`` resolved it, with a limit of the latency.
-        bits: of the weights.
         seed: of the choice.
 
     Raises:
         BuildError: a firmware computes something else than the reference executor.
     """
-    series = outline.series
+    board, latency, series = deployment.board, deployment.budget.latency, outline.series
     kinds = [reading(arch, series=series)] if arch else [searched(block, series=series) for block in space.blocks]
-    known = [*chain(*(holding(bench.conditions(board, engine, bits, kind)) for kind in kinds))]
+    tool = compiler(deployment)
+    known = [*chain(*(holding(conditions(deployment, tool, kind)) for kind in kinds))]
     if known:
         worst = max(one.emulated / one.estimated for one in known)
         return Found(1.0, max(0, ceil(100 * (worst - 1))) / 100)
@@ -109,16 +98,15 @@ def find(
             'judge it, [measure] runner = "gdb"; without one the build will fail'
         )
         return Found(1.0, _UNMEASURED, told=told)
-    sram = budget.sram or board.sram_bytes
-    footprints = Footprints(board, engine, firmware.stack, bits, sram)
-    pools = _pools(outline, space, arch, footprints, budget.flash or board.flash_bytes, seed)
+    footprints = Footprints(deployment)
+    pools = _pools(outline, space, arch, footprints, seed)
     if not pools:
         return Found(1.0, _UNMEASURED)  # the next stage tells that nothing fits
-    assert budget.latency is not None
-    arena, limit = arena_within(sram, firmware.stack), budget.latency * board.runs_at
+    assert latency is not None
+    limit = latency * board.runs_at
 
     def run(networks: Sequence[Described]) -> list[Estimate]:
-        return estimates([Case(one, board, engine, bits, arena, seed + n) for n, one in enumerate(networks)], bench)
+        return estimates([Case(one, deployment, seed + n) for n, one in enumerate(networks)], bench)
 
     found = {
         kind: _measured(pool, [footprints.of(one).cycles for one in pool], limit, run) for kind, pool in pools.items()
@@ -165,7 +153,7 @@ def _bound(found: Sequence[Estimate], whole: bool) -> float:
 
 
 def _pools(
-    outline: Outline, space: SpaceSettings, arch: str | None, footprints: Footprints, flash: int, seed: int
+    outline: Outline, space: SpaceSettings, arch: str | None, footprints: Footprints, seed: int
 ) -> dict[str, list[Described]]:
     """Networks within the memories, the fastest first, by the kind of blocks; ``arch`` itself is one."""
     kinds: dict[str, list[Described]] = {}
@@ -178,6 +166,7 @@ def _pools(
     else:
         every = sizes(outline, space)
         kinds[arch] = [Baseline(arch, *size, outline.channels, outline.classes, outline.series) for size in every]
+    flash = footprints.deployment.flash
     fitting = {kind: [one for one in networks if footprints.fits(one, flash)] for kind, networks in kinds.items()}
     return {
         kind: sorted(networks, key=lambda one: (footprints.of(one).cycles, one.name))

@@ -21,6 +21,8 @@ from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear
 from mcubuild.report.space import cdf_plot
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.space import SpaceSettings
@@ -65,7 +67,7 @@ def paper_spaces() -> list[Space]:
 
 def footprints(engine: EngineSettings, sram: int) -> Footprints:
     """On the paper's board, with ``sram`` bytes of RAM."""
-    return Footprints(read_board(BOARD), engine, FirmwareSettings().stack, 8, sram)
+    return Footprints(Deployment(read_board(BOARD), engine, budget=Budget(sram=sram)))
 
 
 @dataclass(frozen=True)

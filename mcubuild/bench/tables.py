@@ -1,13 +1,16 @@
 """Speed and memory of networks beside other engines and targets, as text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcubuild.bench.peers import Compared, Peers, Result
 from mcubuild.bench.workbench import CORES, Figures, Workbench, core
+from mcubuild.engine.memory.footprint import with_arena
 from mcubuild.ir.graph import Graph
 from mcubuild.progress import bar
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
 
 NOTHING = "-"
 
@@ -29,24 +32,26 @@ ARENA_CORE = "m7"
 """For which the arenas are compared: they depend little on the core."""
 
 
-def measured(networks: Mapping[str, Graph], peers: Peers, bench: Workbench) -> list[Row]:
-    """Build and run every network.
+def measured(networks: Mapping[str, Graph], peers: Peers, bench: Workbench, firmware: FirmwareSettings) -> list[Row]:
+    """Build every network, as ``firmware`` has it compiled, and run it.
 
     Raises:
         BuildError: a firmware's outputs are not the reference executor's.
     """
     rows = []
-    board = core(ARENA_CORE)
+    boards = {key: Deployment(core(key), firmware=firmware) for key in CORES}
+    least = replace(boards[ARENA_CORE], engine=EngineSettings(plan="smallest"))
     with bar("bench", len(networks) * (len(CORES) + 2)) as progress:
         for name, graph in networks.items():
             fastest = {}
             for key in CORES:
-                fastest[key] = bench.figures(graph, core(key), EngineSettings())
+                fastest[key] = bench.figures(graph, boards[key])
                 progress.advance(network=name)
-            smallest = bench.figures(graph, board, EngineSettings(plan="smallest"))
+            smallest = bench.figures(graph, least)
             progress.advance(network=name)
             limit = peers.of(name).target.arena
-            aimed = None if limit is None else bench.figures(graph, board, EngineSettings(), int(1024 * limit))
+            within = None if limit is None else with_arena(boards[ARENA_CORE], int(1024 * limit))
+            aimed = None if within is None else bench.figures(graph, within)
             progress.advance(network=name)
             rows.append(Row(name, fastest, smallest, aimed))
     return rows

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mcubuild.bench.workbench import CORES, Figures, Workbench, core
 from mcubuild.board import Board
+from mcubuild.engine.memory.footprint import with_arena
 from mcubuild.engine.memory.pieces import pieces
 from mcubuild.engine.memory.segments import choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.progress import bar
 from mcubuild.report.plot import Curve, Dot, Plot, linear, stairs
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
 
 POINTS = 8
 """Plans to run on each core."""
@@ -29,19 +32,21 @@ def limits(graph: Graph, board: Board) -> list[int | None]:
     return [None if index == 0 else heights[index] for index in picked]
 
 
-def curves(graph: Graph, bench: Workbench) -> dict[str, list[Figures]]:
-    """Figures of the plans, by core.
+def curves(graph: Graph, bench: Workbench, firmware: FirmwareSettings) -> dict[str, list[Figures]]:
+    """Figures of the plans, by core, as ``firmware`` has them compiled.
 
     Raises:
         BuildError: a firmware's outputs are not the reference executor's.
     """
     wanted = {key: limits(graph, core(key)) for key in CORES}
+    boards = {key: Deployment(core(key), firmware=firmware) for key in CORES}
     result: dict[str, list[Figures]] = {}
     with bar("trade-off", sum(map(len, wanted.values()))) as progress:
         for key, arenas in wanted.items():
             result[key] = []
             for arena in arenas:
-                result[key].append(bench.figures(graph, core(key), EngineSettings(), arena))
+                within = boards[key] if arena is None else with_arena(boards[key], arena)
+                result[key].append(bench.figures(graph, within))
                 progress.advance(core=key)
     return result
 

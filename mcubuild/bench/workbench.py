@@ -3,27 +3,20 @@
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mcubuild.board import DESCRIPTIVE, Board, read_board
-from mcubuild.engine.emit.codegen import generate as generate_model
-from mcubuild.engine.memory.planner import plan
-from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import Graph
-from mcubuild.measure.runner import measure
-from mcubuild.report.estimates import conditions
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
-from mcubuild.spec.measure import MeasureSettings
+from mcubuild.measure.build import build_and_run
+from mcubuild.spec.deployment import Deployment
 from mcubuild.store import Store, digest_file, digest_json
-from mcubuild.toolchain.compile import find, link
-from mcubuild.toolchain.firmware import generate as generate_firmware
+from mcubuild.toolchain.compile import find
 
 CORES: Mapping[str, str] = {"m4": "stm32f412", "m7": "stm32f746"}
 """The boards whose cores are compared."""
@@ -79,39 +72,16 @@ def core(name: str) -> Board:
 class Workbench:
     """Builds firmware, runs it, and remembers what came out."""
 
-    def __init__(self, store: Store, code: str, settings: FirmwareSettings) -> None:
-        """Build with the compiler and flags of ``settings``; ``code`` identifies the code that results depend on."""
-        self._store, self._settings = store, settings
-        self._state = {"code": code, "firmware": settings.model_dump(mode="json"), "tool": self.toolchain}
+    def __init__(self, store: Store, code: str) -> None:
+        """``code`` identifies the code that results depend on."""
+        self._store, self._code = store, code
 
-    @property
-    def toolchain(self) -> str:
-        """Name and version of the compiler.
-
-        Raises:
-            BuildError: it is not installed.
-        """
-        return find(self._settings.toolchain).identity
-
-    def conditions(self, board: Board, engine: EngineSettings, bits: int, networks: str) -> str:
-        """What its figures of cycles hold for; arguments as for ``report.estimates.conditions``."""
-        return conditions(board, engine, self._settings.optimize, self.toolchain, bits, networks)
-
-    def figures(
-        self,
-        graph: Graph,
-        board: Board,
-        engine: EngineSettings,
-        arena: int | None = None,
-        tuned: Mapping[str, str] | None = None,
-    ) -> Figures:
+    def figures(self, graph: Graph, deployment: Deployment, tuned: Mapping[str, str] | None = None) -> Figures:
         """Generate, link and run ``graph`` on a random input, or look up what that gave before.
 
         Args:
             graph: a network with values.
-            board: what to build for.
-            engine: the switches.
-            arena: bytes that the arena should not exceed (None: any number).
+            deployment: what to build for.
             tuned: kernels by their layer's output; others are chosen by their estimates.
 
         Raises:
@@ -122,11 +92,13 @@ class Workbench:
             write_graph(graph, folder / "graph")
             key = digest_json(
                 {
-                    **self._state,
+                    "code": self._code,
                     "graph": [digest_file(path) for path in sorted((folder / "graph").iterdir())],
-                    "board": board.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
-                    "engine": engine.model_dump(mode="json"),
-                    "arena": arena,
+                    "board": deployment.board.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
+                    "engine": deployment.engine.model_dump(mode="json"),
+                    "firmware": deployment.firmware.model_dump(mode="json"),
+                    "tool": compiler(deployment),
+                    "sram": deployment.sram,
                     "tuned": tuned,
                 }
             )
@@ -134,38 +106,40 @@ class Workbench:
             result.mkdir()
             with self._store.lock(key, lambda: None):
                 if not self._store.fetch(key, result, [_FILE]):
-                    made = self._run(graph, board, replace(Target.of(board, engine, arena), tuned=tuned or {}), folder)
-                    (result / _FILE).write_text(json.dumps(asdict(made)))
+                    (result / _FILE).write_text(json.dumps(asdict(_figures(graph, deployment, folder, tuned))))
                     self._store.put(key, result, [_FILE])
             return Figures(**json.loads((result / _FILE).read_text()))
 
-    def _run(self, graph: Graph, board: Board, target: Target, folder: Path) -> Figures:
-        c = folder / "c"
-        c.mkdir()
-        generate_model(graph, plan(graph, target), target, c, stack=self._settings.stack)
-        generate_firmware(board, self._settings.stack, c)
-        link(c, board, self._settings, folder)
-        sizes = json.loads((folder / "sizes.json").read_text())
-        inputs = np.random.default_rng(0).integers(-128, 128, (1, *sample_shape(graph)), np.int8)
-        measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, [])
-        wrong = int((measured.outputs != run(graph, inputs).reshape(1, -1)).sum())
-        if wrong:
-            raise BuildError(
-                f"{graph.name}: {wrong} of {measured.outputs.size} outputs of the firmware for {board.name!r} differ "
-                f"from the reference executor's; with {target.settings}, that is a defect of the engine."
-            )
-        if measured.cycles is None or measured.zero_wait_cycles is None:
-            raise BuildError(
-                f"board {board.name!r}: there is no cycle model of its core, {board.core}; choose another."
-            )
-        arena = sizes["sections"][".arena"]["bytes"]
-        return Figures(
-            macs=graph.macs(),
-            instructions=measured.instructions.mean,
-            cycles=measured.cycles.mean,
-            zero_wait_cycles=measured.zero_wait_cycles,
-            arena=arena,
-            static=sizes["sram_static_bytes"] - arena,
-            stack=measured.stack_bytes,
-            flash=sizes["flash_bytes"],
+
+def compiler(deployment: Deployment) -> str:
+    """Name and version of the compiler.
+
+    Raises:
+        BuildError: it is not installed.
+    """
+    return find(deployment.firmware.toolchain).identity
+
+
+def _figures(graph: Graph, deployment: Deployment, folder: Path, tuned: Mapping[str, str] | None) -> Figures:
+    board = deployment.board
+    inputs = np.random.default_rng(0).integers(-128, 128, (1, *sample_shape(graph)), np.int8)
+    outcome = build_and_run(graph, deployment, inputs, folder, tuned)
+    measured, sizes = outcome.measured, outcome.sizes
+    wrong = int((measured.outputs != run(graph, inputs).reshape(1, -1)).sum())
+    if wrong:
+        raise BuildError(
+            f"{graph.name}: {wrong} of {measured.outputs.size} outputs of the firmware for {board.name!r} differ "
+            f"from the reference executor's; with {deployment.engine}, that is a defect of the engine."
         )
+    if measured.cycles is None or measured.zero_wait_cycles is None:
+        raise BuildError(f"board {board.name!r}: there is no cycle model of its core, {board.core}; choose another.")
+    return Figures(
+        macs=graph.macs(),
+        instructions=measured.instructions.mean,
+        cycles=measured.cycles.mean,
+        zero_wait_cycles=measured.zero_wait_cycles,
+        arena=sizes.arena,
+        static=sizes.static,
+        stack=measured.stack_bytes,
+        flash=sizes.flash_bytes,
+    )

@@ -14,28 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from mcubuild.board import DESCRIPTIVE, Board
-from mcubuild.engine.emit.codegen import generate
+from mcubuild.board import DESCRIPTIVE
 from mcubuild.engine.kernels import serving
 from mcubuild.engine.layer import Layer, layers
-from mcubuild.engine.memory.footprint import arena_within
+from mcubuild.engine.memory.footprint import arena_within, target_of
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import sample_shape
 from mcubuild.ir.graph import Graph, Quantization
+from mcubuild.measure.build import build_and_run
 from mcubuild.measure.cycles.model import cycle_model
-from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
-from mcubuild.spec.measure import MeasureSettings
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.store import Store, digest_json
-from mcubuild.toolchain import firmware
-from mcubuild.toolchain.compile import link
 
 _FIELDS = ("input", "left", "right", "weights", "bias", "output")
 """Of operators: those that name tensors."""
+_ROOM = 1 << 30
 _SCALES = {"right": 0.75, "weights": 1 / 256}
 """With these, and 1 for all others, every kernel's arithmetic is exact."""
 
@@ -44,16 +41,20 @@ _SCALES = {"right": 0.75, "weights": 1 / 256}
 class Bench:
     """What layers are measured on."""
 
-    board: Board
-    engine: EngineSettings
-    firmware: FirmwareSettings
+    deployment: Deployment
     code: str
     """Digest of all code that a measurement depends on, the compiler's included."""
 
     @property
+    def alone_on_board(self) -> Deployment:
+        """What a layer is built for: it runs on whole tensors, as if the RAM were large."""
+        fastest = self.deployment.engine.model_copy(update={"plan": "fastest"})
+        return replace(self.deployment, engine=fastest, budget=Budget(sram=_ROOM))
+
+    @property
     def target(self) -> Target:
-        """What code is generated for: layers that run on whole tensors."""
-        return replace(Target.of(self.board, self.engine), arena=None)
+        """The same for the planner."""
+        return target_of(self.alone_on_board)
 
     def cycles(self, graph: Graph, kind: str) -> int:
         """Cycles of a network of one layer with the kernel ``kind``, measured or from the store.
@@ -61,8 +62,9 @@ class Bench:
         Raises:
             BuildError: the firmware cannot be compiled, or does not run.
         """
-        settings = {name: getattr(self, name).model_dump(mode="json") for name in ("engine", "firmware")}
-        settings["board"] = self.board.model_dump(mode="json", exclude=set(DESCRIPTIVE))
+        built = self.deployment
+        settings = {name: getattr(built, name).model_dump(mode="json") for name in ("engine", "firmware")}
+        settings["board"] = built.board.model_dump(mode="json", exclude=set(DESCRIPTIVE))
         layer = {"op": type(graph.ops[0]).__name__, **vars(graph.ops[0])}
         tensors = {name: asdict(tensor) for name, tensor in graph.tensors.items()}
         key = digest_json({"cycles": self.code, **settings, "layer": layer, "tensors": tensors, "kernel": kind})
@@ -76,16 +78,11 @@ class Bench:
         return cycles
 
     def _measure(self, graph: Graph, kind: str) -> int:
-        target = replace(self.target, tuned={graph.ops[0].output: kind})
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            generate(graph, plan(graph, target), target, folder, stack=self.firmware.stack)
-            firmware.generate(self.board, self.firmware.stack, folder)
-            link(folder, self.board, self.firmware, folder)
-            (layer,) = json.loads((folder / "plan.json").read_text())["layers"]
-            zeros = np.zeros((1, *sample_shape(graph)), np.int8)
-            measured = measure(folder / "firmware.elf", self.board, MeasureSettings(), zeros, [layer["name"]])
-        cycles = measured.layers[0].cycles
+        zeros = np.zeros((1, *sample_shape(graph)), np.int8)
+        with tempfile.TemporaryDirectory() as folder:
+            tuned = {graph.ops[0].output: kind}
+            outcome = build_and_run(graph, self.alone_on_board, zeros, Path(folder), tuned)
+        cycles = outcome.measured.layers[0].cycles
         assert cycles is not None, "the core has a cycle model"
         return round(cycles)
 
@@ -96,7 +93,7 @@ class Bench:
             layer: the layer.
             kinds: kernels, all of which the RAM is to suffice for.
         """
-        most = arena_within(self.board.sram_bytes, self.firmware.stack)
+        most = arena_within(self.deployment.sram, self.deployment.stack)
         rows = layer.vertical.rows
         while True:
             graph = _stand_in(layer.part(rows))
@@ -137,9 +134,10 @@ def tune(graph: Graph, bench: Bench, out: Path) -> None:
     Raises:
         BuildError: the board's core has no cycle model, or a firmware cannot be compiled.
     """
-    if cycle_model(bench.board.core) is None:
+    board = bench.deployment.board
+    if cycle_model(board.core) is None:
         raise BuildError(
-            f"engine.tune: found board {bench.board.name!r} with a {bench.board.core}, whose cycles nothing models; "
+            f"engine.tune: found board {board.name!r} with a {board.core}, whose cycles nothing models; "
             f"leave engine.tune out: kernels are then chosen by their estimated cycles."
         )
     able = [(layer, [kernel.kind for kernel in serving(layer, bench.target)]) for layer in layers(graph)]

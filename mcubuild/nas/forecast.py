@@ -37,6 +37,7 @@ from mcubuild.nas.training.recipe import device, sgd, workers
 from mcubuild.nas.training.scratch import full, reduced
 from mcubuild.nas.training.supernet import SuperNetwork
 from mcubuild.nas.training.throughput import Trainer
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.spec import Spec
 from mcubuild.units import format_time
 
@@ -87,8 +88,9 @@ def searched(
         margin: how cycles relate to the engine's estimates.
         factor: on the length of trainings and search.
     """
-    footprints = _footprints(spec, board, margin)
-    candidates = Candidates(family.space, footprints, Limits.of(spec.budget, board), family.neighbours)
+    deployment = Deployment.of(spec, board)
+    footprints = Footprints(deployment, margin)
+    candidates = Candidates(family.space, footprints, Limits.of(deployment), family.neighbours)
     rng = np.random.default_rng(0)
     drawn = [candidates.draw(rng) for _ in range(4 * _LIKELY)]  # most blocks are known to the planner soon
     start = time.perf_counter()
@@ -154,8 +156,9 @@ def published(
     margin: Margin = NO_MARGIN,
 ) -> Iterator[Part]:
     """The stages of a published network, in their order; ``index`` is the data set's, all else as for ``searched``."""
-    footprints = _footprints(spec, board, margin)
-    fitting = fitting_sizes(str(spec.arch), index, spec.space, footprints, Limits.of(spec.budget, board))
+    deployment = Deployment.of(spec, board)
+    footprints = Footprints(deployment, margin)
+    fitting = fitting_sizes(str(spec.arch), index, spec.space, footprints, Limits.of(deployment))
     competing = frontier(fitting)
     likely = max(competing, key=footprints.macs)
     epochs = spec.finetune.epochs
@@ -191,10 +194,6 @@ def corrected(parts: Iterable[Part], stage: str, seconds: float, left: float) ->
     rest = [replace(part, seconds=left) if part.stage == stage else part for part in found]
     times = f"{stage} takes {format_time(seconds)} in all, not {format_time(before)}"
     return f"{times}, as its first steps show: {told(rest, stage) or 'less than a second to go.'}"
-
-
-def _footprints(spec: Spec, board: Board, margin: Margin) -> Footprints:
-    return Footprints(board, spec.engine, spec.firmware.stack, spec.bits, spec.budget.sram or board.sram_bytes, margin)
 
 
 def _run(spec: Spec, footprints: Footprints, network: Described, tested: int) -> Iterator[Part]:

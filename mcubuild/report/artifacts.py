@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.artifacts.sizes import SIZES, Sizes
 from mcubuild.data.inventory import Inventory, read_inventory
 from mcubuild.data.splits import Index, Split, read_index, read_split
 from mcubuild.errors import BuildError
@@ -40,8 +43,8 @@ class Artifacts:
     index: Index | None
     inventory: Inventory | None
     test: Split | None
-    plan: Json
-    sizes: Json
+    plan: Planned
+    sizes: Sizes
     accuracy: Json
     measure: Json
     outputs: NDArray[np.int8]
@@ -112,8 +115,8 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         index=read_index(files["index.json"]) if "index.json" in files else None,
         inventory=read_inventory(files["inventory.json"]) if "inventory.json" in files else None,
         test=read_split(files["test.npz"]) if "test.npz" in files else None,
-        plan=_json(_file(files, "plan.json")),
-        sizes=_json(_file(files, "sizes.json")),
+        plan=read_artifact(_file(files, PLAN), Planned),
+        sizes=read_artifact(_file(files, SIZES), Sizes),
         accuracy=_json(_file(files, "accuracy.json")),
         measure=_json(_file(files, "measure.json")),
         outputs=np.load(_file(files, "device_outputs.npy")),

@@ -1,8 +1,9 @@
 """Use against limits, and predictions against what came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcubuild.artifacts.plan import Predicted
 from mcubuild.report.amounts import amount, bound, left
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Limit, Report
@@ -126,20 +127,20 @@ class Promise:
     difference: str
 
 
-def promises(report: Report, predicted: Mapping[str, float]) -> list[Promise]:
+def promises(report: Report, predicted: Predicted) -> list[Promise]:
     """The engine's predictions (plan.json) beside the linked firmware and the modelled cycles."""
     sram, flash = report.sram, report.flash
     rows = [
-        _promise("SRAM", predicted["sram"], sram.arena + sram.static + sram.stack_reserved),
-        _promise("Flash: weights", predicted["weights"], flash.weights),
-        _promise("Flash: code", predicted["code"], flash.code + flash.data),
+        _promise("SRAM", predicted.sram, sram.arena + sram.static + sram.stack_reserved),
+        _promise("Flash: weights", predicted.weights, flash.weights),
+        _promise("Flash: code", predicted.code, flash.code + flash.data),
     ]
     if report.cycles is not None:
-        relative = report.cycles.mean / predicted["cycles"] - 1
+        relative = report.cycles.mean / predicted.cycles - 1
         rows.append(
             Promise(
                 "cycles",
-                f"{predicted['cycles']:,.0f}",
+                f"{predicted.cycles:,.0f}",
                 f"{report.cycles.mean:,.0f}",
                 _minus(f"{100 * relative:+.1f} %"),
             )

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from mcubuild import ROOT
-from mcubuild.board import Board
 from mcubuild.report.model import Errors
 from mcubuild.report.plot import Axis, Dot, Plot, Rule, linear
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 
 ESTIMATES = ROOT / "mcubuild" / "engine" / "estimates.jsonl"
@@ -68,18 +68,17 @@ def reading(networks: str, *, series: bool) -> str:
     return f"{networks}, of series" if series else networks
 
 
-def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: int, networks: str) -> str:
+def conditions(deployment: Deployment, toolchain: str, networks: str) -> str:
     """All that decides how far an estimate is off, besides the network: nothing is claimed for anything else.
 
     Args:
-        board: core and memories; where they lie and how large they are counts only for those that are tightly coupled.
-        engine: the switches.
-        optimize: the compiler's optimisation level.
-        toolchain: name and version.
-        bits: of the weights.
+        deployment: core and memories (where they lie and how large they are counts only for those that are tightly
+            coupled), switches, the compiler's optimisation level, bits of the weights.
+        toolchain: the compiler's name and version.
         networks: what ``searched`` says, the name of a published network (``reading``), or ``"brought"`` by the user.
     """
-    cache, default = board.cache, EngineSettings()
+    board, default = deployment.board, EngineSettings()
+    cache = board.cache
     memories = sorted(
         {
             f"{memory.kind} {memory.bus}{' for code' * memory.code_only} waits {memory.wait_states}"
@@ -87,14 +86,14 @@ def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: s
             for memory in board.memory
         }
     )
-    switched = [f"{key} = {value}" for key, value in engine if value != getattr(default, key)]
+    switched = [f"{key} = {value}" for key, value in deployment.engine if value != getattr(default, key)]
     parts = [
         board.core,
         *(name for name, there in (("DSP", board.dsp), ("FPU", board.fpu != "none")) if there),
         f"caches of {cache.instruction} and {cache.data} B, lines of {cache.line}",
         *memories,
-        f"{toolchain} -{optimize}",
-        f"{bits}-bit weights",
+        f"{toolchain} -{deployment.firmware.optimize}",
+        f"{deployment.bits}-bit weights",
         *switched,
         networks,
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from mcubuild.artifacts.plan import Planned
 from mcubuild.errors import BuildError
 from mcubuild.report.plot import Axis, Box, Plot, Rule, linear, nice_ticks
 from mcubuild.units import format_size
@@ -71,33 +72,33 @@ class Layer:
         return 0 if each is None else filters * (each + 1)
 
 
-def read_layers(plan: Mapping[str, Any], measure: Mapping[str, Any]) -> list[Layer]:
+def read_layers(plan: Planned, measure: Mapping[str, Any]) -> list[Layer]:
     """The layers of plan.json with the cycles and instructions of measure.json (0 cycles where there is no model).
 
     Raises:
         BuildError: the two do not have the same layers.
     """
     seen = {entry["name"]: entry for entry in measure["layers"]}
-    missing = [entry["name"] for entry in plan["layers"] if entry["name"] not in seen]
+    missing = [entry.name for entry in plan.layers if entry.name not in seen]
     if missing:
         raise BuildError(f"measure.json: no layer {missing[0]} of plan.json; delete it and build again.")
     return [
         Layer(
-            index=entry["index"],
-            name=entry["name"],
-            kind=entry["kind"],
-            output=entry["output"],
-            shape_in=tuple(entry["shape_in"]),
-            shape_out=tuple(entry["shape_out"]),
-            kernel=tuple(entry["kernel"] or (1, 1)),
-            stride=max(entry["stride"] or (1,)),
-            macs=entry["macs"],
-            weights=entry["weights_bytes"],
-            live=entry["live_bytes"],
-            cycles=seen[entry["name"]]["cycles"] or 0,
-            instructions=seen[entry["name"]]["instructions"],
+            index=entry.index,
+            name=entry.name,
+            kind=entry.kind,
+            output=entry.output,
+            shape_in=entry.shape_in,
+            shape_out=entry.shape_out,
+            kernel=entry.kernel or (1, 1),
+            stride=max(entry.stride or (1,)),
+            macs=entry.macs,
+            weights=entry.weights_bytes,
+            live=entry.live_bytes,
+            cycles=seen[entry.name]["cycles"] or 0,
+            instructions=seen[entry.name]["instructions"],
         )
-        for entry in plan["layers"]
+        for entry in plan.layers
     ]
 
 
@@ -141,19 +142,19 @@ def _layer_axis(count: int, title: str = "") -> Axis:
     return Axis(0, count, title, ticks)
 
 
-def memory_plot(plan: Mapping[str, Any]) -> Plot:
+def memory_plot(plan: Planned) -> Plot:
     """The arena over time: each tensor a rectangle from its first to its last layer at its place in the arena."""
-    count = 1 + max(tensor["last"] for tensor in plan["tensors"])
+    count = 1 + max(tensor.last for tensor in plan.tensors)
     boxes = []
-    for tensor in plan["tensors"]:
-        first, last = tensor["first"], tensor["last"]
-        style = "scratch" if tensor["name"].endswith(" scratch") else "kept" if last - first > 1 else "live"
-        size = format_size(tensor["bytes"])
-        shape = TIMES.join(str(side) for side in tensor["shape"])
-        hint = f"{tensor['name']} {shape}: {size} at offset {tensor['offset']}, layers {first} to {last}"
-        span = (tensor["offset"] / 1024, (tensor["offset"] + tensor["bytes"]) / 1024)
+    for tensor in plan.tensors:
+        first, last = tensor.first, tensor.last
+        style = "scratch" if tensor.name.endswith(" scratch") else "kept" if last - first > 1 else "live"
+        size = format_size(tensor.bytes)
+        shape = TIMES.join(str(side) for side in tensor.shape)
+        hint = f"{tensor.name} {shape}: {size} at offset {tensor.offset}, layers {first} to {last}"
+        span = (tensor.offset / 1024, (tensor.offset + tensor.bytes) / 1024)
         boxes.append(Box((first, last + 1), span, style, hint))
-    arena = plan["arena"] / 1024
+    arena = plan.arena / 1024
     used = {box.style for box in boxes}
     legend = (("live", "activation"), ("kept", "kept for an addition"), ("scratch", "scratch"))
     return Plot(
@@ -161,7 +162,7 @@ def memory_plot(plan: Mapping[str, Any]) -> Plot:
         x=_layer_axis(count),
         y=linear([arena], "arena offset, kB", "{:g}".format, zero=True, room=0.12),
         boxes=boxes,
-        rules=(Rule(arena, f"arena {format_size(plan['arena'])}", style="peak"),),
+        rules=(Rule(arena, f"arena {format_size(plan.arena)}", style="peak"),),
         legend=tuple(entry for entry in legend if entry[0] in used),
         height=300,
         key="box",

@@ -1,11 +1,11 @@
 """report.html: one file without scripts or anything from elsewhere, from templates/report.html.j2."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts.sizes import SectionSize
 from mcubuild.nas.training.amplitudes import told
 from mcubuild.report import architecture, budget, classes, estimates, layers, race, search, space, training
 from mcubuild.report.amounts import standing
@@ -45,11 +45,11 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             accuracy=_judged(report),
             on_silicon=report.remote is not None and report.remote.silicon and report.remote.cycles is not None,
             remote_name=_remote_name(report),
-            promises=budget.promises(report, artifacts.plan["predicted"]),
-            symbols=artifacts.sizes["symbols"][:SYMBOLS],
+            promises=budget.promises(report, artifacts.plan.predicted),
+            symbols=artifacts.sizes.symbols[:SYMBOLS],
             sections=_sections(artifacts),
             estimates_plot=_estimates(report, artifacts),
-            lower_bound=artifacts.plan["lower_bound"],
+            lower_bound=artifacts.plan.lower_bound,
             provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
             provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
             **_layers(artifacts),
@@ -81,10 +81,10 @@ def _estimates(report: Report, artifacts: Artifacts) -> Plot | None:
     return estimates.plot(others, (report.cycles.mean, model.error))
 
 
-def _sections(artifacts: Artifacts) -> list[tuple[str, Mapping[str, Any]]]:
+def _sections(artifacts: Artifacts) -> list[tuple[str, SectionSize]]:
     """Sections that take room, the largest first."""
-    found = [(name, section) for name, section in artifacts.sizes["sections"].items() if section["bytes"]]
-    return sorted(found, key=lambda item: (-item[1]["bytes"], item[0]))
+    found = [(name, section) for name, section in artifacts.sizes.sections.items() if section.bytes]
+    return sorted(found, key=lambda item: (-item[1].bytes, item[0]))
 
 
 def _layers(artifacts: Artifacts) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def make(
         sram=sram,
         flash_bytes=flash.code + flash.weights + flash.data,
         flash=flash,
-        toolchain=artifacts.sizes["toolchain"],
+        toolchain=artifacts.sizes.toolchain,
         runner=measure["runner"],
         zero_wait_cycles=measure["zero_wait_cycles"],
         cycle_model=measure["cycle_model"],
@@ -201,7 +201,7 @@ def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float |
 
 def _latency_model(artifacts: Artifacts, conditions: str) -> LatencyModel:
     scale = estimates.multiplied(artifacts.margin, artifacts.arch)
-    estimated, cycles = round(scale * artifacts.plan["predicted"]["cycles"]), artifacts.measure["cycles"]
+    estimated, cycles = round(scale * artifacts.plan.predicted.cycles), artifacts.measure["cycles"]
     others = estimates.beside(conditions, artifacts.margin, scale)
     return LatencyModel(
         estimated=estimated,
@@ -222,30 +222,24 @@ def _clock(board: Board) -> list[str]:
     ]
 
 
-def _section(artifacts: Artifacts, name: str) -> int:
-    size: int = artifacts.sizes["sections"].get(name, {"bytes": 0})["bytes"]
-    return size
-
-
 def _sram(artifacts: Artifacts) -> Sram:
-    arena = _section(artifacts, ".arena")
     return Sram(
-        arena=arena,
-        static=artifacts.sizes["sram_static_bytes"] - arena,
+        arena=artifacts.sizes.arena,
+        static=artifacts.sizes.static,
         stack=artifacts.measure["stack_bytes"],
-        stack_reserved=artifacts.sizes["stack_reserved"],
-        predicted=artifacts.plan["predicted"]["sram"],
+        stack_reserved=artifacts.sizes.stack_reserved,
+        predicted=artifacts.plan.predicted.sram,
     )
 
 
 def _flash(artifacts: Artifacts) -> Flash:
-    weights = _section(artifacts, ".model_weights") + _section(artifacts, ".fast_weights")
-    data = _section(artifacts, ".data")
+    section = artifacts.sizes.section
+    weights, data = section(".model_weights") + section(".fast_weights"), section(".data")
     return Flash(
-        code=artifacts.sizes["flash_bytes"] - weights - data,
+        code=artifacts.sizes.flash_bytes - weights - data,
         weights=weights,
         data=data,
-        predicted=artifacts.plan["predicted"]["flash"],
+        predicted=artifacts.plan.predicted.flash,
     )
 
 

@@ -4,11 +4,12 @@ It stands in a folder of its own, ``firmware``, inside the network's, which comp
 what depends on the board is here and what depends on the network there, but for the arena's size.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.plan import PLAN, Planned
 from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
@@ -79,7 +80,7 @@ def generate_linker_script(board: "Board", stack: int, out: Path, prefix: str = 
         BuildError: the header is missing or does not give the size of the arena.
     """
     arena = arena_bytes(out / file_name("model.h", prefix), prefix)
-    placement = place(board, stack + STATIC_BYTES, arena, _constants(out / "plan.json"))
+    placement = place(board, stack + STATIC_BYTES, arena, _constants(out / PLAN))
     values = {"board": _printed(board), "alignment": ALIGNMENT, "stack": stack, "placement": placement}
     _render("linker.ld", values, out)
 
@@ -121,8 +122,8 @@ def _constants(plan: Path) -> list[Constant]:
     """What the memory plan says of the layers' constants; nothing without one."""
     if not plan.exists():
         return []
-    layers = json.loads(plan.read_text(encoding="utf-8"))["layers"]
-    return [Constant(x["constants"], x["weights_bytes"], x["constants_reads"]) for x in layers if x["constants"]]
+    layers = read_artifact(plan, Planned).layers
+    return [Constant(one.constants, one.weights_bytes, one.constants_reads) for one in layers if one.constants]
 
 
 def arena_bytes(header: Path, prefix: str) -> int:

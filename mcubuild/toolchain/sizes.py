@@ -1,10 +1,11 @@
 """What a linked ELF needs of each memory: sizes.json, flash image, map, and the message when it does not fit."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.sizes import SIZES, MemoryUse, SectionSize, Sizes, SymbolSize
 from mcubuild.units import format_size
 
 if TYPE_CHECKING:
@@ -105,16 +106,16 @@ def write(elf: Path, board: "Board", stack: int, toolchain: str, out: Path) -> N
     image = read_image(elf)
     (out / "firmware.bin").write_bytes(flash_image(image, board))
     (out / "firmware.map").write_text(_map(image), encoding="utf-8")
-    report = {
-        "sections": {s.name: {"bytes": s.size, "memory": _memory_names(s, board)} for s in image.sections},
-        "flash_bytes": len(flash_image(image, board)),
-        "sram_static_bytes": sum(s.size for s in image.sections if s.name in _STATIC),
-        "stack_reserved": stack,
-        "memories": {m.name: {"used": used(image, m, board), "size": m.size} for m in board.memory},
-        "symbols": [{"name": s.name, "bytes": s.size, "section": s.section} for s in image.symbols],
-        "toolchain": toolchain,
-    }
-    (out / "sizes.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    sizes = Sizes(
+        sections={s.name: SectionSize(s.size, _memory_names(s, board)) for s in image.sections},
+        flash_bytes=len(flash_image(image, board)),
+        sram_static_bytes=sum(s.size for s in image.sections if s.name in _STATIC),
+        stack_reserved=stack,
+        memories={m.name: MemoryUse(used(image, m, board), m.size) for m in board.memory},
+        symbols=tuple(SymbolSize(s.name, s.size, s.section) for s in image.symbols),
+        toolchain=toolchain,
+    )
+    write_artifact(sizes, out / SIZES)
 
 
 def used(image: Image, memory: "Memory", board: "Board") -> int:

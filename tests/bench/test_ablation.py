@@ -8,9 +8,11 @@ import pytest
 
 from mcubuild.bench.ablation import FIRST, LAST, SWITCHES, Rung, climb, lines, plots, table
 from mcubuild.bench.workbench import Figures, Workbench
-from mcubuild.board import Board, read_board
+from mcubuild.board import read_board
 from mcubuild.ir.graph import Graph
 from mcubuild.report.figures import render
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from tests.bench.figures import figures
 from tests.engine.skeletons import Sketch
@@ -22,17 +24,10 @@ class Recorder:
     """Stands for a workbench."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[EngineSettings, int | None, Mapping[str, str] | None]] = []
+        self.asked: list[tuple[EngineSettings, int, Mapping[str, str] | None]] = []
 
-    def figures(
-        self,
-        graph: Graph,
-        board: Board,
-        engine: EngineSettings,
-        arena: int | None = None,
-        tuned: Mapping[str, str] | None = None,
-    ) -> Figures:
-        self.asked.append((engine, arena, tuned))
+    def figures(self, graph: Graph, deployment: Deployment, tuned: Mapping[str, str] | None = None) -> Figures:
+        self.asked.append((deployment.engine, deployment.sram, tuned))
         return figures(1e6 / len(self.asked))
 
 
@@ -40,12 +35,12 @@ def test_one_switch_more_each_time() -> None:
     sketch = Sketch((1, 4, 4, 2))
     sketch.conv("input", 2)
     recorder, own, tuned = Recorder(), EngineSettings(tiling=False, tune=True), {"t0": "conv2d"}
-    rungs = climb(sketch.graph(), BOARD, own, 1234, tuned, cast(Workbench, recorder))
+    rungs = climb(sketch.graph(), Deployment(BOARD, own, budget=Budget(sram=12345)), tuned, cast(Workbench, recorder))
     on = [{name for name in SWITCHES if getattr(settings, name)} for settings, *_ in recorder.asked[:-1]]
     assert on == [set(list(SWITCHES)[:count]) for count in range(len(SWITCHES) + 1)]
     assert set(SWITCHES) == {name for name, field in EngineSettings.model_fields.items() if field.default is True}
     assert all(settings.plan == "smallest" and not kernels for settings, _, kernels in recorder.asked[:-1])
-    assert recorder.asked[-1] == (own, 1234, tuned)
+    assert recorder.asked[-1] == (own, 12345, tuned)
     assert [rungs[0].title, rungs[-1].title] == [FIRST, LAST]
 
 

@@ -16,19 +16,17 @@ from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.report import estimates
 from mcubuild.report.estimates import Estimate, errors, lines, plot, searched
 from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
-from mcubuild.spec.spec import Spec
+from mcubuild.spec.deployment import Deployment
 from mcubuild.store import Store
 
 
 @pytest.mark.parametrize("block", SPACES)
 def test_half_of_the_networks_of_each_space_get_less_memory_than_their_fastest_plan_takes(block: str) -> None:
     spaces = SPACES[block]
-    cases = mixed(core("m7"), block, 2 * len(spaces))
+    cases = mixed(Deployment(core("m7")), block, 2 * len(spaces))
     assert [case.arch.space for case in cases if isinstance(case.arch, Arch)] == [*spaces, *spaces]
     assert {space.block for space in spaces} == {block}
-    assert cases == mixed(core("m7"), block, 2 * len(spaces))
+    assert cases == mixed(Deployment(core("m7")), block, 2 * len(spaces))
     for one, other in zip(cases[: len(spaces)], cases[len(spaces) :], strict=True):
         assert (one.arena is None) != (other.arena is None) and one.arch != other.arch
 
@@ -39,19 +37,17 @@ def test_every_kind_that_a_spec_may_name_is_measured() -> None:
 
 def test_networks_of_a_spec_keep_to_its_budget() -> None:
     board, space = read_board("stm32f412"), Space(0.4, 32, 1, 10)
-    values = {"task": "image_classification", "dataset": "digits", "board": "stm32f412", "name": "net"}
-    spec = Spec.model_validate(values)
-    tight = spec.model_copy(update={"budget": Budget(sram=20 << 10, flash=300 << 10, latency=0.03)})
-    for case in within_budget(space, tight, board, 10):
-        needs = footprint(skeleton(case.arch, case.bits), case.target, spec.firmware.stack)
+    tight = Deployment(board, budget=Budget(sram=20 << 10, flash=300 << 10, latency=0.03))
+    for case in within_budget(space, tight, 0, 10):
+        needs = footprint(skeleton(case.arch, tight.bits), case.target, tight.stack)
         assert needs.sram <= 20 << 10 and needs.flash <= 300 << 10 and needs.cycles <= 0.03 * board.clock
     with pytest.raises(BuildError, match=r"no network of the search space w0\.4-r32 fits"):
-        within_budget(space, spec.model_copy(update={"budget": Budget(sram=4 << 10)}), board, 1)
+        within_budget(space, Deployment(board, budget=Budget(sram=4 << 10)), 0, 1)
 
 
 def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
-    case = Case(smallest(Space(0.2, 12, 1, 3)), core("m4"), EngineSettings())
-    found = estimate(case, Workbench(Store(tmp_path), "code", FirmwareSettings()))
+    case = Case(smallest(Space(0.2, 12, 1, 3)), Deployment(core("m4")))
+    found = estimate(case, Workbench(Store(tmp_path), "code"))
     assert abs(found.error) < 0.1 and found.emulated > 100_000
     assert (found.core, found.board, found.space) == ("cortex-m4", "stm32f412", "w0.2-r12")
     assert not found.streams and found.conditions.endswith("; searched")
@@ -64,10 +60,10 @@ def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
 def test_what_reports_quote_belongs_to_these_costs_and_boards(name: str, block: str) -> None:
     """After a change of a kernel or its costs, or of a board: ``doit bench latency=50``."""
     board, toolchain = read_board(name), estimates.read()[0].toolchain
-    wanted = estimates.conditions(board, EngineSettings(), "O2", toolchain, 8, searched(block))
+    wanted = estimates.conditions(Deployment(board), toolchain, searched(block))
     rows = [row for row in estimates.holding(wanted) if row.board == name]
     assert len(rows) >= 20
-    for case, row in list(zip(mixed(roomy(board), block, len(rows)), rows, strict=True))[::4]:
+    for case, row in list(zip(mixed(Deployment(roomy(board)), block, len(rows)), rows, strict=True))[::4]:
         told = footprint(skeleton(case.arch, 8), case.target, 0).cycles
         assert (row.space, row.arena, row.estimated) == (case.arch.name, case.arena, told)
 

@@ -13,15 +13,14 @@ from mcubuild.bench.latency import Case, estimate
 from mcubuild.bench.margin import NETWORKS, Found, find
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board, Cache, read_board
-from mcubuild.engine.memory.footprint import arena_within
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import Margin
 from mcubuild.report.estimates import Estimate
 from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.store import Store
@@ -39,10 +38,8 @@ def slow_flash(board: Board = F412, waits: int = 5) -> Board:
 
 
 def found(board: Board, folder: Path, **changes: Any) -> Found:
-    values: dict[str, Any] = {"budget": BUDGET, "bits": 8, "seed": 0, **changes}
-    engine, arch, firmware = values.pop("engine", EngineSettings()), values.pop("arch", None), FirmwareSettings()
-    bench = Workbench(Store(folder), "code", firmware)
-    return find(OUTLINE, SPACES, arch, board, engine, firmware, bench, **values)
+    arch, deployment = changes.pop("arch", None), Deployment(board, **{"budget": BUDGET, **changes})
+    return find(OUTLINE, SPACES, arch, deployment, Workbench(Store(folder), "code"), seed=0)
 
 
 @pytest.fixture
@@ -54,7 +51,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         asked.extend(cases)
         rows = []
         for case in cases:
-            cycles = Footprints(case.board, case.engine, 2048, case.bits, BUDGET.sram).of(case.arch).cycles
+            cycles = Footprints(case.deployment).of(case.arch).cycles
             factor = 4 + np.random.default_rng(cycles).random()
             rows.append(Estimate("", "", "", case.arch.name, None, False, cycles, factor * cycles, ""))
         return rows
@@ -98,7 +95,7 @@ def test_each_kind_of_blocks_has_a_factor_of_its_own(tmp_path: Path, monkeypatch
         rows = []
         for case in cases:
             assert isinstance(case.arch, Arch)
-            cycles = Footprints(case.board, case.engine, 2048, case.bits, BUDGET.sram).of(case.arch).cycles
+            cycles = Footprints(case.deployment).of(case.arch).cycles
             emulated = factors[case.arch.space.block] * cycles
             rows.append(Estimate("", "", "", case.arch.name, None, False, cycles, emulated, ""))
         return rows
@@ -106,8 +103,8 @@ def test_each_kind_of_blocks_has_a_factor_of_its_own(tmp_path: Path, monkeypatch
     monkeypatch.setattr(module, "estimates", run)
     margin = found(slow_flash(), tmp_path)
     assert margin.kinds == pytest.approx(factors) and margin.too_low == pytest.approx(0, abs=1e-9)
-    footprints = Footprints(slow_flash(), EngineSettings(), 2048, 8, BUDGET.sram, Margin(margin.scale, 0, margin.kinds))
-    plain = Footprints(slow_flash(), EngineSettings(), 2048, 8, BUDGET.sram)
+    footprints = Footprints(Deployment(slow_flash(), budget=BUDGET), Margin(margin.scale, 0, margin.kinds))
+    plain = Footprints(Deployment(slow_flash(), budget=BUDGET))
     for block, factor in factors.items():
         arch = draw(Space(0.3, 16, 1, 3, 2, block=block), np.random.default_rng(0))
         assert footprints.of(arch).cycles == pytest.approx(factor * plain.of(arch).cycles, rel=1e-6)
@@ -130,19 +127,20 @@ def test_a_core_without_a_cycle_model_promises_nothing(tmp_path: Path, emulated:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(assembly=False, fused_blocks=False)])
 def test_networks_keep_their_latency_on_a_board_without_cache(engine: EngineSettings, tmp_path: Path) -> None:
-    board, firmware = slow_flash(), FirmwareSettings()
+    board = slow_flash()
     margin = found(board, tmp_path, engine=engine)
     assert margin.scale > 3 and margin.too_low < 0.3
-    footprints = Footprints(board, engine, 2048, 8, BUDGET.sram, Margin(margin.scale, margin.too_low, margin.kinds))
-    limits, rng = Limits.of(BUDGET, board), np.random.default_rng(1)
-    bench, arena = Workbench(Store(tmp_path), "code", firmware), arena_within(64 << 10, 2048)
+    deployment = Deployment(board, engine, budget=BUDGET)
+    footprints = Footprints(deployment, Margin(margin.scale, margin.too_low, margin.kinds))
+    limits, rng = Limits.of(deployment), np.random.default_rng(1)
+    bench = Workbench(Store(tmp_path), "code")
     tried = 0
     while tried < 5:
         arch = draw(Space(0.3, 16, 1, 3, 3), rng)
         longest = footprints.longest(footprints.of(arch))
         if not footprints.fits(arch, limits.flash, limits.latency) or longest < 0.02:
             continue
-        row = estimate(Case(arch, board, engine, arena=arena), bench)
+        row = estimate(Case(arch, deployment), bench)
         assert row.emulated / board.runs_at <= longest <= 0.05
         assert row.emulated > 2.5 * row.estimated, "the engine's own estimate breaks the limit"
         tried += 1

@@ -12,9 +12,9 @@ from mcubuild import ROOT
 from mcubuild.board import board_in
 from mcubuild.spec.schema import spec_schema
 from mcubuild.spec.spec import read_spec
-from rules.arguments import VARIABLES
 from rules.front import COMMANDS
 from rules.graph import STAGES
+from rules.options import OPTIONS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOITS = {"list", "info", "clean", "forget", "help"}
@@ -47,7 +47,7 @@ def test_commands_exist(page: Path) -> None:
     text = page.read_text()
     code = re.findall(r"^(?: {4}|```).*$|`[^`\n]+`", text, re.M)
     words = {word for line in code for word in re.findall(r"(?:\bdoit|(?<!install )\bmcubuild) ([a-z_]+)\b", line)}
-    known = {*COMMANDS, *VARIABLES, *DOITS, *(stage.name for stage in STAGES)}
+    known = {*COMMANDS, *OPTIONS, *DOITS, *(stage.name for stage in STAGES)}
     assert words <= known, f"{words - known}: no such command"
 
 

@@ -19,6 +19,8 @@ from mcubuild.measure.runner import measure
 from mcubuild.nas.space.arch import Space, smallest
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
@@ -90,10 +92,10 @@ def test_the_arena_is_smaller_by_nearly_the_image() -> None:
 
 def test_search_and_plan_agree() -> None:
     arch = smallest(Space(0.3, 64, 3, 2))
-    needed = Footprints(BOARD, EngineSettings(input="stream", plan="smallest"), 2048, 8).of(arch).sram
-    assert needed < Footprints(BOARD, EngineSettings(plan="smallest"), 2048, 8).of(arch).sram
+    needed = Footprints(Deployment(BOARD, EngineSettings(input="stream", plan="smallest"))).of(arch).sram
+    assert needed < Footprints(Deployment(BOARD, EngineSettings(plan="smallest"))).of(arch).sram
     for sram in (needed - 32, needed, needed + 3000):
-        footprints = Footprints(BOARD, STREAM, 2048, 8, sram)
+        footprints = Footprints(Deployment(BOARD, STREAM, budget=Budget(sram=sram)))
         found = footprints.of(arch)
         assert found == estimate(skeleton(arch, 8), footprints.target, 2048)
         assert plan(skeleton(arch, 8), footprints.target).arena == found.arena

@@ -17,8 +17,8 @@ from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.store import Store
 from tests.engine.skeletons import Sketch
 from tests.engine.test_generated_c import Compiled
@@ -116,9 +116,11 @@ def test_a_switch_saves_cycles(switch: str, tmp_path: Path) -> None:
     sketch = Sketch((1, 8, 8, 8))
     sketch.conv(sketch.depthwise(sketch.conv("input", 24, 3)), 16)
     graph = with_random_values(sketch.graph())
-    bench = Workbench(Store(tmp_path), "test", FirmwareSettings())
+    bench = Workbench(Store(tmp_path), "test")
     without = set() if switch == "assembly" else {"assembly"}
-    fast, slow = (bench.figures(graph, BOARD, settings(off, "fastest")) for off in (without, without | {switch}))
+    fast, slow = (
+        bench.figures(graph, Deployment(BOARD, settings(off, "fastest"))) for off in (without, without | {switch})
+    )
     assert fast.zero_wait_cycles < 0.98 * slow.zero_wait_cycles
 
 

@@ -11,15 +11,14 @@ from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.kernels import choose, kernels
 from mcubuild.engine.layer import layers
-from mcubuild.engine.target import Target
+from mcubuild.engine.memory.footprint import target_of
 from mcubuild.errors import BuildError
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.tuning import Bench, tune
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.spec.deployment import Deployment
 from tests.engine.skeletons import Sketch
 
-BENCH = Bench(read_board("stm32f412"), EngineSettings(), FirmwareSettings(), code="of this test")
+BENCH = Bench(Deployment(read_board("stm32f412")), code="of this test")
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +42,11 @@ def tuned(graph: Graph, folder: Path, bench: Bench = BENCH) -> dict[str, dict[st
 
 def test_the_fastest_is_taken_even_where_the_estimate_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     depthwise, _ = layers(network())
-    for kernel in kernels(BENCH.engine):
+    for kernel in kernels(BENCH.deployment.engine):
         if kernel.kind == "depthwise":
             free: Mapping[str, Mapping[str, float]] = {"cortex-m4": dict.fromkeys(kernel.work(depthwise), 0.0)}
             monkeypatch.setattr(type(kernel), "cost", free)
-    target = Target.of(BENCH.board, BENCH.engine)
+    target = target_of(BENCH.deployment)
     assert choose(depthwise, target).kind == "depthwise"
 
     found = tuned(network(), tmp_path / "out")
@@ -82,10 +81,10 @@ def test_layers_that_do_not_fit_the_board_are_measured_in_part() -> None:
     (layer,) = layers(with_random_values(sketch.graph()))
     graph = BENCH.alone(layer, ["pointwise", "pointwise_dsp"])
     assert 4 < graph.tensor("output").shape[1] < 200
-    assert 2 * graph.tensor("output").nbytes < BENCH.board.sram_bytes
+    assert 2 * graph.tensor("output").nbytes < BENCH.deployment.sram
 
 
 def test_a_core_without_a_cycle_model_is_refused(tmp_path: Path) -> None:
-    board = BENCH.board.model_copy(update={"core": "cortex-m33"})
+    board = BENCH.deployment.board.model_copy(update={"core": "cortex-m33"})
     with pytest.raises(BuildError, match=r"cortex-m33, whose cycles nothing models; leave engine\.tune out"):
-        tune(network(), replace(BENCH, board=board), tmp_path)
+        tune(network(), replace(BENCH, deployment=Deployment(board)), tmp_path)

@@ -15,7 +15,8 @@ import numpy as np
 from mcubuild.board import read_board
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 
 BOARD = read_board("stm32f746")
 SPACES = ((0.2, 48), (0.3, 176), (0.35, 144), (0.5, 80), (0.5, 144), (1.0, 96))
@@ -52,7 +53,7 @@ def main(count: int) -> None:
         archs = [draw(space, rng) for _ in range(count)]
         line = f"{space.name:20}"
         for sram in SRAM:
-            footprints = Footprints(BOARD, EngineSettings(), STACK, 8, sram << 10)
+            footprints = Footprints(Deployment(BOARD, budget=Budget(sram=sram << 10)))
             share = sum(footprints.fits(arch, FLASH) for arch in archs) / count
             best = min(seconds(archs, footprints) for _ in range(3))
             total += best

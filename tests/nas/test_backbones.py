@@ -21,7 +21,8 @@ from mcubuild.nas.space.skeleton import block_skeleton, skeleton
 from mcubuild.nas.training.network import build_network, initialise
 from mcubuild.nas.training.supernet import SuperNetwork, sort_channels
 from mcubuild.nas.training.supernet_training import train
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.space import BlockKind
 from mcubuild.spec.supernet import SupernetSettings
 from tests.nas.toy import VARY, split
@@ -112,7 +113,7 @@ def test_no_two_expansions_give_the_same_channels(block: str, width: float) -> N
 @pytest.mark.parametrize("block", BLOCKS)
 def test_blocks_recur_at_their_places_and_cost_what_the_whole_network_costs(block: str) -> None:
     space, rng = space_of(block), np.random.default_rng(1)
-    footprints = Footprints(BOARD, EngineSettings(), 2048, 8, 64 << 10)
+    footprints = Footprints(Deployment(BOARD, budget=Budget(sram=64 << 10)))
     known: dict[object, object] = {}
     for _ in range(20):
         arch = draw(space, rng)
@@ -127,7 +128,7 @@ def test_blocks_recur_at_their_places_and_cost_what_the_whole_network_costs(bloc
 @pytest.mark.parametrize("block", NEW)
 def test_proposals_keep_to_limits_and_spaces(block: str) -> None:
     space, beside = space_of(block), space_of(block, 0.3)
-    footprints = Footprints(BOARD, EngineSettings(), 2048, 8)
+    footprints = Footprints(Deployment(BOARD))
     limits = Limits(footprints.of(smallest(space)).flash * 2, None)
     candidates, rng = Candidates(space, footprints, limits, [beside]), np.random.default_rng(0)
     archs = [candidates.draw(rng) for _ in range(20)]

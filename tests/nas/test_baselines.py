@@ -26,6 +26,7 @@ from mcubuild.nas.training.network import build_network
 from mcubuild.quant.quantize import quantized
 from mcubuild.quant.ranges import observe
 from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
@@ -105,11 +106,7 @@ def scaled(folder: Path, budget: Budget) -> None:
         split(32, 2),
         space,
         TrainingSettings(epochs=1, batch=32, learning_rate=0.1, label_smoothing=0.1),
-        BOARD,
-        EngineSettings(),
-        budget=budget,
-        stack=2048,
-        bits=8,
+        Deployment(BOARD, budget=budget),
         vary=VARY,
         seed=0,
         out=folder,
@@ -147,7 +144,7 @@ def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytes
 def test_blocks_add_up_to_the_whole_network(name: str) -> None:
     for side, sram in ((32, 320 << 10), (32, 20 << 10), (48, None)):
         baseline = Baseline(name, 0.25, side, 3, 10)
-        footprints = Footprints(BOARD, EngineSettings(), 2048, 8, sram)
+        footprints = Footprints(Deployment(BOARD, budget=Budget(sram=sram)))
         assert footprints.of(baseline) == estimate(skeleton(baseline, 8), footprints.target, 2048)
 
 

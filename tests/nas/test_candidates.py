@@ -8,12 +8,12 @@ from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import Margin
 from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from tests.nas.toy import seconds_for
 
 SPACE = Space(width=0.4, resolution=48, channels=1, classes=10)
 BOARD = read_board("stm32f412")
-FOOTPRINTS = Footprints(BOARD, EngineSettings(), 2048, 8)
+FOOTPRINTS = Footprints(Deployment(BOARD))
 LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))
 ANY = Limits(MOST.flash, None)
 
@@ -67,7 +67,7 @@ def test_error_names_the_limits_that_the_smallest_network_breaks() -> None:
 
 def test_a_network_that_may_take_too_long_does_not_fit() -> None:
     """Estimates can be too low: what is drawn must fit in the longest time, so must the smallest."""
-    wary = Footprints(BOARD, EngineSettings(), 2048, 8, margin=Margin(1.0, 0.03))
+    wary = Footprints(Deployment(BOARD), Margin(1.0, 0.03))
     limits = Limits(LEAST.flash, wary.latency(LEAST))
     Candidates(SPACE, FOOTPRINTS, limits)
     with pytest.raises(NothingFitsError, match=r"budget\.latency allows"):
@@ -83,7 +83,7 @@ def test_where_the_energy_limits_the_time_it_is_named() -> None:
         (Budget(latency=1e-3), "budget.latency"),
     ):
         with pytest.raises(NothingFitsError, match=rf"ms \({key} allows 1\.0 ms\)"):
-            Candidates(SPACE, FOOTPRINTS, Limits.of(budget, BOARD))
+            Candidates(SPACE, FOOTPRINTS, Limits.of(Deployment(BOARD, budget=budget)))
 
 
 def _blocks(arch: Arch) -> list[int]:

@@ -25,8 +25,7 @@ from mcubuild.nas.training.network import initialise
 from mcubuild.nas.training.recipe import calibrate, evaluate
 from mcubuild.nas.training.supernet import SuperNetwork, read_supernet
 from mcubuild.nas.training.supernet_training import train
-from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
@@ -100,7 +99,7 @@ def test_a_space_alone_draws_nothing_for_its_choice() -> None:
 
 
 def test_width_and_resolution_are_inherited_and_mutated_like_other_choices() -> None:
-    footprints = Footprints(BOARD, EngineSettings(), 2048, 8)
+    footprints = Footprints(Deployment(BOARD))
     candidates = Candidates(SPACE, footprints, Limits(1 << 20, None), NEIGHBOURS)
     rng = np.random.default_rng(0)
     assert {candidates.draw(rng).space for _ in range(60)} == set(FAMILY.spaces)
@@ -112,7 +111,7 @@ def test_width_and_resolution_are_inherited_and_mutated_like_other_choices() -> 
 
 
 def test_footprints_are_those_of_the_own_space_and_the_limits_hold() -> None:
-    footprints = Footprints(BOARD, EngineSettings(), 2048, 8)
+    footprints = Footprints(Deployment(BOARD))
     least = footprints.of(smallest(FAMILY.smallest))
     only = Limits(least.flash, seconds_for(least.cycles, BOARD))
     # What fits none of the chosen space's networks is met by going to a smaller one.
@@ -123,7 +122,7 @@ def test_footprints_are_those_of_the_own_space_and_the_limits_hold() -> None:
     for space in (NARROW, LOW):
         arch = draw(space, np.random.default_rng(1))
         assert skeleton(arch, 8).tensor("input").shape == (1, space.resolution, space.resolution, 1)
-        assert candidates.footprint(arch) == Footprints(BOARD, EngineSettings(), 2048, 8).of(arch)
+        assert candidates.footprint(arch) == Footprints(Deployment(BOARD)).of(arch)
         assert candidates.footprint(arch) != candidates.footprint(within(arch, SPACE))
 
 
@@ -170,11 +169,11 @@ def test_search_finds_networks_of_several_spaces_and_the_best_is_tuned(supernet:
     settings = SearchSettings(population=8, generations=2, parents=3, calibration=32)
     samples = split(64, 1), split(32, 2)
     search(
-        SPACE, supernet, *samples, settings, BOARD, EngineSettings(), budget=Budget(), stack=2048, bits=8, seed=0,
+        SPACE, supernet, *samples, settings, Deployment(BOARD), seed=0,
         out=tmp_path, work=tmp_path / "work", neighbours=NEIGHBOURS,
     )  # fmt: skip
     history = json.loads((tmp_path / "search.json").read_text())
-    footprints = Footprints(BOARD, EngineSettings(), 2048, 8, BOARD.sram_bytes)
+    footprints = Footprints(Deployment(BOARD))
     for rows in history["evaluations"].values():
         assert len({FAMILY.parse(row["key"]).space for row in rows}) > 1
         for row in rows:

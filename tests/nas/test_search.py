@@ -24,7 +24,7 @@ from mcubuild.nas.training.network import build_network
 from mcubuild.nas.training.recipe import evaluate
 from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
@@ -34,7 +34,7 @@ from tests.nas.toy import SPACE, VARY, seconds_for, split
 BOARD = read_board("stm32f412")
 SETTINGS = SearchSettings(population=4, generations=2, parents=2, calibration=32)
 FINETUNE = FinetuneSettings(epochs=4, batch=32, learning_rate=0.05)
-FOOTPRINTS = Footprints(BOARD, EngineSettings(), 2048, 8)
+FOOTPRINTS = Footprints(Deployment(BOARD))
 LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))
 FLASH = round(LEAST.flash + 0.3 * (MOST.flash - LEAST.flash))
 LATENCY = seconds_for(LEAST.cycles + 0.3 * (MOST.cycles - LEAST.cycles), BOARD)
@@ -67,11 +67,7 @@ def run(
         split(64, 1),
         split(32, 2),
         settings,
-        BOARD,
-        EngineSettings(),
-        budget=budget,
-        stack=2048,
-        bits=8,
+        Deployment(BOARD, budget=budget),
         seed=0,
         out=out,
         work=work,

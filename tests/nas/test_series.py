@@ -20,6 +20,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.network import build_network, initialise
 from mcubuild.nas.training.supernet import SuperNetwork
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.test_generated_c import Compiled
 
@@ -67,14 +68,14 @@ def test_running_as_a_network_is_running_the_extracted_network(block: str, kerne
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_footprints_are_those_of_whole_skeletons(block: str) -> None:
-    footprints = Footprints(BOARD, SETTINGS, 2048, 8, None)
+    footprints = Footprints(Deployment(BOARD, SETTINGS))
     for arch in (smallest(space(block)), random_network(block)):
         target = Target.of(BOARD, SETTINGS)
         assert footprints.of(arch) == estimate(skeleton(arch, 8), target, 2048)
 
 
 def test_a_series_costs_less_than_a_picture() -> None:
-    footprints = Footprints(BOARD, SETTINGS, 2048, 8, None)
+    footprints = Footprints(Deployment(BOARD, SETTINGS))
     series, picture = (Space(0.3, 48, 3, 5, 4, series=flag) for flag in (True, False))
     assert footprints.macs(smallest(series)) * 10 < footprints.macs(smallest(picture))
 

@@ -20,6 +20,7 @@ from mcubuild.nas.space.margin import Margin
 from mcubuild.nas.space.optimisation import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
@@ -39,19 +40,19 @@ def run(
     seed: int = 0,
 ) -> None:
     budget = Budget(sram=sram, flash=flash, latency=latency, energy=energy)
-    optimise(OUTLINE, BOARD, SETTINGS, EngineSettings(), budget=budget, stack=2048, bits=8, seed=seed, out=out)
+    optimise(OUTLINE, SETTINGS, Deployment(BOARD, budget=budget), seed=seed, out=out)
 
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
 @pytest.mark.parametrize("bits", [8, 4])
 def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: int) -> None:
-    footprints = Footprints(BOARD, engine, 2048, bits)
+    footprints = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=1 << 30)))
     rng = np.random.default_rng(1)
     for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
         for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
             assert footprints.of(arch) == estimate(skeleton(arch, bits), Target.of(BOARD, engine), 2048)
             for sram in (10_000, 60_000, 100_000):
-                tight = Footprints(BOARD, engine, 2048, bits, sram)
+                tight = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=sram)))
                 assert tight.of(arch) == estimate(skeleton(arch, bits), tight.target, 2048)
 
 
@@ -71,7 +72,7 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
     ]
     assert table["limits"] == {"sram": 64 << 10, "flash": 512 << 10, "latency": None, "energy": None}
     assert table["active_power_mw"] is None  # of no interest without a limit of the energy
-    least = Footprints(BOARD, EngineSettings(), 2048, 8).of(smallest(Space(0.3, 16, 1, 3, 2))).cycles
+    least = Footprints(Deployment(BOARD)).of(smallest(Space(0.3, 16, 1, 3, 2))).cycles
     assert table["spaces"][0]["smallest"]["latency"] == pytest.approx(least / BOARD.clock)
     chosen = read_contenders(tmp_path / "contenders.json")[0].arch.space
     assert table["winner"] == chosen.name
@@ -109,7 +110,7 @@ def test_a_tight_latency_leaves_less_work(tmp_path: Path) -> None:
 
 def test_processes_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     spaces = [Space(0.2, 16, 1, 3), Space(0.3, 32, 1, 3)]
-    footprints, limits = Footprints(BOARD, EngineSettings(), 2048, 8, 24 << 10), Limits(200 << 10, None)
+    footprints, limits = Footprints(Deployment(BOARD, budget=Budget(sram=24 << 10))), Limits(200 << 10, None)
     alone = survey(spaces, 20, footprints, limits, 0)
     monkeypatch.setattr(module, "_WORTH_PROCESSES", 0)
     assert survey(spaces, 20, footprints, limits, 0) == alone
@@ -158,7 +159,7 @@ def test_spaces_where_hardly_anything_fits_do_not_compete_with_those_where_much_
 def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         run(tmp_path, sram=2000, flash=512 << 10)
-    least = Footprints(BOARD, EngineSettings(), 2048, 8, sram=2000).of(smallest(Space(0.3, 16, 1, 3, 2)))
+    least = Footprints(Deployment(BOARD, budget=Budget(sram=2000))).of(smallest(Space(0.3, 16, 1, 3, 2)))
     assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16-s2)" in str(caught.value)
     assert "budget.sram" in str(caught.value)
     assert not list(tmp_path.iterdir())
@@ -174,7 +175,7 @@ def test_when_the_energy_is_what_nothing_fits_the_error_names_it(tmp_path: Path)
 def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
     settings = SpaceSettings(samples=10, resolutions=(48,))
     with pytest.raises(BuildError, match=r"space.resolutions: found 48.* at most 32 pixels"):
-        optimise(OUTLINE, BOARD, settings, EngineSettings(), budget=Budget(), stack=1, bits=8, seed=0, out=tmp_path)
+        optimise(OUTLINE, settings, Deployment(BOARD), seed=0, out=tmp_path)
 
 
 def test_default_is_the_papers_108_spaces() -> None:
@@ -188,10 +189,10 @@ def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -
     answers = []
     for space in (Space(0.5, 80, 3, 2), Space(0.3, 48, 1, 10)):
         archs = [draw(space, rng) for _ in range(4)]
-        smallest_plans = Footprints(BOARD, EngineSettings(plan="smallest"), 2048, 8)
-        for needed in (smallest_plans.of(archs[0]).sram, Footprints(BOARD, engine, 2048, 8).of(archs[1]).sram):
+        smallest_plans = Footprints(Deployment(BOARD, EngineSettings(plan="smallest")))
+        for needed in (smallest_plans.of(archs[0]).sram, Footprints(Deployment(BOARD, engine)).of(archs[1]).sram):
             for sram in (needed - 32, needed):
-                footprints = Footprints(BOARD, engine, 2048, 8, sram)
+                footprints = Footprints(Deployment(BOARD, engine, budget=Budget(sram=sram)))
                 flash = footprints.of(archs[0]).flash
                 for arch in archs:
                     found = footprints.of(arch)
@@ -208,8 +209,8 @@ def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -
 def test_limits_allow_for_what_estimates_are_off() -> None:
     """Estimates are multiplied; a limit is tighter by what they may still be too low."""
     arch, margin = smallest(Space(0.3, 16, 1, 3, 2)), Margin(4.0, 0.25)
-    plain = Footprints(BOARD, EngineSettings(), 2048, 8, 256 << 10)
-    scaled = Footprints(BOARD, EngineSettings(), 2048, 8, 256 << 10, margin)
+    plain = Footprints(Deployment(BOARD, budget=Budget(sram=256 << 10)))
+    scaled = Footprints(Deployment(BOARD, budget=Budget(sram=256 << 10)), margin)
     assert scaled.of(arch).cycles == 4 * plain.of(arch).cycles
     assert scaled.within(128 << 10).of(arch).cycles == 4 * plain.of(arch).cycles
     seconds = 5 * plain.latency(plain.of(arch))
@@ -220,7 +221,7 @@ def test_limits_allow_for_what_estimates_are_off() -> None:
 
 def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> None:
     outline = Outline("image_classification", 3, 3, 32)
-    footprints = Footprints(BOARD, EngineSettings(), 2048, 8, 64 << 10)
+    footprints = Footprints(Deployment(BOARD, budget=Budget(sram=64 << 10)))
     rows = survey(spaces_for(outline, SpaceSettings(samples=40)), 40, footprints, Limits(256 << 10, 0.1), 0)
     found = contenders(rows)
     blocks = [row.space.block for row in found]
@@ -247,9 +248,7 @@ def begun(
 ) -> list[Contender]:
     """The contenders where a super network of ``start`` has learned already."""
     budget = Budget(sram=64 << 10, flash=flash)
-    optimise(
-        OUTLINE, BOARD, settings, EngineSettings(), budget=budget, stack=2048, bits=8, seed=0, out=out, start=start
-    )
+    optimise(OUTLINE, settings, Deployment(BOARD, budget=budget), seed=0, out=out, start=start)
     return read_contenders(out / "contenders.json")
 
 
@@ -263,7 +262,7 @@ def test_the_space_to_start_from_is_the_only_contender_where_enough_of_it_fits(t
     free = SpaceSettings(samples=20)
     (contender,) = begun(tmp_path, START, free)
     assert contender.arch.space == replace(START, channels=1, classes=3)
-    needs = Footprints(BOARD, EngineSettings(), 2048, 8, 64 << 10).of(contender.arch)
+    needs = Footprints(Deployment(BOARD, budget=Budget(sram=64 << 10))).of(contender.arch)
     assert (contender.macs, contender.flash) == (needs.macs, needs.flash)
     table = json.loads((tmp_path / "space_table.json").read_text())
     assert table["winner"] == "w0.5-r24-s2" and table["contenders"] == ["w0.5-r24-s2"]

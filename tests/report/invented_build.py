@@ -101,6 +101,7 @@ def _plan(arch: Arch) -> dict[str, Any]:
         tensors.append({"name": op, "shape": [1, *shape], "bytes": nbytes, "first": index, "last": index})
         layers.append(
             {"index": index, "name": f"layer_{index:02d}_{kind}", "kind": kind, "op": kind, "output": op, "macs": macs,
+             "constants": None, "constants_reads": 1,
              "weights_bytes": weights, "shape_in": source["shape"], "shape_out": [1, *shape],
              "kernel": [kernel, kernel] if macs and kernel else None, "stride": [stride, stride] if macs else None}
         )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mcubuild.artifacts.plan import Planned, PlannedTensor, Predicted
 from mcubuild.ir.classification import Classification
 from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
@@ -88,15 +89,17 @@ def test_shares_by_kind_add_up() -> None:
 
 
 def test_memory_rectangles_lie_where_the_plan_says() -> None:
-    plan = {
-        "arena": 4096,
-        "layers": [{}] * 5,
-        "tensors": [
-            {"name": "input", "offset": 0, "bytes": 1024, "shape": [1, 32, 32, 1], "first": 0, "last": 0},
-            {"name": "kept", "offset": 1024, "bytes": 2048, "shape": [1, 2048], "first": 1, "last": 4},
-            {"name": "layer_02_conv2d scratch", "offset": 3072, "bytes": 1024, "shape": [1024], "first": 2, "last": 2},
-        ],
-    }
+    plan = Planned(
+        arena=4096,
+        lower_bound=3072,
+        layers=(),
+        tensors=(
+            PlannedTensor("input", 0, 1024, (1, 32, 32, 1), first=0, last=0),
+            PlannedTensor("kept", 1024, 2048, (1, 2048), first=1, last=4),
+            PlannedTensor("layer_02_conv2d scratch", 3072, 1024, (1024,), first=2, last=2),
+        ),
+        predicted=Predicted(sram=0, flash=0, weights=0, code=0, cycles=0),
+    )
     boxes = memory_plot(plan).boxes
     assert [(box.x, box.y, box.style) for box in boxes] == [
         ((0, 1), (0, 1), "live"),

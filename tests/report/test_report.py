@@ -23,19 +23,18 @@ from mcubuild.report.model import Report
 from mcubuild.report.report import write
 from mcubuild.report.schema import report_schema
 from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.report import ReportSettings
 from mcubuild.units import format_size
 from tests.report.invented_build import STACK, STATIC, TEST, edit, write_build, write_remote
 
 CONDITIONS: dict[str, Any] = {
-    "engine": EngineSettings(),
-    "optimize": "O2",
     "toolchain": estimates.read()[0].toolchain,
-    "bits": 8,
     "networks": "searched",
 }
-MEASURED = estimates.conditions(read_board("stm32f412"), **CONDITIONS)
+MEASURED = estimates.conditions(Deployment(read_board("stm32f412")), **CONDITIONS)
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -198,7 +197,7 @@ def test_the_error_of_the_latency_model(build: Path) -> None:
         {"cache": Cache()},
         {"engine": EngineSettings(assembly=False)},
         {"engine": EngineSettings(tune=True)},
-        {"optimize": "Os"},
+        {"firmware": FirmwareSettings(optimize="Os")},
         {"toolchain": "arm-none-eabi-gcc 12.2"},
         {"bits": 4},
         {"networks": "ds_cnn"},
@@ -211,7 +210,8 @@ def test_no_error_is_claimed_for_what_was_not_measured(build: Path, changes: dic
         flash = board.memory[0].model_copy(update={"wait_states": changes.pop("waits")})
         board = board.model_copy(update={"memory": (flash, *board.memory[1:])})
     board = board.model_copy(update={key: changes.pop(key) for key in ("core", "cache") if key in changes})
-    wanted = estimates.conditions(board, **{**CONDITIONS, **changes})
+    built = {key: changes.pop(key) for key in ("engine", "firmware", "bits") if key in changes}
+    wanted = estimates.conditions(Deployment(board, **built), **{**CONDITIONS, **changes})
     report, html = make(build, conditions=wanted)
     assert report["latency_model"]["elsewhere"] is None
     assert f"was not measured under these conditions: {wanted}" in Structure(html).text

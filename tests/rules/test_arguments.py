@@ -1,15 +1,19 @@
 """Misspelt words of the command line are refused with the nearest right one; none is ignored in silence."""
 
+import subprocess
 import sys
 
 import pytest
 
+from mcubuild import ROOT
 from mcubuild.errors import BuildError
-from rules import arguments
+from rules import arguments, options
 
 
 def given(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setattr(sys, "argv", ["doit", *line.split()])
+    values = dict(word.split("=", 1) for word in line.split() if "=" in word)
+    monkeypatch.setattr(options, "get_var", lambda name, default=None: values.get(name, default))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,36 @@ def test_variables_that_nothing_reads(monkeypatch: pytest.MonkeyPatch, line: str
     given(monkeypatch, line)
     with pytest.raises(BuildError, match=told):
         arguments.check_variables()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "bench toolchain=clang",
+            "toolchain=clang: there is no such toolchain here; write toolchain=zig or toolchain=gcc",
+        ),
+        ("paper figure=4", "figure=4: .* write figure=3 or figure=12"),
+        ("baselines seeds=2", "seeds=2: must be a whole number, at least 3; such as seeds=3"),
+        ("curve draws=many", "draws=many: must be a whole number"),
+    ],
+)
+def test_values_are_checked_before_anything_runs(monkeypatch: pytest.MonkeyPatch, line: str, told: str) -> None:
+    given(monkeypatch, line)
+    with pytest.raises(BuildError, match=told):
+        arguments.check_variables()
+
+
+def test_help_tells_each_variable_of_a_command() -> None:
+    for command, has in options.OPTIONS.items():
+        told = list(options.lines(command))
+        assert [line.split("=")[0].strip() for line in told] == [option.name for option in has]
+        assert all(option.doc in line for option, line in zip(has, told, strict=True))
+    assert options.usage("baselines") == "[archs=NAME[,NAME...]] [seeds=N] [trainings=N]"
+    shown = subprocess.run(
+        [sys.executable, "-m", "doit", "help", "build"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.splitlines()[1:] == list(options.lines("build"))
 
 
 def test_tasks_that_there_are_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mcubuild.data.splits import Split, write_split
 from mcubuild.errors import BuildError
-from rules import curve
+from rules import curve, options
 from rules.known import Files
 from rules.stage import Job, Stage
 
@@ -27,13 +27,13 @@ RESOLVED: dict[str, Any] = {"spec": {"dataset": {"samples": None, "draw": 0}, "s
     ],
 )
 def test_sizes(monkeypatch: pytest.MonkeyPatch, text: str, sizes: list[int | None]) -> None:
-    monkeypatch.setattr(curve, "get_var", lambda name, default: text)
+    monkeypatch.setattr(options, "get_var", lambda name, default: text)
     assert curve._asked() == sizes
 
 
 @pytest.mark.parametrize("text", ["", ",", "x", "1", "20,1", "-5", "2.5", "20,ALL", "20;60", "²", "9999999999"])
 def test_no_sizes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(curve, "get_var", lambda name, default: text)
+    monkeypatch.setattr(options, "get_var", lambda name, default: text)
     with pytest.raises(BuildError, match=r"sizes=.*: must be whole numbers from 2 on, or all"):
         curve._asked()
 

@@ -62,11 +62,11 @@ def test_stages_depend_on_the_code_they_run() -> None:
 
 TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec"}
 PLANS = {"board", "engine", "errors", "ir", "nas", "processes", "project", "quantities", "settings", "spec", "units"}
-RUNS = {"board", "errors", "measure", "project", "quantities", "settings", "spec", "toolchain", "units"}
+RUNS = {"artifacts", "board", "errors", "measure", "project", "quantities", "settings", "spec", "toolchain", "units"}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "units"},
     "outline": {"data", "errors", "npz", "spec"},
-    "data": {"data", "errors", "escape", "npz", "report", "spec", "units"},
+    "data": {"artifacts", "data", "errors", "escape", "npz", "report", "spec", "units"},
     "margin": PLANS | RUNS | {"bench", "escape", "files", "npz", "report", "store"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"store"},
@@ -82,7 +82,7 @@ REACHES = {
     "import": {"errors", "importers", "ir", "npz"},
     "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec"},
     "tune": RUNS | {"engine", "escape", "files", "ir", "npz", "store"},
-    "codegen": (PLANS - {"nas", "processes"}) | {"data", "escape", "importers", "npz", "toolchain"},
+    "codegen": (PLANS - {"nas", "processes"}) | {"artifacts", "data", "escape", "importers", "npz", "toolchain"},
     "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
     "accuracy": TRAINS | {"quant"},
     "measure": RUNS | {"data", "npz"},

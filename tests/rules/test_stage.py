@@ -10,7 +10,7 @@ from mcubuild.board import DESCRIPTIVE, Board
 from mcubuild.spec.spec import read_spec
 from rules import ablation, codegen, quantize, search, space, supernet, tune
 from rules.dataset import OVERVIEW
-from rules.execute import action_key
+from rules.execute import action_key, code_of
 from rules.graph import STAGES
 from rules.known import Files
 from rules.stage import UNSEEN, Job, Resolved, Stage, leading_to, pipeline
@@ -54,6 +54,20 @@ def test_what_a_stage_ignores_is_not_in_its_settings_and_has_its_default() -> No
 def test_tuning_changes_neither_the_search_space_nor_the_search() -> None:
     for stage in (space.STAGE, search.STAGE):
         assert "engine" in stage.settings and "engine.tune" in stage.ignored
+
+
+def test_a_stage_that_builds_for_the_deployment_depends_on_what_it_uses_of_it(tmp_path: Path) -> None:
+    (tmp_path / "net.toml").write_text(
+        'task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\nbudget.latency = "5ms"\n'
+    )
+    spec, board = read_spec(tmp_path / "net.toml")
+    resolved = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
+    made = codegen.STAGE.selected(resolved)
+    assert made["budget"] == {"sram": 256 << 10} and made["firmware"] == {"stack": 2048, "prefix": "model"}
+    assert "bits" not in made and "bits" not in tune.STAGE.selected(resolved)
+    assert search.STAGE.selected(resolved)["firmware"] == {"stack": 2048}
+    assert not {"board", "budget", "engine", "firmware"} & supernet.STAGE.selected(resolved).keys()
+    assert not any(path.stem == "deployment" for path in code_of(supernet.STAGE)[0])
 
 
 def test_code_is_generated_with_the_tuned_kernels() -> None:

@@ -1,6 +1,5 @@
 """The network as C: one function a layer, shapes as constants, and the memory plan for the report."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.plan import PLAN, Planned, PlannedLayer, PlannedTensor, Predicted
 from mcubuild.engine.assembly.constants import Channels, Constants, Field, channels
 from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.assembly.schedule import ordered
@@ -178,8 +179,7 @@ def generate(
     for name in FILES:
         text = environment.get_template(f"{name}.j2").render(values)
         (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
-    document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
-    (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_artifact(_planned(graph, generated, plan, estimate(graph, target, stack)), out / PLAN)
 
 
 @cache
@@ -512,48 +512,25 @@ def _span(place: Placement) -> str:
     return f"{place.offset} ... {place.offset + place.nbytes - 1}"
 
 
-def _plan_document(
-    graph: Graph, generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint
-) -> Mapping[str, object]:
+def _planned(graph: Graph, generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint) -> Planned:
     """The memory plan for the report."""
     names = {each.layer.index: each.name for each in generated}
-    return {
-        "arena": plan.arena,
-        "lower_bound": plan.lower_bound,
-        "layers": [_layer_document(layer, plan) for layer in generated],
-        "tensors": [
-            {
-                "name": name,
-                "offset": place.offset,
-                "bytes": place.nbytes,
-                "shape": list(graph.tensor(name).shape),
-                "first": place.first,
-                "last": place.last,
-            }
-            for name, place in (*plan.activations.items(), *plan.moves.items())
-        ]
-        + [
-            {
-                "name": f"{names[index]} scratch",
-                "offset": place.offset,
-                "bytes": place.nbytes,
-                "shape": [place.nbytes],
-                "first": place.first,
-                "last": place.last,
-            }
-            for index, place in plan.scratch.items()
-        ],
-        "predicted": {
-            "sram": predicted.sram,
-            "flash": predicted.flash,
-            "weights": predicted.weights,
-            "code": predicted.code,
-            "cycles": predicted.cycles,
-        },
-    }
+    placed = (*plan.activations.items(), *plan.moves.items())
+    tensors = [(name, place, graph.tensor(name).shape) for name, place in placed]
+    scratch = [(f"{names[index]} scratch", place, (place.nbytes,)) for index, place in plan.scratch.items()]
+    return Planned(
+        arena=plan.arena,
+        lower_bound=plan.lower_bound,
+        layers=tuple(_planned_layer(layer, plan) for layer in generated),
+        tensors=tuple(
+            PlannedTensor(name, place.offset, place.nbytes, shape, place.first, place.last)
+            for name, place, shape in (*tensors, *scratch)
+        ),
+        predicted=Predicted(predicted.sram, predicted.flash, predicted.weights, predicted.code, predicted.cycles),
+    )
 
 
-def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
+def _planned_layer(generated: GeneratedLayer, plan: Plan) -> PlannedLayer:
     layer, kernel = generated.layer, generated.kernel
     weights = layer.weights.shape if isinstance(layer.op, Weighted) else ()
     live = [
@@ -562,23 +539,23 @@ def _layer_document(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         if place.first <= layer.index <= place.last
     ]
     places = [*(place for _, place in live), *(place for index, place in plan.scratch.items() if index == layer.index)]
-    return {
-        "index": layer.index,
-        "name": generated.name,
-        "kind": kernel.family or kernel.kind,
-        "op": type(layer.op).__name__,
-        "output": layer.op.output,
-        "macs": layer.macs,
-        "weights_bytes": kernel.constant_bytes(layer),
-        "constants": generated.constants_name if generated.constants else None,
-        "constants_reads": ceil(prod(layer.output.shape[1:3]) / TILE) if isinstance(layer.op, Conv2D) else 1,
-        "shape_in": list(layer.input.shape),
-        "shape_out": list(layer.output.shape),
-        "kernel": list(layer.kernel_size) if len(weights) == 4 else None,
-        "stride": list(getattr(layer.op, "stride", ())) or None,
-        "live": [name for name, _ in live],
-        "live_bytes": occupied(places),
-    }
+    return PlannedLayer(
+        index=layer.index,
+        name=generated.name,
+        kind=kernel.family or kernel.kind,
+        op=type(layer.op).__name__,
+        output=layer.op.output,
+        macs=layer.macs,
+        weights_bytes=kernel.constant_bytes(layer),
+        constants=generated.constants_name if generated.constants else None,
+        constants_reads=ceil(prod(layer.output.shape[1:3]) / TILE) if isinstance(layer.op, Conv2D) else 1,
+        shape_in=layer.input.shape,
+        shape_out=layer.output.shape,
+        kernel=layer.kernel_size if len(weights) == 4 else None,
+        stride=tuple(getattr(layer.op, "stride", ())) or None,
+        live=tuple(name for name, _ in live),
+        live_bytes=occupied(places),
+    )
 
 
 def occupied(places: Sequence[Placement]) -> int:

@@ -4,8 +4,8 @@ Networks are estimated piece by piece (a piece begins and ends where one tensor 
 does), so that a search that builds networks of recurring blocks works out each block once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 from mcubuild.engine.assembly.routine import Routine
@@ -17,6 +17,7 @@ from mcubuild.engine.memory.pieces import Piece, pieces
 from mcubuild.engine.memory.segments import Segment, choose_segments, some_way
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
+from mcubuild.spec.deployment import Deployment
 
 STATIC_BYTES = 32
 """RAM of the firmware around the network (its variables, rounded up to the arena's alignment)."""
@@ -90,6 +91,23 @@ class Footprint:
 def arena_within(sram: int, stack: int) -> int:
     """Bytes that the arena may take if the firmware, with ``stack`` bytes of stack, is to fit ``sram`` bytes of RAM."""
     return max(0, sram - STATIC_BYTES - stack) // ALIGNMENT * ALIGNMENT
+
+
+def with_arena(deployment: Deployment, arena: int) -> Deployment:
+    """The deployment with just so much RAM that the arena may take ``arena`` bytes."""
+    sram = arena + STATIC_BYTES + deployment.stack
+    return replace(deployment, budget=deployment.budget.model_copy(update={"sram": sram}))
+
+
+def target_of(deployment: Deployment, tuned: Mapping[str, str] | None = None) -> Target:
+    """What code is generated for: its arena is within the RAM that the deployment leaves.
+
+    Args:
+        deployment: the board, its budget and the engine's settings.
+        tuned: kernels that were measured to be the fastest, by their layer's output.
+    """
+    arena = arena_within(deployment.sram, deployment.stack)
+    return replace(Target.of(deployment.board, deployment.engine, arena), tuned=tuned or {})
 
 
 def estimate_stretch(graph: Graph, target: Target) -> Stretch:

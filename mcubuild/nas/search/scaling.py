@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
 from mcubuild.errors import NothingFitsError
 from mcubuild.nas.space.baselines import Baseline
@@ -19,8 +18,7 @@ from mcubuild.nas.training.length import COMPARED, length_of
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
 from mcubuild.nas.training.scratch import from_scratch
 from mcubuild.progress import bar, part_of
-from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.training import TrainingSettings
 from mcubuild.units import format_size, format_time
@@ -33,12 +31,8 @@ def scale(
     val: Split,
     space: SpaceSettings,
     settings: TrainingSettings,
-    board: Board,
-    engine: EngineSettings,
+    deployment: Deployment,
     *,
-    budget: Budget,
-    stack: int,
-    bits: int,
     vary: Variation,
     seed: int,
     out: Path,
@@ -57,11 +51,7 @@ def scale(
         val: the samples that sizes are judged by.
         space: the widths and resolutions.
         settings: how each size is trained.
-        board: where the network must run.
-        engine: how the planner schedules.
-        budget: limits; those that are not given are the board's.
-        stack: bytes of RAM reserved for the stack.
-        bits: of the weights.
+        deployment: where the network must run, and within which limits.
         vary: what may be done to a sample.
         seed: of weights and the order of samples.
         out: folder for the results.
@@ -72,8 +62,8 @@ def scale(
         NothingFitsError: no size fits.
         BuildError: a resolution is above the data set's.
     """
-    footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes, margin)
-    fitting = fitting_sizes(name, index, space, footprints, Limits.of(budget, board))
+    footprints = Footprints(deployment, margin)
+    fitting = fitting_sizes(name, index, space, footprints, Limits.of(deployment))
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
@@ -160,8 +150,7 @@ def _nothing_fits(name: str, candidates: Sequence[Baseline], footprints: Footpri
     least = min(candidates, key=lambda size: (needs[size].sram, needs[size].flash))
     fastest = min(map(footprints.longest, needs.values()))
     within = "" if limits.latency is None else f" within {format_time(limits.latency)}"
-    assert footprints.sram is not None
-    allowed = f"{format_size(footprints.sram)} SRAM and {format_size(limits.flash)} Flash{within}"
+    allowed = f"{format_size(footprints.deployment.sram)} SRAM and {format_size(limits.flash)} Flash{within}"
     return (
         f'budget: arch = "{name}" fits {allowed} at none of the {len(needs)} sizes; {least.name} needs '
         f"{format_size(needs[least].sram)} SRAM and {format_size(needs[least].flash)} Flash, the fastest "

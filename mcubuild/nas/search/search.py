@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from mcubuild.board import Board
 from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
 from mcubuild.nas.search.dominance import ByDominance
@@ -31,8 +30,7 @@ from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.recipe import deterministic
 from mcubuild.nas.training.supernet import read_supernet
 from mcubuild.progress import Bar, bar
-from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.search import SearchSettings, SizedSearch
 
 _ENOUGH: Final = 2000
@@ -46,12 +44,8 @@ def search(
     train: Split,
     val: Split,
     settings: SearchSettings,
-    board: Board,
-    engine: EngineSettings,
+    deployment: Deployment,
     *,
-    budget: Budget,
-    stack: int,
-    bits: int,
     seed: int,
     out: Path,
     work: Path,
@@ -69,11 +63,7 @@ def search(
         train: samples that calibrate batch norm.
         val: samples that candidates are judged by, or a part of them if they are more than enough.
         settings: population, generations, ...
-        board: where the network must run.
-        engine: how the planner schedules.
-        budget: limits; those that are not given are the board's.
-        stack: bytes of RAM reserved for the stack.
-        bits: of the weights.
+        deployment: where the network must run, and within which limits.
         seed: of the search.
         out: folder for the results.
         work: folder for evaluations of this very job; a killed search goes on from there to the same result.
@@ -86,9 +76,8 @@ def search(
     """
     val = to_judge_by(val)
     sizes = lasting(settings.sized(len(val)), factor)
-    sram = budget.sram or board.sram_bytes
-    limits = Limits.of(budget, board)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram, margin), limits, neighbours)
+    limits = Limits.of(deployment)
+    candidates = Candidates(space, Footprints(deployment, margin), limits, neighbours)
     family = candidates.family
     samples = {
         side: (at_resolution(spread(train, sizes.calibration), side), at_resolution(val, side))
@@ -108,7 +97,7 @@ def search(
             bred = explore("evolution", candidates, fitness, sizes, seed, order)
             drawn = explore("random", candidates, fitness, sizes, seed, order, bred[-1].generation)
             found = {"evolution": bred, "random": drawn}
-    ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
+    ceilings = {"sram": deployment.sram, "flash": limits.flash, "latency": limits.latency}
     write_json(_history(found, sizes, candidates, ceilings, quality, len(val)), out / "search.json")
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcubuild.board import Board
 from mcubuild.engine.memory.footprint import Footprint
 from mcubuild.errors import NothingFitsError
 from mcubuild.nas.space.arch import Arch, Space, draw, draw_genes, from_genes, smallest, to_genes
 from mcubuild.nas.space.family import Family, within
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.spec.budget import Budget
+from mcubuild.spec.deployment import Deployment
 from mcubuild.units import format_size, format_time
 
 _ATTEMPTS = 50
@@ -30,10 +29,10 @@ class Limits:
     """Of the spec: what sets ``latency``."""
 
     @classmethod
-    def of(cls, budget: Budget, board: Board) -> "Limits":
-        """Those of a spec, whose ``budget`` is as ``read_spec`` resolved it."""
-        key = "budget.energy" if budget.bound_by_energy(board.active_power_mw) else "budget.latency"
-        return cls(budget.flash or board.flash_bytes, budget.latency, key)
+    def of(cls, deployment: Deployment) -> "Limits":
+        """Those of a spec's deployment."""
+        by_energy = deployment.budget.bound_by_energy(deployment.board.active_power_mw)
+        return cls(deployment.flash, deployment.budget.latency, "budget.energy" if by_energy else "budget.latency")
 
     @property
     def keys(self) -> str:
@@ -75,9 +74,9 @@ class Candidates:
 
     def _broken(self, footprint: Footprint) -> list[str]:
         """What ``footprint`` needs that is not within the limits."""
-        limits, sram, latency = self._limits, self._footprints.sram, self._footprints.longest(footprint)
+        limits, sram, latency = self._limits, self._footprints.deployment.sram, self._footprints.longest(footprint)
         broken = []
-        if sram is not None and footprint.sram > sram:
+        if footprint.sram > sram:
             broken.append(f"{format_size(footprint.sram)} SRAM (budget.sram is {format_size(sram)})")
         if footprint.flash > limits.flash:
             broken.append(f"{format_size(footprint.flash)} Flash (budget.flash is {format_size(limits.flash)})")

@@ -2,57 +2,44 @@
 
 from dataclasses import replace
 
-from mcubuild.board import Board
-from mcubuild.engine.memory.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
-from mcubuild.engine.target import Target
+from mcubuild.engine.memory.footprint import (
+    Footprint,
+    Stretch,
+    arena_within,
+    combine,
+    estimate_stretch,
+    fits,
+    target_of,
+)
 from mcubuild.nas.space.arch import Arch, Place, Space
 from mcubuild.nas.space.blocks import Block, Described
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import block_skeleton
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 
 
 class Footprints:
     """Footprints of networks. Blocks recur within a space and between spaces, so most are scheduled only once."""
 
-    def __init__(
-        self,
-        board: Board,
-        engine: EngineSettings,
-        stack: int,
-        bits: int,
-        sram: int | None = None,
-        margin: Margin = NO_MARGIN,
-    ) -> None:
-        """Footprints on ``board``.
-
-        Args:
-            board: where the networks run.
-            engine: how the planner schedules.
-            stack: bytes of RAM reserved for the stack.
-            bits: of the weights.
-            sram: bytes of RAM that a network may use, stack included; None: any.
-            margin: how cycles relate to the engine's estimates.
-        """
-        self.board = board
-        self.sram = sram
+    def __init__(self, deployment: Deployment, margin: Margin = NO_MARGIN) -> None:
+        """Footprints of networks for ``deployment``; ``margin``: how cycles relate to the engine's estimates."""
+        self.deployment = deployment
+        self.target = target_of(deployment)
         self._margin = margin
-        self._arena = None if sram is None else arena_within(sram, stack)
-        self.target = Target.of(board, engine, self._arena)
-        self._stack = stack
-        self._bits = bits
+        self._arena = arena_within(deployment.sram, deployment.stack)
         self._stretches: dict[Block, Stretch] = {}
         self._known: dict[Space, dict[Place, Stretch]] = {}
 
     def within(self, sram: int) -> "Footprints":
         """The same for networks that may use ``sram`` bytes of RAM; both know the same blocks."""
-        other = Footprints(self.board, self.target.settings, self._stack, self._bits, sram, self._margin)
+        budget = self.deployment.budget.model_copy(update={"sram": sram})
+        other = Footprints(replace(self.deployment, budget=budget), self._margin)
         other._stretches, other._known = self._stretches, self._known
         return other
 
     def of(self, arch: Described) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton, but for the cycles' scale."""
-        footprint = combine(self._row(arch), self.target, self._stack)
+        footprint = combine(self._row(arch), self.target, self.deployment.stack)
         return replace(footprint, cycles=round(self._scale(arch) * footprint.cycles))
 
     def fits(self, arch: Described, flash: int, latency: float | None = None) -> bool:
@@ -62,7 +49,7 @@ class Footprints:
         """
         cycles = None
         if latency is not None:
-            cycles = int(latency * self.board.runs_at / (1 + self._margin.too_low) / self._scale(arch))
+            cycles = int(latency * self.deployment.board.runs_at / (1 + self._margin.too_low) / self._scale(arch))
         return fits(self._row(arch), self.target, self._arena, flash, cycles)
 
     def macs(self, arch: Described) -> int:
@@ -71,7 +58,7 @@ class Footprints:
 
     def latency(self, footprint: Footprint) -> float:
         """Seconds that the estimated cycles take at the clock that the firmware runs at."""
-        return footprint.cycles / self.board.runs_at
+        return footprint.cycles / self.deployment.board.runs_at
 
     def longest(self, footprint: Footprint) -> float:
         """Seconds that it may take, as estimates can be too low: what limits are held against."""
@@ -96,6 +83,6 @@ class Footprints:
     def _stretch(self, block: Block) -> Stretch:
         stretch = self._stretches.get(block)
         if stretch is None:
-            stretch = estimate_stretch(block_skeleton(block, self._bits), self.target)
+            stretch = estimate_stretch(block_skeleton(block, self.deployment.bits), self.target)
             self._stretches[block] = stretch
         return stretch

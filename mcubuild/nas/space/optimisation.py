@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from mcubuild.board import Board
 from mcubuild.engine.memory.footprint import Footprint
 from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.nas.space.arch import (
@@ -32,8 +31,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.processes import processes
 from mcubuild.progress import bar
-from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.units import format_size, format_time
@@ -102,13 +100,9 @@ class Row:
 
 def optimise(
     outline: Outline,
-    board: Board,
     settings: SpaceSettings,
-    engine: EngineSettings,
+    deployment: Deployment,
     *,
-    budget: Budget,
-    stack: int,
-    bits: int,
     seed: int,
     out: Path,
     margin: Margin = NO_MARGIN,
@@ -118,12 +112,8 @@ def optimise(
 
     Args:
         outline: of the data set: classes, channels and the largest resolution.
-        board: where the networks must run.
         settings: spaces and samples.
-        engine: how the planner schedules.
-        budget: limits; memories that are not given are the board's.
-        stack: bytes of RAM reserved for the stack.
-        bits: of the weights.
+        deployment: where the networks must run, and within which limits.
         seed: of the samples.
         out: folder for the results.
         margin: how cycles relate to the engine's estimates.
@@ -136,14 +126,13 @@ def optimise(
     spaces = spaces_for(outline, settings)
     known = [] if start is None else akin(start, outline, settings)
     spaces += [one for one in known if one not in spaces]
-    sram = budget.sram or board.sram_bytes
-    limits = Limits.of(budget, board)
-    footprints = Footprints(board, engine, stack, bits, sram, margin)
+    board, energy = deployment.board, deployment.budget.energy
+    limits, footprints = Limits.of(deployment), Footprints(deployment, margin)
     rows = survey(spaces, settings.samples, footprints, limits, seed)
     near = None if start is None else familiar(rows, known, start.resolution)
     chosen = contenders(rows) if near is None else [near]
     if not chosen:
-        raise NothingFitsError(_nothing_fits(rows, sram, limits, footprints))
+        raise NothingFitsError(_nothing_fits(rows, limits, footprints))
     found = []
     for row in chosen:
         assert row.typical is not None  # something fits
@@ -155,8 +144,8 @@ def optimise(
         "winner": chosen[0].space.name,
         "contenders": [row.space.name for row in chosen],
         "axes": axes(outline, settings) + _preference(start, known),
-        "limits": {"sram": sram, "flash": limits.flash, "latency": limits.latency, "energy": budget.energy},
-        "active_power_mw": None if budget.energy is None else board.active_power_mw,
+        "limits": {"sram": deployment.sram, "flash": limits.flash, "latency": limits.latency, "energy": energy},
+        "active_power_mw": None if energy is None else board.active_power_mw,
         "spaces": [row.to_json(board.runs_at) for row in rows],
     }
     write_json(table, out / "space_table.json")
@@ -369,11 +358,11 @@ def draw_samples(space: Space, samples: int, seed: int) -> list[Arch]:
     return [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
 
 
-def _nothing_fits(rows: Sequence[Row], sram: int, limits: Limits, footprints: Footprints) -> str:
+def _nothing_fits(rows: Sequence[Row], limits: Limits, footprints: Footprints) -> str:
     lightest = min(rows, key=lambda row: (row.smallest.sram, row.smallest.flash))
     shortest = min(rows, key=lambda row: (row.smallest.flash, row.smallest.sram))
     fastest = min(rows, key=lambda row: row.smallest.cycles)
-    allowed, least = f"{format_size(sram)} SRAM and {format_size(limits.flash)} Flash", ""
+    allowed, least = f"{format_size(footprints.deployment.sram)} SRAM and {format_size(limits.flash)} Flash", ""
     if limits.latency is not None:
         allowed += f" within {format_time(limits.latency)}"
         seconds = footprints.longest(fastest.smallest)

@@ -19,8 +19,7 @@ from mcubuild.files import discard
 from mcubuild.nas.search.search import search
 from mcubuild.nas.training.recipe import evaluate
 from mcubuild.nas.training.supernet_training import train
-from mcubuild.spec.budget import Budget
-from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.store import Store
@@ -178,8 +177,8 @@ def _train(out: Path, work: Path) -> bytes:
 def _search(supernet: Path, out: Path, work: Path) -> bytes:
     settings = SearchSettings(population=4, generations=2, parents=2, calibration=32)
     search(
-        SPACE, supernet, split(64, 1), split(32, 2), settings, _BOARD, EngineSettings(),
-        budget=Budget(), stack=2048, bits=8, seed=0, out=out, work=work,
+        SPACE, supernet, split(64, 1), split(32, 2), settings, Deployment(_BOARD),
+        seed=0, out=out, work=work,
     )  # fmt: skip
     return (out / "search.json").read_bytes()
 

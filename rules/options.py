@@ -1,0 +1,169 @@
+"""The variables of the command line, ``name=value``: declared, checked before anything runs, told by ``doit help``."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from doit import get_var
+
+from mcubuild.errors import BuildError, shown
+
+
+@dataclass(frozen=True)
+class Option:
+    """A variable."""
+
+    name: str
+    takes: str
+    """What stands behind the ``=``, for the help."""
+    doc: str
+    default: str | None = None
+
+    @property
+    def given(self) -> str | None:
+        """What the command line says, or the default."""
+        text: str | None = get_var(self.name, self.default)
+        return text
+
+    @property
+    def words(self) -> list[str]:
+        """The words between commas."""
+        return [word for word in (self.given or "").split(",") if word]
+
+    def check(self) -> None:
+        """Refuse what the variable does not take.
+
+        Raises:
+            BuildError: the command line says such a thing.
+        """
+
+
+@dataclass(frozen=True)
+class Choice(Option):
+    """One of a few words, which ``takes`` lists between bars."""
+
+    @property
+    def chosen(self) -> str | None:
+        """The word.
+
+        Raises:
+            BuildError: it is none of them.
+        """
+        text, allowed = self.given, self.takes.split("|")
+        if text is not None and text not in allowed:
+            ways = " or ".join(f"{self.name}={word}" for word in allowed)
+            raise BuildError(f"{self.name}={text}: there is no such {self.name} here; write {ways}.")
+        return text
+
+    def check(self) -> None:
+        """See Option."""
+        _ = self.chosen
+
+
+@dataclass(frozen=True)
+class Count(Option):
+    """A whole number."""
+
+    least: int = 1
+
+    @property
+    def number(self) -> int:
+        """The number.
+
+        Raises:
+            BuildError: it is none, below ``least``, or has ten digits or more.
+        """
+        text = self.given or ""
+        if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) < self.least:
+            told = f"must be a whole number, at least {self.least}; such as {self.name}={self.default}."
+            raise BuildError(f"{self.name}={text}: {told}")
+        return int(text)
+
+    def check(self) -> None:
+        """See Option."""
+        _ = self.number
+
+
+_KEY = r"[A-Za-z_][\w.]*"
+SPEC = Option("spec", "FILE[,FILE...]", "specs by name, path or pattern; all of specs/ without it")
+SET = Option("set", "KEY=VALUE[,KEY=VALUE...]", "keys of the spec that count instead of the file's, this time alone")
+ARCHS = Option("archs", "NAME[,NAME...]", "published networks to compare with; none for no one, where a curve is drawn")
+SEEDS = Count("seeds", "N", "searches with other seeds", "3", least=3)
+TRAININGS = Count("trainings", "N", "trainings of each network, for mean and spread", "1")
+MODELS = Option("models", "FOLDER", "also the .tflite files in it")
+CURVE = Option("curve", "NETWORK", "cycles against memory of one network instead of the tables")
+ERRORS = Count("latency", "N", "how far estimates of cycles are off, by N networks a board and kind; kept", "50")
+TOOLCHAIN = Choice("toolchain", "zig|gcc", "the compiler", "zig")
+SIZES = Option("sizes", "N[,N...]", "samples a class to learn from; all: what there is", "20,60,200,600,all")
+DRAWS = Count("draws", "N", "times that each size is drawn", "5")
+A = Option("a", "BUILD", "the build before, or a folder with a report.json")
+B = Option("b", "BUILD", "the build after, likewise")
+SIZE = Option("size", "SIZE", "what the store may have, in kB, MB or GB", "5GB")
+NETWORKS = Count("networks", "N", "to build and run", "50")
+FIGURE = Choice("figure", "3|12", "which figure of the paper", "3")
+SAMPLES = Count("samples", "N", "networks a search space, at least 10; of figure 12 fewer", "1000", least=10)
+TABLE = Choice("table", "accuracy", "a table of networks instead of a figure")
+
+OPTIONS: Mapping[str, tuple[Option, ...]] = {
+    "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
+    "bench": (MODELS, CURVE, ERRORS, TOOLCHAIN),
+    "curve": (SPEC, SIZES, DRAWS, ARCHS),
+    "diff": (A, B),
+    "gc": (SIZE,),
+    "latency": (SPEC, NETWORKS),
+    "paper": (FIGURE, SAMPLES, TABLE),
+    "schema": (),
+    "verify": (),
+}
+"""Of each command; those that are not listed have ``spec`` and ``set``."""
+
+
+def options_of(command: str) -> tuple[Option, ...]:
+    """The variables that ``command`` reads."""
+    return OPTIONS.get(command, (SPEC, SET))
+
+
+def usage(command: str) -> str:
+    """They in short, for lists of commands."""
+    return " ".join(f"[{option.name}={option.takes}]" for option in options_of(command) if option not in (SPEC, SET))
+
+
+def lines(command: str) -> Iterator[str]:
+    """They at length, a line each."""
+    for option in options_of(command):
+        default = "" if option.default is None else f" ({option.default})"
+        yield f"  {option.name}={option.takes}  {option.doc}{default}"
+
+
+def help_of(command: Any, pos_args: list[str]) -> bool:
+    """What ``doit help <task>`` shows; takes the place of what doit has for that.
+
+    Args:
+        command: doit's, which has loaded the tasks.
+        pos_args: of the command line, the name of a task.
+
+    Returns:
+        Whether there is such a task.
+    """
+    task = next((task for task in command.task_list if task.name == pos_args[0]), None)
+    if task is None:
+        return False
+    print(f"{task.name}  {task.doc}", *lines(task.name.partition(":")[0]), sep="\n")
+    return True
+
+
+def changes() -> dict[str, str]:
+    """Keys of specs and their values of this command alone: ``set=budget.latency=100ms,bits=4``.
+
+    Raises:
+        BuildError: that is not what ``set=`` says.
+    """
+    found = dict[str, str]()
+    for change in re.split(rf",(?={_KEY}=)", SET.given or ""):
+        key, _, value = change.partition("=")
+        if change and not (re.fullmatch(_KEY, key) and value):
+            raise BuildError(f"set={shown(change)}: must be a key of the spec and its value: set=budget.latency=100ms.")
+        if change:
+            found[key] = value
+    return found
