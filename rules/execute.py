@@ -28,8 +28,9 @@ _PLACE = ".stage-"
 
 
 def template_files(stage: Stage) -> dict[str, Path]:
-    """The files besides Python's that ``stage`` depends on, by names that are the same everywhere."""
-    return {name: path for pattern in stage.templates for name, path in project.files(pattern).items()}
+    """The files besides mcubuild's Python that ``stage`` depends on, by names that are the same everywhere."""
+    templates = {name: path for pattern in stage.templates for name, path in project.files(pattern).items()}
+    return templates | dict(stage.own)
 
 
 @cache
