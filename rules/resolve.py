@@ -1,7 +1,7 @@
 """From a spec file to validated JSON, remembered by content: pydantic is imported only when something changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, reading, shown, tell
 from mcubuild.project import files
+from mcubuild.spec.own import FOLDER
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
 from rules.known import FILES
+from rules.own_code import own_code
 from rules.stage import Resolved, searches
 
 
@@ -93,6 +95,7 @@ def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> dict[str
             digest,
             *FILES.meanings((*code, *boards.values())),
             *map(str, boards.values()),
+            *_kinds(),
             libraries,
             [*changes.items()],
         ]
@@ -100,7 +103,8 @@ def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> dict[str
     if remembered.is_file():
         try:
             known = json.loads(remembered.read_text())
-            if known["state"] == digest_json(state) and _is_current(known["board"]):
+            current = _is_current(known["board"]) and known["kind"] == _kind(known["spec"])
+            if known["state"] == digest_json(state) and current:
                 found = {"spec": known["spec"], "board": known["board"]}
                 if known["digest"] != digest_json(found):
                     raise ValueError
@@ -115,7 +119,8 @@ def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> dict[str
     with suppress(OSError):  # without room to remember, the next command validates again
         memory.mkdir(parents=True, exist_ok=True)
         temporary = remembered.with_suffix(".new")
-        temporary.write_text(json.dumps({"state": digest_json(state), "digest": digest_json(known), **known}))
+        vouch = {"state": digest_json(state), "digest": digest_json(known), "kind": _kind(known["spec"])}
+        temporary.write_text(json.dumps({**vouch, **known}))
         temporary.replace(remembered)
     return known
 
@@ -127,3 +132,15 @@ def _is_current(board: Mapping[str, Any]) -> bool:
         return True
     path = files("boards/*.toml")[f"boards/{board['name']}.toml"].with_name(board["clock_setup"])
     return path.is_file() and path.read_bytes() == code.encode()
+
+
+def _kinds() -> Iterator[str]:
+    """The project's own kinds of data sets, and what their files mean."""
+    files = sorted(FOLDER.glob("**/*.py"))
+    yield from map(str, files)
+    yield from FILES.meanings(files)
+
+
+def _kind(spec: Mapping[str, Any]) -> list[str]:
+    """What the code of the spec's kind of data set means, if mcubuild does not bring it."""
+    return FILES.meanings(own_code({"spec": spec}).values())
