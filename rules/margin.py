@@ -22,7 +22,7 @@ def _run(job: Job) -> None:
         job["firmware"],
         Workbench(Store(), job.code, job["firmware"]),
         budget=job["budget"],
-        bits=job["bits"],
+        bits=job["bits.weights"],
         seed=job["seed"],
     )
     write_json(found.to_json(), job.out / "margin.json")
@@ -39,7 +39,7 @@ STAGE = Stage(
     doc="estimates of cycles beside emulated networks, where that was not done before",
     inputs=(OUTLINE,),
     outputs=("margin.json",),
-    settings=("space", "arch", "board", "engine", "firmware", "budget", "bits", "seed"),
+    settings=("space", "arch", "board", "engine", "firmware", "budget", "bits.weights", "seed"),
     run=_run,
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c", "mcubuild/engine/estimates.jsonl"),
     identities=firmware.STAGE.identities,

@@ -26,7 +26,7 @@ def _run(job: Job) -> None:
         board=job["board"],
         budget=spec.budget,
         settings=spec.report,
-        conditions=conditions(job["board"], spec.engine, spec.firmware.optimize, compiler, spec.bits, networks),
+        conditions=conditions(job["board"], spec.engine, spec.firmware.optimize, compiler, spec.bits.weights, networks),
         provenance={
             "seed": spec.seed,
             "spec": spec.model_dump(mode="json"),
@@ -78,6 +78,7 @@ STAGE = Stage(
         "weights.safetensors",
         "finetune_log.json",
         "train_log.json",
+        "widths.json",
         "quantize_log.json",
         "interface.json",
         "inputs.npy",

@@ -18,6 +18,8 @@ from mcubuild.engine.memory.footprint import arena_within
 from mcubuild.engine.memory.footprint import estimate as footprint
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.arch import Arch, Space, draw, stages_for
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
@@ -28,6 +30,7 @@ from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.estimates import Estimate, reading, searched
+from mcubuild.spec.bits import WIDTHS, Width
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.spec import Spec
 
@@ -68,8 +71,8 @@ class Case:
     arch: Described
     board: Board
     engine: EngineSettings
-    bits: int = 8
-    """Of the weights."""
+    bits: Width = 8
+    """Of the weights; ``"mixed"``: of each layer at random."""
     arena: int | None = None
     """Bytes that the arena should not exceed; None: any number."""
     seed: int = 0
@@ -79,6 +82,14 @@ class Case:
     def target(self) -> Target:
         """What it is planned for."""
         return Target.of(self.board, self.engine, self.arena)
+
+    @property
+    def shapes(self) -> Graph:
+        """The skeleton of the network."""
+        if self.bits != "mixed":
+            return skeleton(self.arch, self.bits)
+        rng, names = np.random.default_rng(self.seed), weight_bits(skeleton(self.arch, WIDTHS[0]))
+        return skeleton(self.arch, {name: int(rng.choice(WIDTHS)) for name in names})
 
 
 def mixed(board: Board, block: str, count: int) -> list[Case]:
@@ -108,12 +119,11 @@ def within_budget(space: Space, spec: Spec, board: Board, count: int, margin: Ma
         BuildError: no network of the space fits.
     """
     sram, stack = spec.budget.sram or board.sram_bytes, spec.firmware.stack
-    footprints = Footprints(board, spec.engine, stack, spec.bits, sram, margin)
-    candidates = Candidates(space, footprints, Limits.of(spec.budget, board))
+    limits, bits = Limits.of(spec.budget, board), spec.bits.weights
+    footprints = Footprints(board, spec.engine, stack, bits, sram, margin, limits.flash)
+    candidates = Candidates(space, footprints, limits)
     rng, arena = np.random.default_rng(spec.seed), arena_within(sram, stack)
-    return [
-        Case(candidates.draw(rng), board, spec.engine, spec.bits, arena, spec.seed + index) for index in range(count)
-    ]
+    return [Case(candidates.draw(rng), board, spec.engine, bits, arena, spec.seed + index) for index in range(count)]
 
 
 def estimates(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
@@ -131,7 +141,7 @@ def estimates(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
 
 def estimate(case: Case, bench: Workbench) -> Estimate:
     """One network; errors as for ``estimates``."""
-    shapes = skeleton(case.arch, case.bits)
+    shapes = case.shapes
     graph = with_random_values(shapes, case.seed)
     figures = bench.figures(graph, case.board, case.engine, case.arena)
     return Estimate(

@@ -29,6 +29,7 @@ from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.optimisation import sizes, spaces_for
 from mcubuild.report.estimates import Estimate, holding, reading, searched
+from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -77,7 +78,7 @@ def find(
     bench: Workbench,
     *,
     budget: Budget,
-    bits: int,
+    bits: Width,
     seed: int,
 ) -> Found:
     """What earlier measurements say, where they hold for a kind that competes; otherwise what ten networks say now.
@@ -110,8 +111,9 @@ def find(
         )
         return Found(1.0, _UNMEASURED, told=told)
     sram = budget.sram or board.sram_bytes
-    footprints = Footprints(board, engine, firmware.stack, bits, sram)
-    pools = _pools(outline, space, arch, footprints, budget.flash or board.flash_bytes, seed)
+    flash = budget.flash or board.flash_bytes
+    footprints = Footprints(board, engine, firmware.stack, bits, sram, flash=flash)
+    pools = _pools(outline, space, arch, footprints, flash, seed)
     if not pools:
         return Found(1.0, _UNMEASURED)  # the next stage tells that nothing fits
     assert budget.latency is not None

@@ -18,6 +18,7 @@ from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import Graph, total_macs
 from mcubuild.measure.runner import measure
 from mcubuild.report.estimates import conditions
+from mcubuild.spec.bits import Width
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
@@ -93,7 +94,7 @@ class Workbench:
         """
         return find(self._settings.toolchain).identity
 
-    def conditions(self, board: Board, engine: EngineSettings, bits: int, networks: str) -> str:
+    def conditions(self, board: Board, engine: EngineSettings, bits: Width, networks: str) -> str:
         """What its figures of cycles hold for; arguments as for ``report.estimates.conditions``."""
         return conditions(board, engine, self._settings.optimize, self.toolchain, bits, networks)
 

@@ -194,7 +194,8 @@ def corrected(parts: Iterable[Part], stage: str, seconds: float, left: float) ->
 
 
 def _footprints(spec: Spec, board: Board, margin: Margin) -> Footprints:
-    return Footprints(board, spec.engine, spec.firmware.stack, spec.bits, spec.budget.sram or board.sram_bytes, margin)
+    sram, flash = spec.budget.sram or board.sram_bytes, Limits.of(spec.budget, board).flash
+    return Footprints(board, spec.engine, spec.firmware.stack, spec.bits.weights, sram, margin, flash)
 
 
 def _run(spec: Spec, footprints: Footprints, network: Described, tested: int) -> Iterator[Part]:

@@ -16,6 +16,7 @@ from mcubuild import ROOT
 from mcubuild.board import Board
 from mcubuild.report.model import Errors
 from mcubuild.report.plot import Axis, Dot, Plot, Rule, linear
+from mcubuild.spec.bits import Width
 from mcubuild.spec.engine import EngineSettings
 
 ESTIMATES = ROOT / "mcubuild" / "engine" / "estimates.jsonl"
@@ -68,7 +69,7 @@ def reading(networks: str, *, series: bool) -> str:
     return f"{networks}, of series" if series else networks
 
 
-def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: int, networks: str) -> str:
+def conditions(board: Board, engine: EngineSettings, optimize: str, toolchain: str, bits: Width, networks: str) -> str:
     """All that decides how far an estimate is off, besides the network: nothing is claimed for anything else.
 
     Args:

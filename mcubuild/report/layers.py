@@ -42,6 +42,8 @@ class Layer:
     """Height and width; (1, 1) where there is none."""
     stride: int
     macs: int
+    bits: int | None
+    """Of each weight; None: it has none."""
     weights: int
     """Bytes in Flash."""
     live: int
@@ -92,6 +94,7 @@ def read_layers(plan: Mapping[str, Any], measure: Mapping[str, Any]) -> list[Lay
             kernel=tuple(entry["kernel"] or (1, 1)),
             stride=max(entry["stride"] or (1,)),
             macs=entry["macs"],
+            bits=entry["bits"],
             weights=entry["weights_bytes"],
             live=entry["live_bytes"],
             cycles=seen[entry["name"]]["cycles"] or 0,

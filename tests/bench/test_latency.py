@@ -43,7 +43,7 @@ def test_networks_of_a_spec_keep_to_its_budget() -> None:
     spec = Spec.model_validate(values)
     tight = spec.model_copy(update={"budget": Budget(sram=20 << 10, flash=300 << 10, latency=0.03)})
     for case in within_budget(space, tight, board, 10):
-        needs = footprint(skeleton(case.arch, case.bits), case.target, spec.firmware.stack)
+        needs = footprint(case.shapes, case.target, spec.firmware.stack)
         assert needs.sram <= 20 << 10 and needs.flash <= 300 << 10 and needs.cycles <= 0.03 * board.clock
     with pytest.raises(BuildError, match=r"no network of the search space w0\.4-r32 fits"):
         within_budget(space, spec.model_copy(update={"budget": Budget(sram=4 << 10)}), board, 1)

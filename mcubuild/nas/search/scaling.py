@@ -19,6 +19,7 @@ from mcubuild.nas.training.length import COMPARED, length_of
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
 from mcubuild.nas.training.scratch import from_scratch
 from mcubuild.progress import bar, part_of
+from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
@@ -38,7 +39,7 @@ def scale(
     *,
     budget: Budget,
     stack: int,
-    bits: int,
+    bits: Width,
     vary: Variation,
     seed: int,
     out: Path,
@@ -72,8 +73,9 @@ def scale(
         NothingFitsError: no size fits.
         BuildError: a resolution is above the data set's.
     """
-    footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes, margin)
-    fitting = fitting_sizes(name, index, space, footprints, Limits.of(budget, board))
+    limits = Limits.of(budget, board)
+    footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes, margin, limits.flash)
+    fitting = fitting_sizes(name, index, space, footprints, limits)
     largest = frontier(fitting)
     judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))

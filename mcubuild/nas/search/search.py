@@ -31,6 +31,7 @@ from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.recipe import deterministic
 from mcubuild.nas.training.supernet import read_supernet
 from mcubuild.progress import Bar, bar
+from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.search import SearchSettings, SizedSearch
@@ -47,7 +48,7 @@ def search(
     *,
     budget: Budget,
     stack: int,
-    bits: int,
+    bits: Width,
     seed: int,
     out: Path,
     work: Path,
@@ -83,7 +84,9 @@ def search(
     sizes = lasting(settings.sized(len(val)), factor)
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
-    candidates = Candidates(space, Footprints(board, engine, stack, bits, sram, margin), limits, neighbours)
+    candidates = Candidates(
+        space, Footprints(board, engine, stack, bits, sram, margin, limits.flash), limits, neighbours
+    )
     family = candidates.family
     samples = {
         side: (at_resolution(spread(train, sizes.calibration), side), at_resolution(val, side))

@@ -1,15 +1,28 @@
 """What networks cost on the board: memory, Flash and cycles from the engine's own planner, remembered by block."""
 
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 from mcubuild.board import Board
-from mcubuild.engine.memory.footprint import Footprint, Stretch, arena_within, combine, estimate_stretch, fits
+from mcubuild.engine.memory.footprint import (
+    Footprint,
+    Stretch,
+    arena_within,
+    combine,
+    estimate_stretch,
+    fits,
+    most_flash,
+)
 from mcubuild.engine.target import Target
 from mcubuild.nas.space.arch import Arch, Place, Space
 from mcubuild.nas.space.blocks import Block, Described
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import block_skeleton
+from mcubuild.spec.bits import WIDTHS
 from mcubuild.spec.engine import EngineSettings
+
+Choice: TypeAlias = tuple[Stretch, ...]
+"""A block with weights of each width that its layers may have, the widest first."""
 
 
 class Footprints:
@@ -20,9 +33,10 @@ class Footprints:
         board: Board,
         engine: EngineSettings,
         stack: int,
-        bits: int,
+        bits: int | Literal["mixed"],
         sram: int | None = None,
         margin: Margin = NO_MARGIN,
+        flash: int | None = None,
     ) -> None:
         """Footprints on ``board``.
 
@@ -30,9 +44,12 @@ class Footprints:
             board: where the networks run.
             engine: how the planner schedules.
             stack: bytes of RAM reserved for the stack.
-            bits: of the weights.
+            bits: of the weights. ``"mixed"``: a network costs what it does with as many blocks of 8 bits as ``flash``
+                allows, narrowed in the order that saves the most bytes a cycle. Choosing layer by layer
+                (``mcubuild.quant.widths``) can do no less.
             sram: bytes of RAM that a network may use, stack included; None: any.
             margin: how cycles relate to the engine's estimates.
+            flash: bytes of Flash that a network may use, for mixed bits; None: any.
         """
         self.board = board
         self.sram = sram
@@ -40,19 +57,20 @@ class Footprints:
         self._arena = None if sram is None else arena_within(sram, stack)
         self.target = Target.of(board, engine, self._arena)
         self._stack = stack
-        self._bits = bits
-        self._stretches: dict[Block, Stretch] = {}
-        self._known: dict[Space, dict[Place, Stretch]] = {}
+        self._bits, self._flash = bits, flash
+        self._widths = WIDTHS if bits == "mixed" else (bits,)
+        self._stretches: dict[Block, Choice] = {}
+        self._known: dict[Space, dict[Place, Choice]] = {}
 
     def within(self, sram: int) -> "Footprints":
         """The same for networks that may use ``sram`` bytes of RAM; both know the same blocks."""
-        other = Footprints(self.board, self.target.settings, self._stack, self._bits, sram, self._margin)
+        other = Footprints(self.board, self.target.settings, self._stack, self._bits, sram, self._margin, self._flash)
         other._stretches, other._known = self._stretches, self._known
         return other
 
     def of(self, arch: Described) -> Footprint:
         """The footprint of ``arch``: equal to that of its whole skeleton, but for the cycles' scale."""
-        footprint = combine(self._row(arch), self.target, self._stack)
+        footprint = combine(self._row(arch, self._flash), self.target, self._stack)
         return replace(footprint, cycles=round(self._scale(arch) * footprint.cycles))
 
     def fits(self, arch: Described, flash: int, latency: float | None = None) -> bool:
@@ -60,14 +78,16 @@ class Footprints:
 
         Much faster than ``of``.
         """
-        cycles = None
-        if latency is not None:
-            cycles = int(latency * self.board.runs_at / (1 + self._margin.too_low) / self._scale(arch))
-        return fits(self._row(arch), self.target, self._arena, flash, cycles)
+        cycles = None if latency is None else self.most_cycles(arch, latency)
+        return fits(self._row(arch, flash), self.target, self._arena, flash, cycles)
+
+    def most_cycles(self, arch: Described, latency: float) -> int:
+        """Cycles, as the engine estimates them, with which ``arch`` takes ``latency`` seconds at the longest."""
+        return int(latency * self.board.runs_at / (1 + self._margin.too_low) / self._scale(arch))
 
     def macs(self, arch: Described) -> int:
         """Multiply-accumulates of one inference."""
-        return sum(stretch.macs for stretch in self._row(arch))
+        return sum(choice[0].macs for choice in self._choices(arch))
 
     def latency(self, footprint: Footprint) -> float:
         """Seconds that the estimated cycles take at the clock that the firmware runs at."""
@@ -80,7 +100,23 @@ class Footprints:
     def _scale(self, arch: Described) -> float:
         return self._margin.of(arch.space.block) if isinstance(arch, Arch) else self._margin.scale
 
-    def _row(self, arch: Described) -> list[Stretch]:
+    def _row(self, arch: Described, flash: int | None) -> list[Stretch]:
+        """The stretches of a network, of which as many have the wider weights as ``flash`` allows."""
+        choices = self._choices(arch)
+        row = [choice[0] for choice in choices]
+        if self._bits != "mixed" or flash is None:
+            return row
+        beyond = most_flash(row, self.target) - flash
+        if beyond <= 0:
+            return row
+        for place in sorted(range(len(row)), key=lambda place: _gain(*choices[place]), reverse=True):
+            beyond -= _saved(*choices[place])
+            row[place] = choices[place][1]
+            if beyond <= 0:
+                return row
+        return row
+
+    def _choices(self, arch: Described) -> list[Choice]:
         """The stretches of a network; those at places where another network of its space had the same choice are known.
 
         That is what makes a network fast to judge: to describe its blocks takes longer than to find that they fit.
@@ -93,9 +129,19 @@ class Footprints:
             known |= zip(places, map(self._stretch, arch.blocks().values()), strict=True)
         return [known[place] for place in places]
 
-    def _stretch(self, block: Block) -> Stretch:
-        stretch = self._stretches.get(block)
-        if stretch is None:
-            stretch = estimate_stretch(block_skeleton(block, self._bits), self.target)
-            self._stretches[block] = stretch
-        return stretch
+    def _stretch(self, block: Block) -> Choice:
+        choice = self._stretches.get(block)
+        if choice is None:
+            choice = tuple(estimate_stretch(block_skeleton(block, bits), self.target) for bits in self._widths)
+            self._stretches[block] = choice
+        return choice
+
+
+def _saved(wide: Stretch, narrow: Stretch) -> int:
+    """Bytes that narrower weights save, besides inner loops that other blocks may still need."""
+    return wide.weights + wide.code - narrow.weights - narrow.code
+
+
+def _gain(wide: Stretch, narrow: Stretch) -> float:
+    """The same for each cycle that they cost."""
+    return _saved(wide, narrow) / max(narrow.whole_cycles - wide.whole_cycles, 1)

@@ -32,6 +32,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.processes import processes
 from mcubuild.progress import bar
+from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.outline import Outline
@@ -108,7 +109,7 @@ def optimise(
     *,
     budget: Budget,
     stack: int,
-    bits: int,
+    bits: Width,
     seed: int,
     out: Path,
     margin: Margin = NO_MARGIN,
@@ -138,7 +139,7 @@ def optimise(
     spaces += [one for one in known if one not in spaces]
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
-    footprints = Footprints(board, engine, stack, bits, sram, margin)
+    footprints = Footprints(board, engine, stack, bits, sram, margin, limits.flash)
     rows = survey(spaces, settings.samples, footprints, limits, seed)
     near = None if start is None else familiar(rows, known, start.resolution)
     chosen = contenders(rows) if near is None else [near]
