@@ -35,7 +35,7 @@ class Built:
     arithmetic: str
     """What integers it computes with, as the report says it."""
     accuracies: tuple[float, ...]
-    """Of the integer network on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew on the
+    """Of the integers on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew on the
     same samples."""
     validation: float
     """Accuracy on the validation samples, 0 ... 1."""

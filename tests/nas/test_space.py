@@ -55,6 +55,22 @@ def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSetting
                 assert tight.of(arch) == estimate(skeleton(arch, bits), tight.target, 2048)
 
 
+def test_mixed_bits_are_as_wide_as_flash_allows() -> None:
+    """All networks fit that fit with either width everywhere, and more."""
+    rng, space, sram, flash, within = np.random.default_rng(2), Space(0.5, 32, 3, 10, 5), 48 << 10, 300 << 10, 0
+    wide, narrow, mixed = (Footprints(BOARD, EngineSettings(), 2048, b, sram, flash=flash) for b in (8, 4, "mixed"))
+    for arch in (smallest(space), *(draw(space, rng) for _ in range(30))):
+        needs, least, most = mixed.of(arch), narrow.of(arch), wide.of(arch)
+        if most.flash <= flash:
+            assert needs == most
+        assert most.cycles <= needs.cycles <= least.cycles
+        for latency in (None, 0.06):
+            either = wide.fits(arch, flash, latency) or narrow.fits(arch, flash, latency)
+            assert mixed.fits(arch, flash, latency) or not either
+            within += mixed.fits(arch, flash, latency) and not either
+    assert within > 3  # which neither width alone admits
+
+
 def test_results_depend_on_the_seed_alone(tmp_path: Path) -> None:
     for folder, seed in (("one", 0), ("same", 0), ("other", 1)):
         run(tmp_path / folder, seed=seed)
