@@ -6,7 +6,7 @@ from math import ceil, isfinite
 from mcubuild.errors import shown
 
 _SIZE_UNITS = {"B": 1, "kB": 1024, "KB": 1024, "KiB": 1024, "MB": 1024**2, "MiB": 1024**2}
-_TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_TIME_UNITS = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _ENERGY_UNITS = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
 _FREQUENCY_UNITS = {"Hz": 1, "kHz": 1_000, "MHz": 1_000_000, "GHz": 1_000_000_000}
 MOST = 1e6
@@ -50,7 +50,7 @@ def parse_time(text: object) -> float:
         return text
     number, unit = _split(text, '"100ms" or "5fps"')
     if unit != "fps" and unit not in _TIME_UNITS:
-        raise ValueError(f"found {shown(text)}; the unit of a time is one of s, ms, us, or fps for a rate")
+        raise ValueError(f"found {shown(text)}; the unit of a time is one of h, min, s, ms, us, or fps for a rate")
     seconds = number * _TIME_UNITS.get(unit, 0)
     if unit == "fps" and number:
         seconds = 1.0 / number

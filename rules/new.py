@@ -12,7 +12,7 @@ from mcubuild.errors import BuildError, printable, shown, writing
 
 _TEMPLATES = Path(__file__).with_name("project")
 _FOLDERS: Mapping[str, str] = {
-    "specs": "One TOML file a build; all keys are in the README of mcubuild.",
+    "specs": "One TOML file a build; all keys are in docs/reference/spec.md of mcubuild.",
     "boards": "Boards of your own, boards/<name>.toml; they come before those of the same name that mcubuild brings.",
     "data": "Photos or recordings, a folder a class, which specs name: path = \"../data/photos\".",
 }  # fmt: skip

@@ -20,7 +20,7 @@ from mcubuild.data.splits import Index, Split
 from mcubuild.nas.search.inherited import Inherited
 from mcubuild.nas.search.race import FOLDS, plan
 from mcubuild.nas.search.scaling import fitting_sizes, frontier
-from mcubuild.nas.search.search import evaluated, lasting
+from mcubuild.nas.search.search import evaluated, lasting, to_judge_by
 from mcubuild.nas.space.arch import Arch, largest, smallest
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.candidates import Candidates, Limits
@@ -103,9 +103,9 @@ def searched(
         length = length_of(spec.supernet, SUPERNET * factor, len(train))
         seconds = length.rounds * (_each(lambda: trainer.run(1)) * length.steps + judged)
         yield Part("supernet", seconds, ("supernet.epochs", "dataset.max_resolution"))
-        some = drawn[: 2 * _cores()]
-        judged = _judgement(network, some, train, val, spec, executor) / len(some)
-        seconds = evaluated(lasting(spec.search.sized(len(val)), factor)) * (drawing + judged)
+        some, judges = drawn[: 2 * _cores()], to_judge_by(val)
+        judged = _judgement(network, some, train, judges, spec, executor) / len(some)
+        seconds = evaluated(lasting(spec.search.sized(len(judges)), factor)) * (drawing + judged)
         yield Part("search", seconds, ("search.generations", "search.population"))
         length = length_of(spec.finetune, ALONE * factor, len(train))
         seconds = _training(likely, train, val, length, vary, executor, teacher=network)

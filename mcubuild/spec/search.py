@@ -15,10 +15,10 @@ class SearchSettings(Settings):
     """Evolution under the budget; a random search over as many networks is kept beside it."""
 
     population: int | None = Field(default=None, ge=4, le=1000)
-    """Networks a generation; default: 24 to 100, a twentieth of the validation samples, which tell networks apart."""
+    """Networks a generation; default: 24 to 60, a twentieth of the samples to judge by, which tell networks apart."""
     generations: int | None = Field(default=None, ge=1, le=1000)
     """Generations after the first, random one; fewer if six in a row bring no network that is more accurate. Default: 6
-    to 30, a sixtieth of the validation samples."""
+    to 15, a sixtieth of the samples to judge by."""
     parents: int | None = Field(default=None, ge=2, le=500)
     """Best networks that breed the next generation: half by mutation, half by crossover; default: a fifth of the
     population."""
@@ -46,11 +46,11 @@ class SearchSettings(Settings):
         return value
 
     def sized(self, judged: int) -> "SizedSearch":
-        """The settings with all numbers, for so many validation samples."""
-        population = self.population or min(100, max(24, judged // 20))
+        """The settings with all numbers, for so many samples to judge by."""
+        population = self.population or min(60, max(24, judged // 20))
         sizes = {
             "population": population,
-            "generations": self.generations or min(30, max(6, judged // 60)),
+            "generations": self.generations or min(15, max(6, judged // 60)),
             "parents": self.parents or max(2, population // 5),
         }
         return SizedSearch.model_validate(self.model_dump() | sizes)

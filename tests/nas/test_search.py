@@ -4,15 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from mcubuild.board import read_board
 from mcubuild.checkpoint import restore
+from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.nas.search.choice import choose
-from mcubuild.nas.search.search import search
+from mcubuild.nas.search.search import search, to_judge_by
 from mcubuild.nas.space.arch import largest, parse_key, smallest
 from mcubuild.nas.space.family import Family
 from mcubuild.nas.space.files import read_arch
@@ -262,3 +264,10 @@ def test_without_epochs_the_inherited_weights_are_kept(supernet: Path, found: Pa
     kept, shared = load_file(tmp_path / "weights.safetensors"), load_file(supernet)
     assert torch.equal(kept["classifier.weight"], shared["classifier.weight"])
     assert json.loads((tmp_path / "finetune_log.json").read_text()) == []
+
+
+def test_more_than_enough_samples_to_judge_by_are_not_all_used() -> None:
+    labels = np.repeat(np.arange(4), (3000, 2000, 1000, 2))
+    many = Split(np.zeros((len(labels), 1, 1, 1), np.uint8), labels)
+    assert np.allclose(np.bincount(to_judge_by(many).y, minlength=4), (1000, 667, 333, 1), atol=1)
+    assert len(to_judge_by(many.part(np.arange(1500)))) == 1500

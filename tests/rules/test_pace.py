@@ -32,7 +32,7 @@ def test_the_stage_shares_the_time_among_race_trainings_and_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forecast, "_each", lambda work: (work(), 0.01)[1])
-    spec, board = read_spec(written(tmp_path, '[search]\ntime = "20s"\n'))
+    spec, board = read_spec(written(tmp_path, '[search]\ntime = "1min"\n'))
     write_index(Index("toy", "image_classification", ("a", "b", "c"), 8, 8, 1), tmp_path / "index.json")
     write_split(split(96, 1), tmp_path / "train.npz")
     write_split(split(32, 2), tmp_path / "val.npz")
@@ -43,9 +43,9 @@ def test_the_stage_shares_the_time_among_race_trainings_and_search(
     job = Job(tmp_path, pace.STAGE.settings, names, spec, board, {}, "", tmp_path, tmp_path, tmp_path / "work")
     pace.STAGE.run(job)
     found = json.loads((tmp_path / "pace.json").read_text())
-    assert found["time"] == 20 and set(found["seconds"]) == {"race", "supernet", "search", "finetune"}
+    assert found["time"] == 60 and set(found["seconds"]) == {"race", "supernet", "search", "finetune"}
     assert all(seconds > 0 for seconds in found["seconds"].values())
-    assert found["factor"] <= 1.001 * 0.8 * 20 / sum(found["seconds"].values())
+    assert found["factor"] <= 1.001 * 0.8 * 60 / sum(found["seconds"].values())
 
 
 @pytest.mark.parametrize("table", ["supernet", "finetune"])

@@ -11,6 +11,7 @@ from mcubuild.errors import BuildError
 from mcubuild.report.schema import report_schema
 from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
 from mcubuild.spec.model import ModelSettings
+from mcubuild.spec.reference import board_page, spec_page
 from mcubuild.spec.schema import board_schema, spec_schema
 from mcubuild.spec.spec import Spec, read_spec
 from mcubuild.units import parse_energy, parse_frequency, parse_share, parse_size, parse_time
@@ -42,7 +43,8 @@ def test_sizes(text: object, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025), (1e-5, 1e-5)]
+    ("text", "seconds"),
+    [("100ms", 0.1), ("5fps", 0.2), ("0.5 s", 0.5), ("250us", 0.00025), (1e-5, 1e-5), ("10min", 600), ("1.5h", 5400)],
 )
 def test_times(text: object, seconds: float) -> None:
     assert parse_time(text) == pytest.approx(seconds)
@@ -427,6 +429,11 @@ def test_what_a_board_must_say(old: str, new: str, told: str, tmp_path: Path) ->
 )
 def test_the_schema_for_editors_is_current(name: str, text: str) -> None:
     assert (ROOT / "docs" / f"{name}.schema.json").read_text() == text, "run: doit schema"
+
+
+@pytest.mark.parametrize(("name", "text"), [("spec", spec_page()), ("board", board_page())])
+def test_the_reference_is_current(name: str, text: str) -> None:
+    assert (ROOT / "docs" / "reference" / f"{name}.md").read_text() == text, "run: doit schema"
 
 
 @pytest.mark.parametrize("prefix", ["model", "kws", "kws_2", "a_", "x" * 40])

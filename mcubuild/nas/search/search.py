@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mcubuild.board import Board
 from mcubuild.checkpoint import restore, save
@@ -35,6 +35,10 @@ from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.search import SearchSettings, SizedSearch
+
+_ENOUGH: Final = 2000
+"""Samples to judge candidates by: an accuracy is known to one percentage point, the difference of two better still, as
+they answer the same samples, and what a thousand evaluations say together better again."""
 
 
 def search(
@@ -64,7 +68,7 @@ def search(
         space: the search space.
         supernet: weights of the super network of the space and its neighbours.
         train: samples that calibrate batch norm.
-        val: samples that candidates are judged by.
+        val: samples that candidates are judged by, or a part of them if they are more than enough.
         settings: population, generations, ...
         board: where the network must run.
         engine: how the planner schedules.
@@ -81,6 +85,7 @@ def search(
     Raises:
         BuildError: no network of the space fits the budget.
     """
+    val = to_judge_by(val)
     sizes = lasting(settings.sized(len(val)), factor)
     sram = budget.sram or board.sram_bytes
     limits = Limits.of(budget, board)
@@ -108,6 +113,11 @@ def search(
             found = {"evolution": bred, "random": drawn}
     ceilings = {"sram": sram, "flash": limits.flash, "latency": limits.latency}
     write_json(_history(found, sizes, candidates, ceilings, quality, len(val)), out / "search.json")
+
+
+def to_judge_by(val: Split) -> Split:
+    """The validation samples that tell candidates apart: all, or ``_ENOUGH`` of them, of all classes alike."""
+    return spread(val, _ENOUGH)
 
 
 def lasting(settings: SizedSearch, factor: float) -> SizedSearch:
