@@ -30,6 +30,7 @@ READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(
 TRAINED = {
     "dataset": {"kind": "digits"},
     "model": None,
+    "bits": {"weights": 8},
     "budget": {"latency": 0.05},
     "engine": {"tune": True},
     "firmware": {"prefix": "model"},
@@ -87,6 +88,13 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
     assert not names & (searching if arch else scaling)
 
 
+def test_widths_are_chosen_where_they_are_open() -> None:
+    for bits in (8, 4, "mixed"):
+        spec = {**TRAINED, "arch": None, "bits": {"weights": bits}}
+        stages = {stage.name: stage for stage in pipeline(STAGES, {"spec": spec})}
+        assert ("widths" in stages) == ("widths.json" in stages["quantize"].inputs) == (bits == "mixed")
+
+
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to({"accuracy.json"}, stages)]
@@ -132,6 +140,7 @@ WHOLE = {
     "pace",
     "search",
     "scale",
+    "widths",
     "tune",
     "codegen",
     "firmware",
@@ -171,7 +180,8 @@ def test_what_depends_on_a_field_of_the_board(field: str) -> None:
 
 
 def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
-    assert _depending(_resolved("1mJ"), "active_power_mw") == {"margin", "space", "pace", "search", "scale", "report"}
+    stages = {"margin", "space", "pace", "search", "scale", "widths", "report"}
+    assert _depending(_resolved("1mJ"), "active_power_mw") == stages
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
