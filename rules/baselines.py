@@ -83,7 +83,7 @@ def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: P
     except NothingFitsError as error:
         return Missing(name, str(error))
     built = read_built(name, folder, others)
-    print(f"  {name}: int8 accuracy {built.spread}")
+    print(f"  {name}: {built.arithmetic} accuracy {built.spread}")
     return built
 
 
@@ -116,7 +116,18 @@ def known_archs(default: Sequence[str]) -> list[str]:
 
 
 def _compare(resolved: Resolved) -> None:
-    from mcubuild.bench.comparison import ALONE, ENGINES, SEARCHED, Missing, best, best_so_far, lines, plots, table
+    from mcubuild.bench.comparison import (
+        ALONE,
+        ENGINES,
+        SEARCHED,
+        Missing,
+        best,
+        best_so_far,
+        integers,
+        lines,
+        plots,
+        table,
+    )
     from mcubuild.nas.space.baselines import BASELINES
     from mcubuild.report.figures import render
 
@@ -142,9 +153,9 @@ def _compare(resolved: Resolved) -> None:
             place = folder / f"{corner or SEARCHED}-{title.split()[0]}"
             corners.append(_contender(name, other, pipeline(STAGES, other), place, trainings))
     curves = best_so_far(_searches(resolved, seeds, folder / SEARCHED, folder))
-    page = folder / "baselines.html"
+    page, kind = folder / "baselines.html", integers([found])
     several = "" if trainings == 1 else f", mean and standard deviation of {trainings} trainings"
-    subtitle = f"{resolved['board']['title']}; int8 accuracy on the test samples{several}; latency modelled"
+    subtitle = f"{resolved['board']['title']}; {kind} accuracy on the test samples{several}; latency modelled"
     pictures = plots(contenders, curves)
     page.write_text(
         render(f"{spec['name']}: beside published networks", subtitle, pictures, table([*contenders, *corners])),

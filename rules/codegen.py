@@ -90,7 +90,7 @@ STAGE = Stage(
     called=_called,
     templates=("kernels_templates/**/*.j2",),
     ignored=(
-        "bits",
+        "bits.weights",
         "firmware.toolchain",
         "firmware.optimize",
         *LIMITS,

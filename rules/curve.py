@@ -215,7 +215,7 @@ def _show(resolved: Resolved, sizes: Sequence["Size"], points: Sequence["Point"]
 def _notes() -> Iterator[str]:
     yield (
         "All learn from the same labelled samples. The searched and the published network are chosen by some of them, "
-        "kept apart until then, keep the budget and are judged as int8, as on the board; plain network and random "
+        "kept apart until then, keep the budget and are judged as integers, as on the board; plain network and random "
         "forest learn from all of them from the start, in floating point and without a budget."
     )
     yield f"Times are of this machine ({os.cpu_count()} cores), the plain network's of one core."

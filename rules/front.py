@@ -76,7 +76,7 @@ _QUESTIONS: Mapping[str, str] = {
     "data": "digits, another kind of data set, or a folder with one folder a class",
     "board": "a board's name",
     "limits": "such as 'sram=128kB flash=512kB latency=5ms'",
-    "bits": "of the weights: 8 or 4",
+    "bits": "of the weights: 8, 4 or mixed",
 }
 
 

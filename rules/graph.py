@@ -36,6 +36,7 @@ from rules import (
     supernet,
     train,
     tune,
+    widths,
 )
 from rules.arguments import asked_for
 from rules.execute import clean, code_paths, difference, execute
@@ -60,6 +61,7 @@ STAGES: tuple[Stage, ...] = (
     finetune.STAGE,
     scale.STAGE,
     train.STAGE,
+    widths.STAGE,
     quantize.STAGE,
     importer.STAGE,
     reference.STAGE,

@@ -76,7 +76,7 @@ def ask(given: Mapping[str, str | None]) -> Answers:
         "data": "data: digits, or a folder with one folder a class, or with tables (.csv), or an .npz",
         "board": f"board ({', '.join(board_names())})",
         "limits": "limits, such as sram=128kB flash=512kB latency=5ms",
-        "bits": "bits of the weights (8, 4)",
+        "bits": "bits of the weights (8, 4, mixed)",
     }
     answers = dict[str, str]()
     for key, question in questions.items():

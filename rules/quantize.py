@@ -1,6 +1,9 @@
 """quantize: from the trained network to integers."""
 
+import json
+
 from rules.stage import Job, Stage, trains
+from rules.widths import WIDTHS
 
 
 def _run(job: Job) -> None:
@@ -9,13 +12,14 @@ def _run(job: Job) -> None:
     from mcubuild.nas.training.augmentation import Variation
     from mcubuild.quant.quantize import quantize
 
+    widths = job.find(WIDTHS)
     quantize(
         read_described(job.file("arch.json")),
         job.file("weights.safetensors"),
         read_split(job.file("train.npz")),
         read_split(job.file("val.npz")),
         job["quantize"],
-        bits=job["bits"],
+        bits=json.loads(widths.read_text())["bits"] if widths else job["bits.weights"],
         vary=Variation.of(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
@@ -29,8 +33,9 @@ STAGE = Stage(
     name="quantize",
     doc="batch norm folded, ranges calibrated, weights rounded; fine-tuned with that if it loses too much",
     inputs=("index.json", "train.npz", "val.npz", "arch.json", "weights.safetensors"),
+    optional=(WIDTHS,),
     outputs=(*MODEL, "quantize_log.json"),
-    settings=("quantize", "bits", "seed"),
+    settings=("quantize", "bits.weights", "seed"),
     run=_run,
     serves=trains,
 )

@@ -79,6 +79,7 @@ STAGE = Stage(
         "weights.safetensors",
         "finetune_log.json",
         "train_log.json",
+        "widths.json",
         "quantize_log.json",
         "interface.json",
         "inputs.npy",

@@ -18,6 +18,8 @@ class PlannedLayer(Artifact, frozen=True):
     output: str
     """The tensor that it writes."""
     macs: int
+    bits: int | None
+    """Of each weight; None: it has none."""
     weights_bytes: int
     """Bytes of constants in Flash."""
     constants: str | None

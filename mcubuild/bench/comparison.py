@@ -1,7 +1,7 @@
 """A searched network beside published ones: accuracy, latency and memory, after builds of all of them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -34,8 +34,10 @@ class Built:
 
     name: str
     input: tuple[int, ...]
+    arithmetic: str
+    """What integers it computes with, as the report says it."""
     accuracies: tuple[float, ...]
-    """Of the int8 network on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew on the
+    """Of the integers on all test samples, 0 ... 1: of this build, then of networks chosen and trained anew on the
     same samples."""
     validation: float
     """Accuracy on the validation samples, 0 ... 1."""
@@ -92,6 +94,7 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
     return Built(
         name,
         tuple(model["input"]),
+        report["accuracy"]["arithmetic"],
         (report["accuracy"]["int8"], *(_json(other / "accuracy.json")["int8"] for other in others)),
         quantized[quantized["kept"]],
         report["latency_ms"],
@@ -127,7 +130,7 @@ def best(contenders: Sequence[Contender], among: Sequence[str]) -> Built | None:
 def table(contenders: Sequence[Contender]) -> list[list[str]]:
     """A row of titles, then a row a network: the most accurate first, those that do not fit last."""
     built = sorted((one for one in contenders if isinstance(one, Built)), key=lambda one: -one.accuracy)
-    rows = [["network", "input", "int8 accuracy", "latency", "SRAM", "Flash", "million MACs", "budget"]]
+    rows = [["network", "input", f"{integers(built)} accuracy", "latency", "SRAM", "Flash", "million MACs", "budget"]]
     for one in built:
         size, verdict = "x".join(map(str, one.input)), "kept" if one.passes else "broken"
         latency = "" if one.latency is None else f"{one.latency:.1f} ms"
@@ -135,6 +138,11 @@ def table(contenders: Sequence[Contender]) -> list[list[str]]:
         rows.append([one.name, size, one.spread, latency, *memory, f"{one.macs / 1e6:.2f}", verdict])
     rows += [[one.name, *[""] * 6, "does not fit"] for one in contenders if isinstance(one, Missing)]
     return rows
+
+
+def integers(built: Iterable[Built]) -> str:
+    """What they all compute with."""
+    return ", ".join(dict.fromkeys(one.arithmetic for one in built)) or "integer"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -178,7 +186,12 @@ def _against(title: str, places: Sequence[tuple[float, Built]]) -> Plot:
     return Plot(
         name=f"Accuracy against {title.split(',')[0]}",
         x=linear([x for x, _ in places], title, "{:g}".format, zero=True),
-        y=linear([y for bar in bars for _, y in bar], "int8 accuracy, %", "{:g}".format, most=101),
+        y=linear(
+            [y for bar in bars for _, y in bar],
+            f"{integers(one for _, one in places)} accuracy, %",
+            "{:g}".format,
+            most=101,
+        ),
         curves=[Curve(bar, _style(one)) for bar, (_, one) in zip(bars, places, strict=True) if one.deviation],
         dots=[
             Dot(x, 100 * one.accuracy, _style(one), f"{one.name}: {one.spread}, {x:.1f} {title}", 5)

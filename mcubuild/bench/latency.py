@@ -17,6 +17,8 @@ from mcubuild.engine.memory.footprint import STATIC_BYTES, target_of, with_arena
 from mcubuild.engine.memory.footprint import estimate as footprint
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.arch import Arch, Space, draw, stages_for
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
@@ -27,6 +29,7 @@ from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.estimates import Estimate, conditions, reading, searched
+from mcubuild.spec.bits import WIDTHS
 from mcubuild.spec.deployment import Deployment
 
 
@@ -65,7 +68,7 @@ class Case:
 
     arch: Described
     deployment: Deployment
-    """Without a budget of RAM: the arena may take any number of bytes."""
+    """Without a budget of RAM: the arena may take any number of bytes. With mixed bits, each layer's are random."""
     seed: int = 0
     """Of the weights, which take the same time whatever they are."""
 
@@ -79,6 +82,15 @@ class Case:
         """Bytes that the arena should not exceed; None: any number."""
         sram = self.deployment.budget.sram
         return None if sram is None else max(0, sram - STATIC_BYTES - self.deployment.stack)
+
+    @property
+    def shapes(self) -> Graph:
+        """The skeleton of the network."""
+        bits = self.deployment.bits
+        if bits != "mixed":
+            return skeleton(self.arch, bits)
+        rng, names = np.random.default_rng(self.seed), weight_bits(skeleton(self.arch, WIDTHS[0]))
+        return skeleton(self.arch, {name: int(rng.choice(WIDTHS)) for name in names})
 
 
 def mixed(deployment: Deployment, block: str, count: int) -> list[Case]:
@@ -131,7 +143,7 @@ def estimates(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
 def estimate(case: Case, bench: Workbench) -> Estimate:
     """One network; errors as for ``estimates``."""
     deployment = case.deployment
-    shapes = skeleton(case.arch, deployment.bits)
+    shapes = case.shapes
     graph = with_random_values(shapes, case.seed)
     figures = bench.figures(graph, deployment)
     return Estimate(

@@ -23,6 +23,7 @@ from mcubuild.importers.labels import read_labels
 from mcubuild.ir.classification import Classification
 from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import Graph
+from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
 
 Int8 = NDArray[np.int8]
@@ -95,6 +96,7 @@ def refer(
     content = {
         "float": None,
         "agreement": None,
+        "arithmetic": arithmetic(graph),
         "int8": None if reads is None else float((reads.answers(outputs) == labels).mean()),
         "labels": None if labels is None else labels.tolist(),
         "samples": len(outputs),

@@ -9,6 +9,7 @@ import numpy as np
 from mcubuild.data.splits import Split
 from mcubuild.ir.classification import Classification
 from mcubuild.ir.graph import Graph
+from mcubuild.ir.widths import arithmetic
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.progress import bar
@@ -19,7 +20,8 @@ from mcubuild.quant.weights import read_network
 def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Path) -> None:
     """Write accuracy.json and int8_outputs.npy, the integer network's outputs int8 (N, classes), to ``out``.
 
-    The JSON holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1), ``samples``, ``labels``, ``predictions_int8``,
+    The JSON holds ``float`` and ``int8`` (top-1 accuracies, 0 ... 1; the second of integers, whatever their
+    ``arithmetic``), ``samples``, ``labels``, ``predictions_int8``,
     ``confusion_int8`` (rows: true class, columns: predicted), ``agreement`` (share of samples that both networks put
     in the same class), ``max_logit_error`` and ``classification`` (how the int8 outputs are read: the fields of
     ``ir.classification.Classification``).
@@ -44,6 +46,7 @@ def evaluate(graph: Graph, arch: Described, weights: Path, test: Split, out: Pat
     np.add.at(confusion, (test.y, predicted), 1)
     content = {
         "float": float((expected == test.y).mean()),
+        "arithmetic": arithmetic(graph),
         "int8": float((predicted == test.y).mean()),
         "samples": len(test),
         "labels": test.y.tolist(),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization
 from mcubuild.ir.ops.weighted import Weighted
+from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.fit import distilled, fit_alone
 from mcubuild.nas.training.length import WITH_ROUNDING, length_of
@@ -41,7 +42,7 @@ class Simulated(nn.Module):
     def __init__(self, network: Network, graph: Graph) -> None:
         """Put ``network`` on the grid of the ``graph``'s weights and round what its operators give, in place."""
         super().__init__()
-        put_on_grid(network, next(graph.tensor(op.weights).bits for op in graph.ops if isinstance(op, Weighted)))
+        put_on_grid(network, weight_bits(graph))
         for op in graph.ops:
             module = network.get_submodule(op.output)
             if isinstance(op, Weighted):

@@ -1,10 +1,12 @@
 """Weights rounded to what integers can represent, while gradients go on to reach the floats behind them."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from mcubuild.nas.training.network import Conv, ConvNorm
+from mcubuild.nas.training.network import ConvNorm
 from mcubuild.quant.scales import channel_scales, largest
 
 
@@ -34,11 +36,18 @@ class Grid(nn.Module):
         return steps + (steps.round() - steps).detach()
 
 
-def put_on_grid(network: nn.Module, bits: int) -> None:
-    """Make every convolution and linear layer that is not there yet compute with weights on a grid of ``bits`` bits."""
-    for layer in list(network.modules()):
-        if isinstance(layer, Conv | nn.Linear) and not parametrize.is_parametrized(layer, "weight"):
-            parametrize.register_parametrization(layer, "weight", Grid(layer.weight, bits))
+def put_on_grid(network: nn.Module, bits: Mapping[str, int]) -> None:
+    """Make layers compute with weights on a grid, if they are not there yet.
+
+    Args:
+        network: where they are.
+        bits: of the grid, by the layer's name: a ``ConvNorm`` or linear submodule.
+    """
+    for name, width in bits.items():
+        module = network.get_submodule(name)
+        layer = module.conv if isinstance(module, ConvNorm) else module
+        if not parametrize.is_parametrized(layer, "weight"):
+            parametrize.register_parametrization(layer, "weight", Grid(layer.get_parameter("weight"), width))
 
 
 def folded(module: nn.Module) -> tuple[Tensor, Tensor, Tensor | None]:

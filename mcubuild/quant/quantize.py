@@ -18,9 +18,10 @@ from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import Graph, Quantization, Tensor
 from mcubuild.ir.ops.pool import Pool
 from mcubuild.ir.ops.weighted import DepthwiseConv2D, FullyConnected, Weighted
+from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.files import write_json
-from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.space.skeleton import LayerBits, skeleton
 from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.network import Network
@@ -45,7 +46,7 @@ def quantize(
     val: Split,
     settings: QuantizeSettings,
     *,
-    bits: int,
+    bits: LayerBits,
     vary: Variation,
     seed: int,
     out: Path,
@@ -64,7 +65,7 @@ def quantize(
             share, calibrate the ranges, and batch norm where weights have less than 8 bits.
         val: the samples, at any resolution, that decide.
         settings: how ranges are found, what may be lost, how the network is fine-tuned.
-        bits: of the weights, 8 or 4.
+        bits: of the weights, 8 or 4; of all layers, or by their names.
         vary: what may be done to a sample.
         seed: of the order of samples.
         out: folder, made if missing.
@@ -77,8 +78,9 @@ def quantize(
     network, plain = copy.deepcopy(exact), skeleton(arch, bits)
     samples = at_resolution(spread(train, settings.samples), arch.resolution)
     with workers():
-        if bits < 8:
-            _adapt_batch_norm(network, samples, bits)
+        widths = weight_bits(plain)
+        if min(widths.values()) < 8:
+            _adapt_batch_norm(network, samples, widths)
         ranges = observe(network, [op.output for op in plain.ops], samples, settings.method)
     graph = quantized(plain, network, ranges)
     val = at_resolution(val, arch.resolution)
@@ -144,7 +146,7 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
     return graph.with_values(tensors, constants)
 
 
-def _adapt_batch_norm(network: Network, samples: Split, bits: int) -> None:
+def _adapt_batch_norm(network: Network, samples: Split, bits: Mapping[str, int]) -> None:
     """Put the weights on their grid and estimate batch norm's statistics anew from what layers compute with them.
 
     Coarse weights shift and stretch what every layer puts out; batch norm takes that back, at no cost as it is folded

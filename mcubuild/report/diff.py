@@ -201,7 +201,8 @@ def _test_set(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
 
 def _accuracy(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
     """Differences of what was judged on the same samples; else also on those that both were judged on."""
-    for key, title in (("float", "float"), ("int8", "int8"), ("device", "firmware")):
+    integer = " -> ".join(dict.fromkeys(report["accuracy"]["arithmetic"] for report in (a, b)))
+    for key, title in (("float", "float"), ("int8", integer), ("device", "firmware")):
         before, after = a["accuracy"][key], b["accuracy"][key]
         ours, theirs = _judged(a["test_set"], key), _judged(b["test_set"], key)
         counts = [sum(map(len, judged.values())) for judged in (ours, theirs)]

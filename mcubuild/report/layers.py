@@ -43,6 +43,8 @@ class Layer:
     """Height and width; (1, 1) where there is none."""
     stride: int
     macs: int
+    bits: int | None
+    """Of each weight; None: it has none."""
     weights: int
     """Bytes in Flash."""
     live: int
@@ -93,6 +95,7 @@ def read_layers(plan: Planned, measure: Mapping[str, Any]) -> list[Layer]:
             kernel=entry.kernel or (1, 1),
             stride=max(entry.stride or (1,)),
             macs=entry.macs,
+            bits=entry.bits,
             weights=entry.weights_bytes,
             live=entry.live_bytes,
             cycles=seen[entry.name]["cycles"] or 0,

@@ -81,7 +81,7 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     accuracy = report.accuracy
     steps = (
         ("float", accuracy.float_, accuracy.samples),
-        (f"int8 ({accuracy.samples} test samples)", accuracy.int8, accuracy.samples),
+        (f"{accuracy.arithmetic} ({accuracy.samples} test samples)", accuracy.int8, accuracy.samples),
         (f"firmware, emulated ({report.samples})", accuracy.device, report.samples),
     )
     known = [(step, share, count) for step, share, count in steps if share is not None]

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mcubuild.report.amounts import Unit, agreement
 
-VERSION: Literal[7] = 7
+VERSION: Literal[8] = 8
 """Of the format; see ``Report.version``."""
 NOT_RUN = "-"
 """In ``TestSet.device``."""
@@ -23,6 +23,9 @@ class Accuracy(_Part):
     """The trained network in floating point, all test samples."""
     int8: float | None
     """The integer reference executor, all test samples."""
+    arithmetic: str
+    """What that and the firmware compute with: ``int8``, or bits of weights and activations, such as ``w4a8``
+    (``w8/4a8``: some layers' weights have 8 bits, others' 4)."""
     device: float | None
     """The firmware's own outputs, the samples that were run."""
     samples: int
@@ -174,6 +177,8 @@ class LayerCost(_Part):
     """Its stride; 1 where it has none."""
     macs: int
     """Multiply-accumulates, padding included."""
+    bits: int | None
+    """Of each of its weights; ``None``: it has none."""
     weights: int
     """Bytes of its constants in Flash."""
     instructions: float
@@ -307,7 +312,7 @@ class ClassResult(_Part):
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[7] = Field(default=VERSION, alias="schema")
+    version: Literal[8] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""

@@ -105,7 +105,7 @@ def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
     accuracy = report.accuracy
     steps = [
         ("float", accuracy.float_, accuracy.samples),
-        ("int8", accuracy.int8, accuracy.samples),
+        (accuracy.arithmetic, accuracy.int8, accuracy.samples),
         ("device", accuracy.device, report.samples),
     ]
     known = [(title, share, count) for title, share, count in steps if share is not None]

@@ -109,7 +109,7 @@ def _ordered_otherwise(
 
 
 def _tied(ties: NDArray[np.bool_], answers: NDArray[np.int64], labels: NDArray[np.int64]) -> Iterator[str]:
-    """Answers of int8 that several classes share, as after a saturated softmax: the first of them counts."""
+    """Answers that several classes share, as after a saturated softmax: the first of them counts."""
     tied = ties.sum(axis=1) > 1
     worst = float(np.mean((answers == labels) & ~tied))
     best = float(np.mean((answers == labels) | ties[np.arange(len(labels)), labels]))
@@ -121,7 +121,7 @@ def _tied(ties: NDArray[np.bool_], answers: NDArray[np.int64], labels: NDArray[n
 
 
 def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None) -> Iterator[str]:
-    """Of the int8 network that was built, on both."""
+    """Of the integer network that was built, on both."""
     if quantized is None or accuracy.int8 is None:
         return
     share, samples = quantized[str(quantized["kept"])], int(quantized["samples"])

@@ -313,6 +313,7 @@ def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
     return Accuracy(
         float=artifacts.accuracy["float"],
         int8=artifacts.accuracy["int8"],
+        arithmetic=artifacts.accuracy["arithmetic"],
         device=device,
         samples=len(artifacts.expected),
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
@@ -355,6 +356,7 @@ def _layers(artifacts: Artifacts) -> list[LayerCost]:
             output=list(layer.shape_out[1:]),
             stride=layer.stride,
             macs=layer.macs,
+            bits=layer.bits,
             weights=layer.weights,
             instructions=layer.instructions,
             cycles=layer.cycles if known else None,

@@ -68,10 +68,11 @@ def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     accuracy = report["accuracy"]
     samples = {"float": accuracy["samples"], "int8": accuracy["samples"], "device": report["samples"]}
     counted = {"float": "", "int8": f", {accuracy['samples']} samples", "device": f", {report['samples']}"}
+    called = {**{step: step for step in samples}, "int8": accuracy["arithmetic"]}
     known = [step for step in samples if accuracy[step] is not None]
     if known:
         shares = " -> ".join(
-            f"{step} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], samples[step])}{counted[step]})"
+            f"{called[step]} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], samples[step])}{counted[step]})"
             for step in known
         )
         figures = [("accuracy", shares)]

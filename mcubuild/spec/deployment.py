@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcubuild.board import Board
+from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -20,7 +21,7 @@ class Deployment:
     engine: EngineSettings = field(default_factory=EngineSettings)
     firmware: FirmwareSettings = field(default_factory=FirmwareSettings)
     """Compiler, flags, stack and the prefix of names."""
-    bits: int = 8
+    bits: Width = 8
     """Of the weights of networks that are searched for."""
     budget: Budget = field(default_factory=Budget)
     """As ``read_spec`` resolved it, if it is a spec's."""
@@ -28,7 +29,7 @@ class Deployment:
     @classmethod
     def of(cls, spec: "Spec", board: Board) -> "Deployment":
         """That of a spec."""
-        return cls(board, spec.engine, spec.firmware, spec.bits, spec.budget)
+        return cls(board, spec.engine, spec.firmware, spec.bits.weights, spec.budget)
 
     @property
     def sram(self) -> int:

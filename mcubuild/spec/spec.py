@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from mcubuild.board import Board, read_board
 from mcubuild.errors import BuildError
 from mcubuild.settings import Settings, read_toml
+from mcubuild.spec.bits import Bits, BitsSettings
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.datasets import Dataset
 from mcubuild.spec.datasets.base import Task
@@ -46,8 +47,9 @@ class Spec(Settings):
     of its super network, so that few samples suffice where those of a similar task are many."""
     board: str
     """Which microcontroller: the stem of a file in boards/."""
-    bits: Literal[4, 8] = 8
-    """Width of the weights; activations have 8 bits."""
+    bits: Bits = BitsSettings()
+    """Of the weights: 8, 4, or ``"mixed"``, 8 or 4 for each layer; activations have 8. A table names both:
+    ``{ weights = 4, activations = 8 }``."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of everything random; the same seed gives the same firmware."""
     budget: Budget = Budget()

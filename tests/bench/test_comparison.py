@@ -26,7 +26,9 @@ from tests.report.test_figures import NETWORK
 
 
 def built(name: str, accuracy: float, latency: float | None = 10.0, *, passes: bool = True) -> Built:
-    return Built(name, (8, 8, 1), (accuracy,), accuracy, latency, 20480, 65536, 1_500_000, passes, tuple(NETWORK))
+    return Built(
+        name, (8, 8, 1), "int8", (accuracy,), accuracy, latency, 20480, 65536, 1_500_000, passes, tuple(NETWORK)
+    )
 
 
 CONTENDERS: list[Contender] = [

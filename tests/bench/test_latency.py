@@ -39,7 +39,7 @@ def test_networks_of_a_spec_keep_to_its_budget() -> None:
     board, space = read_board("stm32f412"), Space(0.4, 32, 1, 10)
     tight = Deployment(board, budget=Budget(sram=20 << 10, flash=300 << 10, latency=0.03))
     for case in within_budget(space, tight, 0, 10):
-        needs = footprint(skeleton(case.arch, tight.bits), case.target, tight.stack)
+        needs = footprint(case.shapes, case.target, tight.stack)
         assert needs.sram <= 20 << 10 and needs.flash <= 300 << 10 and needs.cycles <= 0.03 * board.clock
     with pytest.raises(BuildError, match=r"no network of the search space w0\.4-r32 fits"):
         within_budget(space, Deployment(board, budget=Budget(sram=4 << 10)), 0, 1)

@@ -19,6 +19,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import Margin
 from mcubuild.nas.space.optimisation import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -45,7 +46,7 @@ def run(
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
 @pytest.mark.parametrize("bits", [8, 4])
-def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: int) -> None:
+def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: Width) -> None:
     footprints = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=1 << 30)))
     rng = np.random.default_rng(1)
     for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
@@ -54,6 +55,23 @@ def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSetting
             for sram in (10_000, 60_000, 100_000):
                 tight = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=sram)))
                 assert tight.of(arch) == estimate(skeleton(arch, bits), tight.target, 2048)
+
+
+def test_mixed_bits_are_as_wide_as_flash_allows() -> None:
+    """All networks fit that fit with either width everywhere, and more."""
+    rng, space, flash, within = np.random.default_rng(2), Space(0.5, 32, 3, 10, 5), 300 << 10, 0
+    budget, widths = Budget(sram=48 << 10, flash=flash), list[Width]([8, 4, "mixed"])
+    wide, narrow, mixed = (Footprints(Deployment(BOARD, bits=width, budget=budget)) for width in widths)
+    for arch in (smallest(space), *(draw(space, rng) for _ in range(30))):
+        needs, least, most = mixed.of(arch), narrow.of(arch), wide.of(arch)
+        if most.flash <= flash:
+            assert needs == most
+        assert most.cycles <= needs.cycles <= least.cycles
+        for latency in (None, 0.06):
+            either = wide.fits(arch, flash, latency) or narrow.fits(arch, flash, latency)
+            assert mixed.fits(arch, flash, latency) or not either
+            within += mixed.fits(arch, flash, latency) and not either
+    assert within > 3  # which neither width alone admits
 
 
 def test_results_depend_on_the_seed_alone(tmp_path: Path) -> None:

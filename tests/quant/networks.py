@@ -9,6 +9,7 @@ from torch import nn
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Arch, Space, draw, smallest
+from mcubuild.nas.space.skeleton import LayerBits
 from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.network import Network, build_network
@@ -55,7 +56,7 @@ def write_weights(network: Network, path: Path) -> Path:
     return path
 
 
-def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits: int, out: Path) -> None:
+def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits: LayerBits, out: Path) -> None:
     """Quantise with random samples."""
     train, val = (random_samples(seed, 60, arch.space.channels) for seed in (1, 2))
     quantize(

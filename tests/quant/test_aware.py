@@ -17,6 +17,7 @@ from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.weighted import FullyConnected, Weighted
+from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.skeleton import skeleton
@@ -66,7 +67,7 @@ def quantize_digits(weights: Path, out: Path, bits: int, **settings: Any) -> dic
 def simulate(arch: Described, network: Network, samples: Split, bits: int) -> tuple[Simulated, Graph]:
     """The quantised graph of ``network`` and what learns in its place."""
     plain = skeleton(arch, bits)
-    put_on_grid(network, bits)
+    put_on_grid(network, weight_bits(plain))
     calibrate(network, samples)
     ranges = observe(network, [op.output for op in plain.ops], samples, "percentile")
     graph = quantized(plain, network, ranges)

@@ -18,8 +18,9 @@ from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import FullyConnected
+from mcubuild.ir.widths import arithmetic, weight_bits
 from mcubuild.nas.space.arch import Arch, Space, smallest
-from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.space.skeleton import LayerBits, skeleton
 from mcubuild.nas.training.batches import to_tensor
 from mcubuild.nas.training.network import Network
 from mcubuild.quant import quantize as quantizing
@@ -30,7 +31,7 @@ from tests.quant.networks import quantize_random, random_network, random_samples
 Floats = NDArray[np.floating[Any]] | NDArray[np.int8]
 
 
-def graph_of(arch: Arch, network: Network, out: Path, bits: int = 8, method: str = "minmax") -> Graph:
+def graph_of(arch: Arch, network: Network, out: Path, bits: LayerBits = 8, method: str = "minmax") -> Graph:
     settings = QuantizeSettings.model_validate({"samples": 48, "method": method, "epochs": 0})
     quantize_random(arch, write_weights(network, out / "w.safetensors"), settings, bits, out)
     return read_graph(out)
@@ -152,6 +153,15 @@ def test_four_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = graph_of(arch, network, tmp_path, bits=4)
     samples = random_samples(9, 60)
     assert mean_bias(network, graph, samples, 12) < 0.75 * mean_bias(network, plain, samples, 12)
+
+
+def test_bits_of_each_layer(tmp_path: Path) -> None:
+    arch, network = random_network(4)
+    wanted = {name: (8, 4)[number % 2] for number, name in enumerate(weight_bits(skeleton(arch, 8)))}
+    graph = graph_of(arch, network, tmp_path, bits=wanted)
+    assert weight_bits(graph) == wanted and arithmetic(graph) == "w8/4a8"
+    for name, bits in wanted.items():
+        assert np.abs(graph.constants[f"{name}.weights"]).max() == 2 ** (bits - 1) - 1
 
 
 @pytest.mark.parametrize("bits", [8, 4])

@@ -84,7 +84,7 @@ def _dataset(folder: Path, rng: np.random.Generator) -> None:
     np.save(folder / "int8_outputs.npy", outputs)
     int8 = float(np.mean(outputs.argmax(1) == y))
     _write(folder, "accuracy.json", {
-        "float": int8 + 2 / TEST, "int8": int8, "samples": TEST,
+        "float": int8 + 2 / TEST, "int8": int8, "arithmetic": "int8", "samples": TEST,
         "agreement": 1 - 3 / TEST, "max_logit_error": 0.61, "labels": y.tolist(),
         "classification": asdict(Classification(units=len(CLASSES), scale=0.061, zero_point=0)),
     })  # fmt: skip
@@ -102,7 +102,8 @@ def _plan(arch: Arch) -> dict[str, Any]:
         layers.append(
             {"index": index, "name": f"layer_{index:02d}_{kind}", "kind": kind, "op": kind, "output": op, "macs": macs,
              "constants": None, "constants_reads": 1,
-             "weights_bytes": weights, "shape_in": source["shape"], "shape_out": [1, *shape],
+             "bits": 8 if weights else None, "weights_bytes": weights,
+             "shape_in": source["shape"], "shape_out": [1, *shape],
              "kernel": [kernel, kernel] if macs and kernel else None, "stride": [stride, stride] if macs else None}
         )  # fmt: skip
 

@@ -26,8 +26,8 @@ READS = Classification(units=2, scale=1, zero_point=0)
 def layer(index: int, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], kernel: int = 1) -> Layer:
     return Layer(
         index=index, name=f"layer_{index:02d}_{kind}", kind=kind, output="", shape_in=(1, *inputs),
-        shape_out=(1, *outputs), kernel=(kernel, kernel), stride=1, macs=0 if kind == "add" else 100, weights=10,
-        live=10, cycles=50, instructions=40,
+        shape_out=(1, *outputs), kernel=(kernel, kernel), stride=1, macs=0 if kind == "add" else 100, bits=8,
+        weights=10, live=10, cycles=50, instructions=40,
     )  # fmt: skip
 
 

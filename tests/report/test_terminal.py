@@ -18,7 +18,7 @@ REPORT: dict[str, Any] = {
     "cautions": ["The firmware classified 10 of the 360 test samples"],
     "test_set": {"digest": "0123456789abcdef"},
     "accuracy": {
-        "float": 0.98, "int8": 0.97, "device": 0.9, "samples": 360,
+        "float": 0.98, "int8": 0.97, "arithmetic": "int8", "device": 0.9, "samples": 360,
         "judged": 0.9, "judged_samples": 10, "interval": [0.5958, 0.9821],
     },
     "samples": 10,

@@ -78,6 +78,7 @@ REACHES = {
     "finetune": TRAINS,
     "scale": PLANS | TRAINS,
     "train": TRAINS,
+    "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
     "quantize": TRAINS | {"quant"},
     "import": {"errors", "importers", "ir", "npz"},
     "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec"},
@@ -166,4 +167,4 @@ def test_a_stage_depends_on_all_libraries_that_it_reaches(stage: str, libraries:
 def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_nothing_that_is_integer() -> None:
     depending = {stage.name for stage in STAGES if arithmetic_of(stage)}
     trained = {"pace", "race", "start", "supernet", "search", "finetune", "scale", "train", "quantize", "accuracy"}
-    assert depending == trained | {"dataset"}  # whose spectrograms are floating point
+    assert depending == trained | {"widths", "dataset"}  # whose spectrograms are floating point

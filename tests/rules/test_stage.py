@@ -30,6 +30,7 @@ READER = Stage("reader", "reads both", inputs=("a",), outputs=("c",), settings=(
 TRAINED = {
     "dataset": {"kind": "digits"},
     "model": None,
+    "bits": {"weights": 8},
     "budget": {"latency": 0.05},
     "engine": {"tune": True},
     "firmware": {"prefix": "model"},
@@ -64,7 +65,7 @@ def test_a_stage_that_builds_for_the_deployment_depends_on_what_it_uses_of_it(tm
     resolved = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
     made = codegen.STAGE.selected(resolved)
     assert made["budget"] == {"sram": 256 << 10} and made["firmware"] == {"stack": 2048, "prefix": "model"}
-    assert "bits" not in made and "bits" not in tune.STAGE.selected(resolved)
+    assert "bits.weights" not in made and "bits.weights" not in tune.STAGE.selected(resolved)
     assert search.STAGE.selected(resolved)["firmware"] == {"stack": 2048}
     assert not {"board", "budget", "engine", "firmware"} & supernet.STAGE.selected(resolved).keys()
     assert not any(path.stem == "deployment" for path in code_of(supernet.STAGE)[0])
@@ -99,6 +100,13 @@ def test_a_network_is_searched_for_or_scaled(arch: str | None) -> None:
     searching, scaling = {"space", "race", "supernet", "search", "choose", "finetune"}, {"scale", "train"}
     assert names >= ({*scaling} if arch else searching) | {"dataset", "quantize", "accuracy", "report"}
     assert not names & (searching if arch else scaling)
+
+
+def test_widths_are_chosen_where_they_are_open() -> None:
+    for bits in (8, 4, "mixed"):
+        spec = {**TRAINED, "arch": None, "bits": {"weights": bits}}
+        stages = {stage.name: stage for stage in pipeline(STAGES, {"spec": spec})}
+        assert ("widths" in stages) == ("widths.json" in stages["quantize"].inputs) == (bits == "mixed")
 
 
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
@@ -146,6 +154,7 @@ WHOLE = {
     "pace",
     "search",
     "scale",
+    "widths",
     "tune",
     "codegen",
     "firmware",
@@ -185,7 +194,8 @@ def test_what_depends_on_a_field_of_the_board(field: str) -> None:
 
 
 def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
-    assert _depending(_resolved("1mJ"), "active_power_mw") == {"margin", "space", "pace", "search", "scale", "report"}
+    stages = {"margin", "space", "pace", "search", "scale", "widths", "report"}
+    assert _depending(_resolved("1mJ"), "active_power_mw") == stages
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -95,7 +95,7 @@ def test_not_times(text: object) -> None:
 def test_a_short_spec_is_enough(tmp_path: Path) -> None:
     spec = read(tmp_path, SPEC)
     assert spec.dataset is not None
-    assert (spec.name, spec.dataset.kind, spec.bits) == ("net", "digits", 8)
+    assert (spec.name, spec.dataset.kind, spec.bits.weights) == ("net", "digits", 8)
     assert (spec.budget.sram, spec.budget.flash, spec.budget.latency) == (131072, 524288, 0.05)
 
 
@@ -186,6 +186,11 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", 'arch = "resnet9"', ["net.toml:5: arch", "'resnet9'", "'resnet8'"]),
         ("bits = 8", 'arch = "resnet8"\nsearch.parents = 3', ['found [search] beside arch = "resnet8"', "remove one"]),
         ("bits = 8", "bits = 7", ["net.toml:5: bits", "4 or 8", "7"]),
+        ("bits = 8", "bits = 8.0", ["net.toml:5: bits", "4 or 8", "8.0"]),
+        ("bits = 8", 'bits = "eight"', ["net.toml:5: bits", '"mixed"', "'eight'"]),
+        ("bits = 8", "bits = { weights = 2 }", ["net.toml:5: bits", "4 or 8", "2"]),
+        ("bits = 8", "bits = { weight = 4 }", ["net.toml:5: bits", "weights = 4", "'weight': 4"]),
+        ("bits = 8", "bits = { weights = 4, activations = 4 }", ["net.toml:5: bits", "activations = 4", "no kernels"]),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["found no task", "[model] file"]),
         (
@@ -450,7 +455,7 @@ def test_single_keys_are_changed_from_outside(tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
     path.write_text('task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\n')
     spec, _ = read_spec(path, {"budget.latency": "8ms", "bits": "4", "space.widths": "[0.2, 0.3]", "seed": "7"})
-    assert (spec.budget.latency, spec.bits, spec.space.widths, spec.seed) == (0.008, 4, (0.2, 0.3), 7)
+    assert (spec.budget.latency, spec.bits.weights, spec.space.widths, spec.seed) == (0.008, 4, (0.2, 0.3), 7)
     for key, value, told in (
         ("budget.latancy", "9ms", "set=budget.latancy=9ms: budget.latancy: unknown key"),
         ("bits", "5", "set=bits=5: bits: "),
@@ -458,3 +463,18 @@ def test_single_keys_are_changed_from_outside(tmp_path: Path) -> None:
     ):
         with pytest.raises(BuildError, match=told):
             read_spec(path, {key: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("bits = 4", 4),
+        ('bits = "mixed"', "mixed"),
+        ("bits = { weights = 4 }", 4),
+        ("bits = { activations = 8 }", 8),
+        ('bits = { weights = "mixed", activations = 8 }', "mixed"),
+    ],
+)
+def test_bits_are_a_number_a_word_or_a_table(tmp_path: Path, text: str, weights: int | str) -> None:
+    bits = read(tmp_path, SPEC.replace("bits = 8", text)).bits
+    assert (bits.weights, bits.activations) == (weights, 8)

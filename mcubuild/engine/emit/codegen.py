@@ -546,6 +546,7 @@ def _planned_layer(generated: GeneratedLayer, plan: Plan) -> PlannedLayer:
         op=type(layer.op).__name__,
         output=layer.op.output,
         macs=layer.macs,
+        bits=layer.weights.bits if isinstance(layer.op, Weighted) else None,
         weights_bytes=kernel.constant_bytes(layer),
         constants=generated.constants_name if generated.constants else None,
         constants_reads=ceil(prod(layer.output.shape[1:3]) / TILE) if isinstance(layer.op, Conv2D) else 1,

@@ -176,12 +176,11 @@ def fits(
         cycles: of an inference; None: any.
     """
     own = sum(stretch.reserved for stretch in stretches)
-    least = sum(stretch.weights for stretch in stretches) + _code_on_whole_tensors(stretches)
-    least += _source_code(stretches, target)
+    least = _least_flash(stretches, target)
     if least > flash:
         return False
     height, planned = max(stretch.height for stretch in stretches), target.arena_besides(own)
-    if not target.fed and (planned is None or height <= planned):
+    if _never_streams(stretches, target, own):
         in_time = cycles is None or sum(stretch.whole_cycles for stretch in stretches) <= cycles
         return in_time and (arena is None or height <= arena - own)
     if cycles is not None and sum(stretch.least_cycles for stretch in stretches) > cycles:
@@ -198,6 +197,27 @@ def fits(
         return True
     plan = combine(stretches, target, 0)
     return plan.flash <= flash and (cycles is None or plan.cycles <= cycles)
+
+
+def most_flash(stretches: Sequence[Stretch], target: Target) -> int:
+    """Bytes of Flash that what ``combine`` makes of these stretches takes at most."""
+    own = sum(stretch.reserved for stretch in stretches)
+    least = _least_flash(stretches, target)
+    if _never_streams(stretches, target, own):
+        return least
+    return least + sum(stretch.most_chain_code for stretch in stretches)
+
+
+def _least_flash(stretches: Sequence[Stretch], target: Target) -> int:
+    """Bytes of Flash if nothing streams, but for the input."""
+    code = _code_on_whole_tensors(stretches) + _source_code(stretches, target)
+    return sum(stretch.weights for stretch in stretches) + code
+
+
+def _never_streams(stretches: Sequence[Stretch], target: Target, own: int) -> bool:
+    """Whether the plan has whole tensors alone; ``own`` are the bytes that layers keep for themselves."""
+    planned = target.arena_besides(own)
+    return not target.fed and (planned is None or max(stretch.height for stretch in stretches) <= planned)
 
 
 def _code_on_whole_tensors(stretches: Sequence[Stretch]) -> int:

@@ -5,7 +5,9 @@ submodule of that name which computes the same value. Weights and bias are calle
 <operator>.bias.
 """
 
+from collections.abc import Mapping
 from math import prod
+from typing import TypeAlias
 
 from mcubuild.ir.geometry import Pair, Shape, same_padding
 from mcubuild.ir.graph import Graph, Op, Tensor
@@ -15,9 +17,11 @@ from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Head, MaxPool, Mix, Separable, Stem
 
 INPUT = "input"
+LayerBits: TypeAlias = int | Mapping[str, int]
+"""Bits of the weights: of every layer, or by its operator's name."""
 
 
-def skeleton(arch: Described, bits: int) -> Graph:
+def skeleton(arch: Described, bits: LayerBits) -> Graph:
     """The whole network with weights of ``bits`` bits.
 
     Input (1, R, R, C), or (1, R, 1, C) of series, "input"; output (1, classes) "classifier".
@@ -25,12 +29,12 @@ def skeleton(arch: Described, bits: int) -> Graph:
     return row_skeleton(arch.name, arch.blocks(), bits)
 
 
-def block_skeleton(block: Block, bits: int) -> Graph:
+def block_skeleton(block: Block, bits: LayerBits) -> Graph:
     """One block as a network of its own."""
     return row_skeleton("block", {"block": block}, bits)
 
 
-def row_skeleton(name: str, parts: dict[str, Block], bits: int) -> Graph:
+def row_skeleton(name: str, parts: dict[str, Block], bits: LayerBits) -> Graph:
     """A network of these blocks, by name, each of which fits the one before."""
     first = next(iter(parts.values()))
     builder = _Builder((1, first.side, first.width, first.inputs), bits, series=first.series)
@@ -42,7 +46,7 @@ def row_skeleton(name: str, parts: dict[str, Block], bits: int) -> Graph:
 class _Builder:
     """Appends operators to a chain; ``last`` is the tensor at its end."""
 
-    def __init__(self, shape: Shape, bits: int, *, series: bool) -> None:
+    def __init__(self, shape: Shape, bits: LayerBits, *, series: bool) -> None:
         self.tensors = {INPUT: Tensor(INPUT, shape)}
         self.ops: list[Op] = []
         self.last = INPUT
@@ -116,7 +120,8 @@ class _Builder:
 
     def _constants(self, name: str, shape: Shape, outputs: int) -> tuple[str, str]:
         weights, bias = f"{name}.weights", f"{name}.bias"
-        self.tensors[weights] = Tensor(weights, shape, bits=self._bits)
+        width = self._bits if isinstance(self._bits, int) else self._bits[name]
+        self.tensors[weights] = Tensor(weights, shape, bits=width)
         self.tensors[bias] = Tensor(bias, (outputs,), dtype="int32", bits=32)
         return weights, bias
 

@@ -1,0 +1,48 @@
+"""bits: how many bits numbers have on the board."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator
+
+from mcubuild.errors import shown
+from mcubuild.settings import Settings
+
+Width: TypeAlias = Literal[4, 8, "mixed"]
+"""Bits of the weights: of all layers, or ``"mixed"``, 8 or 4 for each layer by itself."""
+WIDTHS = (8, 4)
+"""That a layer's weights may have, the widest first."""
+
+
+class BitsSettings(Settings):
+    """Bits of weights and activations."""
+
+    weights: Width = 8
+    """Of all layers; or ``"mixed"``: 8 or 4 for each layer, as Flash and latency allow and accuracy asks for."""
+    activations: Literal[8] = 8
+    """Of all tensors between layers."""
+
+
+def _table(value: Any) -> Any:
+    """The table that bits of the weights alone are short for."""
+    if isinstance(value, BitsSettings):
+        return value
+    table = value if isinstance(value, dict) else {"weights": value}
+    weights, activations = table.get("weights", 8), table.get("activations", 8)
+    if table.keys() <= BitsSettings.model_fields.keys() and _is_one_of(weights, (*WIDTHS, "mixed")):
+        if _is_one_of(activations, (8,)):
+            return table
+        if _is_one_of(activations, (4,)):
+            raise ValueError("found activations = 4, for which there are no kernels; leave activations out (8)")
+    raise ValueError(f'found {shown(value)}; must be 4 or 8 or "mixed", or such as {{ weights = 4, activations = 8 }}')
+
+
+def _is_one_of(value: Any, allowed: tuple[Any, ...]) -> bool:
+    """Neither 8.0 nor True is a number of bits."""
+    return any(type(value) is type(one) and value == one for one in allowed)
+
+
+if TYPE_CHECKING:
+    Bits = BitsSettings
+else:
+    Bits = Annotated[BitsSettings, BeforeValidator(_table, json_schema_input_type=Width | BitsSettings)]
+"""``bits = 4`` is short for a table with those ``weights`` alone."""
