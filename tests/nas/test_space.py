@@ -46,7 +46,7 @@ def run(
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
 @pytest.mark.parametrize("bits", [8, 4])
-def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: Width) -> None:
+def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: Literal[8, 4]) -> None:
     footprints = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=1 << 30)))
     rng = np.random.default_rng(1)
     for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
