@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from mcubuild.bench.values import with_random_values
-from mcubuild.board import Board, Core, read_board
+from mcubuild.board import Board, read_board
+from mcubuild.cores import names
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
@@ -114,5 +114,5 @@ def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
 def test_every_core_has_costs_for_everything_that_a_kernel_does() -> None:
     for seed in range(4):
         for layer in layers(calibration_network(seed)):
-            for core in get_args(Core):
+            for core in names():
                 assert choose(layer, Target(core, core in ("cortex-m4", "cortex-m7"), SETTINGS)).cycles(layer, core) > 0

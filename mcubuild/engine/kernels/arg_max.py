@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import contiguous, nest
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import ArgMax, Dtype
@@ -15,10 +15,6 @@ class AxisArgMax(Kernel):
 
     kind = "arg_max"
     dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8", "int32"})
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"output": 20.0, "element": 6.0},
-        "cortex-m7": {"output": 12.0, "element": 3.0},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every ArgMax."""

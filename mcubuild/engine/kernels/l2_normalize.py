@@ -1,9 +1,8 @@
 """Rows divided by the root of their sum of squares."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import L2Normalize
@@ -14,10 +13,6 @@ class RowNormalize(Kernel):
     """L2Normalize."""
 
     kind = "l2_normalize"
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"row": 250.0, "output": 30.0},
-        "cortex-m7": {"row": 160.0, "output": 18.0},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every L2Normalize."""

@@ -1,9 +1,8 @@
 """Logarithm of the softmax over the last axis: exponentials from a table, one logarithm a row."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import LogSoftmax
@@ -14,10 +13,6 @@ class TableLogSoftmax(Kernel):
     """LogSoftmax; the table has a word for each distance to the largest element that counts, 1 kB at most."""
 
     kind = "log_softmax"
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"row": 400.0, "output": 50.0},
-        "cortex-m7": {"row": 270.0, "output": 33.0},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every LogSoftmax."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import contiguous, nest
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Mean, Shape, Sum
@@ -17,10 +16,6 @@ class AxisMean(Kernel):
 
     kind = "mean"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 50.63, "element": 3.58, "output": 5.89, "row": 5.89},
-        "cortex-m7": {"call": 200.00, "element": 1.27, "output": 6.30, "row": 6.14},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Mean and Sum."""

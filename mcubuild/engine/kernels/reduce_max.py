@@ -1,9 +1,8 @@
 """The largest element over any axes."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.kernels.mean import reduced_loops
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
@@ -15,10 +14,6 @@ class AxisMaximum(Kernel):
 
     kind = "reduce_max"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"output": 20.0, "element": 5.0},
-        "cortex-m7": {"output": 12.0, "element": 2.5},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every ReduceMax."""

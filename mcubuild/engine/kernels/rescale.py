@@ -1,9 +1,8 @@
 """Single elements at another scale or of another type, limited, with a slope of their own below zero."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Rescale
@@ -16,7 +15,6 @@ class ElementRescale(Kernel):
     kind = "rescale"
     dtypes = BOTH
     streams = True
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 20.0}, "cortex-m7": {"output": 12.0}}
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Rescale."""

@@ -1,9 +1,8 @@
 """Logistic function and hyperbolic tangent of int16, interpolated in a table of 256 entries."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Sigmoid
@@ -17,7 +16,6 @@ class TableSigmoid(Kernel):
     kind = "sigmoid"
     dtypes = BOTH
     streams = True
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 30.0}, "cortex-m7": {"output": 18.0}}
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Sigmoid."""

@@ -1,9 +1,8 @@
 """Softmax over the last axis: exponentials from a table, one division a row."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Softmax
@@ -14,10 +13,6 @@ class TableSoftmax(Kernel):
     """Softmax; the table has a word for each distance to the largest element that counts, 1 kB at most."""
 
     kind = "softmax"
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.00, "output": 48.48, "row": 181.91},
-        "cortex-m7": {"call": 200.00, "output": 34.30, "row": 130.01},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Softmax."""

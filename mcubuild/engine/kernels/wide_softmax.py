@@ -1,9 +1,8 @@
 """Softmax of int16 over the last axis: exponentials and reciprocals interpolated in tables."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import WideSoftmax
@@ -16,10 +15,6 @@ class InterpolatedSoftmax(Kernel):
 
     kind = "wide_softmax"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"row": 150.0, "output": 60.0},
-        "cortex-m7": {"row": 100.0, "output": 40.0},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every WideSoftmax."""
