@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 Costs: TypeAlias = Mapping[str, Mapping[str, float]]
 """Cycles by kernel's kind, or by what several kernels have in common, and by feature of the kernel's work.
 
-``doit calibrate core=...`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on a board with
-its Flash wait states and caches: most layers come out within 10 %, portable ones on maps of a few pixels within 40 %,
+``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on a board
+with its Flash wait states and caches: most layers come out within 10 %, portable ones on maps of few pixels within 40 %,
 operators that only files have (in portable C) within 20 % for two of three; whole networks:
 ``mcubuild/engine/estimates.jsonl``.
 
@@ -53,7 +53,7 @@ class Core:
     board: str | None = None
     """What its costs are fitted on; ``None``: it has none of its own."""
     costs: Costs = field(default_factory=dict)
-    """Fitted by ``doit calibrate core=...``."""
+    """Fitted by ``python -m tests.engine.calibrate``."""
     like: str | None = None
     """The core whose costs it takes, if it has none of its own,"""
     times: float = 1.0

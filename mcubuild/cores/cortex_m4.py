@@ -229,7 +229,7 @@ COSTS: Costs = {
         "row": 150.0,
     },
 }
-"""Written by ``doit calibrate core=cortex-m4``; see ``Costs``."""
+"""Written by ``python -m tests.engine.calibrate``; see ``Costs``."""
 
 CORE = Core(
     zig="cortex_m4",
