@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 Costs: TypeAlias = Mapping[str, Mapping[str, float]]
 """Cycles by kernel's kind, or by what several kernels have in common, and by feature of the kernel's work.
 
-``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on a board
-with its Flash wait states and caches: most layers come out within 10 %, portable ones on maps of few pixels within 40 %,
+``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on a
+board with its Flash wait states and caches: most layers come out within 10 %, portable ones on maps of a few pixels
+within 40 %,
 operators that only files have (in portable C) within 20 % for two of three; whole networks:
 ``mcubuild/engine/estimates.jsonl``.
 
