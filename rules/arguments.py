@@ -18,6 +18,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "bench": ("models", "curve", "latency", "toolchain"),
     "curve": ("spec", "sizes", "draws", "archs"),
     "diff": ("a", "b"),
+    "export": ("spec", "set", "to"),
     "gc": ("size",),
     "latency": ("spec", "networks"),
     "paper": ("figure", "samples", "table"),

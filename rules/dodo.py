@@ -21,6 +21,7 @@ from rules import (
     curve,
     data_table,
     diff,
+    export,
     forecast,
     keeping,
     latency,
@@ -50,6 +51,7 @@ COMMANDS = (
     forecast.COMMAND,
     baselines.COMMAND,
     curve.COMMAND,
+    export.COMMAND,
     plan.PLAN,
     plan.WHY,
 )
