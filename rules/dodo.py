@@ -22,6 +22,7 @@ from rules import (
     curve,
     data_table,
     diff,
+    export,
     forecast,
     keeping,
     latency,
@@ -52,6 +53,7 @@ COMMANDS = (
     forecast.COMMAND,
     baselines.COMMAND,
     curve.COMMAND,
+    export.COMMAND,
     plan.PLAN,
     plan.WHY,
 )
