@@ -3,9 +3,13 @@
 The project is the working directory: the folder with the ``dodo.py``, which doit makes that.
 """
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mcubuild import ROOT
+from mcubuild.errors import BuildError, shortened
 
 OWN = ("boards", "kernels_templates")
 """Folders that a project may have, too: a file of its own counts instead of mcubuild's of the same name."""
@@ -45,3 +49,25 @@ def files(pattern: str) -> dict[str, Path]:
             if path.is_file():
                 found[f"{top}/{path.relative_to(folder).as_posix()}"] = path
     return dict(sorted(found.items()))
+
+
+@contextmanager
+def telling_templates() -> Iterator[None]:
+    """Whatever goes wrong inside in a template of the project's own is told of its file and line.
+
+    Raises:
+        BuildError: names them. What mcubuild's own templates raise stays as it is.
+    """
+    try:
+        yield
+    except BuildError:
+        raise
+    except Exception as error:
+        places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+        places.append((getattr(error, "filename", None) or "", getattr(error, "lineno", None)))  # of a syntax error
+        own = [(file, line) for file, line in places if not Path(file).is_absolute() and file.startswith(OWN)]
+        if not own:
+            raise
+        file, line = own[-1]
+        said = shortened(" ".join(str(error).split()), 240)
+        raise BuildError(f"{file}:{line}: {type(error).__name__}: {said}.") from None

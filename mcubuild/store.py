@@ -52,7 +52,7 @@ def digest_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _copy(chunks: Iterable[bytes], target: Path) -> str:
+def write_chunks(chunks: Iterable[bytes], target: Path) -> str:
     """Write ``chunks`` to the file ``target``; their SHA-256."""
     digest = hashlib.sha256()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ class Store:
             files = {}
             for name in sorted(names):
                 with open_regular(folder, name) as source:
-                    digest = _copy(iter(partial(source.read, _CHUNK), b""), fresh / "files" / name)
+                    digest = write_chunks(iter(partial(source.read, _CHUNK), b""), fresh / "files" / name)
                     files[name] = {"sha256": digest, "bytes": source.tell()}
             (fresh / "manifest.json").write_text(json.dumps({"files": files}, indent=1, sort_keys=True))
             discard(entry)
@@ -199,7 +199,7 @@ class Store:
             return False
         try:
             for name, (digest, length) in _manifest(entry, names).items():
-                if _copy(_chunks(entry, f"files/{name}", length), folder / name) != digest:
+                if write_chunks(_chunks(entry, f"files/{name}", length), folder / name) != digest:
                     raise _DamagedError
         except _DamagedError:
             replaced(entry)

@@ -44,6 +44,7 @@ def _run(job: Job) -> None:
     from mcubuild.importers.files import read_interfaces
     from mcubuild.importers.images import pixel_table
     from mcubuild.ir.files import read_graph
+    from mcubuild.project import telling_templates
     from mcubuild.toolchain.firmware import generate as generate_firmware
 
     graph = read_graph(job.file("model.json").parent)
@@ -58,22 +59,24 @@ def _run(job: Job) -> None:
         face, *others = read_interfaces(job.file(INTERFACE))["inputs"]
         if not others:
             table, _ = pixel_table(job["model"].file, face, job["model"].pixels)
-    generate_model(
-        graph,
-        plan(graph, target),
-        target,
-        folder,
-        stack=stack,
-        classes=index.classes if index else (),
-        data=None if index is None else "series" if index.series else "sounds" if index.front_end else "pictures",
-        stored=index.native_resolution if index else None,
-        levels=index.pictures.levels if index and index.pictures else None,
-        table=table,
-        channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
-        prefix=prefix,
-    )
+    with telling_templates():
+        generate_model(
+            graph,
+            plan(graph, target),
+            target,
+            folder,
+            stack=stack,
+            classes=index.classes if index else (),
+            data=None if index is None else "series" if index.series else "sounds" if index.front_end else "pictures",
+            stored=index.native_resolution if index else None,
+            levels=index.pictures.levels if index and index.pictures else None,
+            table=table,
+            channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
+            prefix=prefix,
+        )
     write_zip(folder, job.out / "model.zip", prefix)
-    generate_firmware(deployment.board, stack, folder, prefix)
+    with telling_templates():
+        generate_firmware(deployment.board, stack, folder, prefix)
 
 
 STAGE = Stage(

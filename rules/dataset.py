@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rules.fetch import fetch
+from rules.own_code import libraries, own_code
 from rules.stage import Job, Resolved, Stage
 
 OVERVIEW = ("overview.json", "overview.npz")
@@ -42,7 +43,7 @@ def missing(resolved: Resolved) -> str | None:
     settings, root = resolved["spec"]["dataset"], Path(resolved["folder"])
     if settings is None or not (lacking := kind(settings["kind"]).lacking(settings, root)):
         return None
-    return places.missing(settings["kind"], settings["path"], root, lacking)
+    return places.missing(settings["kind"], settings.get("path"), root, lacking)
 
 
 def foretells(resolved: Resolved) -> bool:
@@ -61,6 +62,8 @@ STAGE = Stage(
     settings=("task", "dataset", "seed"),
     run=_run,
     serves=has_samples,
+    owns=own_code,
+    identities=libraries,
     sources=_sources,
     fetch=fetch,
 )

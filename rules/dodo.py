@@ -14,6 +14,7 @@ from doit.cmd_resetdep import ResetDep
 from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError, tell, writing
+from mcubuild.shared import shared_store
 from rules import (
     ablation,
     baselines,
@@ -73,6 +74,7 @@ with told():
         if not os.access(BUILD, os.W_OK):
             raise PermissionError(13, "Permission denied")
     check_variables()
+    shared_store()  # before processes for stages are forked
 
 mend(MEMORY)
 cmd_run.MRunner = Workers

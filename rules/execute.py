@@ -12,6 +12,7 @@ from pathlib import Path
 from mcubuild import ROOT, project
 from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
+from mcubuild.shared import shared_store
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import duration
 from rules.history import History
@@ -27,8 +28,9 @@ _PLACE = ".stage-"
 
 
 def template_files(stage: Stage) -> dict[str, Path]:
-    """The files besides Python's that ``stage`` depends on, by names that are the same everywhere."""
-    return {name: path for pattern in stage.templates for name, path in project.files(pattern).items()}
+    """The files besides mcubuild's Python that ``stage`` depends on, by names that are the same everywhere."""
+    templates = {name: path for pattern in stage.templates for name, path in project.files(pattern).items()}
+    return templates | dict(stage.own)
 
 
 @cache
@@ -250,13 +252,14 @@ def execute(
         history: will know what it was made from, and how long that took.
 
     Returns:
-        ``origin``: "built" or "store"; ``seconds``: wall time.
+        ``origin``: "built", "store" or "shared", which several machines share; ``seconds``: wall time.
 
     Raises:
         BuildError: the user can do something about it.
     """
     start = time.monotonic()
     store, files = Store(), files or Files(None)
+    shared = shared_store() if stage.stored else None
     with ExitStack() as stack:
         stack.enter_context(disk_errors(store.root))
         folder.mkdir(parents=True, exist_ok=True)
@@ -273,6 +276,9 @@ def execute(
         origin = "store"
         if stage.stored and store.fetch(key, made, stage.outputs):
             shutil.rmtree(store.work(key))  # of a run that was killed after it had put the result there
+        elif shared and shared.fetch(key, made, stage.outputs, place):
+            origin = "shared"
+            store.put(key, made, stage.outputs)
         else:
             origin = "built"
             # Imported here: a build that finds everything in the store validates nothing.
@@ -299,6 +305,8 @@ def execute(
             _check(stage, made)
             if stage.stored:
                 store.put(key, made, stage.outputs)
+            if shared:
+                shared.push(key, made, stage.outputs, place)
         _install(stage, key, made, folder, files)
     seconds = round(time.monotonic() - start, 2)
     if history is not None:

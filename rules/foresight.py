@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mcubuild.errors import BuildError
+from mcubuild.shared import SharedStore
 from mcubuild.store import Store
 from rules.execute import ingredients, key_of
 from rules.graph import STAGES, started
 from rules.known import FILES
 from rules.stage import BUILD, START, Resolved, Stage, pipeline
 
-State = Literal["up to date", "from store", "to build", "depends", "refused"]
+State = Literal["up to date", "from store", "from shared", "to build", "depends", "refused"]
 """``depends``: earlier stages are made anew, and what they make decides whether this one is."""
 
 
@@ -32,7 +33,7 @@ class Foreseen:
     """Why it can't be built."""
 
 
-def foresee(resolved: Resolved, store: Store) -> list[Foreseen]:
+def foresee(resolved: Resolved, store: Store, shared: SharedStore | None = None) -> list[Foreseen]:
     """What a build of the spec would do, stage by stage in order, first those of specs that it starts from."""
     found = list[Foreseen]()
     known: dict[str, dict[str, str]] = {}
@@ -43,7 +44,7 @@ def foresee(resolved: Resolved, store: Store) -> list[Foreseen]:
         start = known.get(one["start"]["spec"]["name"], {}) if one.get("start") else {}
         digests = {f"{START}{name}": digest for name, digest in start.items()} | own
         for stage in stages:
-            seen, made = _foresee(stage, one, digests, store)
+            seen, made = _foresee(stage, one, digests, store, shared)
             digests |= made
             own |= made
             found.append(seen)
@@ -51,7 +52,7 @@ def foresee(resolved: Resolved, store: Store) -> list[Foreseen]:
 
 
 def _foresee(
-    stage: Stage, resolved: Resolved, digests: Mapping[str, str], store: Store
+    stage: Stage, resolved: Resolved, digests: Mapping[str, str], store: Store, shared: SharedStore | None
 ) -> tuple[Foreseen, Mapping[str, str]]:
     """What a build would do about one stage, and the SHA-256 of what it would make, where that is known."""
     inputs = {name: digests[name] for name in stage.inputs if name in digests}
@@ -73,4 +74,6 @@ def _foresee(
     stored = store.contents(key, stage.outputs) if stage.stored else None
     if stored is not None:
         return Foreseen(stage, resolved, "from store", depends, key), stored
+    if stage.stored and shared and (stored := shared.contents(key, stage.outputs)) is not None:
+        return Foreseen(stage, resolved, "from shared", depends, key), stored
     return Foreseen(stage, resolved, "to build", depends, key), {}

@@ -38,6 +38,7 @@ WITHOUT_INFLUENCE: Mapping[str, str] = {
     "mcubuild.progress": "draws on the terminal",
     "distributed": "says where networks are judged; every machine has to have the same code and PyTorch",
     "doit": "decides when stages run",
+    "fsspec": "brings artifacts of a shared store, which are verified by hash",
     "pyocd": "measures silicon, which the store does not keep",
     "requests": "brings archives, whose content is known by checksums",
     "rich": "draws on the terminal",

@@ -1,6 +1,7 @@
 """outline: what networks for a data set depend on; where the spec alone says it, no data is needed for it."""
 
 from rules.dataset import foretells
+from rules.own_code import libraries, own_code
 from rules.stage import Job, Stage, trains
 
 OUTLINE = "outline.json"
@@ -23,5 +24,7 @@ STAGE = Stage(
     outputs=(OUTLINE,),
     settings=("task", "dataset"),
     run=_run,
+    owns=own_code,
+    identities=libraries,
     serves=trains,
 )

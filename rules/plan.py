@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from mcubuild.errors import shown
+from mcubuild.shared import shared_store
 from mcubuild.store import Store
 from mcubuild.units import format_time
 from rules.command import Command
@@ -22,12 +23,13 @@ from rules.stage import BUILD, Resolved
 
 _MOST_CHANGES = 12
 """Changes of a stage that are listed; of more, the number."""
+_DONE_BY_A_BUILD = ("to build", "depends", "from store", "from shared")
 _STATES = {"depends": "perhaps"}
 
 
 def _plan(resolved: Resolved) -> None:
     name = resolved["spec"]["name"]
-    found = foresee(resolved, Store())
+    found = foresee(resolved, Store(), shared_store())
     total, unknown = 0.0, list[str]()
     for one in found:
         spec = one.resolved["spec"]["name"]
@@ -40,12 +42,13 @@ def _plan(resolved: Resolved) -> None:
                 total += seconds
                 line += f" {format_time(seconds):>8}" + (f"   (as in {of})" if of != spec else "")
         print(f"{line}   {one.reason}".rstrip())
-    stages = {state: sum(one.state == state for one in found) for state in ("to build", "depends", "from store")}
-    if not stages["to build"] + stages["depends"] + stages["from store"]:
+    stages = {state: sum(one.state == state for one in found) for state in _DONE_BY_A_BUILD}
+    if not sum(stages.values()):
         print(f"{name}: nothing to do.")
         return
+    also = f", {stages['from shared']} from the shared one" if stages["from shared"] else ""
     parts = [f"{stages['to build']} to build", f"{stages['depends']} perhaps, as they read what those make"]
-    print(f"{name}: {', '.join(parts)}, {stages['from store']} from the store.")
+    print(f"{name}: {', '.join(parts)}, {stages['from store']} from the store{also}.")
     if total:
         least = f"; not counted, as they never ran here: {', '.join(unknown)}" if unknown else ""
         print(f"{name}: at most {format_time(total)} by what stages took here last{least}.")
@@ -62,7 +65,7 @@ def expected(stage: str, spec: str) -> tuple[float | None, str]:
 
 
 def _why(resolved: Resolved) -> None:
-    found = foresee(resolved, Store())
+    found = foresee(resolved, Store(), shared_store())
     makers = {name: one.stage.name for one in found for name in one.stage.outputs}
     differs = False
     for one in found:

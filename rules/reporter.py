@@ -122,10 +122,10 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._display.set(task.name, "running")
 
     def add_success(self, task: Any) -> None:
-        """Show that a stage was built or came from the store, and in what time; or that a build keeps its budget."""
+        """Show that a stage was built or came from a store, and in what time; or that a build keeps its budget."""
         if "origin" in task.values:
             self._built = True
-            what = {"built": "built", "store": "from store"}[task.values["origin"]]
+            what = {"built": "built", "store": "from store", "shared": "from shared"}[task.values["origin"]]
             self._show(task, what, task.values["seconds"])
         self._judge(task, "cautions" if task.values.get("cautions") else "pass")
 

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, reading, shown, tell
 from mcubuild.project import files
+from mcubuild.spec.own import FOLDER
 from mcubuild.store import digest_file, digest_json
 from rules.imports import dependencies
 from rules.known import FILES
+from rules.own_code import own_code
 from rules.stage import Resolved, searches
 
 
@@ -93,7 +95,7 @@ def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> tuple[li
     """The builds of the spec in ``path``, with ``changes`` and boards, as JSON; and the files that it is written in."""
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild", FILES)
     boards = files("boards/*.toml")
-    settled = [path.stem, *FILES.meanings((*code, *boards.values())), *map(str, boards.values()), libraries]
+    settled = [path.stem, *FILES.meanings((*code, *boards.values())), *map(str, boards.values()), *_kinds(), libraries]
 
     def state(written: Iterable[str]) -> str:
         """Of all that the result depends on, if these are the files that the spec is written in."""
@@ -107,6 +109,7 @@ def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> tuple[li
             known = json.loads(remembered.read_text())
             found = {"builds": known["builds"], "files": known["files"]}
             current = all(_is_current(one["board"]) for one in known["builds"])
+            current = current and known["kinds"] == [_kind(one["spec"]) for one in known["builds"]]
             if current and known["state"] == state(known["files"]):
                 if known["digest"] != digest_json(found):
                     raise ValueError
@@ -127,7 +130,9 @@ def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> tuple[li
     with suppress(OSError):  # without room to remember, the next command validates again
         memory.mkdir(parents=True, exist_ok=True)
         temporary = remembered.with_suffix(".new")
-        temporary.write_text(json.dumps({"state": state(found["files"]), "digest": digest_json(found), **found}))
+        kinds = [_kind(one["spec"]) for one in found["builds"]]
+        vouch = {"state": state(found["files"]), "digest": digest_json(found), "kinds": kinds}
+        temporary.write_text(json.dumps({**vouch, **found}))
         temporary.replace(remembered)
     return found["builds"], found["files"]
 
@@ -168,3 +173,15 @@ def _is_current(board: Mapping[str, Any]) -> bool:
         return True
     path = files("boards/*.toml")[f"boards/{board['name']}.toml"].with_name(board["clock_setup"])
     return path.is_file() and path.read_bytes() == code.encode()
+
+
+def _kinds() -> Iterator[str]:
+    """The project's own kinds of data sets, and what their files mean."""
+    files = sorted(FOLDER.glob("**/*.py"))
+    yield from map(str, files)
+    yield from FILES.meanings(files)
+
+
+def _kind(spec: Mapping[str, Any]) -> list[str]:
+    """What the code of the spec's kind of data set means, if mcubuild does not bring it."""
+    return FILES.meanings(own_code({"spec": spec}).values())

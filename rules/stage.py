@@ -193,6 +193,10 @@ class Stage:
     """The wiring to the library; the modules it imports, and what they import, are what the stage depends on."""
     templates: tuple[str, ...] = ()
     """Patterns of other files that it depends on, relative to the checkout."""
+    own: tuple[tuple[str, Path], ...] = ()
+    """Files of the user's with code that it runs, by names that are the same everywhere; ``pipeline`` fills it in."""
+    owns: Callable[[Resolved], Mapping[str, Path]] = _no_sources
+    """Those that it has for a spec."""
     identities: Callable[[Resolved], dict[str, str]] = _no_identities
     """Names and versions of tools that it runs."""
     sources: Callable[[Resolved], Mapping[str, Path]] = _no_sources
@@ -274,5 +278,6 @@ def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
             made = {name: stage.called(resolved, name) for name in stage.outputs}
             written |= made
             inputs = tuple(written.get(name, name) for name in inputs)
-            serving.append(replace(stage, inputs=inputs, optional=(), outputs=tuple(made.values())))
+            own = tuple(sorted(stage.owns(resolved).items()))
+            serving.append(replace(stage, inputs=inputs, optional=(), outputs=tuple(made.values()), own=own))
     return tuple(serving)

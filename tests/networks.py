@@ -9,31 +9,18 @@ padding, one channel, residuals that span other residuals, a tensor added to its
 above one, every kind of clamp. Scales are fitted to the values, so that few outputs saturate and errors show.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import (
-    INT8,
-    Add,
-    AveragePool2D,
-    Clamp,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    Op,
-    Padding,
-    Pair,
-    Quantization,
-    Shape,
-    Tensor,
-    Weighted,
-    output_shape,
-)
+from mcubuild.ir.geometry import Padding, Pair, Shape
+from mcubuild.ir.graph import INT8, Clamp, Graph, Op, Quantization, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -150,7 +137,7 @@ class _Builder:
         return Quantization((float(np.float32(scale)),), zero), clamp
 
     def _append(self, op: Op, quantization: Quantization) -> None:
-        shape = output_shape(self.graph(), op)
+        shape = op.output_shape(self.graph())
         self.tensors[op.output] = Tensor(op.output, shape, quantization=quantization)
         self.ops.append(op)
         self.last = op.output
@@ -179,7 +166,7 @@ class _Builder:
         scale = self._quantization(op.input).scale[0] * self.rng.uniform(0.5, 4)
         quantization, clamp = self._activation(scale)
         self._define(op, factors, bias, axis, quantization.scale[0])
-        self._append(replace(op, clamp=clamp), quantization)
+        self._append(op.changed(clamp=clamp), quantization)
 
     def _define(self, op: Weighted, factors: Floats, bias: Floats, axis: int, scale: float) -> None:
         """Bias and scales that make ``factors`` the ratio of output steps (of ``scale``) to accumulator steps."""

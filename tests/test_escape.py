@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def renamed(graph: Graph, names: Mapping[str, str], name: str) -> Graph:
     return Graph(
         name,
         {names[tensor]: replace(description, name=names[tensor]) for tensor, description in graph.tensors.items()},
-        tuple(replace(op, **{part.name: other(getattr(op, part.name)) for part in fields(op)}) for op in graph.ops),
+        tuple(op.changed(**{name: other(value) for name, value in vars(op).items()}) for op in graph.ops),
         other(graph.inputs),
         other(graph.outputs),
         {names[tensor]: values for tensor, values in graph.constants.items()},

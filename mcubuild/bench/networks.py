@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mcubuild.bench.values import with_random_values
-from mcubuild.ir.graph import Graph, total_macs
+from mcubuild.ir.graph import Graph
 from mcubuild.nas.space.arch import Space, draw
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.skeleton import skeleton
@@ -17,7 +17,7 @@ _MACS = range(11_000_000, 12_000_001)
 def mobile_80() -> Graph:
     """The first skeleton drawn from the space of width 0.5 at 80x80x3 that has 11 to 12 million MACs."""
     space, rng = Space(0.5, 80, 3, 2), np.random.default_rng(0)
-    while total_macs(graph := skeleton(draw(space, rng), 8)) not in _MACS:
+    while (graph := skeleton(draw(space, rng), 8)).macs() not in _MACS:
         pass
     return graph
 

@@ -4,18 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcubuild.ir.graph import (
-    DepthwiseConv2D,
-    Elementwise,
-    Graph,
-    Lookup,
-    Mul,
-    Quantization,
-    Softmax,
-    Tensor,
-    Weighted,
-    op_inputs,
-)
+from mcubuild.ir.graph import Graph, Quantization, Tensor
+from mcubuild.ir.ops.elementwise import Elementwise, Mul
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.softmax import Softmax
+from mcubuild.ir.ops.weighted import Weighted
 
 _WIDENING, _NARROWING = 1.5, 0.35
 """Steps of an output relative to those of its input: inputs fill their range, and so it stays layer by layer."""
@@ -42,7 +35,7 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
         if isinstance(op, Weighted):
             weights, filters = tensors[op.weights], tensors[op.bias].elements
             largest = 2 ** (weights.bits - 1) - 1
-            axis = len(weights.shape) - 1 if isinstance(op, DepthwiseConv2D) else 0
+            axis = op.channel_axis
             drawn = rng.normal(size=(filters, weights.elements // filters))
             drawn = np.rint(drawn * largest / abs(drawn).max(axis=1, keepdims=True)).astype(np.int8)
             shape = (filters, *np.delete(weights.shape, axis))
@@ -65,5 +58,5 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
         else:
             if isinstance(op, Lookup):
                 constants[op.table] = rng.permutation(np.arange(-128, 128)).astype(np.int8)
-            tensors[op.output] = replace(tensors[op.output], quantization=tensors[op_inputs(op)[0]].quantization)
+            tensors[op.output] = replace(tensors[op.output], quantization=tensors[op.operands[0]].quantization)
     return skeleton.with_values(tensors, constants)

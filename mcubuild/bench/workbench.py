@@ -12,7 +12,7 @@ from mcubuild.board import DESCRIPTIVE, Board, read_board
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.files import write_graph
-from mcubuild.ir.graph import Graph, total_macs
+from mcubuild.ir.graph import Graph
 from mcubuild.measure.build import build_and_run
 from mcubuild.spec.deployment import Deployment
 from mcubuild.store import Store, digest_file, digest_json
@@ -134,7 +134,7 @@ def _figures(graph: Graph, deployment: Deployment, folder: Path, tuned: Mapping[
     if measured.cycles is None or measured.zero_wait_cycles is None:
         raise BuildError(f"board {board.name!r}: there is no cycle model of its core, {board.core}; choose another.")
     return Figures(
-        macs=total_macs(graph),
+        macs=graph.macs(),
         instructions=measured.instructions.mean,
         cycles=measured.cycles.mean,
         zero_wait_cycles=measured.zero_wait_cycles,

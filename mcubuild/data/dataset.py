@@ -58,7 +58,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
     source = kind(settings.kind)
     values = settings.model_dump(mode="json")
     if lacking := source.lacking(values, root):
-        raise BuildError(missing(settings.kind, values["path"], root, lacking))
+        raise BuildError(missing(settings.kind, values.get("path"), root, lacking))
     found = source.find(settings, root)
     names, digests = found.samples.names, found.samples.contents()
     chosen = partition(

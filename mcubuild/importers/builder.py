@@ -7,19 +7,9 @@ from math import prod
 from typing import Final
 
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
-from mcubuild.ir.graph import (
-    Constant,
-    Dtype,
-    Graph,
-    Op,
-    Quantization,
-    Reshape,
-    Shape,
-    Tensor,
-    op_constants,
-    op_inputs,
-    output_shape,
-)
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import Constant, Dtype, Graph, Op, Quantization, Tensor
+from mcubuild.ir.ops.movement import Reshape
 
 DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16", "INT32": "int32"}
 """Types of activations in the file and in the graph; INT32 is that of indices."""
@@ -129,7 +119,7 @@ class Builder:
         dtype = DTYPES.get(result.dtype, "int8")
         name = self.name_of(result)
         wanted = with_batch(result.shape)
-        shape = output_shape(self._shapes, make(name))
+        shape = make(name).output_shape(self._shapes)
         if min(shape) < 1 or prod(shape) != prod(wanted):
             raise ValueError(f"gives {shape}, but the file says that {describe(result)} comes out")
         first = name if shape == wanted else f"{name}.raw"
@@ -143,7 +133,7 @@ class Builder:
         Raises:
             ValueError: its operands do not fit together.
         """
-        shape = output_shape(self._shapes, make(name))
+        shape = make(name).output_shape(self._shapes)
         self.tensors[name] = Tensor(name, shape, dtype, quantization=quantization)
         self.ops.append(make(name))
         return name
@@ -187,7 +177,7 @@ class Builder:
         ops: list[Op] = []
         for op in reversed(self.ops):
             if op.output in needed:
-                needed.update((*op_inputs(op), *op_constants(op)))
+                needed.update((*op.operands, *op.constants))
                 ops.insert(0, op)
         used = {*needed, *inputs}
         return Graph(

@@ -9,7 +9,7 @@ from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
-from mcubuild.ir.graph import Shape
+from mcubuild.ir.geometry import Shape
 
 Range = tuple[float, float]
 _USUAL: tuple[Range, ...] = ((0, 1), (-1, 1), (-0.5, 0.5), (0, 255), (-128, 127))

@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import INT8, INT16, Clamp, Shape
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import INT8, INT16, Clamp
 
 Number: TypeAlias = Literal["float32", "uint8", "int8", "int16", "int32"]
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.importers.builder import Node, activation_scale
-from mcubuild.ir.graph import Lookup, Quantization, Tensor
+from mcubuild.ir.graph import Quantization, Tensor
+from mcubuild.ir.ops.lookup import Lookup
 
 Values: TypeAlias = NDArray[np.float32]
 

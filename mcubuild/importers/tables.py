@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mcubuild.ir.arithmetic import quantize_multiplier, requantize, rounding_divide
 from mcubuild.ir.graph import Quantization
-from mcubuild.ir.parameters import activation_clamp
 from mcubuild.ir.transcendental import inverse_root as fixed_inverse_root
 from mcubuild.ir.transcendental import logistic as fixed_logistic
 from mcubuild.ir.transcendental import tanh as fixed_tanh
@@ -28,7 +27,7 @@ def requantized(x: Quantization, y: Quantization) -> Table:
 def clamped(x: Quantization, y: Quantization, low: float, high: float | None) -> Table:
     """Requantised, then limited to [low, high] (``ReluQuantized``)."""
     values = _rescaled(x, x.scale[0] / y.scale[0]) + y.zero_point
-    return np.clip(values, *activation_clamp(y, low, high)).astype(np.int8)
+    return np.clip(values, *y.clamp(low, high)).astype(np.int8)
 
 
 def elu(x: Quantization, y: Quantization) -> Table:
@@ -69,7 +68,7 @@ def relu6(x: Quantization, y: Quantization) -> Table:
     """
     if (x.scale, x.zero_point) != (y.scale, y.zero_point):
         raise ValueError("its input and output must share scale and zero point")
-    return np.clip(_INPUTS, *activation_clamp(x, 0, 6)).astype(np.int8)
+    return np.clip(_INPUTS, *x.clamp(0, 6)).astype(np.int8)
 
 
 def leaky_relu(x: Quantization, y: Quantization, alpha: float) -> Table:

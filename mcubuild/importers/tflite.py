@@ -13,8 +13,9 @@ from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.reals import Real, convert_real
 from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
-from mcubuild.ir.graph import Dtype, Graph, Lookup, Quantization, Reshape, Tensor
-from mcubuild.ir.parameters import Computing, parameters
+from mcubuild.ir.graph import Dtype, Graph, Quantization, Tensor
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.rewriting import simplified
 
 _NUMBERS: Mapping[str, Number] = {
@@ -185,8 +186,7 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
         if all(isinstance(op, Reshape) for op in graph.ops):
             raise ValueError("there is nothing to compute between its inputs and outputs")
         for op in graph.ops:  # before any data is run: scales that do not go together
-            if isinstance(op, Computing):
-                parameters(graph, op)
+            op.parameters(graph)
     except (ValueError, OverflowError) as error:
         raise BuildError(f"{file.path}: {error}.") from None
     return Imported(graph, tuple(sources.values()), tuple(outputs.values()))

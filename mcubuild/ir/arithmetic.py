@@ -5,6 +5,8 @@ CMSIS-NN reproduces; all functions are exact for the ranges that int8 networks r
 """
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +84,20 @@ def requantize(
     left, right = np.maximum(amount, 0), np.maximum(-amount, 0)
     scaled = acc.astype(np.int64) << left
     return rounding_divide(doubling_high_mul(scaled, multiplier), right)
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """The factor ``multiplier * 2**(shift - 31)``; ``multiplier`` is 0 or in [2**30, 2**31)."""
+
+    multiplier: int
+    shift: int
+
+    @classmethod
+    def of(cls, real: float) -> "FixedPoint":
+        """That nearest to ``real``; errors as of ``quantize_multiplier``."""
+        return cls(*quantize_multiplier(real))
+
+    def times(self, acc: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """``requantize`` by this factor."""
+        return requantize(acc, self.multiplier, self.shift)

@@ -4,16 +4,14 @@ import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any
 
 import numpy as np
 
 from mcubuild.errors import BuildError
-from mcubuild.ir import graph as graphs
 from mcubuild.ir.graph import Graph, Op, Quantization, Tensor
+from mcubuild.ir.ops import operators
 from mcubuild.npz import read_npz, write_npz
-
-_KINDS: Final[dict[str, type[Op]]] = {kind.__name__: kind for kind in get_args(graphs.Op)}
 
 
 def write_graph(graph: Graph, folder: Path) -> None:
@@ -40,7 +38,7 @@ def _structure(graph: Graph) -> dict[str, Any]:
         "outputs": graph.outputs,
         # Lists, because the order of tensors and operators is part of the graph while keys are sorted.
         "tensors": [asdict(tensor) for tensor in graph.tensors.values()],
-        "operators": [{"kind": type(op).__name__, **asdict(op)} for op in graph.ops],
+        "operators": [{"kind": type(op).__name__, **vars(op)} for op in graph.ops],
         "constants": sorted(graph.constants),
     }
 
@@ -81,7 +79,7 @@ def _tensor(entry: dict[str, Any]) -> Tensor:
 
 
 def _operator(entry: dict[str, Any]) -> Op:
-    kind: Any = _KINDS[entry["kind"]]
+    kind: Any = operators()[entry["kind"]]
     values: dict[str, Any] = {field.name: entry[field.name] for field in fields(kind)}
     operator: Op = kind(**{name: _tuples(value) for name, value in values.items()})
     return operator

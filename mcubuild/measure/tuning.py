@@ -22,7 +22,7 @@ from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import sample_shape
-from mcubuild.ir.graph import Graph, Quantization, op_constants, op_inputs
+from mcubuild.ir.graph import Graph, Quantization
 from mcubuild.measure.build import build_and_run
 from mcubuild.measure.cycles.model import cycle_model
 from mcubuild.progress import bar
@@ -65,7 +65,7 @@ class Bench:
         built = self.deployment
         settings = {name: getattr(built, name).model_dump(mode="json") for name in ("engine", "firmware")}
         settings["board"] = built.board.model_dump(mode="json", exclude=set(DESCRIPTIVE))
-        layer = {"op": type(graph.ops[0]).__name__, **asdict(graph.ops[0])}
+        layer = {"op": type(graph.ops[0]).__name__, **vars(graph.ops[0])}
         tensors = {name: asdict(tensor) for name, tensor in graph.tensors.items()}
         key = digest_json({"cycles": self.code, **settings, "layer": layer, "tensors": tensors, "kernel": kind})
         store = Store()
@@ -106,7 +106,7 @@ class Bench:
 def _stand_in(layer: Layer) -> Graph:
     """The layer with weights of zero."""
     names: dict[str, Any] = {name: name for name in _FIELDS if hasattr(layer.op, name)}
-    op = replace(layer.op, **names)
+    op = layer.op.changed(**names)
     tensors = {
         name: replace(
             layer.graph.tensor(getattr(layer.op, name)),
@@ -115,9 +115,9 @@ def _stand_in(layer: Layer) -> Graph:
         )
         for name in names
     }
-    known = {*op_constants(op), *(name for name in names if getattr(layer.op, name) in layer.graph.constants)}
+    known = {*op.constants, *(name for name in names if getattr(layer.op, name) in layer.graph.constants)}
     constants = {name: np.zeros(tensors[name].shape, tensors[name].dtype) for name in sorted(known)}
-    inputs = tuple(name for name in op_inputs(op) if name not in known)
+    inputs = tuple(name for name in op.operands if name not in known)
     return Graph("layer", tensors, (op,), inputs, (op.output,), constants)
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
-from mcubuild.ir.graph import Graph, Quantization, Weighted
+from mcubuild.ir.graph import Graph, Quantization
+from mcubuild.ir.ops.weighted import Weighted
 from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.fit import distilled, fit_alone
 from mcubuild.nas.training.length import WITH_ROUNDING, length_of

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
-from mcubuild.ir.graph import DepthwiseConv2D, FullyConnected, Graph, Pool, Quantization, Tensor, Weighted
+from mcubuild.ir.graph import Graph, Quantization, Tensor
+from mcubuild.ir.ops.pool import Pool
+from mcubuild.ir.ops.weighted import DepthwiseConv2D, FullyConnected, Weighted
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.skeleton import skeleton
@@ -129,14 +131,13 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
         tensors[op.output] = replace(tensors[op.output], quantization=quantization)
         if not isinstance(op, Weighted):
             continue
-        axis = 3 if isinstance(op, DepthwiseConv2D) else 0
         bits, input_scale = tensors[op.weights].bits, _of(tensors[op.input]).scale[0]
         parts = folded(exact.get_submodule(op.output))
         weights, bias = (part.detach().numpy() for part in parts[:2])
         scales = channel_scales(weights, bits) if parts[2] is None else parts[2].detach().numpy()
         layer = weighted(weights, bias, scales, input_scale, bits)
         bias_scales = (np.float32(input_scale) * np.array(layer.scales, np.float32)).tolist()
-        tensors[op.weights] = replace(tensors[op.weights], quantization=Quantization(layer.scales, 0, axis))
+        tensors[op.weights] = replace(tensors[op.weights], quantization=Quantization(layer.scales, 0, op.channel_axis))
         tensors[op.bias] = replace(tensors[op.bias], quantization=Quantization(tuple(bias_scales), 0, 0))
         constants[op.weights] = _arranged(layer.weights, op)
         constants[op.bias] = layer.bias

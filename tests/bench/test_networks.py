@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from mcubuild.bench.networks import NAMES, mobile_80, network
-from mcubuild.ir.graph import DepthwiseConv2D, total_macs
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 
 def test_the_network_of_the_search_space() -> None:
     graph = mobile_80()
     assert graph.tensor(graph.inputs[0]).shape == (1, 80, 80, 3)
-    assert 11e6 <= total_macs(graph) <= 12e6
+    assert 11e6 <= graph.macs() <= 12e6
     depthwise = [op for op in graph.ops if isinstance(op, DepthwiseConv2D)]
     assert {graph.tensor(op.weights).shape[1] for op in depthwise} == {3, 5, 7}
 
@@ -25,4 +25,4 @@ def test_values_are_always_the_same() -> None:
 @pytest.mark.parametrize(("name", "millions"), [("mbv2-w0.35-r144", 23.5), ("proxyless-w0.3-r176", 38.3)])
 def test_baselines_have_the_published_work(name: str, millions: float) -> None:
     assert name in NAMES
-    assert total_macs(network(name)) / 1e6 == pytest.approx(millions, rel=0.05)
+    assert network(name).macs() / 1e6 == pytest.approx(millions, rel=0.05)

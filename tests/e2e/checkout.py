@@ -13,7 +13,7 @@ from PIL import Image
 from mcubuild import ROOT
 
 PARTS = ("boards", "kernels_templates", "mcubuild", "rules", "dodo.py", "pyproject.toml")
-_LINE = re.compile(r"^(\S+) +(\w+) +(built|from store|up to date|not reached)\b", re.MULTILINE)
+_LINE = re.compile(r"^(\S+) +(\w+) +(built|from store|from shared|up to date|not reached)\b", re.MULTILINE)
 
 SPEC = """
 task = "image_classification"
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def stages(self) -> dict[tuple[str, str], str]:
-        """What was done, by spec and stage: "built", "from store" or "up to date"."""
+        """What was done, by spec and stage: "built", "from store", "from shared" or "up to date"."""
         return {(spec, stage): what for spec, stage, what in _LINE.findall(self.output)}
 
     def did(self, what: str) -> set[str]:

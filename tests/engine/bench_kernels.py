@@ -20,7 +20,8 @@ from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph, Shape, total_macs
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -122,7 +123,7 @@ def main(wanted: list[str]) -> None:
         if wanted and not any(part in name for part in wanted):
             continue
         graph, line, kernel = make(), f"{name:28}", ""
-        total = total_macs(graph)
+        total = graph.macs()
         for index, board in enumerate(map(read_board, BOARDS.values())):
             figures = [value / total for value in cycles(graph, board, engine)]
             line += f"{f'{reached[index]:.2f}' if reached else '':>12}{figures[0]:10.2f}{figures[1]:10.2f}"

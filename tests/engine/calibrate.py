@@ -37,29 +37,16 @@ from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import sample_shape
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Concat,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    Lookup,
-    MaxPool2D,
-    Mean,
-    Mul,
-    Pad,
-    Pair,
-    Reshape,
-    Resize,
-    Slice,
-    Softmax,
-    Sub,
-    Tensor,
-    Transpose,
-    TransposeConv2D,
-)
+from mcubuild.ir.geometry import Pair
+from mcubuild.ir.graph import Graph, Tensor
+from mcubuild.ir.ops.elementwise import Add, Mul, Sub
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Concat, Pad, Reshape, Slice, Transpose
+from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
+from mcubuild.ir.ops.reduction import Mean
+from mcubuild.ir.ops.resize import Resize
+from mcubuild.ir.ops.softmax import Softmax
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
 from mcubuild.spec.engine import EngineSettings

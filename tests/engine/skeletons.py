@@ -2,20 +2,11 @@
 
 import numpy as np
 
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    Op,
-    Pair,
-    Pool,
-    Shape,
-    Tensor,
-    same_padding,
-)
+from mcubuild.ir.geometry import Pair, Shape, same_padding
+from mcubuild.ir.graph import Graph, Op, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D, Pool
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 
 
 class Sketch:

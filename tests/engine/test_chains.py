@@ -14,7 +14,7 @@ from mcubuild.bench.values import with_random_values
 from mcubuild.engine.emit.chaincode import Buffer, ChainCode, Output, folded
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import Layer, Rows
+from mcubuild.engine.layer import Layer
 from mcubuild.engine.memory.chain import Chain
 from mcubuild.engine.memory.flow import STEPS, row_bytes
 from mcubuild.engine.memory.pieces import Piece, pieces
@@ -23,7 +23,8 @@ from mcubuild.engine.memory.segments import Segment, chained, choose_segments, s
 from mcubuild.engine.memory.streaming import SOURCE, Call, Stage, progress, schedule
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph, op_inputs
+from mcubuild.ir.geometry import Rows
+from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import host_library
 from tests.engine.skeletons import Sketch
@@ -111,7 +112,7 @@ def replay(graph: Graph, result: Plan, target: Target) -> None:
     for index, op in enumerate(graph.ops):
         chain = result.chain_of(index)
         if chain is None:
-            for name in op_inputs(op):
+            for name in op.operands:
                 place = result.activations[name]
                 found = memory[place.offset : place.offset + place.nbytes]
                 assert (found == tag(name, 0, height(graph, name))).all(), f"layer {index} reads {name}"
@@ -311,7 +312,7 @@ def test_a_chain_needs_what_its_stretches_need() -> None:
 def joined(graph: Graph, cut: Sequence[Piece]) -> tuple[list[Stage], list[str], int]:
     layers = [Layer(graph, index) for piece in cut for index in piece.steps]
     names = [*graph.inputs, *(layer.op.output for layer in layers)]
-    stages = [Stage(layer.vertical, tuple(names.index(n) for n in op_inputs(layer.op))) for layer in layers]
+    stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in layers]
     return stages, names, layers[0].input_rows
 
 
@@ -326,7 +327,7 @@ def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
         flows = [piece.flow for piece in part if piece.flow]
         layers = [Layer(graph, index) for piece in part for index in piece.steps]
         names = [flows[0].names[0], *(layer.op.output for layer in layers)]
-        stages = [Stage(layer.vertical, tuple(names.index(n) for n in op_inputs(layer.op))) for layer in layers]
+        stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in layers]
         first, last = row_bytes(flows[0].entry), row_bytes(flows[-1].exit)
         lead, done = 0, [0] * len(names)
         for call in schedule(stages, flows[0].entry.shape[1], step).calls:

@@ -22,18 +22,11 @@ from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.arithmetic import requantize
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    DepthwiseConv2D,
-    Graph,
-    MaxPool2D,
-    Padding,
-    Quantization,
-    Shape,
-    Tensor,
-    Weighted,
-)
+from mcubuild.ir.geometry import Padding, Shape
+from mcubuild.ir.graph import Graph, Quantization, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
+from mcubuild.ir.ops.weighted import DepthwiseConv2D, Weighted
 from mcubuild.spec.engine import EngineSettings
 from tests.e2e.test_agreement import BOARDS, check
 from tests.engine.skeletons import Sketch

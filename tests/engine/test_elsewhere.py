@@ -25,7 +25,7 @@ from mcubuild.engine.emit.codegen import FILES, generate
 from mcubuild.engine.memory.planner import Plan, plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph, op_inputs
+from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import find, host_library, libc_flags
 from mcubuild.toolchain.target import ToolchainName, target_flags
@@ -276,7 +276,7 @@ def test_two_arenas_step_by_step_with_poison(network: Generated, tmp_path: Path)
 def alive(graph: Graph, layer: int) -> set[str]:
     """Activations that exist before ``layer`` and are read from there on."""
     written = {*graph.inputs, *(op.output for op in graph.ops[:layer])}
-    return written & {*graph.outputs, *(name for op in graph.ops[layer:] for name in op_inputs(op))}
+    return written & {*graph.outputs, *(name for op in graph.ops[layer:] for name in op.operands)}
 
 
 def test_threads_with_an_arena_each(network: Generated, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from mcubuild.engine.memory.planner import Plan, plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, run_all
-from mcubuild.ir.graph import Conv2D, Graph, Quantization
+from mcubuild.ir.graph import Graph, Quantization
+from mcubuild.ir.ops.weighted import Conv2D
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import host_library
 from tests.engine.skeletons import Sketch

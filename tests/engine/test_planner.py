@@ -10,7 +10,9 @@ from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align, layers
 from mcubuild.engine.memory.planner import Placement, Plan, plan
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, op_inputs
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.skeletons import Sketch, branching, chain_with_residuals
 from tests.networks import random_network
@@ -47,13 +49,13 @@ def test_small_graphs_are_planned_correctly(make: Callable[[int], Graph]) -> Non
 def test_outputs_that_the_last_layer_reads_are_kept(target: Target) -> None:
     for seed in range(50):
         graph = chain_with_residuals(seed)
-        check(replace(graph, outputs=(*dict.fromkeys((*op_inputs(graph.ops[-1]), *graph.outputs)),)), target)
+        check(replace(graph, outputs=(*dict.fromkeys((*graph.ops[-1].operands, *graph.outputs)),)), target)
 
 
 def check(graph: Graph, target: Target) -> None:
     """Replays the network: who is alive at each layer, and where."""
     result = plan(graph, target)
-    last_use = {name: index for index, op in enumerate(graph.ops) for name in op_inputs(op)}
+    last_use = {name: index for index, op in enumerate(graph.ops) for name in op.operands}
     alive = set(graph.inputs)
     for layer in layers(graph):
         op = layer.op
@@ -111,7 +113,7 @@ def test_no_plan_with_lone_tensors_at_the_ends_of_the_arena_is_lower(target: Tar
 
 def lone_tensors(graph: Graph) -> set[str]:
     """Tensors that are alive alone at some moment between two layers."""
-    last_use = {name: index for index, op in enumerate(graph.ops) for name in op_inputs(op)}
+    last_use = {name: index for index, op in enumerate(graph.ops) for name in op.operands}
     last_use |= dict.fromkeys(graph.outputs, len(graph.ops))
     lone = set()
     alive = set(graph.inputs)
@@ -134,10 +136,10 @@ def exhaustive(
     allowed = {}
     for layer in layers(graph):
         if isinstance(layer.op, Add) and target.settings.inplace_add:
-            allowed[layer.op.output] = {n: 1 for n in op_inputs(layer.op) if life[n].stop == layer.index + 1}
+            allowed[layer.op.output] = {n: 1 for n in layer.op.operands if life[n].stop == layer.index + 1}
         channels, same = layer.input.shape[-1], layer.input.elements == layer.output.elements
         if isinstance(layer.op, DepthwiseConv2D) and target.settings.inplace_depthwise and (same or channels % 4 == 0):
-            allowed[layer.op.output] = {n: channels for n in op_inputs(layer.op) if life[n].stop == layer.index + 1}
+            allowed[layer.op.output] = {n: channels for n in layer.op.operands if life[n].stop == layer.index + 1}
 
     def fits(name: str, offset: int, placed: dict[str, int]) -> bool:
         overwritten = []

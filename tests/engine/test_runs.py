@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import Layer, Rows, layers
+from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run_all
-from mcubuild.ir.graph import Graph, op_inputs
+from mcubuild.ir.geometry import Rows
+from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import find
 from tests.networks import random_inputs, random_network
@@ -78,7 +79,7 @@ def in_runs(layer: Layer, call: Callable[..., None], values: dict[str, Int8], rn
         top, bottom = window.outside(first, rows, layer.input_rows)
         begin = first * window.stride - window.padding
         needed = slice(begin + top, begin + window.span(rows) - bottom)
-        sources = [values[name][needed] for name in op_inputs(layer.op)]
+        sources = [values[name][needed] for name in layer.op.operands]
         scratch = kernel.scratch_bytes(layer, rows)
         nbytes = expected[first : first + rows].nbytes
         separate = compute(call, sources, None, nbytes, scratch, (rows, top, bottom), rng)

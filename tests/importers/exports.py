@@ -24,17 +24,10 @@ from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.memory.segments import choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.importers.tflite import converted, import_tflite
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    Tensor,
-    Weighted,
-    total_macs,
-)
+from mcubuild.ir.graph import Graph, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
@@ -193,7 +186,7 @@ def table() -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = write(Path(folder) / f"{name}.tflite", build())
             graphs = {"before": converted(file).graph, "after": import_tflite(file).graph}
-        macs = total_macs(graphs["before"])
+        macs = graphs["before"].macs()
         for when, graph in graphs.items():
             (fast, small, m4), (_, _, m7) = (figures(graph, board) for board in ("stm32f412", "stm32f746"))
             print(f"{name:24}{when:8}{len(graph.ops):7}{macs / 1e6:7.1f}", end="")

@@ -13,7 +13,9 @@ from mcubuild.engine.memory.segments import choose_segments
 from mcubuild.engine.target import Target
 from mcubuild.importers.tflite import converted, import_tflite
 from mcubuild.ir import executor
-from mcubuild.ir.graph import Conv2D, DepthwiseConv2D, Graph, Pad
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.movement import Pad
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.skeletons import Sketch
 from tests.engine.test_chains import FED, ON, check_bits

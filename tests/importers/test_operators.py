@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from mcubuild.engine.memory.pieces import pieces
 from mcubuild.importers.tflite import converted, import_tflite
 from mcubuild.ir import executor
-from mcubuild.ir.graph import Graph, Lookup, Pad, Pool, Prelu
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.elementwise import Prelu
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Pad
+from mcubuild.ir.ops.pool import Pool
 from tests.e2e.test_agreement import BOARDS, LEVELS, check
 from tests.engine.test_chains import ON, check_bits
 from tests.importers.networks import OPERATORS, Network, network_of, random_network

@@ -14,7 +14,11 @@ from mcubuild.importers.support import operators_page
 from mcubuild.importers.tflite import Imported, converted, import_tflite
 from mcubuild.importers.tflite_file import read_file
 from mcubuild.ir import executor
-from mcubuild.ir.graph import AveragePool2D, Conv2D, Lookup, Mean, Reshape
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Reshape
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.reduction import Mean
+from mcubuild.ir.ops.weighted import Conv2D
 from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
 from tests.importers.writer import Writer, write
 

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected, Graph, Op, Quantization
+from mcubuild.ir.graph import Graph, Op, Quantization
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 
 
 def truncating_divide(a: int, b: int) -> int:

@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 
 from mcubuild.ir import executor
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    FullyConnected,
-    Graph,
-    Quantization,
-    Tensor,
-)
+from mcubuild.ir.graph import Graph, Quantization, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import Conv2D, FullyConnected
 from tests.ir import scalar
 from tests.networks import random_inputs, random_network
 

@@ -14,30 +14,14 @@ from numpy.typing import NDArray
 
 from mcubuild.importers.tflite import converted
 from mcubuild.ir.executor import run, sample_shape
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Concat,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Gather,
-    Graph,
-    Lookup,
-    MaxPool2D,
-    Mean,
-    Op,
-    Pad,
-    Pair,
-    Quantization,
-    Reshape,
-    Shape,
-    Slice,
-    Tensor,
-    Transpose,
-    Weighted,
-    output_shape,
-)
+from mcubuild.ir.geometry import Pair, Shape
+from mcubuild.ir.graph import Graph, Op, Quantization, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Concat, Gather, Pad, Reshape, Slice, Transpose
+from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
+from mcubuild.ir.ops.reduction import Mean
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.ir.rewriting import RULES, simplified
 from mcubuild.ir.rewriting.rewriter import rewritten
 from mcubuild.ir.rewriting.rule import Rule
@@ -139,13 +123,19 @@ class Sketch:
         name = f"t{len(self.ops)}"
         op = make(self.last, name)
         self.tensors[name] = Tensor(name, (), quantization=quantization or self.own)
-        shape = output_shape(Graph("", self.tensors, (), (), ()), op)
+        shape = op.output_shape(Graph("", self.tensors, (), (), ()))
         self.tensors[name] = replace(self.tensors[name], shape=shape)
         self.ops.append(op)
         self.last = name
         return self
 
-    def weighted(self, kind: type[Weighted], weights: Shape, filters: int, **fields: Any) -> "Sketch":
+    def weighted(
+        self,
+        kind: type[Conv2D | DepthwiseConv2D | FullyConnected],
+        weights: Shape,
+        filters: int,
+        **fields: Any,
+    ) -> "Sketch":
         name, axis = f"w{len(self.ops)}", 3 if kind is DepthwiseConv2D else 0
         scales = self.rng.uniform(0.001, 0.02, filters if self.rng.random() < 0.7 else 1).astype(np.float32)
         self.constants[name] = self.rng.integers(-127, 128, weights, np.int8)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mcubuild.ir.graph import same_padding
+from mcubuild.ir.geometry import same_padding
 from mcubuild.nas.training.depthwise import conv_same
 
 

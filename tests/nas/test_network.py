@@ -3,7 +3,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mcubuild.ir.graph import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.nas.space.arch import Space, draw, largest
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.depthwise import conv_same

@@ -11,7 +11,7 @@ from mcubuild.board import read_board
 from mcubuild.engine.memory.footprint import estimate
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Conv2D, DepthwiseConv2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D
 from mcubuild.nas.space.arch import Arch, Space, draw, largest, smallest
 from mcubuild.nas.space.backbones import BACKBONES
 from mcubuild.nas.space.baselines import BASELINES, Baseline

@@ -4,7 +4,8 @@ from math import prod
 import numpy as np
 import pytest
 
-from mcubuild.ir.graph import Add, Conv2D, DepthwiseConv2D, FullyConnected, macs
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.nas.space.arch import Space, draw, largest, smallest
 from mcubuild.nas.space.backbones import Mobile
 from mcubuild.nas.space.blocks import Bottleneck
@@ -43,7 +44,7 @@ def test_macs_of_the_smallest_network_by_hand() -> None:
             by_hand += side * side * inputs * 3 * inputs + out * out * 3 * inputs * (9 + outputs)
             side, inputs = out, outputs
     assert side == 1
-    assert sum(macs(graph, op) for op in graph.ops) == by_hand + 96 * 10
+    assert sum(op.macs(graph) for op in graph.ops) == by_hand + 96 * 10
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -75,6 +76,6 @@ def test_blocks_in_a_row_are_the_whole_network() -> None:
     whole = skeleton(arch, 8)
     parts = [block_skeleton(block, 8) for block in arch.blocks().values()]
     assert [type(op) for part in parts for op in part.ops] == [type(op) for op in whole.ops]
-    assert sum(macs(part, op) for part in parts for op in part.ops) == sum(macs(whole, op) for op in whole.ops)
+    assert sum(op.macs(part) for part in parts for op in part.ops) == sum(op.macs(whole) for op in whole.ops)
     for one, other in pairwise(parts):
         assert one.tensor(one.outputs[0]).shape == other.tensor("input").shape

@@ -15,7 +15,8 @@ from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
-from mcubuild.ir.graph import FullyConnected, Graph, Weighted, op_inputs
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.weighted import FullyConnected, Weighted
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.skeleton import skeleton
@@ -93,7 +94,7 @@ def rounded_apart(graph: Graph, op: Weighted) -> float:
     A sum times a scale of m x 2^-n, 0.5 <= m < 1, is rounded to a multiple of 2^-n first. What lies less than 2^-(n+1)
     under a half becomes a half, which is rounded up.
     """
-    into, weights, out = (graph.tensor(name).quantization for name in (op_inputs(op)[0], op.weights, op.output))
+    into, weights, out = (graph.tensor(name).quantization for name in (op.operands[0], op.weights, op.output))
     assert into is not None and weights is not None and out is not None
     exponents = np.frexp(into.scale[0] * np.asarray(weights.scale) / out.scale[0])[1]
     return float(np.where(exponents < 0, 2.0 ** (exponents - 1), 0).mean())
@@ -114,7 +115,7 @@ def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network
         return torch.from_numpy(quantization.scale[0] * (integers[name] - np.float32(quantization.zero_point))).float()
 
     for op in graph.ops:
-        inputs = [real(name) for name in op_inputs(op)]
+        inputs = [real(name) for name in op.operands]
         inputs = [x.flatten(1) if isinstance(op, FullyConnected) else x.permute(0, 3, 1, 2) for x in inputs]
         with torch.no_grad():
             output = simulated.network.get_submodule(op.output)(*inputs)

@@ -14,7 +14,10 @@ from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
-from mcubuild.ir.graph import Add, AveragePool2D, FullyConnected, Graph, op_inputs
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import FullyConnected
 from mcubuild.nas.space.arch import Arch, Space, smallest
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.batches import to_tensor
@@ -49,7 +52,7 @@ def errors_in_steps(network: Network, graph: Graph, samples: Split, resolution: 
     integers = run_all(graph, network_input(samples.x, resolution))
     errors = {}
     for op in graph.ops:
-        inputs = [torch.from_numpy(real(graph, name, integers[name])).float() for name in op_inputs(op)]
+        inputs = [torch.from_numpy(real(graph, name, integers[name])).float() for name in op.operands]
         inputs = [x.permute(0, 3, 1, 2) if x.ndim == 4 else x for x in inputs]
         if isinstance(op, FullyConnected):
             inputs = [x.flatten(1) for x in inputs]

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from mcubuild.engine.layer import Layer
 from mcubuild.errors import BuildError
 from mcubuild.ir.arithmetic import reduced, requantize
-from mcubuild.ir.graph import DepthwiseConv2D, TransposeConv2D
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.weighted import DepthwiseConv2D, TransposeConv2D
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def channels(layer: Layer) -> Channels:
         BuildError: weights do not fit their bits, or a sum could leave int32.
     """
     op = layer.weighted
-    derived = parameters(layer.graph, op)
+    derived = op.parameters(layer.graph)
     values = layer.graph.constants[op.weights]
     weights = values.astype(np.int64)
     where = f"layer {layer.index} ({type(op).__name__})"
@@ -116,8 +115,7 @@ def channels(layer: Layer) -> Channels:
     # Training leaves dead channels, whose factors and biases are often extreme: those that give one value for every
     # input get it from small numbers, so that they do not keep fast kernels from the whole layer.
     same = (low == high) & (shift >= 0)
-    channel_axis = -1 if isinstance(op, DepthwiseConv2D) else 0
-    values = np.moveaxis(np.where(same, 0, np.moveaxis(values, channel_axis, -1)), -1, channel_axis)
+    values = np.moveaxis(np.where(same, 0, np.moveaxis(values, op.channel_axis, -1)), -1, op.channel_axis)
     bias = np.where(same, (low - derived.output_offset) * 4, bias)
     multiplier, shift = np.where(same, 2**30, multiplier), np.where(same, 1, shift)
     return Channels(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from mcubuild.ir.graph import Shape
+from mcubuild.ir.geometry import Shape
 
 
 @dataclass(frozen=True)

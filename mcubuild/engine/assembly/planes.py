@@ -19,7 +19,7 @@ from mcubuild.engine.assembly import rounding
 from mcubuild.engine.assembly.constants import Channels, channels
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 CHANNELS = 4
 """Channels at a time."""

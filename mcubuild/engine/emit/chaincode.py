@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcubuild.engine.layer import Layer, Rows
+from mcubuild.engine.layer import Layer
 from mcubuild.engine.memory.flow import row_bytes
 from mcubuild.engine.memory.planner import ChainPlan, Plan
 from mcubuild.engine.memory.streaming import Call, Stage, first_rows, schedule
-from mcubuild.ir.graph import Graph, op_inputs
+from mcubuild.ir.geometry import Rows
+from mcubuild.ir.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class ChainCode:
         self._layers = [Layer(graph, index) for index in chain.steps]
         self._names = [chain.first, *(layer.op.output for layer in self._layers)]
         self._stages = [
-            Stage(layer.vertical, tuple(self._names.index(name) for name in op_inputs(layer.op)))
+            Stage(layer.vertical, tuple(self._names.index(name) for name in layer.op.operands))
             for layer in self._layers
         ]
         self._schedule = schedule(self._stages, graph.tensor(chain.first).shape[1], chain.rows, fed=chain.fed)

@@ -28,20 +28,12 @@ from mcubuild.engine.memory.streaming import SOURCE
 from mcubuild.engine.target import Target
 from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
-from mcubuild.ir.graph import (
-    BYTES,
-    Add,
-    AveragePool2D,
-    Constant,
-    Conv2D,
-    Graph,
-    Reshape,
-    Shape,
-    Tensor,
-    Weighted,
-    op_inputs,
-)
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import BYTES, Constant, Graph, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.movement import Reshape
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.weighted import Conv2D, Weighted
 from mcubuild.project import folders
 
 TEMPLATES = "kernels_templates/model"
@@ -266,7 +258,7 @@ def _body_values(
         "limits": layer.output.limits,
     }
     if isinstance(layer.op, Weighted | Add | AveragePool2D):
-        derived = parameters(layer.graph, layer.op)
+        derived = layer.op.parameters(layer.graph)
         common |= {"low": derived.clamp[0], "high": derived.clamp[1]}
     if isinstance(layer.op, Weighted):
         input_quantization = layer.input.quantization
@@ -282,7 +274,7 @@ def _body_values(
             "struct": constants.struct,
         }
     elif isinstance(layer.op, Add):
-        add = parameters(layer.graph, layer.op)
+        add = layer.op.parameters(layer.graph)
         common |= {"add": add, "zero_point": add.output_offset}
     return {**common, **kernel.context(layer)}
 
@@ -433,7 +425,7 @@ def _levels(low: float, high: float) -> dict[str, object]:
 
 def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
     layer = generated.layer
-    names = op_inputs(layer.op)
+    names = layer.op.operands
     chain = plan.chain_of(layer.index)
     if chain is None:
         arguments = [

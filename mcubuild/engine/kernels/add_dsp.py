@@ -11,8 +11,8 @@ from mcubuild.engine.kernels.add import ElementwiseAdd
 from mcubuild.engine.kernels.base import CostTable
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add
-from mcubuild.ir.parameters import AddParameters, FixedPoint, parameters
+from mcubuild.ir.arithmetic import FixedPoint
+from mcubuild.ir.ops.elementwise import Add, SumParameters
 
 _HALF = FixedPoint(1 << 30, 0)
 _FINE = range(31)
@@ -77,12 +77,12 @@ class AddDsp(ElementwiseAdd):
         return 150 if layer.output.shape[-1] % 8 == 0 else 600
 
 
-def _parameters(layer: Layer) -> AddParameters:
+def _parameters(layer: Layer) -> SumParameters:
     assert isinstance(layer.op, Add)
-    return parameters(layer.graph, layer.op)
+    return layer.op.parameters(layer.graph)
 
 
-def _swapped(add: AddParameters) -> bool:
+def _swapped(add: SumParameters) -> bool:
     """Whether the right operand is the first one, that with the smaller scale."""
     return add.left == _HALF
 

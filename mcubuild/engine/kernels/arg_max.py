@@ -6,23 +6,20 @@ from typing import ClassVar
 from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import ArgMax, Dtype
+from mcubuild.ir.graph import Dtype
+from mcubuild.ir.ops.reduction import ArgMax
 
 
 class AxisArgMax(Kernel):
     """ArgMax."""
 
     kind = "arg_max"
+    ops = (ArgMax,)
     dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8", "int32"})
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"output": 20.0, "element": 6.0},
         "cortex-m7": {"output": 12.0, "element": 3.0},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every ArgMax."""
-        return isinstance(layer.op, ArgMax)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and the axis."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import AveragePool2D
+from mcubuild.ir.ops.pool import AveragePool2D
 
 
 class AveragePool(Kernel):

@@ -13,7 +13,7 @@ from mcubuild.engine.assembly.constants import Channels, Constants, Field
 from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Dtype
+from mcubuild.ir.graph import Dtype, Op
 from mcubuild.spec.engine import EngineSettings
 
 UNFUSED_BYTES = 900
@@ -56,6 +56,8 @@ class Kernel(ABC):
     """Name of the template, and part of the C functions' names."""
     family: ClassVar[str] = ""
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
+    ops: ClassVar[tuple[type[Op], ...]] = ()
+    """Operators that it computes whatever their shapes; kernels that look closer say so in ``serves``."""
     cost: ClassVar[CostTable]
     """Cycles of the features that ``work`` counts; all 0 until the first fit."""
     dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8"})
@@ -85,9 +87,9 @@ class Kernel(ABC):
         """Code of the passes that a portable kernel makes if they are not fused."""
         return 0 if self.settings.fusion else UNFUSED_BYTES
 
-    @abstractmethod
     def serves(self, layer: Layer, target: Target) -> bool:
         """Whether the kernel can compute ``layer`` on ``target``."""
+        return isinstance(layer.op, self.ops)
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """Bytes of working memory in the arena for a call of ``rows`` output rows (None: of the whole layer)."""

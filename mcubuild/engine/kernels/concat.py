@@ -8,14 +8,14 @@ from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Concat
+from mcubuild.ir.ops.movement import Concat
 
 
 class Join(Kernel):
     """Concat."""
 
     kind = "concat"
+    ops = (Concat,)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
@@ -37,10 +37,6 @@ class Join(Kernel):
             "word": 1.77,
         },
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Concat."""
-        return isinstance(layer.op, Concat)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops for each operand."""

@@ -12,7 +12,7 @@ from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.kernels.conv2d import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Conv2D
+from mcubuild.ir.ops.weighted import Conv2D
 
 
 class GeneralConv2DDsp(Kernel):

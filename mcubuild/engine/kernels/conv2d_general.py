@@ -11,7 +11,8 @@ from mcubuild.engine.assembly.packing import row_bytes, rows
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Conv2D, FullyConnected, Pair, TransposeConv2D
+from mcubuild.ir.geometry import Pair
+from mcubuild.ir.ops.weighted import Conv2D, FullyConnected, TransposeConv2D
 
 
 class AnyConv2D(Kernel):

@@ -16,7 +16,7 @@ from mcubuild.engine.assembly.packing import row_bytes, rows
 from mcubuild.engine.kernels.base import CostTable, Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 
 class Depthwise(Kernel):

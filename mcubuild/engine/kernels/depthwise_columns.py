@@ -23,7 +23,7 @@ from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 FIELD = 21
 """Bits of a field."""

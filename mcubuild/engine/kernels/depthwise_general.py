@@ -11,7 +11,7 @@ from mcubuild.engine.assembly.packing import row_bytes, rows
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 
 class AnyDepthwise(Kernel):

@@ -17,7 +17,7 @@ from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 _SHAPES = {((1, 1), 3), *(((2, 2), size) for size in range(2, 8))}
 """Strides and sizes."""

@@ -9,8 +9,7 @@ from mcubuild.engine.kernels.add import plain_add
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Elementwise, Maximum, Minimum, Mul, Prelu
-from mcubuild.ir.parameters import PreluParameters, parameters
+from mcubuild.ir.ops.elementwise import Elementwise, Maximum, Minimum, Mul, Prelu
 
 
 class Broadcast(Kernel):
@@ -47,10 +46,10 @@ class Broadcast(Kernel):
             "sizes": loops.sizes,
             "at": loops.indices,
         }
-        if isinstance(op, Maximum | Minimum):
+        derived = op.parameters(layer.graph)
+        if derived is None:
             return common
-        derived = parameters(layer.graph, op)
-        low, high = layer.output.limits if isinstance(derived, PreluParameters) else derived.clamp
+        low, high = derived.clamp
         return {**common, "numbers": derived, "zero_point": derived.output_offset, "low": low, "high": high}
 
     def code_bytes(self, layer: Layer) -> int:

@@ -10,7 +10,7 @@ from mcubuild.engine.assembly.packing import pair_bytes, pairs
 from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import FullyConnected
+from mcubuild.ir.ops.weighted import FullyConnected
 
 
 class MatrixVector(Kernel):

@@ -6,23 +6,19 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Gather
+from mcubuild.ir.ops.movement import Gather
 
 
 class TableGather(Kernel):
     """Gather."""
 
     kind = "gather"
+    ops = (Gather,)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"run": 30.0, "output": 3.0},
         "cortex-m7": {"run": 20.0, "output": 1.5},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Gather."""
-        return isinstance(layer.op, Gather)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """How many times there is the axis, its elements, and how many neighbours move together."""

@@ -5,23 +5,18 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import L2Normalize
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.l2_normalize import L2Normalize
 
 
 class RowNormalize(Kernel):
     """L2Normalize."""
 
     kind = "l2_normalize"
+    ops = (L2Normalize,)
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"row": 250.0, "output": 30.0},
         "cortex-m7": {"row": 160.0, "output": 18.0},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every L2Normalize."""
-        return isinstance(layer.op, L2Normalize)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read for the last time before its place is written."""
@@ -34,7 +29,7 @@ class RowNormalize(Kernel):
         return {
             "rows": layer.output.elements // columns,
             "columns": columns,
-            "offset": parameters(layer.graph, op).input_offset,
+            "offset": op.parameters(layer.graph).input_offset,
         }
 
     def code_bytes(self, layer: Layer) -> int:

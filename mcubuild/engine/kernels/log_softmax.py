@@ -5,23 +5,18 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import LogSoftmax
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.softmax import LogSoftmax
 
 
 class TableLogSoftmax(Kernel):
     """LogSoftmax; the table has a word for each distance to the largest element that counts, 1 kB at most."""
 
     kind = "log_softmax"
+    ops = (LogSoftmax,)
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"row": 400.0, "output": 50.0},
         "cortex-m7": {"row": 270.0, "output": 33.0},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every LogSoftmax."""
-        return isinstance(layer.op, LogSoftmax)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read for the last time before its place is written."""
@@ -34,7 +29,7 @@ class TableLogSoftmax(Kernel):
         return {
             "rows": layer.output.elements // columns,
             "columns": columns,
-            "numbers": parameters(layer.graph, op),
+            "numbers": op.parameters(layer.graph),
         }
 
     def code_bytes(self, layer: Layer) -> int:

@@ -5,23 +5,19 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Lookup
+from mcubuild.ir.ops.lookup import Lookup
 
 
 class Table(Kernel):
     """Lookup."""
 
     kind = "lookup"
+    ops = (Lookup,)
     streams = True
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 17.24, "output": 6.73},
         "cortex-m7": {"call": 158.71, "output": 2.15},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Lookup."""
-        return isinstance(layer.op, Lookup)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read before its place is written."""

@@ -6,22 +6,17 @@ from typing import ClassVar
 from mcubuild.engine.assembly.nest import broadcast, contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
 from mcubuild.ir.arithmetic import reduced
-from mcubuild.ir.graph import MatMul, matrix_shapes
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.matmul import MatMul
 
 
 class MatrixMatrix(Kernel):
     """MatMul."""
 
     kind = "matmul"
+    ops = (MatMul,)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {"cortex-m4": {"mac": 8.0, "output": 40.0}, "cortex-m7": {"mac": 4.0, "output": 25.0}}
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every MatMul."""
-        return isinstance(layer.op, MatMul)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and how the operands are read for each."""
@@ -37,13 +32,13 @@ class MatrixMatrix(Kernel):
             strides[name] = (*outer, rows, 0) if name == "left" else (*outer, 0, columns)
             steps[name] = columns if name == "left" else rows
         loops = nest(shape, strides)
-        derived = parameters(graph, op)
+        derived = op.parameters(graph)
         factor = derived.factor
         return {
             "sizes": loops.sizes,
             "at": loops.indices,
             "steps": steps,
-            "depth": matrix_shapes(op, *shapes.values())[0][-1],
+            "depth": op.matrix_shapes(graph)[0][-1],
             "numbers": derived,
             "multiplier": int(reduced(factor.multiplier)) if layer.wide else factor.multiplier,
             "shift": 15 - factor.shift if layer.wide else -factor.shift,

@@ -7,30 +7,26 @@ from typing import ClassVar
 from mcubuild.engine.assembly.nest import contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Mean, Shape, Sum
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.ops.reduction import Mean, Sum
 
 
 class AxisMean(Kernel):
     """Mean and Sum."""
 
     kind = "mean"
+    ops = (Mean, Sum)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 50.63, "element": 3.58, "output": 5.89, "row": 5.89},
         "cortex-m7": {"call": 200.00, "element": 1.27, "output": 6.30, "row": 6.14},
     }
 
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Mean and Sum."""
-        return isinstance(layer.op, Mean | Sum)
-
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and over what each is the mean or sum of."""
         op = layer.op
         assert isinstance(op, Mean | Sum)
-        return {**reduced_loops(layer, op.axes), "numbers": parameters(layer.graph, op)}
+        return {**reduced_loops(layer, op.axes), "numbers": op.parameters(layer.graph)}
 
     def code_bytes(self, layer: Layer) -> int:
         """Two nests of loops."""

@@ -9,7 +9,7 @@ from mcubuild.engine.kernels.pad_rows import leaves_one_image
 from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Pad
+from mcubuild.ir.ops.movement import Pad
 
 
 class Fill(Kernel):

@@ -6,7 +6,7 @@ from typing import ClassVar
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Pad
+from mcubuild.ir.ops.movement import Pad
 
 
 class PadRows(Kernel):

@@ -11,7 +11,7 @@ from mcubuild.engine.assembly.packing import pair_bytes, pairs
 from mcubuild.engine.kernels.base import CostTable, Kernel, loops, matrix_products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Conv2D
+from mcubuild.ir.ops.weighted import Conv2D
 
 
 class Pointwise(Kernel):

@@ -7,8 +7,8 @@ from typing import ClassVar
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import MaxPool2D, Pair, Pool
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.geometry import Pair
+from mcubuild.ir.ops.pool import MaxPool2D, Pool
 
 
 class GeneralPool(Kernel):
@@ -48,7 +48,7 @@ class GeneralPool(Kernel):
         op = layer.op
         assert isinstance(op, Pool)
         _, _, width, channels = layer.input.shape
-        clamp = parameters(layer.graph, op).clamp
+        clamp = op.parameters(layer.graph).clamp
         return {
             "largest": isinstance(op, MaxPool2D),
             "padded": any(op.padding),

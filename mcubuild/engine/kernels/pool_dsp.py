@@ -9,7 +9,7 @@ from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.kernels.pool import GeneralPool, inside
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import MaxPool2D
+from mcubuild.ir.ops.pool import MaxPool2D
 
 _FARTHEST = 2**12
 """Distances that an instruction adds are below it."""

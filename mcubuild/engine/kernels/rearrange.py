@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 from mcubuild.engine.assembly.nest import Nest, contiguous, nest
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Slice, Transpose
+from mcubuild.ir.ops.movement import Slice, Transpose
 
 _INLINE = 16
 """Bytes for which compilers call no function."""
@@ -18,6 +17,7 @@ class StridedCopy(Kernel):
     """Slice and Transpose."""
 
     kind = "rearrange"
+    ops = (Slice, Transpose)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {
@@ -39,10 +39,6 @@ class StridedCopy(Kernel):
             "word": 3.45,
         },
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Slice and Transpose."""
-        return isinstance(layer.op, Slice | Transpose)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops."""

@@ -6,23 +6,19 @@ from typing import ClassVar
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.mean import reduced_loops
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import ReduceMax
+from mcubuild.ir.ops.reduction import ReduceMax
 
 
 class AxisMaximum(Kernel):
     """ReduceMax."""
 
     kind = "reduce_max"
+    ops = (ReduceMax,)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"output": 20.0, "element": 5.0},
         "cortex-m7": {"output": 12.0, "element": 2.5},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every ReduceMax."""
-        return isinstance(layer.op, ReduceMax)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and over what each is the largest of."""

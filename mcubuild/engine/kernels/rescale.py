@@ -5,22 +5,17 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Rescale
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.rescale import Rescale
 
 
 class ElementRescale(Kernel):
     """Rescale."""
 
     kind = "rescale"
+    ops = (Rescale,)
     dtypes = BOTH
     streams = True
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 20.0}, "cortex-m7": {"output": 12.0}}
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Rescale."""
-        return isinstance(layer.op, Rescale)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input, if elements keep their size: each is read before its place is written."""
@@ -32,7 +27,7 @@ class ElementRescale(Kernel):
         assert isinstance(op, Rescale)
         return {
             "row_elements": layer.output.elements // layer.vertical.rows,
-            "numbers": parameters(layer.graph, op),
+            "numbers": op.parameters(layer.graph),
         }
 
     def code_bytes(self, layer: Layer) -> int:

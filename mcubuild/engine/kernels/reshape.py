@@ -5,20 +5,16 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Reshape
+from mcubuild.ir.ops.movement import Reshape
 
 
 class Copy(Kernel):
     """Reshape. Where the planner puts the output over the input, no code is generated."""
 
     kind = "reshape"
+    ops = (Reshape,)
     dtypes = BOTH | {"int32"}
     cost: ClassVar[CostTable] = {"cortex-m4": {"call": 0.0}, "cortex-m7": {"call": 0.0}}
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Reshape."""
-        return isinstance(layer.op, Reshape)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input."""

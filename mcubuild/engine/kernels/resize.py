@@ -7,8 +7,7 @@ from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.kernels.rearrange import copied
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Resize
-from mcubuild.ir.resizing import bilinear, nearest
+from mcubuild.ir.ops.resize import Resize
 
 
 class TableResize(Kernel):
@@ -54,8 +53,8 @@ class TableResize(Kernel):
         _, height, width, channels = layer.input.shape
         common = {"rows": op.size[0], "columns": op.size[1], "width": width, "channels": channels, "method": op.method}
         if op.method == "nearest":
-            return {**common, "ys": nearest(op, height, 0).tolist(), "xs": nearest(op, width, 1).tolist()}
-        ys, xs = bilinear(op, height, 0), bilinear(op, width, 1)
+            return {**common, "ys": op.nearest(height, 0).tolist(), "xs": op.nearest(width, 1).tolist()}
+        ys, xs = op.bilinear(height, 0), op.bilinear(width, 1)
         return {
             **common,
             "ys": list(zip(ys.low.tolist(), ys.high.tolist(), ys.weight.tolist(), strict=True)),
@@ -76,7 +75,7 @@ class TableResize(Kernel):
         if op.method == "nearest":
             return {"call": 1, **copied(pixels, layer.output.shape[3])}
         # Compilers see along which axes all weights are 0.
-        mixed = sum(bool(bilinear(op, layer.input.shape[1 + axis], axis).weight.any()) for axis in (0, 1))
+        mixed = sum(bool(op.bilinear(layer.input.shape[1 + axis], axis).weight.any()) for axis in (0, 1))
         feature = ("single", "mixed_along_one", "mixed")[mixed]
         return {"call": 1, "pixel": pixels, feature: layer.output.elements}
 

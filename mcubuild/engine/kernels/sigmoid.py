@@ -5,23 +5,17 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Sigmoid
-from mcubuild.ir.interpolation import sigmoid_table
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.sigmoid import Sigmoid, sigmoid_table
 
 
 class TableSigmoid(Kernel):
     """Sigmoid."""
 
     kind = "sigmoid"
+    ops = (Sigmoid,)
     dtypes = BOTH
     streams = True
     cost: ClassVar[CostTable] = {"cortex-m4": {"output": 30.0}, "cortex-m7": {"output": 18.0}}
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Sigmoid."""
-        return isinstance(layer.op, Sigmoid)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read before its place is written."""
@@ -35,7 +29,7 @@ class TableSigmoid(Kernel):
             "row_elements": layer.output.elements // layer.vertical.rows,
             "function": op.function,
             "table": sigmoid_table(),
-            "numbers": parameters(layer.graph, op),
+            "numbers": op.parameters(layer.graph),
         }
 
     def code_bytes(self, layer: Layer) -> int:

@@ -5,23 +5,18 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Softmax
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.softmax import Softmax
 
 
 class TableSoftmax(Kernel):
     """Softmax; the table has a word for each distance to the largest element that counts, 1 kB at most."""
 
     kind = "softmax"
+    ops = (Softmax,)
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"call": 0.00, "output": 48.48, "row": 181.91},
         "cortex-m7": {"call": 200.00, "output": 34.30, "row": 130.01},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every Softmax."""
-        return isinstance(layer.op, Softmax)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read for the last time before its place is written."""
@@ -35,7 +30,7 @@ class TableSoftmax(Kernel):
         return {
             "rows": layer.output.elements // columns,
             "columns": columns,
-            "exponentials": parameters(layer.graph, op).exponentials,
+            "exponentials": op.parameters(layer.graph).exponentials,
         }
 
     def code_bytes(self, layer: Layer) -> int:

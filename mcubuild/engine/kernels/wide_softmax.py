@@ -5,25 +5,19 @@ from typing import ClassVar
 
 from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
 from mcubuild.engine.layer import Layer
-from mcubuild.engine.target import Target
-from mcubuild.ir.graph import WideSoftmax
-from mcubuild.ir.interpolation import exponential_table, reciprocal_table
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.ops.wide_softmax import WideSoftmax, exponential_table, reciprocal_table
 
 
 class InterpolatedSoftmax(Kernel):
     """WideSoftmax."""
 
     kind = "wide_softmax"
+    ops = (WideSoftmax,)
     dtypes = BOTH
     cost: ClassVar[CostTable] = {
         "cortex-m4": {"row": 150.0, "output": 60.0},
         "cortex-m7": {"row": 100.0, "output": 40.0},
     }
-
-    def serves(self, layer: Layer, target: Target) -> bool:
-        """Every WideSoftmax."""
-        return isinstance(layer.op, WideSoftmax)
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: the largest of a row is found first, then each element is read before its place is written."""
@@ -39,7 +33,7 @@ class InterpolatedSoftmax(Kernel):
             "columns": columns,
             "exponentials": exponential_table(),
             "reciprocals": reciprocal_table(),
-            "factor": parameters(layer.graph, op).factor,
+            "factor": op.parameters(layer.graph).factor,
         }
 
     def code_bytes(self, layer: Layer) -> int:

@@ -15,7 +15,8 @@ from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.memory.streaming import Progress, Stage, progress, schedule
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import DepthwiseConv2D, Tensor, op_inputs
+from mcubuild.ir.graph import Tensor
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 STEPS = (8, 4, 2, 1)
 """Rows that a call may write at most: more of them cost memory, fewer cost calls and moves."""
@@ -57,11 +58,11 @@ class Flow:
 
     def __init__(self, layers: Sequence[Layer], target: Target) -> None:
         self._layers, self._target = layers, target
-        (entry,) = {name for layer in layers for name in op_inputs(layer.op)} - {layer.op.output for layer in layers}
+        (entry,) = {name for layer in layers for name in layer.op.operands} - {layer.op.output for layer in layers}
         names = [entry, *(layer.op.output for layer in layers)]
         self.entry, self.exit = layers[0].graph.tensor(entry), layers[-1].output
         self.stages = tuple(
-            Stage(layer.vertical, tuple(names.index(name) for name in op_inputs(layer.op))) for layer in layers
+            Stage(layer.vertical, tuple(names.index(name) for name in layer.op.operands)) for layer in layers
         )
         self.names = tuple(names)
         self.entry_bytes, self.exit_bytes = align(self.entry.nbytes), align(self.exit.nbytes)

@@ -7,7 +7,9 @@ from itertools import product
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.target import Target
-from mcubuild.ir.graph import Add, DepthwiseConv2D, Graph, op_inputs
+from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.weighted import DepthwiseConv2D
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
     first = dict.fromkeys(graph.inputs, 0) | {op.output: index for index, op in enumerate(graph.ops)}
     last = dict(first)
     for index, op in enumerate(graph.ops):
-        last.update(dict.fromkeys(op_inputs(op), index))
+        last.update(dict.fromkeys(op.operands, index))
     last.update(dict.fromkeys(graph.outputs, end))
     return {name: Lifetime(name, first[name], last[name], graph.tensor(name).nbytes) for name in first}
 

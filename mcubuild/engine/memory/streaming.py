@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.engine.layer import Rows
+from mcubuild.ir.geometry import Rows
 
 SOURCE = -1
 """What writes tensor 0, where that does not exist before the chain begins."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from mcubuild.importers.builder import DTYPES, Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp
-from mcubuild.ir.graph import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 
 
 def _clamped(kind: type[Add | Sub | Mul]) -> Callable[[Node], None]:

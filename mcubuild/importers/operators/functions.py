@@ -8,18 +8,13 @@ from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import LIMITS
 from mcubuild.importers.tables import Table
-from mcubuild.ir.graph import (
-    L2Normalize,
-    LogSoftmax,
-    Lookup,
-    Quantization,
-    Rescale,
-    Sigmoid,
-    Softmax,
-    Tensor,
-    WideSoftmax,
-)
-from mcubuild.ir.parameters import activation_clamp
+from mcubuild.ir.graph import Quantization, Tensor
+from mcubuild.ir.ops.l2_normalize import L2Normalize
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.rescale import Rescale
+from mcubuild.ir.ops.sigmoid import Sigmoid
+from mcubuild.ir.ops.softmax import LogSoftmax, Softmax
+from mcubuild.ir.ops.wide_softmax import WideSoftmax
 
 
 def _function(table: Callable[[Node, Quantization, Quantization], Table]) -> Callable[[Node], None]:
@@ -40,7 +35,7 @@ def _rescaled(low: float | None, high: float | None) -> Callable[[Node], None]:
         x, slope = node.activation(0), node.real_option("Alpha") if "Alpha" in node.op.options else 1.0
         if not 0 <= slope < 1e6:
             raise ValueError(f"has alpha {slope}, must not be negative")
-        clamp = activation_clamp(activation_scale(node.output), low, high, LIMITS[node.output.dtype])
+        clamp = activation_scale(node.output).clamp(low, high, LIMITS[node.output.dtype])
         node.builder.emit(lambda out: Rescale(x, out, slope, clamp), node.output)
 
     return convert

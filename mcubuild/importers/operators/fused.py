@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from math import inf
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
-from mcubuild.ir.graph import INT8, INT16, Clamp, Padding, Pair, dilated, same_padding
-from mcubuild.ir.parameters import activation_clamp
+from mcubuild.ir.geometry import Padding, Pair, dilated, same_padding
+from mcubuild.ir.graph import INT8, INT16, Clamp
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {0: (None, None), 1: (0, None), 2: (-1, 1), 3: (0, 6)}
 """NONE, RELU, RELU_N1_TO_1, RELU6 of the schema: smallest and largest real value."""
@@ -28,7 +28,7 @@ def fused_clamp(node: Node) -> Clamp:
     low, high = _ACTIVATIONS[code]
     if (low, high) == (None, None):
         return limits
-    clamp = activation_clamp(quantization, low, high, limits)
+    clamp = quantization.clamp(low, high, limits)
     if clamp[0] > clamp[1]:
         raise ValueError(f"its output's scale {quantization.scale[0]} leaves no value of its activation function")
     return clamp

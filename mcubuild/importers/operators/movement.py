@@ -8,7 +8,9 @@ from mcubuild.importers.operators.axes import normal_axes, opened, strided
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import image
 from mcubuild.importers.tflite_file import FileTensor
-from mcubuild.ir.graph import Concat, Gather, Pad, Quantization, Shape, Slice, Transpose
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import Quantization
+from mcubuild.ir.ops.movement import Concat, Gather, Pad, Slice, Transpose
 
 
 def _reshape(node: Node) -> None:

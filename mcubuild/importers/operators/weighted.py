@@ -9,20 +9,10 @@ from mcubuild.importers.builder import Builder, Node, UnsupportedError, activati
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
-from mcubuild.ir.graph import (
-    Concat,
-    Constant,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Padding,
-    Pair,
-    Quantization,
-    Slice,
-    Tensor,
-    TransposeConv2D,
-    same_padding,
-)
+from mcubuild.ir.geometry import Padding, Pair, same_padding
+from mcubuild.ir.graph import Constant, Quantization, Tensor
+from mcubuild.ir.ops.movement import Concat, Slice
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D
 
 _LARGEST_STEP = 4096
 """Of strides and dilations: more than any image has pixels."""

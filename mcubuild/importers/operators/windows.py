@@ -6,19 +6,11 @@ from mcubuild.importers.builder import Node, UnsupportedError, activation_scale,
 from mcubuild.importers.operators.axes import normal_axes, opened
 from mcubuild.importers.operators.converter import Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
-from mcubuild.ir.graph import (
-    ArgMax,
-    AveragePool2D,
-    MatMul,
-    MaxPool2D,
-    Mean,
-    Pool,
-    Quantization,
-    ReduceMax,
-    Reduction,
-    Resize,
-    Sum,
-)
+from mcubuild.ir.graph import Quantization
+from mcubuild.ir.ops.matmul import MatMul
+from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D, Pool
+from mcubuild.ir.ops.reduction import ArgMax, Mean, ReduceMax, Reduction, Sum
+from mcubuild.ir.ops.resize import Resize
 
 
 def _pool(kind: type[Pool]) -> Callable[[Node], None]:

@@ -3,13 +3,13 @@
 import numpy as np
 
 from mcubuild.ir.executor import execute
-from mcubuild.ir.graph import Op, op_inputs
+from mcubuild.ir.graph import Op
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
 def _all_constant(match: Match) -> bool:
     return match.last.output not in match.graph.outputs and all(
-        name in match.graph.constants for name in op_inputs(match.last)
+        name in match.graph.constants for name in match.last.operands
     )
 
 

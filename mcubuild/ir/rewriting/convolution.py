@@ -7,19 +7,10 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import (
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Op,
-    Pair,
-    Reshape,
-    Shape,
-    Tensor,
-    Weighted,
-    dilated,
-)
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.geometry import Pair, Shape, dilated
+from mcubuild.ir.graph import Op, Tensor
+from mcubuild.ir.ops.movement import Reshape
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 _FEW_CHANNELS = 4
@@ -153,7 +144,7 @@ def _same_factors(match: Match, tensors: Sequence[Tensor], op: Op) -> bool:
         outputs=(),
         constants={},
     )
-    return parameters(graph, op) == parameters(match.graph, match.last)
+    return op.parameters(graph) == match.last.parameters(match.graph)
 
 
 def _one_position(match: Match) -> bool:

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from functools import cached_property
-from typing import TypeAlias
 
-from mcubuild.ir.graph import Add, Clamp, Graph, Lookup, Movement, Mul, Op, Pad, Pool, Sub, Weighted, op_inputs
-
-Clamping: TypeAlias = Weighted | Add | Sub | Mul | Pool
-"""Operators with a fused activation."""
+from mcubuild.ir.graph import Clamp, Graph, Op
+from mcubuild.ir.ops.base import Clamping
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Movement, Pad
 
 
 class Facts:
@@ -25,14 +24,14 @@ class Facts:
     @cached_property
     def reads(self) -> Counter[str]:
         """How often tensors are read, by operators and as outputs of the network."""
-        return Counter([*self.graph.outputs, *(name for op in self.graph.ops for name in op_inputs(op))])
+        return Counter([*self.graph.outputs, *(name for op in self.graph.ops for name in op.operands)])
 
     def range(self, name: str) -> Clamp:
         """Smallest and largest value that the activation or constant ``name`` may hold, both inclusive."""
         pending = [name]
         while pending:
             op = self.writers.get(pending[-1])
-            sources = op_inputs(op) if isinstance(op, Lookup | Movement) else ()
+            sources = op.operands if isinstance(op, Lookup | Movement) else ()
             unknown = [source for source in sources if source not in self._ranges]
             if unknown:
                 pending += unknown

@@ -1,11 +1,10 @@
 """Functions of single elements: those that only clamp, and tables of tables."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from mcubuild.ir.graph import Clamp, Lookup, Tensor
-from mcubuild.ir.rewriting.facts import Clamping
+from mcubuild.ir.graph import Clamp, Tensor
+from mcubuild.ir.ops.base import Clamping
+from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
@@ -29,7 +28,7 @@ def _fused(match: Match) -> Replacement:
     op, clamp = match.ops[0], _clamp(match)
     assert isinstance(op, Clamping)
     assert clamp is not None
-    return Replacement((replace(op, clamp=clamp, output=match.last.output),))
+    return Replacement((op.changed(clamp=clamp, output=match.last.output),))
 
 
 def _changes_nothing(match: Match) -> bool:

@@ -2,24 +2,16 @@
 
 from dataclasses import replace
 
-from mcubuild.ir.graph import (
-    Concat,
-    FullyConnected,
-    Gather,
-    Lookup,
-    Movement,
-    Reshape,
-    Shape,
-    Slice,
-    Transpose,
-    op_inputs,
-)
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.movement import Concat, Gather, Movement, Reshape, Slice, Transpose
+from mcubuild.ir.ops.weighted import FullyConnected
 from mcubuild.ir.rewriting.rule import BOTH, Match, Replacement, Rule
 
 
 def _changes_nothing(match: Match) -> bool:
     op = match.last
-    names = op_inputs(op)
+    names = op.operands
     if len(names) != 1 or match.graph.tensor(names[0]).quantization != match.graph.tensor(op.output).quantization:
         return False
     same = match.shape(names[0]) == match.shape(op.output)
@@ -32,7 +24,7 @@ def _changes_nothing(match: Match) -> bool:
 
 
 def _left_out(match: Match) -> Replacement:
-    return Replacement(same=op_inputs(match.last)[0])
+    return Replacement(same=match.last.operands[0])
 
 
 def _kept_in_order(permutation: Shape, shape: Shape) -> bool:

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from mcubuild.ir.graph import Conv2D, DepthwiseConv2D, MaxPool2D, Pad, Padding, Pair, Pool, dilated
+from mcubuild.ir.geometry import Padding, Pair, dilated
+from mcubuild.ir.ops.movement import Pad
+from mcubuild.ir.ops.pool import MaxPool2D, Pool
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D
 from mcubuild.ir.rewriting.rule import BOTH, Match, Replacement, Rule
 
 

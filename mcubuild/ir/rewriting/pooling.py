@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mcubuild.ir.arithmetic import requantize
-from mcubuild.ir.graph import AveragePool2D, Mean, Pair
-from mcubuild.ir.parameters import parameters
+from mcubuild.ir.geometry import Pair
+from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 _MOST_ELEMENTS = 1 << 12
@@ -32,8 +32,8 @@ def _rounds_alike(match: Match) -> bool:
         return False
     low, high = match.range(op.input)
     sums = np.arange(low * count, high * count + 1)
-    derived = parameters(match.graph, op)
-    scaled = requantize(sums + derived.sum_offset, derived.factor.multiplier, derived.factor.shift)
+    derived = op.parameters(match.graph)
+    scaled = derived.factor.times(sums + derived.sum_offset)
     means = np.clip(scaled + derived.output_offset, -128, 127)
     return bool((means == np.sign(sums) * ((np.abs(sums) + count // 2) // count)).all())
 

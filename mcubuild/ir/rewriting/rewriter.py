@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from mcubuild.ir.graph import Concat, Graph, Op, op_constants, op_inputs
+from mcubuild.ir.graph import Graph, Op
 from mcubuild.ir.rewriting.facts import Facts
 from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
@@ -46,13 +45,13 @@ def _match(facts: Facts, op: Op, rule: Rule) -> Match | None:
     """The operators that end with ``op``, where they follow the pattern."""
     ops = [op]
     for kind in reversed(rule.pattern[1:]):
-        names = op_inputs(ops[0])
+        names = ops[0].operands
         if not isinstance(ops[0], kind) or len(names) != 1 or names[0] not in facts.writers:
             return None
         ops.insert(0, facts.writers[names[0]])
     if not isinstance(ops[0], rule.pattern[0]):
         return None
-    tensors = [facts.graph.tensor(name) for each in ops for name in (*op_inputs(each), each.output)]
+    tensors = [facts.graph.tensor(name) for each in ops for name in (*each.operands, each.output)]
     return Match(facts, tuple(ops)) if all(tensor.dtype in rule.types for tensor in tensors) else None
 
 
@@ -67,12 +66,12 @@ def _replaced(graph: Graph, index: int, replacement: Replacement) -> Graph:
     ops = [*graph.ops[:index], *replacement.ops, *graph.ops[index + 1 :]]
     outputs = graph.outputs
     if same is not None:
-        ops = [_reading(op, output, same) for op in ops]
+        ops = [op.reading(output, same) if output in op.operands else op for op in ops]
         outputs = tuple(same if name == output else name for name in outputs)
     needed, used = set(outputs), list[Op]()
     for op in reversed(ops):
         if op.output in needed:
-            needed.update((*op_inputs(op), *op_constants(op)))
+            needed.update((*op.operands, *op.constants))
             used.append(op)
     needed.update(graph.inputs)
     tensors = {**graph.tensors, **{tensor.name: tensor for tensor in replacement.tensors}}
@@ -84,14 +83,3 @@ def _replaced(graph: Graph, index: int, replacement: Replacement) -> Graph:
         outputs=outputs,
         constants={name: values for name, values in constants.items() if name in needed},
     )
-
-
-def _reading(op: Op, old: str, new: str) -> Op:
-    """The operator with the input ``new`` wherever it read ``old``."""
-    if old not in op_inputs(op):
-        return op
-    operands = {"input": new, "left": new, "right": new}
-    changed: dict[str, Any] = {name: value for name, value in operands.items() if getattr(op, name, None) == old}
-    if isinstance(op, Concat):
-        changed["inputs"] = tuple(new if name == old else name for name in op.inputs)
-    return replace(op, **changed)

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Clamp, Dtype, Graph, Op, Quantization, Shape, Tensor
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import Clamp, Dtype, Graph, Op, Quantization, Tensor
 from mcubuild.ir.rewriting.facts import Facts
 
 Kind: TypeAlias = type[Any] | UnionType

@@ -7,20 +7,11 @@ submodule of that name which computes the same value. Weights and bias are calle
 
 from math import prod
 
-from mcubuild.ir.graph import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    FullyConnected,
-    Graph,
-    MaxPool2D,
-    Op,
-    Pair,
-    Shape,
-    Tensor,
-    same_padding,
-)
+from mcubuild.ir.geometry import Pair, Shape, same_padding
+from mcubuild.ir.graph import Graph, Op, Tensor
+from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Head, MaxPool, Mix, Separable, Stem
 
 INPUT = "input"

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor
 
-from mcubuild.ir.graph import same_padding
+from mcubuild.ir.geometry import same_padding
 
 _BANDS = {5: (0, 3, 5), 7: (0, 2, 5, 7)}
 """By kernel: where its bands of columns begin, and the end of the last."""

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
-from mcubuild.ir.graph import same_padding
+from mcubuild.ir.geometry import same_padding
 from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Flat, Head, MaxPool, Mix, Separable, Stem
 from mcubuild.nas.training.activation import relu6
 from mcubuild.nas.training.depthwise import conv_same

@@ -1,0 +1,3 @@
+from tests.store.s3 import proxy, server
+
+__all__ = ("proxy", "server")
