@@ -15,6 +15,7 @@ from mcubuild.report.architecture import blocks
 from mcubuild.report.layers import Layer, read_layers
 from mcubuild.report.plot import Axis, Box, Curve, Dot, Label, Plot, linear
 from mcubuild.report.search import METHODS
+from mcubuild.report.variants import aligned
 from mcubuild.units import format_size
 
 SEARCHED = "searched"
@@ -135,14 +136,6 @@ def table(contenders: Sequence[Contender]) -> list[list[str]]:
         rows.append([one.name, size, one.spread, latency, *memory, f"{one.macs / 1e6:.2f}", verdict])
     rows += [[one.name, *[""] * 6, "does not fit"] for one in contenders if isinstance(one, Missing)]
     return rows
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The rows as text, columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        first, *others = (f"{cell:{'<' if n == 0 else '>'}{widths[n]}}" for n, cell in enumerate(row))
-        yield "  ".join([first, *others]).rstrip()
 
 
 def lines(contenders: Sequence[Contender], corners: Sequence[Contender], curves: Curves) -> Iterator[str]:
