@@ -46,7 +46,7 @@ _WEIGHTED: Final = {
     "TRANSPOSE_CONV": (2, 1, 3, 0),
 }
 """Positions of activation, weights and bias, and the weights' axis of output channels."""
-SAMPLES: Final = 'give samples to quantise it with: [model] inputs = "x.npy"'
+ADVICE: Final = "quantise all activations and weights before the export"
 
 
 class Quantizer(Protocol):
@@ -65,17 +65,14 @@ class Quantizer(Protocol):
 
 
 def computes_reals(file: File) -> bool:
-    """Whether an operator computes real numbers, more than a function of single elements."""
-    tensors = file.tensors
-    return any(
-        op.kind not in ("QUANTIZE", "DEQUANTIZE", *FUNCTIONS)
-        and any(tensors[index].dtype == "FLOAT32" for index in (*op.inputs[:1], *op.outputs[:1]) if index != -1)
-        for op in file.operators
-    ) or (not any(op.kind == "DEQUANTIZE" for op in file.operators) and _float_outputs(file))
-
-
-def _float_outputs(file: File) -> bool:
-    return any(file.tensors[index].dtype == "FLOAT32" for index in file.outputs)
+    """Whether an operator computes with real numbers, more than a function of one operand's elements."""
+    for op in file.operators:
+        real = [index for index in op.inputs if index != -1 and file.tensors[index].dtype == "FLOAT32"]
+        if op.kind not in ("QUANTIZE", "DEQUANTIZE") and real:
+            computed = [index for index in real if file.tensors[index].values is None]
+            if len(computed) != 1 or not is_function(op, file.tensors):
+                return True
+    return False
 
 
 def integral(file: File, quantizer: Quantizer | None = None) -> File:
@@ -229,7 +226,7 @@ class _Integral:
         if writer is not None and writer.kind in _RANGED:
             return _RANGED[writer.kind]
         if self._quantizer is None:
-            raise UnsupportedError(f"{describe(self._tensors[index])} is not quantised; {SAMPLES}")
+            raise UnsupportedError(f"{describe(self._tensors[index])} is not quantised; {ADVICE}")
         return self._quantizer.activation(index)
 
     def _real(self, index: int) -> int:
@@ -275,13 +272,17 @@ class _Integral:
     def _function(self, op: FileOperator) -> bool:
         """Whether all operands are functions of the same int8 levels; then the operator stays as it is."""
         operands = [index for index in op.inputs if self._is_real(index)]
-        roots = {self._roots.get(self._aliases.get(index, index)) or self._known_levels(index) for index in operands}
+        roots = {self._root(self._aliases.get(index, index)) for index in operands}
         if len(roots) != 1 or self._tensors[min(roots)].dtype != "INT8":
             return False
         renamed = {index: self._real(index) for index in operands}
         self._operators.append(replace(op, inputs=tuple(renamed.get(index, index) for index in op.inputs)))
         self._roots[op.outputs[0]] = min(roots)
         return True
+
+    def _root(self, index: int) -> int:
+        """The levels that a real tensor is a function of."""
+        return self._roots[index] if index in self._roots else self._known_levels(index)
 
     def _plain(self, op: FileOperator) -> None:
         """An operator that reads and writes levels."""
@@ -336,7 +337,7 @@ class _Integral:
             steps = np.rint(np.clip(real / joint.scale[0], -1e6, 1e6)) + joint.zero_point
             levels, quantization = np.clip(steps, -128, 127).astype(np.int8), joint
         elif self._quantizer is None:
-            raise UnsupportedError(f"{describe(tensor)} is not quantised; {SAMPLES}")
+            raise UnsupportedError(f"{describe(tensor)} is not quantised; {ADVICE}")
         else:
             levels, quantization = self._quantizer.constant(real)
         index = self._new(tensor.index, quantization)
@@ -363,7 +364,7 @@ class _Integral:
         wide = self._tensors[x].dtype == "INT16"
         if weights.dtype == "FLOAT32":
             if self._quantizer is None:
-                raise UnsupportedError(f"its weights, {describe(weights)}, are not quantised; {SAMPLES}")
+                raise UnsupportedError(f"its weights, {describe(weights)}, are not quantised; {ADVICE}")
             values, levels, scales = self._quantizer.weights(_real_values(weights), bias, axis, scale)
             operands[filters] = self._constant(values, "INT8", scales, axis, weights.name)
         else:

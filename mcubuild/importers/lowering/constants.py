@@ -114,7 +114,7 @@ def _range(call: Call, known: Sequence[Values]) -> Values:
     start, limit, delta = (each.ravel()[0] for each in known)
     if abs(limit - start) > abs(delta) * MOST_ELEMENTS:
         raise ValueError(f"counts from {start} to {limit}")
-    return np.arange(start, limit, delta, known[0].dtype)
+    return np.asarray(np.arange(float(start), float(limit), float(delta)), known[0].dtype)
 
 
 _CASTS: Final[Mapping[int, str]] = {

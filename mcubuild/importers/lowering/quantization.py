@@ -79,7 +79,7 @@ def _levels(x: Known, grid: Grid, dtype: str) -> NDArray[Any]:
     container = np.dtype(dtype.replace("4", "8") if dtype in _LIMITS else dtype)
     ends = _LIMITS.get(dtype) or (np.iinfo(container).min, np.iinfo(container).max)
     steps = np.rint(x.real.astype(np.float32) / np.where(scale == 0, np.float32(1), scale)).astype(np.float64)
-    return np.clip(steps + zero, *ends).astype(container)
+    return np.asarray(np.clip(steps + zero, *ends), container)
 
 
 def _dequantize(lowering: Lowering, call: Call) -> Value:

@@ -1,7 +1,7 @@
 """Pooling, reductions, softmax and resizing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def _as_pairs(lowering: Lowering, index: int, axes: int) -> int:
     return lowering.tensor("", (axes, 2), "INT32", values=values.reshape(axes, 2))
 
 
-def levels(lowering: Lowering, x: Placed) -> dict[str, object]:
+def levels(lowering: Lowering, x: Placed) -> dict[str, Any]:
     """What the tensor of an operator that only moves ``x`` has of its tensor."""
     tensor = lowering.tensors[x.index]
     return {"dtype": tensor.dtype, "scale": tensor.scale, "zero_point": tensor.zero_point}
@@ -229,7 +229,7 @@ def _taken(call: Call, size: int, count: int, ratio: float) -> NDArray[np.int64]
     }.get(rounding)
     if whole is None:
         raise UnsupportedError(f"has nearest_mode {rounding}")
-    return np.clip(whole, 0, size - 1).astype(np.int64)
+    return np.asarray(np.clip(whole, 0, size - 1), np.int64)
 
 
 CONVERTERS: Mapping[str, Converter] = {
