@@ -3,7 +3,8 @@
 import codecs
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -53,43 +54,147 @@ def read_toml(
     Raises:
         BuildError: the file is missing, is not TOML, or breaks the model; all problems in one message.
     """
+    return validated([read_source(path)], model, extra, changes)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A TOML file as it was read."""
+
+    path: Path
+    text: str
+    values: dict[str, Any]
+
+    def has(self, location: Sequence[str]) -> bool:
+        """Whether it says anything of the key at ``location``."""
+        found: Any = self.values
+        for part in location:
+            if isinstance(found, list) and part.isdigit():
+                found = found[int(part)] if int(part) < len(found) else None
+            elif isinstance(found, dict) and part in found:
+                found = found[part]
+            else:
+                return False
+        return True
+
+    def place(self, location: Sequence[str]) -> str:
+        """The file and, where the key at ``location`` stands in it, the line: ``specs/a.toml:3``."""
+        line = _line_of([*location], self.text) if location else None
+        return f"{self.path}:{line}" if line else str(self.path)
+
+
+def read_source(path: Path) -> Source:
+    """The TOML file ``path``.
+
+    Raises:
+        BuildError: it is missing, or no TOML.
+    """
     text = _text(path)
     with reading(path, "TOML"):
-        values = tomli.loads(text)
-    changes = changes or {}
-    for key, value in changes.items():
-        _set(values, key, value)
+        return Source(path, text, tomli.loads(text))
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``below`` with what ``above`` says: table by table, but for tables of another kind, which replace each other."""
+    found = dict(below)
+    for key, value in above.items():
+        known = found.get(key)
+        if isinstance(known, dict) and isinstance(value, dict) and value.get("kind") in (None, known.get("kind")):
+            value = merged(known, value)
+        found[key] = value
+    return found
+
+
+def validated(
+    sources: Sequence[Source],
+    model: type[Model],
+    extra: Mapping[str, Any] | None = None,
+    changes: Mapping[str, str] | None = None,
+    chosen: Mapping[str, Any] | None = None,
+    origin: str = "",
+    written: type[Settings] | None = None,
+) -> Model:
+    """What ``sources`` say together, the last one above all others; arguments as for ``read_toml``.
+
+    Args:
+        sources: at least one; messages name the one that a key stands in.
+        model: what they must contain together.
+        extra: values that stand in none.
+        changes: values that count instead of theirs.
+        chosen: likewise, by dotted keys, of which ``origin`` is to tell where they stand.
+        origin: such a place.
+        written: the model whose keys messages tell, if these are more than those of ``model``.
+
+    Raises:
+        BuildError: they break the model; all problems in one message.
+    """
+    values: dict[str, Any] = {}
+    for source in sources:
+        values = merged(values, source.values)
+    changes, chosen = changes or {}, chosen or {}
+    for key, value in chosen.items():
+        put(values, key, value, origin)
+    for key, text in changes.items():
+        put(values, key, _meant(text), f"set={key}={text}")
     try:
         return model.model_validate({**values, **(extra or {})})
     except ValidationError as error:
-        raise BuildError(*(_placed(problem, path, model, text, changes) for problem in error.errors())) from None
+        told = [_placed(problem, sources, written or model, changes, {*chosen}, origin) for problem in error.errors()]
+        raise BuildError(*told) from None
 
 
-def _placed(problem: Any, path: Path, model: type[Settings], text: str, changes: Mapping[str, str]) -> str:
+def _placed(
+    problem: Any,
+    sources: Sequence[Source],
+    model: type[Settings],
+    changes: Mapping[str, str],
+    chosen: Set[str],
+    origin: str,
+) -> str:
     """What is wrong, of the file and its line, or of the change that brought it."""
     dotted = ".".join(map(str, problem["loc"]))
     for key, value in changes.items():
         if f"{dotted}.".startswith(f"{key}."):
             return f"set={key}={value}:{_describe(problem, model, '')}"
-    return f"{path}:{_describe(problem, model, text)}"
+    for key in chosen:
+        if f"{dotted}.".startswith(f"{key}."):
+            return f"{origin}:{_describe(problem, model, '')}"
+    location, _ = _followed([str(part) for part in problem["loc"]], model)
+    source = holder(sources, location)
+    return f"{source.path}:{_describe(problem, model, source.text)}"
 
 
-def _set(values: dict[str, Any], key: str, text: str) -> None:
-    """Let ``text`` be the value of the dotted ``key``.
+def holder(sources: Sequence[Source], location: Sequence[str]) -> Source:
+    """The topmost of ``sources`` with the key at ``location``, or else with the table around it, or the last."""
+    for depth in range(len(location), 0, -1):
+        for source in reversed(sources):
+            if source.has(location[:depth]):
+                return source
+    return sources[-1]
+
+
+def _meant(text: str) -> Any:
+    """A value as TOML, or as bare text."""
+    try:
+        found = tomli.loads(f"value = {text}")
+    except tomli.TOMLDecodeError:
+        return text
+    return found["value"] if found.keys() == {"value"} else text
+
+
+def put(values: dict[str, Any], key: str, value: Any, origin: str = "") -> None:
+    """Let ``value`` be that of the dotted ``key``; ``origin`` tells messages who wants that.
 
     Raises:
         BuildError: something on the way to it is no table.
     """
-    try:
-        found = tomli.loads(f"value = {text}")
-        value = found["value"] if found.keys() == {"value"} else text
-    except tomli.TOMLDecodeError:
-        value = text
     *tables, last = key.split(".")
     for name in tables:
-        values = values.setdefault(name, {})
-        if not isinstance(values, dict):
-            raise BuildError(f"set={key}={text}: {name} is no table there, but {shown(values)}; set {name} whole.")
+        inner = values.get(name, {})
+        if not isinstance(inner, dict):
+            raise BuildError(f"{origin or key}: {name} is no table there, but {shown(inner)}; set {name} whole.")
+        values[name] = dict(inner)
+        values = values[name]
     values[last] = value
 
 

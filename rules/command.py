@@ -8,7 +8,7 @@ from mcubuild.errors import BuildError
 from rules.bench import run
 from rules.graph import STAGES, broken_task
 from rules.options import usage
-from rules.stage import BUILD, Resolved, always, brings_model, located, pipeline
+from rules.stage import BUILD, Resolved, always, brings_model, located, pipeline, stem
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Command:
         for resolved in specs:
             if self.serves(resolved):
                 yield self._task(resolved, self.work, self._files(resolved))
-            elif resolved["spec"]["name"] in named and not self.follows:
+            elif stem(resolved) in named and not self.follows:
                 yield self._task(resolved, self._refuse, [])
         if not self.follows:
             yield from (broken_task(self.name, name, reason) for name, reason in broken.items())

@@ -22,6 +22,7 @@ from rules import (
     curve,
     data_table,
     diff,
+    export,
     forecast,
     keeping,
     latency,
@@ -38,7 +39,7 @@ from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
 from rules.options import SPEC, changes, help_of
 from rules.reporter import StageReporter
-from rules.stage import BUILD
+from rules.stage import BUILD, stem
 from rules.workers import Workers
 
 __all__ = ("DOIT_CONFIG", "task_everything")
@@ -52,6 +53,7 @@ COMMANDS = (
     forecast.COMMAND,
     baselines.COMMAND,
     curve.COMMAND,
+    export.COMMAND,
     plan.PLAN,
     plan.WHY,
 )
@@ -98,10 +100,11 @@ def _of_specs() -> Iterator[dict[str, Any]]:
     chosen = SPEC.given
     specs, broken = read_specs(spec_files(chosen), named(chosen), changes())
     if not lists() and not names_spec():
-        for name, reason in without_data(specs).items():
-            if name not in named(chosen):
-                specs = [resolved for resolved in specs if resolved["spec"]["name"] != name]
-                tell(f"{name}: left out, as its data is not there. {reason}")
+        asked = named(chosen)
+        without = without_data(one for one in specs if stem(one) not in asked)
+        for name, reason in without.items():
+            tell(f"{name}: left out, as its data is not there. {reason}")
+        specs = [one for one in specs if one["spec"]["name"] not in without]
     yield from tasks(specs, broken, named(chosen))
     for command in COMMANDS:
         yield from command.tasks(specs, broken, named(chosen))

@@ -20,6 +20,7 @@ from rules import (
     firmware,
     importer,
     margin,
+    matrix,
     measure,
     outline,
     pace,
@@ -42,8 +43,8 @@ from rules.arguments import asked_for
 from rules.execute import clean, code_paths, difference, execute
 from rules.history import History
 from rules.known import FILES
-from rules.resolve import placed, resolve
-from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts
+from rules.resolve import bases, placed, resolve
+from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts, stem
 from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (
@@ -208,20 +209,24 @@ def read_specs(
     """
     valid, broken = list[Resolved](), dict[str, str]()
     files = list(files)
-    folders = {path.stem: path.parent for path in files}
+    owners, partial = {path.stem: path for path in files}, bases(files)
     for path in files:
+        if path in partial and path.stem not in named:
+            continue
         try:
-            resolved = resolve(path, BUILD / ".specs", changes=changes)
-            for one, stages in ((resolved, pipeline(STAGES, resolved)), *started(resolved)):
-                name, folder = one["spec"]["name"], Path(one["folder"])
-                if folders.setdefault(name, folder) != folder:
-                    raise BuildError(
-                        f"{path}: start: {folder / name}.toml and {folders[name] / name}.toml have the same name; "
-                        f"results would collide: rename one."
-                    )
-                for stage in stages:
-                    stage.identities(one)  # its tools are there
-            valid.append(resolved)
+            builds = resolve(path, BUILD / ".specs", changes=changes)
+            for resolved in builds:
+                for one, stages in ((resolved, pipeline(STAGES, resolved)), *started(resolved)):
+                    name, file = one["spec"]["name"], Path(one["file"])
+                    if owners.setdefault(name, file) != file:
+                        origin = f"{path}: start: " if one is not resolved else ""
+                        same = "have the same name" if file.stem == name else f"make the same build, {name}"
+                        raise BuildError(
+                            f"{origin}{file} and {owners[name]} {same}; results would collide: rename one."
+                        )
+                    for stage in stages:
+                        stage.identities(one)  # its tools are there
+            valid += builds
         except BuildError as error:
             if path.stem in named:
                 raise
@@ -277,7 +282,7 @@ def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collectio
         for stage in STAGES:
             if stage.name in stages:
                 yield _stage_task(stages[stage.name], resolved)
-            elif resolved["spec"]["name"] in named:
+            elif stem(resolved) in named:
                 yield _refusal(stage, resolved)
     yield {"basename": "build", "name": None, "doc": "firmware and report of every spec, judged against its budget"}
     for resolved in specs:
@@ -290,6 +295,7 @@ def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collectio
             "actions": [(_judge, [folder])],
             "file_dep": [str(folder / "report.json")],
             "task_dep": [f"{stage.name}:{name}" for stage in pipeline(STAGES, resolved)],
+            "meta": matrix.note(resolved),
             "uptodate": [False],
             "verbosity": 2,
         }

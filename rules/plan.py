@@ -106,7 +106,7 @@ def _changes(one: Foreseen, makers: Mapping[str, str]) -> Iterator[str]:
 
 def _differences(before: Mapping[str, Any], one: Foreseen) -> Iterator[str]:
     now, resolved = json.loads(json.dumps(one.ingredients)), one.resolved
-    spec = Path(resolved["folder"]) / f"{resolved['spec']['name']}.toml"
+    spec = resolved["file"]
     old, new = _flat(before["settings"]), _flat(now["settings"])
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):

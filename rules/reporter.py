@@ -17,6 +17,7 @@ from doit.reporter import ConsoleReporter
 from mcubuild.errors import printable
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
+from rules import matrix
 from rules.execute import sweep
 from rules.known import FILES
 from rules.lock import hold_lock
@@ -44,6 +45,8 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._lines: dict[str, tuple[str, str]] = {}
         """What a terminal is to show: kept until it is clear whether a table will."""
         self._judged: list[Path] = []
+        self._made, self._failed = set[str](), set[str]()
+        """Builds that have a report now, and those that could not be made."""
         self._noted = True
         self._built = False
 
@@ -135,6 +138,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         stage, _, spec = task.name.partition(":")
         if stage == "build" and spec:
             self._show(task, what)
+            self._made.add(spec)
             self._judged.append(BUILD / spec)
             if self._pipe is None:
                 self._summarise()
@@ -157,8 +161,20 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         if isinstance(fail, TaskFailed) and fail.get_msg().strip() == INTERRUPTED:
             raise SystemExit(128 + signal.SIGINT)
 
+    def _compare(self) -> None:
+        """Show builds of one spec beside each other, where all of them were asked for."""
+        several: dict[str, dict[str, Any]] = {}
+        for name, task in self._tasks.items():
+            if name.startswith("build:") and task.meta:
+                several.setdefault(task.meta["spec"], {})[name.partition(":")[2]] = task.meta["chosen"]
+        for spec, builds in several.items():
+            if self._made & builds.keys() and builds.keys() <= self._made | self._failed:
+                matrix.show(spec, builds, self._made, self.outstream)
+
     def _write_failure(self, result: Any, write_exception: bool = True) -> None:
         task, failure = result["task"], result["exception"]
+        if task.name.startswith("build:"):
+            self._failed.add(task.name.partition(":")[2])
         if isinstance(failure, UnmetDependency):
             self._show(task, "not reached")
             return
@@ -185,6 +201,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._display.stop()
         self._write_lines()
         self._summarise()
+        self._compare()
         for message in self.runtime_errors:
             self.write(f"\nERROR: {message}\n")
         told = [failure["exception"] for failure in self.failures]

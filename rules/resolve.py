@@ -1,7 +1,8 @@
 """From a spec file to validated JSON, remembered by content: pydantic is imported only when something changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from rules.stage import Resolved, searches
 
 def resolve(
     path: Path, memory: Path, starting: tuple[Path, ...] = (), changes: Mapping[str, str] | None = None
-) -> Resolved:
-    """The validated spec in ``path`` with its board, as JSON, and the spec that it starts from, likewise.
+) -> list[Resolved]:
+    """The validated builds of the spec in ``path`` with their boards, as JSON, and what they start from, likewise.
 
     Args:
         path: the TOML file.
@@ -31,10 +32,14 @@ def resolve(
     Raises:
         BuildError: the spec is not valid, or it cannot start from what it names.
     """
-    resolved = {**_validated(path, memory, changes or {}), "folder": str(path.parent)}
-    if resolved["spec"]["start"] is None:
-        return resolved
-    return {**resolved, "start": _start(path, resolved, memory, (*starting, placed(path)))}
+    builds, files = _validated(path, memory, changes or {})
+    found = list[Resolved]()
+    for one in builds:
+        resolved = {**one, "folder": str(path.parent), "file": str(path), "files": files}
+        if resolved["spec"]["start"] is not None:
+            resolved["start"] = _start(path, resolved, memory, (*starting, placed(path)))
+        found.append(resolved)
+    return found
 
 
 def placed(path: Path) -> Path:
@@ -67,9 +72,11 @@ def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, .
     if same := [spec for spec in starting if spec.stem == other.stem]:
         raise BuildError(f"{found}: {other} and {same[0]} have the same name; results would collide: rename one.")
     try:
-        start = resolve(other, memory, starting)
+        start, *more = resolve(other, memory, starting)
     except BuildError as error:
         raise BuildError(f"{path}: start: {error}") from None
+    if more:
+        raise BuildError(f"{found}: {other} has a [matrix] of {1 + len(more)} builds; name a spec without one.")
     if not searches(start):
         arch = start["spec"]["arch"]
         reason = "[model]" if arch is None else f'arch = "{arch}"'
@@ -84,45 +91,79 @@ def _start(path: Path, resolved: Resolved, memory: Path, starting: tuple[Path, .
     return start
 
 
-def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> dict[str, Any]:
-    """The spec in ``path``, with ``changes``, and its board, as JSON."""
+def _validated(path: Path, memory: Path, changes: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The builds of the spec in ``path``, with ``changes`` and boards, as JSON; and the files that it is written in."""
     code, libraries = dependencies(ROOT / "mcubuild" / "spec" / "spec.py", ROOT, "mcubuild", FILES)
     boards = files("boards/*.toml")
-    with reading(path, "TOML"):
-        digest = digest_file(path) if path.is_file() else None
-        state = [
-            path.stem,
-            digest,
-            *FILES.meanings((*code, *boards.values())),
-            *map(str, boards.values()),
-            *_kinds(),
-            libraries,
-            [*changes.items()],
-        ]
+    settled = [path.stem, *FILES.meanings((*code, *boards.values())), *map(str, boards.values()), *_kinds(), libraries]
+
+    def state(written: Iterable[str]) -> str:
+        """Of all that the result depends on, if these are the files that the spec is written in."""
+        with reading(path, "TOML"):
+            digests = [digest_file(Path(file)) if Path(file).is_file() else None for file in written]
+        return digest_json([*settled, *digests, [*changes.items()]])
+
     remembered = memory / f"{path.stem}.json"
     if remembered.is_file():
         try:
             known = json.loads(remembered.read_text())
-            current = _is_current(known["board"]) and known["kind"] == _kind(known["spec"])
-            if known["state"] == digest_json(state) and current:
-                found = {"spec": known["spec"], "board": known["board"]}
+            found = {"builds": known["builds"], "files": known["files"]}
+            current = all(_is_current(one["board"]) for one in known["builds"])
+            current = current and known["kinds"] == [_kind(one["spec"]) for one in known["builds"]]
+            if current and known["state"] == state(known["files"]):
                 if known["digest"] != digest_json(found):
                     raise ValueError
-                return found
+                return found["builds"], found["files"]
         except Exception:  # whatever stands there
             tell(f"{remembered} is damaged; it is made again.")
 
-    from mcubuild.spec.spec import read_spec
+    from mcubuild.spec.spec import read_builds
 
-    spec, board = read_spec(path, changes)
-    known = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
+    builds, written = read_builds(path, changes)
+    found = {
+        "builds": [
+            {"spec": one.spec.model_dump(mode="json"), "board": one.board.model_dump(mode="json"), "chosen": one.chosen}
+            for one in builds
+        ],
+        "files": [*map(str, written)],
+    }
     with suppress(OSError):  # without room to remember, the next command validates again
         memory.mkdir(parents=True, exist_ok=True)
         temporary = remembered.with_suffix(".new")
-        vouch = {"state": digest_json(state), "digest": digest_json(known), "kind": _kind(known["spec"])}
-        temporary.write_text(json.dumps({**vouch, **known}))
+        kinds = [_kind(one["spec"]) for one in found["builds"]]
+        vouch = {"state": state(found["files"]), "digest": digest_json(found), "kinds": kinds}
+        temporary.write_text(json.dumps({**vouch, **found}))
         temporary.replace(remembered)
-    return known
+    return found["builds"], found["files"]
+
+
+def bases(paths: Iterable[Path]) -> set[Path]:
+    """Those of the spec files that others of them extend, and that say too little to be built themselves."""
+    known = {path.resolve(): path for path in paths}
+    said = {path: values for path in known if (values := _said(path))}
+    extended = {
+        (path.parent / str(values["extends"])).resolve() for path, values in said.items() if "extends" in values
+    }
+    return {known[path] for path in extended & said.keys() if not _is_whole(path, said)}
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """The keys of the file, those of [matrix] among them; none if it is no TOML, which others tell."""
+    with suppress(OSError, ValueError):
+        values = tomllib.loads(path.read_text("utf-8"))
+        matrix = values.get("matrix")
+        return {**values, **(matrix if isinstance(matrix, dict) else {})}
+    return {}
+
+
+def _is_whole(path: Path, said: Mapping[Path, Mapping[str, Any]]) -> bool:
+    """Whether the file, with those that it extends, says what a build cannot go without."""
+    keys, seen = set[str](), set[Path]()
+    while path in said and path not in seen:
+        seen.add(path)
+        keys |= said[path].keys()
+        path = (path.parent / str(said[path].get("extends"))).resolve()
+    return "board" in keys and ("model" in keys or {"task", "dataset"} <= keys)
 
 
 def _is_current(board: Mapping[str, Any]) -> bool:

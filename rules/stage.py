@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # pydantic is not imported while the graph is built
 
 Resolved = Mapping[str, Any]
 """A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}, and, if it starts from
-another spec, that one as "start"; if it is built only as far as such another one needs, the names of its "stages"."""
+another spec, that one as "start"; if it is built only as far as such another one needs, the names of its "stages".
+"file" is what it is written in, "files" are that and those that it extends, and "chosen" what [matrix] gives it."""
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
@@ -139,6 +140,11 @@ def searches(resolved: Resolved) -> bool:
 def starts(resolved: Resolved) -> bool:
     """Whether training begins with what another spec's build has learned."""
     return resolved.get("start") is not None
+
+
+def stem(resolved: Resolved) -> str:
+    """What the spec's file is called; of its builds, if [matrix] makes several, each has a longer name."""
+    return Path(resolved["file"]).stem if "file" in resolved else str(resolved["spec"]["name"])
 
 
 def located(name: str, resolved: Resolved, folder: Path) -> Path:

@@ -15,6 +15,7 @@ from mcubuild.report.architecture import blocks
 from mcubuild.report.layers import Layer, read_layers
 from mcubuild.report.plot import Axis, Box, Curve, Dot, Label, Plot, linear
 from mcubuild.report.search import METHODS
+from mcubuild.report.variants import aligned
 from mcubuild.units import format_size
 
 SEARCHED = "searched"
@@ -143,14 +144,6 @@ def table(contenders: Sequence[Contender]) -> list[list[str]]:
 def integers(built: Iterable[Built]) -> str:
     """What they all compute with."""
     return ", ".join(dict.fromkeys(one.arithmetic for one in built)) or "integer"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The rows as text, columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        first, *others = (f"{cell:{'<' if n == 0 else '>'}{widths[n]}}" for n, cell in enumerate(row))
-        yield "  ".join([first, *others]).rstrip()
 
 
 def lines(contenders: Sequence[Contender], corners: Sequence[Contender], curves: Curves) -> Iterator[str]:

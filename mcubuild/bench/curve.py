@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.bench.comparison import SEARCHED, aligned
+from mcubuild.bench.comparison import SEARCHED
 from mcubuild.report.plot import Axis, Curve, Dot, Plot
+from mcubuild.report.variants import aligned
 from mcubuild.units import format_time
 
 PLAIN = "plain network"

@@ -7,8 +7,22 @@ from mcubuild.report.plot import Plot
 
 
 def render(
-    title: str, subtitle: str, plots: Sequence[Plot], table: Sequence[Sequence[str]] = (), text: Sequence[str] = ()
+    title: str,
+    subtitle: str,
+    plots: Sequence[Plot],
+    table: Sequence[Sequence[str]] = (),
+    text: Sequence[str] = (),
+    links: Sequence[str] = (),
 ) -> str:
-    """The page; the first row of ``table`` has its titles, and each of ``text`` is a paragraph above the charts."""
+    """The page.
+
+    Args:
+        title: its heading.
+        subtitle: a line below that.
+        plots: the charts.
+        table: a row of titles, and others.
+        text: paragraphs above the charts.
+        links: where the first cell of each row but the titles leads, if anywhere.
+    """
     template = environment().get_template("figures.html.j2")
-    return template.render(title=title, subtitle=subtitle, plots=plots, table=table, text=text)
+    return template.render(title=title, subtitle=subtitle, plots=plots, table=table, text=text, links=links)

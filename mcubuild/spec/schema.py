@@ -5,7 +5,7 @@ from typing import Any
 
 from mcubuild.board import Board
 from mcubuild.settings import Settings
-from mcubuild.spec.spec import Spec
+from mcubuild.spec.spec import SpecFile
 
 
 def _schema(model: type[Settings], title: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def _text(described: dict[str, Any]) -> str:
 
 def spec_schema() -> str:
     """JSON schema (draft 2020-12) of ``specs/*.toml``, as text."""
-    described = _schema(Spec, "mcubuild deployment spec")
+    described = _schema(SpecFile, "mcubuild deployment spec")
     # One .npy file is short for a list of one.
     for key in ("inputs", "outputs"):
         described["$defs"]["ModelSettings"]["properties"][key]["anyOf"].insert(0, {"type": "string"})

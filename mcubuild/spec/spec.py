@@ -1,14 +1,15 @@
 """The whole spec: specs/<name>.toml, validated against itself and against its board."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from mcubuild.board import Board, read_board
 from mcubuild.errors import BuildError
-from mcubuild.settings import Settings, read_toml
+from mcubuild.settings import Settings, Source, holder, validated
 from mcubuild.spec.bits import Bits, BitsSettings
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.datasets import Dataset
@@ -21,6 +22,7 @@ from mcubuild.spec.model import ModelSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.spec.report import ReportSettings
 from mcubuild.spec.search import SearchSettings
+from mcubuild.spec.sources import read_sources, variants
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.units import MOST, format_size
@@ -132,6 +134,43 @@ _OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", 
 """Keys that mean nothing for a network that exists already."""
 
 
+class SpecFile(Spec):
+    """A deployment spec, as files in specs/ say it."""
+
+    extends: str | None = Field(default=None, min_length=1)
+    """Another TOML file, by its path from here: what this one does not say, that one does, table by table. Paths in
+    either are relative to the spec that is built."""
+    matrix: Mapping[str, Any] | None = None
+    """Lists of values by key, such as ``board = ["stm32f412", "stm32f746"]`` and ``bits = [8, 4]``: the spec stands
+    for a build of each combination, called ``<spec>-<value>-<value>``."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One of those that a spec file stands for."""
+
+    spec: Spec
+    board: Board
+    chosen: Mapping[str, Any]
+    """The values that [matrix] gives it, by dotted keys."""
+
+
+def read_builds(path: Path, changes: Mapping[str, str] | None = None) -> tuple[list[Build], list[Path]]:
+    """The builds that the spec in ``path`` stands for, and the files that it is written in, itself the last one.
+
+    Arguments and errors as for ``read_spec``.
+    """
+    changes = changes or {}
+    sources = read_sources(path)
+    named = list(variants(sources, path.stem, changes))
+    builds = []
+    for one in named:
+        chosen = {key: value for key, value in one.chosen.items() if key not in changes}
+        spec = validated(sources, Spec, {"name": one.name}, changes, chosen, one.origin, SpecFile)
+        builds.append(Build(*_resolved(spec, sources), one.chosen))
+    return builds, [source.path for source in sources]
+
+
 def read_spec(path: Path, changes: Mapping[str, str] | None = None) -> tuple[Spec, Board]:
     """The spec in ``path`` and its board; limits that the budget leaves open are the board's memories.
 
@@ -142,20 +181,27 @@ def read_spec(path: Path, changes: Mapping[str, str] | None = None) -> tuple[Spe
         changes: values that count instead of the file's, by dotted keys: ``{"budget.latency": "100ms"}``.
 
     Raises:
-        BuildError: the file or its board is not valid, or a budget is above the board's memory.
+        BuildError: the file or its board is not valid, a budget is above the board's memory, or it stands for several
+            builds.
     """
-    spec = read_toml(path, Spec, {"name": path.stem}, changes)
+    builds, _ = read_builds(path, changes)
+    if builds[1:]:
+        raise BuildError(f"{path}: found [matrix], which stands for {len(builds)} builds; name a spec without one.")
+    return builds[0].spec, builds[0].board
+
+
+def _resolved(spec: Spec, sources: Sequence[Source]) -> tuple[Spec, Board]:
     try:
         board = read_board(spec.board)
     except BuildError as error:
-        raise error.of(f"{path}: board") from None
+        raise error.of(f"{holder(sources, ['board']).path}: board") from None
     filled: dict[str, float] = {}
     for key, available in (("sram", board.sram_bytes), ("flash", board.flash_bytes)):
         limit: int | None = getattr(spec.budget, key)
         if limit is not None and limit > available:
             raise BuildError(
-                f"{path}: budget.{key}: found {format_size(limit)}, but {board.title} has {format_size(available)}; "
-                f"lower the budget or choose a larger board."
+                f"{holder(sources, ['budget', key]).path}: budget.{key}: found {format_size(limit)}, but {board.title} "
+                f"has {format_size(available)}; lower the budget or choose a larger board."
             )
         filled[key] = available if limit is None else limit
     if spec.budget.energy is not None:

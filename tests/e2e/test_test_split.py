@@ -61,7 +61,7 @@ def test_nothing_reads_the_test_split_before_the_network_is_judged(
 ) -> None:
     path = tmp_path / "net.toml"
     path.write_text(SPEC.format(arch=arch) + ("" if arch else SEARCH))
-    resolved = resolve(path, tmp_path / "specs")
+    (resolved,) = resolve(path, tmp_path / "specs")
     # Against a perfect one the quantised network loses on every processor, and is fine-tuned.
     monkeypatch.setattr("mcubuild.quant.quantize.float_outputs", lambda network, val, progress: np.eye(10)[val.y])
     found = []

@@ -27,7 +27,8 @@ def write(folder: Path, **specs: str) -> None:
 
 
 def resolved(folder: Path, name: str = "few") -> Resolved:
-    return resolve(folder / f"{name}.toml", folder / "memory")
+    (found,) = resolve(folder / f"{name}.toml", folder / "memory")
+    return found
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""Builds of one spec beside each other."""
+
+from typing import Any
+
+from mcubuild.report.variants import Variant, aligned, page, table
+
+
+def report(latency: float, ok: bool = True, accuracy: float | None = 0.9) -> dict[str, Any]:
+    line = {"used": None, "ok": True}
+    return {
+        "verdict": "pass" if ok else "fail",
+        "cautions": [],
+        "accuracy": {"judged": accuracy, "judged_samples": 100},
+        "budget": {
+            "latency": {"used": latency, "ok": ok},
+            "sram": {"used": 2048, "ok": True},
+            "flash": {"used": 4096, "ok": True},
+            "energy": line,
+            "accuracy": {"ok": True},
+        },
+    }
+
+
+BUILDS = [
+    Variant("net-a-8", {"board": "a", "bits": 8}, report(5.0)),
+    Variant("net-a-4", {"board": "a", "bits": 4}, report(7.0, ok=False)),
+    Variant("net-b-8", {"board": "b", "bits": 8}, None),
+]
+
+
+def test_a_row_a_build() -> None:
+    rows = table(BUILDS)
+    assert rows[0] == ["build", "board", "bits", "verdict", "accuracy", "latency", "SRAM", "Flash"]
+    assert rows[1] == ["net-a-8", "a", "8", "pass", "90.00 % (82.6 to 94.5)", "5.0 ms", "2.0 kB", "4.0 kB"]
+    assert rows[2][3:6] == ["fail", "90.00 % (82.6 to 94.5)", "7.0 ms !"]
+    assert rows[3] == ["net-b-8", "b", "8", "not built", "", "", "", ""]
+    assert len({line.index("8") for line in list(aligned(rows))[1:2]}) == 1
+
+
+def test_the_page_leads_to_the_reports() -> None:
+    text = page("net", BUILDS)
+    assert '<a href="../net-a-4/report.html">net-a-4</a>' in text and "<td>net-b-8</td>" in text
+    assert "Accuracy against latency" in text
+    assert "Accuracy against latency" not in page("net", [Variant("n", {"bits": 8}, report(1.0, accuracy=None))])
