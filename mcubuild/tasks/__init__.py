@@ -1,0 +1,1 @@
+"""What networks are for: one module, or package, a task."""
