@@ -46,7 +46,7 @@ _MEDIAN_SIDE = 512
 """Pixels along the shorter side that are enough to find the range of values: 12 megapixels take a second otherwise."""
 _OUTLIERS = (1, 99)
 """Percentiles of the darkest and brightest values of images, beyond which they are taken for odd ones."""
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -318,7 +318,7 @@ def _upright(image: ImageFile.ImageFile) -> Image.Image:
         value = image.getexif()[ExifTags.Base.Orientation]
         if isinstance(value, bytes):  # written as bytes instead of a number
             value = int.from_bytes(value.strip(b"\0"), "big")
-        turn = _TURNS[value]
+        turn = TURNS[value]
     return image if turn is None else image.transpose(turn)
 
 

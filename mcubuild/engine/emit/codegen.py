@@ -42,6 +42,7 @@ from mcubuild.ir.graph import (
 )
 from mcubuild.ir.parameters import parameters
 from mcubuild.project import folders
+from mcubuild.tasks.detection.decode import UNITS, Decoding
 
 TEMPLATES = "kernels_templates/model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
@@ -127,6 +128,7 @@ def generate(
     levels: tuple[float, float] | None = None,
     table: NDArray[np.int8] | None = None,
     channels: Sequence[Channel] = (),
+    boxes: Decoding | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -144,6 +146,7 @@ def generate(
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
         channels: of series, in order.
+        boxes: how the only output tells of boxes, if it does.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -166,6 +169,7 @@ def generate(
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
+        "boxes": None if boxes is None else _boxes(boxes),
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -421,6 +425,32 @@ def _series(graph: Graph, stored: int | None, channels: Sequence[Channel]) -> di
         "names": [Text(channel.name) for channel in channels],
         "lows": [f"{channel.low:.8e}f" for channel in channels],
         "scales": [f"{channel.scale:.8e}f" for channel in channels],
+    }
+
+
+def _boxes(decoding: Decoding) -> dict[str, object]:
+    """Tables and limits of boxes.c.j2."""
+
+    def table(values: NDArray[np.int64]) -> str:
+        return _rows(Field("int32_t", "table", values.astype(np.int32))).replace(" " * 8, " " * 4)
+
+    return {
+        "units": UNITS,
+        "rows": decoding.grid[0],
+        "columns": decoding.grid[1],
+        "bottom": UNITS * decoding.input[0],
+        "right": UNITS * decoding.input[1],
+        "classes": decoding.classes,
+        "halves": decoding.halves,
+        "steps": decoding.steps,
+        "threshold": decoding.threshold,
+        "overlap": decoding.overlap,
+        "lowest": decoding.lowest,
+        "limit": decoding.limit,
+        "most": decoding.most,
+        "sigmoids": table(decoding.sigmoids),
+        "growths": table(decoding.growths),
+        "powers": table(decoding.powers) if decoding.scores == "softmax" else None,
     }
 
 
