@@ -47,6 +47,7 @@ def _run(job: Job) -> None:
     from mcubuild.importers.files import read_interfaces
     from mcubuild.importers.images import pixel_table
     from mcubuild.ir.files import read_graph
+    from mcubuild.tasks.reading import after
     from mcubuild.toolchain.firmware import generate as generate_firmware
 
     graph = read_graph(job.file("model.json").parent)
@@ -75,6 +76,7 @@ def _run(job: Job) -> None:
         levels=index.pictures.levels if index and index.pictures else None,
         table=table,
         channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
+        boxes=None if index is None or job["model"] else after(index, graph),
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,3 +67,27 @@ class BoxLists:
     def part(self, chosen: NDArray[np.int64]) -> "BoxLists":
         """Those of the pictures with the indexes ``chosen`` (M,)."""
         return BoxLists.of([self[picture] for picture in chosen.tolist()])
+
+
+NOTHING: Final = -1
+"""The label of rows that are no boxes, behind those of a picture."""
+
+
+def packed(lists: BoxLists, rows: int) -> NDArray[np.float32]:
+    """The boxes as one array (pictures, rows, 6): label, top, left, bottom, right, difficult; no picture has more."""
+    y = np.zeros((len(lists), rows, 6), np.float32)
+    y[..., 0] = NOTHING
+    for row, boxes in zip(y, lists, strict=True):
+        row[: len(boxes), 0] = boxes.classes
+        row[: len(boxes), 1:5] = boxes.corners
+        row[: len(boxes), 5] = boxes.difficult
+    return y
+
+
+def unpacked(y: NDArray[np.float32]) -> BoxLists:
+    """What ``packed`` made."""
+    found = []
+    for rows in y:
+        rows = rows[rows[:, 0] != NOTHING]
+        found.append(Boxes(rows[:, 1:5].astype(np.float32), rows[:, 0].astype(np.int64), rows[:, 5] != 0))
+    return BoxLists.of(found)

@@ -1,7 +1,7 @@
 """The prepared data set in files: index.json beside one file a split, so that a stage reads only the splits it may."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from mcubuild.spec.outline import Outline
 Pixels: TypeAlias = NDArray[np.uint8]
 """Of samples, (N, R, R, C), or (N, R, 1, C) of series."""
 Targets: TypeAlias = NDArray[Any]
-"""What networks learn to say of N samples, as the task has it: labels int64 (N,)."""
+"""What networks learn to say of N samples, as the task has it: labels int64 (N,), or boxes as ``boxes.packed``."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,18 @@ class Series:
     """Value of each channel that becomes level 0."""
     high: tuple[float, ...]
     """Value that becomes level 255."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The head that suits boxes, and what the device makes of its output: see ``DetectionSettings``."""
+
+    anchors: tuple[tuple[float, float], ...]
+    """Heights and widths, as shares of the picture's."""
+    stride: int
+    threshold: float
+    overlap: float
+    max_boxes: int
 
 
 @dataclass(frozen=True)
@@ -76,10 +88,16 @@ class Index:
     series: Series | None = None
     """Of series of values: samples are stored as (length, 1, channels)."""
 
+    detector: Detector | None = None
+    """Of boxes."""
+
     @property
     def outline(self) -> Outline:
         """What networks for the data set depend on."""
-        return Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
+        whole = Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
+        if self.detector is None:
+            return whole
+        return replace(whole, anchors=len(self.detector.anchors), stride=self.detector.stride)
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """What samples are told apart by where a part is to have its share of each (N,): labels, if they have one."""
+        return self.y if self.y.ndim == 1 else np.zeros(len(self.y), np.int64)
 
     def part(self, chosen: NDArray[np.int64]) -> "Split":
         """A copy of the samples with the indexes ``chosen`` (M,), and the same noise."""
@@ -134,7 +157,12 @@ def read_index(path: Path) -> Index:
         if series is not None:
             series = Series(**{key: tuple(values) for key, values in series.items()})
         classes = tuple(content.pop("classes"))
-        return Index(**content, classes=classes, front_end=front_end, pictures=pictures, series=series)
+        detector = content.pop("detector", None)
+        if detector is not None:
+            detector = Detector(**{**detector, "anchors": tuple(map(tuple, detector["anchors"]))})
+        return Index(
+            **content, classes=classes, front_end=front_end, pictures=pictures, series=series, detector=detector
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
 

@@ -44,7 +44,8 @@ def evaluate(
     with bar("accuracy", 2 * len(test)) as progress:
         integers = integer_outputs(graph, samples, progress)
         floats = float_outputs(read_network(arch, weights), samples, progress)
-    flat, exact, targets = integers.reshape(len(integers), -1), torch.from_numpy(floats), torch.from_numpy(test.y)
+    flat = reading.completed(integers.reshape(len(integers), -1))
+    exact, targets = torch.from_numpy(floats), torch.from_numpy(test.y)
     score = learning.score(exact, targets)
     content = {
         "float": score,

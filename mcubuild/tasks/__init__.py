@@ -19,6 +19,7 @@ ROOMS: Final = {
     "image_classification": "classification",
     "audio_classification": "classification",
     "sensor_classification": "classification",
+    "object_detection": "detection",
 }
 """The room of each task that a spec may have."""
 DEFAULT: Final = "image_classification"

@@ -11,7 +11,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.tasks import DEFAULT, Metric, in_room
 
 Outputs = NDArray[np.int8]
-"""Bytes (N, bytes) of all outputs of a network, flattened and side by side."""
+"""Bytes (N, bytes) of all outputs of a network, flattened and side by side, and what the device computes of them."""
 Interval = tuple[float, float]
 
 
@@ -25,6 +25,9 @@ class Reading(Protocol):
     @property
     def classes(self) -> int:
         """Classes that there are to answer with."""
+
+    def completed(self, outputs: Outputs) -> Outputs:
+        """The network's ``outputs``, and behind them what the device computes of them."""
 
     def score(self, outputs: Outputs, targets: Targets) -> float:
         """How good the answers are together."""
@@ -40,6 +43,11 @@ def reading(index: Index, graph: Graph) -> Reading:
     """How the outputs of ``graph``, trained on the data set with this ``index``, are read."""
     made: Reading = in_room(index.task, __name__).READING.of(index, graph)
     return made
+
+
+def after(index: Index, graph: Graph) -> Any:
+    """What the device does with the outputs of ``graph``, for the engine's templates; None: nothing."""
+    return in_room(index.task, __name__).after(index, graph)
 
 
 def restored(values: Mapping[str, Any] | None, task: str | None = None) -> Reading | None:

@@ -82,7 +82,7 @@ REACHES = {
     "import": {"errors", "importers", "ir", "npz"},
     "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec", "tasks"},
     "tune": RUNS | {"engine", "escape", "files", "ir", "npz", "store"},
-    "codegen": (PLANS - {"nas", "processes"}) | {"data", "escape", "importers", "npz", "toolchain"},
+    "codegen": (PLANS - {"nas", "processes"}) | {"data", "escape", "importers", "npz", "tasks", "toolchain"},
     "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
     "accuracy": TRAINS | {"quant"},
     "measure": RUNS | {"data", "npz"},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jinja2
 import numpy as np
@@ -42,7 +42,7 @@ from mcubuild.ir.graph import (
 )
 from mcubuild.ir.parameters import parameters
 from mcubuild.project import folders
-from mcubuild.tasks.detection.decode import UNITS, Decoding
+from mcubuild.tasks.detection.decode import BOX_BYTES, UNITS, Decoding
 
 TEMPLATES = "kernels_templates/model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
@@ -159,17 +159,18 @@ def generate(
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
+    room = None if boxes is None else _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
     values: dict[str, object] = {
         "name": Text(graph.name),
         "alignment": ALIGNMENT,
-        "arena": plan.arena,
+        "arena": plan.arena if room is None else max(plan.arena, align(room + BOX_BYTES * boxes.most)),
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
         "pictures": _pictures(graph, stored, table) if data == "pictures" and _takes_pictures(graph) else None,
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
-        "boxes": None if boxes is None else _boxes(boxes),
+        "boxes": None if boxes is None else {**_boxes(boxes), "offset": room, "bytes": BOX_BYTES * boxes.most},
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -191,6 +192,8 @@ def generate(
         text = environment.get_template(f"{name}.j2").render(values)
         (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
     document = _plan_document(graph, generated, plan, estimate(graph, target, stack))
+    if boxes is not None:
+        document["layers"].append(_boxes_document(graph, boxes, prefix, len(generated)))
     (out / "plan.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -428,6 +431,34 @@ def _series(graph: Graph, stored: int | None, channels: Sequence[Channel]) -> di
     }
 
 
+def _room(plan: Plan, output: str, nbytes: int) -> int:
+    """Where in the arena ``nbytes`` of boxes lie, beside the output that they are read from: all else is free then."""
+    place = plan.activations[output]
+    return 0 if align(nbytes) <= place.offset else align(place.offset + place.nbytes)
+
+
+def _boxes_document(graph: Graph, decoding: Decoding, prefix: str, index: int) -> dict[str, Any]:
+    """The boxes in plan.json, as a layer of their own; its tables are counted as code."""
+    output = graph.tensor(graph.outputs[0])
+    return {
+        "index": index,
+        "name": f"{prefix}_boxes",
+        "kind": "boxes",
+        "op": "Boxes",
+        "output": "boxes",
+        "macs": 0,
+        "weights_bytes": 0,
+        "constants": None,
+        "constants_reads": 1,
+        "shape_in": list(output.shape),
+        "shape_out": [1, decoding.most, BOX_BYTES // 2],
+        "kernel": None,
+        "stride": None,
+        "live": [output.name],
+        "live_bytes": output.nbytes + BOX_BYTES * decoding.most,
+    }
+
+
 def _boxes(decoding: Decoding) -> dict[str, object]:
     """Tables and limits of boxes.c.j2."""
 
@@ -552,7 +583,7 @@ def _span(place: Placement) -> str:
 
 def _plan_document(
     graph: Graph, generated: Sequence[GeneratedLayer], plan: Plan, predicted: Footprint
-) -> Mapping[str, object]:
+) -> dict[str, Any]:
     """The memory plan for the report."""
     names = {each.layer.index: each.name for each in generated}
     return {

@@ -120,7 +120,7 @@ def fitting_sizes(
         BuildError: a resolution is above the data set's.
     """
     candidates = [
-        Baseline(name, *size, index.channels, len(index.classes), index.outline.series)
+        Baseline(name, *size, index.channels, index.outline.outputs, index.outline.series, index.outline.stride)
         for size in sizes(index.outline, space)
     ]
     fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]

@@ -21,7 +21,7 @@ from mcubuild.ir.graph import (
     Tensor,
     same_padding,
 )
-from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Head, MaxPool, Mix, Separable, Stem
+from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Cells, Described, Head, MaxPool, Mix, Separable, Stem
 
 INPUT = "input"
 
@@ -77,6 +77,8 @@ class _Builder:
             self._max_pool(name, block.kernel)
         elif isinstance(block, Mix):
             self._conv(name, block.outputs)
+        elif isinstance(block, Cells):
+            self._conv("classifier", block.outputs)
         else:
             if isinstance(block, Head):
                 self._emit(AveragePool2D(self.last, "pool", (block.side, block.width)), (1, 1, 1, block.inputs))

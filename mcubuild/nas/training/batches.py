@@ -37,7 +37,7 @@ def spread(split: Split, samples: int) -> Split:
     They are taken from the order of classes: data may come in an order that repeats, such as a class after the other.
     """
     wanted = min(samples, len(split))
-    chosen = np.argsort(split.y, kind="stable")[np.arange(wanted) * len(split) // wanted]
+    chosen = np.argsort(split.kinds, kind="stable")[np.arange(wanted) * len(split) // wanted]
     return split.part(chosen)
 
 

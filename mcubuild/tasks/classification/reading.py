@@ -77,6 +77,10 @@ class Classification:
         odds = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float64)
 
+    def completed(self, outputs: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The ``outputs``: the device leaves it at that."""
+        return outputs
+
     def right(self, outputs: NDArray[np.int8], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which answers (N,) are those of the labels ``targets`` (N,)."""
         return np.asarray(self.answers(outputs) == targets, np.bool_)
@@ -88,6 +92,10 @@ class Classification:
     def interval(self, outputs: NDArray[np.int8], targets: NDArray[np.int64]) -> tuple[float, float]:
         """Wilson's, of the accuracy."""
         return wilson(self.score(outputs, targets), len(outputs))
+
+
+def after(index: Index, graph: Graph) -> None:
+    """Nothing: the largest output is the answer, which the user's code asks for."""
 
 
 READING = Classification
