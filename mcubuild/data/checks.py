@@ -43,6 +43,10 @@ class Findings:
         """The file called ``name`` is one of those that the sentence ``what`` is about."""
         self._names[what].append(name)
 
+    def add_many(self, what: str, names: Sequence[str]) -> None:
+        """The files with these names are ones that the sentence ``what`` is about."""
+        self._names[what] += names
+
     def add_all(self, others: "Findings") -> None:
         """What ``others`` hold, behind what is here."""
         for what, names in others._names.items():

@@ -3,15 +3,17 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.boxes import Boxes, BoxLists
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.room import MOST_IN_MEMORY, pieces, room, taken
 from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
-from mcubuild.npz import map_npz, write_npz
+from mcubuild.npz import has_array, map_npz, read_npz, write_npz
 from mcubuild.spec.outline import Outline
 
 
@@ -23,6 +25,8 @@ class Pictures:
     """Width and height that most of the images to train with have, in pixels, turned upright."""
     levels: tuple[float, float] | None
     """Values that became the levels 0 and 255; None where images have 8 bits, which are levels as they are."""
+    whole: bool = False
+    """Whether images that are no squares were stretched to one; else the square in the middle was taken."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,16 @@ class Split:
     """Labels (N,)."""
     noise: NDArray[np.uint8] | None = None
     """Pictures (M, H, W, C) of noise that training may mix into those of sounds; None: there is none."""
+    boxes: BoxLists | None = None
+    """Of each picture; then labels tell nothing. None: pictures have labels instead."""
 
     def __len__(self) -> int:
         return len(self.y)
 
     def part(self, chosen: NDArray[np.int64]) -> "Split":
         """A copy of the samples with the indexes ``chosen`` (M,), and the same noise."""
-        return Split(taken(self.x, chosen), self.y[chosen], self.noise)
+        boxes = None if self.boxes is None else self.boxes.part(chosen)
+        return Split(taken(self.x, chosen), self.y[chosen], self.noise, boxes)
 
 
 def joined(one: Split, other: Split) -> Split:
@@ -101,7 +108,10 @@ def joined(one: Split, other: Split) -> Split:
     for start, split in ((0, one), (len(one), other)):
         for piece in pieces(split.x):
             x[start + piece.start : start + piece.stop] = split.x[piece]
-    return Split(x, np.concatenate([one.y, other.y]), one.noise)
+    boxes = None
+    if one.boxes is not None and other.boxes is not None:
+        boxes = BoxLists.of([*one.boxes, *other.boxes])
+    return Split(x, np.concatenate([one.y, other.y]), one.noise, boxes)
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -124,7 +134,7 @@ def read_index(path: Path) -> Index:
         pictures = content.pop("pictures", None)
         if pictures is not None:
             levels = pictures["levels"]
-            pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels))
+            pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels), pictures["whole"])
         series = content.pop("series", None)
         if series is not None:
             series = Series(**{key: tuple(values) for key, values in series.items()})
@@ -137,7 +147,10 @@ def read_index(path: Path) -> Index:
 def write_split(split: Split, path: Path) -> None:
     """Write ``split`` as .npz."""
     noise = np.zeros((0, *split.x.shape[1:]), np.uint8) if split.noise is None else split.noise
-    write_npz(path, {"x": split.x, "y": split.y, "noise": noise})
+    arrays: dict[str, NDArray[Any]] = {"x": split.x, "y": split.y, "noise": noise}
+    if split.boxes is not None:
+        arrays |= {"offsets": split.boxes.offsets, **vars(split.boxes.all)}
+    write_npz(path, arrays)
 
 
 def read_split(path: Path) -> Split:
@@ -155,4 +168,21 @@ def read_split(path: Path) -> Split:
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
             f"y int64 (N,); delete the file and build again."
         )
-    return Split(x, y, noise if len(noise) else None)
+    return Split(x, y, noise if len(noise) else None, _read_boxes(path, len(y)))
+
+
+def _read_boxes(path: Path, pictures: int) -> BoxLists | None:
+    """The boxes of so many pictures in a split's file; None where it has none.
+
+    Raises:
+        BuildError: the file is damaged.
+    """
+    names = ("offsets", "corners", "classes", "difficult")
+    if not has_array(path, names[0]):
+        return None
+    offsets, *arrays = read_npz(path, names).values()
+    boxes = Boxes(*arrays)
+    whole = {len(array) for array in arrays} == {offsets[-1]} and boxes.corners.shape[1:] == (4,)
+    if len(offsets) != pictures + 1 or not whole or (np.diff(offsets) < 0).any():
+        raise BuildError(f"{path}: its boxes are not those of {pictures} pictures; delete it and build again.")
+    return BoxLists(offsets, boxes)
