@@ -4,11 +4,12 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage, searches
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.search.search import search
     from mcubuild.nas.space.files import read_neighbours, read_space
     from mcubuild.nas.space.margin import read_margin
+    from mcubuild.tasks.learning import learning
 
     search(
         read_space(job.file("space.json")),
@@ -18,6 +19,7 @@ def _run(job: Job) -> None:
         job["search"],
         job["board"],
         job["engine"],
+        learning=learning(read_index(job.file("index.json"))),
         budget=job["budget"],
         stack=job["firmware.stack"],
         bits=job["bits"],
@@ -33,7 +35,7 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="search",
     doc="evolutionary search under the budget",
-    inputs=("train.npz", "val.npz", "space.json", "supernet.safetensors"),
+    inputs=("index.json", "train.npz", "val.npz", "space.json", "supernet.safetensors"),
     optional=("margin.json", "pace.json"),
     outputs=("search.json",),
     settings=("search", "budget", "bits", "board", "engine", "firmware.stack", "seed"),

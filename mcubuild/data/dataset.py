@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.data.checks import check
+from mcubuild.data.checks import check, check_boxes
 from mcubuild.data.duplicates import (
     MOST_ACROSS_SPLITS,
     MOST_ALIKE,
@@ -61,12 +61,13 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
         raise BuildError(missing(settings.kind, values["path"], root, lacking))
     found = source.find(settings, root)
     names, digests = found.samples.names, found.samples.contents()
+    strata = found.strata or found.classes
     chosen = partition(
         digests,
         found.labels,
         found.splits,
         found.groups,
-        found.classes,
+        strata,
         found.held_out,
         seed,
         most=settings.samples,
@@ -78,7 +79,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
     refuse_leaks(copies, roll, given, "identical", MOST_ACROSS_SPLITS)
     read = found.samples.read(chosen)
     chosen, pictures, origin = read.chosen, read.pictures, read.origin
-    check_enough(digests, found.labels, chosen["train"], 0, found.classes)
+    check_enough(digests, found.labels, chosen["train"], 0, strata)
     contents, roll, copies = _called(found, chosen, names, digests)
     front_end = origin if isinstance(origin, FrontEnd) else None
     series = origin if isinstance(origin, Series) else None
@@ -91,13 +92,14 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
     differ = [contents[one] != contents[other] for one, other in similar.tolist()]
     similar = similar[np.array(differ, np.bool_)]
     alike = np.concatenate([copies, similar])
-    refuse_copied_classes(alike, roll, found.classes)
+    refuse_copied_classes(alike, roll, strata)
     refuse_leaks(alike, roll, given, "nearly identical", MOST_ALIKE)
     _, side, _, channels = pictures["train"].shape
     subject: Subject | None = None
     mirror = False
     if found.samples.pictures:
-        subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]]))
+        boxes = None if read.boxes is None else read.boxes["train"]
+        subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]], boxes=boxes))
     outline, largest = settings.outline(), settings.max_resolution
     if outline is not None:
         largest = outline.max_resolution
@@ -130,21 +132,23 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
             *check(
                 pictures,
                 {name: found.labels[indexes] for name, indexes in chosen.items()},
-                found.classes,
+                strata,
                 {name: [names[index] for index in indexes] for name, indexes in chosen.items()},
                 {name: [digests[index] for index in indexes] for name, indexes in chosen.items()},
             ),
+            *(() if read.boxes is None else check_boxes(read.boxes, found.classes)),
         ),
         test_ids=tuple(short_id(digests[index]) for index in chosen["test"]),
     )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
     write_inventory(inventory, out / "inventory.json")
-    samples = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
+    samples = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end, read.boxes)
     write_overview(samples, out)
     for name, indexes in chosen.items():
         noise = read.noise if name == "train" else None
-        write_split(Split(pictures[name], found.labels[indexes], noise), out / f"{name}.npz")
+        boxes = None if read.boxes is None else read.boxes[name]
+        write_split(Split(pictures[name], found.labels[indexes], noise, boxes), out / f"{name}.npz")
 
 
 def _called(
@@ -178,4 +182,4 @@ def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:
     subject = (said and said.subject) or subject_of(train.x)
     if said and said.mirror is not None:
         return subject, said.mirror
-    return subject, subject == "photos" and survives_mirroring(train.x, train.y)
+    return subject, subject == "photos" and (train.boxes is not None or survives_mirroring(train.x, train.y))

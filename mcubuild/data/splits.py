@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
 from mcubuild.npz import has_array, map_npz, read_npz, write_npz
 from mcubuild.spec.outline import Outline
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""Of samples, (N, R, R, C), or (N, R, 1, C) of series."""
+Targets: TypeAlias = NDArray[Any]
+"""What networks learn to say of N samples, as the task has it: labels int64 (N,)."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +89,10 @@ class Index:
 class Split:
     """The samples of one split."""
 
-    x: NDArray[np.uint8]
+    x: Pixels
     """Pixels (N, H, W, C), 0 ... 255."""
-    y: NDArray[np.int64]
-    """Labels (N,)."""
-    noise: NDArray[np.uint8] | None = None
+    y: Targets
+    noise: Pixels | None = None
     """Pictures (M, H, W, C) of noise that training may mix into those of sounds; None: there is none."""
     boxes: BoxLists | None = None
     """Of each picture; then labels tell nothing. None: pictures have labels instead."""
@@ -163,10 +167,10 @@ def read_split(path: Path) -> Split:
     """
     arrays = map_npz(path, ("x", "y", "noise"), MOST_IN_MEMORY)
     x, y, noise = arrays["x"], arrays["y"].copy(), arrays["noise"]
-    if x.dtype != np.uint8 or x.ndim != 4 or y.dtype != np.int64 or y.shape != x.shape[:1]:
+    if x.dtype != np.uint8 or x.ndim != 4 or y.shape[:1] != x.shape[:1]:
         raise BuildError(
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
-            f"y int64 (N,); delete the file and build again."
+            f"y (N, ...); delete the file and build again."
         )
     return Split(x, y, noise if len(noise) else None, _read_boxes(path, len(y)))
 

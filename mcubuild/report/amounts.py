@@ -47,3 +47,8 @@ def agreement(count: int, samples: int, tolerance: int) -> str:
     """Such as ``8 of 8 agree``, ``8 of 8 within 2 steps``."""
     how = f"within {tolerance} step{'s' if tolerance > 1 else ''}" if tolerance else "agree"
     return f"{count} of {samples} {how}"
+
+
+def titled(metric: str) -> str:
+    """The name of a metric at the start of a line: ``Accuracy``, ``mAP@0.5``."""
+    return metric.capitalize() if metric.islower() else metric

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from mcubuild import escape
-from mcubuild.report.amounts import amount, bound, distance, standing
+from mcubuild.report.amounts import amount, bound, distance, standing, titled
 from mcubuild.report.environment import count
-from mcubuild.report.interval import ends, with_interval
+from mcubuild.report.interval import bounds, score_text
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import LatencyModel, LayerCost, Limit, Report
 from mcubuild.report.verdict import kept
@@ -51,8 +51,8 @@ def _quality(report: Report) -> str:
     wanted = "no quality limit: `[budget] accuracy` sets one"
     if limit is not None:
         wanted = f"the budget wants {bound(limit, 'share')}{' of the lower end' if report.budget.strict else ''}"
-    share, count = accuracy.judged, accuracy.judged_samples
-    return f"**Accuracy {with_interval(share, count)}** on {count} samples; {wanted}."
+    shown = f"{titled(accuracy.metric)} {score_text(accuracy.judged, accuracy.interval)}"
+    return f"**{shown}** on {accuracy.judged_samples} samples; {wanted}."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
@@ -65,7 +65,8 @@ def _budget(report: Report) -> list[tuple[str, ...]]:
     if report.budget.energy.limit is not None:
         lines.append(("Energy", report.budget.energy))
     if report.budget.accuracy.limit is not None:
-        lines.append(("Accuracy, lower end" if report.budget.strict else "Accuracy", report.budget.accuracy))
+        title = titled(report.accuracy.metric)
+        lines.append((f"{title}, lower end" if report.budget.strict else title, report.budget.accuracy))
     return [_line(title, line) for title, line in lines]
 
 
@@ -80,14 +81,14 @@ def _line(title: str, line: Limit) -> tuple[str, ...]:
 def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     accuracy = report.accuracy
     steps = (
-        ("float", accuracy.float_, accuracy.samples),
-        (f"int8 ({accuracy.samples} test samples)", accuracy.int8, accuracy.samples),
-        (f"firmware, emulated ({report.samples})", accuracy.device, report.samples),
+        ("float", accuracy.float_, accuracy.intervals.float_),
+        (f"int8 ({accuracy.samples} test samples)", accuracy.int8, accuracy.intervals.int8),
+        (f"firmware, emulated ({report.samples})", accuracy.device, accuracy.intervals.device),
     )
-    known = [(step, share, count) for step, share, count in steps if share is not None]
+    known = [(step, score, ends) for step, score, ends in steps if score is not None and ends is not None]
     if known:
-        shares = (f"{amount(share, 'share')} ({ends(share, count)})" for _, share, count in known)
-        yield "Accuracy", " → ".join(shares), " → ".join(step for step, _, _ in known)
+        shares = (f"{amount(score, 'share')} ({bounds(ends)})" for _, score, ends in known)
+        yield titled(accuracy.metric), " → ".join(shares), " → ".join(step for step, _, _ in known)
     else:
         same = report.samples - accuracy.mismatches
         yield "Outputs", f"{same} of {report.samples} agree", "firmware, emulated, with the integer reference"

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from mcubuild.errors import printable
 from mcubuild.report.amounts import agreement, amount, bound, left, standing
-from mcubuild.report.interval import ends, with_interval
+from mcubuild.report.interval import bounds, score_text
 from mcubuild.units import format_energy, format_time
 
 _BAR = 24
@@ -58,7 +58,7 @@ def _quality(report: Mapping[str, Any]) -> str:
     accuracy, limit = report["accuracy"], report["budget"]["accuracy"]["limit"]
     if accuracy["judged"] is None:
         return "accuracy not known: no labels"
-    text = f"accuracy {with_interval(accuracy['judged'], accuracy['judged_samples'])}"
+    text = f"{accuracy['metric']} {score_text(accuracy['judged'], accuracy['interval'])}"
     if limit is None:
         return f"{text}, no quality limit"
     return f"{text} of {bound(limit, 'share')}{', strictly' if report['budget']['strict'] else ''}"
@@ -66,15 +66,14 @@ def _quality(report: Mapping[str, Any]) -> str:
 
 def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     accuracy = report["accuracy"]
-    samples = {"float": accuracy["samples"], "int8": accuracy["samples"], "device": report["samples"]}
     counted = {"float": "", "int8": f", {accuracy['samples']} samples", "device": f", {report['samples']}"}
-    known = [step for step in samples if accuracy[step] is not None]
+    known = [step for step in counted if accuracy[step] is not None]
     if known:
         shares = " -> ".join(
-            f"{step} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], samples[step])}{counted[step]})"
+            f"{step} {100 * accuracy[step]:.2f} % ({bounds(accuracy['intervals'][step])}{counted[step]})"
             for step in known
         )
-        figures = [("accuracy", shares)]
+        figures = [(accuracy["metric"], shares)]
     else:
         same = report["samples"] - accuracy["mismatches"]
         figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]

@@ -31,7 +31,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
 from mcubuild.spec.training import TrainingSettings
-from tests.nas.toy import VARY, seconds_for, split
+from tests.nas.toy import LEARNING, seconds_for, split
 
 BOARD = read_board("stm32f412")
 
@@ -111,7 +111,7 @@ def scaled(folder: Path, budget: Budget) -> None:
         budget=budget,
         stack=2048,
         bits=8,
-        vary=VARY,
+        learning=LEARNING,
         seed=0,
         out=folder,
         work=folder / "work",

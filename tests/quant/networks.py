@@ -9,12 +9,12 @@ from torch import nn
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Arch, Space, draw, smallest
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.network import Network, build_network
 from mcubuild.nas.training.recipe import calibrate
 from mcubuild.quant.quantize import quantize
 from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.tasks.classification.learning import ClassLearning
 
 NATIVE = 10
 
@@ -65,7 +65,7 @@ def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits:
         val,
         settings,
         bits=bits,
-        vary=Variation("drawings"),
+        learning=ClassLearning("drawings"),
         seed=0,
         out=out,
         work=out / "work",

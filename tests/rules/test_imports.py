@@ -60,13 +60,13 @@ def test_stages_depend_on_the_code_they_run() -> None:
         assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name
 
 
-TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec"}
+TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec", "tasks"}
 PLANS = {"board", "engine", "errors", "ir", "nas", "processes", "project", "quantities", "settings", "spec", "units"}
 RUNS = {"board", "errors", "measure", "project", "quantities", "settings", "spec", "toolchain", "units"}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "units"},
     "outline": {"data", "errors", "npz", "spec"},
-    "data": {"data", "errors", "escape", "npz", "report", "spec", "units"},
+    "data": {"data", "errors", "escape", "npz", "report", "spec", "tasks", "units"},
     "margin": PLANS | RUNS | {"bench", "escape", "files", "npz", "report", "store"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"store"},
@@ -80,7 +80,7 @@ REACHES = {
     "train": TRAINS,
     "quantize": TRAINS | {"quant"},
     "import": {"errors", "importers", "ir", "npz"},
-    "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec"},
+    "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec", "tasks"},
     "tune": RUNS | {"engine", "escape", "files", "ir", "npz", "store"},
     "codegen": (PLANS - {"nas", "processes"}) | {"data", "escape", "importers", "npz", "toolchain"},
     "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
@@ -88,7 +88,7 @@ REACHES = {
     "measure": RUNS | {"data", "npz"},
     "preprocess": RUNS | {"data", "engine", "escape", "ir", "npz"},
     "remote": RUNS | {"data", "engine", "escape", "npz"},
-    "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store"},
+    "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store", "tasks"},
 }
 """What a stage may depend on of mcubuild: whatever else is edited, its results are kept."""
 

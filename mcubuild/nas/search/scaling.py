@@ -13,7 +13,6 @@ from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.optimisation import sizes
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.length import COMPARED, length_of
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
@@ -23,6 +22,7 @@ from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.training import TrainingSettings
+from mcubuild.tasks.learning import Learning
 from mcubuild.units import format_size, format_time
 
 
@@ -39,7 +39,7 @@ def scale(
     budget: Budget,
     stack: int,
     bits: int,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -62,7 +62,7 @@ def scale(
         budget: limits; those that are not given are the board's.
         stack: bytes of RAM reserved for the stack.
         bits: of the weights.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of weights and the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -75,7 +75,7 @@ def scale(
     footprints = Footprints(board, engine, stack, bits, budget.sram or board.sram_bytes, margin)
     fitting = fitting_sizes(name, index, space, footprints, Limits.of(budget, board))
     largest = frontier(fitting)
-    judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
+    judged = _judge(largest, train, val, settings, learning=learning, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
     write_json(best.to_json(), out / "arch.json")
     table = [_describe(size, footprints, judged.get(size)) for size in fitting]
@@ -88,11 +88,11 @@ def _judge(
     val: Split,
     settings: TrainingSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
 ) -> dict[Baseline, tuple[float, float]]:
-    """Accuracy on ``val`` and negative loss of each candidate, trained with ``settings``."""
+    """Score on ``val`` and negative loss of each candidate, trained with ``settings``."""
     length = length_of(settings, COMPARED, len(train))
     # The bar ends first, on an error, too: that ends the other trainings.
     with workers() as executor, bar("scale", len(candidates) * length.total) as progress:
@@ -101,11 +101,11 @@ def _judge(
             samples, judges = at_resolution(train, size.resolution), at_resolution(val, size.resolution)
             network, _ = from_scratch(
                 size, samples, judges, settings, length,
-                vary=vary, seed=seed, work=work / size.name, progress=part_of(progress),
+                learning=learning, seed=seed, work=work / size.name, progress=part_of(progress),
             )  # fmt: skip
             calibrate(network, samples)
-            accuracy, loss = evaluate(network, judges)
-            return accuracy, -loss
+            score, loss = evaluate(network, judges, learning)
+            return score, -loss
 
         return dict(zip(candidates, executor.map(judge, candidates), strict=True))
 

@@ -34,6 +34,7 @@ from mcubuild.progress import Bar, bar
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.search import SearchSettings, SizedSearch
+from mcubuild.tasks.learning import Learning
 
 
 def search(
@@ -45,6 +46,7 @@ def search(
     board: Board,
     engine: EngineSettings,
     *,
+    learning: Learning,
     budget: Budget,
     stack: int,
     bits: int,
@@ -67,6 +69,7 @@ def search(
         settings: population, generations, ...
         board: where the network must run.
         engine: how the planner schedules.
+        learning: how good answers are.
         budget: limits; those that are not given are the board's.
         stack: bytes of RAM reserved for the stack.
         bits: of the weights.
@@ -89,7 +92,7 @@ def search(
         side: (at_resolution(spread(train, sizes.calibration), side), at_resolution(val, side))
         for side in family.resolutions
     }
-    judge = Inherited(read_supernet(supernet, family.largest), samples)
+    judge = Inherited(read_supernet(supernet, family.largest), learning, samples)
     order: Order = by_score if sizes.objective == "accuracy" else ByDominance(candidates)
     total = evaluated(sizes)
     quality: Quality | None = None

@@ -25,8 +25,8 @@ class PascalVocSettings(HoldoutSettings, BoxSettings):
     """``path`` has ``VOC{trainval,test}_06-Nov-2007.tar`` and ``VOCtrainval_11-May-2012.tar``, or what is in these
     archives: the folder ``VOCdevkit``, or ``VOC2007`` and ``VOC2012``."""
     years: tuple[Literal[2007, 2012], ...] = Field(default=(2007, 2012), min_length=1)
-    """Networks learn from ``trainval`` of these, and are tested by ``test`` of 2007; with 2012 alone they learn from its
-    ``train``, and are tested by its ``val``."""
+    """Networks learn from ``trainval`` of these, and are tested by ``test`` of 2007; with 2012 alone, they learn from
+    ``train``, and are tested by ``val``."""
     official_val: bool = False
     """Whether validation is by ``val`` of 2007, so that training has less than half of its pictures. Default: by
     ``holdout`` pictures drawn from those to train with."""
