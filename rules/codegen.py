@@ -72,6 +72,7 @@ def _run(job: Job) -> None:
         classes=index.classes if index else (),
         data=None if index is None else "series" if index.series else "sounds" if index.front_end else "pictures",
         stored=index.native_resolution if index else None,
+        whole=bool(index and index.pictures and index.pictures.whole),
         levels=index.pictures.levels if index and index.pictures else None,
         table=table,
         channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
