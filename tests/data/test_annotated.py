@@ -149,7 +149,7 @@ LAYOUTS = {
 
 
 def prepared(name: str, root: Path, out: Path, **keys: Any) -> dict[str, Split]:
-    settings = KINDS[name](kind=name, path="data", **keys)
+    settings = KINDS[name].model_validate({"kind": name, "path": "data", **keys})
     prepare(settings, root, 0, out, "object_detection")
     return {split: read_split(out / f"{split}.npz") for split in SPLITS}
 
@@ -171,7 +171,7 @@ def test_boxes_are_where_the_pixels_are(name: str, layout: Any, tmp_path: Path) 
         assert split.boxes is not None and len(split.boxes) == len(split)
         for x, boxes in zip(split.x, split.boxes, strict=True):
             for label, corners in zip(boxes.classes, boxes.corners * HEIGHT, strict=True):
-                top, left, bottom, right = (*np.ceil(corners[:2]).astype(int), *np.floor(corners[2:]).astype(int))
+                (top, left), (bottom, right) = np.ceil(corners[:2]).astype(int), np.floor(corners[2:]).astype(int)
                 inside = x[top + 1 : bottom - 1, left + 1 : right - 1].mean()
                 assert inside > 250 if index.classes[label] == "bright" else inside < 5
                 seen += 1
@@ -240,7 +240,7 @@ def test_pascal_voc(packed: bool, tmp_path: Path) -> None:
     later = prepared("pascal_voc", tmp_path, tmp_path / "later", years=[2012])
     assert len(later["test"]) == 5
     (root / "VOCtest_06-Nov-2007.tar" if packed else root / "VOCdevkit/VOC2007/ImageSets/Main/test.txt").unlink()
-    values = KINDS["pascal_voc"](kind="pascal_voc", path="data").model_dump(mode="json")
+    values = KINDS["pascal_voc"].model_validate({"kind": "pascal_voc", "path": "data"}).model_dump(mode="json")
     assert kind("pascal_voc").lacking(values, tmp_path) == ["VOCtest_06-Nov-2007.tar"]
 
 
