@@ -18,7 +18,7 @@ def _run(job: Job) -> None:
         job.file("weights.safetensors"),
         read_split(job.file("test.npz")),
         learning(index),
-        reading(index, graph),
+        reading(index, graph, job["detection"]),
         job.out,
     )
 
@@ -28,7 +28,7 @@ STAGE = Stage(
     doc="accuracy of the float and of the quantised network on the test samples",
     inputs=("index.json", "test.npz", "arch.json", "weights.safetensors", "model.json", "model.npz"),
     outputs=("accuracy.json", "int8_outputs.npy"),
-    settings=(),
+    settings=("detection",),
     run=_run,
     serves=trains,
 )

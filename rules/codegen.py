@@ -73,10 +73,11 @@ def _run(job: Job) -> None:
         classes=index.classes if index else (),
         data=None if index is None else "series" if index.series else "sounds" if index.front_end else "pictures",
         stored=index.native_resolution if index else None,
+        whole=bool(index and index.pictures and index.pictures.whole),
         levels=index.pictures.levels if index and index.pictures else None,
         table=table,
         channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
-        boxes=None if index is None or job["model"] else after(index, graph),
+        boxes=None if index is None or job["model"] else after(index, graph, job["detection"]),
         prefix=prefix,
     )
     write_zip(folder, job.out / "model.zip", prefix)
@@ -89,7 +90,7 @@ STAGE = Stage(
     inputs=("model.json", "model.npz"),
     optional=(INDEX, INTERFACE, TUNED),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
-    settings=("board", "engine", "budget.sram", "firmware.stack", "firmware.prefix", "model"),
+    settings=("board", "engine", "budget.sram", "firmware.stack", "firmware.prefix", "model", "detection"),
     run=_run,
     called=_called,
     templates=("kernels_templates/**/*.j2",),

@@ -30,6 +30,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "tomli": ("tomli",),
     "torch": ("torch",),
     "unicorn": ("unicorn",),
+    "yaml": ("pyyaml",),
     "ziglang": ("ziglang",),
 }
 """Libraries whose version can change a result: import name -> distribution, and those that it leaves work to."""

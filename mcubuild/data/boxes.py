@@ -1,7 +1,7 @@
 """Boxes around the objects in pictures, as arrays: of one picture, and of many."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,18 @@ class Boxes:
     def part(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "Boxes":
         """Those of a mask (N,), or with such indexes (M,)."""
         return Boxes(self.corners[chosen], self.classes[chosen], self.difficult[chosen])
+
+
+def turned(boxes: Boxes, orientation: int) -> Boxes:
+    """Those of a picture that stood as the EXIF value ``orientation`` (1 ... 8) says, when it is turned upright."""
+    top, left, bottom, right = boxes.corners.T
+    if orientation >= 5:  # rows and columns are swapped first
+        top, left, bottom, right = left, top, right, bottom
+    if orientation in (2, 3, 6, 7):
+        left, right = 1 - right, 1 - left
+    if orientation in (3, 4, 7, 8):
+        top, bottom = 1 - bottom, 1 - top
+    return replace(boxes, corners=np.stack([top, left, bottom, right], axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +85,9 @@ NOTHING: Final = -1
 """The label of rows that are no boxes, behind those of a picture."""
 
 
-def packed(lists: BoxLists, rows: int) -> NDArray[np.float32]:
-    """The boxes as one array (pictures, rows, 6): label, top, left, bottom, right, difficult; no picture has more."""
+def packed(lists: BoxLists) -> NDArray[np.float32]:
+    """The boxes as one array (pictures, rows, 6): label, top, left, bottom, right, difficult; a row at least."""
+    rows = int(np.diff(lists.offsets).max(initial=1))
     y = np.zeros((len(lists), rows, 6), np.float32)
     y[..., 0] = NOTHING
     for row, boxes in zip(y, lists, strict=True):

@@ -45,14 +45,14 @@ def evaluate(
         integers = integer_outputs(graph, samples, progress)
         floats = float_outputs(read_network(arch, weights), samples, progress)
     flat = reading.completed(integers.reshape(len(integers), -1))
-    exact, targets = torch.from_numpy(floats), torch.from_numpy(test.y)
+    exact, targets = torch.from_numpy(floats), torch.from_numpy(test.targets)
     score = learning.score(exact, targets)
     content = {
         "float": score,
-        "int8": reading.score(flat, test.y),
-        "intervals": {"float": learning.interval(exact, targets), "int8": reading.interval(flat, test.y)},
+        "int8": reading.score(flat, test.targets),
+        "intervals": {"float": learning.interval(exact, targets), "int8": reading.interval(flat, test.targets)},
         "samples": len(test),
-        "labels": test.y.tolist(),
+        "labels": test.targets.tolist(),
         "agreement": learning.agreement(exact, torch.from_numpy(as_reals(graph, integers))),
         "max_logit_error": round(float(np.abs(as_reals(graph, integers) - floats).max()), 4),
         "classification": asdict(reading),  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.data.splits import Index, Targets
 from mcubuild.ir.graph import Graph
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.tasks import DEFAULT, Metric, in_room
 
 Outputs = NDArray[np.int8]
@@ -39,15 +40,15 @@ class Reading(Protocol):
         """Which answers (N,) are right, where samples are right or wrong one by one."""
 
 
-def reading(index: Index, graph: Graph) -> Reading:
+def reading(index: Index, graph: Graph, settings: DetectionSettings) -> Reading:
     """How the outputs of ``graph``, trained on the data set with this ``index``, are read."""
-    made: Reading = in_room(index.task, __name__).READING.of(index, graph)
+    made: Reading = in_room(index.task, __name__).READING.of(index, graph, settings)
     return made
 
 
-def after(index: Index, graph: Graph) -> Any:
+def after(index: Index, graph: Graph, settings: DetectionSettings) -> Any:
     """What the device does with the outputs of ``graph``, for the engine's templates; None: nothing."""
-    return in_room(index.task, __name__).after(index, graph)
+    return in_room(index.task, __name__).after(index, graph, settings)
 
 
 def restored(values: Mapping[str, Any] | None, task: str | None = None) -> Reading | None:

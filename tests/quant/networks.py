@@ -44,6 +44,7 @@ def random_network(seed: int, channels: int = 1, resolution: int = 12) -> tuple[
                     module.weight[0] *= -1
                     module.bias.normal_(0.3, 0.6)
             network.classifier.weight.normal_(0, 0.3)
+            assert network.classifier.bias is not None
             network.classifier.bias.normal_(0, 0.3)
     calibrate(network, at_resolution(random_samples(seed, 64, channels), resolution))
     return arch, network

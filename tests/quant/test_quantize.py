@@ -21,6 +21,7 @@ from mcubuild.nas.training.batches import to_tensor
 from mcubuild.nas.training.network import Network
 from mcubuild.quant import quantize as quantizing
 from mcubuild.quant.accuracy import evaluate
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.tasks.classification.learning import ClassLearning
 from mcubuild.tasks.interval import wilson
@@ -188,7 +189,7 @@ def test_accuracy(tmp_path: Path) -> None:
     labels = logits.argmax(axis=1).astype(np.int64)
     labels[:9] = (labels[:9] + 1) % 5
     index = Index("npz", "image_classification", tuple("abcde"), 30, 30, 1)
-    test, reads = Split(samples.x, labels), reading(index, graph)
+    test, reads = Split(samples.x, labels), reading(index, graph, DetectionSettings())
     evaluate(graph, arch, tmp_path / "w.safetensors", test, ClassLearning("drawings"), reads, tmp_path)
     found = json.loads((tmp_path / "accuracy.json").read_text())
     assert found["float"] == pytest.approx(0.9)

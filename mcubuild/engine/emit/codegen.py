@@ -125,6 +125,7 @@ def generate(
     classes: Sequence[str] = (),
     data: Literal["pictures", "sounds", "series"] | None = None,
     stored: int | None = None,
+    whole: bool = False,
     levels: tuple[float, float] | None = None,
     table: NDArray[np.int8] | None = None,
     channels: Sequence[Channel] = (),
@@ -143,6 +144,7 @@ def generate(
         data: what the network is trained on, or fed with, where that is known.
         stored: side of the pictures, or length of the series, as the data set keeps them, from which they are resized
             to the network's; by default the network's.
+        whole: pictures that are no squares are stretched to one; else the square in the middle is taken.
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
         channels: of series, in order.
@@ -159,14 +161,17 @@ def generate(
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
-    room = None if boxes is None else _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
+    arena, room = plan.arena, 0
+    if boxes is not None:
+        room = _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
+        arena = max(arena, align(room + BOX_BYTES * boxes.most))
     values: dict[str, object] = {
         "name": Text(graph.name),
         "alignment": ALIGNMENT,
-        "arena": plan.arena if room is None else max(plan.arena, align(room + BOX_BYTES * boxes.most)),
+        "arena": arena,
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
-        "pictures": _pictures(graph, stored, table) if data == "pictures" and _takes_pictures(graph) else None,
+        "pictures": _pictures(graph, stored, table, whole) if data == "pictures" and _takes_pictures(graph) else None,
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
@@ -398,7 +403,7 @@ def _takes_pictures(graph: Graph) -> bool:
     return square and shapes[0][3] in (1, 3) and graph.tensor(graph.inputs[0]).dtype == "int8"
 
 
-def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) -> dict[str, object]:
+def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None, whole: bool) -> dict[str, object]:
     """Sides in pixels, what bounds the stack of preprocess.c, and the input by level if it is not level - 128."""
     side = graph.tensor(graph.inputs[0]).shape[1]
     stored = stored or side
@@ -407,6 +412,7 @@ def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) 
     return {
         "side": side,
         "stored": stored,
+        "whole": whole,
         "columns": max(COLUMNS, column),
         "weights": WEIGHTS,
         "table": None if table is None or plain else _rows(Field("int8_t", "table", table)).replace(" " * 8, " " * 4),

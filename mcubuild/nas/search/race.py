@@ -162,7 +162,7 @@ def _folds(train: Split, val: Split, seed: int) -> list[tuple[Split, Split]]:
     """Pairs of samples to learn from and to judge by, each sample judged by once; classes are spread evenly."""
     both = joined(train, val)
     order = np.random.default_rng([seed, FOLDS]).permutation(len(both))
-    order = order[np.argsort(both.kinds[order], kind="stable")]
+    order = order[np.argsort(both.y[order], kind="stable")]
     fold = np.empty(len(both), np.int64)
     fold[order] = np.arange(len(both)) % FOLDS
     return [(both.part(np.flatnonzero(fold != one)), both.part(np.flatnonzero(fold == one))) for one in range(FOLDS)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ _EVALUATED = 256
 def at_resolution(split: Split, resolution: int) -> Split:
     """The split with images of ``resolution`` pixels."""
     noise = None if split.noise is None else resize(split.noise, resolution)
-    return Split(resize(split.x, resolution), split.y, noise)
+    return replace(split, x=resize(split.x, resolution), noise=noise)
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:
@@ -37,7 +38,7 @@ def spread(split: Split, samples: int) -> Split:
     They are taken from the order of classes: data may come in an order that repeats, such as a class after the other.
     """
     wanted = min(samples, len(split))
-    chosen = np.argsort(split.kinds, kind="stable")[np.arange(wanted) * len(split) // wanted]
+    chosen = np.argsort(split.y, kind="stable")[np.arange(wanted) * len(split) // wanted]
     return split.part(chosen)
 
 
@@ -69,7 +70,7 @@ def training_batches(
                 x = coming.result()
                 if number + 1 < len(batches):
                     coming = ahead.submit(split.x.__getitem__, batches[number + 1])
-                varied, targets = learning.vary(x, split.y[chosen], rng, split.noise)
+                varied, targets = learning.vary(x, split.targets[chosen], rng, split.noise)
                 yield to_tensor(varied), torch.from_numpy(targets)
 
 
@@ -87,7 +88,7 @@ def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """All samples in order, unchanged."""
     for start in range(0, len(split), _EVALUATED):
         chosen = slice(start, start + _EVALUATED)
-        yield to_tensor(split.x[chosen]), torch.from_numpy(split.y[chosen])
+        yield to_tensor(split.x[chosen]), torch.from_numpy(split.targets[chosen])
 
 
 def to_tensor(x: NDArray[np.uint8]) -> Tensor:

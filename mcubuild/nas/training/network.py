@@ -241,6 +241,7 @@ def initialise(network: Network) -> None:
         if isinstance(module, Conv):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
     nn.init.normal_(network.classifier.weight, std=0.01)
+    assert network.classifier.bias is not None, "made with one"
     nn.init.zeros_(network.classifier.bias)
     for module in network.modules():
         if isinstance(module, InvertedBottleneck) and module.add is not None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.data.splits import Index
 from mcubuild.ir.graph import Graph
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.tasks import Metric
 from mcubuild.tasks.classification import ACCURACY
 from mcubuild.tasks.interval import wilson
@@ -33,7 +34,7 @@ class Classification:
     """Of an element of that output."""
 
     @classmethod
-    def of(cls, index: Index, graph: Graph) -> "Classification":
+    def of(cls, index: Index, graph: Graph, settings: DetectionSettings) -> "Classification":
         """That of a network with one output of a logit a class, (1, classes)."""
         output = graph.tensor(graph.outputs[0])
         assert output.quantization is not None, "a quantised graph"
@@ -94,7 +95,7 @@ class Classification:
         return wilson(self.score(outputs, targets), len(outputs))
 
 
-def after(index: Index, graph: Graph) -> None:
+def after(index: Index, graph: Graph, settings: DetectionSettings) -> None:
     """Nothing: the largest output is the answer, which the user's code asks for."""
 
 

@@ -1,5 +1,6 @@
 """Training pictures varied at random, and their boxes with them: mirrored, cut out, moved, lit and coloured."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -36,7 +37,7 @@ def varied(x: Pixels, y: Targets, rng: np.random.Generator, *, mirror: bool) -> 
     """
     samples = len(x)
     images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
-    size = np.exp(rng.uniform(*np.log(SCALE), samples))
+    size = np.exp(rng.uniform(math.log(SCALE[0]), math.log(SCALE[1]), samples))
     stretch = np.exp(rng.uniform(-1, 1, samples) * np.log1p(STRETCH) / 2)
     height, width = size * stretch, size / stretch
     # A part lies inside of the picture, and the picture inside of what is larger.

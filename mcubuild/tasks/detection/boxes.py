@@ -34,18 +34,6 @@ def mirrored(boxes: Boxes) -> Boxes:
     return replace(boxes, corners=np.stack([top, 1 - right, bottom, 1 - left], axis=1))
 
 
-def turned(boxes: Boxes, orientation: int) -> Boxes:
-    """Those of a picture that stood as the EXIF value ``orientation`` (1 ... 8) says, when it is turned upright."""
-    top, left, bottom, right = boxes.corners.T
-    if orientation >= 5:  # rows and columns are swapped first
-        top, left, bottom, right = left, top, right, bottom
-    if orientation in (2, 3, 6, 7):
-        left, right = 1 - right, 1 - left
-    if orientation in (3, 4, 7, 8):
-        top, bottom = 1 - bottom, 1 - top
-    return replace(boxes, corners=np.stack([top, left, bottom, right], axis=1))
-
-
 def cropped(boxes: Boxes, window: tuple[float, float, float, float], least: float) -> Boxes:
     """Those of a window of the picture, as shares of the window: scaling and shifting are windows, too.
 

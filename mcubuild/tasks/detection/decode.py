@@ -191,7 +191,7 @@ class Decoding:
 
     def _candidates(self, corners: NDArray[Any], scores: NDArray[Any], lowest: float) -> Chosen:
         """The ``most`` boxes that have an area and the highest scores; of equal ones those that come first."""
-        scores = scores * (corners[..., 2:] > corners[..., :2]).all(axis=-1)[..., None]
+        scores = scores * np.all(corners[..., 2:] > corners[..., :2], axis=-1, keepdims=True)
         places = np.flatnonzero((scores.ravel() >= lowest) & (scores.ravel() > 0))
         best = places[np.argsort(-scores.ravel()[places], kind="stable")[: self.most]]
         return corners.reshape(-1, 4)[best // self.classes], best % self.classes, scores.ravel()[best]

@@ -34,6 +34,10 @@ _JUDGED: Final = 0.01
 """Score of a box at least that a score in training is of."""
 
 
+_MOST: Final = 100
+"""Boxes of a picture that it is of."""
+
+
 @dataclass(frozen=True)
 class BoxLearning:
     """Of a data set with boxes."""
@@ -42,8 +46,6 @@ class BoxLearning:
     """Heights and widths, as shares of the picture's."""
     classes: int
     stride: int
-    overlap: float
-    most: int
     mirror: bool = True
     """Whether left and right may change places."""
 
@@ -55,7 +57,7 @@ class BoxLearning:
         """What suits the data set with this ``index``."""
         head = index.detector
         assert head is not None, "a data set with boxes"
-        return cls(head.anchors, len(index.classes), head.stride, head.overlap, head.max_boxes, index.mirror)
+        return cls(head.anchors, len(index.classes), head.stride, index.mirror)
 
     @property
     def metric(self) -> Metric:
@@ -133,14 +135,15 @@ class BoxLearning:
         rows, columns = outputs.shape[2:]
         reads = Decoding(
             (rows, columns), (rows * self.stride, columns * self.stride), self.anchors, self.classes, 1.0, 0,
-            threshold=_JUDGED, overlap=self.overlap, most=self.most,
+            threshold=_JUDGED, most=_MOST,
         )  # fmt: skip
         found = [reads.detections(one) for one in outputs.permute(0, 2, 3, 1).double().cpu().numpy()]
         return judge(unpacked(targets.cpu().numpy()), found, self.classes, OVERLAP)
 
     def _cells(self, outputs: Tensor) -> Tensor:
         """(N, rows, columns, anchors, 5 + classes)."""
-        return outputs.permute(0, 2, 3, 1).unflatten(-1, (len(self.anchors), 5 + self.classes))
+        samples, _, rows, columns = outputs.shape
+        return outputs.permute(0, 2, 3, 1).reshape(samples, rows, columns, len(self.anchors), 5 + self.classes)
 
     def _assigned(self, cells: Tensor, targets: Tensor) -> "_Assigned":
         """Which anchor learns which true box; of several in a cell that fit an anchor best, the last one."""
@@ -179,9 +182,9 @@ class BoxLearning:
         """Top, left, bottom, right of every anchor's box, as shares of the picture."""
         _, rows, columns, _, _ = cells.shape
         sizes = torch.tensor(self.anchors, dtype=cells.dtype, device=cells.device)
-        places = {"dtype": cells.dtype, "device": cells.device}
-        y = (torch.arange(rows, **places)[:, None, None] + cells[..., 1].sigmoid()) / rows
-        x = (torch.arange(columns, **places)[:, None] + cells[..., 0].sigmoid()) / columns
+        down, right = (torch.arange(side, dtype=cells.dtype, device=cells.device) for side in (rows, columns))
+        y = (down[:, None, None] + cells[..., 1].sigmoid()) / rows
+        x = (right[:, None] + cells[..., 0].sigmoid()) / columns
         tall, wide = (sizes[:, side] / 2 * cells[..., 3 - side].clamp(max=8).exp() for side in (0, 1))
         return torch.stack([y - tall, x - wide, y + tall, x + wide], dim=-1)
 

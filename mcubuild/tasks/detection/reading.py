@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mcubuild.data.boxes import unpacked
 from mcubuild.data.splits import Index, Targets
 from mcubuild.ir.graph import Graph
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.tasks import Metric
 from mcubuild.tasks.detection import MEAN_AP, OVERLAP
 from mcubuild.tasks.detection.average_precision import Judged, average_precision, judge
@@ -30,9 +31,9 @@ class Detection:
             object.__setattr__(self, "decoding", Decoding(**fields))
 
     @classmethod
-    def of(cls, index: Index, graph: Graph) -> "Detection":
+    def of(cls, index: Index, graph: Graph, settings: DetectionSettings) -> "Detection":
         """That of a network with one output, (1, rows, columns, anchors * (5 + classes))."""
-        return cls(after(index, graph))
+        return cls(after(index, graph, settings))
 
     @property
     def metric(self) -> Metric:
@@ -87,7 +88,7 @@ class Detection:
         return average_precision(self.judged(outputs, targets)).interval
 
 
-def after(index: Index, graph: Graph) -> Decoding:
+def after(index: Index, graph: Graph, settings: DetectionSettings) -> Decoding:
     """What the device does with the output of ``graph``, trained on the data set with this ``index``."""
     head, output = index.detector, graph.tensor(graph.outputs[0])
     assert head is not None, "a data set with boxes"
@@ -101,9 +102,9 @@ def after(index: Index, graph: Graph) -> Decoding:
         len(index.classes),
         output.quantization.scale[0],
         output.quantization.zero_point,
-        threshold=head.threshold,
-        overlap=head.overlap,
-        most=head.max_boxes,
+        threshold=settings.threshold,
+        overlap=settings.overlap,
+        most=settings.max_boxes,
     )
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mcubuild.data.boxes import Boxes, BoxLists
+from mcubuild.data.boxes import Boxes, BoxLists, turned
 from mcubuild.data.images import TURNS
-from mcubuild.tasks.detection.boxes import areas, cropped, mirrored, overlaps, turned
+from mcubuild.tasks.detection.boxes import areas, cropped, mirrored, overlaps
 
 CELLS = 40
 """Pictures of so many pixels a side, on which boxes of whole pixels are painted."""

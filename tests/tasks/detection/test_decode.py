@@ -85,7 +85,7 @@ def outputs(decoding: Decoding, count: int) -> Sequence[Int8]:
     for number in range(count):
         kind = number % 5
         if kind == 0:
-            levels = rng.integers(-128, 128, shape)
+            levels: NDArray[np.floating] | NDArray[np.integer] = rng.integers(-128, 128, shape)
         elif kind == 1:
             levels = decoding.zero_point + rng.normal(0, 2.5 / decoding.scale, shape)
         elif kind == 2:
