@@ -142,7 +142,7 @@ def _above(found: Detections, threshold: float) -> Detections:
 
 
 def _counts(judged: Sequence[Judged]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], int]:
-    """Scores of all classes from the highest down, how many boxes down to each are right, how many there are; and all."""
+    """Scores of all classes from the highest down, boxes down to each that are right, that there are; and all true ones."""
     scores = np.concatenate([of_class.scores for of_class in judged])
     right = np.concatenate([of_class.right for of_class in judged])
     order = np.argsort(-scores, kind="stable")
