@@ -6,8 +6,8 @@ from rules.stage import Job, Stage, trains
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.space.described import read_described
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.quant.quantize import quantize
+    from mcubuild.tasks.learning import learning
 
     quantize(
         read_described(job.file("arch.json")),
@@ -16,7 +16,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["quantize"],
         bits=job["bits"],
-        vary=Variation.of(read_index(job.file("index.json"))),
+        learning=learning(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
         work=job.work,

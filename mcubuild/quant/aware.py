@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization
 from mcubuild.ir.ops.weighted import Weighted
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.fit import distilled, fit_alone
 from mcubuild.nas.training.length import WITH_ROUNDING, length_of
 from mcubuild.nas.training.network import ConvNorm, Network
@@ -23,6 +22,7 @@ from mcubuild.nas.training.recipe import Log, calibrate, device, workers
 from mcubuild.progress import bar
 from mcubuild.quant.grid import folded, put_on_grid
 from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.tasks.learning import Learning
 
 Hook: TypeAlias = Callable[[nn.Module, object, Tensor], Tensor]
 """Module, inputs and output -> the output to go on with."""
@@ -94,7 +94,7 @@ def finetune_simulated(
     val: Split,
     settings: QuantizeSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
 ) -> Log:
@@ -107,7 +107,7 @@ def finetune_simulated(
         train: the samples to learn from, at the network's resolution.
         val: the samples for the log's accuracies, at the network's resolution.
         settings: epochs, batch, learning rate.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of the order of samples.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
@@ -118,10 +118,12 @@ def finetune_simulated(
     teacher.to(device())
 
     with workers() as executor:
-        objective = distilled(simulated, teacher, settings.label_smoothing, executor)
+        objective = distilled(simulated, teacher, learning, settings.label_smoothing, executor)
         progress = partial(bar, "quantisation-aware")
         length = length_of(settings, WITH_ROUNDING, len(train))
-        log = fit_alone(progress, simulated, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
+        log = fit_alone(
+            progress, simulated, objective, train, val, settings, length, learning=learning, seed=seed, work=work
+        )
         calibrate(simulated, train)
     network.cpu()
     return log

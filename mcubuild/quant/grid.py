@@ -37,7 +37,7 @@ class Grid(nn.Module):
 def put_on_grid(network: nn.Module, bits: int) -> None:
     """Make every convolution and linear layer that is not there yet compute with weights on a grid of ``bits`` bits."""
     for layer in list(network.modules()):
-        if isinstance(layer, Conv | nn.Linear) and not parametrize.is_parametrized(layer, "weight"):
+        if isinstance(layer, Conv | nn.Linear | nn.Conv2d) and not parametrize.is_parametrized(layer, "weight"):
             parametrize.register_parametrization(layer, "weight", Grid(layer.weight, bits))
 
 
@@ -51,7 +51,8 @@ def folded(module: nn.Module) -> tuple[Tensor, Tensor, Tensor | None]:
         layer: nn.Module = module.conv
         weights, bias = module.folded()
     else:
-        assert isinstance(module, nn.Linear), f"{type(module).__name__} has no weights"
+        assert isinstance(module, nn.Linear | nn.Conv2d), f"{type(module).__name__} has no weights"
+        assert module.bias is not None, "classifiers have one"
         layer, weights, bias = module, module.weight, module.bias
     if not parametrize.is_parametrized(layer, "weight"):
         return weights, bias, None

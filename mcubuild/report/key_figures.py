@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from mcubuild.report.amounts import FigureUnit
-from mcubuild.report.interval import wilson
+from mcubuild.report.amounts import FigureUnit, titled
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Author, Figure, FigureOrigin, LatencyModel, Level, Remote, Report
 
@@ -15,20 +14,21 @@ def key_figures(report: Report) -> list[Figure]:
 
 def _quality(report: Report) -> Iterator[Figure]:
     accuracy = report.accuracy
-    steps: tuple[tuple[str, float | None, int, FigureOrigin], ...] = (
-        ("float", accuracy.float_, accuracy.samples, "floating point"),
-        ("int8", accuracy.int8, accuracy.samples, "reference"),
-        ("device", accuracy.device, report.samples, "emulated"),
+    ends = accuracy.intervals
+    steps: tuple[tuple[str, float | None, tuple[float, float] | None, int, FigureOrigin], ...] = (
+        ("float", accuracy.float_, ends.float_, accuracy.samples, "floating point"),
+        ("int8", accuracy.int8, ends.int8, accuracy.samples, "reference"),
+        ("device", accuracy.device, ends.device, report.samples, "emulated"),
     )
-    for part, share, samples, source in steps:
-        if share is not None:
+    for part, score, interval, samples, source in steps:
+        if score is not None:
             yield Figure(
                 key=f"accuracy.{part}",
-                title="Accuracy",
+                title=titled(accuracy.metric),
                 part=part,
-                value=share,
+                value=score,
                 unit="share",
-                interval=wilson(share, samples),
+                interval=interval,
                 origin=source,
                 better="more",
                 note="" if part == "float" else f"{samples} samples",

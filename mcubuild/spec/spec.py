@@ -13,6 +13,7 @@ from mcubuild.settings import Settings, Source, holder, validated
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.datasets import Dataset
 from mcubuild.spec.datasets.base import Task
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -54,6 +55,8 @@ class Spec(Settings):
     """Seed of everything random; the same seed gives the same firmware."""
     budget: Budget = Budget()
     """What the firmware may use."""
+    detection: DetectionSettings = DetectionSettings()
+    """Of task = "object_detection": the detector's head."""
     space: SpaceSettings = SpaceSettings()
     """Which search spaces compete."""
     supernet: SupernetSettings = SupernetSettings()
@@ -119,6 +122,8 @@ class Spec(Settings):
             given = [f"{key}.epochs" for key in ("supernet", "finetune") if getattr(self, key).epochs is not None]
             if given:
                 raise ValueError(f"found search.time beside {' and '.join(given)}; both say how long: remove one")
+        if self.task != "object_detection" and self.detection != DetectionSettings():
+            raise ValueError(f'found [detection] with task = "{self.task}", which detects nothing: remove one')
         if self.task not in self.dataset.tasks:
             allowed = " or ".join(f'"{task}"' for task in self.dataset.tasks)
             raise ValueError(

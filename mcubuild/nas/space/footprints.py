@@ -12,10 +12,13 @@ from mcubuild.engine.memory.footprint import (
     target_of,
 )
 from mcubuild.nas.space.arch import Arch, Place, Space
-from mcubuild.nas.space.blocks import Block, Described
+from mcubuild.nas.space.blocks import Block, Cells, Described
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import block_skeleton
 from mcubuild.spec.deployment import Deployment
+
+DECODER = 4096
+"""Bytes of Flash at most for what turns a detector's output into boxes: code, and tables of the output's 256 levels."""
 
 
 class Footprints:
@@ -84,5 +87,7 @@ class Footprints:
         stretch = self._stretches.get(block)
         if stretch is None:
             stretch = estimate_stretch(block_skeleton(block, self.deployment.bits), self.target)
+            if isinstance(block, Cells):
+                stretch = replace(stretch, code=stretch.code + DECODER)
             self._stretches[block] = stretch
         return stretch
