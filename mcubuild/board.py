@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from mcubuild.cores import names
 from mcubuild.errors import BuildError
 from mcubuild.project import files
 from mcubuild.quantities import Bytes, Hertz
@@ -17,14 +18,15 @@ from mcubuild.settings import Settings, read_toml
 DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_power_mw"})
 """Fields of a board that neither the firmware's size nor its cycles depend on."""
 
-Core = Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
+CoreName: TypeAlias = str
+"""One of ``cores.names()``."""
 CLOCK_SETUPS: Final = ("stm32f4", "stm32f7", "stm32h7")
 """Chips whose clock set-up comes with mcubuild: ``kernels_templates/firmware/clock_<...>.c.j2``."""
 SECOND_STAGE_BYTES: Final = 256
 """RP2040 data sheet, 2.8.1.3.1: the boot ROM copies so many bytes from the flash's beginning to RAM and runs them."""
 _EXTERNAL = range(0x6000_0000, 0xA000_0000)
 """Armv7-M Architecture Reference Manual, B3.1: external RAM, where chips map flash that is not their own."""
-_BOOT_ROMS: Final[Mapping[tuple[int, Core], str]] = {
+_BOOT_ROMS: Final[Mapping[tuple[int, CoreName], str]] = {
     (0x1000_0000, "cortex-m0plus"): 'an RP2040 first runs a second stage from there: write boot = "rp2040"',
     (0x1000_0000, "cortex-m33"): "an RP2350 looks for an image definition there, which mcubuild does not write",
 }
@@ -99,7 +101,7 @@ class Board(Settings):
     """As the manufacturer writes it."""
     source: str
     """Documents that the figures are from."""
-    core: Core
+    core: CoreName = Field(json_schema_extra={"enum": list(names())})
     """The processor core."""
     dsp: bool
     """Whether the core has the DSP extension (SMLAD, SXTB16, ...)."""
@@ -143,6 +145,13 @@ class Board(Settings):
         if not any(region.kind == "ram" and not region.code_only for region in regions):
             raise ValueError("found no memory of kind 'ram' for variables; one is needed for the network's tensors")
         return self
+
+    @field_validator("core")
+    @classmethod
+    def _core_is_known(cls, value: str) -> str:
+        if value not in names():
+            raise ValueError(f"found {value!r}; write one of {', '.join(names())}")
+        return value
 
     @field_validator("clock_setup")
     @classmethod

@@ -23,6 +23,7 @@ from rules import (
     curve,
     data_table,
     diff,
+    export,
     forecast,
     keeping,
     latency,
@@ -53,6 +54,7 @@ COMMANDS = (
     forecast.COMMAND,
     baselines.COMMAND,
     curve.COMMAND,
+    export.COMMAND,
     plan.PLAN,
     plan.WHY,
 )

@@ -13,7 +13,8 @@ def _run(job: Job) -> None:
 
 def _sources(resolved: Resolved) -> dict[str, Path]:
     path = Path(resolved["folder"], resolved["spec"]["model"]["file"])
-    return {path.name: path} if path.is_file() else {}
+    # Exporters of ONNX write large constants beside it.
+    return {each.name: each for each in (path, path.with_name(f"{path.name}.data")) if each.is_file()}
 
 
 STAGE = Stage(

@@ -8,7 +8,7 @@ modules itself (``pkgutil.iter_modules``) imports all of them.
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -21,6 +21,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("jinja2", "markupsafe"),
     "msgspec": ("msgspec",),
     "numpy": ("numpy",),
+    "onnx": ("onnx", "protobuf", "ml-dtypes"),
     "pydantic": ("pydantic", "pydantic-core"),
     "safetensors": ("safetensors",),
     "scipy": ("scipy",),
@@ -70,8 +71,11 @@ def _executed(name: str, modules: dict[str, Path]) -> list[Path]:
 
 @cache
 def library_version(library: str) -> str:
-    """Version of the installed distribution ``library``."""
-    return version(library)
+    """Version of the distribution ``library``; "none" of an optional one that is not installed."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"
 
 
 def python_version() -> str:

@@ -128,6 +128,7 @@ SIZE = Option("size", "SIZE", "what the store may have, in kB, MB or GB", "5GB")
 NETWORKS = Count("networks", "N", "to build and run", "50")
 FIGURE = Choice("figure", "3|12", "which figure of the paper", "3")
 SAMPLES = Count("samples", "N", "networks a search space, at least 10; of figure 12 fewer", "1000", least=10)
+TO = Option("to", "bin|hex|all", "formats, with commas between them", "all")
 TABLE = Choice("table", "accuracy", "a table of networks instead of a figure")
 BASE = Option("base", "COMMIT", "the branch or commit that is compared with", "origin/main")
 SLOWER = Share("slower", "SHARE", "latency that may be lost", "5%")
@@ -142,6 +143,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),
     "diff": (A, B),
+    "export": (SPEC, SET, TO),
     "gc": (SIZE,),
     "latency": (SPEC, NETWORKS),
     "paper": (FIGURE, SAMPLES, TABLE),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mcubuild.board import Board, Core
+from mcubuild.board import Board, CoreName
 from mcubuild.spec.engine import EngineSettings
 
 
@@ -11,7 +11,7 @@ from mcubuild.spec.engine import EngineSettings
 class Target:
     """Everything that the choice of kernels and the memory plan depend on besides the network."""
 
-    core: Core
+    core: CoreName
     dsp: bool
     """Whether the core has the DSP extension (SMLAD, SXTB16, ...)."""
     settings: EngineSettings

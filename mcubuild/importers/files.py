@@ -4,20 +4,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
-from mcubuild.importers.tflite import import_tflite
+from mcubuild.importers.network import import_network
 from mcubuild.ir.files import write_graph
 
 
 def write_imported(file: Path, out: Path) -> None:
-    """Import the .tflite ``file`` and write model.json, model.npz and interface.json to ``out``.
+    """Import the network in ``file`` and write model.json, model.npz and interface.json to ``out``.
 
     Raises:
         BuildError: it cannot be imported.
     """
-    imported = import_tflite(file)
+    imported = import_network(file)
     write_graph(imported.graph, out)
     content = {
         "inputs": [asdict(face) for face in imported.inputs],
@@ -35,8 +36,12 @@ def read_interfaces(path: Path) -> Mapping[str, tuple[Interface, ...]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {
-            key: tuple(Interface(**{**face, "shape": tuple(face["shape"])}) for face in content[key])
-            for key in ("inputs", "outputs")
+            key: tuple(Interface(**{**face, **_tuples(face)}) for face in content[key]) for key in ("inputs", "outputs")
         }
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not written by mcubuild ({error}); delete it and build again.") from None
+
+
+def _tuples(face: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Fields that JSON has as lists."""
+    return {key: tuple(face[key]) for key in ("shape", "order") if face[key] is not None}

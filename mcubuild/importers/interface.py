@@ -30,6 +30,16 @@ class Interface:
 
     bits: Literal[8, 16, 32] = 8
     """Of the graph's tensor."""
+    order: Shape | None = None
+    """Where its author has axes elsewhere than the graph: axis i of the file's tensor is the author's ``order[i]``."""
+
+    def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Samples (N, elements) in the author's order as those in the graph's."""
+        if self.order is None:
+            return values
+        count = len(values)
+        moved = values.reshape(count, *self.shape).transpose(0, *(axis + 1 for axis in self.order))
+        return np.ascontiguousarray(moved).reshape(count, -1)
 
     @property
     def limits(self) -> Clamp:

@@ -130,7 +130,7 @@ def _array(path: Path, face: Interface) -> Int8:
             f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} (N, {size}), or any other "
             f"shape of as many elements a sample."
         )
-    levels = np.ascontiguousarray(face.to_levels(values.reshape(len(values), size)))
+    levels = np.ascontiguousarray(face.to_levels(face.arranged(values.reshape(len(values), size))))
     return levels.astype(levels.dtype.newbyteorder("<"), copy=False).view(np.int8)
 
 

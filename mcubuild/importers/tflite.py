@@ -11,8 +11,9 @@ from mcubuild.importers.folding import folded
 from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.reals import Real, convert_real
+from mcubuild.importers.refusals import refused
 from mcubuild.importers.tables import requantized
-from mcubuild.importers.tflite_file import File, FileOperator, FileTensor, read_file
+from mcubuild.importers.tflite_file import File, FileTensor, read_file
 from mcubuild.ir.graph import Dtype, Graph, Quantization, Tensor
 from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.ops.movement import Reshape
@@ -52,8 +53,17 @@ def import_tflite(path: Path) -> Imported:
     Raises:
         BuildError: the file is damaged, or holds something that no operator of the graph computes exactly.
     """
-    imported = converted(path)
-    return replace(imported, graph=simplified(imported.graph))
+    return imported(folded(read_file(path)))
+
+
+def imported(file: File) -> Imported:
+    """The network in ``file``, rewritten for the engine.
+
+    Raises:
+        BuildError: as ``import_tflite``.
+    """
+    network = _converted(file)
+    return replace(network, graph=simplified(network.graph))
 
 
 def converted(path: Path) -> Imported:
@@ -62,7 +72,10 @@ def converted(path: Path) -> Imported:
     Raises:
         BuildError: as ``import_tflite``.
     """
-    file = folded(read_file(path))
+    return _converted(folded(read_file(path)))
+
+
+def _converted(file: File) -> Imported:
     builder = Builder(file)
     inputs = _inputs(builder)
     reals: dict[int, Real] = {}
@@ -71,7 +84,7 @@ def converted(path: Path) -> Imported:
         try:
             _convert(node, inputs, reals)
         except (ValueError, OverflowError) as error:
-            raise BuildError(_told(file, op, error)) from None
+            raise refused(file, op, error) from None
     return _finish(builder, inputs)
 
 
@@ -102,7 +115,9 @@ def _face(builder: Builder, tensor: FileTensor, name: str, operator: str | None 
     quantization, number = builder.quantization(name), _NUMBERS[tensor.dtype]
     scale, zero_point = quantization.scale[0], quantization.zero_point
     bits = _BITS[builder.dtype(name)]
-    return Interface(tensor.name, number, tensor.shape, scale, zero_point, operator, bits)
+    order = builder.file.orders.get(tensor.index)
+    shape = tensor.shape if order is None else tuple(tensor.shape[order.index(axis)] for axis in range(len(order)))
+    return Interface(tensor.name, number, shape, scale, zero_point, operator, bits, order)
 
 
 def _as_int8(tensor: FileTensor) -> Quantization:
@@ -203,24 +218,3 @@ def _computed_by(file: File, index: int) -> str | None:
             return op.kind
         index = op.inputs[0]
     return None
-
-
-_LONGEST = 300
-"""Characters of a refusal."""
-_LONGEST_PATH = 100
-
-
-def _told(file: File, op: FileOperator, error: Exception) -> str:
-    """The message with the operator's place: its index, kind and as many of its tensors as there is room for."""
-    path = str(file.path)
-    path = path if len(path) <= _LONGEST_PATH else f"..{path[2 - _LONGEST_PATH :]}"
-    told = f"{path}: operator {op.index} ({op.kind}) {error}"
-    told = told if len(told) < _LONGEST else f"{told[: _LONGEST - 4]}..."
-    names = [describe(file.tensors[index]) for index in dict.fromkeys((*op.inputs, *op.outputs)) if index != -1]
-    told, missing = f"{told}.", [name for name in names if name not in told]
-    for shown in range(len(missing), 0, -1):
-        more = f" and {len(missing) - shown} more" if shown < len(missing) else ""
-        longer = f"{told} Tensors: {', '.join(missing[:shown])}{more}."
-        if len(longer) <= _LONGEST:
-            return longer
-    return told

@@ -7,7 +7,7 @@ read once, here, and whatever they trip over is reported as a damaged file.
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -125,6 +125,8 @@ class FileOperator:
     outputs: tuple[int, ...]
     options: Mapping[str, int | float | bool]
     """By the bindings' names; those that the file leaves out have the schema's defaults."""
+    place: str = ""
+    """What the network's author calls it, if that is not the index and the kind."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class File:
     operators: tuple[FileOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    orders: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Of inputs and outputs whose axes its author has elsewhere: axis i of the tensor is the author's ``orders[i]``."""
 
 
 def read_file(path: Path) -> File:

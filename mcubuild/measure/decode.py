@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from mcubuild.board import Core
+from mcubuild.board import CoreName
+from mcubuild.cores.registry import core_of
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Block
 from mcubuild.measure.instruction import Instruction, classify
@@ -12,17 +13,17 @@ from mcubuild.measure.instruction import Instruction, classify
 class Decoder:
     """Decodes blocks of one memory image with capstone."""
 
-    def __init__(self, core: Core, read: Callable[[int, int], bytes]):
+    def __init__(self, core: CoreName, read: Callable[[int, int], bytes]):
         """A decoder.
 
         Args:
-            core: decides which instructions exist (v8-M on the Cortex-M33).
+            core: decides which instructions exist (of Armv8-M, too, or not).
             read: memory, as ``read(address, size)``.
         """
         import capstone
 
         mode = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
-        if core == "cortex-m33":
+        if core_of(core).armv8m:
             mode |= capstone.CS_MODE_V8
         self._capstone = capstone.Cs(capstone.CS_ARCH_ARM, mode)
         self._capstone.detail = True

@@ -15,7 +15,8 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mcubuild.board import Board, Core, Memory
+from mcubuild.board import Board, Memory
+from mcubuild.cores.registry import core_of
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Counter, Stop
 from mcubuild.measure.elf import Firmware
@@ -23,13 +24,6 @@ from mcubuild.measure.elf import Firmware
 _PERIPHERALS = (0x4000_0000, 0x2000_0000)
 _SYSTEM = (0xE000_0000, 0x0010_0000)
 _PAGE = 4096
-_MODELS: dict[Core, str] = {
-    "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",
-    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
-    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
-    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
-    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
-}
 
 
 class _Fault(NamedTuple):
@@ -65,7 +59,7 @@ class Emulator:
         self._refused: BuildError | None = None
         # not UC_MODE_MCLASS: that forces a Cortex-M33 whatever model is set
         self.uc: Any = Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
-        self.uc.ctl_set_cpu_model(getattr(arm_const, _MODELS[board.core]))
+        self.uc.ctl_set_cpu_model(getattr(arm_const, core_of(board.core).emulator))
         self._map_memories()
         self._load()
         self.counter = Counter(self.uc, [firmware.symbol(name).address for name in layers])

@@ -20,6 +20,7 @@ Sources:
 from dataclasses import dataclass
 
 from mcubuild.board import Board, Memory
+from mcubuild.cores.registry import core_of
 from mcubuild.units import format_size
 
 _AXI_BYTES = 8  # [M7] the AXI master is 64 bits wide
@@ -70,10 +71,10 @@ def memory_system(board: Board, caches_on: bool) -> MemorySystem:
 
     Args:
         board: memories and caches.
-        caches_on: whether the firmware has switched the caches of a Cortex-M7 on; of no effect on other cores, whose
+        caches_on: whether the firmware has switched the core's caches on; of no effect where it has none, and its
             flash accelerator is taken to be on.
     """
-    if board.core == "cortex-m7":
+    if core_of(board.core).caches:
         return _core_caches(board, caches_on)
     return _flash_accelerator(board)
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Edge
-from mcubuild.measure.cycles.model import CycleModel, cycle_model
+from mcubuild.measure.cycles.model import cycle_model
+from mcubuild.measure.cycles.pipeline import CycleModel
 from mcubuild.measure.cycles.walk import Decode, edge_cycles
 from mcubuild.measure.elf import Firmware
 from mcubuild.measure.instruction import Instruction, Kind

@@ -1,7 +1,8 @@
 """Amounts of report.json for people; no pydantic, as the terminal shows them even when there is nothing to build."""
 
-from collections.abc import Sized
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from itertools import groupby
+from typing import Any, Literal, TypeAlias
 
 from mcubuild.units import format_energy, format_size, format_time
 
@@ -43,7 +44,53 @@ def standing(verdict: str, cautions: Sized) -> str:
     return verdict + (f", {count} caution{'s' if count > 1 else ''}" if count else "")
 
 
-def agreement(count: int, samples: int, tolerance: int) -> str:
-    """Such as ``8 of 8 agree``, ``8 of 8 within 2 steps``."""
-    how = f"within {tolerance} step{'s' if tolerance > 1 else ''}" if tolerance else "agree"
-    return f"{count} of {samples} {how}"
+FigureUnit: TypeAlias = Literal["B", "ms", "mJ", "share", "s", "cycles", "instructions", "samples"]
+"""Of figures; ``instructions`` and ``cycles`` are those of one inference."""
+
+
+def grouped(value: float) -> str:
+    """A count in full: ``5,273,558``."""
+    return f"{value:,.0f}"
+
+
+def amount_of(figure: Mapping[str, Any], count: Callable[[float], str] = grouped) -> str:
+    """What a figure of report.json amounts to, such as ``24.4 ms``, ``5,273,558 cycles``, ``8 of 8 samples``."""
+    value, unit = figure["value"], figure["unit"]
+    if value is None:
+        return "unknown"
+    if unit == "s":
+        return format_time(value)
+    if unit not in ("cycles", "instructions", "samples"):
+        return amount(value, unit)
+    of = "" if figure["of"] is None else f" of {figure['of']:.0f}"
+    return f"{count(value)}{of}" + ("" if unit == "instructions" else f" {unit}")
+
+
+def spread(figure: Mapping[str, Any]) -> str:
+    """Between what it is to be expected: ``(74.4 to 87.5)`` of shares, ``± 20 %`` of others; empty: not known."""
+    if figure["interval"] is None or figure["value"] is None:
+        return ""
+    low, high = figure["interval"]
+    if figure["unit"] == "share":
+        return f"({100 * low:.1f} to {100 * high:.1f})"
+    return f"± {100 * (high / figure['value'] - 1):.0f} %" if figure["value"] else ""
+
+
+def with_spread(figure: Mapping[str, Any], count: Callable[[float], str] = grouped) -> str:
+    """Such as ``81.82 % (74.4 to 87.5)``, ``24.4 ms ± 20 %``."""
+    return f"{amount_of(figure, count)} {spread(figure)}".rstrip()
+
+
+def origin_of(figure: Mapping[str, Any]) -> str:
+    """Where a figure comes from, such as ``emulated: cortex-m7 pipeline``."""
+    return f"{figure['origin']}: {figure['method']}" if figure["method"] else str(figure["origin"])
+
+
+def in_lines(figures: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """Figures that have a line of their own, by title; parts of one that follow each other share it.
+
+    Left out are those that are not known, and the memories, which have lines of the budget.
+    """
+    shown = [one for one in figures if one["level"] != "part" and one["value"] is not None and one["unit"] != "B"]
+    for (title, _), members in groupby(shown, key=lambda one: (one["title"], "" if one["part"] else one["key"])):
+        yield title, list(members)

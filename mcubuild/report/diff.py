@@ -20,24 +20,6 @@ from mcubuild.report.model import NOT_RUN, VERSION, Report
 MOVERS = 8
 """Layers, or kinds of layers, whose time changed most."""
 NOTHING = "\N{EN DASH}"
-_MEMORY = (
-    ("SRAM", "sram_bytes"),
-    ("SRAM: arena", "sram.arena"),
-    ("SRAM: static data", "sram.static"),
-    ("SRAM: stack, deepest", "sram.stack"),
-    ("Flash", "flash_bytes"),
-    ("Flash: code", "flash.code"),
-    ("Flash: weights", "flash.weights"),
-    ("Flash: initial values", "flash.data"),
-)
-_TIME = (
-    ("instructions", "instructions.mean", ""),
-    ("cycles, emulated", "cycles.mean", ""),
-    ("cycles, measured", "remote.cycles.mean", ""),
-    ("latency, emulated", "latency_ms", " ms"),
-    ("latency, measured", "remote.latency_ms", " ms"),
-    ("energy, modelled", "energy_mj", " mJ"),
-)
 _NETWORK = ("input", "width", "layers", "macs", "parameters")
 _MADE_BY = ("toolchain", "cycle_model", "uncertainty", "runner", "remote.runner", "remote.target")
 
@@ -127,8 +109,8 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
         *_values("verdict", *({"verdict": standing(one["verdict"], one["cautions"])} for one in (a, b))),
         *_values("spec", _flat(a["provenance"].get("spec", {})), _flat(b["provenance"].get("spec", {}))),
         *_values("board", _flat(a["board"]), _flat(b["board"])),
-        *_figures("memory", [(title, _at(a, key), _at(b, key), " B") for title, key in _MEMORY]),
-        *_figures("time", [(title, _at(a, key), _at(b, key), unit) for title, key, unit in _TIME]),
+        *_figures("memory", _paired(a, b, "linked")),
+        *_figures("time", _paired(a, b, "counted", "emulated", "measured", "modelled")),
         *_test_set(a["test_set"], b["test_set"]),
         *_accuracy(a, b),
         *_architecture(a, b),
@@ -136,6 +118,21 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
         *_values("made by", _made_by(a), _made_by(b)),
         *_artifacts(a, b),
     ]
+
+
+def _paired(
+    a: Mapping[str, Any], b: Mapping[str, Any], *origins: str
+) -> Iterator[tuple[str, float | None, float | None, str]]:
+    """Title, values and unit of the figures from these origins that are better small; ``None``: not on that side."""
+    ours, theirs = ({one["key"]: one for one in report["figures"]} for report in (a, b))
+    for key in dict.fromkeys([*ours, *theirs]):
+        figure = ours.get(key) or theirs[key]
+        if figure["better"] != "less" or figure["origin"] not in origins:
+            continue
+        title = f"{figure['title']}: {figure['part']}" if figure["part"] else figure["title"]
+        told = title if figure["origin"] in ("linked", "counted") else f"{title}, {figure['origin']}"
+        before, after = (None if side.get(key) is None else side[key]["value"] for side in (ours, theirs))
+        yield told, before, after, f" {figure['unit']}" if figure["unit"] in ("B", "ms", "mJ") else ""
 
 
 def _at(report: Mapping[str, Any], key: str) -> Any:

@@ -7,7 +7,6 @@ import jinja2
 
 from mcubuild import escape
 from mcubuild.report.amounts import bound
-from mcubuild.report.interval import ends
 from mcubuild.report.layers import TIMES
 from mcubuild.units import format_size, format_time
 
@@ -29,7 +28,6 @@ def environment() -> jinja2.Environment:
         "time": format_time,
         "count": count,
         "bound": bound,
-        "ends": ends,
         "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
         "astray": lambda share: f"{_percent(abs(share))} too {'high' if share > 0 else 'low'}",

@@ -1,13 +1,13 @@
 """report.md: the verdict and what it rests on, short enough for a comment on a pull request (GitHub's Markdown)."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mcubuild import escape
-from mcubuild.report.amounts import amount, bound, distance, standing
+from mcubuild.report.amounts import amount, bound, distance, in_lines, origin_of, standing, with_spread
 from mcubuild.report.environment import count
-from mcubuild.report.interval import ends, with_interval
-from mcubuild.report.layers import TIMES
-from mcubuild.report.model import LatencyModel, LayerCost, Limit, Report
+from mcubuild.report.interval import with_interval
+from mcubuild.report.model import LayerCost, Limit, Report
 from mcubuild.report.verdict import kept
 
 CAUTIONS = 5
@@ -78,56 +78,21 @@ def _line(title: str, line: Limit) -> tuple[str, ...]:
 
 
 def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
-    accuracy = report.accuracy
-    steps = (
-        ("float", accuracy.float_, accuracy.samples),
-        (f"int8 ({accuracy.samples} test samples)", accuracy.int8, accuracy.samples),
-        (f"firmware, emulated ({report.samples})", accuracy.device, report.samples),
-    )
-    known = [(step, share, count) for step, share, count in steps if share is not None]
-    if known:
-        shares = (f"{amount(share, 'share')} ({ends(share, count)})" for _, share, count in known)
-        yield "Accuracy", " → ".join(shares), " → ".join(step for step, _, _ in known)
-    else:
-        same = report.samples - accuracy.mismatches
-        yield "Outputs", f"{same} of {report.samples} agree", "firmware, emulated, with the integer reference"
-    if report.author is not None:
-        yield "Your outputs", report.author.agreement, "the integer reference with [model] outputs"
-    if (remote := report.remote) is not None:
-        if remote.silicon and remote.cycles is not None and remote.latency_ms is not None:
-            ratio = "" if remote.ratio is None else f", {remote.ratio:.2f} {TIMES} emulated"
-            figure = f"{amount(remote.latency_ms, 'ms')}, {count(remote.cycles.mean)} cycles{ratio}"
-            yield "Latency", figure, f"**measured** on {escape.markdown(remote.target)} ({remote.runner})"
-        same = remote.samples - remote.mismatches
-        where = escape.markdown(remote.target)
-        yield "Outputs", f"{same} of {remote.samples} agree", f"{where} ({remote.runner}) with the integer reference"
-    if report.cycles is not None and report.latency_ms is not None:
-        spread = f" ±{report.uncertainty:.0%}" if report.uncertainty else ""
-        figure = f"{amount(report.latency_ms, 'ms')}{spread}, {count(report.cycles.mean)} cycles"
-        yield "Latency", figure, f"emulated: {escape.markdown(report.cycle_model)}"
-        yield "Estimate", *_estimate(report.latency_model)
-    if report.energy_mj is not None:
-        power = f"modelled: {report.board.active_power_mw:g} mW active power {TIMES} time"
-        yield "Energy", amount(report.energy_mj, "mJ"), power
-    if report.tuned:
-        yield "Kernels", "tuned", "the fastest of each layer, emulated"
-    if report.start:
-        share = f"{report.start.carried / report.start.weights:.1%} of the super network's weights"
-        yield "Start", share, f"from {escape.markdown(report.start.spec)} ({report.start.space})"
-    yield "Instructions", count(report.instructions.mean), "an inference, counted in the emulator"
+    """Title, figure and origin of each; of those that share a line, one behind the other."""
+    for title, members in in_lines(figure.model_dump() for figure in report.figures):
+        figures = " → ".join(with_spread(one, count) for one in members)
+        if members[0]["part"]:
+            origins = [f"{one['part']} ({one['note']})" if one["note"] else one["part"] for one in members]
+            yield title, _signed(figures), escape.markdown(" → ".join(origins))
+        else:
+            (one,) = members
+            note = f"; {one['note']}" if one["note"] else ""
+            origin = escape.markdown(origin_of(one))
+            yield title, _signed(escape.markdown(f"{figures}{note}")), origin.replace("measured", "**measured**", 1)
 
 
-def _estimate(model: LatencyModel) -> tuple[str, str]:
-    """What the search was told, and how far to trust that."""
-    error = "" if model.error is None else f" ({_signed(model.error)})"
-    others = model.elsewhere
-    trust = f"on {others.networks} random networks within {abs(others.worst):.1%}" if others else "of others not known"
-    times = "" if model.scale == 1 else f" {TIMES} {model.scale:.2f}"
-    return f"{count(model.estimated)} cycles{error}", f"the engine's{times}, before anything was built; {trust}"
-
-
-def _signed(share: float) -> str:
-    return f"{share:+.1%}".replace("-", "\N{MINUS SIGN}")
+def _signed(text: str) -> str:
+    return re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 def _slowest(report: Report) -> str:

@@ -1,15 +1,21 @@
 """report.json: its fields, their units and meaning; ``schema.report_schema()`` is the same as JSON schema."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcubuild.report.amounts import Unit, agreement
+from mcubuild.report.amounts import FigureUnit, Unit
 
-VERSION: Literal[7] = 7
+VERSION: Literal[8] = 8
 """Of the format; see ``Report.version``."""
 NOT_RUN = "-"
 """In ``TestSet.device``."""
+
+
+FigureOrigin: TypeAlias = Literal[
+    "linked", "counted", "emulated", "measured", "modelled", "estimated", "reference", "floating point", "asked"
+]
+Level: TypeAlias = Literal["tile", "line", "part"]
 
 
 class _Part(BaseModel):
@@ -223,11 +229,6 @@ class Author(_Part):
     tolerance: int
     """``[model] tolerance``."""
 
-    @property
-    def agreement(self) -> str:
-        """Such as ``8 of 8 agree``, ``8 of 8 within 2 steps``."""
-        return agreement(self.samples - self.beyond, self.samples, self.tolerance)
-
 
 class Start(_Part):
     """What the super network's training began with."""
@@ -304,10 +305,40 @@ class ClassResult(_Part):
     """Test samples of the class that were taken for it."""
 
 
+class Figure(_Part):
+    """A figure of the firmware as a whole, as terminal, Markdown, page and comparison show it."""
+
+    key: str
+    """The same in all reports: ``latency.measured``."""
+    title: str
+    """Such as ``Latency``."""
+    part: str = ""
+    """Which of several under that title: ``int8``, ``arena``; empty: the whole."""
+    value: float | None
+    """``None``: not known."""
+    of: float | None = None
+    """How many could have been; ``None``: it is no number of these."""
+    unit: FigureUnit
+    """Of ``value``."""
+    interval: tuple[float, float] | None = None
+    """Ends between which it is to be expected: of shares with 95 % confidence, of times by the model's uncertainty."""
+    origin: FigureOrigin
+    """Where it comes from, as in ``Limit.origin``. ``counted``: exactly, in the emulator; ``estimated``: what the
+    search was told; ``reference``, ``floating point``: what computed the answers; ``asked``: by the spec."""
+    better: Literal["less", "more"] | None = None
+    """Which of two is better; ``None``: neither."""
+    method: str = ""
+    """What it was found by."""
+    note: str = ""
+    """What is to be said besides, in a few words."""
+    level: Level
+    """How prominent it is: ``part`` is for those who compare."""
+
+
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[7] = Field(default=VERSION, alias="schema")
+    version: Literal[8] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
@@ -321,6 +352,8 @@ class Report(_Part):
     """Why the verdict is ``fail``, each with the amount; empty on a pass."""
     cautions: list[str]
     """Why to read some figures with care; they do not change the verdict."""
+    figures: list[Figure]
+    """What is shown of the parts below, in that order."""
     accuracy: Accuracy
     """Accuracy on the test split."""
     test_set: TestSet

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from mcubuild.artifacts.sizes import SectionSize
 from mcubuild.nas.training.amplitudes import told
 from mcubuild.report import architecture, budget, classes, estimates, layers, race, search, space, training
-from mcubuild.report.amounts import standing
+from mcubuild.report.amounts import amount_of, spread, standing
 from mcubuild.report.artifacts import Artifacts
-from mcubuild.report.environment import environment
+from mcubuild.report.environment import count, environment
 from mcubuild.report.interval import with_interval
 from mcubuild.report.model import Report
 from mcubuild.report.plot import Plot
@@ -37,6 +37,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
         .get_template("report.html.j2")
         .render(
             report=report,
+            tiles=_tiles(report),
             index=artifacts.index,
             preprocessing=artifacts.preprocessing,
             bars=budget.bars(report),
@@ -57,6 +58,21 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             **_search(artifacts),
         )
     )
+
+
+def _tiles(report: Report) -> list[tuple[str, str, str]]:
+    """Title, figure, and where that comes from: of what is most asked for."""
+    tiles = []
+    for figure in report.figures:
+        if figure.level != "tile":
+            continue
+        one = figure.model_dump()
+        interval = spread(one).strip("()") + (" (95 %)" if figure.unit == "share" and figure.interval else "")
+        # The cycle model has a caption of its own, where there is room for it.
+        method = "" if figure.unit == "ms" and figure.value is not None else figure.method
+        origin = f"{figure.origin}: {method}" if method else figure.origin
+        tiles.append((figure.title, amount_of(one, count), ", ".join(filter(None, (interval, origin, figure.note)))))
+    return tiles
 
 
 def _judged(report: Report) -> str | None:

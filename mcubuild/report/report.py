@@ -16,6 +16,7 @@ from mcubuild.report import estimates, markdown, page, quality, tested, verdict
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.classes import confusion_matrix
 from mcubuild.report.interval import wilson
+from mcubuild.report.key_figures import key_figures
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import (
     Accuracy,
@@ -145,12 +146,13 @@ def make(
             remote=remote,
         ),
     ]
-    return Report(
+    found = Report(
         name=name,
         title=printable(settings.title or name),
         verdict="fail" if reasons else "pass",
         reasons=[printable(reason) for reason in reasons],
         cautions=[printable(caution) for caution in cautions],  # names of files are in them
+        figures=[],  # they follow from all the rest
         accuracy=accuracy,
         test_set=tested.test_set(artifacts, _samples(artifacts)),
         classes=classes,
@@ -186,6 +188,7 @@ def make(
         search=_search(artifacts),
         provenance=dict(provenance),
     )
+    return found.model_copy(update={"figures": key_figures(found)})
 
 
 def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float | None]:

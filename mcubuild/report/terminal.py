@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from mcubuild.errors import printable
-from mcubuild.report.amounts import agreement, amount, bound, left, standing
-from mcubuild.report.interval import ends, with_interval
-from mcubuild.units import format_energy, format_time
+from mcubuild.report.amounts import amount, bound, in_lines, left, origin_of, standing, with_spread
+from mcubuild.report.interval import with_interval
 
 _BAR = 24
 _TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency", "energy": "energy", "accuracy": "accuracy"}
@@ -64,64 +63,20 @@ def _quality(report: Mapping[str, Any]) -> str:
     return f"{text} of {bound(limit, 'share')}{', strictly' if report['budget']['strict'] else ''}"
 
 
-def _figures(report: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
-    accuracy = report["accuracy"]
-    samples = {"float": accuracy["samples"], "int8": accuracy["samples"], "device": report["samples"]}
-    counted = {"float": "", "int8": f", {accuracy['samples']} samples", "device": f", {report['samples']}"}
-    known = [step for step in samples if accuracy[step] is not None]
-    if known:
-        shares = " -> ".join(
-            f"{step} {100 * accuracy[step]:.2f} % ({ends(accuracy[step], samples[step])}{counted[step]})"
-            for step in known
-        )
-        figures = [("accuracy", shares)]
-    else:
-        same = report["samples"] - accuracy["mismatches"]
-        figures = [("outputs", f"firmware and integer reference agree on {same} of {report['samples']} samples")]
-    if (author := report["author"]) is not None:
-        same = agreement(author["samples"] - author["beyond"], author["samples"], author["tolerance"])
-        figures.append(("yours", f"integer reference and [model] outputs: {same}"))
-    if report["search"] is not None and report["search"]["time"] is not None:
-        time = format_time(report["search"]["time"])
-        figures.append(("search", f"{time} were asked, for race, super network, search and fine-tuning"))
-    figures.append(("test set", f"{report['test_set']['digest']} ({accuracy['samples']} samples)"))
-    figures.append(("instructions", f"{report['instructions']['mean']:,.0f} an inference"))
-    if report["cycles"] is not None:
-        spread = f" ± {100 * report['uncertainty']:.0f} %" if report["uncertainty"] else ""
-        latency = format_time(report["latency_ms"] / 1e3)
-        figures.append(
-            ("cycles", f"{report['cycles']['mean']:,.0f} = {latency}, emulated: {report['cycle_model']}{spread}")
-        )
-        figures.append(("estimate", _estimate(report["latency_model"])))
-    if (start := report["start"]) is not None:
-        share = f"{100 * start['carried'] / start['weights']:.1f} % of the super network's weights"
-        figures.append(("start", f"{share} from {printable(start['spec'])} ({start['space']})"))
-    if report["remote"] is not None:
-        figures += _remote(report["remote"])
-    if report["energy_mj"] is not None:
-        power = f"{report['board']['active_power_mw']:g} mW active power x time"
-        figures.append(("energy", f"{format_energy(report['energy_mj'] / 1e3)}, modelled: {power}"))
-    figures.append(("report", str(folder / "report.html")))
-    return figures
+def _figures(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    """Title and text of every figure, then what the report rests on and where it is."""
+    for title, members in in_lines(report["figures"]):
+        if members[0]["part"]:
+            yield title.lower(), " -> ".join(f"{one['part']} {with_spread(one)}{_noted(one, ', ')}" for one in members)
+        else:
+            (one,) = members
+            yield title.lower(), f"{with_spread(one)}, {origin_of(one)}{_noted(one, '; ')}"
+    yield "test set", f"{report['test_set']['digest']} ({report['accuracy']['samples']} samples)"
+    yield "report", str(folder / "report.html")
 
 
-def _estimate(model: Mapping[str, Any]) -> str:
-    """Such as ``1,980,000 cycles before anything was built (-0.8 %); on 50 random networks within 3.1 %``."""
-    times = "" if model["scale"] == 1 else f", {model['scale']:.2f} times the engine's"
-    text = f"{model['estimated']:,} cycles before anything was built{times} ({100 * model['error']:+.1f} %)"
-    if (others := model["elsewhere"]) is None:
-        return f"{text}; of other networks not known"
-    return f"{text}; on {others['networks']} random networks within {100 * abs(others['worst']):.1f} %"
-
-
-def _remote(remote: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    where = f"{remote['target']} ({remote['runner']})"
-    if remote["silicon"] and remote["cycles"] is not None:
-        time = "" if remote["latency_ms"] is None else f" = {format_time(remote['latency_ms'] / 1e3)}"
-        ratio = "" if remote["ratio"] is None else f", {remote['ratio']:.2f} x emulated"
-        yield "", f"{remote['cycles']['mean']:,.0f}{time}, measured on {where}{ratio}"
-    same = remote["samples"] - remote["mismatches"]
-    yield "outputs", f"{where} agrees with the integer reference on {same} of {remote['samples']} samples"
+def _noted(figure: Mapping[str, Any], between: str) -> str:
+    return f"{between}{figure['note']}" if figure["note"] else ""
 
 
 def _lines(report: Mapping[str, Any], folder: Path) -> Iterator[str]:

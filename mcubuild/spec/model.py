@@ -8,10 +8,11 @@ from mcubuild.settings import Settings
 
 
 class ModelSettings(Settings):
-    """A quantised network in a file; paths are relative to the spec."""
+    """A network in a file; paths are relative to the spec."""
 
-    file: str = Field(pattern=r"\.([Tt][Ff])?[Ll][Ii][Tt][Ee]$")
-    """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8."""
+    file: str = Field(pattern=r"\.(([Tt][Ff])?[Ll][Ii][Tt][Ee]|[Oo][Nn][Nn][Xx])$")
+    """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8; or an .onnx file
+    with QuantizeLinear and DequantizeLinear around its operators."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
     them, and without a data set, the inputs are random."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcubuild.artifacts import read_artifact
 from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.cores.registry import core_of
 from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
@@ -57,8 +58,8 @@ def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX) -> Non
         "PREFIX": prefix.upper(),
         "alignment": ALIGNMENT,
         "mhz": _megahertz(board) if board.clock_setup in _PLL_STEPS else None,
-        "cycle_counter": board.core != "cortex-m0plus",
-        "core_caches": board.core == "cortex-m7" and board.cache.data > 0,
+        "cycle_counter": core_of(board.core).cycle_counter,
+        "core_caches": core_of(board.core).caches and board.cache.data > 0,
         "second_stage": second_stage() if board.boot == "rp2040" else None,
     }
     for name in SOURCES:

@@ -73,8 +73,8 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     assert tested["ids"] == [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in inputs]
     assert tested["int8"] == tested["device"] == "00" + 8 * "1"
     assert report(checkout)["author"] == {"samples": 10, "differ": 0, "beyond": 0, "largest": 0, "tolerance": 0}
-    assert "integer reference and [model] outputs: 10 of 10 agree" in run.output
-    assert "<dd>10 of 10 agree</dd>" in (checkout.path / "build" / "net" / "report.html").read_text()
+    assert "your outputs 10 of 10 samples, reference: equal to [model] outputs" in run.output
+    assert "<dd>10 of 10 samples</dd>" in (checkout.path / "build" / "net" / "report.html").read_text()
     assert "mine" in (checkout.path / "build" / "net" / "report.html").read_text()
     header = (checkout.path / "build" / "net" / "c" / "model.h").read_text()
     assert "#define MODEL_INPUT_SCALE 0.05000000074505806" in header
@@ -95,7 +95,7 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     spec.write_text(spec.read_text().replace('labels = "labels.npy"', 'labels = "labels.npy"\ntolerance = 2'))
     run = checkout.doit("build")
     assert run.code == 0, run.output
-    assert "integer reference and [model] outputs: 10 of 10 within 2 steps" in run.output
+    assert "10 of 10 samples, reference: within 2 steps of [model] outputs" in run.output
 
 
 def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> None:
@@ -104,7 +104,7 @@ def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> Non
     write(folder / "net.tflite", random_network(seed, 8).finish())
     run = checkout.doit("build")
     assert run.code == 0, run.output
-    assert "firmware and integer reference agree on 8 of 8 samples" in run.output
+    assert "outputs      8 of 8 samples, emulated: equal to the integer reference" in run.output
     assert checkout.doit("build").did("built") == set()
 
 

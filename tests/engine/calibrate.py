@@ -1,11 +1,11 @@
-"""Fits the costs of the kernels to emulated runs and prints them.
+"""Fits the costs of the kernels to emulated runs, prints them and writes them to the modules of ``mcubuild.cores``.
 
     python -m tests.engine.calibrate [file [kind of networks ...]]
 
 Random networks are generated, compiled (zig, -O2) and run in the emulator, as often as it takes for each layer to be
 computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
-all layers. Run it after a change of a kernel or of a cycle model, paste the rows into the modules of
-``mcubuild.engine.kernels`` and see whether ``test_footprint`` agrees.
+all layers. Run it after a change of a kernel or of a cycle model, and see whether ``test_footprint`` agrees. Costs of
+kernels that none of the networks has stay as they are.
 
 Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say; keys of NETWORKS_OF) take less, for
 kernels that are in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
@@ -27,9 +27,11 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import lsq_linear
 
+from mcubuild import ROOT
 from mcubuild.bench.values import with_random_values
-from mcubuild.board import Board, Core, read_board
-from mcubuild.engine.assembly.product import COST
+from mcubuild.board import Board, CoreName, read_board
+from mcubuild.cores.core import Costs
+from mcubuild.cores.registry import core_of, cores
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import kernels, serving
 from mcubuild.engine.kernels.base import Kernel
@@ -72,11 +74,8 @@ SMALL_NETWORKS = 6
 """On maps of 3x3, 2x2 and 1x1 pixels, in 8 and in 4 bits."""
 MOST_CALL = 200
 """Cycles of a call, at most: whole layers hardly tell, and chains make many calls."""
-TOGETHER = {"conv2d_dsp": "product", "pointwise_dsp": "product"}
-"""Kernels whose costs are fitted together, so that a layer that both compute tells them apart by what differs."""
-COMMON = frozenset(COST["cortex-m4"])
-"""Features of the routine that these have in common."""
-BOARDS = {"cortex-m4": "stm32f412", "cortex-m7": "stm32f746"}
+BOARDS = {name: core.board for name, core in cores().items() if core.board is not None}
+"""What costs are fitted on, by core."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Sample:
     layer: Layer
     kind: str
     """Of the kernel."""
-    core: Core
+    core: CoreName
     cycles: float
     code_bytes: int
     routines: Mapping[str, int]
@@ -344,7 +343,8 @@ def samples_of_every_kernel(graph: Graph, board: Board) -> list[Sample]:
 
 def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
-    shared = COMMON if len({sample.kind for sample in data}) > 1 else frozenset[str]()
+    common = data[0].kernel.common
+    shared = frozenset(core_of(data[0].core).costs[common] if common else ())
     work = [
         {
             feature if feature in shared or not shared else f"{sample.kind}.{feature}": count
@@ -386,24 +386,52 @@ def measure_all(kinds: Iterable[str]) -> list[Sample]:
 
 
 def show(data: Iterable[Sample]) -> None:
-    """Print costs, how far off they are, and how the estimated sizes of code compare."""
-    groups: dict[str, dict[Core, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    """Write costs; print them, how far off they are, and how the estimated sizes of code compare."""
+    groups: dict[str, dict[CoreName, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     routines: dict[str, list[float]] = defaultdict(list)
+    fresh: dict[CoreName, dict[str, dict[str, float]]] = defaultdict(dict)
     for sample in data:
-        groups[TOGETHER.get(sample.kind, sample.kind)][sample.core].append(sample)
+        groups[sample.kernel.common or sample.kind][sample.core].append(sample)
         for routine in sample.kernel.routines(sample.layer):
             routines[routine.template].append(routine.code_bytes / sample.routines[routine.name])
     for kind, by_core in sorted(groups.items()):
         print(kind)
         for core, fitted in by_core.items():
             coefficients, errors = fit(fitted)
+            fresh[core] |= _by_kind(kind, coefficients)
             row = ", ".join(f'"{feature}": {value:.2f}' for feature, value in coefficients.items())
             code = [s.kernel.code_bytes(s.layer) / s.code_bytes for s in fitted]
-            print(f'        "{core}": {{{row}}},')
+            print(f"    {core}: {row}")
             print(f"        # {len(fitted)} layers, {min(errors):+.0%} ... {max(errors):+.0%}, ", end="")
             print(f"{np.sqrt(np.mean(np.square(errors))):.0%} rms; code {min(code):.0%} ... {max(code):.0%}")
     for template, ratios in sorted(routines.items()):
         print(f"{template}: code {min(ratios):.0%} ... {max(ratios):.0%}")
+    for core, costs in fresh.items():
+        path = ROOT / "mcubuild" / "cores" / f"{core.replace('-', '_')}.py"
+        path.write_text(with_costs(path.read_text(), {**core_of(core).costs, **costs}))
+
+
+def _by_kind(kind: str, coefficients: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Costs as a core has them: of kernels that were fitted together, features of one have its kind in front."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for feature, value in coefficients.items():
+        own, _, name = feature.rpartition(".")
+        found[own or kind][name] = round(value, 2)
+    return dict(found)
+
+
+def with_costs(text: str, costs: Costs) -> str:
+    """The source of a core's module with these costs instead of its own."""
+    start = text.index("COSTS: Costs = {")
+    end = text.index("\n}\n", start) + 3
+    lines = ["COSTS: Costs = {"]
+    for kind, features in sorted(costs.items()):
+        lines += [
+            f'    "{kind}": {{',
+            *(f'        "{name}": {cost},' for name, cost in sorted(features.items())),
+            "    },",
+        ]
+    return text[:start] + "\n".join([*lines, "}", ""]) + text[end:]
 
 
 def main(kept: Path | None, kinds: Iterable[str]) -> None:

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
+from mcubuild import ROOT
 from mcubuild.bench.values import with_random_values
-from mcubuild.board import Board, Core, read_board
+from mcubuild.board import Board, read_board
+from mcubuild.cores import names
+from mcubuild.cores.registry import cores
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
@@ -25,6 +27,7 @@ from tests.engine.calibrate import (
     operator_network,
     pool_network,
     samples,
+    with_costs,
 )
 from tests.engine.skeletons import Sketch
 from tests.networks import random_network
@@ -114,5 +117,14 @@ def test_a_network_costs_what_its_pieces_cost(settings: EngineSettings) -> None:
 def test_every_core_has_costs_for_everything_that_a_kernel_does() -> None:
     for seed in range(4):
         for layer in layers(calibration_network(seed)):
-            for core in get_args(Core):
+            for core in names():
                 assert choose(layer, Target(core, core in ("cortex-m4", "cortex-m7"), SETTINGS)).cycles(layer, core) > 0
+
+
+@pytest.mark.parametrize("core", ["cortex_m4", "cortex_m7"])
+def test_calibration_writes_what_is_in_the_module_of_a_core(core: str) -> None:
+    text = (ROOT / "mcubuild" / "cores" / f"{core}.py").read_text()
+    costs = cores()[core.replace("_", "-")].costs
+    assert with_costs(text, costs) == text
+    other = with_costs(text, {**costs, "add": {"call": 1.25}})
+    assert '    "add": {\n        "call": 1.25,\n    },\n' in other and with_costs(other, costs) == text

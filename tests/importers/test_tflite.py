@@ -9,7 +9,6 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
-from mcubuild.importers.reals import FUNCTIONS
 from mcubuild.importers.support import operators_page
 from mcubuild.importers.tflite import Imported, converted, import_tflite
 from mcubuild.importers.tflite_file import read_file
@@ -278,7 +277,7 @@ def test_the_page_of_operators_is_up_to_date() -> None:
 
 
 @needs_micro
-@pytest.mark.parametrize("kind", FUNCTIONS)
+@pytest.mark.parametrize("kind", ["ABS", "ELU", "EXP", "LOGISTIC", "NEG", "RELU", "RELU6", "SQUARE", "TANH"])
 def test_functions_in_floating_point_become_a_table(tmp_path: Path, kind: str) -> None:
     def build(w: Writer) -> tuple[list[int], list[int]]:
         x, y = w.tensor((1, 256), scale=0.03, zero_point=-7), w.tensor((1, 256), scale=0.02, zero_point=5)

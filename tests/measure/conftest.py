@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcubuild.board import Board, Core, read_board
+from mcubuild.board import Board, CoreName, read_board
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain import compile as compiling
 from mcubuild.toolchain.target import ToolchainName
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "firmware"
 Build = Callable[..., Path]
 
 
-def link(model: Path, core: Core, folder: Path, toolchain: ToolchainName) -> Path:
+def link(model: Path, core: CoreName, folder: Path, toolchain: ToolchainName) -> Path:
     """The ELF of startup.c and a model, made in ``folder`` by the commands that make every firmware."""
     own = folder / "c" / "firmware"
     own.mkdir(parents=True)
@@ -34,7 +34,7 @@ def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Compiles startup.c with a model: ``build("model.c")``, or ``build(assembly="...")`` for a layer's body."""
     done: dict[tuple[str, ...], Path] = {}
 
-    def build_once(model: str = "", core: Core = "cortex-m4", assembly: str = "") -> Path:
+    def build_once(model: str = "", core: CoreName = "cortex-m4", assembly: str = "") -> Path:
         key = (model, core, assembly)
         if key not in done:
             folder = tmp_path_factory.mktemp("firmware")
@@ -81,7 +81,7 @@ buffer: .space 4096
 """
 
 
-def board(core: Core) -> Board:
+def board(core: CoreName) -> Board:
     """An STM32F412 with another core, and what such cores have beside it."""
     fpu = {"cortex-m4": "fpv4-sp-d16", "cortex-m7": "fpv5-sp-d16"}.get(core, "none")
     dsp = core not in ("cortex-m0plus", "cortex-m3")

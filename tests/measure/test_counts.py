@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcubuild.board import Core
+from mcubuild.board import CoreName
 from mcubuild.measure.decode import Decoder
 from mcubuild.measure.elf import read_firmware
 from mcubuild.measure.emulator import Emulator
@@ -16,13 +16,13 @@ from mcubuild.measure.runner import measure
 from mcubuild.spec.measure import MeasureSettings
 from tests.measure.conftest import Build, board
 
-CORES: tuple[Core, ...] = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+CORES: tuple[CoreName, ...] = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
 LAYERS = ["layer_00_widen", "layer_01_mix", "layer_02_sum"]
 BUILT_IN_INPUT = [3, -7, 11, 120, -128, 127, 0, 1, -1, 64, -64, 9, 8, 7, 6, 5]
 ENOUGH = 10_000_000
 
 
-def start(elf: Path, core: Core) -> Emulator:
+def start(elf: Path, core: CoreName) -> Emulator:
     """An emulator at the entry of model_invoke."""
     firmware = read_firmware(elf)
     emulator = Emulator(board(core), firmware, [])
@@ -31,7 +31,7 @@ def start(elf: Path, core: Core) -> Emulator:
     return emulator
 
 
-def counted(elf: Path, core: Core) -> tuple[Counter[int], set[int]]:
+def counted(elf: Path, core: CoreName) -> tuple[Counter[int], set[int]]:
     """How often each instruction of an inference was executed, and the addresses of those inside IT blocks."""
     emulator = start(elf, core)
     emulator.counter.count(True)
@@ -47,7 +47,7 @@ def counted(elf: Path, core: Core) -> tuple[Counter[int], set[int]]:
     return executed, conditional
 
 
-def stepped(elf: Path, core: Core) -> Counter[int]:
+def stepped(elf: Path, core: CoreName) -> Counter[int]:
     """The same from unicorn's hook of every instruction, which leaves out those inside IT blocks."""
     from unicorn import unicorn_const
 
@@ -64,7 +64,7 @@ def stepped(elf: Path, core: Core) -> Counter[int]:
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_counts_equal_single_stepping(build: Build, core: Core) -> None:
+def test_counts_equal_single_stepping(build: Build, core: CoreName) -> None:
     elf = build("model.c", core)
     executed, conditional = counted(elf, core)
     for address in conditional:
@@ -103,7 +103,7 @@ def qemu(elf: Path) -> Counter[int]:
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_layers_and_the_rest_sum_up_to_the_inference(build: Build, core: Core) -> None:
+def test_layers_and_the_rest_sum_up_to_the_inference(build: Build, core: CoreName) -> None:
     inputs = np.random.default_rng(5).integers(-128, 128, (9, 16)).astype(np.int8)
     result = measure(build("model.c", core), board(core), MeasureSettings(), inputs, LAYERS)
     shares = [*result.layers, result.outside_layers]

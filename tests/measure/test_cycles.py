@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mcubuild.board import Core
+from mcubuild.board import CoreName
 from mcubuild.measure.result import Measurement
 from mcubuild.measure.runner import measure
 from mcubuild.spec.measure import MeasureSettings
@@ -22,7 +22,7 @@ class Loop:
     setup: str = ""
 
 
-def run(build: Build, core: Core, body: str, inputs: tuple[int, ...] = (0,)) -> Measurement:
+def run(build: Build, core: CoreName, body: str, inputs: tuple[int, ...] = (0,)) -> Measurement:
     """The body as layer, on a board whose memories never wait; each input is the first byte of a sample."""
     ordinary = board(core)
     memory = tuple(region.model_copy(update={"wait_states": 0, "bus": "tcm"}) for region in ordinary.memory)
@@ -32,7 +32,7 @@ def run(build: Build, core: Core, body: str, inputs: tuple[int, ...] = (0,)) -> 
     return measure(build(core=core, assembly=body), zero_wait, MeasureSettings(), samples, ["layer_00_asm"])
 
 
-def cycles_a_round(build: Build, core: Core, loop: Loop) -> float:
+def cycles_a_round(build: Build, core: CoreName, loop: Loop) -> float:
     """Cycles of a round of the loop: the difference between 50 and 100 rounds."""
     result = run(
         build,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcubuild.board import Core
+from mcubuild.board import CoreName
 from mcubuild.errors import BuildError
 from mcubuild.measure import native, session
 from mcubuild.measure.elf import read_firmware
@@ -17,7 +17,7 @@ from tests.measure.conftest import Build, board
 SAMPLE = np.zeros((1, 16), np.int8)
 
 
-def message(build: Build, body: str, core: Core = "cortex-m4") -> str:
+def message(build: Build, body: str, core: CoreName = "cortex-m4") -> str:
     elf = build(core=core, assembly=body)
     with pytest.raises(BuildError) as caught:
         measure(elf, board(core), MeasureSettings(), SAMPLE, ["layer_00_asm"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mcubuild.board import Board, Cache, Core
+from mcubuild.board import Board, Cache, CoreName
 from mcubuild.measure.elf import read_firmware
 from mcubuild.measure.memory import memory_system
 from mcubuild.measure.profile import Profile
@@ -22,7 +22,7 @@ def profiled(build: Build, chip: Board, body: str) -> Profile:
     return session.profile(SAMPLE)
 
 
-def chip(core: Core, waits: int = WAITS, **cache: int) -> Board:
+def chip(core: CoreName, waits: int = WAITS, **cache: int) -> Board:
     ordinary = board(core)
     flash = ordinary.memory[0].model_copy(update={"wait_states": waits})
     return ordinary.model_copy(update={"memory": (flash, *ordinary.memory[1:]), "cache": Cache(**cache)})
@@ -110,7 +110,7 @@ def test_loads_from_two_memories_do_not_pipeline_on_the_m4(build: Build) -> None
 
 
 def test_unaligned_loads_take_longer(build: Build) -> None:
-    def waited(core: Core, offset: int) -> int:
+    def waited(core: CoreName, offset: int) -> int:
         body = f"ldr r0, =buffer + {offset}\n" + "ldr r1, [r0]\n" * 10 + "bx lr"
         return int(profiled(build, chip(core, waits=0), body).layer_stalls[0])
 

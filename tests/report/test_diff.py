@@ -38,6 +38,15 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return made.model_dump(mode="json", by_alias=True)
 
 
+def changed(report: dict[str, Any], **figures: float | None) -> dict[str, Any]:
+    """The report with other values of figures, by key with ``__`` for dots."""
+    new = copy.deepcopy(report)
+    for key, value in figures.items():
+        (figure,) = [one for one in new["figures"] if one["key"] == key.replace("__", ".")]
+        figure["value"] = value
+    return new
+
+
 def found(a: dict[str, Any], b: dict[str, Any]) -> dict[tuple[str, str], diff.Change]:
     return {(change.group, change.what): change for change in diff.compare(a, b)}
 
@@ -53,8 +62,7 @@ def test_equal_builds(original: dict[str, Any]) -> None:
 
 
 def test_figures_are_absolute_and_relative(original: dict[str, Any]) -> None:
-    new = copy.deepcopy(original)
-    new["sram_bytes"] = new["sram"]["arena"] = 2 * original["sram_bytes"]
+    new = changed(original, sram=2 * original["sram_bytes"], sram__arena=2 * original["sram_bytes"])
     new["accuracy"]["device"] = original["accuracy"]["device"] - 0.01
     new["provenance"]["spec"]["budget"]["latency"] = 0.04
     new["provenance"]["spec"]["bits"] = 4
@@ -159,24 +167,24 @@ def test_another_network_is_compared_by_kind(original: dict[str, Any]) -> None:
 
 
 def test_what_one_of_them_does_not_know(original: dict[str, Any]) -> None:
-    new = copy.deepcopy(original)
-    new.update(cycles=None, latency_ms=None, energy_mj=None)
+    new = changed(original, latency__emulated=None, energy=None)
+    new["figures"] = [one for one in new["figures"] if one["key"] != "cycles.emulated"]
     new["layers"] = [{**layer, "cycles": None} for layer in new["layers"]]
     changes = found(original, new)
-    assert changes["time", "cycles, emulated"].after == diff.NOTHING
-    assert changes["time", "cycles, emulated"].difference == ""
-    new["remote"] = {"runner": "gdb", "target": "x", "cycles": {"mean": 5e6}, "latency_ms": 50.0}
-    assert found(original, new)["time", "latency, measured"].after == "50 ms"
-    assert found(new, original)["time", "latency, measured"].before == "50 ms"
-    before = copy.deepcopy(original)
-    before["flash"]["data"], new["flash"]["data"] = 0, 8
+    assert changes["time", "Cycles, emulated"].after == diff.NOTHING
+    assert changes["time", "Cycles, emulated"].difference == ""
+    (latency,) = [one for one in new["figures"] if one["key"] == "latency.emulated"]
+    new["figures"].append({**latency, "key": "latency.measured", "origin": "measured", "value": 50.0})
+    assert found(original, new)["time", "Latency, measured"].after == "50 ms"
+    assert found(new, original)["time", "Latency, measured"].before == "50 ms"
+    before = changed(original, **{"flash__initial values": 0})
+    new = changed(new, **{"flash__initial values": 8})
     assert found(before, new)["memory", "Flash: initial values"].difference == "+8 B"
 
 
 @pytest.mark.parametrize("drawn", [False, True])
 def test_names_and_groups_are_printed(original: dict[str, Any], drawn: bool) -> None:
-    new = copy.deepcopy(original)
-    new["flash_bytes"] -= 1024
+    new = changed(original, flash=original["flash_bytes"] - 1024)
     text = printed(original, new, drawn)
     assert "old" in text and "new" in text and "memory" in text and "-1,024 B (-" in text
 
@@ -208,7 +216,7 @@ def test_a_report_is_found_by_name_folder_or_file(original: dict[str, Any], tmp_
         ('"layers": [', '"layers": 3, "x": [', "layers: .* valid list"),
         ('"spec": {', '"spec": 3, "x": {', "provenance.spec is no table"),
         ('"schema": ', '"schema": ' + "[" * 100_000 + "]" * 100_000 + ', "x": ', "recursion"),
-        ('"schema": 7', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
+        ('"schema": 8', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
         ("{", "\x00{", "not valid report.json"),
     ],
 )
@@ -228,9 +236,9 @@ def test_the_task_needs_no_valid_spec(original: dict[str, Any], tmp_path: Path) 
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps(original))
     other = tmp_path / "other.json"
-    other.write_text(json.dumps({**original, "energy_mj": 5.0}))
+    other.write_text(json.dumps(changed(original, energy=5.0)))
     run = checkout.doit("diff", "a=one", f"b={other}")
-    assert run.code == 0 and "energy, modelled" in run.output
+    assert run.code == 0 and "Energy, modelled" in run.output
     run = checkout.doit("diff", "a=one")
     assert run.code == 1 and "b= missing: write doit diff a=<build> b=<build>" in run.output
     run = checkout.doit("diff", "a=one", "b=none")

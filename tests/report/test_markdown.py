@@ -7,6 +7,7 @@ import pytest
 
 from mcubuild.board import read_board
 from mcubuild.report import artifacts, markdown, report
+from mcubuild.report.key_figures import key_figures
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Report, Start
 from mcubuild.spec.budget import Budget
@@ -31,6 +32,10 @@ def made(build: Path, latency: float | None = 0.05, title: str | None = None, ac
         conditions="",
         provenance={},
     )
+
+
+def shown(report: Report) -> str:
+    return markdown.render(report.model_copy(update={"figures": key_figures(report)}))
 
 
 def check_tables(text: str) -> None:
@@ -76,8 +81,8 @@ def test_a_limit_of_accuracy(build: Path) -> None:
 def test_a_board(build: Path) -> None:
     write_remote(build)
     text = markdown.render(made(build))
-    assert "**measured** on invented board (gdb)" in text and f"1.05 {TIMES} emulated" in text
-    assert "40 of 40 agree" in text
+    assert "**measured**: invented board (gdb)" in text and f"1.05 {TIMES} emulated" in text
+    assert "| Outputs | 40 of 40 samples | **measured**: invented board (gdb) with the integer reference |" in text
     check_tables(text)
 
 
@@ -96,8 +101,8 @@ def test_no_cycle_model_and_no_limit(build: Path) -> None:
 def test_tuned_kernels(build: Path) -> None:
     plain = made(build)
     assert "tuned" not in markdown.render(plain)
-    text = markdown.render(plain.model_copy(update={"provenance": {"artifacts": {"tune.json": "digest"}}}))
-    assert "| Kernels | tuned |" in text
+    text = shown(plain.model_copy(update={"provenance": {"artifacts": {"tune.json": "digest"}}}))
+    assert "; of each layer the fastest kernel was taken, as emulated |" in text
     check_tables(text)
 
 
@@ -105,6 +110,6 @@ def test_where_the_weights_came_from(build: Path) -> None:
     plain = made(build)
     assert "| Start |" not in markdown.render(plain)
     start = Start(spec="a|b", space="w0.5-r32-s4", weights=1000, carried=973, classes=[])
-    text = markdown.render(plain.model_copy(update={"start": start}))
-    assert "| Start | 97.3% of the super network's weights | from a" in text and "w0.5-r32-s4" in text
+    text = shown(plain.model_copy(update={"start": start}))
+    assert "| Start | 97.30 % | counted: of the super network's weights, from a\\|b " in text and "w0.5-r32-s4" in text
     check_tables(text)

@@ -61,8 +61,33 @@ def test_stages_depend_on_the_code_they_run() -> None:
 
 
 TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec"}
-PLANS = {"board", "engine", "errors", "ir", "nas", "processes", "project", "quantities", "settings", "spec", "units"}
-RUNS = {"artifacts", "board", "errors", "measure", "project", "quantities", "settings", "spec", "toolchain", "units"}
+PLANS = {
+    "board",
+    "cores",
+    "engine",
+    "errors",
+    "ir",
+    "nas",
+    "processes",
+    "project",
+    "quantities",
+    "settings",
+    "spec",
+    "units",
+}
+RUNS = {
+    "artifacts",
+    "board",
+    "cores",
+    "errors",
+    "measure",
+    "project",
+    "quantities",
+    "settings",
+    "spec",
+    "toolchain",
+    "units",
+}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "units"},
     "outline": {"data", "errors", "npz", "spec"},

@@ -2,15 +2,16 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.board import Board, Core, board_names, read_board
+from mcubuild.board import Board, CoreName, board_names, read_board
+from mcubuild.cores import names
 
 HERE = Path(__file__).parent
-CORES: tuple[Core, ...] = get_args(Core)
+CORES: tuple[CoreName, ...] = names()
 FPUS = {"cortex-m4": "fpv4-sp-d16", "cortex-m7": "fpv5-d16", "cortex-m33": "fpv5-sp-d16"}
 BOARDS = [*board_names(), "cortex-m0plus", "cortex-m3", "cortex-m33"]
 """Every board, and those cores that no board has."""

@@ -37,11 +37,6 @@ _UNROLL = range(6, 13)
 """Pairs of inputs a turn of the loop: its code stays below 700 bytes."""
 _TURN = 5
 """Cycles of a turn besides its 16 a pair: what padding to a longer turn is weighed against."""
-COST = {
-    "cortex-m4": {"couple": 85.53, "pair": 17.23, "turn": 14.05},
-    "cortex-m7": {"couple": 35.89, "pair": 9.1, "turn": 8.15},
-}
-"""Cycles of what ``work`` counts of the routine: the same in every kernel, so that only what differs decides."""
 _CHANNEL_WORDS = 4
 """Bias, multiplier, addend, shift."""
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mcubuild.board import Core
+from mcubuild.board import CoreName
+from mcubuild.cores.registry import core_of
 
 _EARLY, _LATE, _ACCUMULATE, _STORED = 0, 1, 2, 3
 """Cycles after issue at which a Cortex-M7 reads an operand: addresses and shifts, arithmetic, sums, stored data."""
@@ -44,17 +45,17 @@ class _Line:
     """Cycles from here to the end along the longest chain."""
 
 
-def ordered(text: str, core: Core) -> str:
+def ordered(text: str, core: CoreName) -> str:
     """Straight-line instructions, one a line, in a good order for ``core``; comments and blank lines are dropped.
 
     Args:
         text: instructions without labels or branches. Loads never read what stores of the block write, but for words
             on the stack; stores keep their order.
-        core: the Cortex-M7 issues two at a time, others one.
+        core: it issues one or two at a time.
     """
     lines = [_parse(line) for raw in text.splitlines() if (line := raw.split("@")[0].strip())]
     _link(lines)
-    order = _pairs(lines) if core == "cortex-m7" else _singles(lines)
+    order = _pairs(lines) if core_of(core).issues == 2 else _singles(lines)
     return "".join(f"    {lines[index].text}\n" for index in order)
 
 

@@ -1,9 +1,8 @@
 """Sum of two tensors with their own scales."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.elementwise import Add
@@ -24,10 +23,6 @@ class ElementwiseAdd(Kernel):
 
     kind = "add"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.0, "output": 30.97},
-        "cortex-m7": {"call": 119.5, "output": 18.56},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Add of two activations of equal shape."""

@@ -4,11 +4,9 @@ Of the two operands, the one with the larger scale has the factor 1/2, which nee
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.add import ElementwiseAdd
-from mcubuild.engine.kernels.base import CostTable
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.arithmetic import FixedPoint
@@ -25,10 +23,6 @@ class AddDsp(ElementwiseAdd):
 
     kind = "add_dsp"
     family = "add"
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 72.72, "output": 13.65},
-        "cortex-m7": {"call": 143.1, "output": 7.91},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Add with factors that are in range; those of networks' scales are."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import contiguous, nest
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.graph import Dtype
 from mcubuild.ir.ops.reduction import ArgMax
@@ -16,10 +16,6 @@ class AxisArgMax(Kernel):
     kind = "arg_max"
     ops = (ArgMax,)
     dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8", "int32"})
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"output": 20.0, "element": 6.0},
-        "cortex-m7": {"output": 12.0, "element": 3.0},
-    }
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and the axis."""

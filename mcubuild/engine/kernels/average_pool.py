@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.pool import AveragePool2D
@@ -15,10 +14,6 @@ class AveragePool(Kernel):
 
     kind = "average_pool"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 28.84, "output": 7.49, "sum": 2.97},
-        "cortex-m7": {"call": 203.7, "output": 4.16, "sum": 1.15},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every AveragePool2D whose windows lie inside."""

@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.board import Core
+from mcubuild.board import CoreName
+from mcubuild.cores.registry import costs_of
 from mcubuild.engine.assembly.constants import Channels, Constants, Field
 from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.layer import Layer, align
@@ -25,26 +26,6 @@ WIDE_BYTES = 4
 BOTH: frozenset[Dtype] = frozenset({"int8", "int16"})
 """Types that portable kernels of all activations serve."""
 
-CostTable: TypeAlias = Mapping[Core, Mapping[str, float]]
-"""Cycles by core and feature of a kernel's work.
-
-``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on an
-STM32F412 (Cortex-M4) and an STM32F746 (Cortex-M7) with their Flash wait states and caches: most layers come out
-within 10 %, portable ones on maps of a few pixels within 40 %, operators that only files have (in portable C) within
-20 % for two of three; whole networks: ``mcubuild/engine/estimates.jsonl``.
-
-Guesses are those of operators that only files from elsewhere have and that were not measured: ``arg_max``, ``gather``,
-``l2_normalize``, ``log_softmax``, ``matmul``, ``reduce_max``, ``rescale``, ``sigmoid``, ``wide_softmax``; and all those
-of 16-bit activations.
-"""
-_RELATIVE: Mapping[Core, tuple[Core, float]] = {
-    "cortex-m0plus": ("cortex-m4", 3.45),
-    "cortex-m3": ("cortex-m4", 1.33),
-    "cortex-m33": ("cortex-m4", 1.0),
-}
-"""Cores without a row of their own, and their cycles relative to one that has: from two emulated networks; of the
-Cortex-M33, no timing is published."""
-
 
 class Kernel(ABC):
     """One kernel family; its C stands in ``kernels_templates/model/<kind>.c.j2``.
@@ -58,8 +39,8 @@ class Kernel(ABC):
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     ops: ClassVar[tuple[type[Op], ...]] = ()
     """Operators that it computes whatever their shapes; kernels that look closer say so in ``serves``."""
-    cost: ClassVar[CostTable]
-    """Cycles of the features that ``work`` counts; all 0 until the first fit."""
+    common: ClassVar[str] = ""
+    """Whose costs it shares with other kernels, besides its own; empty: nobody's."""
     dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8"})
     """Types that activations may have."""
     settings: EngineSettings = EngineSettings()
@@ -152,13 +133,12 @@ class Kernel(ABC):
 
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """How often each feature of ``cost`` occurs."""
+        """How often each feature occurs that has a cost in ``mcubuild.cores``."""
 
-    def cycles(self, layer: Layer, core: Core) -> int:
+    def cycles(self, layer: Layer, core: CoreName) -> int:
         """Estimated cycles of ``layer``."""
-        row, factor = _RELATIVE.get(core, (core, 1.0))
-        costs = self.cost[row]
-        return round(factor * sum(costs[feature] * count for feature, count in self.work(layer).items()))
+        costs, times = costs_of(core, (self.common, self.kind) if self.common else (self.kind,))
+        return round(times * sum(costs[feature] * count for feature, count in self.work(layer).items()))
 
 
 def products(layer: Layer, feature: str = "mac") -> str:

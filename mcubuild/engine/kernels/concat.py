@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from mcubuild.engine.assembly.nest import contiguous, nest
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.movement import Concat
@@ -17,26 +17,6 @@ class Join(Kernel):
     kind = "concat"
     ops = (Concat,)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "byte": 1.08,
-            "call": 18.02,
-            "rest": 3.69,
-            "run": 67.87,
-            "short": 0.86,
-            "single": 4.12,
-            "word": 3.79,
-        },
-        "cortex-m7": {
-            "byte": 0.58,
-            "call": 69.14,
-            "rest": 2.45,
-            "run": 41.27,
-            "short": 0.02,
-            "single": 1.36,
-            "word": 1.77,
-        },
-    }
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops for each operand."""

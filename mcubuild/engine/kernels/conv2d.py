@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.engine.assembly.packing import pair_bytes, pairs
-from mcubuild.engine.kernels.base import CostTable, Kernel, loops, matrix_products
+from mcubuild.engine.kernels.base import Kernel, loops, matrix_products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import Conv2D
@@ -19,30 +18,6 @@ class GeneralConv2D(Kernel):
 
     kind = "conv2d"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "call": 0.0,
-            "copy": 1.18,
-            "lone": 4.5,
-            "lone4": 4.5,
-            "mac": 3.26,
-            "mac4": 3.39,
-            "output": 19.96,
-            "row": 24.48,
-            "tile": 15.08,
-        },
-        "cortex-m7": {
-            "call": 200.0,
-            "copy": 0.55,
-            "lone": 1.84,
-            "lone4": 2.13,
-            "mac": 1.32,
-            "mac4": 1.57,
-            "output": 12.62,
-            "row": 16.66,
-            "tile": 5.2,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Conv2D without gaps in its filters."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from math import ceil, prod
-from typing import ClassVar
 
 from mcubuild.engine.assembly import product
 from mcubuild.engine.assembly.constants import Channels, Constants
 from mcubuild.engine.assembly.product import PIXELS, Depth
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.kernels.conv2d import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.target import Target
@@ -19,28 +18,9 @@ class GeneralConv2DDsp(Kernel):
     """Conv2D with any filter size, stride and padding."""
 
     kind = "conv2d_dsp"
+    common = "product"
     family = "conv2d"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            **product.COST["cortex-m4"],
-            "border": 5.61,
-            "call": 99.09,
-            "copy": 1.14,
-            "rest": 3.82,
-            "tile": 14.6,
-            "window": 58.38,
-        },
-        "cortex-m7": {
-            **product.COST["cortex-m7"],
-            "border": 0.81,
-            "call": 200.0,
-            "copy": 0.32,
-            "rest": 2.17,
-            "tile": 10.63,
-            "window": 41.16,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """What the portable kernel does, with more than one filter."""

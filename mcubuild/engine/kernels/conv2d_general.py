@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.engine.assembly.packing import row_bytes, rows
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.geometry import Pair
@@ -20,10 +19,6 @@ class AnyConv2D(Kernel):
 
     kind = "conv2d_general"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.00, "inside": 0.00, "mac": 6.28, "output": 12.09, "spread": 17.40, "tap": 9.94},
-        "cortex-m7": {"call": 200.00, "inside": 0.00, "mac": 2.47, "output": 3.28, "spread": 12.95, "tap": 7.84},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Gaps in the filters, transposed, or several rows."""

@@ -7,13 +7,12 @@ padding are: the peak is N + 1 channels instead of 2 N (MCUNet, section 3.2).
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.engine.assembly.packing import row_bytes, rows
-from mcubuild.engine.kernels.base import CostTable, Kernel, products
+from mcubuild.engine.kernels.base import Kernel, products
 from mcubuild.engine.layer import ALIGNMENT, Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import DepthwiseConv2D
@@ -24,10 +23,6 @@ class Depthwise(Kernel):
 
     kind = "depthwise"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 200.0, "copy": 4.4, "mac": 2.87, "mac4": 2.49, "output": 9.56, "row": 10.67, "tile": 0.0},
-        "cortex-m7": {"call": 200.0, "copy": 1.1, "mac": 1.12, "mac4": 1.08, "output": 7.33, "row": 6.38, "tile": 0.0},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every DepthwiseConv2D with one filter a channel and without gaps in the filters."""

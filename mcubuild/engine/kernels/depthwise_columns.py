@@ -12,7 +12,6 @@ instruction less; what this adds to the upper fields is subtracted at first.
 
 from collections.abc import Mapping
 from math import ceil, prod
-from typing import ClassVar
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from mcubuild.engine.assembly import planes
 from mcubuild.engine.assembly.constants import Channels, Constants, Field
 from mcubuild.engine.assembly.planes import CHANNELS, Planes
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import DepthwiseConv2D
@@ -40,26 +39,6 @@ class DepthwiseColumns(Kernel):
     kind = "depthwise_columns"
     family = "depthwise"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "block": 60.96,
-            "call": 200.0,
-            "copy": 1.4,
-            "line": 90.62,
-            "product": 2.26,
-            "row": 5.23,
-            "strip": 50.37,
-        },
-        "cortex-m7": {
-            "block": 26.68,
-            "call": 85.51,
-            "copy": 1.28,
-            "line": 78.66,
-            "product": 1.05,
-            "row": 23.61,
-            "strip": 0.0,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Stride 1, filters that fit the registers and the fields."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.engine.assembly.packing import row_bytes, rows
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import DepthwiseConv2D
@@ -19,10 +18,6 @@ class AnyDepthwise(Kernel):
 
     kind = "depthwise_general"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.00, "mac": 3.05, "output": 13.56, "row": 16.55},
-        "cortex-m7": {"call": 0.00, "mac": 0.08, "output": 7.19, "row": 10.05},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Several filters a channel, or gaps in the filters."""

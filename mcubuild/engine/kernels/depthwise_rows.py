@@ -6,7 +6,6 @@ column. Blocks of two rows and two columns of outputs share the words and, in fl
 
 from collections.abc import Mapping
 from math import ceil
-from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from mcubuild.engine.assembly import planes
 from mcubuild.engine.assembly.constants import Channels, Constants, Field
 from mcubuild.engine.assembly.planes import CHANNELS, Planes
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import DepthwiseConv2D
@@ -31,26 +30,6 @@ class DepthwiseRows(Kernel):
     kind = "depthwise_rows"
     family = "depthwise"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "block": 5.46,
-            "call": 200.0,
-            "copy": 3.65,
-            "line": 46.12,
-            "product": 2.25,
-            "row": 28.77,
-            "strip": 59.23,
-        },
-        "cortex-m7": {
-            "block": 16.56,
-            "call": 89.39,
-            "copy": 1.03,
-            "line": 103.0,
-            "product": 1.08,
-            "row": 1.21,
-            "strip": 17.14,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Square filters, 3x3 or with stride 2."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import Nest, broadcast, contiguous, nest
 from mcubuild.engine.kernels.add import plain_add
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.elementwise import Elementwise, Maximum, Minimum, Mul, Prelu
@@ -17,10 +16,6 @@ class Broadcast(Kernel):
 
     kind = "elementwise"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 60.92, "product": 20.87, "row": 4.11, "sum": 19.96},
-        "cortex-m7": {"call": 27.06, "product": 12.09, "row": 2.79, "sum": 13.22},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every operator with two operands, but for sums of int8 that the kernel ``add`` computes."""

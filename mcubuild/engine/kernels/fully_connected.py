@@ -1,13 +1,12 @@
 """Fully connected layer: each pair of filters times the one input vector."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.engine.assembly.packing import pair_bytes, pairs
-from mcubuild.engine.kernels.base import CostTable, Kernel, loops, products
+from mcubuild.engine.kernels.base import Kernel, loops, products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import FullyConnected
@@ -17,10 +16,6 @@ class MatrixVector(Kernel):
     """FullyConnected."""
 
     kind = "fully_connected"
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 13.29, "mac": 4.41, "mac4": 4.68, "output": 30.74},
-        "cortex-m7": {"call": 109.11, "mac": 1.99, "mac4": 2.42, "output": 23.48},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every FullyConnected of one row."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from math import ceil
-from typing import ClassVar
 
 from mcubuild.engine.assembly import product
 from mcubuild.engine.assembly.constants import Channels, Constants
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.kernels.fully_connected import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
@@ -24,10 +23,6 @@ class MatrixVectorDsp(Kernel):
 
     kind = "fully_connected_dsp"
     family = "fully_connected"
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 98.03, "copy": 1.7, "group": 78.83, "turn": 48.99},
-        "cortex-m7": {"call": 99.25, "copy": 1.55, "group": 57.37, "turn": 31.51},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """What the portable kernel does."""

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.movement import Gather
 
@@ -15,10 +14,6 @@ class TableGather(Kernel):
     kind = "gather"
     ops = (Gather,)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"run": 30.0, "output": 3.0},
-        "cortex-m7": {"run": 20.0, "output": 1.5},
-    }
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """How many times there is the axis, its elements, and how many neighbours move together."""

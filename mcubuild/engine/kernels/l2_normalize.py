@@ -1,9 +1,8 @@
 """Rows divided by the root of their sum of squares."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.l2_normalize import L2Normalize
 
@@ -13,10 +12,6 @@ class RowNormalize(Kernel):
 
     kind = "l2_normalize"
     ops = (L2Normalize,)
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"row": 250.0, "output": 30.0},
-        "cortex-m7": {"row": 160.0, "output": 18.0},
-    }
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read for the last time before its place is written."""

@@ -1,9 +1,8 @@
 """Logarithm of the softmax over the last axis: exponentials from a table, one logarithm a row."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.softmax import LogSoftmax
 
@@ -13,10 +12,6 @@ class TableLogSoftmax(Kernel):
 
     kind = "log_softmax"
     ops = (LogSoftmax,)
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"row": 400.0, "output": 50.0},
-        "cortex-m7": {"row": 270.0, "output": 33.0},
-    }
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read for the last time before its place is written."""

@@ -1,9 +1,8 @@
 """Any function of single elements: a table of its 256 values."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.lookup import Lookup
 
@@ -14,10 +13,6 @@ class Table(Kernel):
     kind = "lookup"
     ops = (Lookup,)
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 17.24, "output": 6.73},
-        "cortex-m7": {"call": 158.71, "output": 2.15},
-    }
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read before its place is written."""

@@ -1,10 +1,9 @@
 """Products of matrices that are both computed."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import broadcast, contiguous, nest
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.arithmetic import reduced
 from mcubuild.ir.ops.matmul import MatMul
@@ -16,7 +15,6 @@ class MatrixMatrix(Kernel):
     kind = "matmul"
     ops = (MatMul,)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {"cortex-m4": {"mac": 8.0, "output": 40.0}, "cortex-m7": {"mac": 4.0, "output": 25.0}}
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and how the operands are read for each."""

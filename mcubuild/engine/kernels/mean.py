@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import contiguous, nest
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.geometry import Shape
 from mcubuild.ir.ops.reduction import Mean, Sum
@@ -17,10 +16,6 @@ class AxisMean(Kernel):
     kind = "mean"
     ops = (Mean, Sum)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 50.63, "element": 3.58, "output": 5.89, "row": 5.89},
-        "cortex-m7": {"call": 200.00, "element": 1.27, "output": 6.30, "row": 6.14},
-    }
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and over what each is the mean or sum of."""

@@ -1,10 +1,9 @@
 """Padding: the output filled, then the input copied into it."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from mcubuild.engine.assembly.nest import contiguous, nest
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.kernels.pad_rows import leaves_one_image
 from mcubuild.engine.kernels.rearrange import copies, copy_context
 from mcubuild.engine.layer import Layer
@@ -17,28 +16,6 @@ class Fill(Kernel):
 
     kind = "pad"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "byte": 0.85,
-            "call": 57.60,
-            "output": 0.75,
-            "rest": 4.16,
-            "run": 69.05,
-            "short": 0.78,
-            "single": 4.12,
-            "word": 2.39,
-        },
-        "cortex-m7": {
-            "byte": 0.52,
-            "call": 200.00,
-            "output": 0.34,
-            "rest": 2.79,
-            "run": 40.69,
-            "short": 0.00,
-            "single": 1.36,
-            "word": 0.81,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Pad but those that stream."""

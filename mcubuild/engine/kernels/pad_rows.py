@@ -1,9 +1,8 @@
 """Padding of images, a few rows at a time: rows are copied with their border, those above and below are filled."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.movement import Pad
@@ -15,10 +14,6 @@ class PadRows(Kernel):
     kind = "pad_rows"
     family = "pad"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 200.0, "row": 61.67, "byte": 1.0, "pixel": 3.24},
-        "cortex-m7": {"call": 200.0, "row": 37.98, "byte": 0.56, "pixel": 0.72},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Pad of an image that leaves it one image."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.engine.assembly.packing import pair_bytes, pairs
-from mcubuild.engine.kernels.base import CostTable, Kernel, loops, matrix_products
+from mcubuild.engine.kernels.base import Kernel, loops, matrix_products
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.ops.weighted import Conv2D
@@ -19,28 +18,6 @@ class Pointwise(Kernel):
 
     kind = "pointwise"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "call": 200.0,
-            "lone": 4.36,
-            "lone4": 4.41,
-            "mac": 3.06,
-            "mac4": 3.25,
-            "output": 16.33,
-            "pair": 30.22,
-            "tile": 0.0,
-        },
-        "cortex-m7": {
-            "call": 141.85,
-            "lone": 1.77,
-            "lone4": 2.08,
-            "mac": 1.29,
-            "mac4": 1.51,
-            "output": 9.04,
-            "pair": 22.02,
-            "tile": 0.0,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """1x1, stride 1, no padding."""

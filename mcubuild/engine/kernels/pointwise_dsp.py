@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from math import ceil
-from typing import ClassVar
 
 from mcubuild.engine.assembly import product
 from mcubuild.engine.assembly.constants import Channels, Constants
 from mcubuild.engine.assembly.product import PIXELS, Depth
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.kernels.pointwise import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
@@ -18,12 +17,9 @@ class PointwiseDsp(Kernel):
     """Conv2D of size 1x1, stride 1, without padding, at least four pixels wide."""
 
     kind = "pointwise_dsp"
+    common = "product"
     family = "pointwise"
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {**product.COST["cortex-m4"], "call": 28.22, "copy": 1.52, "tile": 87.13},
-        "cortex-m7": {**product.COST["cortex-m7"], "call": 0.0, "copy": 0.0, "tile": 76.33},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """What the portable kernel does, with enough pixels in a row that each run of rows has four."""

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from math import ceil
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.geometry import Pair
@@ -17,26 +16,6 @@ class GeneralPool(Kernel):
     kind = "pool"
     dtypes = BOTH
     streams = True
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "call": 0.0,
-            "cut": 10.27,
-            "cut_element": 4.46,
-            "cut_row": 29.37,
-            "element": 4.18,
-            "mean": 165.34,
-            "sum": 3.03,
-        },
-        "cortex-m7": {
-            "call": 54.81,
-            "cut": 21.31,
-            "cut_element": 2.77,
-            "cut_row": 10.7,
-            "element": 2.22,
-            "mean": 99.18,
-            "sum": 2.6,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every pooling, but for averages of int8 in windows that lie inside."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from math import ceil
-from typing import ClassVar
 
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.kernels.pool import GeneralPool, inside
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
@@ -23,10 +22,6 @@ class LargestPool(GeneralPool):
     kind = "pool_dsp"
     family = "pool"
     dtypes = Kernel.dtypes
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 111.40, "group": 18.56, "row": 17.19, "window": 13.51, "word": 4.17},
-        "cortex-m7": {"call": 47.45, "group": 0.00, "row": 18.04, "window": 10.29, "word": 3.10},
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every MaxPool2D with as many channels as a word holds."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
 from mcubuild.engine.assembly.nest import Nest, contiguous, nest
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.movement import Slice, Transpose
 
@@ -19,26 +19,6 @@ class StridedCopy(Kernel):
     kind = "rearrange"
     ops = (Slice, Transpose)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "byte": 1.11,
-            "call": 0.00,
-            "rest": 3.34,
-            "run": 68.31,
-            "short": 1.74,
-            "single": 4.12,
-            "word": 3.37,
-        },
-        "cortex-m7": {
-            "byte": 0.66,
-            "call": 23.19,
-            "rest": 1.66,
-            "run": 40.66,
-            "short": 0.49,
-            "single": 1.36,
-            "word": 3.45,
-        },
-    }
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops."""

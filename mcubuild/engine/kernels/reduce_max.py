@@ -1,9 +1,8 @@
 """The largest element over any axes."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.kernels.mean import reduced_loops
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.reduction import ReduceMax
@@ -15,10 +14,6 @@ class AxisMaximum(Kernel):
     kind = "reduce_max"
     ops = (ReduceMax,)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"output": 20.0, "element": 5.0},
-        "cortex-m7": {"output": 12.0, "element": 2.5},
-    }
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Loops over the outputs, and over what each is the largest of."""

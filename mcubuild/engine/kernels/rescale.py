@@ -1,9 +1,8 @@
 """Single elements at another scale or of another type, limited, with a slope of their own below zero."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.rescale import Rescale
 
@@ -15,7 +14,6 @@ class ElementRescale(Kernel):
     ops = (Rescale,)
     dtypes = BOTH
     streams = True
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 20.0}, "cortex-m7": {"output": 12.0}}
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input, if elements keep their size: each is read before its place is written."""

@@ -1,9 +1,8 @@
 """Reshape: nothing to do where the output can lie over the input, otherwise a copy."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.movement import Reshape
 
@@ -14,7 +13,6 @@ class Copy(Kernel):
     kind = "reshape"
     ops = (Reshape,)
     dtypes = BOTH | {"int32"}
-    cost: ClassVar[CostTable] = {"cortex-m4": {"call": 0.0}, "cortex-m7": {"call": 0.0}}
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input."""

@@ -1,9 +1,8 @@
 """Resizing by the nearest pixel or bilinearly, with what belongs to each row and column in tables."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.kernels.rearrange import copied
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
@@ -15,32 +14,6 @@ class TableResize(Kernel):
 
     kind = "resize"
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {
-            "byte": 1.35,
-            "call": 0.00,
-            "mixed": 34.93,
-            "mixed_along_one": 17.48,
-            "pixel": 0.37,
-            "rest": 5.79,
-            "run": 60.59,
-            "short": 0.00,
-            "single": 4.84,
-            "word": 2.79,
-        },
-        "cortex-m7": {
-            "byte": 1.25,
-            "call": 112.59,
-            "mixed": 17.96,
-            "mixed_along_one": 12.44,
-            "pixel": 0.00,
-            "rest": 3.40,
-            "run": 19.97,
-            "short": 0.00,
-            "single": 1.69,
-            "word": 1.76,
-        },
-    }
 
     def serves(self, layer: Layer, target: Target) -> bool:
         """Every Resize of int8, the nearest of int16."""

@@ -1,9 +1,8 @@
 """Logistic function and hyperbolic tangent of int16, interpolated in a table of 256 entries."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.sigmoid import Sigmoid, sigmoid_table
 
@@ -15,7 +14,6 @@ class TableSigmoid(Kernel):
     ops = (Sigmoid,)
     dtypes = BOTH
     streams = True
-    cost: ClassVar[CostTable] = {"cortex-m4": {"output": 30.0}, "cortex-m7": {"output": 18.0}}
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read before its place is written."""

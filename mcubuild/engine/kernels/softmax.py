@@ -1,9 +1,8 @@
 """Softmax over the last axis: exponentials from a table, one division a row."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import CostTable, Kernel
+from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.softmax import Softmax
 
@@ -13,10 +12,6 @@ class TableSoftmax(Kernel):
 
     kind = "softmax"
     ops = (Softmax,)
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"call": 0.00, "output": 48.48, "row": 181.91},
-        "cortex-m7": {"call": 200.00, "output": 34.30, "row": 130.01},
-    }
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: each element is read for the last time before its place is written."""

@@ -1,9 +1,8 @@
 """Softmax of int16 over the last axis: exponentials and reciprocals interpolated in tables."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from mcubuild.engine.kernels.base import BOTH, CostTable, Kernel
+from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.ir.ops.wide_softmax import WideSoftmax, exponential_table, reciprocal_table
 
@@ -14,10 +13,6 @@ class InterpolatedSoftmax(Kernel):
     kind = "wide_softmax"
     ops = (WideSoftmax,)
     dtypes = BOTH
-    cost: ClassVar[CostTable] = {
-        "cortex-m4": {"row": 150.0, "output": 60.0},
-        "cortex-m7": {"row": 100.0, "output": 40.0},
-    }
 
     def overwrites(self, layer: Layer) -> tuple[str, ...]:
         """The input: the largest of a row is found first, then each element is read before its place is written."""

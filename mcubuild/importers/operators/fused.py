@@ -46,6 +46,12 @@ def pair(node: Node, height: str, width: str, largest: float = inf) -> Pair:
     return found
 
 
+def explicit_padding(node: Node) -> Padding | None:
+    """The padding that options beyond the schema's say, as networks from other formats have it."""
+    found = [node.option(f"Pad{side}") for side in ("Top", "Bottom", "Left", "Right")]
+    return None if "PadTop" not in node.op.options else (found[0], found[1], found[2], found[3])
+
+
 def padding(node: Node, size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:
     """The padding that the option asks for.
 
@@ -53,6 +59,8 @@ def padding(node: Node, size: Pair, kernel: Pair, stride: Pair, dilation: Pair =
         ValueError: the window is larger than what it slides over.
     """
     kernel = dilated(kernel, dilation)
+    if (explicit := explicit_padding(node)) is not None:
+        return explicit
     if node.option("Padding") == _SAME:
         return same_padding(size, kernel, stride)
     if kernel[0] > size[0] or kernel[1] > size[1]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe
 from mcubuild.importers.operators.converter import Converter
-from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
+from mcubuild.importers.operators.fused import explicit_padding, fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.geometry import Padding, Pair, same_padding
 from mcubuild.ir.graph import Constant, Quantization, Tensor
@@ -106,6 +106,7 @@ def _transpose_conv(node: Node) -> None:
     size = result.shape[1], result.shape[2]
     # Its padding is that of the convolution that it transposes.
     pad: Padding = same_padding(size, kernel, stride) if node.option("Padding") == 0 else (0, 0, 0, 0)
+    pad = explicit_padding(node) or pad
     clamp = fused_clamp(node)
     node.builder.emit(lambda out: TransposeConv2D(x, weights, bias, out, size, stride, pad, clamp), result)
 

@@ -3,6 +3,7 @@
 Source: Arm, Cortex-M0+ Technical Reference Manual, DDI 0484C, table 3.1; with the multiplier that takes one cycle.
 """
 
+from mcubuild.measure.cycles.pipeline import CycleModel
 from mcubuild.measure.instruction import Instruction, Kind
 
 _LOAD_STORE = 2
@@ -44,3 +45,6 @@ class CortexM0Plus:
     def misprediction(self, block: tuple[Instruction, ...]) -> float:
         """No branch is predicted on this core."""
         return 0.0
+
+
+MODEL = CycleModel("cortex-m0plus table", 0.1, lambda seen: CortexM0Plus(), 1, False)

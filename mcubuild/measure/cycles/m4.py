@@ -1,14 +1,13 @@
-"""Cortex-M4 (and M3): single issue, three stages; what an instruction costs depends on its predecessor.
+"""Cortex-M4: single issue, three stages; what an instruction costs depends on its predecessor.
 
 Sources, quoted as [..] below:
 [TRM]    Arm, Cortex-M4 Technical Reference Manual, DDI 0439B, table 3-1 (integer) and 3.3.2 (pairing of loads and
          stores), table 7-1 (floating point); also as 100166_0001_00.
-[M3]     Arm, Cortex-M3 Technical Reference Manual, DDI 0337I, table 3-1 and 3.3.2.
 [jnk0le] github.com/jnk0le/random, "pipeline cycle test", measured on STM32F103 and STM32F407 with DWT.CYCCNT.
 [i-0]    compendium.i-0.nl, instruction alignment rules, measured with the DWT counters.
 """
 
-from mcubuild.measure.cycles.pipeline import Seen
+from mcubuild.measure.cycles.pipeline import CycleModel, Seen
 from mcubuild.measure.instruction import MULTIPLIES, Instruction, Kind
 
 Table = dict[Kind, float]
@@ -39,12 +38,6 @@ CYCLES: Table = {
     Kind.FLOAT_MOVE: 1,  # one word; [TRM] 2 for two core registers
     Kind.FLOAT_LOAD: 1,  # [TRM] VLDR 1 + words
     Kind.FLOAT_STORE: 1,
-}
-
-M3_CYCLES: Table = CYCLES | {
-    Kind.MULTIPLY_ADD: 2,
-    Kind.LONG_MULTIPLY: 4,  # [M3] 3 to 5, by the operands
-    Kind.LONG_MULTIPLY_ADD: 5.5,  # [M3] 4 to 7
 }
 
 _PER_REGISTER = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.FLOAT_LOAD, Kind.FLOAT_STORE}
@@ -130,3 +123,6 @@ class CortexM4:
     def misprediction(self, block: tuple[Instruction, ...]) -> float:
         """No branch is predicted on this core."""
         return 0.0
+
+
+MODEL = CycleModel("cortex-m4 pipeline", 0.1, CortexM4, 1, True)

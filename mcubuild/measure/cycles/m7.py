@@ -20,7 +20,7 @@ Left out: waiting for a word that was just stored ([LLVM] 4 cycles), for a produ
 from dataclasses import dataclass
 from functools import cache
 
-from mcubuild.measure.cycles.pipeline import Seen
+from mcubuild.measure.cycles.pipeline import CycleModel, Seen
 from mcubuild.measure.instruction import FLAGS, MULTIPLIES, Instruction, Kind
 
 EARLY, LATE, ACCUMULATE = 0, 1, 2
@@ -248,3 +248,6 @@ def _uses_shifter(instruction: Instruction) -> bool:
     operation = instruction.operation
     bits = operation in _SHIFTING_BITS or operation.startswith(_EXTEND_AND_ADD)
     return bool(instruction.shifted) or instruction.shifted_constant or bits
+
+
+MODEL = CycleModel("cortex-m7 pipeline", 0.2, CortexM7, 12, False)

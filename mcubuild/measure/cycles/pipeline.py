@@ -1,6 +1,7 @@
 """What every core's cycle model offers to the walk over executed code."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from mcubuild.measure.instruction import Instruction
@@ -25,3 +26,18 @@ class Pipeline(Protocol):
 
     def misprediction(self, block: tuple[Instruction, ...]) -> float:
         """Extra cycles where the branch that ends ``block`` was predicted wrongly."""
+
+
+@dataclass(frozen=True)
+class CycleModel:
+    """The cycle model of one core: ``MODEL`` of its module."""
+
+    name: str
+    uncertainty: float
+    """Relative error to expect against silicon."""
+    pipeline: Callable[[Seen], Pipeline]
+    """An empty pipeline."""
+    history: int
+    """How many instructions back it remembers."""
+    sees_memories: bool
+    """Whether its core cycles depend on which memory an instruction accesses."""

@@ -14,8 +14,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from mcubuild.board import Board, Core, Memory
+from mcubuild.board import Board, Memory
+from mcubuild.cores.core import QemuMachine
+from mcubuild.cores.registry import core_of, cores
 from mcubuild.errors import BuildError
 from mcubuild.lifeline import tied
 from mcubuild.measure.elf import Firmware, read_firmware
@@ -36,23 +39,18 @@ class Machine:
     memory: tuple[Memory, ...]
 
 
-def _machine(name: str, core: str, flash: tuple[int, int], ram: tuple[int, int]) -> Machine:
-    flash_memory = Memory(name="FLASH", kind="flash", origin=flash[0], size=flash[1], wait_states=0)
-    return Machine(
-        name, core, (flash_memory, Memory(name="SRAM", kind="ram", origin=ram[0], size=ram[1], wait_states=0))
-    )
+def _memories(known: QemuMachine) -> Machine:
+    """The machine, with its memories as boards have them."""
+    kinds: tuple[tuple[Literal["flash", "ram"], str, tuple[int, int]], ...]
+    kinds = (("flash", "FLASH", known.flash), ("ram", "SRAM", known.ram))
+    memory = [
+        Memory(name=name, kind=kind, origin=place[0], size=place[1], wait_states=0) for kind, name, place in kinds
+    ]
+    return Machine(known.name, known.core, tuple(memory))
 
 
-_STM32F405 = _machine("netduinoplus2", "Cortex-M4", (0x0800_0000, 1 << 20), (0x2000_0000, 128 << 10))
-_MPS2_M4 = _machine("mps2-an386", "Cortex-M4", (0, 4 << 20), (0x2000_0000, 4 << 20))
-_MPS2_M7 = _machine("mps2-an500", "Cortex-M7", (0, 4 << 20), (0x2000_0000, 4 << 20))
-_ROOMY: dict[Core, Machine] = {
-    "cortex-m0plus": _MPS2_M4,
-    "cortex-m3": _MPS2_M4,
-    "cortex-m4": _MPS2_M4,
-    "cortex-m7": _MPS2_M7,
-}
-"""Where firmware goes that is too large for an STM32F405; a Cortex-M4 executes the code of all smaller cores."""
+_STM32F405 = _memories(QemuMachine("netduinoplus2", "Cortex-M4", (0x0800_0000, 1 << 20), (0x2000_0000, 128 << 10)))
+"""Which executes the code of all smaller cores, too, and has the memory map of many boards."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +80,17 @@ def image_for(elf: Path, code: Path, board: Board, settings: FirmwareSettings, s
     from mcubuild.toolchain.firmware import generate_linker_script
     from mcubuild.toolchain.sizes import read_image
 
-    if board.core not in _ROOMY:
+    roomy = core_of(board.core).machine
+    if roomy is None:
+        known = ", ".join(sorted(name for name, core in cores().items() if core.machine is not None))
         raise BuildError(
-            f"qemu runner: no machine is known here for a {board.core}, only for {', '.join(sorted(_ROOMY))}; "
-            'set runner = "emulator".'
+            f'qemu runner: no machine is known here for a {board.core}, only for {known}; set runner = "emulator".'
         )
     places = [range(section.address, section.address + section.size) for section in read_image(elf).sections]
     if all(_holds(_STM32F405, place) for place in places):
         as_is = f"the board's ELF, unmodified, on a {_STM32F405.core} of QEMU, whose memory map is like the board's"
         return Image(_STM32F405, read_firmware(elf), as_is)
-    machine = _ROOMY[board.core]
+    machine = _memories(roomy)
     folder = scratch / "c"
     shutil.copytree(code, folder)
     elsewhere = board.model_copy(update={"memory": machine.memory, "boot": None})

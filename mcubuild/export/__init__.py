@@ -1,0 +1,1 @@
+"""What was built, in the formats of other tools."""

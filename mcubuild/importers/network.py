@@ -1,0 +1,32 @@
+"""A network from a file of any format as a quantised graph."""
+
+from pathlib import Path
+
+from mcubuild.importers.folding import folded
+from mcubuild.importers.integers import computes_reals, integral
+from mcubuild.importers.lowering import lowered
+from mcubuild.importers.onnx_file import read_onnx
+from mcubuild.importers.tflite import Imported, imported
+from mcubuild.importers.tflite_file import File, read_file
+
+
+def read_network(path: Path) -> File:
+    """The network in ``path``, whose ending says the format.
+
+    Raises:
+        BuildError: the file is missing or damaged, or an operator is not supported.
+    """
+    if path.suffix.lower() == ".onnx":
+        return lowered(read_onnx(path))
+    return folded(read_file(path))
+
+
+def import_network(path: Path) -> Imported:
+    """The network in ``path``, rewritten for the engine.
+
+    Raises:
+        BuildError: the file is missing or damaged, or holds something that no operator of the graph computes, or real
+            numbers of unknown levels.
+    """
+    file = read_network(path)
+    return imported(integral(file) if computes_reals(file) else file)
