@@ -6,7 +6,8 @@ from typing import Any
 
 from mcubuild import escape
 from mcubuild.report.amounts import amount, standing
-from mcubuild.report.interval import ends, wilson
+from mcubuild.report.interval import bounds
+from mcubuild.tasks.interval import wilson
 
 _MEMORY = {"sram": "SRAM", "flash": "Flash"}
 _NOTHING = "\N{EN DASH}"
@@ -56,7 +57,7 @@ def worse(one: Compared, tolerance: Tolerance) -> Iterator[str]:
     before, after = (report["accuracy"]["judged"] for report in (one.before, one.after))
     if before is None or after is None or not _same_samples(one.before, one.after):
         return
-    low, _ = wilson(before, one.before["accuracy"]["judged_samples"])
+    low, _ = _interval(one.before)
     if after < low:
         least = f"{amount(low, 'share')} is the lower end of the 95 % interval before"
         yield f"{one.name}: accuracy got worse: {amount(before, 'share')} -> {amount(after, 'share')}; {least}"
@@ -128,8 +129,15 @@ def _row(one: Compared, links: str | None) -> Iterator[str]:
 
 
 def _accuracy(report: Mapping[str, Any]) -> str:
-    judged, samples = report["accuracy"]["judged"], report["accuracy"]["judged_samples"]
-    return _NOTHING if judged is None else f"{amount(judged, 'share')} ({ends(judged, samples)})"
+    judged = report["accuracy"]["judged"]
+    return _NOTHING if judged is None else f"{amount(judged, 'share')} ({bounds(_interval(report))})"
+
+
+def _interval(report: Mapping[str, Any]) -> tuple[float, float]:
+    """Of the score that is judged; reports of versions that knew but one task do not have it."""
+    accuracy = report["accuracy"]
+    low, high = accuracy.get("interval") or wilson(accuracy["judged"], accuracy["judged_samples"])
+    return low, high
 
 
 def _changed(lines: Sequence[Mapping[str, Any]]) -> str:
