@@ -27,6 +27,16 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(entry, np.ascontiguousarray(arrays[name]), (1, 0), allow_pickle=False)
 
 
+def has_array(path: Path, name: str) -> bool:
+    """Whether the file has an array called ``name``.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
+    with _told(path), zipfile.ZipFile(path) as archive:
+        return f"{name}.npy" in archive.namelist()
+
+
 def read_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     """The arrays called ``names``; others in the file are left alone.
 

@@ -45,6 +45,7 @@ def _run(job: Job) -> None:
     from mcubuild.importers.images import pixel_table
     from mcubuild.ir.files import read_graph
     from mcubuild.project import telling_templates
+    from mcubuild.tasks.reading import after
     from mcubuild.toolchain.firmware import generate as generate_firmware
 
     graph = read_graph(job.file("model.json").parent)
@@ -69,9 +70,11 @@ def _run(job: Job) -> None:
             classes=index.classes if index else (),
             data=None if index is None else "series" if index.series else "sounds" if index.front_end else "pictures",
             stored=index.native_resolution if index else None,
+            whole=bool(index and index.pictures and index.pictures.whole),
             levels=index.pictures.levels if index and index.pictures else None,
             table=table,
             channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
+            boxes=None if index is None or job["model"] else after(index, graph, job["detection"]),
             prefix=prefix,
         )
     write_zip(folder, job.out / "model.zip", prefix)
@@ -85,7 +88,7 @@ STAGE = Stage(
     inputs=("model.json", "model.npz"),
     optional=(INDEX, INTERFACE, TUNED),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
-    settings=(*DEPLOYMENT, "model"),
+    settings=(*DEPLOYMENT, "model", "detection"),
     run=_run,
     called=_called,
     templates=("kernels_templates/**/*.j2",),

@@ -10,9 +10,14 @@ OVERVIEW = ("overview.json", "overview.npz")
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.dataset import prepare
+    from functools import partial
 
-    prepare(job["dataset"], job.root, job["seed"], job.out, job["task"])
+    from mcubuild.data.dataset import prepare
+    from mcubuild.tasks.detection.head import detector
+
+    count, stride, seed = job["detection.anchors"], job["detection.stride"], job["seed"]
+    head = partial(detector, count=count, stride=stride, seed=seed)
+    prepare(job["dataset"], job.root, seed, job.out, job["task"], head)
 
 
 def _sources(resolved: Resolved) -> dict[str, Path]:
@@ -59,7 +64,7 @@ STAGE = Stage(
     doc="samples found, verified and split",
     inputs=(),
     outputs=("index.json", "inventory.json", *OVERVIEW, "train.npz", "val.npz", "test.npz"),
-    settings=("task", "dataset", "seed"),
+    settings=("task", "dataset", "detection.anchors", "detection.stride", "seed"),
     run=_run,
     serves=has_samples,
     owns=own_code,

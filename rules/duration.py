@@ -71,22 +71,22 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     from mcubuild.nas.space.family import Family
     from mcubuild.nas.space.files import read_neighbours, read_space
     from mcubuild.nas.space.margin import read_margin
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.spec.spec import Spec
+    from mcubuild.tasks.learning import learning
 
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
     train, val = (read_split(folder / f"{name}.npz") for name in ("train", "val"))
     tested = read_inventory(folder / "inventory.json").splits["test"]
     index = read_index(folder / "index.json")
-    vary = Variation.of(index)
+    taught = learning(index)
     asked = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
-        return list(published(spec, board, index, train, val, tested, vary, asked))
+        return list(published(spec, board, index, train, val, tested, taught, asked))
     factor = read_factor(folder / "pace.json" if pace.STAGE.serves(resolved) else None)
     if known:
         family, before = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json")), []
     else:
         contenders = read_contenders(folder / "contenders.json")
         family = typical(contenders)
-        before = [raced(spec, contenders, train, val, vary, one_draw=index.one_draw, factor=factor)]
-    return [*before, *searched(spec, board, family, train, val, tested, vary, asked, factor)]
+        before = [raced(spec, contenders, train, val, taught, one_draw=index.one_draw, factor=factor)]
+    return [*before, *searched(spec, board, family, train, val, tested, taught, asked, factor)]

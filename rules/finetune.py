@@ -7,10 +7,10 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.space.files import read_arch, read_neighbours, read_space
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.nas.training.batches import for_the_last_training
     from mcubuild.nas.training.finetune import finetune
     from mcubuild.nas.training.length import ALONE
+    from mcubuild.tasks.learning import learning
 
     space, index = job.file("space.json"), read_index(job.file("index.json"))
     samples = [read_split(job.file(f"{name}.npz")) for name in ("train", "val")]
@@ -19,7 +19,7 @@ def _run(job: Job) -> None:
         job.file("supernet.safetensors"),
         *for_the_last_training(*samples, one_draw=index.one_draw),
         job["finetune"],
-        vary=Variation.of(index),
+        learning=learning(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,

@@ -2,7 +2,8 @@
 
 Found by reading import statements, nested ones included, without importing anything; so the graph is built in
 milliseconds, and a module that a stage starts to import counts from that moment on. A package that looks for its
-modules itself (``pkgutil.iter_modules``) imports all of them.
+modules itself (``pkgutil.iter_modules``) imports all of them; one that asks the rooms of tasks (``in_room``)
+imports all modules of its own name in the packages beside it.
 """
 
 import sys
@@ -30,6 +31,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "tomli": ("tomli",),
     "torch": ("torch",),
     "unicorn": ("unicorn",),
+    "yaml": ("pyyaml",),
     "ziglang": ("ziglang",),
 }
 """Libraries whose version can change a result: import name -> distribution, and those that it leaves work to."""
@@ -104,6 +106,8 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
         listed = {_absolute(name, path, names_of) for name in known.code(path).imports}
         if "pkgutil.iter_modules" in listed:
             listed |= {name for name, module in modules.items() if module.parent == path.parent}
+        if "mcubuild.tasks.in_room" in listed:
+            listed |= {name for name, module in modules.items() if _in_a_room(module, path)}
         fresh = {name for name in listed - names if not _without_influence(name)}
         names |= fresh
         for name in fresh:
@@ -113,6 +117,11 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
     libraries = {library for name in names for library in LIBRARIES.get(name.split(".")[0], ())}
     versions = {library: library_version(library) for library in sorted(libraries)}
     return tuple(sorted(files)), {**versions, "python": python_version()}
+
+
+def _in_a_room(module: Path, asking: Path) -> bool:
+    """Whether ``module`` is of a package beside the file ``asking`` and called like it."""
+    return module.name == asking.name and module.parent.parent == asking.parent
 
 
 def _absolute(name: str, path: Path, names_of: Mapping[Path, str]) -> str:

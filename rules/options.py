@@ -85,6 +85,31 @@ class Count(Option):
         _ = self.number
 
 
+@dataclass(frozen=True)
+class Share(Option):
+    """A share, such as 5%."""
+
+    @property
+    def share(self) -> float:
+        """0.05 of 5%.
+
+        Raises:
+            BuildError: it is none from 0 % to 1000 %.
+        """
+        text = self.given or ""
+        try:
+            found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+            if 0 <= found <= 10:
+                return found
+        except ValueError:
+            pass
+        raise BuildError(f"{self.name}={shown(text)}: must be a share, such as {self.name}={self.default}.")
+
+    def check(self) -> None:
+        """See Option."""
+        _ = self.share
+
+
 _KEY = r"[A-Za-z_][\w.]*"
 SPEC = Option("spec", "FILE[,FILE...]", "specs by name, path or pattern; all of specs/ without it")
 SET = Option("set", "KEY=VALUE[,KEY=VALUE...]", "keys of the spec that count instead of the file's, this time alone")
@@ -105,10 +130,17 @@ FIGURE = Choice("figure", "3|12", "which figure of the paper", "3")
 SAMPLES = Count("samples", "N", "networks a search space, at least 10; of figure 12 fewer", "1000", least=10)
 TO = Option("to", "bin|hex|all", "formats, with commas between them", "all")
 TABLE = Choice("table", "accuracy", "a table of networks instead of a figure")
+BASE = Option("base", "COMMIT", "the branch or commit that is compared with", "origin/main")
+SLOWER = Share("slower", "SHARE", "latency that may be lost", "5%")
+LARGER = Share("larger", "SHARE", "SRAM, and Flash, that may be lost", "1%")
+LINKS = Option(
+    "links", "URL", "where reports will be published, as <URL>/<build>/report.html, for links in the comment"
+)
 
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
     "bench": (MODELS, CURVE, ERRORS, TOOLCHAIN),
+    "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),
     "diff": (A, B),
     "export": (SPEC, SET, TO),

@@ -8,11 +8,18 @@ OUTLINE = "outline.json"
 
 
 def _run(job: Job) -> None:
+    from dataclasses import replace
+
     from mcubuild.data.splits import read_index
     from mcubuild.spec.outline import write_outline
 
     index = job.find("index.json")
-    outline = job["dataset"].outline() if index is None else read_index(index).outline
+    if index is not None:
+        outline = read_index(index).outline
+    else:
+        outline = job["dataset"].outline()
+        if job["task"] == "object_detection":
+            outline = replace(outline, anchors=job["detection.anchors"], stride=job["detection.stride"])
     write_outline(outline, job.out / OUTLINE)
 
 
@@ -22,7 +29,7 @@ STAGE = Stage(
     inputs=("index.json",),
     needless=lambda resolved: ("index.json",) if foretells(resolved) else (),
     outputs=(OUTLINE,),
-    settings=("task", "dataset"),
+    settings=("task", "dataset", "detection.anchors", "detection.stride"),
     run=_run,
     owns=own_code,
     identities=libraries,

@@ -9,17 +9,17 @@ def _run(job: Job) -> None:
     from mcubuild.nas.pace import write_pace
     from mcubuild.nas.space.contender import read_contenders
     from mcubuild.nas.space.margin import read_margin
-    from mcubuild.nas.training.augmentation import Variation
+    from mcubuild.tasks.learning import learning
 
     index, contenders = read_index(job.file("index.json")), read_contenders(job.file("contenders.json"))
     train, val = (read_split(job.file(f"{name}.npz")) for name in ("train", "val"))
-    vary, margin = Variation.of(index), read_margin(job.find("margin.json"))
+    taught, margin = learning(index), read_margin(job.find("margin.json"))
     spec, board = job["spec"], job["board"]
 
     def forecast(factor: float) -> dict[str, float]:
         parts = [
-            raced(spec, contenders, train, val, vary, one_draw=index.one_draw, factor=factor),
-            *searched(spec, board, typical(contenders), train, val, 0, vary, margin, factor),
+            raced(spec, contenders, train, val, taught, one_draw=index.one_draw, factor=factor),
+            *searched(spec, board, typical(contenders), train, val, 0, taught, margin, factor),
         ]
         return {part.stage: part.seconds for part in parts if part.stage in _SHARING}
 

@@ -170,5 +170,5 @@ def _value(values: Mapping[str, Any], key: str) -> str:
 
 PLAN = Command(name="plan", doc="what the build of {} would run, for how long, and what the store has", work=_plan)
 WHY = Command(name="why", doc="why each stage of {} would run: fields, files, functions, artifacts", work=_why)
-READING = frozenset({"diff", PLAN.name, WHY.name})
-"""Commands that write nothing, and so may run beside a build."""
+READING = frozenset({"diff", "changed", PLAN.name, WHY.name})
+"""Commands that write nothing themselves, and so may run beside a build, or have one run."""

@@ -9,8 +9,8 @@ from rules.widths import WIDTHS
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.space.described import read_described
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.quant.quantize import quantize
+    from mcubuild.tasks.learning import learning
 
     widths = job.find(WIDTHS)
     quantize(
@@ -20,7 +20,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["quantize"],
         bits=json.loads(widths.read_text())["bits"] if widths else job["bits.weights"],
-        vary=Variation.of(read_index(job.file("index.json"))),
+        learning=learning(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
         work=job.work,

@@ -9,9 +9,9 @@ def _run(job: Job) -> None:
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.search.race import race
     from mcubuild.nas.space.contender import read_contenders
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.nas.training.length import ALONE, SUPERNET
     from mcubuild.nas.training.scratch import reduced
+    from mcubuild.tasks.learning import learning
 
     index = read_index(job.file("index.json"))
     race(
@@ -20,7 +20,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         reduced(job["supernet"], job["supernet"].epochs),
         one_draw=index.one_draw,
-        vary=Variation.of(index),
+        learning=learning(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,

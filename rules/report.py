@@ -91,6 +91,6 @@ STAGE = Stage(
     outputs=("report.json", "report.html", "report.md"),
     settings=("spec", "board"),
     run=_run,
-    templates=("mcubuild/report/templates/*", "mcubuild/engine/estimates.jsonl"),
+    templates=("mcubuild/report/templates/*", "mcubuild/tasks/*/*.j2", "mcubuild/engine/estimates.jsonl"),
     identities=_tools,
 )

@@ -8,8 +8,8 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.search.scaling import scale
     from mcubuild.nas.space.margin import read_margin
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.nas.training.scratch import reduced
+    from mcubuild.tasks.learning import learning
 
     index = read_index(job.file("index.json"))
     scale(
@@ -20,7 +20,7 @@ def _run(job: Job) -> None:
         job["space"],
         reduced(job["supernet"], job["finetune.epochs"]),
         job.deployment,
-        vary=Variation.of(index),
+        learning=learning(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,

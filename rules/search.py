@@ -4,11 +4,12 @@ from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Sta
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_split
+    from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.search.search import search
     from mcubuild.nas.space.files import read_neighbours, read_space
     from mcubuild.nas.space.margin import read_margin
+    from mcubuild.tasks.learning import learning
 
     search(
         read_space(job.file("space.json")),
@@ -17,6 +18,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["search"],
         job.deployment,
+        learning=learning(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
         work=job.work,
@@ -29,7 +31,7 @@ def _run(job: Job) -> None:
 STAGE = Stage(
     name="search",
     doc="evolutionary search under the budget",
-    inputs=("train.npz", "val.npz", "space.json", "supernet.safetensors"),
+    inputs=("index.json", "train.npz", "val.npz", "space.json", "supernet.safetensors"),
     optional=("margin.json", "pace.json"),
     outputs=("search.json",),
     settings=("search", *DEPLOYMENT, "seed"),

@@ -7,24 +7,24 @@ def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.space.files import read_neighbours, read_space
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.nas.training.length import SUPERNET
     from mcubuild.nas.training.many import launch
     from mcubuild.nas.training.supernet_training import train
+    from mcubuild.tasks.learning import learning
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
-    settings, vary, seed = job["supernet"], Variation.of(read_index(job.file("index.json"))), job["seed"]
+    settings, taught, seed = job["supernet"], learning(read_index(job.file("index.json"))), job["seed"]
     pace, start = SUPERNET * read_factor(job.find("pace.json")), job.find("start.safetensors")
     if settings.processes > 1:
         place = {"out": job.out, "work": job.work}
-        launch(space, learned, judged, settings, vary=vary, seed=seed, pace=pace, start=start, **place)
+        launch(space, learned, judged, settings, learning=taught, seed=seed, pace=pace, start=start, **place)
         return
     train(
         read_space(space),
         read_split(learned),
         read_split(judged),
         settings,
-        vary=vary,
+        learning=taught,
         seed=seed,
         out=job.out,
         work=job.work,

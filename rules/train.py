@@ -7,9 +7,9 @@ from rules.supernet import SHARING
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.space.described import read_described
-    from mcubuild.nas.training.augmentation import Variation
     from mcubuild.nas.training.batches import for_the_last_training
     from mcubuild.nas.training.scratch import full, train_from_scratch
+    from mcubuild.tasks.learning import learning
 
     index = read_index(job.file("index.json"))
     samples = [read_split(job.file(f"{name}.npz")) for name in ("train", "val")]
@@ -17,7 +17,7 @@ def _run(job: Job) -> None:
         read_described(job.file("arch.json")),
         *for_the_last_training(*samples, one_draw=index.one_draw),
         full(job["supernet"], job["finetune.epochs"]),
-        vary=Variation.of(index),
+        learning=learning(index),
         seed=job["seed"],
         out=job.out,
         work=job.work,

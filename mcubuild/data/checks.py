@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.boxes import BoxLists
 from mcubuild.progress import bar
 
 _NAMES = 3
@@ -42,6 +43,10 @@ class Findings:
     def add(self, what: str, name: str) -> None:
         """The file called ``name`` is one of those that the sentence ``what`` is about."""
         self._names[what].append(name)
+
+    def add_many(self, what: str, names: Sequence[str]) -> None:
+        """The files with these names are ones that the sentence ``what`` is about."""
+        self._names[what] += names
 
     def add_all(self, others: "Findings") -> None:
         """What ``others`` hold, behind what is here."""
@@ -93,6 +98,16 @@ def check(
     if same:
         found.append(counted("Samples that are equal to another, though their files differ", same, len(all_names)))
     return (*found, *_of_classes(labels, classes), *_of_training(pictures["train"]))
+
+
+def check_boxes(boxes: Mapping[str, BoxLists], classes: Sequence[str]) -> tuple[str, ...]:
+    """What is odd about the boxes of the splits, ``train`` among them.
+
+    Args:
+        boxes: of each split's pictures.
+        classes: names by label.
+    """
+    return tuple(_of_classes({split: of.all.classes for split, of in boxes.items()}, classes))
 
 
 def _is_flat(pixels: NDArray[np.uint8]) -> bool:

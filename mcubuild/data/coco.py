@@ -28,6 +28,8 @@ class _Annotation(msgspec.Struct):
     area: float
     bbox: tuple[float, float, float, float]
     """Left, top, width and height, in pixels."""
+    iscrowd: int = 0
+    """1 for a box around many that are not told apart."""
 
 
 class Instances(msgspec.Struct):

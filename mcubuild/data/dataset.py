@@ -1,12 +1,15 @@
 """From a spec's data set to index.json, inventory.json, train.npz, val.npz, test.npz, and an overview."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.data.checks import check
+from mcubuild.data.boxes import BoxLists
+from mcubuild.data.checks import check, check_boxes
 from mcubuild.data.duplicates import (
     MOST_ACROSS_SPLITS,
     MOST_ALIKE,
@@ -29,12 +32,14 @@ from mcubuild.data.mirroring import survives_mirroring
 from mcubuild.data.overview import write_overview
 from mcubuild.data.partition import check_enough, partition
 from mcubuild.data.places import missing
-from mcubuild.data.splits import Index, Pictures, Series, Split, write_index, write_split
+from mcubuild.data.splits import Detector, Index, Pictures, Series, Split, write_index, write_split
 from mcubuild.data.subject import Subject, subject_of
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.base import DatasetSettings, VariedSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
 
+Head: TypeAlias = Callable[[BoxLists], Detector]
+"""Of a detector, for boxes to train with."""
 _SMALL = 32
 """Pictures with a smaller side may be enlarged to this one, but not to more than"""
 _MAX_ENLARGEMENT = 4
@@ -42,7 +47,9 @@ _MAX_ENLARGEMENT = 4
 _NO_PAIRS: Pairs = np.empty((0, 2), np.int64)
 
 
-def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: str | None = None) -> None:
+def prepare(
+    settings: DatasetSettings, root: Path, seed: int, out: Path, task: str | None = None, head: Head | None = None
+) -> None:
     """Write the data set to the folder ``out``: index.json, inventory.json, one .npz a split, and an overview.
 
     Args:
@@ -50,6 +57,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
         root: folder that ``settings.path`` is relative to.
         seed: of the split; the same seed gives the same bytes.
         out: written to; made if missing.
+        head: makes the head of a detector for the boxes to train with, where there are such.
         task: what the spec says that the samples are for; None: whatever they are for.
 
     Raises:
@@ -61,12 +69,13 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
         raise BuildError(missing(settings.kind, values.get("path"), root, lacking))
     found = source.find(settings, root)
     names, digests = found.samples.names, found.samples.contents()
+    strata = found.strata or found.classes
     chosen = partition(
         digests,
         found.labels,
         found.splits,
         found.groups,
-        found.classes,
+        strata,
         found.held_out,
         seed,
         most=settings.samples,
@@ -78,7 +87,7 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
     refuse_leaks(copies, roll, given, "identical", MOST_ACROSS_SPLITS)
     read = found.samples.read(chosen)
     chosen, pictures, origin = read.chosen, read.pictures, read.origin
-    check_enough(digests, found.labels, chosen["train"], 0, found.classes)
+    check_enough(digests, found.labels, chosen["train"], 0, strata)
     contents, roll, copies = _called(found, chosen, names, digests)
     front_end = origin if isinstance(origin, FrontEnd) else None
     series = origin if isinstance(origin, Series) else None
@@ -91,13 +100,14 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
     differ = [contents[one] != contents[other] for one, other in similar.tolist()]
     similar = similar[np.array(differ, np.bool_)]
     alike = np.concatenate([copies, similar])
-    refuse_copied_classes(alike, roll, found.classes)
+    refuse_copied_classes(alike, roll, strata)
     refuse_leaks(alike, roll, given, "nearly identical", MOST_ALIKE)
     _, side, _, channels = pictures["train"].shape
     subject: Subject | None = None
     mirror = False
     if found.samples.pictures:
-        subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]]))
+        boxes = None if read.boxes is None else read.boxes["train"]
+        subject, mirror = _varied(settings, Split(pictures["train"], found.labels[chosen["train"]], boxes=boxes))
     outline, largest = settings.outline(), settings.max_resolution
     if outline is not None:
         largest = outline.max_resolution
@@ -117,8 +127,10 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
         mirror=mirror,
         pictures=origin if isinstance(origin, Pictures) else None,
         series=series,
+        detector=None if head is None or read.boxes is None else head(read.boxes["train"]),
     )
-    assert outline in (None, index.outline), f"{settings.kind}: foretold {outline}, found {index.outline}"
+    plain = replace(index.outline, anchors=0, stride=0)  # of which the data tells nothing
+    assert outline in (None, plain), f"{settings.kind}: foretold {outline}, found {index.outline}"
     inventory = Inventory(
         {name: len(indexes) for name, indexes in chosen.items()},
         cautions=(
@@ -130,21 +142,23 @@ def prepare(settings: DatasetSettings, root: Path, seed: int, out: Path, task: s
             *check(
                 pictures,
                 {name: found.labels[indexes] for name, indexes in chosen.items()},
-                found.classes,
+                strata,
                 {name: [names[index] for index in indexes] for name, indexes in chosen.items()},
                 {name: [digests[index] for index in indexes] for name, indexes in chosen.items()},
             ),
+            *(() if read.boxes is None else check_boxes(read.boxes, found.classes)),
         ),
         test_ids=tuple(short_id(digests[index]) for index in chosen["test"]),
     )
     out.mkdir(parents=True, exist_ok=True)
     write_index(index, out / "index.json")
     write_inventory(inventory, out / "inventory.json")
-    samples = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end)
+    samples = overview(found.samples, chosen, found.labels, len(found.classes), pictures, front_end, read.boxes)
     write_overview(samples, out)
     for name, indexes in chosen.items():
         noise = read.noise if name == "train" else None
-        write_split(Split(pictures[name], found.labels[indexes], noise), out / f"{name}.npz")
+        boxes = None if read.boxes is None else read.boxes[name]
+        write_split(Split(pictures[name], found.labels[indexes], noise, boxes), out / f"{name}.npz")
 
 
 def _called(
@@ -178,4 +192,4 @@ def _varied(settings: DatasetSettings, train: Split) -> tuple[Subject, bool]:
     subject = (said and said.subject) or subject_of(train.x)
     if said and said.mirror is not None:
         return subject, said.mirror
-    return subject, subject == "photos" and survives_mirroring(train.x, train.y)
+    return subject, subject == "photos" and (train.boxes is not None or survives_mirroring(train.x, train.y))

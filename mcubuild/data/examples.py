@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.boxes import BoxLists
 from mcubuild.data.front_end import FrontEnd
-from mcubuild.data.overview import Example, Overview
+from mcubuild.data.overview import SIZES, Example, Overview
 from mcubuild.data.recordings import centred, heard, read_wav
 from mcubuild.data.samples import Recordings, Samples
 
@@ -24,6 +25,7 @@ def overview(
     classes: int,
     x: Mapping[str, NDArray[np.uint8]],
     front_end: FrontEnd | None,
+    boxes: Mapping[str, BoxLists] | None = None,
 ) -> Overview:
     """Counts, and a dozen samples of training and test split, of as many classes as there are.
 
@@ -34,10 +36,13 @@ def overview(
         classes: how many there are.
         x: the samples of each split (N, H, W, C).
         front_end: of recordings.
+        boxes: of each split's pictures, where they have boxes instead of labels.
 
     Raises:
         BuildError: a recording cannot be read.
     """
+    if boxes is not None:
+        return _boxed(samples, chosen, classes, x, boxes)
     found, shown = list[Example](), list[NDArray[np.uint8]]()
     for split, label, at in pick({split: labels[indexes] for split, indexes in chosen.items()}, classes):
         index = int(chosen[split][at])
@@ -50,6 +55,46 @@ def overview(
         split: tuple(np.bincount(labels[indexes], minlength=classes).tolist()) for split, indexes in chosen.items()
     }
     return Overview(counts, tuple(found), np.stack(shown), samples.pictures or front_end is not None)
+
+
+def _boxed(
+    samples: Samples,
+    chosen: Mapping[str, NDArray[np.int64]],
+    classes: int,
+    x: Mapping[str, NDArray[np.uint8]],
+    boxes: Mapping[str, BoxLists],
+) -> Overview:
+    """Counts of boxes, and a dozen pictures with theirs: each is shown for the rarest class that it has."""
+    counts = {split: np.bincount(of.all.classes, minlength=classes) for split, of in boxes.items()}
+    order = np.argsort(sum(counts.values()), kind="stable").tolist()
+    rank = {label: place for place, label in enumerate(order)}
+    rarest = {
+        split: np.array([min(one.classes.tolist(), key=rank.__getitem__, default=-1) for one in of], np.int64)
+        for split, of in boxes.items()
+    }
+    there = [label for label in range(classes) if any((rarest[split] == label).any() for split in ("train", "test"))]
+    places = {label: place for place, label in enumerate(there)}
+    own = {split: np.array([places.get(label, -1) for label in of.tolist()]) for split, of in rarest.items()}
+    found, shown = list[Example](), list[NDArray[np.uint8]]()
+    for split, place, at in pick(own, len(there)):
+        one = boxes[split][at]
+        drawn = tuple(
+            (label, *corners) for label, corners in zip(one.classes.tolist(), one.corners.tolist(), strict=True)
+        )
+        name = samples.names[int(chosen[split][at])]
+        found.append(Example(name, split, there[place], None, drawn))
+        shown.append(x[split][at])
+    corners = boxes["train"].all.corners.astype(np.float64)
+    areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
+    sizes = np.bincount(np.searchsorted(SIZES[:-1], areas), minlength=len(SIZES))
+    return Overview(
+        {split: tuple(of.tolist()) for split, of in counts.items()},
+        tuple(found),
+        np.stack(shown) if shown else x["train"][:0],
+        True,
+        {split: int((np.diff(of.offsets) == 0).sum()) for split, of in boxes.items()},
+        tuple(sizes.tolist()),
+    )
 
 
 def pick(labels: Mapping[str, Sequence[int] | NDArray[np.int64]], classes: int) -> list[tuple[str, int, int]]:

@@ -46,7 +46,7 @@ _MEDIAN_SIDE = 512
 """Pixels along the shorter side that are enough to find the range of values: 12 megapixels take a second otherwise."""
 _OUTLIERS = (1, 99)
 """Percentiles of the darkest and brightest values of images, beyond which they are taken for odd ones."""
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -72,6 +72,8 @@ class _Reading:
     """Values of more than 8 bits that become 0 and 255."""
     deep: bool
     """Whether any image to train with has such values."""
+    whole: bool
+    """Whether nothing is cut."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,19 @@ class ImagesRead:
     """Which of a split's files these are (N,)."""
     pictures: Pictures
     """What a device must agree with."""
+    frames: dict[str, NDArray[np.int64]]
+    """Of those that could be read, width and height in pixels as stored in the file, and how that lies (M, 3): the EXIF
+    value of the orientation, 1 for upright."""
     cautions: tuple[str, ...]
 
 
 def read_images(
-    splits: Mapping[str, Sequence[File]], largest: int, corrupt: float = 0.0, *, colour: bool = False
+    splits: Mapping[str, Sequence[File]],
+    largest: int,
+    corrupt: float = 0.0,
+    *,
+    colour: bool = False,
+    whole: bool = False,
 ) -> ImagesRead:
     """The pixels of each split's image files.
 
@@ -100,6 +110,7 @@ def read_images(
         splits: the files by split, ``train`` among them.
         largest: side that is allowed, in pixels.
         colour: RGB, even if all files are grey.
+        whole: nothing is cut: images that are no squares are stretched to one.
         corrupt: share of the files that may be unreadable: they are left out, and told.
 
     Raises:
@@ -109,28 +120,31 @@ def read_images(
     findings, damage = Findings(), Damage("images")
     titled = bar("read images", len(splits["train"]) + count)
     with titled as progress, processes(alone=count < FEW) as executor:
-        reading = _survey(splits["train"], largest, colour, damage, executor, progress)
+        reading = _survey(splits["train"], largest, colour, whole, damage, executor, progress)
         channels = 1 if reading.mode == "L" else 3
-        pixels, readable, sizes = {}, {}, Counter[tuple[int, int]]()
+        pixels, readable, frames, sizes = {}, {}, {}, Counter[tuple[int, int]]()
         for split, members in splits.items():
             pixels[split] = room((len(members), reading.side, reading.side, channels))
             readable[split] = np.ones(len(members), np.bool_)
+            met = list[tuple[int, int, int]]()
             start = 0
             for part in executor.map(partial(_read_all, reading=reading), batched(members)):
                 end = start + len(part.pixels)
                 pixels[split][start:end] = part.pixels
                 readable[split][start:end] = part.readable
-                if split == "train":
-                    sizes.update(part.sizes)
+                met += part.frames
                 damage.note(part.damaged)
                 findings.add_all(part.findings)
                 progress.advance(end - start)
                 start = end
+            frames[split] = np.array(met, np.int64).reshape(-1, 3)
+            if split == "train":
+                sizes.update(_upright_size(*frame) for frame in met)
     damage.refuse_more_than(corrupt, count)
     pixels = {split: kept(pixels[split], mask) for split, mask in readable.items()}
     usual = max(sizes, key=lambda size: (sizes[size], size))
-    pictures = Pictures(usual, reading.levels if reading.deep else None)
-    return ImagesRead(pixels, readable, pictures, (*damage.cautions(count), *findings.cautions(count)))
+    pictures = Pictures(usual, reading.levels if reading.deep else None, whole)
+    return ImagesRead(pixels, readable, pictures, frames, (*damage.cautions(count), *findings.cautions(count)))
 
 
 @dataclass(frozen=True)
@@ -166,7 +180,13 @@ def _look(files: Sequence[File]) -> _Looks:
 
 
 def _survey(
-    files: Sequence[File], largest: int, colour: bool, damage: Damage, executor: Executor, progress: Bar
+    files: Sequence[File],
+    largest: int,
+    colour: bool,
+    whole: bool,
+    damage: Damage,
+    executor: Executor,
+    progress: Bar,
 ) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
     sides: list[int] = []
@@ -183,7 +203,7 @@ def _survey(
     if not sides:
         damage.refuse_more_than(0, len(files))
     side = min(int(np.median(sides)), largest)
-    return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents))
+    return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents), whole)
 
 
 @dataclass(frozen=True)
@@ -193,8 +213,8 @@ class _Part:
     pixels: NDArray[np.uint8]
     """(N, side, side, channels); anything where a file cannot be read."""
     readable: list[bool]
-    sizes: list[tuple[int, int]]
-    """Width and height of those that can."""
+    frames: list[tuple[int, int, int]]
+    """Width, height and orientation, as stored, of those that can."""
     damaged: list[tuple[File, str]]
     findings: Findings
 
@@ -204,8 +224,8 @@ def _read_all(files: Sequence[File], reading: _Reading) -> _Part:
     part = _Part(np.zeros(shape, np.uint8), [], [], [], Findings())
     for pixels, file in zip(part.pixels, files, strict=True):
         try:
-            pixels[...], size = _read(file, reading, part.findings)
-            part.sizes.append(size)
+            pixels[...], frame = _read(file, reading, part.findings)
+            part.frames.append(frame)
             part.readable.append(True)
         except DamagedError as error:
             part.damaged.append((file, error.what))
@@ -213,9 +233,10 @@ def _read_all(files: Sequence[File], reading: _Reading) -> _Part:
     return part
 
 
-def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Pixels (side, side, channels) of the central square, and the image's width and height."""
+def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
+    """Pixels (side, side, channels), and the image's width, height and orientation as stored."""
     with _opened(file, findings) as image:
+        width, height = image.size
         several = image.format != "MPO" and _has_several_frames(image)  # a phone's second one is no picture for people
         halved = image.mode not in _DEEP_MODES and any(";16" in str(tile.args) for tile in image.tile)
         flat = _flat(_upright(image), file, reading, findings)
@@ -224,12 +245,16 @@ def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np
         if halved:
             findings.add("Colours of 16 bits were read by their upper 8", file.name)
         shorter, longer = sorted(flat.size)
-        if longer > 2 * shorter:
+        if longer > 2 * shorter and not reading.whole:
             findings.add("Only the square in the middle is read, which is less than half of the image", file.name)
         if 2 * shorter <= reading.side:
             findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", file.name)
-        square = np.asarray(fit(flat.convert(reading.mode), reading.side))
-        return square.reshape(reading.side, reading.side, -1), flat.size
+        square = np.asarray(fit(flat.convert(reading.mode), reading.side, whole=reading.whole))
+        return square.reshape(reading.side, reading.side, -1), (width, height, _orientation(image))
+
+
+def _upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
+    return (height, width) if orientation >= 5 else (width, height)
 
 
 def _flat(image: Image.Image, file: File, reading: _Reading, findings: Findings) -> Image.Image:
@@ -313,13 +338,19 @@ def _upright(image: ImageFile.ImageFile) -> Image.Image:
         if right * lower < image.width * image.height:
             raise ValueError("parts of it are missing")  # Pillow would read them as black
     image.load()
-    turn = None
+    turn = TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 ... 8; 1, upright, where the metadata are damaged or say nothing."""
     with suppress(Exception):
         value = image.getexif()[ExifTags.Base.Orientation]
         if isinstance(value, bytes):  # written as bytes instead of a number
             value = int.from_bytes(value.strip(b"\0"), "big")
-        turn = _TURNS[value]
-    return image if turn is None else image.transpose(turn)
+        if value in TURNS:
+            return int(value)
+    return 1
 
 
 def _has_several_frames(image: ImageFile.ImageFile) -> bool:

@@ -11,8 +11,8 @@ from mcubuild.data.room import pieces, room
 from mcubuild.progress import bar
 
 
-def fit(image: Image.Image, side: int) -> Image.Image:
-    """The square in the middle of ``image``, of 8 bits a channel, at ``side`` x ``side`` pixels.
+def fit(image: Image.Image, side: int, *, whole: bool = False) -> Image.Image:
+    """The square in the middle of ``image``, or the ``whole`` of it, 8 bits a channel, at ``side`` x ``side`` pixels.
 
     Bilinear, with a filter that grows with the reduction (no aliasing). Pillow computes it in integers, so the result
     is the same on every machine: first across, rounded to 8 bits, then down. Both are asked for one by one, as Pillow
@@ -20,11 +20,11 @@ def fit(image: Image.Image, side: int) -> Image.Image:
     ``kernels_templates/model/preprocess.c.j2``.
     """
     width, height = image.size
-    square = min(image.size)
-    left, top = (width - square) / 2, (height - square) / 2
+    wide, tall = image.size if whole else (min(image.size),) * 2
+    left, top = (width - wide) / 2, (height - tall) / 2
     bilinear = Image.Resampling.BILINEAR
-    across = image.resize((side, height), bilinear, box=(left, 0, left + square, height))
-    return across.resize((side, side), bilinear, box=(0, top, side, top + square))
+    across = image.resize((side, height), bilinear, box=(left, 0, left + wide, height))
+    return across.resize((side, side), bilinear, box=(0, top, side, top + tall))
 
 
 def along(series: Image.Image, length: int) -> Image.Image:

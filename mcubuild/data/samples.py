@@ -8,13 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.annotations import Annotation, Reader
+from mcubuild.data.boxes import BoxLists
 from mcubuild.data.files import File, digests
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.images import read_images
 from mcubuild.data.recordings import pictures_of, read_recordings
 from mcubuild.data.series import finite, levels, ranges
 from mcubuild.data.splits import Pictures, Series
-from mcubuild.spec.datasets.base import AudioSettings, ImageSettings
+from mcubuild.spec.datasets.base import AudioSettings, BoxSettings, ImageSettings
 from mcubuild.spec.outline import MAX_RESOLUTION
 
 
@@ -32,6 +34,8 @@ class Read:
     """What was odd about them."""
     noise: NDArray[np.uint8] | None = None
     """Pictures (M, side, side, channels) of noise to mix into those of sounds in training."""
+    boxes: Mapping[str, BoxLists] | None = None
+    """Of the pictures of each split, where that is what they have."""
 
 
 class Samples(Protocol):
@@ -182,6 +186,38 @@ class Images(_Files):
         read = read_images(self._chosen(chosen), largest, self.settings.corrupt, colour=self.colour)
         kept = {split: indexes[read.readable[split]] for split, indexes in chosen.items()}
         return Read(kept, read.pixels, read.pictures, read.cautions)
+
+
+@dataclass(frozen=True)
+class AnnotatedImages(_Files):
+    """Image files with boxes around what is in them."""
+
+    annotations: Sequence[Annotation]
+    """Of each file."""
+    classes: Sequence[str]
+    """Names by label."""
+    settings: BoxSettings
+    cautions: tuple[str, ...] = ()
+    """What was odd about the label files."""
+
+    @property
+    def pictures(self) -> bool:
+        """People see them."""
+        return True
+
+    def read(self, chosen: Mapping[str, NDArray[np.int64]]) -> Read:
+        """The whole images with these indexes, by split, and their boxes."""
+        largest = self.settings.max_resolution or MAX_RESOLUTION
+        read = read_images(self._chosen(chosen), largest, self.settings.corrupt, whole=True)
+        kept = {split: indexes[read.readable[split]] for split, indexes in chosen.items()}
+        reader, boxes = Reader(self.classes), {}
+        for split, indexes in kept.items():
+            frames = zip(indexes.tolist(), read.frames[split].tolist(), strict=True)
+            boxes[split] = BoxLists.of(
+                [reader.boxes(self.annotations[at], self.files[at].name, tuple(frame)) for at, frame in frames]
+            )
+        cautions = (*self.cautions, *read.cautions, *reader.cautions())
+        return Read(kept, read.pixels, read.pictures, cautions, boxes=boxes)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,26 @@
 """The prepared data set in files: index.json beside one file a split, so that a stage reads only the splits it may."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.boxes import Boxes, BoxLists, packed
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.room import MOST_IN_MEMORY, pieces, room, taken
 from mcubuild.data.subject import Subject
 from mcubuild.errors import BuildError
-from mcubuild.npz import map_npz, write_npz
+from mcubuild.npz import has_array, map_npz, read_npz, write_npz
 from mcubuild.spec.outline import Outline
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""Of samples, (N, R, R, C), or (N, R, 1, C) of series."""
+Targets: TypeAlias = NDArray[Any]
+"""What networks learn to say of N samples, as the task has it: labels int64 (N,), or boxes as ``boxes.packed``."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,8 @@ class Pictures:
     """Width and height that most of the images to train with have, in pixels, turned upright."""
     levels: tuple[float, float] | None
     """Values that became the levels 0 and 255; None where images have 8 bits, which are levels as they are."""
+    whole: bool = False
+    """Whether images that are no squares were stretched to one; else the square in the middle was taken."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,16 @@ class Series:
     """Value of each channel that becomes level 0."""
     high: tuple[float, ...]
     """Value that becomes level 255."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The head of a detector of boxes like these."""
+
+    anchors: tuple[tuple[float, float], ...]
+    """Heights and widths, as shares of the picture's."""
+    stride: int
+    """Pixels of the network's input a cell."""
 
 
 @dataclass(frozen=True)
@@ -70,29 +90,43 @@ class Index:
     series: Series | None = None
     """Of series of values: samples are stored as (length, 1, channels)."""
 
+    detector: Detector | None = None
+    """Of boxes."""
+
     @property
     def outline(self) -> Outline:
         """What networks for the data set depend on."""
-        return Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
+        whole = Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
+        if self.detector is None:
+            return whole
+        return replace(whole, anchors=len(self.detector.anchors), stride=self.detector.stride)
 
 
 @dataclass(frozen=True)
 class Split:
     """The samples of one split."""
 
-    x: NDArray[np.uint8]
+    x: Pixels
     """Pixels (N, H, W, C), 0 ... 255."""
     y: NDArray[np.int64]
     """Labels (N,)."""
-    noise: NDArray[np.uint8] | None = None
+    noise: Pixels | None = None
     """Pictures (M, H, W, C) of noise that training may mix into those of sounds; None: there is none."""
+    boxes: BoxLists | None = None
+    """Of each picture; then labels tell nothing. None: pictures have labels instead."""
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @cached_property
+    def targets(self) -> Targets:
+        """What networks learn to say of the samples (N, ...)."""
+        return self.y if self.boxes is None else packed(self.boxes)
+
     def part(self, chosen: NDArray[np.int64]) -> "Split":
         """A copy of the samples with the indexes ``chosen`` (M,), and the same noise."""
-        return Split(taken(self.x, chosen), self.y[chosen], self.noise)
+        boxes = None if self.boxes is None else self.boxes.part(chosen)
+        return Split(taken(self.x, chosen), self.y[chosen], self.noise, boxes)
 
 
 def joined(one: Split, other: Split) -> Split:
@@ -101,7 +135,10 @@ def joined(one: Split, other: Split) -> Split:
     for start, split in ((0, one), (len(one), other)):
         for piece in pieces(split.x):
             x[start + piece.start : start + piece.stop] = split.x[piece]
-    return Split(x, np.concatenate([one.y, other.y]), one.noise)
+    boxes = None
+    if one.boxes is not None and other.boxes is not None:
+        boxes = BoxLists.of([*one.boxes, *other.boxes])
+    return Split(x, np.concatenate([one.y, other.y]), one.noise, boxes)
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -124,12 +161,17 @@ def read_index(path: Path) -> Index:
         pictures = content.pop("pictures", None)
         if pictures is not None:
             levels = pictures["levels"]
-            pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels))
+            pictures = Pictures(tuple(pictures["size"]), None if levels is None else tuple(levels), pictures["whole"])
         series = content.pop("series", None)
         if series is not None:
             series = Series(**{key: tuple(values) for key, values in series.items()})
         classes = tuple(content.pop("classes"))
-        return Index(**content, classes=classes, front_end=front_end, pictures=pictures, series=series)
+        detector = content.pop("detector", None)
+        if detector is not None:
+            detector = Detector(**{**detector, "anchors": tuple(map(tuple, detector["anchors"]))})
+        return Index(
+            **content, classes=classes, front_end=front_end, pictures=pictures, series=series, detector=detector
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not a data set's index ({error}); delete it and build again.") from None
 
@@ -137,7 +179,10 @@ def read_index(path: Path) -> Index:
 def write_split(split: Split, path: Path) -> None:
     """Write ``split`` as .npz."""
     noise = np.zeros((0, *split.x.shape[1:]), np.uint8) if split.noise is None else split.noise
-    write_npz(path, {"x": split.x, "y": split.y, "noise": noise})
+    arrays: dict[str, NDArray[Any]] = {"x": split.x, "y": split.y, "noise": noise}
+    if split.boxes is not None:
+        arrays |= {"offsets": split.boxes.offsets, **vars(split.boxes.all)}
+    write_npz(path, arrays)
 
 
 def read_split(path: Path) -> Split:
@@ -155,4 +200,21 @@ def read_split(path: Path) -> Split:
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
             f"y int64 (N,); delete the file and build again."
         )
-    return Split(x, y, noise if len(noise) else None)
+    return Split(x, y, noise if len(noise) else None, _read_boxes(path, len(y)))
+
+
+def _read_boxes(path: Path, pictures: int) -> BoxLists | None:
+    """The boxes of so many pictures in a split's file; None where it has none.
+
+    Raises:
+        BuildError: the file is damaged.
+    """
+    names = ("offsets", "corners", "classes", "difficult")
+    if not has_array(path, names[0]):
+        return None
+    offsets, *arrays = read_npz(path, names).values()
+    boxes = Boxes(*arrays)
+    whole = {len(array) for array in arrays} == {offsets[-1]} and boxes.corners.shape[1:] == (4,)
+    if len(offsets) != pictures + 1 or not whole or (np.diff(offsets) < 0).any():
+        raise BuildError(f"{path}: its boxes are not those of {pictures} pictures; delete it and build again.")
+    return BoxLists(offsets, boxes)

@@ -5,8 +5,8 @@ from math import prod
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
-from mcubuild.ir.classification import Classification
 from mcubuild.spec.model import ModelSettings
+from mcubuild.tasks.classification.reading import Classification
 
 LISTED = 4
 NAME = 40

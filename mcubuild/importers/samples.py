@@ -20,11 +20,11 @@ from mcubuild.importers.files import read_interfaces
 from mcubuild.importers.images import Range, as_inputs
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.labels import read_labels
-from mcubuild.ir.classification import Classification
 from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
+from mcubuild.tasks.classification.reading import Classification
 
 Int8 = NDArray[np.int8]
 
@@ -97,7 +97,8 @@ def refer(
         "float": None,
         "agreement": None,
         "arithmetic": arithmetic(graph),
-        "int8": None if reads is None else float((reads.answers(outputs) == labels).mean()),
+        "int8": None if reads is None or labels is None else reads.score(outputs, labels),
+        "intervals": {"int8": None if reads is None or labels is None else reads.interval(outputs, labels)},
         "labels": None if labels is None else labels.tolist(),
         "samples": len(outputs),
         "classification": None if reads is None else asdict(reads),

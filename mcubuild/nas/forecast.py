@@ -13,7 +13,6 @@ from math import ceil
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
@@ -28,7 +27,6 @@ from mcubuild.nas.space.contender import Contender
 from mcubuild.nas.space.family import Family
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution, spread, training_batches
 from mcubuild.nas.training.fit import distilled
 from mcubuild.nas.training.length import ALONE, COMPARED, SUPERNET, Length, length_of
@@ -39,6 +37,7 @@ from mcubuild.nas.training.supernet import SuperNetwork
 from mcubuild.nas.training.throughput import Trainer
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.spec import Spec
+from mcubuild.tasks.learning import Learning
 from mcubuild.units import format_time
 
 _SECONDS = 0.3
@@ -71,7 +70,7 @@ def searched(
     train: Split,
     val: Split,
     tested: int,
-    vary: Variation,
+    learning: Learning,
     margin: Margin = NO_MARGIN,
     factor: float = 1.0,
 ) -> Iterator[Part]:
@@ -84,7 +83,7 @@ def searched(
         train: the samples to learn from.
         val: the samples that networks are judged by.
         tested: samples of the test split.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         margin: how cycles relate to the engine's estimates.
         factor: on the length of trainings and search.
     """
@@ -100,17 +99,17 @@ def searched(
     network = SuperNetwork(family.largest)
     with workers() as executor:
         ends = [largest(family.largest), smallest(family.smallest)]
-        judged = _judgement(network, ends, train, val, spec, executor)
-        trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, vary, executor)
+        judged = _judgement(network, ends, train, val, spec, learning, executor)
+        trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, learning, executor)
         length = length_of(spec.supernet, SUPERNET * factor, len(train))
         seconds = length.rounds * (_each(lambda: trainer.run(1)) * length.steps + judged)
         yield Part("supernet", seconds, ("supernet.epochs", "dataset.max_resolution"))
         some, judges = drawn[: 2 * _cores()], to_judge_by(val)
-        judged = _judgement(network, some, train, judges, spec, executor) / len(some)
+        judged = _judgement(network, some, train, judges, spec, learning, executor) / len(some)
         seconds = evaluated(lasting(spec.search.sized(len(judges)), factor)) * (drawing + judged)
         yield Part("search", seconds, ("search.generations", "search.population"))
         length = length_of(spec.finetune, ALONE * factor, len(train))
-        seconds = _training(likely, train, val, length, vary, executor, teacher=network)
+        seconds = _training(likely, train, val, length, learning, executor, teacher=network)
         yield Part("finetune", seconds, ("finetune.epochs",))
     yield from _run(spec, footprints, likely, tested)
 
@@ -120,7 +119,7 @@ def raced(
     contenders: Sequence[Contender],
     train: Split,
     val: Split,
-    vary: Variation,
+    learning: Learning,
     *,
     one_draw: bool,
     factor: float = 1.0,
@@ -135,7 +134,7 @@ def raced(
     some = by_size[len(by_size) // 6 :: max(1, len(by_size) // 3)]
     short = replace(length, steps=1, rounds=1)
     with workers() as executor:
-        each = sum(_training(one.arch, train, None, short, vary, executor) for one in some) / len(some)
+        each = sum(_training(one.arch, train, None, short, learning, executor) for one in some) / len(some)
     return Part("race", steps * each / _cores(), ("supernet.epochs", "space.blocks"))
 
 
@@ -152,7 +151,7 @@ def published(
     train: Split,
     val: Split,
     tested: int,
-    vary: Variation,
+    learning: Learning,
     margin: Margin = NO_MARGIN,
 ) -> Iterator[Part]:
     """The stages of a published network, in their order; ``index`` is the data set's, all else as for ``searched``."""
@@ -165,11 +164,11 @@ def published(
     with workers() as executor:
         if len(competing) > 1:
             length = length_of(reduced(spec.supernet, epochs), COMPARED, len(train))
-            seconds = sum(_training(size, train, val, length, vary, executor) for size in competing)
+            seconds = sum(_training(size, train, val, length, learning, executor) for size in competing)
             seconds *= ceil(len(competing) / _cores()) / len(competing)
             yield Part("scale", seconds, ("finetune.epochs", "space.widths", "space.resolutions"))
         length = length_of(full(spec.supernet, epochs), SUPERNET + ALONE, len(train))
-        seconds = _training(likely, train, val, length, vary, executor)
+        seconds = _training(likely, train, val, length, learning, executor)
         yield Part("train", seconds, ("supernet.epochs",))
     yield from _run(spec, footprints, likely, tested)
 
@@ -219,12 +218,19 @@ def _each(work: Callable[[], object]) -> float:
 
 
 def _judgement(
-    network: SuperNetwork, archs: Sequence[Arch], train: Split, val: Split, spec: Spec, executor: Executor
+    network: SuperNetwork,
+    archs: Sequence[Arch],
+    train: Split,
+    val: Split,
+    spec: Spec,
+    learning: Learning,
+    executor: Executor,
 ) -> float:
     """Seconds to judge ``archs`` with inherited weights on all cores."""
     calibration = spread(train, spec.search.calibration)
     sides = {arch.resolution for arch in archs}
-    judge = Inherited(network, {side: (at_resolution(calibration, side), at_resolution(val, side)) for side in sides})
+    samples = {side: (at_resolution(calibration, side), at_resolution(val, side)) for side in sides}
+    judge = Inherited(network, learning, samples)
     return _each(lambda: list(executor.map(judge, archs)))
 
 
@@ -233,7 +239,7 @@ def _training(
     train: Split,
     val: Split | None,
     length: Length,
-    vary: Variation,
+    learning: Learning,
     executor: Executor,
     teacher: SuperNetwork | None = None,
 ) -> float:
@@ -241,12 +247,12 @@ def _training(
     samples = at_resolution(spread(train, 2 * length.batch), arch.resolution)
     network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, rng = sgd(network), np.random.default_rng(0)
-    taught = None if teacher is None else distilled(network, _taught(teacher, arch), 0.0, executor)
+    taught = None if teacher is None else distilled(network, _taught(teacher, arch), learning, 0.0, executor)
 
     def some() -> None:
-        for images, labels in training_batches(samples, length.batch, _STEPS, vary, rng):
-            x, y = images.to(device()), labels.to(device())
-            loss = F.cross_entropy(network(x), y) if taught is None else taught(x, y)[0]
+        for images, targets in training_batches(samples, length.batch, _STEPS, learning, rng):
+            x, y = images.to(device()), targets.to(device())
+            loss = learning.loss(network(x), y) if taught is None else taught(x, y)[0]
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -16,7 +16,6 @@ from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph, Quantization
 from mcubuild.ir.ops.weighted import Weighted
 from mcubuild.ir.widths import weight_bits
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.fit import distilled, fit_alone
 from mcubuild.nas.training.length import WITH_ROUNDING, length_of
 from mcubuild.nas.training.network import ConvNorm, Network
@@ -24,6 +23,7 @@ from mcubuild.nas.training.recipe import Log, calibrate, device, workers
 from mcubuild.progress import bar
 from mcubuild.quant.grid import folded, put_on_grid
 from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.tasks.learning import Learning
 
 Hook: TypeAlias = Callable[[nn.Module, object, Tensor], Tensor]
 """Module, inputs and output -> the output to go on with."""
@@ -95,7 +95,7 @@ def finetune_simulated(
     val: Split,
     settings: QuantizeSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
 ) -> Log:
@@ -108,7 +108,7 @@ def finetune_simulated(
         train: the samples to learn from, at the network's resolution.
         val: the samples for the log's accuracies, at the network's resolution.
         settings: epochs, batch, learning rate.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of the order of samples.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
@@ -119,10 +119,12 @@ def finetune_simulated(
     teacher.to(device())
 
     with workers() as executor:
-        objective = distilled(simulated, teacher, settings.label_smoothing, executor)
+        objective = distilled(simulated, teacher, learning, settings.label_smoothing, executor)
         progress = partial(bar, "quantisation-aware")
         length = length_of(settings, WITH_ROUNDING, len(train))
-        log = fit_alone(progress, simulated, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
+        log = fit_alone(
+            progress, simulated, objective, train, val, settings, length, learning=learning, seed=seed, work=work
+        )
         calibrate(simulated, train)
     network.cpu()
     return log

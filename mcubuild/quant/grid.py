@@ -60,7 +60,8 @@ def folded(module: nn.Module) -> tuple[Tensor, Tensor, Tensor | None]:
         layer: nn.Module = module.conv
         weights, bias = module.folded()
     else:
-        assert isinstance(module, nn.Linear), f"{type(module).__name__} has no weights"
+        assert isinstance(module, nn.Linear | nn.Conv2d), f"{type(module).__name__} has no weights"
+        assert module.bias is not None, "classifiers have one"
         layer, weights, bias = module, module.weight, module.bias
     if not parametrize.is_parametrized(layer, "weight"):
         return weights, bias, None

@@ -23,7 +23,7 @@ _BATCH = 64
 
 
 def integer_outputs(graph: Graph, samples: Split, progress: Bar) -> NDArray[np.int8]:
-    """Outputs int8 (N, classes) of the integer executor for samples at the network's resolution."""
+    """Outputs int8 (N, ..., channels) of the integer executor for samples at the network's resolution."""
 
     def answers(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
         return run(graph, network_input(pixels, pixels.shape[1]))
@@ -31,8 +31,21 @@ def integer_outputs(graph: Graph, samples: Split, progress: Bar) -> NDArray[np.i
     return _on_all_cores(answers, samples, progress)
 
 
+def real_outputs(graph: Graph, samples: Split, progress: Bar) -> NDArray[np.float32]:
+    """What the integer executor's outputs stand for, in the shape of ``float_outputs``."""
+    return as_reals(graph, integer_outputs(graph, samples, progress))
+
+
+def as_reals(graph: Graph, outputs: NDArray[np.int8]) -> NDArray[np.float32]:
+    """What the ``outputs`` (N, ..., channels) of a quantised graph stand for, (N, channels, ...)."""
+    quantization = graph.tensor(graph.outputs[0]).quantization
+    assert quantization is not None, "a quantised graph"
+    real = np.float32(quantization.scale[0]) * (outputs.astype(np.float32) - quantization.zero_point)
+    return np.ascontiguousarray(np.moveaxis(real, -1, 1))
+
+
 def float_outputs(network: Network, samples: Split, progress: Bar) -> NDArray[np.float32]:
-    """Logits (N, classes) of a network in evaluation mode for samples at its resolution."""
+    """Outputs (N, channels, ...) of a network in evaluation mode for samples at its resolution."""
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.no_grad():  # which holds for one thread

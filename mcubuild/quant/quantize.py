@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mcubuild.data.splits import Split
@@ -22,18 +23,18 @@ from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.skeleton import LayerBits, skeleton
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.network import Network
 from mcubuild.nas.training.recipe import calibrate, workers
 from mcubuild.progress import bar
 from mcubuild.quant.aware import finetune_simulated
 from mcubuild.quant.grid import folded, put_on_grid
-from mcubuild.quant.outputs import float_outputs, integer_outputs
+from mcubuild.quant.outputs import float_outputs, real_outputs
 from mcubuild.quant.ranges import Range, observe
 from mcubuild.quant.scales import activation, channel_scales, weighted
 from mcubuild.quant.weights import read_network
 from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.tasks.learning import Learning
 
 INPUT: Final = Quantization((float(np.float32(1 / 255)),), -128)
 """int8 = pixel - 128, and the float network sees pixel / 255."""
@@ -47,14 +48,14 @@ def quantize(
     settings: QuantizeSettings,
     *,
     bits: LayerBits,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
 ) -> None:
     """Write the quantised network to ``out``: model.json and model.npz, and quantize_log.json.
 
-    The log holds the accuracies (0 ... 1) on ``samples`` validation samples: ``float``, ``calibrated`` (integers, after
+    The log holds the scores (0 ... 1) on ``samples`` validation samples: ``float``, ``calibrated`` (integers, after
     post-training quantisation) and ``learned`` (integers, after quantisation-aware fine-tuning; null if more than
     ``tolerance`` was not lost); which of the two was ``kept``; and the log of the fine-tuning's rounds, ``epochs``.
 
@@ -66,7 +67,7 @@ def quantize(
         val: the samples, at any resolution, that decide.
         settings: how ranges are found, what may be lost, how the network is fine-tuned.
         bits: of the weights, 8 or 4; of all layers, or by their names.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of the order of samples.
         out: folder, made if missing.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -85,15 +86,15 @@ def quantize(
     graph = quantized(plain, network, ranges)
     val = at_resolution(val, arch.resolution)
     with bar("validate", 2 * len(val)) as progress:
-        reference = _accuracy(float_outputs(exact, val, progress), val)
-        calibrated = _accuracy(integer_outputs(graph, val, progress), val)
+        reference = _score(float_outputs(exact, val, progress), val, learning)
+        calibrated = _score(real_outputs(graph, val, progress), val, learning)
     learned, log, kept = None, [], "calibrated"
     if settings.epochs != 0 and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
-        log = finetune_simulated(network, graph, exact, train, val, settings, vary=vary, seed=seed, work=work)
+        log = finetune_simulated(network, graph, exact, train, val, settings, learning=learning, seed=seed, work=work)
         other = quantized(plain, network, ranges)
         with bar("validate", len(val)) as progress:
-            learned = _accuracy(integer_outputs(other, val, progress), val)
+            learned = _score(real_outputs(other, val, progress), val, learning)
         if learned > calibrated:
             graph, kept = other, "learned"
     write_graph(graph, out)
@@ -109,9 +110,8 @@ def quantize(
     write_json(content, out / "quantize_log.json")
 
 
-def _accuracy(outputs: NDArray[np.generic], samples: Split) -> float:
-    """Share of the samples whose largest output (N, classes) is their label's."""
-    return float((outputs.argmax(axis=1) == samples.y).mean())
+def _score(outputs: NDArray[np.float32], samples: Split, learning: Learning) -> float:
+    return learning.score(torch.from_numpy(outputs), torch.from_numpy(samples.targets))
 
 
 def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Graph:

@@ -94,3 +94,8 @@ def in_lines(figures: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[M
     shown = [one for one in figures if one["level"] != "part" and one["value"] is not None and one["unit"] != "B"]
     for (title, _), members in groupby(shown, key=lambda one: (one["title"], "" if one["part"] else one["key"])):
         yield title, list(members)
+
+
+def titled(metric: str) -> str:
+    """The name of a metric at the start of a line: ``Accuracy``, ``mAP@0.5``."""
+    return metric.capitalize() if metric.islower() else metric

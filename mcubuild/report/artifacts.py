@@ -13,9 +13,10 @@ from mcubuild.artifacts import read_artifact
 from mcubuild.artifacts.plan import PLAN, Planned
 from mcubuild.artifacts.sizes import SIZES, Sizes
 from mcubuild.data.inventory import Inventory, read_inventory
-from mcubuild.data.splits import Index, Split, read_index, read_split
+from mcubuild.data.splits import Index, Split, Targets, read_index, read_split
 from mcubuild.errors import BuildError
-from mcubuild.ir.classification import Classification
+from mcubuild.tasks import DEFAULT
+from mcubuild.tasks.reading import Reading, restored
 
 Json = dict[str, Any]
 _OPTIONAL = (
@@ -76,10 +77,14 @@ class Artifacts:
     """What the firmware computed there, int8 (samples, classes)."""
 
     @property
-    def classification(self) -> Classification | None:
-        """How outputs are read as classes; ``None``: no labels are known."""
-        fields = self.accuracy["classification"]
-        return None if fields is None else Classification(**fields)
+    def task(self) -> str:
+        """As in a spec: that of the data set, if there is one."""
+        return DEFAULT if self.index is None else self.index.task
+
+    @property
+    def reading(self) -> Reading | None:
+        """How outputs are read and judged; ``None``: no targets are known."""
+        return restored(self.accuracy["classification"], self.task)
 
     @property
     def learned_validation(self) -> bool:
@@ -88,16 +93,16 @@ class Artifacts:
         return log is not None and len(log) > 0 and "val_accuracy" not in log[-1]
 
     @property
-    def labels(self) -> NDArray[np.int64]:
-        """The classes of all samples (N,), where any are known."""
-        return np.array(self.accuracy["labels"], np.int64)
+    def targets(self) -> Targets:
+        """What the answers to all samples (N, ...) should be, where that is known."""
+        return np.array(self.accuracy["labels"])
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, or their numbers."""
         if self.index is not None:
             return self.index.classes
-        reads = self.classification
+        reads = self.reading
         return () if reads is None else tuple(str(number) for number in range(reads.classes))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.inventory import Inventory
-from mcubuild.data.overview import Overview
+from mcubuild.data.overview import SIZES, Overview
 from mcubuild.data.splits import Index
 from mcubuild.report.environment import environment
 from mcubuild.report.picture import png
@@ -41,6 +41,10 @@ def counted(index: Index, shown: Overview) -> list[list[str]]:
     splits = [split for split in TITLES if split in shown.counts]
     rows = [[name, *(str(shown.counts[split][label]) for split in splits)] for label, name in enumerate(index.classes)]
     total = ["all", *(str(sum(shown.counts[split])) for split in splits)]
+    if shown.empty is not None:
+        total[0] = "all boxes"
+        empty = ["pictures without a box", *(str(shown.empty[split]) for split in splits)]
+        return [["boxes of", *(TITLES[split] for split in splits)], *rows, empty, total]
     return [["class", *(TITLES[split] for split in splits)], *rows, total]
 
 
@@ -84,7 +88,7 @@ def render(name: str, index: Index, inventory: Inventory, shown: Overview) -> st
             one.name,
             TITLES[one.split],
             index.classes[one.label],
-            png(x) if shown.pictures else None,
+            png(x, boxes=one.boxes) if shown.pictures else None,
             None if one.sound is None else f"data:audio/wav;base64,{base64.b64encode(one.sound).decode()}",
             None if shown.pictures else measured(x),
         )
@@ -101,8 +105,18 @@ def render(name: str, index: Index, inventory: Inventory, shown: Overview) -> st
             examples=examples,
             sounds=index.front_end is not None,
             measurements=not shown.pictures,
+            boxes=shown.empty is not None,
+            sizes=_sizes(shown.sizes),
         )
     )
+
+
+def _sizes(counts: Sequence[int]) -> list[tuple[str, int, float]]:
+    """Of boxes to train with, a bar for each range of sizes: the range, how many, and their share of the most."""
+    sides = [f"{100 * share**0.5:g} %" for share in SIZES]
+    names = [f"up to {high}" if not number else f"{sides[number - 1]} to {high}" for number, high in enumerate(sides)]
+    most = max([1, *counts])
+    return [(name, count, count / most) for name, count in zip(names, counts, strict=False)]
 
 
 def measured(x: NDArray[np.uint8]) -> Plot:

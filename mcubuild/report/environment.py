@@ -6,7 +6,7 @@ from functools import cache
 import jinja2
 
 from mcubuild import escape
-from mcubuild.report.amounts import bound
+from mcubuild.report.amounts import bound, titled
 from mcubuild.report.layers import TIMES
 from mcubuild.units import format_size, format_time
 
@@ -15,7 +15,9 @@ from mcubuild.units import format_size, format_time
 def environment() -> jinja2.Environment:
     """The templates of pages, and how they show values."""
     result = jinja2.Environment(
-        loader=jinja2.PackageLoader("mcubuild.report"),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader("mcubuild.report"), jinja2.PackageLoader("mcubuild", "tasks")]  # sections of tasks
+        ),
         autoescape=True,
         finalize=_visible,
         trim_blocks=True,
@@ -28,6 +30,7 @@ def environment() -> jinja2.Environment:
         "time": format_time,
         "count": count,
         "bound": bound,
+        "titled": titled,
         "grouped": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "percent": _percent,
         "astray": lambda share: f"{_percent(abs(share))} too {'high' if share > 0 else 'low'}",

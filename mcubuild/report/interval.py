@@ -1,19 +1,7 @@
 """How far to trust a share that was seen in some samples; no numpy, as the terminal shows it with nothing to build."""
 
-from math import sqrt
-
 from mcubuild.report.amounts import amount
-
-
-def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share 0 ... 1 seen in ``samples`` independent samples.
-
-    E. B. Wilson: Probable inference, the law of succession, and statistical inference (1927).
-    """
-    center = share + z * z / (2 * samples)
-    spread = z * sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
-    scale = 1 + z * z / samples
-    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+from mcubuild.tasks.interval import wilson
 
 
 def with_interval(share: float, samples: int) -> str:
@@ -21,7 +9,18 @@ def with_interval(share: float, samples: int) -> str:
     return f"{amount(share, 'share')} ({ends(share, samples)}, 95 %)"
 
 
+def score_text(score: float, interval: tuple[float, float] | None) -> str:
+    """Such as ``83.33 % (79.1 to 86.8, 95 %)``."""
+    shown = "" if interval is None else f" ({bounds(interval)}, 95 %)"
+    return f"{amount(score, 'share')}{shown}"
+
+
+def bounds(interval: tuple[float, float]) -> str:
+    """Of an interval, in percent: ``79.1 to 86.8``."""
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
 def ends(share: float, samples: int) -> str:
     """Of the interval, in percent: ``79.1 to 86.8``."""
-    low, high = wilson(share, samples)
-    return f"{100 * low:.1f} to {100 * high:.1f}"
+    return bounds(wilson(share, samples))

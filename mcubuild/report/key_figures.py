@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from mcubuild.report.amounts import FigureUnit
-from mcubuild.report.interval import wilson
+from mcubuild.report.amounts import FigureUnit, titled
 from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Author, Figure, FigureOrigin, LatencyModel, Level, Remote, Report
 
@@ -15,20 +14,21 @@ def key_figures(report: Report) -> list[Figure]:
 
 def _quality(report: Report) -> Iterator[Figure]:
     accuracy = report.accuracy
-    steps: tuple[tuple[str, str, float | None, int, FigureOrigin], ...] = (
-        ("float", "float", accuracy.float_, accuracy.samples, "floating point"),
-        ("int8", accuracy.arithmetic, accuracy.int8, accuracy.samples, "reference"),
-        ("device", "device", accuracy.device, report.samples, "emulated"),
+    ends = accuracy.intervals
+    steps: tuple[tuple[str, str, float | None, tuple[float, float] | None, int, FigureOrigin], ...] = (
+        ("float", "float", accuracy.float_, ends.float_, accuracy.samples, "floating point"),
+        ("int8", accuracy.arithmetic, accuracy.int8, ends.int8, accuracy.samples, "reference"),
+        ("device", "device", accuracy.device, ends.device, report.samples, "emulated"),
     )
-    for key, part, share, samples, source in steps:
-        if share is not None:
+    for key, part, score, interval, samples, source in steps:
+        if score is not None:
             yield Figure(
                 key=f"accuracy.{key}",
-                title="Accuracy",
+                title=titled(accuracy.metric),
                 part=part,
-                value=share,
+                value=score,
                 unit="share",
-                interval=wilson(share, samples),
+                interval=interval,
                 origin=source,
                 better="more",
                 note="" if key == "float" else f"{samples} samples",

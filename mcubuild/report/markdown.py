@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mcubuild import escape
-from mcubuild.report.amounts import amount, bound, distance, in_lines, origin_of, standing, with_spread
+from mcubuild.report.amounts import amount, bound, distance, in_lines, origin_of, standing, titled, with_spread
 from mcubuild.report.environment import count
-from mcubuild.report.interval import with_interval
+from mcubuild.report.interval import score_text
 from mcubuild.report.model import LayerCost, Limit, Report
 from mcubuild.report.verdict import kept
 
@@ -51,8 +51,8 @@ def _quality(report: Report) -> str:
     wanted = "no quality limit: `[budget] accuracy` sets one"
     if limit is not None:
         wanted = f"the budget wants {bound(limit, 'share')}{' of the lower end' if report.budget.strict else ''}"
-    share, count = accuracy.judged, accuracy.judged_samples
-    return f"**Accuracy {with_interval(share, count)}** on {count} samples; {wanted}."
+    shown = f"{titled(accuracy.metric)} {score_text(accuracy.judged, accuracy.interval)}"
+    return f"**{shown}** on {accuracy.judged_samples} samples; {wanted}."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
@@ -65,7 +65,8 @@ def _budget(report: Report) -> list[tuple[str, ...]]:
     if report.budget.energy.limit is not None:
         lines.append(("Energy", report.budget.energy))
     if report.budget.accuracy.limit is not None:
-        lines.append(("Accuracy, lower end" if report.budget.strict else "Accuracy", report.budget.accuracy))
+        title = titled(report.accuracy.metric)
+        lines.append((f"{title}, lower end" if report.budget.strict else title, report.budget.accuracy))
     return [_line(title, line) for title, line in lines]
 
 

@@ -22,8 +22,24 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Intervals(_Part):
+    """Ends of the 95 % intervals of scores, 0 ... 1; ``None`` where there is no score."""
+
+    float_: tuple[float, float] | None = Field(alias="float")
+    """Of the network in floating point."""
+    int8: tuple[float, float] | None
+    """Of the integer reference executor."""
+    device: tuple[float, float] | None
+    """Of the firmware."""
+
+
 class Accuracy(_Part):
-    """Share of test samples classified correctly, 0 ... 1; ``None`` where no labels or no such network are known."""
+    """The score of the task, 0 ... 1, more is better; ``None`` where no targets or no such network are known."""
+
+    metric: str
+    """What the score is: ``accuracy`` (share of test samples classified correctly), ..."""
+    intervals: Intervals
+    """How far to trust the scores."""
 
     float_: float | None = Field(alias="float")
     """The trained network in floating point, all test samples."""
@@ -44,7 +60,7 @@ class Accuracy(_Part):
     judged_samples: int
     """Samples behind ``judged``."""
     interval: tuple[float, float] | None
-    """Ends of the 95 % interval (Wilson) of ``judged``."""
+    """Ends of the 95 % interval of ``judged``."""
 
 
 class TestSet(_Part):
@@ -364,7 +380,9 @@ class Report(_Part):
     test_set: TestSet
     """The test split."""
     classes: list[ClassResult] | None
-    """In the order of the labels; ``None``: no labels are known."""
+    """In the order of the labels; ``None``: no labels are known, or samples have no class each."""
+    details: dict[str, Any] | None
+    """What the task has to say besides; ``None``: nothing."""
     instructions: Range
     """Instructions of one inference."""
     cycles: Range | None

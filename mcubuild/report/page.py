@@ -6,18 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.artifacts.sizes import SectionSize
-from mcubuild.nas.training.amplitudes import told
-from mcubuild.report import architecture, budget, classes, estimates, layers, race, search, space, training
+from mcubuild.report import architecture, budget, estimates, layers, race, search, space, training
 from mcubuild.report.amounts import amount_of, spread, standing
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.environment import count, environment
-from mcubuild.report.interval import with_interval
+from mcubuild.report.interval import score_text
 from mcubuild.report.model import Report
 from mcubuild.report.plot import Plot
+from mcubuild.report.score import score_plot
 from mcubuild.report.verdict import kept
+from mcubuild.tasks.section import section, template
 
-SHORT = 40
-"""Characters of all class names together that fit above a matrix on a phone."""
 SYMBOLS = 12
 """Largest symbols of the ELF to list."""
 
@@ -54,7 +53,7 @@ def render(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mis
             provenance_rows=[(key, value) for key, value in provenance if not isinstance(value, dict | list)],
             provenance_details=[(key, value) for key, value in provenance if isinstance(value, dict | list)],
             **_layers(artifacts),
-            **_classes(report, artifacts, samples, mistakes),
+            **_quality(report, artifacts, samples, mistakes),
             **_search(artifacts),
         )
     )
@@ -78,7 +77,7 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
 def _judged(report: Report) -> str | None:
     """The accuracy that the verdict goes by, with its interval."""
     accuracy = report.accuracy
-    return None if accuracy.judged is None else with_interval(accuracy.judged, accuracy.judged_samples)
+    return None if accuracy.judged is None else score_text(accuracy.judged, accuracy.interval)
 
 
 def _remote_name(report: Report) -> str:
@@ -117,43 +116,28 @@ def _layers(artifacts: Artifacts) -> dict[str, Any]:
     }
 
 
-def _classes(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int) -> dict[str, Any]:
+def _quality(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], mistakes: int) -> dict[str, Any]:
     accuracy = report.accuracy
     steps = [
-        ("float", accuracy.float_, accuracy.samples),
-        (accuracy.arithmetic, accuracy.int8, accuracy.samples),
-        ("device", accuracy.device, report.samples),
+        ("float", accuracy.float_, accuracy.intervals.float_),
+        (accuracy.arithmetic, accuracy.int8, accuracy.intervals.int8),
+        ("device", accuracy.device, accuracy.intervals.device),
     ]
-    known = [(title, share, count) for title, share, count in steps if share is not None]
+    known = [(title, score, ends) for title, score, ends in steps if score is not None and ends is not None]
     values: dict[str, Any] = {
-        "accuracy_plot": classes.accuracy_plot(known) if known else None,
+        "score_plot": score_plot(accuracy.metric, known) if known else None,
         "agreement": artifacts.accuracy["agreement"],
         "pixels": artifacts.accuracy.get("pixels"),
         "quantized": artifacts.quantize_log,
         "learned_validation": artifacts.learned_validation,
-        "reads": None,
-        "matrix": None,
-        "confusions": [],
-        "mistakes": [],
+        "section_template": None,
+        "interval_method": None if artifacts.reading is None else artifacts.reading.metric.interval,
+        "section": {},
     }
-    reads, names, outputs = artifacts.classification, artifacts.classes, artifacts.outputs
-    if reads is None:
+    if artifacts.reading is None:
         return values
-    true = artifacts.labels[samples]
-    matrix = classes.confusion_matrix(true, reads.answers(outputs), len(names))
-    images = None if artifacts.test is None else artifacts.test.x[samples]
-    return values | {
-        "reads": reads,
-        "matrix": classes.matrix_cells(matrix, names) if len(names) <= classes.MATRIX_CLASSES else None,
-        "recalls": classes.recalls(matrix),
-        "confusions": classes.confusions(matrix, names),
-        "mistakes": []
-        if images is None
-        else classes.mistakes(outputs, images, true, samples, names, reads=reads, count=mistakes),
-        "class_names": names,
-        "short_names": sum(len(name) for name in names) <= SHORT,
-        "errors": int(matrix.sum() - np.trace(matrix)),
-    }
+    shown = section(artifacts.task).values(artifacts, samples, mistakes)
+    return values | {"section_template": template(artifacts.task), "section": shown}
 
 
 def _search(artifacts: Artifacts) -> dict[str, Any]:
@@ -162,7 +146,7 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         table = {**table, "winner": raced["winner"]}
     competed = race.table(raced, table) if table and raced else None
     values: dict[str, Any] = {
-        "augmentation": told(artifacts.index) if artifacts.index else None,
+        "augmentation": section(artifacts.task).augmentation(artifacts.index) if artifacts.index else None,
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heats": space.heat_tables(table) if table else [],
         "spaces": len(table["spaces"]) if table else 0,

@@ -14,16 +14,14 @@ from mcubuild.measure.runner import chosen
 from mcubuild.report import artifacts as files
 from mcubuild.report import estimates, markdown, page, quality, tested, verdict
 from mcubuild.report.artifacts import Artifacts
-from mcubuild.report.classes import confusion_matrix
-from mcubuild.report.interval import wilson
 from mcubuild.report.key_figures import key_figures
 from mcubuild.report.layers import read_layers
 from mcubuild.report.model import (
     Accuracy,
     Author,
     BudgetLines,
-    ClassResult,
     Flash,
+    Intervals,
     LatencyModel,
     LayerCost,
     Network,
@@ -39,6 +37,7 @@ from mcubuild.report.search import built
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.report import ReportSettings
+from mcubuild.tasks.section import section
 
 
 def write(
@@ -106,7 +105,8 @@ def make(
     latency = measure["latency_ms"] if origin == "emulated" or remote is None else remote.latency_ms
     power = board.active_power_mw
     time_limit, energy_limit = _limits_of_time(budget, power)
-    accuracy, classes = _accuracy(artifacts, remote), _classes(artifacts)
+    accuracy = _accuracy(artifacts, remote)
+    shown = None if artifacts.reading is None else section(artifacts.task)
     lines = BudgetLines(
         sram=verdict.limit(sram.arena + sram.static + sram.stack, budget.sram, "B"),
         flash=verdict.limit(flash.code + flash.weights + flash.data, budget.flash, "B"),
@@ -132,7 +132,7 @@ def make(
     )
     cautions = [
         *artifacts.accuracy.get("cautions", ()),
-        *quality.cautions(artifacts, accuracy, classes),
+        *quality.cautions(artifacts, accuracy),
         *(artifacts.inventory.cautions if artifacts.inventory else ()),
         *_clock(board),
         *verdict.cautions(
@@ -155,7 +155,8 @@ def make(
         figures=[],  # they follow from all the rest
         accuracy=accuracy,
         test_set=tested.test_set(artifacts, _samples(artifacts)),
-        classes=classes,
+        classes=None if shown is None else shown.classes(artifacts),
+        details=None if shown is None else shown.details(artifacts),
         instructions=Range(**measure["instructions"]),
         cycles=None if cycles is None else Range(**cycles),
         latency_ms=measure["latency_ms"],
@@ -270,7 +271,7 @@ def _remote(artifacts: Artifacts) -> Remote | None:
     if told is None or outputs is None:
         return None
     emulated, counted = artifacts.measure["cycles"], told["cycles"]
-    silicon = told["silicon"]
+    silicon, score = told["silicon"], _score(artifacts, outputs, "remote_outputs.npy")
     if not silicon:  # the time of an emulator on this machine says nothing
         counted = None
     return Remote(
@@ -282,7 +283,7 @@ def _remote(artifacts: Artifacts) -> Remote | None:
         cycles=None if counted is None else Range(**counted),
         clock_hz=told["clock_hz"],
         latency_ms=told["latency_ms"] if silicon else None,
-        accuracy=_share_right(artifacts, outputs, "remote_outputs.npy"),
+        accuracy=None if score is None else score[0],
         ratio=counted["mean"] / emulated["mean"] if counted and emulated else None,
         note=told["note"],
     )
@@ -299,43 +300,38 @@ def _on_silicon(remote: Remote | None) -> bool:
     return remote is not None and remote.silicon
 
 
-def _share_right(artifacts: Artifacts, outputs: NDArray[np.int8], name: str) -> float | None:
-    """Share of the samples that ``outputs`` are of that they classify correctly, if labels are known."""
-    reads = artifacts.classification
+def _score(artifacts: Artifacts, outputs: NDArray[np.int8], name: str) -> tuple[float, tuple[float, float]] | None:
+    """The score of ``outputs`` and its interval, if targets are known."""
+    reads = artifacts.reading
     if reads is None:
         return None
-    return float(np.mean(reads.answers(outputs) == artifacts.labels[_run_on(artifacts, outputs, name)]))
+    targets = artifacts.targets[_run_on(artifacts, outputs, name)]
+    return reads.score(outputs, targets), reads.interval(outputs, targets)
 
 
 def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
-    samples = _samples(artifacts)
-    device = _share_right(artifacts, artifacts.outputs, "device_outputs.npy")
-    judged, count = device, len(samples)
-    if remote is not None and remote.silicon:
-        judged, count = remote.accuracy, remote.samples
+    samples, reads = _samples(artifacts), artifacts.reading
+    device = judged = _score(artifacts, artifacts.outputs, "device_outputs.npy")
+    count = len(samples)
+    if remote is not None and remote.silicon and artifacts.remote_outputs is not None:
+        judged, count = _score(artifacts, artifacts.remote_outputs, "remote_outputs.npy"), remote.samples
+    found = artifacts.accuracy
+    known = found["intervals"]
     return Accuracy(
-        float=artifacts.accuracy["float"],
-        int8=artifacts.accuracy["int8"],
-        arithmetic=artifacts.accuracy["arithmetic"],
-        device=device,
+        metric="score" if reads is None else reads.metric.name,
+        float=found["float"],
+        int8=found["int8"],
+        arithmetic=found["arithmetic"],
+        device=None if device is None else device[0],
+        intervals=Intervals(
+            float=known.get("float"), int8=known.get("int8"), device=None if device is None else device[1]
+        ),
         samples=len(artifacts.expected),
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
-        judged=judged,
+        judged=None if judged is None else judged[0],
         judged_samples=count,
-        interval=None if judged is None else wilson(judged, count),
+        interval=None if judged is None else judged[1],
     )
-
-
-def _classes(artifacts: Artifacts) -> list[ClassResult] | None:
-    reads = artifacts.classification
-    if reads is None:
-        return None
-    matrix = confusion_matrix(artifacts.labels, reads.answers(artifacts.expected), reads.classes)
-    counts = zip(artifacts.classes, matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix), strict=True)
-    return [
-        ClassResult(name=name, samples=int(samples), answers=int(answers), right=int(right))
-        for name, samples, answers, right in counts
-    ]
 
 
 def _network(artifacts: Artifacts) -> Network:

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from mcubuild.errors import printable
 from mcubuild.report.amounts import amount, bound, in_lines, left, origin_of, standing, with_spread
-from mcubuild.report.interval import with_interval
+from mcubuild.report.interval import score_text
 
 _BAR = 24
 _TITLES = {"sram": "SRAM", "flash": "Flash", "latency": "latency", "energy": "energy", "accuracy": "accuracy"}
@@ -57,7 +57,7 @@ def _quality(report: Mapping[str, Any]) -> str:
     accuracy, limit = report["accuracy"], report["budget"]["accuracy"]["limit"]
     if accuracy["judged"] is None:
         return "accuracy not known: no labels"
-    text = f"accuracy {with_interval(accuracy['judged'], accuracy['judged_samples'])}"
+    text = f"{accuracy['metric']} {score_text(accuracy['judged'], accuracy['interval'])}"
     if limit is None:
         return f"{text}, no quality limit"
     return f"{text} of {bound(limit, 'share')}{', strictly' if report['budget']['strict'] else ''}"
@@ -67,12 +67,20 @@ def _figures(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str
     """Title and text of every figure, then what the report rests on and where it is."""
     for title, members in in_lines(report["figures"]):
         if members[0]["part"]:
-            yield title.lower(), " -> ".join(f"{one['part']} {with_spread(one)}{_noted(one, ', ')}" for one in members)
+            yield (
+                _lowered(title),
+                " -> ".join(f"{one['part']} {with_spread(one)}{_noted(one, ', ')}" for one in members),
+            )
         else:
             (one,) = members
-            yield title.lower(), f"{with_spread(one)}, {origin_of(one)}{_noted(one, '; ')}"
+            yield _lowered(title), f"{with_spread(one)}, {origin_of(one)}{_noted(one, '; ')}"
     yield "test set", f"{report['test_set']['digest']} ({report['accuracy']['samples']} samples)"
     yield "report", str(folder / "report.html")
+
+
+def _lowered(title: str) -> str:
+    """Within a line: ``accuracy``, but ``mAP@0.5``."""
+    return title[0].lower() + title[1:]
 
 
 def _noted(figure: Mapping[str, Any], between: str) -> str:

@@ -25,6 +25,17 @@ class Outline:
     """Largest input side, or length of a series, that a network may take."""
     series: bool = False
     """Whether samples are series of values, one pixel wide."""
+    anchors: int = 0
+    """Of a detector: boxes that each cell of its output tells of."""
+    stride: int = 0
+    """Of a detector: pixels of the input a cell of the output; 0: there is one answer for the whole sample."""
+
+    @property
+    def outputs(self) -> int:
+        """Values that a network puts out, for each cell where there are such: of a box four of place and size, one of
+        how sure it is, and the classes.
+        """
+        return self.anchors * (5 + self.classes) if self.stride else self.classes
 
 
 def write_outline(outline: Outline, path: Path) -> None:

@@ -14,6 +14,7 @@ from mcubuild.spec.bits import Bits, BitsSettings
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.datasets import Dataset
 from mcubuild.spec.datasets.base import Task
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -56,6 +57,8 @@ class Spec(Settings):
     """Seed of everything random; the same seed gives the same firmware."""
     budget: Budget = Budget()
     """What the firmware may use."""
+    detection: DetectionSettings = DetectionSettings()
+    """Of task = "object_detection": the detector's head."""
     space: SpaceSettings = SpaceSettings()
     """Which search spaces compete."""
     supernet: SupernetSettings = SupernetSettings()
@@ -121,6 +124,13 @@ class Spec(Settings):
             given = [f"{key}.epochs" for key in ("supernet", "finetune") if getattr(self, key).epochs is not None]
             if given:
                 raise ValueError(f"found search.time beside {' and '.join(given)}; both say how long: remove one")
+        if self.task == "object_detection" and self.bits.weights == "mixed":
+            raise ValueError(
+                'found bits = "mixed" with task = "object_detection"; layers are weighed by answers that are classes: '
+                "write bits = 8 or bits = 4"
+            )
+        if self.task != "object_detection" and self.detection != DetectionSettings():
+            raise ValueError(f'found [detection] with task = "{self.task}", which detects nothing: remove one')
         if self.task not in self.dataset.tasks:
             allowed = " or ".join(f'"{task}"' for task in self.dataset.tasks)
             raise ValueError(

@@ -18,8 +18,8 @@ from mcubuild.data.images import read_images
 from mcubuild.data.resize import network_input, resize
 from mcubuild.data.splits import Split, joined, read_split, write_split
 from mcubuild.errors import BuildError
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import training_batches
+from mcubuild.tasks.classification.learning import ClassLearning
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_compressed_split_is_refused(tmp_path: Path) -> None:
 def test_training_sees_the_same_batches_of_a_mapped_split(tmp_path: Path) -> None:
     split = Split(pixels(50), np.arange(50) % 5)
     write_split(split, tmp_path / "train.npz")
-    vary = Variation("photos", mirror=True)
+    vary = ClassLearning("photos", mirror=True)
     found = [
         list(training_batches(samples, 8, 15, vary, np.random.default_rng(7)))
         for samples in (split, read_split(tmp_path / "train.npz"))
@@ -133,12 +133,12 @@ import sys, re
 from pathlib import Path
 import numpy as np
 from mcubuild.data.splits import read_split
-from mcubuild.nas.training.augmentation import Variation
+from mcubuild.tasks.classification.learning import ClassLearning
 from mcubuild.nas.training.batches import training_batches
 def own():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 split = read_split(Path(sys.argv[1]))
-batches = training_batches(split, 64, 20, Variation("photos"), np.random.default_rng(0))
+batches = training_batches(split, 64, 20, ClassLearning("photos"), np.random.default_rng(0))
 next(batches)
 before = own()
 most = max(own() for _ in batches)

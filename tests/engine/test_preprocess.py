@@ -47,9 +47,11 @@ def network(side: int, channels: int) -> Graph:
     return with_random_values(sketch.graph())
 
 
-def write_c(graph: Graph, folder: Path, *, stream: bool = False, stored: int | None = None) -> None:
+def write_c(
+    graph: Graph, folder: Path, *, stream: bool = False, stored: int | None = None, whole: bool = False
+) -> None:
     target = Target.of(BOARD, EngineSettings(input="stream" if stream else "array"))
-    generate(graph, plan(graph, target), target, folder, stack=2048, data="pictures", stored=stored)
+    generate(graph, plan(graph, target), target, folder, stack=2048, data="pictures", stored=stored, whole=whole)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +59,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The library for a network's side and channels, and the side of the stored pictures."""
 
     @cache
-    def library(side: int, channels: int, stored: int | None = None) -> ctypes.CDLL:
+    def library(side: int, channels: int, stored: int | None = None, whole: bool = False) -> ctypes.CDLL:
         folder = tmp_path_factory.mktemp("c")
-        write_c(network(side, channels), folder, stored=stored)
+        write_c(network(side, channels), folder, stored=stored, whole=whole)
         command = [*find("zig").command, *WARNINGS, "-O2", "-shared", "-fPIC", "-o", "lib.so", "preprocess.c"]
         subprocess.run(command, cwd=folder, check=True)
         return ctypes.CDLL(str(folder / "lib.so"))
@@ -74,10 +76,10 @@ def noise(width: int, height: int, channels: int) -> Pixels:
     return np.where(rng.random(values.shape) < 0.5, values, 255 * (values > 128)).astype(np.uint8)
 
 
-def as_trained(pixels: Pixels, side: int) -> Pixels:
+def as_trained(pixels: Pixels, side: int, whole: bool = False) -> Pixels:
     """Pixels (side, side, channels) as ``mcubuild.data.images`` reads them."""
     image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-    return np.asarray(fit(image, side)).reshape(side, side, -1)
+    return np.asarray(fit(image, side, whole=whole)).reshape(side, side, -1)
 
 
 def preprocessed(library: ctypes.CDLL, pixels: Pixels, side: int, gap: int = 0) -> NDArray[np.int8]:
@@ -102,10 +104,10 @@ def test_equals_the_trainings_reading(compiled: Library, side: int, channels: in
         check(preprocessed(compiled(side, channels), pixels, side, gap=width % 3), pixels, side)
 
 
-def check(got: NDArray[np.int8], pixels: Pixels, side: int, stored: int | None = None) -> None:
+def check(got: NDArray[np.int8], pixels: Pixels, side: int, stored: int | None = None, whole: bool = False) -> None:
     """Every bit."""
     height, width, _ = pixels.shape
-    expected = network_input(as_trained(pixels, stored or side)[None], side)[0]
+    expected = network_input(as_trained(pixels, stored or side, whole)[None], side)[0]
     np.testing.assert_array_equal(got, expected, err_msg=f"{width} x {height}")
 
 
@@ -114,6 +116,14 @@ def test_pictures_that_training_resized_twice(compiled: Library, stored: int, si
     for width, height in SIZES:
         pixels = noise(width, height, 3)
         check(preprocessed(compiled(side, 3, stored), pixels, side), pixels, side, stored)
+
+
+@pytest.mark.parametrize("stored, side", [(32, 32), (60, 32), (20, 47)])
+def test_whole_pictures_are_stretched(compiled: Library, stored: int, side: int) -> None:
+    for width, height in SIZES:
+        pixels = noise(width, height, 3)
+        got = preprocessed(compiled(side, 3, stored, True), pixels, side)
+        check(got, pixels, side, stored, whole=True)
 
 
 def test_training_reads_pictures_that_are_not_tall_as_pillow_fits_them() -> None:

@@ -25,7 +25,7 @@ from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.space import BlockKind
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import VARY, split
+from tests.nas.toy import LEARNING, split
 
 BOARD = read_board("stm32f412")
 BLOCKS = list(BACKBONES)
@@ -180,7 +180,7 @@ def test_super_networks_learn(block: str, schedule: Literal["sandwich", "shrinki
     settings = SupernetSettings(epochs=12, batch=32, learning_rate=0.1, schedule=schedule, subnets=1)
     train(
         Space(0.2, 8, 1, 3, 2, block), split(64, 1), split(32, 2), settings,
-        vary=VARY, seed=0, out=tmp_path, work=tmp_path / "work",
+        learning=LEARNING, seed=0, out=tmp_path, work=tmp_path / "work",
     )  # fmt: skip
     log = json.loads((tmp_path / "supernet_log.json").read_text())
     assert len(log) == 12

@@ -31,7 +31,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
 from mcubuild.spec.training import TrainingSettings
-from tests.nas.toy import VARY, seconds_for, split
+from tests.nas.toy import LEARNING, seconds_for, split
 
 BOARD = read_board("stm32f412")
 
@@ -107,7 +107,7 @@ def scaled(folder: Path, budget: Budget) -> None:
         space,
         TrainingSettings(epochs=1, batch=32, learning_rate=0.1, label_smoothing=0.1),
         Deployment(BOARD, budget=budget),
-        vary=VARY,
+        learning=LEARNING,
         seed=0,
         out=folder,
         work=folder / "work",

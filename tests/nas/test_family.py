@@ -29,7 +29,7 @@ from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import VARY, seconds_for, split
+from tests.nas.toy import LEARNING, seconds_for, split
 
 BOARD = read_board("stm32f412")
 SPACES = [Space(width, side, 1, 3) for width in (0.2, 0.4, 0.6) for side in (6, 8, 12, 16)]
@@ -137,7 +137,7 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def learn(folder: Path, beside: tuple[Space, ...], settings: SupernetSettings) -> Path:
     samples = split(64, 1), split(32, 2)
     train(
-        SPACE, *samples, settings, vary=VARY, seed=0, out=folder, work=folder / "work",
+        SPACE, *samples, settings, learning=LEARNING, seed=0, out=folder, work=folder / "work",
         neighbours=beside,
     )  # fmt: skip
     return folder / "supernet.safetensors"
@@ -146,7 +146,7 @@ def learn(folder: Path, beside: tuple[Space, ...], settings: SupernetSettings) -
 def loss(supernet: Path, whole: Space, arch: Arch) -> float:
     network = read_supernet(supernet, whole).extract(arch)
     calibrate(network, at_resolution(split(64, 1), arch.resolution))
-    return evaluate(network, at_resolution(split(128, 3), arch.resolution))[1]
+    return evaluate(network, at_resolution(split(128, 3), arch.resolution), LEARNING)[1]
 
 
 def test_training_with_neighbours_improves_their_networks(supernet: Path, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_search_finds_networks_of_several_spaces_and_the_best_is_tuned(supernet:
     settings = SearchSettings(population=8, generations=2, parents=3, calibration=32)
     samples = split(64, 1), split(32, 2)
     search(
-        SPACE, supernet, *samples, settings, Deployment(BOARD), seed=0,
+        SPACE, supernet, *samples, settings, Deployment(BOARD), learning=LEARNING, seed=0,
         out=tmp_path, work=tmp_path / "work", neighbours=NEIGHBOURS,
     )  # fmt: skip
     history = json.loads((tmp_path / "search.json").read_text())
@@ -184,7 +184,7 @@ def test_search_finds_networks_of_several_spaces_and_the_best_is_tuned(supernet:
         assert FAMILY.key(read_arch(tmp_path / "arch.json")) == key
     finetune(
         draw(NARROW, np.random.default_rng(0)), supernet, *samples, FinetuneSettings(epochs=2, batch=32),
-        vary=VARY, seed=0, out=tmp_path, work=tmp_path / "tuning", spaces=FAMILY.spaces,
+        learning=LEARNING, seed=0, out=tmp_path, work=tmp_path / "tuning", spaces=FAMILY.spaces,
     )  # fmt: skip
     log = json.loads((tmp_path / "finetune_log.json").read_text())
     assert log[-1]["val_accuracy"] > 0.5

@@ -8,7 +8,7 @@ from mcubuild.nas import forecast
 from mcubuild.nas.forecast import Part, corrected, published, searched, told
 from mcubuild.nas.space.family import Family
 from mcubuild.spec.spec import Spec
-from tests.nas.toy import SPACE, VARY, split
+from tests.nas.toy import LEARNING, SPACE, split
 
 BOARD = read_board("stm32f412")
 TRAIN, VAL = split(100, 1), split(20, 2)
@@ -29,7 +29,7 @@ def test_a_search_is_steps_epochs_and_evaluations(monkeypatch: pytest.MonkeyPatc
     timed(monkeypatch, 2.0)
     monkeypatch.setattr(forecast, "_cores", lambda: 2)
     asked = spec(search={"population": 4, "generations": 2, "parents": 2})
-    parts = {part.stage: part for part in searched(asked, BOARD, Family(SPACE), TRAIN, VAL, 50, VARY)}
+    parts = {part.stage: part for part in searched(asked, BOARD, Family(SPACE), TRAIN, VAL, 50, LEARNING)}
     assert list(parts) == ["supernet", "search", "finetune", "accuracy", "measure"]
     # 3 epochs of 10 steps and one judgement, each of 2 s.
     assert parts["supernet"].seconds == 3 * (10 + 1) * 2
@@ -45,7 +45,8 @@ def test_a_single_size_of_a_published_network_does_not_compete(monkeypatch: pyte
     index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1)
     sizes = {"widths": [0.2, 0.3], "resolutions": [8, 12]}
     one = {
-        part.stage: part for part in published(spec(arch="resnet8", space=sizes), BOARD, index, TRAIN, VAL, 50, VARY)
+        part.stage: part
+        for part in published(spec(arch="resnet8", space=sizes), BOARD, index, TRAIN, VAL, 50, LEARNING)
     }
     assert list(one) == ["train", "accuracy", "measure"], "the largest size exceeds all others"
     assert one["train"].seconds == pytest.approx(6 * (10 + 2 / 3))

@@ -25,7 +25,8 @@ from mcubuild.nas.training.recipe import evaluate
 from mcubuild.nas.training.supernet import fresh
 from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
-from tests.nas.toy import SPACE, VARY, logged, split
+from mcubuild.tasks.learning import Learning
+from tests.nas.toy import LEARNING, SPACE, logged, split
 
 SETTINGS = SupernetSettings(epochs=2, batch=32, subnets=1, processes=2)
 
@@ -44,7 +45,15 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _train(folder: Path, name: str, settings: SupernetSettings = SETTINGS) -> bytes:
     out = folder / name
-    launch(**_files(folder), settings=settings, vary=VARY, seed=0, pace=SUPERNET, out=out, work=folder / f"{name}_w")
+    launch(
+        **_files(folder),
+        settings=settings,
+        learning=LEARNING,
+        seed=0,
+        pace=SUPERNET,
+        out=out,
+        work=folder / f"{name}_w",
+    )
     return (out / "supernet.safetensors").read_bytes()
 
 
@@ -56,7 +65,7 @@ def test_all_processes_begin_with_the_weights_to_start_from(tmp_path: Path) -> N
     launch(
         **_files(tmp_path),
         settings=settings,
-        vary=VARY,
+        learning=LEARNING,
         seed=0,
         pace=SUPERNET,
         out=out,
@@ -93,17 +102,24 @@ def _join(rank: int, port: int, work: Callable[[int, Path], None], folder: Path)
 def _cut_off_in_the_second_epoch(rank: int, folder: Path) -> None:
     calls = 0
 
-    def cut_off(network: nn.Module, samples: Split) -> tuple[float, float]:
+    def cut_off(network: nn.Module, samples: Split, learning: Learning) -> tuple[float, float]:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise KeyboardInterrupt
-        return evaluate(network, samples)
+        return evaluate(network, samples, learning)
 
     supernet_training.evaluate = cut_off  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         supernet_training.train(
-            SPACE, split(64, 1), split(32, 2), SETTINGS, vary=VARY, seed=0, out=folder / "cut", work=folder / "cut_w"
+            SPACE,
+            split(64, 1),
+            split(32, 2),
+            SETTINGS,
+            learning=LEARNING,
+            seed=0,
+            out=folder / "cut",
+            work=folder / "cut_w",
         )
 
 
@@ -120,14 +136,22 @@ def test_a_process_that_fails_is_an_error(tmp_path: Path) -> None:
     files = _files(tmp_path) | {"val": tmp_path / "nothing.npz"}
     with pytest.raises(BuildError, match=r"supernet.processes = 2: a training process failed"):
         launch(
-            **files, settings=SETTINGS, vary=VARY, seed=0, pace=SUPERNET, out=tmp_path / "out", work=tmp_path / "work"
+            **files,
+            settings=SETTINGS,
+            learning=LEARNING,
+            seed=0,
+            pace=SUPERNET,
+            out=tmp_path / "out",
+            work=tmp_path / "work",
         )
 
 
 def test_samples_of_less_than_a_batch_are_not_shared(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"batch": 256})
     with pytest.raises(BuildError, match=r"found \d+ training samples, less than a batch of 256 .*processes = 1"):
-        launch(**_files(tmp_path), settings=settings, vary=VARY, seed=0, pace=SUPERNET, out=tmp_path, work=tmp_path)
+        launch(
+            **_files(tmp_path), settings=settings, learning=LEARNING, seed=0, pace=SUPERNET, out=tmp_path, work=tmp_path
+        )
 
 
 def _learn_without_batch_norm(rank: int, folder: Path) -> None:
@@ -136,16 +160,18 @@ def _learn_without_batch_norm(rank: int, folder: Path) -> None:
     nn.init.zeros_(network.weight)
     nn.init.zeros_(network.bias)
 
-    def learn(images: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator) -> tuple[float, int]:
+    def learn(images: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator) -> tuple[float, tuple[int, int]]:
         logits = network(images.flatten(1))
         loss = nn.functional.cross_entropy(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+        return loss.item(), LEARNING.hits(logits, labels)
 
     settings = SupernetSettings(epochs=2, batch=16)
     work = folder / str(group.count())
     length = length_of(settings, SUPERNET, 64)
-    log = fit(partial(bar, ""), network, split(64, 1), settings, length, learn, dict, vary=VARY, seed=[0], work=work)
+    log = fit(
+        partial(bar, ""), network, split(64, 1), settings, length, learn, dict, learning=LEARNING, seed=[0], work=work
+    )
     torch.save({"weight": network.weight.detach(), "log": log}, folder / f"{group.count()}-{rank}.pt")
 
 

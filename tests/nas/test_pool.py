@@ -18,7 +18,7 @@ from mcubuild.nas.search.pool import ADDRESS, pool
 from mcubuild.nas.space.arch import Arch, draw
 from mcubuild.nas.training.network import initialise
 from mcubuild.nas.training.supernet import SuperNetwork
-from tests.nas.toy import SPACE, split
+from tests.nas.toy import LEARNING, SPACE, split
 
 needs_dask = pytest.mark.needs("distributed")
 ARCHS = [draw(SPACE, np.random.default_rng(number)) for number in range(6)]
@@ -29,7 +29,7 @@ def judge() -> Inherited:
         torch.manual_seed(0)
         supernet = SuperNetwork(SPACE).eval()
         initialise(supernet)
-    return Inherited(supernet, {SPACE.resolution: (split(32, 1), split(32, 2))})
+    return Inherited(supernet, LEARNING, {SPACE.resolution: (split(32, 1), split(32, 2))})
 
 
 def scores() -> list[Score]:

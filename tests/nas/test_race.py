@@ -16,7 +16,7 @@ from mcubuild.nas.space.files import read_neighbours, read_space
 from mcubuild.nas.training.batches import for_the_last_training
 from mcubuild.nas.training.length import Length
 from mcubuild.spec.training import TrainingSettings
-from tests.nas.toy import VARY, split
+from tests.nas.toy import LEARNING, split
 
 WHOLE = Length(batch=32, steps=50, rounds=72, patient=False)
 SHORT = TrainingSettings(epochs=8, learning_rate=0.1, label_smoothing=0.1, batch=16)
@@ -27,12 +27,12 @@ WIDE, NARROW, SMALL = (
 
 
 def judgement(*losses: float) -> Judgement:
-    return Judgement(np.array(losses), np.array(losses) < 1)
+    return Judgement(np.array(losses), float((np.array(losses) < 1).mean()))
 
 
 def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW, SMALL)) -> dict[str, Any]:
     samples = split(96, 1), split(32, 2)
-    race(contenders, *samples, SHORT, one_draw=True, vary=VARY, seed=0, out=out, work=work)
+    race(contenders, *samples, SHORT, one_draw=True, learning=LEARNING, seed=0, out=out, work=work)
     table: dict[str, Any] = json.loads((out / "race.json").read_text())
     return table
 

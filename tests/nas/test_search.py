@@ -29,7 +29,7 @@ from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
 from mcubuild.spec.supernet import SupernetSettings
 from tests.damage import DAMAGES
-from tests.nas.toy import SPACE, VARY, seconds_for, split
+from tests.nas.toy import LEARNING, SPACE, seconds_for, split
 
 BOARD = read_board("stm32f412")
 SETTINGS = SearchSettings(population=4, generations=2, parents=2, calibration=32)
@@ -50,7 +50,7 @@ def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         split(64, 1),
         split(32, 2),
         settings,
-        vary=VARY,
+        learning=LEARNING,
         seed=0,
         out=folder,
         work=folder,
@@ -68,6 +68,7 @@ def run(
         split(32, 2),
         settings,
         Deployment(BOARD, budget=budget),
+        learning=LEARNING,
         seed=0,
         out=out,
         work=work,
@@ -214,7 +215,7 @@ def tune(supernet: Path, found: Path, out: Path, settings: FinetuneSettings = FI
         split(64, 1),
         split(32, 2),
         settings,
-        vary=VARY,
+        learning=LEARNING,
         seed=0,
         out=out,
         work=out / "work",
@@ -228,7 +229,7 @@ def test_fine_tuning_writes_the_plain_networks_weights_and_improves_them(
     tune(supernet, found, tmp_path)
     network = build_network(read_arch(found / "arch.json"))
     network.load_state_dict(load_file(tmp_path / "weights.safetensors"))
-    accuracy, _ = evaluate(network.eval(), split(64, 3))
+    accuracy, _ = evaluate(network.eval(), split(64, 3), LEARNING)
     assert accuracy > 0.7
     log = json.loads((tmp_path / "finetune_log.json").read_text())
     assert [set(entry) for entry in log] == [{"steps", "loss", "train_accuracy", "val_accuracy", "val_loss"}] * 4

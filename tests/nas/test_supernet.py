@@ -20,7 +20,7 @@ from mcubuild.nas.training.supernet import SuperNetwork, fresh, read_supernet, s
 from mcubuild.nas.training.supernet_training import train
 from mcubuild.spec.supernet import SupernetSettings
 from tests.damage import DAMAGES
-from tests.nas.toy import SPACE, VARY, logged, split
+from tests.nas.toy import LEARNING, SPACE, logged, split
 
 EPOCHS = 3
 SETTINGS = SupernetSettings(epochs=EPOCHS, batch=32, learning_rate=0.05, subnets=1)
@@ -32,7 +32,7 @@ def run(out: Path, work: Path, seed: int = 0, settings: SupernetSettings = SETTI
         split(64, 1),
         split(32, 2),
         settings,
-        vary=VARY,
+        learning=LEARNING,
         seed=seed,
         out=out,
         work=work,
@@ -109,7 +109,9 @@ def test_training_begins_with_the_weights_to_start_from(tmp_path: Path) -> None:
     save_file(begun, start)
     settings = SETTINGS.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
     learned, judged = split(64, 1), split(32, 2)
-    train(SPACE, learned, judged, settings, vary=VARY, seed=0, out=tmp_path, work=tmp_path / "work", start=start)
+    train(
+        SPACE, learned, judged, settings, learning=LEARNING, seed=0, out=tmp_path, work=tmp_path / "work", start=start
+    )
     trained = load_file(tmp_path / "supernet.safetensors")
     for name, value in begun.items():
         if "running" not in name and "num_batches" not in name:
@@ -235,7 +237,7 @@ def test_the_matrices_of_kernels_learn(tmp_path: Path) -> None:
         split(64, 1),
         split(32, 2),
         settings,
-        vary=VARY,
+        learning=LEARNING,
         seed=0,
         out=tmp_path,
         work=tmp_path,

@@ -12,7 +12,7 @@ from mcubuild.nas.training.batches import calibration_batches, spread, to_tensor
 from mcubuild.nas.training.length import steps_per_epoch
 from mcubuild.nas.training.network import ConvNorm
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
-from tests.nas.toy import VARY
+from tests.nas.toy import LEARNING
 
 
 def _split(samples: int, side: int = 10) -> Split:
@@ -23,7 +23,7 @@ def _split(samples: int, side: int = 10) -> Split:
 def test_an_epoch_sees_samples_once_in_an_order_of_its_own() -> None:
     split = Split(np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(10, 1).repeat(10, 2), np.arange(20))
     epochs = [
-        [y.tolist() for _, y in training_batches(split, 6, 3, VARY, np.random.default_rng([0, epoch]))]
+        [y.tolist() for _, y in training_batches(split, 6, 3, LEARNING, np.random.default_rng([0, epoch]))]
         for epoch in (0, 1)
     ]
     for epoch in epochs:
@@ -31,7 +31,7 @@ def test_an_epoch_sees_samples_once_in_an_order_of_its_own() -> None:
         assert [len(batch) for batch in epoch] == [6, 6, 6]
         assert len(set(seen)) == 18
     assert epochs[0] != epochs[1]
-    for images, labels in training_batches(split, 6, 3, VARY, np.random.default_rng(0)):
+    for images, labels in training_batches(split, 6, 3, LEARNING, np.random.default_rng(0)):
         assert torch.equal(torch.round(images[:, 0, 5, 5] * 255).long(), labels)
     assert steps_per_epoch(5, 6) == 1
 
@@ -87,7 +87,7 @@ def test_evaluation_counts_every_sample() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.tensor([[2.0, 1.0, 0.0]]).repeat(len(x), 1)
 
-    accuracy, loss = evaluate(Fixed(), _split(300))
+    accuracy, loss = evaluate(Fixed(), _split(300), LEARNING)
     assert accuracy == pytest.approx(1 / 3)
     assert loss == pytest.approx(np.log(np.exp([2, 1, 0]).sum()) - 1, rel=1e-5)
 

@@ -130,6 +130,7 @@ def test_classes_are_known_by_name(tmp_path: Path) -> None:
     theirs = known.weights["classifier.weight"]
     assert torch.equal(begun.classifier.weight[0], theirs[1]) and torch.equal(begun.classifier.weight[2], theirs[0])
     assert begun.classifier.weight[1].abs().max() < 0.1  # fresh
+    assert begun.classifier.bias is not None
     assert begun.classifier.bias.tolist() == [
         known.weights["classifier.bias"][1],
         0,

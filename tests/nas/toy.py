@@ -10,9 +10,9 @@ from mcubuild.board import Board
 from mcubuild.checkpoint import restore
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Space
-from mcubuild.nas.training.augmentation import Variation
+from mcubuild.tasks.classification.learning import ClassLearning
 
-VARY = Variation("drawings")
+LEARNING = ClassLearning("drawings")
 SPACE = Space(width=0.2, resolution=8, channels=1, classes=3)
 
 

@@ -10,12 +10,12 @@ from torch import nn
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Arch, Space, draw, smallest
 from mcubuild.nas.space.skeleton import LayerBits
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.network import Network, build_network
 from mcubuild.nas.training.recipe import calibrate
 from mcubuild.quant.quantize import quantize
 from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.tasks.classification.learning import ClassLearning
 
 NATIVE = 10
 
@@ -45,6 +45,7 @@ def random_network(seed: int, channels: int = 1, resolution: int = 12) -> tuple[
                     module.weight[0] *= -1
                     module.bias.normal_(0.3, 0.6)
             network.classifier.weight.normal_(0, 0.3)
+            assert network.classifier.bias is not None
             network.classifier.bias.normal_(0, 0.3)
     calibrate(network, at_resolution(random_samples(seed, 64, channels), resolution))
     return arch, network
@@ -66,7 +67,7 @@ def quantize_random(arch: Arch, weights: Path, settings: QuantizeSettings, bits:
         val,
         settings,
         bits=bits,
-        vary=Variation("drawings"),
+        learning=ClassLearning("drawings"),
         seed=0,
         out=out,
         work=out / "work",

@@ -22,7 +22,6 @@ from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training import fit
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution, to_tensor
 from mcubuild.nas.training.network import Network
 from mcubuild.nas.training.recipe import calibrate, evaluate
@@ -34,10 +33,12 @@ from mcubuild.quant.ranges import observe
 from mcubuild.quant.weights import read_network
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.spec.training import TrainingSettings
+from mcubuild.tasks.classification.learning import ClassLearning
+from mcubuild.tasks.learning import Learning
 from tests.quant.networks import random_network, random_samples
 
 SMALL = Baseline("smallcifar", 0.1, 8, 1, 10)
-VARY = Variation("drawings")
+LEARNING = ClassLearning("drawings")
 
 
 def digits() -> tuple[Split, Split]:
@@ -52,14 +53,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of ``SMALL``, trained for a second."""
     out = tmp_path_factory.mktemp("trained")
     settings = TrainingSettings(epochs=10, learning_rate=0.1, label_smoothing=0)
-    train_from_scratch(SMALL, *digits(), settings, vary=VARY, seed=0, out=out, work=out / "work")
+    train_from_scratch(SMALL, *digits(), settings, learning=LEARNING, seed=0, out=out, work=out / "work")
     return out / "weights.safetensors"
 
 
 def quantize_digits(weights: Path, out: Path, bits: int, **settings: Any) -> dict[str, Any]:
     """quantize_log.json of ``SMALL``."""
     asked = QuantizeSettings.model_validate({"epochs": 3, **settings})
-    quantize(SMALL, weights, *digits(), asked, bits=bits, vary=VARY, seed=0, out=out, work=out / "work")
+    quantize(SMALL, weights, *digits(), asked, bits=bits, learning=LEARNING, seed=0, out=out, work=out / "work")
     log: dict[str, Any] = json.loads((out / "quantize_log.json").read_text())
     return log
 
@@ -193,11 +194,11 @@ def test_the_same_seed_gives_the_same_bits_also_after_an_interruption(
     quantize_digits(trained, whole, 4)
     calls: list[int] = []
 
-    def fails_once(network: Any, samples: Split) -> tuple[float, float]:
+    def fails_once(network: Any, samples: Split, learning: Learning) -> tuple[float, float]:
         calls.append(len(samples))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return evaluate(network, samples)
+        return evaluate(network, samples, learning)
 
     monkeypatch.setattr(fit, "evaluate", fails_once)
     with pytest.raises(KeyboardInterrupt):

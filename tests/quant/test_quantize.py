@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mcubuild.data.resize import network_input, resize
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Index, Split
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
@@ -25,7 +25,11 @@ from mcubuild.nas.training.batches import to_tensor
 from mcubuild.nas.training.network import Network
 from mcubuild.quant import quantize as quantizing
 from mcubuild.quant.accuracy import evaluate
+from mcubuild.spec.detection import DetectionSettings
 from mcubuild.spec.quantize import QuantizeSettings
+from mcubuild.tasks.classification.learning import ClassLearning
+from mcubuild.tasks.interval import wilson
+from mcubuild.tasks.reading import reading, restored
 from tests.quant.networks import quantize_random, random_network, random_samples, write_weights
 
 Floats = NDArray[np.floating[Any]] | NDArray[np.int8]
@@ -197,16 +201,17 @@ def test_accuracy(tmp_path: Path) -> None:
         logits = network(to_tensor(resize(samples.x, arch.space.resolution))).numpy()
     labels = logits.argmax(axis=1).astype(np.int64)
     labels[:9] = (labels[:9] + 1) % 5
-    evaluate(graph, arch, tmp_path / "w.safetensors", Split(samples.x, labels), tmp_path)
+    index = Index("npz", "image_classification", tuple("abcde"), 30, 30, 1)
+    test, reads = Split(samples.x, labels), reading(index, graph, DetectionSettings())
+    evaluate(graph, arch, tmp_path / "w.safetensors", test, ClassLearning("drawings"), reads, tmp_path)
     found = json.loads((tmp_path / "accuracy.json").read_text())
     assert found["float"] == pytest.approx(0.9)
     assert found["samples"] == 90
     assert found["labels"] == labels.tolist()
-    predicted = np.array(found["predictions_int8"])
+    outputs = np.load(tmp_path / "int8_outputs.npy")
+    predicted = outputs.argmax(axis=1)
+    assert outputs.shape == (90, 5) and restored(found["classification"]) == reads
     assert found["int8"] == pytest.approx((predicted == labels).mean())
     assert found["agreement"] == pytest.approx((predicted == logits.argmax(axis=1)).mean())
-    confusion = np.array(found["confusion_int8"])
-    assert confusion.sum() == 90
-    assert confusion.trace() == (predicted == labels).sum()
-    assert confusion.sum(axis=1).tolist() == np.bincount(labels, minlength=5).tolist()
+    assert found["intervals"]["float"] == pytest.approx(wilson(0.9, 90))
     assert 0 < found["max_logit_error"] < 0.5 * (logits.max() - logits.min())

@@ -9,9 +9,10 @@ import numpy as np
 
 from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.splits import Index, Split, write_index, write_split
-from mcubuild.ir.classification import Classification
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.blocks import Bottleneck, Head, Stem
+from mcubuild.tasks.classification.reading import Classification
+from mcubuild.tasks.interval import wilson
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST, STATIC, STACK, CODE = 360, 220, 424, 21_480
@@ -85,7 +86,9 @@ def _dataset(folder: Path, rng: np.random.Generator) -> None:
     int8 = float(np.mean(outputs.argmax(1) == y))
     _write(folder, "accuracy.json", {
         "float": int8 + 2 / TEST, "int8": int8, "arithmetic": "int8", "samples": TEST,
-        "agreement": 1 - 3 / TEST, "max_logit_error": 0.61, "labels": y.tolist(),
+        "agreement": 1 - 3 / TEST,
+        "intervals": {"float": wilson(int8 + 2 / TEST, TEST), "int8": wilson(int8, TEST)},
+        "max_logit_error": 0.61, "labels": y.tolist(),
         "classification": asdict(Classification(units=len(CLASSES), scale=0.061, zero_point=0)),
     })  # fmt: skip
 

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from mcubuild.artifacts.plan import Planned, PlannedTensor, Predicted
-from mcubuild.ir.classification import Classification
-from mcubuild.report import classes
 from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_tables, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
+from mcubuild.tasks.classification import confusion as classes
+from mcubuild.tasks.classification.reading import Classification
 
 READS = Classification(units=2, scale=1, zero_point=0)
 

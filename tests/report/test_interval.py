@@ -1,6 +1,7 @@
 import pytest
 
-from mcubuild.report.interval import ends, wilson, with_interval
+from mcubuild.report.interval import ends, with_interval
+from mcubuild.tasks.interval import wilson
 
 
 def test_wilson_interval() -> None:

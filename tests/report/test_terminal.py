@@ -42,7 +42,8 @@ REPORT: dict[str, Any] = {
     "test_set": {"digest": "0123456789abcdef"},
     "accuracy": {
         "float": 0.98, "int8": 0.97, "arithmetic": "int8", "device": 0.9, "samples": 360,
-        "judged": 0.9, "judged_samples": 10, "interval": [0.5958, 0.9821],
+        "judged": 0.9, "judged_samples": 10, "interval": [0.5958, 0.9821], "metric": "accuracy",
+        "intervals": {"float": [0.9597, 0.9902], "int8": [0.9470, 0.9832], "device": [0.5958, 0.9821]},
     },
     "figures": FIGURES,
     "budget": {

@@ -65,7 +65,7 @@ def test_a_new_project_is_whole(tmp_path: Path) -> None:
     spec, board = read_spec(tmp_path / "mine" / "specs" / "first.toml")
     assert (spec.task, board.name) == ("image_classification", "stm32f412")
     assert (spec.bits.weights, spec.budget.latency) == (8, 0.005)
-    for name in (".github/workflows/firmware.yml", ".gitlab-ci.yml"):
+    for name in (".github/actions/firmware/action.yml", ".gitlab-ci.yml"):
         workflow = yaml.safe_load((tmp_path / "mine" / name).read_text())
         assert "mcubuild build" in str(workflow)
 

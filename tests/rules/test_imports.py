@@ -60,7 +60,7 @@ def test_stages_depend_on_the_code_they_run() -> None:
         assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name
 
 
-TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec"}
+TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec", "tasks"}
 PLANS = {
     "board",
     "cores",
@@ -89,10 +89,10 @@ RUNS = {
     "units",
 }
 REACHES = {
-    "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "units"},
+    "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "tasks", "units"},
     "outline": {"data", "errors", "npz", "spec"},
     "data": {"artifacts", "data", "errors", "escape", "npz", "report", "spec", "units"},
-    "margin": PLANS | RUNS | {"bench", "escape", "files", "npz", "report", "store"},
+    "margin": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"store"},
     "race": TRAINS,
@@ -106,15 +106,16 @@ REACHES = {
     "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
     "quantize": TRAINS | {"quant"},
     "import": {"errors", "importers", "ir", "npz"},
-    "reference": {"data", "errors", "importers", "ir", "npz", "settings", "spec"},
-    "tune": RUNS | {"engine", "escape", "files", "ir", "npz", "store"},
-    "codegen": (PLANS - {"nas", "processes"}) | {"artifacts", "data", "escape", "importers", "npz", "toolchain"},
+    "reference": {"data", "errors", "importers", "ir", "npz", "quantities", "settings", "spec", "tasks", "units"},
+    "tune": RUNS | {"data", "engine", "escape", "files", "ir", "npz", "store", "tasks"},
+    "codegen": (PLANS - {"nas", "processes"})
+    | {"artifacts", "data", "escape", "importers", "npz", "tasks", "toolchain"},
     "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
-    "accuracy": TRAINS | {"quant"},
+    "accuracy": TRAINS | {"quant", "quantities", "units"},
     "measure": RUNS | {"data", "npz"},
     "preprocess": RUNS | {"data", "engine", "escape", "ir", "npz"},
     "remote": RUNS | {"data", "engine", "escape", "npz"},
-    "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store"},
+    "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store", "tasks"},
 }
 """What a stage may depend on of mcubuild: whatever else is edited, its results are kept."""
 

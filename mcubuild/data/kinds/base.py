@@ -28,6 +28,8 @@ class Found:
     held_out: Mapping[str, float | int]
     """What ``val`` and ``test`` get where they are not given: a share of the samples that there are to draw from, or
     (``int``) so many of them, of each class as large a part."""
+    strata: tuple[str, ...] | None = None
+    """Names by label, where labels are no classes but parts from each of which splits get their share."""
 
 
 def never(settings: Mapping[str, Any]) -> bool:

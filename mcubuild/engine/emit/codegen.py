@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import jinja2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +36,7 @@ from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import Conv2D, Weighted
 from mcubuild.project import folders
+from mcubuild.tasks.detection.decode import BOX_BYTES, UNITS, Decoding
 
 TEMPLATES = "kernels_templates/model"
 FILES = ("README.md", "CMakeLists.txt", "model.h", "model.c", "kernels.S", "weights.h", "weights.c", "preprocess.c")
@@ -117,9 +119,11 @@ def generate(
     classes: Sequence[str] = (),
     data: Literal["pictures", "sounds", "series"] | None = None,
     stored: int | None = None,
+    whole: bool = False,
     levels: tuple[float, float] | None = None,
     table: NDArray[np.int8] | None = None,
     channels: Sequence[Channel] = (),
+    boxes: Decoding | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -134,9 +138,11 @@ def generate(
         data: what the network is trained on, or fed with, where that is known.
         stored: side of the pictures, or length of the series, as the data set keeps them, from which they are resized
             to the network's; by default the network's.
+        whole: pictures that are no squares are stretched to one; else the square in the middle is taken.
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
         channels: of series, in order.
+        boxes: how the only output tells of boxes, if it does.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -149,16 +155,21 @@ def generate(
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
+    arena, room = plan.arena, 0
+    if boxes is not None:
+        room = _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
+        arena = max(arena, align(room + BOX_BYTES * boxes.most))
     values: dict[str, object] = {
         "name": Text(graph.name),
         "alignment": ALIGNMENT,
-        "arena": plan.arena,
+        "arena": arena,
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
-        "pictures": _pictures(graph, stored, table) if data == "pictures" and _takes_pictures(graph) else None,
+        "pictures": _pictures(graph, stored, table, whole) if data == "pictures" and _takes_pictures(graph) else None,
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
+        "boxes": None if boxes is None else {**_boxes(boxes), "offset": room, "bytes": BOX_BYTES * boxes.most},
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -179,7 +190,11 @@ def generate(
     for name in FILES:
         text = environment.get_template(f"{name}.j2").render(values)
         (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
-    write_artifact(_planned(graph, generated, plan, estimate(graph, target, stack)), out / PLAN)
+    planned = _planned(graph, generated, plan, estimate(graph, target, stack))
+    if boxes is not None:
+        layers = (*planned.layers, _planned_boxes(graph, boxes, prefix, len(generated)))
+        planned = msgspec.structs.replace(planned, layers=layers)
+    write_artifact(planned, out / PLAN)
 
 
 @cache
@@ -383,7 +398,7 @@ def _takes_pictures(graph: Graph) -> bool:
     return square and shapes[0][3] in (1, 3) and graph.tensor(graph.inputs[0]).dtype == "int8"
 
 
-def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) -> dict[str, object]:
+def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None, whole: bool) -> dict[str, object]:
     """Sides in pixels, what bounds the stack of preprocess.c, and the input by level if it is not level - 128."""
     side = graph.tensor(graph.inputs[0]).shape[1]
     stored = stored or side
@@ -392,6 +407,7 @@ def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None) 
     return {
         "side": side,
         "stored": stored,
+        "whole": whole,
         "columns": max(COLUMNS, column),
         "weights": WEIGHTS,
         "table": None if table is None or plain else _rows(Field("int8_t", "table", table)).replace(" " * 8, " " * 4),
@@ -413,6 +429,61 @@ def _series(graph: Graph, stored: int | None, channels: Sequence[Channel]) -> di
         "names": [Text(channel.name) for channel in channels],
         "lows": [f"{channel.low:.8e}f" for channel in channels],
         "scales": [f"{channel.scale:.8e}f" for channel in channels],
+    }
+
+
+def _room(plan: Plan, output: str, nbytes: int) -> int:
+    """Where in the arena ``nbytes`` of boxes lie, beside the output that they are read from: all else is free then."""
+    place = plan.activations[output]
+    return 0 if align(nbytes) <= place.offset else align(place.offset + place.nbytes)
+
+
+def _planned_boxes(graph: Graph, decoding: Decoding, prefix: str, index: int) -> PlannedLayer:
+    """The boxes in plan.json, as a layer of their own; its tables are counted as code."""
+    output = graph.tensor(graph.outputs[0])
+    return PlannedLayer(
+        index=index,
+        name=f"{prefix}_boxes",
+        kind="boxes",
+        op="Boxes",
+        output="boxes",
+        macs=0,
+        weights_bytes=0,
+        bits=None,
+        constants=None,
+        constants_reads=1,
+        shape_in=output.shape,
+        shape_out=(1, decoding.most, BOX_BYTES // 2),
+        kernel=None,
+        stride=None,
+        live=(output.name,),
+        live_bytes=output.nbytes + BOX_BYTES * decoding.most,
+    )
+
+
+def _boxes(decoding: Decoding) -> dict[str, object]:
+    """Tables and limits of boxes.c.j2."""
+
+    def table(values: NDArray[np.int64]) -> str:
+        return _rows(Field("int32_t", "table", values.astype(np.int32))).replace(" " * 8, " " * 4)
+
+    return {
+        "units": UNITS,
+        "rows": decoding.grid[0],
+        "columns": decoding.grid[1],
+        "bottom": UNITS * decoding.input[0],
+        "right": UNITS * decoding.input[1],
+        "classes": decoding.classes,
+        "halves": decoding.halves,
+        "steps": decoding.steps,
+        "threshold": decoding.threshold,
+        "overlap": decoding.overlap,
+        "lowest": decoding.lowest,
+        "limit": decoding.limit,
+        "most": decoding.most,
+        "sigmoids": table(decoding.sigmoids),
+        "growths": table(decoding.growths),
+        "powers": table(decoding.powers) if decoding.scores == "softmax" else None,
     }
 
 

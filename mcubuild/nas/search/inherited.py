@@ -8,6 +8,7 @@ from mcubuild.nas.search.evolution import Score
 from mcubuild.nas.space.arch import Arch
 from mcubuild.nas.training.recipe import calibrate, device, evaluate
 from mcubuild.nas.training.supernet import SuperNetwork
+from mcubuild.tasks.learning import Learning
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +17,7 @@ class Inherited:
 
     supernet: SuperNetwork
     """On the CPU."""
+    learning: Learning
     samples: Mapping[int, tuple[Split, Split]]
     """By resolution: training samples that batch norm's statistics are taken from, and the samples to judge by."""
 
@@ -24,5 +26,5 @@ class Inherited:
         network = self.supernet.extract(arch).to(device())
         calibration, val = self.samples[arch.resolution]
         calibrate(network, calibration)
-        accuracy, loss = evaluate(network, val)
-        return Score(accuracy, -loss)
+        score, loss = evaluate(network, val, self.learning)
+        return Score(score, -loss)

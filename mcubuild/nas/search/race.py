@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from mcubuild.data.splits import Split, joined
 from mcubuild.nas.space.contender import Contender
 from mcubuild.nas.space.files import write_json, write_space
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.length import ALONE, SUPERNET, Length, Pace, length_of
 from mcubuild.nas.training.recipe import calibrate, judge, workers
 from mcubuild.nas.training.scratch import from_scratch
 from mcubuild.progress import Bar, bar, part_of
 from mcubuild.spec.training import TrainingSettings
+from mcubuild.tasks.learning import Learning
 
 _SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
@@ -46,9 +46,9 @@ class Judgement:
     """What came of a contender's trainings in a round of the race."""
 
     losses: NDArray[np.float64]
-    """Cross-entropy of each sample that it was judged by, fold after fold, (N,)."""
-    right: NDArray[np.bool_]
-    """Whether its answer was right, (N,)."""
+    """Of each sample that it was judged by, fold after fold, (N,)."""
+    score: float
+    """The mean over these samples of their folds' scores."""
 
     @property
     def loss(self) -> float:
@@ -73,7 +73,7 @@ def race(
     settings: TrainingSettings,
     *,
     one_draw: bool,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -87,7 +87,7 @@ def race(
         val: the samples to judge by.
         settings: of training; its epochs are those of the whole training, of which the race takes parts.
         one_draw: whether ``val`` was drawn from the same samples as ``train``, so that others may stand in for it.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of weights, the order of samples, and the folds.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -106,7 +106,7 @@ def race(
             def run(job: tuple[Contender, int], one: Round = one, number: int = number) -> Judgement:
                 contender, fold = job
                 place = work / f"{number}-{fold}-{contender.arch.name}"
-                return _trained(contender, folds[fold], settings, one.length, vary, seed, place, progress)
+                return _trained(contender, folds[fold], settings, one.length, learning, seed, place, progress)
 
             found = dict(zip(jobs, executor.map(run, jobs), strict=True))
             judged = {contender: _together([found[contender, fold] for fold in one.folds]) for contender in left}
@@ -173,21 +173,24 @@ def _trained(
     samples: tuple[Split, Split],
     settings: TrainingSettings,
     length: Length,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
     progress: Bar,
 ) -> Judgement:
     train, val = (at_resolution(split, contender.arch.resolution) for split in samples)
     network, _ = from_scratch(  # judged once, in the end
-        contender.arch, train, None, settings, length, vary=vary, seed=seed, work=work, progress=part_of(progress)
-    )
+        contender.arch, train, None, settings, length,
+        learning=learning, seed=seed, work=work, progress=part_of(progress),
+    )  # fmt: skip
     calibrate(network, train)
-    return Judgement(*judge(network, val))
+    return Judgement(*judge(network, val, learning))
 
 
 def _together(parts: Sequence[Judgement]) -> Judgement:
-    return Judgement(np.concatenate([one.losses for one in parts]), np.concatenate([one.right for one in parts]))
+    sizes = [len(one.losses) for one in parts]
+    score = sum(size * one.score for size, one in zip(sizes, parts, strict=True)) / sum(sizes)
+    return Judgement(np.concatenate([one.losses for one in parts]), score)
 
 
 def _describe(number: int, one: Round, contender: Contender, judged: Judgement) -> dict[str, Any]:
@@ -200,5 +203,5 @@ def _describe(number: int, one: Round, contender: Contender, judged: Judgement) 
         "folds": len(one.folds),
         "samples": len(judged.losses),
         "loss": judged.loss,
-        "accuracy": float(judged.right.mean()),
+        "accuracy": judged.score,
     }

@@ -12,7 +12,6 @@ from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.optimisation import sizes
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.length import COMPARED, length_of
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
@@ -21,6 +20,7 @@ from mcubuild.progress import bar, part_of
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.training import TrainingSettings
+from mcubuild.tasks.learning import Learning
 from mcubuild.units import format_size, format_time
 
 
@@ -33,7 +33,7 @@ def scale(
     settings: TrainingSettings,
     deployment: Deployment,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -52,7 +52,7 @@ def scale(
         space: the widths and resolutions.
         settings: how each size is trained.
         deployment: where the network must run, and within which limits.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of weights and the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -65,7 +65,7 @@ def scale(
     footprints = Footprints(deployment, margin)
     fitting = fitting_sizes(name, index, space, footprints, Limits.of(deployment))
     largest = frontier(fitting)
-    judged = _judge(largest, train, val, settings, vary=vary, seed=seed, work=work) if len(largest) > 1 else {}
+    judged = _judge(largest, train, val, settings, learning=learning, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
     write_json(best.to_json(), out / "arch.json")
     table = [_describe(size, footprints, judged.get(size)) for size in fitting]
@@ -78,11 +78,11 @@ def _judge(
     val: Split,
     settings: TrainingSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
 ) -> dict[Baseline, tuple[float, float]]:
-    """Accuracy on ``val`` and negative loss of each candidate, trained with ``settings``."""
+    """Score on ``val`` and negative loss of each candidate, trained with ``settings``."""
     length = length_of(settings, COMPARED, len(train))
     # The bar ends first, on an error, too: that ends the other trainings.
     with workers() as executor, bar("scale", len(candidates) * length.total) as progress:
@@ -91,11 +91,11 @@ def _judge(
             samples, judges = at_resolution(train, size.resolution), at_resolution(val, size.resolution)
             network, _ = from_scratch(
                 size, samples, judges, settings, length,
-                vary=vary, seed=seed, work=work / size.name, progress=part_of(progress),
+                learning=learning, seed=seed, work=work / size.name, progress=part_of(progress),
             )  # fmt: skip
             calibrate(network, samples)
-            accuracy, loss = evaluate(network, judges)
-            return accuracy, -loss
+            score, loss = evaluate(network, judges, learning)
+            return score, -loss
 
         return dict(zip(candidates, executor.map(judge, candidates), strict=True))
 
@@ -110,7 +110,7 @@ def fitting_sizes(
         BuildError: a resolution is above the data set's.
     """
     candidates = [
-        Baseline(name, *size, index.channels, len(index.classes), index.outline.series)
+        Baseline(name, *size, index.channels, index.outline.outputs, index.outline.series, index.outline.stride)
         for size in sizes(index.outline, space)
     ]
     fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]

@@ -32,6 +32,7 @@ from mcubuild.nas.training.supernet import read_supernet
 from mcubuild.progress import Bar, bar
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.search import SearchSettings, SizedSearch
+from mcubuild.tasks.learning import Learning
 
 _ENOUGH: Final = 2000
 """Samples to judge candidates by: an accuracy is known to one percentage point, the difference of two better still, as
@@ -46,6 +47,7 @@ def search(
     settings: SearchSettings,
     deployment: Deployment,
     *,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -64,6 +66,7 @@ def search(
         val: samples that candidates are judged by, or a part of them if they are more than enough.
         settings: population, generations, ...
         deployment: where the network must run, and within which limits.
+        learning: how good answers are.
         seed: of the search.
         out: folder for the results.
         work: folder for evaluations of this very job; a killed search goes on from there to the same result.
@@ -83,7 +86,7 @@ def search(
         side: (at_resolution(spread(train, sizes.calibration), side), at_resolution(val, side))
         for side in family.resolutions
     }
-    judge = Inherited(read_supernet(supernet, family.largest), samples)
+    judge = Inherited(read_supernet(supernet, family.largest), learning, samples)
     order: Order = by_score if sizes.objective == "accuracy" else ByDominance(candidates)
     total = evaluated(sizes)
     quality: Quality | None = None

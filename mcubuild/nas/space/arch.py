@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mcubuild.nas.space.backbones import BACKBONES, LEAST_STAGES, Backbone, Choice, Row, round_channels
-from mcubuild.nas.space.blocks import Block, Head, MaxPool
+from mcubuild.nas.space.blocks import Block, MaxPool, head
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
 """The paper's input sides, for images of up to 224 pixels."""
@@ -25,6 +25,16 @@ def resolutions_for(max_resolution: int) -> tuple[int, ...]:
     """
     scaled = {2 * round(base * max_resolution / BASE_RESOLUTIONS[-1] / 2) for base in BASE_RESOLUTIONS}
     return tuple(sorted({max(8, min(resolution, max_resolution // 2 * 2)) for resolution in scaled}))
+
+
+def stages_of_stride(block: str, stride: int) -> int:
+    """How many stages a detector with cells of ``stride`` pixels has: as many as reduce the picture to these; or 0."""
+    most = len(BACKBONES[block].widths)
+    sides = {
+        count: largest(Space(1.0, stride, 1, 1, count, block)).blocks()["head"].side for count in range(1, most + 1)
+    }
+    fine = {count: largest(Space(1.0, 2 * stride, 1, 1, count, block)).blocks()["head"].side for count in sides}
+    return max((count for count in sides if (sides[count], fine[count]) == (1, 2)), default=0)
 
 
 def stages_for(resolution: int, block: str = "mobile", *, series: bool = False) -> int:
@@ -51,6 +61,8 @@ class Space:
     """One of BACKBONES."""
     series: bool = False
     """Whether networks read series of values, (resolution, 1, channels), with kernels k x 1."""
+    stride: int = 0
+    """Pixels a cell, of detectors, whose ``classes`` are the values that they put out for it; 0: of all others."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "count", min(self.count, len(self.backbone.widths)))
@@ -165,7 +177,9 @@ class Arch:
                 row.append(f"stages.{stage}.{index}", block)
             if backbone.pools:
                 row.append(f"stages.{stage}.pool", MaxPool(row.side, row.channels, 2))
-        return row.blocks | {"head": Head(row.side, row.channels, space.classes, series=space.series)}
+        return row.blocks | {
+            "head": head(row.side, row.channels, space.classes, stride=space.stride, series=space.series)
+        }
 
     def places(self) -> list[Place]:
         """What the shape of each of ``blocks`` depends on, much faster to tell than the blocks."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mcubuild.nas.space.backbones import round_channels
-from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Flat, Head, MaxPool, Mix, Separable, Stem
+from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Flat, MaxPool, Mix, Separable, Stem, head
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Baseline:
     classes: int
     series: bool = False
     """Whether it reads series of values, (resolution, 1, channels), with kernels k x 1."""
+    stride: int = 0
+    """Pixels a cell, of a detector, whose ``classes`` are the values that it puts out for it."""
 
     @property
     def name(self) -> str:
@@ -56,6 +58,7 @@ class _Row:
         self.blocks: dict[str, Block] = {}
         self.side, self.channels = baseline.resolution, baseline.channels
         self._width, self._classes, self._series = baseline.width, baseline.classes, baseline.series
+        self._stride = baseline.stride
 
     def scaled(self, channels: int) -> int:
         return round_channels(channels * self._width)
@@ -82,7 +85,7 @@ class _Row:
         self.side = -(-self.side // 2)
 
     def head(self) -> None:
-        self._place("head", Head(self.side, self.channels, self._classes))
+        self._place("head", head(self.side, self.channels, self._classes, stride=self._stride))
 
     def flat(self) -> None:
         self._place("head", Flat(self.side, self.channels, self._classes))

@@ -117,7 +117,21 @@ class Flat(_Reader):
     classes: int
 
 
-Block: TypeAlias = Stem | Bottleneck | Separable | Basic | MaxPool | Mix | Head | Flat
+@dataclass(frozen=True)
+class Cells(_Reader):
+    """1x1 convolution without activation: (side, side, inputs) -> (side, side, outputs), an answer for each cell."""
+
+    outputs: int
+
+
+End: TypeAlias = Head | Flat | Cells
+"""The last block of a network."""
+Block: TypeAlias = Stem | Bottleneck | Separable | Basic | MaxPool | Mix | End
+
+
+def head(side: int, inputs: int, outputs: int, *, stride: int, series: bool = False) -> Head | Cells:
+    """The usual end: one answer for the whole sample, or where a detector has a ``stride`` one for each cell."""
+    return Cells(side, inputs, outputs) if stride else Head(side, inputs, outputs, series=series)
 
 
 class Described(Protocol):

@@ -14,7 +14,7 @@ from mcubuild.engine.memory.footprint import (
     target_of,
 )
 from mcubuild.nas.space.arch import Arch, Place, Space
-from mcubuild.nas.space.blocks import Block, Described
+from mcubuild.nas.space.blocks import Block, Cells, Described
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import block_skeleton
 from mcubuild.spec.bits import WIDTHS
@@ -22,6 +22,8 @@ from mcubuild.spec.deployment import Deployment
 
 Choice: TypeAlias = tuple[Stretch, ...]
 """A block with weights of each width that its layers may have, the widest first."""
+DECODER = 4096
+"""Bytes of Flash at most for what turns a detector's output into boxes: code, and tables of the output's 256 levels."""
 
 
 class Footprints:
@@ -113,6 +115,8 @@ class Footprints:
         choice = self._stretches.get(block)
         if choice is None:
             choice = tuple(estimate_stretch(block_skeleton(block, bits), self.target) for bits in self._widths)
+            if isinstance(block, Cells):
+                choice = tuple(replace(stretch, code=stretch.code + DECODER) for stretch in choice)
             self._stretches[block] = choice
         return choice
 

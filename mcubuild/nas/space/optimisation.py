@@ -22,6 +22,7 @@ from mcubuild.nas.space.arch import (
     resolutions_for,
     smallest,
     stages_for,
+    stages_of_stride,
 )
 from mcubuild.nas.space.backbones import BACKBONES, LEAST_STAGES
 from mcubuild.nas.space.candidates import Limits
@@ -44,6 +45,10 @@ _MOSTLY = 0.5
 """Share of the networks of a space."""
 _SIDES = (1, 3 / 4, 1 / 2)
 """Of the highest resolution: those of spaces that race."""
+CELL = 32
+"""Pixels: a detector's resolutions are multiples of that;"""
+DETECTED = tuple(range(96, 321, CELL))
+"""these are the usual ones."""
 CDF_PERCENTILES = tuple(range(0, 101, 5))
 _WORTH_PROCESSES = 5_000
 """Samples below which other processes would take longer to start than to help."""
@@ -226,7 +231,9 @@ def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]
     sides = {side for _, side in sizes(outline, settings)}
     if settings.resolutions is None and start.resolution <= outline.max_resolution:
         sides.add(start.resolution)
-    same = replace(start, channels=outline.channels, classes=outline.classes, series=outline.series)
+    same = replace(
+        start, channels=outline.channels, classes=outline.outputs, series=outline.series, stride=outline.stride
+    )
     return [
         replace(same, resolution=side, count=min(start.count, _stages(outline, side, start.block)))
         for side in sorted(sides)
@@ -267,6 +274,8 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
     what = "series" if outline.series else "spectrograms" if outline.task == "audio_classification" else "images"
     if settings.resolutions:
         origin = f"({listed}), as space.resolutions says"
+    elif outline.stride:
+        return f"{count} ({listed}: multiples of {CELL}); stages are those that leave cells of {outline.stride} pixels"
     elif sides == list(BASE_RESOLUTIONS):
         origin = f"({low} to {high} pixels, the paper's)"
     else:
@@ -307,13 +316,30 @@ def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
     """
     pairs = sizes(outline, settings)
     return [
-        Space(width, side, outline.channels, outline.classes, _stages(outline, side, block), block, outline.series)
-        for block in dict.fromkeys(settings.blocks)
+        Space(
+            width,
+            side,
+            outline.channels,
+            outline.outputs,
+            _stages(outline, side, block),
+            block,
+            outline.series,
+            outline.stride,
+        )
+        for block in _blocks(outline, settings)
         for width, side in pairs
     ]
 
 
+def _blocks(outline: Outline, settings: SpaceSettings) -> list[str]:
+    """The kinds of blocks: of detectors those whose stages end at cells of the stride."""
+    blocks = dict.fromkeys(settings.blocks)
+    return [block for block in blocks if not outline.stride or stages_of_stride(block, outline.stride)]
+
+
 def _stages(outline: Outline, side: int, block: str) -> int:
+    if outline.stride:
+        return stages_of_stride(block, outline.stride)
     whole = block == "mobile" and _large(outline)
     return len(BACKBONES[block].widths) if whole else stages_for(side, block, series=outline.series)
 
@@ -329,13 +355,36 @@ def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, int]]:
     Raises:
         BuildError: a resolution is above the data set's.
     """
-    resolutions = settings.resolutions or resolutions_for(outline.max_resolution)
+    resolutions = settings.resolutions or _usual(outline)
+    odd = [side for side in resolutions if outline.stride and side % CELL]
+    if odd:
+        raise BuildError(
+            f"space.resolutions: found {odd[0]}, which is no multiple of {CELL}; a detector's cells fill the picture: "
+            f"write multiples of {CELL}."
+        )
     if max(resolutions) > outline.max_resolution:
         raise BuildError(
             f"space.resolutions: found {max(resolutions)}, but networks for this data set take at most "
             f"{outline.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
         )
     return [(width, resolution) for width in sorted(set(settings.widths)) for resolution in sorted(set(resolutions))]
+
+
+def _usual(outline: Outline) -> tuple[int, ...]:
+    """The resolutions where the spec gives none: the paper's, scaled, or a detector's.
+
+    Raises:
+        BuildError: pictures are too small for a detector.
+    """
+    if not outline.stride:
+        return resolutions_for(outline.max_resolution)
+    sides = tuple(side for side in DETECTED if side <= outline.max_resolution)
+    if not sides:
+        raise BuildError(
+            f"dataset.max_resolution: found {outline.max_resolution} pixels; a detector takes {DETECTED[0]} or more: "
+            f"raise it, or take larger pictures."
+        )
+    return sides
 
 
 def _sample_all(spaces: Sequence[Space], samples: int, footprints: Footprints, limits: Limits, seed: int) -> list[Row]:

@@ -14,7 +14,7 @@ from mcubuild.ir.graph import Graph, Op, Tensor
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
-from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Head, MaxPool, Mix, Separable, Stem
+from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Cells, Described, Head, MaxPool, Mix, Separable, Stem
 
 INPUT = "input"
 LayerBits: TypeAlias = int | Mapping[str, int]
@@ -72,6 +72,8 @@ class _Builder:
             self._max_pool(name, block.kernel)
         elif isinstance(block, Mix):
             self._conv(name, block.outputs)
+        elif isinstance(block, Cells):
+            self._conv("classifier", block.outputs)
         else:
             if isinstance(block, Head):
                 self._emit(AveragePool2D(self.last, "pool", (block.side, block.width)), (1, 1, 1, block.inputs))

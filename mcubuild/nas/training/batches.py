@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split, joined
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.length import steps_per_epoch
+from mcubuild.tasks.learning import Learning
 
 _EVALUATED = 256
 """Samples a batch where no gradient is needed."""
@@ -21,7 +22,7 @@ _EVALUATED = 256
 def at_resolution(split: Split, resolution: int) -> Split:
     """The split with images of ``resolution`` pixels."""
     noise = None if split.noise is None else resize(split.noise, resolution)
-    return Split(resize(split.x, resolution), split.y, noise)
+    return replace(split, x=resize(split.x, resolution), noise=noise)
 
 
 def resized(images: Tensor, resolution: int) -> Tensor:
@@ -51,12 +52,12 @@ def for_the_last_training(train: Split, val: Split, *, one_draw: bool) -> tuple[
 
 
 def training_batches(
-    split: Split, batch: int, steps: int, augment: Variation, rng: np.random.Generator
+    split: Split, batch: int, steps: int, learning: Learning, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``steps`` batches, pass after pass in random order, each image varied at random.
 
-    Images are (N, C, R, R) in 0 ... 1, labels (N,). Those of many samples are read by their indexes while the training
-    computes, as the split need not fit into memory.
+    Images are (N, C, R, R) in 0 ... 1, with their targets (N, ...). Those of many samples are read by their indexes
+    while the training computes, as the split need not fit into memory.
     """
     epoch = steps_per_epoch(len(split), batch)
     with ThreadPoolExecutor(1) as ahead:
@@ -69,7 +70,8 @@ def training_batches(
                 x = coming.result()
                 if number + 1 < len(batches):
                     coming = ahead.submit(split.x.__getitem__, batches[number + 1])
-                yield to_tensor(augment(x, rng, split.noise)), torch.from_numpy(split.y[chosen])
+                varied, targets = learning.vary(x, split.targets[chosen], rng, split.noise)
+                yield to_tensor(varied), torch.from_numpy(targets)
 
 
 def calibration_batches(split: Split) -> Iterator[Tensor]:
@@ -86,7 +88,7 @@ def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """All samples in order, unchanged."""
     for start in range(0, len(split), _EVALUATED):
         chosen = slice(start, start + _EVALUATED)
-        yield to_tensor(split.x[chosen]), torch.from_numpy(split.y[chosen])
+        yield to_tensor(split.x[chosen]), torch.from_numpy(split.targets[chosen])
 
 
 def to_tensor(x: NDArray[np.uint8]) -> Tensor:

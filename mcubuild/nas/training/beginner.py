@@ -18,6 +18,7 @@ from mcubuild.nas.training.batches import to_tensor
 from mcubuild.nas.training.length import steps_per_epoch
 from mcubuild.nas.training.recipe import deterministic, device, device_of, evaluate
 from mcubuild.progress import bar
+from mcubuild.tasks.classification.learning import ClassLearning
 
 LARGEST = 64
 """Pixels: larger pictures are reduced first, as three convolutions see too little of them and forests have too many
@@ -102,7 +103,7 @@ def plain_network(samples: Split, test: Split, classes: int, *, task: str, mirro
                 schedule.step()
                 shown.advance(loss=loss.item())
         network.eval()
-        return evaluate(network, test)[0]
+        return evaluate(network, test, ClassLearning("drawings"))[0]
 
 
 def random_forest(samples: Split, test: Split, *, seed: int) -> float:

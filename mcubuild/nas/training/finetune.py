@@ -9,7 +9,6 @@ from torch import Tensor
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Arch, Space, largest
 from mcubuild.nas.space.family import Family
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.fit import distilled, finish, fit_alone
 from mcubuild.nas.training.length import ALONE, Pace, length_of
@@ -18,6 +17,7 @@ from mcubuild.nas.training.recipe import calibrate, device, mixed_precision, wor
 from mcubuild.nas.training.supernet import read_supernet
 from mcubuild.progress import bar
 from mcubuild.spec.finetune import FinetuneSettings
+from mcubuild.tasks.learning import Learning
 
 
 def finetune(
@@ -27,7 +27,7 @@ def finetune(
     val: Split | None,
     settings: FinetuneSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -42,7 +42,7 @@ def finetune(
         train: the samples to learn from.
         val: the samples that say when to end, and for the log's accuracies; None: all are there to learn from.
         settings: epochs, batch, learning rate.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -63,11 +63,13 @@ def finetune(
 
         def forward(images: Tensor) -> Tensor:
             with mixed_precision(network):
-                logits: Tensor = network(images)
-            return logits.float()
+                outputs: Tensor = network(images)
+            return outputs.float()
 
-        objective = distilled(forward, teacher, settings.label_smoothing, executor)
+        objective = distilled(forward, teacher, learning, settings.label_smoothing, executor)
         progress = partial(bar, "finetune")
         length = length_of(settings, pace, len(train))
-        log = fit_alone(progress, network, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
+        log = fit_alone(
+            progress, network, objective, train, val, settings, length, learning=learning, seed=seed, work=work
+        )
         finish(network, train, log, out / "weights.safetensors", out / "finetune_log.json")

@@ -8,14 +8,12 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.training import group
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.average import Average
 from mcubuild.nas.training.batches import training_batches
 from mcubuild.nas.training.length import Length
@@ -25,7 +23,6 @@ from mcubuild.nas.training.recipe import (
     Stateful,
     calibrate,
     device_of,
-    distillation_loss,
     evaluate,
     mixed_precision,
     rounds,
@@ -34,11 +31,12 @@ from mcubuild.nas.training.recipe import (
 )
 from mcubuild.progress import Bar, Progress
 from mcubuild.spec.training import TrainingSettings
+from mcubuild.tasks.learning import Learning
 
-Learn: TypeAlias = Callable[[Tensor, Tensor, np.random.Generator], tuple[float, int]]
-"""Sets the gradients that images (N, C, R, R) and labels (N,) give; the loss and the number of correct answers."""
+Learn: TypeAlias = Callable[[Tensor, Tensor, np.random.Generator], tuple[float, tuple[int, int]]]
+"""Sets the gradients that images (N, C, R, R) and targets (N, ...) give; the loss and ``Learning.hits``."""
 Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Images (N, C, R, R) and labels (N,) -> loss, a scalar, and the network's logits (N, classes)."""
+"""Images (N, C, R, R) and targets (N, ...) -> loss, a scalar, and the network's outputs (N, ...)."""
 
 
 def fit(
@@ -50,7 +48,7 @@ def fit(
     learn: Learn,
     judge: Callable[[], Entry],
     *,
-    vary: Variation,
+    learning: Learning,
     seed: Sequence[int],
     work: Path,
 ) -> Log:
@@ -65,7 +63,7 @@ def fit(
         learn: computes gradients; its random choices must come from the generator that it gets.
         judge: figures of the network after a round, whose weights are the average then, if there is one; ``val_loss``
             among them decides when training ends.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of the order of samples and all other random choices.
         work: folder for the checkpoint of this very training; a killed run goes on from there to the same bits.
 
@@ -78,20 +76,21 @@ def fit(
     def run(log: Log, shown: Bar) -> Entry:
         rng = np.random.default_rng([*seed, len(log)])
         losses, correct, seen, first = [], 0, 0, len(log) * length.steps
-        for step, (images, labels) in enumerate(training_batches(train, length.batch, length.steps, vary, rng), first):
+        batches = training_batches(train, length.batch, length.steps, learning, rng)
+        for step, (images, targets) in enumerate(batches, first):
             set_learning_rate(optimiser, length.rate(settings.learning_rate, step, log))
             optimiser.zero_grad(set_to_none=True)
-            loss, right = learn(group.part(images).to(device), group.part(labels).to(device), rng)
+            loss, (right, asked) = learn(group.part(images).to(device), group.part(targets).to(device), rng)
             group.average_gradients(parameters)
             optimiser.step()
             if average is not None:
                 average.update()
             losses.append(loss)
             correct += right
-            seen += len(group.part(labels))
-            shown.advance(loss=loss, accuracy=right / len(group.part(labels)))
+            seen += asked
+            shown.advance(loss=loss, accuracy=right / max(1, asked))
         sums = group.total([float(np.mean(losses)), correct, seen], device)
-        entry = {"steps": length.steps, "loss": sums[0] / group.count(), "train_accuracy": sums[1] / sums[2]}
+        entry = {"steps": length.steps, "loss": sums[0] / group.count(), "train_accuracy": sums[1] / max(1, sums[2])}
         if average is None:
             return entry | judge()
         average.swap()
@@ -118,7 +117,7 @@ def fit_alone(
     settings: TrainingSettings,
     length: Length,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
 ) -> Log:
@@ -129,30 +128,31 @@ def fit_alone(
     if val is None:
         length = replace(length, patient=True)
 
-    def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+    def learn(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[float, tuple[int, int]]:
         network.train()
-        loss, logits = objective(images, labels)
+        loss, outputs = objective(images, targets)
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item(), int((logits.argmax(dim=1) == labels).sum())
+        return loss.item(), learning.hits(outputs, targets)
 
     def judge() -> Entry:
         if val is None:
             return {}
         network.eval()
-        accuracy, loss = evaluate(network, val)
-        return {"val_accuracy": accuracy, "val_loss": loss}
+        score, loss = evaluate(network, val, learning)
+        return {"val_accuracy": score, "val_loss": loss}
 
-    return fit(progress, network, train, settings, length, learn, judge, vary=vary, seed=[seed], work=work)
+    return fit(progress, network, train, settings, length, learn, judge, learning=learning, seed=[seed], work=work)
 
 
 def distilled(
-    forward: Callable[[Tensor], Tensor], teacher: nn.Module, smoothing: float, executor: Executor
+    forward: Callable[[Tensor], Tensor], teacher: nn.Module, learning: Learning, smoothing: float, executor: Executor
 ) -> Objective:
-    """Labels, smoothed, and the answers of ``teacher`` in equal parts.
+    """Targets, smoothed, and the answers of ``teacher`` in equal parts.
 
     Args:
-        forward: logits (N, classes) of the network that learns.
+        forward: outputs of the network that learns.
         teacher: in evaluation mode.
+        learning: has the losses.
         smoothing: share of the labels' probability that is spread over all classes.
         executor: where the teacher computes meanwhile.
     """
@@ -160,14 +160,14 @@ def distilled(
     @torch.no_grad()
     def teach(images: Tensor) -> Tensor:
         with mixed_precision(teacher):
-            logits: Tensor = teacher(images)
-        return logits.float()
+            outputs: Tensor = teacher(images)
+        return outputs.float()
 
-    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def objective(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         taught = executor.submit(teach, images)
-        logits = forward(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        return (loss + distillation_loss(logits, taught.result())) / 2, logits
+        outputs = forward(images)
+        loss = learning.loss(outputs, targets, smoothing)
+        return (loss + learning.distillation(outputs, taught.result())) / 2, outputs
 
     return objective
 

@@ -21,9 +21,9 @@ from mcubuild.data.splits import read_split
 from mcubuild.errors import BuildError
 from mcubuild.files import make_folder, write_whole
 from mcubuild.lifeline import tied
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.length import SUPERNET, Pace, batch_for
 from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.tasks.learning import Learning, from_json, to_json
 
 _FOLLOW = "follow"
 
@@ -34,7 +34,7 @@ def launch(
     val: Path,
     settings: SupernetSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -65,7 +65,7 @@ def launch(
     files = {"space": space, "train": train, "val": val, "out": out, "work": work}
     if start is not None:
         files["start"] = start
-    job = {"settings": settings.model_dump(), "vary": asdict(vary), "seed": seed, "pace": asdict(pace)}
+    job = {"settings": settings.model_dump(), "learning": to_json(learning), "seed": seed, "pace": asdict(pace)}
     path = work / "job.json"
     places = {name: str(file.resolve()) for name, file in files.items()}
     write_whole(path, json.dumps(job | places, indent=1).encode())
@@ -118,7 +118,7 @@ def main(path: Path, *, follow: bool) -> None:
             read_split(Path(job["train"])),
             read_split(Path(job["val"])),
             SupernetSettings.model_validate(job["settings"]),
-            vary=Variation(**job["vary"]),
+            learning=from_json(job["learning"]),
             seed=job["seed"],
             out=Path(job["out"]),
             work=Path(job["work"]),

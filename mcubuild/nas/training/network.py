@@ -8,7 +8,19 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor, nn
 
 from mcubuild.ir.geometry import same_padding
-from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Described, Flat, Head, MaxPool, Mix, Separable, Stem
+from mcubuild.nas.space.blocks import (
+    Basic,
+    Block,
+    Bottleneck,
+    Cells,
+    Described,
+    End,
+    Head,
+    MaxPool,
+    Mix,
+    Separable,
+    Stem,
+)
 from mcubuild.nas.training.activation import relu6
 from mcubuild.nas.training.depthwise import conv_same
 
@@ -146,7 +158,7 @@ class MaxPoolSame(nn.Module):
 
 
 class Network(nn.Module):
-    """A network that arch.json describes: pixels / 255 (N, channels, R, R) -> logits (N, classes).
+    """A network that arch.json describes: pixels / 255 (N, channels, R, R) -> logits (N, classes), or of cells.
 
     Its weights are not initialised: see ``build_network``.
     """
@@ -157,13 +169,17 @@ class Network(nn.Module):
         super().__init__()
         self.arch = arch
         *body, (_, head) = arch.blocks().items()
-        assert isinstance(head, Head | Flat)
+        assert isinstance(head, End)
         self._names = [name for name, _ in body]
         for name, block in body:
             self._place(name, _module(block))
         self.pool = nn.AdaptiveAvgPool2d(1) if isinstance(head, Head) else None
-        features = head.inputs if isinstance(head, Head) else head.side * head.width * head.inputs
-        self.classifier = nn.Linear(features, head.classes)
+        self.classifier: nn.Linear | nn.Conv2d
+        if isinstance(head, Cells):
+            self.classifier = nn.Conv2d(head.inputs, head.outputs, 1)
+        else:
+            features = head.inputs if isinstance(head, Head) else head.side * head.width * head.inputs
+            self.classifier = nn.Linear(features, head.classes)
 
     def _place(self, name: str, module: nn.Module) -> None:
         """Make ``module`` the submodule ``name``, dotted."""
@@ -182,7 +198,13 @@ class Network(nn.Module):
         return self.classify(x)
 
     def classify(self, x: Tensor) -> Tensor:
-        """Logits of the last feature map (N, C, H, H); pixels come before channels, as in the quantised graph."""
+        """Logits of the last feature map (N, C, H, H); pixels come before channels, as in the quantised graph.
+
+        Of a detector (N, outputs, H, H): an answer for each cell.
+        """
+        if isinstance(self.classifier, nn.Conv2d):
+            cells: Tensor = self.classifier(x)
+            return cells
         features = x.permute(0, 2, 3, 1) if self.pool is None else self.pool(x)
         logits: Tensor = self.classifier(features.flatten(1))
         return logits
@@ -219,6 +241,7 @@ def initialise(network: Network) -> None:
         if isinstance(module, Conv):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
     nn.init.normal_(network.classifier.weight, std=0.01)
+    assert network.classifier.bias is not None, "made with one"
     nn.init.zeros_(network.classifier.bias)
     for module in network.modules():
         if isinstance(module, InvertedBottleneck) and module.add is not None:

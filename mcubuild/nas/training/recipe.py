@@ -11,9 +11,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
@@ -23,6 +22,7 @@ from mcubuild.nas.training.batches import calibration_batches, evaluation_batche
 from mcubuild.nas.training.length import Length
 from mcubuild.processor import gpus
 from mcubuild.progress import Bar, Progress
+from mcubuild.tasks.learning import Learning
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4
@@ -145,11 +145,6 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         parameters["lr"] = rate
 
 
-def distillation_loss(logits: Tensor, teacher: Tensor) -> Tensor:
-    """Cross-entropy of ``logits`` (N, classes) against the probabilities of the ``teacher``'s logits."""
-    return F.cross_entropy(logits, teacher.detach().softmax(dim=1))
-
-
 def rounds(
     progress: Progress,
     length: Length,
@@ -220,17 +215,18 @@ def calibrate(network: nn.Module, samples: Split) -> None:
 
 
 @torch.no_grad()
-def judge(network: nn.Module, samples: Split) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Cross-entropy of each sample (N,), and whether the answer is right (N,), of a network in evaluation mode."""
-    losses, right = [], []
-    for images, labels in evaluation_batches(samples):
-        logits = network(images.to(device_of(network))).cpu()
-        right.append((logits.argmax(dim=1) == labels).numpy())
-        losses.append(F.cross_entropy(logits, labels, reduction="none").double().numpy())
-    return np.concatenate(losses), np.concatenate(right)
+def judge(network: nn.Module, samples: Split, learning: Learning) -> tuple[NDArray[np.float64], float]:
+    """The loss of each sample (N,), and the score of all answers, of a network in evaluation mode."""
+    losses, answers, asked = [], [], []
+    for images, targets in evaluation_batches(samples):
+        outputs = network(images.to(device_of(network))).cpu()
+        losses.append(learning.losses(outputs, targets).double().numpy())
+        answers.append(outputs)
+        asked.append(targets)
+    return np.concatenate(losses), learning.score(torch.cat(answers), torch.cat(asked))
 
 
-def evaluate(network: nn.Module, samples: Split) -> tuple[float, float]:
-    """Accuracy (0 ... 1) and mean cross-entropy of a network in evaluation mode."""
-    losses, right = judge(network, samples)
-    return float(right.mean()), float(losses.mean())
+def evaluate(network: nn.Module, samples: Split, learning: Learning) -> tuple[float, float]:
+    """Score and mean loss of a network in evaluation mode."""
+    losses, score = judge(network, samples, learning)
+    return score, float(losses.mean())

@@ -5,12 +5,10 @@ from pathlib import Path
 from threading import Lock
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.blocks import Described
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.fit import finish, fit_alone
 from mcubuild.nas.training.length import ALONE, SUPERNET, Length, length_of
@@ -19,6 +17,7 @@ from mcubuild.nas.training.recipe import Log, device, mixed_precision, workers
 from mcubuild.progress import Progress, bar
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.spec.training import TrainingSettings
+from mcubuild.tasks.learning import Learning
 
 _SEEDING = Lock()
 """torch's global generator, from which weights are drawn, is that of all threads."""
@@ -50,7 +49,7 @@ def train_from_scratch(
     val: Split | None,
     settings: TrainingSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -62,7 +61,7 @@ def train_from_scratch(
         train: the samples to learn from.
         val: the samples that say when to end, and for the log's accuracies; None: all are there to learn from.
         settings: epochs, batch, learning rate, ...
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of weights and the order of samples.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -73,7 +72,7 @@ def train_from_scratch(
         progress = partial(bar, "train")
         length = length_of(settings, SUPERNET + ALONE, len(train))
         network, log = from_scratch(
-            arch, train, val, settings, length, vary=vary, seed=seed, work=work, progress=progress
+            arch, train, val, settings, length, learning=learning, seed=seed, work=work, progress=progress
         )
         finish(network, train, log, out / "weights.safetensors", out / "train_log.json")
 
@@ -85,7 +84,7 @@ def from_scratch(
     settings: TrainingSettings,
     length: Length,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     work: Path,
     progress: Progress,
@@ -99,10 +98,10 @@ def from_scratch(
         network = build_network(arch)
     network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def objective(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with mixed_precision(network):
-            logits = network(images).float()
-        return F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing), logits
+            outputs = network(images).float()
+        return learning.loss(outputs, targets, settings.label_smoothing), outputs
 
-    log = fit_alone(progress, network, objective, train, val, settings, length, vary=vary, seed=seed, work=work)
+    log = fit_alone(progress, network, objective, train, val, settings, length, learning=learning, seed=seed, work=work)
     return network, log

@@ -42,6 +42,8 @@ class SuperNetwork(Network):
         *body, _ = arch.blocks().items()
         for name, block in body:
             x = self._run_block(name, x, block)
+        if isinstance(self.classifier, nn.Conv2d):
+            return F.conv2d(x, self.classifier.weight[:, : x.shape[1]], self.classifier.bias)
         features = F.adaptive_avg_pool2d(x, 1).flatten(1)
         return F.linear(features, self.classifier.weight[:, : features.shape[1]], self.classifier.bias)
 

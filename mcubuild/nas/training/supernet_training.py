@@ -22,14 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from safetensors.torch import load_file
 from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Arch, Space, draw, draw_among, largest, smallest
 from mcubuild.nas.space.family import Family
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution, resized, spread
 from mcubuild.nas.training.fit import Learn, finish, fit
 from mcubuild.nas.training.length import SUPERNET, Length, Pace, length_of
@@ -38,7 +36,6 @@ from mcubuild.nas.training.recipe import (
     Log,
     calibrate,
     device,
-    distillation_loss,
     evaluate,
     mixed_precision,
     workers,
@@ -46,6 +43,7 @@ from mcubuild.nas.training.recipe import (
 from mcubuild.nas.training.supernet import SuperNetwork, fresh, sort_channels
 from mcubuild.progress import bar
 from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.tasks.learning import Learning
 
 _CALIBRATION = 256
 """Samples that set the batch norm of the networks in the log."""
@@ -65,7 +63,7 @@ def train(
     val: Split,
     settings: SupernetSettings,
     *,
-    vary: Variation,
+    learning: Learning,
     seed: int,
     out: Path,
     work: Path,
@@ -80,7 +78,7 @@ def train(
         train: the samples to learn from.
         val: the samples for the log's accuracies.
         settings: schedule, epochs, batch, learning rate, ...
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         seed: of weights, order and choice of networks.
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
@@ -103,7 +101,7 @@ def train(
             network.load_state_dict(load_file(start))
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         length = length_of(settings, pace, len(train))
-        run = _Run(network, family, train, judged, settings, length, vary, executor)
+        run = _Run(network, family, train, judged, settings, length, learning, executor)
         log = run.sandwich(seed, work) if settings.schedule == "sandwich" else run.shrinking(seed, work)
         finish(network, train, log, out / "supernet.safetensors", out / "supernet_log.json")
 
@@ -119,11 +117,11 @@ class _Run:
     """By resolution: samples that set the batch norm of the networks in the log, and those that they are judged by."""
     settings: SupernetSettings
     length: Length
-    vary: Variation
+    learning: Learning
     executor: Executor
 
     def sandwich(self, seed: int, work: Path) -> Log:
-        learn = sandwich_rule(self.network, self.family, self.settings, self.executor)
+        learn = sandwich_rule(self.network, self.family, self.learning, self.settings, self.executor)
         return self._fit("supernet", self.settings, self.length, learn, [seed], work)
 
     def shrinking(self, seed: int, work: Path) -> Log:
@@ -134,7 +132,7 @@ class _Run:
             rounds = whole.rounds * (number + 1) // len(phases) - whole.rounds * number // len(phases)
             rate = self.settings.learning_rate * (_SHRINKING_RATE if kinds else 1)
             settings = self.settings.model_copy(update={"learning_rate": rate})
-            learn = shrinking_rule(self.network, self.family, teacher, kinds, settings, self.executor)
+            learn = shrinking_rule(self.network, self.family, teacher, kinds, self.learning, settings, self.executor)
             length = replace(whole, rounds=rounds)
             log += self._fit(f"supernet, {phase}", settings, length, learn, [seed, number], work / phase)
             if teacher is None:
@@ -147,7 +145,7 @@ class _Run:
     ) -> Log:
         return fit(
             partial(bar, title), self.network, self.train, settings, length, learn, self._judge,
-            vary=self.vary, seed=seed, work=work,
+            learning=self.learning, seed=seed, work=work,
         )  # fmt: skip
 
     def _judge(self) -> Entry:
@@ -156,7 +154,7 @@ class _Run:
             calibration, val = self.judged[arch.resolution]
             network = self.network.extract(arch)
             calibrate(network, calibration)
-            entry[f"val_accuracy_{name}"], loss = evaluate(network, val)
+            entry[f"val_accuracy_{name}"], loss = evaluate(network, val, self.learning)
             entry["val_loss"] += loss / 2  # the mean of both
         return entry
 
@@ -173,15 +171,17 @@ def _judged(family: Family) -> dict[str, Arch]:
     return {"largest": largest(family.largest), "smallest": smallest(family.smallest)}
 
 
-def sandwich_rule(network: SuperNetwork, family: Family, settings: SupernetSettings, executor: Executor) -> Learn:
+def sandwich_rule(
+    network: SuperNetwork, family: Family, learning: Learning, settings: SupernetSettings, executor: Executor
+) -> Learn:
     """How the networks of a step learn from each other; loss and answers are the largest one's."""
 
-    def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+    def learn(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[float, tuple[int, int]]:
         drawn = [draw(family.draw(rng), rng) for _ in range(settings.subnets)]
         teacher, *others = _answers(network, images, [network.largest, *drawn, smallest(family.smallest)], executor)
-        loss = F.cross_entropy(teacher, labels, label_smoothing=settings.label_smoothing)
-        _add_gradients(network, [loss, *(distillation_loss(logits, teacher) for logits in others)], executor)
-        return loss.item(), _right(teacher, labels)
+        loss = learning.loss(teacher, targets, settings.label_smoothing)
+        _add_gradients(network, [loss, *(learning.distillation(outputs, teacher) for outputs in others)], executor)
+        return loss.item(), learning.hits(teacher, targets)
 
     return learn
 
@@ -191,6 +191,7 @@ def shrinking_rule(
     family: Family,
     teacher: SuperNetwork | None,
     kinds: Sequence[str],
+    learning: Learning,
     settings: SupernetSettings,
     executor: Executor,
 ) -> Learn:
@@ -199,35 +200,35 @@ def shrinking_rule(
     Without a teacher it is the largest network that learns, from the labels. Networks of other spaces come last.
     """
 
-    def learn(images: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[float, int]:
+    def learn(images: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[float, tuple[int, int]]:
         spaces = [
             family.draw(rng) if "expansion" in kinds else family.largest
             for _ in range(1 + settings.subnets if kinds else 1)
         ]
         answers = _answers(network, images, [draw_among(space, kinds, rng) for space in spaces], executor)
         with torch.no_grad():
-            advice = None if teacher is None else _logits(teacher, images, teacher.largest)
+            advice = None if teacher is None else _outputs(teacher, images, teacher.largest)
 
-        def loss_of(logits: Tensor) -> Tensor:
-            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-            return loss if advice is None else (loss + distillation_loss(logits, advice)) / 2
+        def loss_of(outputs: Tensor) -> Tensor:
+            loss = learning.loss(outputs, targets, settings.label_smoothing)
+            return loss if advice is None else (loss + learning.distillation(outputs, advice)) / 2
 
-        losses = [loss_of(logits) for logits in answers]
+        losses = [loss_of(outputs) for outputs in answers]
         _add_gradients(network, losses, executor)
-        return losses[0].item(), _right(answers[0], labels)
+        return losses[0].item(), learning.hits(answers[0], targets)
 
     return learn
 
 
-def _logits(network: SuperNetwork, images: Tensor, arch: Arch) -> Tensor:
+def _outputs(network: SuperNetwork, images: Tensor, arch: Arch) -> Tensor:
     with mixed_precision(network):
-        logits = network.forward_as(resized(images, arch.resolution), arch)
-    return logits.float()
+        outputs = network.forward_as(resized(images, arch.resolution), arch)
+    return outputs.float()
 
 
 def _answers(network: SuperNetwork, images: Tensor, archs: Sequence[Arch], executor: Executor) -> list[Tensor]:
-    """Logits of ``archs``, computed in parallel; the first should be the one that takes longest."""
-    return list(executor.map(lambda arch: _logits(network, images, arch), archs))
+    """Outputs of ``archs``, computed in parallel; the first should be the one that takes longest."""
+    return list(executor.map(lambda arch: _outputs(network, images, arch), archs))
 
 
 def _add_gradients(network: SuperNetwork, losses: Sequence[Tensor], executor: Executor) -> None:
@@ -245,7 +246,3 @@ def _add_gradients(network: SuperNetwork, losses: Sequence[Tensor], executor: Ex
                 parameter.grad = gradient
             else:
                 parameter.grad += gradient
-
-
-def _right(logits: Tensor, labels: Tensor) -> int:
-    return int((logits.argmax(dim=1) == labels).sum())

@@ -13,7 +13,6 @@ from torch.profiler import ProfilerActivity, profile
 
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.family import Family
-from mcubuild.nas.training.augmentation import Variation
 from mcubuild.nas.training.batches import at_resolution, training_batches
 from mcubuild.nas.training.length import batch_for, steps_per_epoch
 from mcubuild.nas.training.network import initialise
@@ -21,6 +20,7 @@ from mcubuild.nas.training.recipe import deterministic, device, set_learning_rat
 from mcubuild.nas.training.supernet import SuperNetwork
 from mcubuild.nas.training.supernet_training import sandwich_rule
 from mcubuild.spec.supernet import SupernetSettings
+from mcubuild.tasks.learning import Learning
 
 _PRODUCTS = ("aten::bmm", "aten::mm")
 """What gradients of depthwise weights are computed with; the classifier's own products are too small to matter."""
@@ -43,25 +43,25 @@ class Throughput:
     """Milliseconds of a step, on one core: batch (order, augmentation, tensor), gradients, update."""
 
 
-def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: Variation, steps: int) -> Throughput:
+def measure(family: Family, train: Split, settings: SupernetSettings, *, learning: Learning, steps: int) -> Throughput:
     """Train a fresh super network of ``family`` for ``steps`` steps, after one that does not count.
 
     Args:
         family: the search space, and its neighbours if they learn, too.
         train: samples to learn from.
         settings: batch, networks a step, kernels; training follows the sandwich rule, in one process.
-        vary: what may be done to a sample.
+        learning: how networks learn their task.
         steps: how many to measure.
     """
     train = at_resolution(train, family.largest.resolution)
     with deterministic(threads=1):
-        loaded = _loaded(train, batch_for(settings, len(train)), vary, steps)
+        loaded = _loaded(train, batch_for(settings, len(train)), learning, steps)
     with workers() as executor:
-        trainer = Trainer(family, train, settings, vary, executor)
+        trainer = Trainer(family, train, settings, learning, executor)
         trainer.run(1)
         images = min(batch_for(settings, len(train)), len(train)) * steps / _seconds(lambda: trainer.run(steps))
     with deterministic(threads=1):
-        trainer = Trainer(family, train, settings, vary, _AtOnce())
+        trainer = Trainer(family, train, settings, learning, _AtOnce())
         trainer.run(1)
         trainer.stages.clear()
         trainer.run(steps)
@@ -76,9 +76,9 @@ def measure(family: Family, train: Split, settings: SupernetSettings, *, vary: V
     return Throughput(images, loaded, max(0.0, 1 - convolutions * 1e-6 / seconds), stages)
 
 
-def _loaded(train: Split, batch: int, vary: Variation, steps: int) -> float:
+def _loaded(train: Split, batch: int, learning: Learning, steps: int) -> float:
     """Samples a second of ``steps`` batches, after one that does not count."""
-    batches = training_batches(train, batch, steps + 1, vary, np.random.default_rng(0))
+    batches = training_batches(train, batch, steps + 1, learning, np.random.default_rng(0))
     next(batches)
     start = time.perf_counter()
     samples = sum(len(labels) for _, labels in batches)
@@ -89,15 +89,15 @@ class Trainer:
     """Steps of a super network that is thrown away."""
 
     def __init__(
-        self, family: Family, train: Split, settings: SupernetSettings, vary: Variation, executor: Executor
+        self, family: Family, train: Split, settings: SupernetSettings, learning: Learning, executor: Executor
     ) -> None:
         network = SuperNetwork(family.largest, kernel_transform=settings.kernel_transform)
         initialise(network)
         self._network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimiser = sgd(network)
         set_learning_rate(self._optimiser, settings.learning_rate / 10)
-        self._learn = sandwich_rule(network, family, settings, executor)
-        self._train, self._batch, self._augment = train, batch_for(settings, len(train)), vary
+        self._learn = sandwich_rule(network, family, learning, settings, executor)
+        self._train, self._batch, self._learning = train, batch_for(settings, len(train)), learning
         self._rng = np.random.default_rng(0)
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
         self.stages: dict[str, float] = {}
@@ -113,7 +113,7 @@ class Trainer:
         batch = next(self._batches, None)
         if batch is None:
             epoch = steps_per_epoch(len(self._train), self._batch)
-            self._batches = training_batches(self._train, self._batch, epoch, self._augment, self._rng)
+            self._batches = training_batches(self._train, self._batch, epoch, self._learning, self._rng)
             batch = next(self._batches)
         images, labels = (tensor.to(device()) for tensor in batch)
         fetched = time.perf_counter()

@@ -103,7 +103,7 @@ def for_channels(stem: Tensor, channels: int) -> Tensor:
 
 def shared_classes(known: Known, space: Space, classes: Sequence[str]) -> dict[int, int]:
     """Label here -> label there, of classes that have the same name; none if the classifiers read other features."""
-    if (known.space.block, known.space.stages) != (space.block, space.stages):
+    if (known.space.block, known.space.stages) != (space.block, space.stages) or known.space.stride or space.stride:
         return {}
     return {own: known.classes.index(name) for own, name in enumerate(classes) if name in known.classes}
 

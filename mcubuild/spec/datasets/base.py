@@ -23,7 +23,7 @@ Globs = Annotated[
 """Patterns of the shell (``*``, ``?``, ``[0-4]``), of which one must fit; one may stand without a list."""
 
 
-Task = Literal["image_classification", "audio_classification", "sensor_classification"]
+Task = Literal["image_classification", "object_detection", "audio_classification", "sensor_classification"]
 """What a network does. Sensors' samples are windows of values, one or more at a time: an accelerometer's, say."""
 
 
@@ -162,6 +162,38 @@ class FilesSettings(DatasetSettings):
 
 class ImageSettings(FilesSettings, VariedSettings):
     """Keys of kinds whose samples are image files."""
+
+
+class BoxSettings(ImageSettings):
+    """Keys of kinds whose samples are image files with boxes around what is in them."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("object_detection",)
+
+    classes: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Classes to be found; boxes of others are left out, and told. Default: all that there are."""
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_differ(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError(f"found classes = {list(value)}, of which one is there twice; remove that")
+        return value
+
+
+class BoxFolderSettings(UndividedSettings, BoxSettings):
+    """Keys of kinds that are folders of the user's pictures and label files."""
+
+    path: str
+    """Folder with pictures and labels, relative to the spec."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_path(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("path") is None:
+            raise ValueError(
+                f'found no path; kind "{values.get("kind")}" needs the folder with the files: path = "../files"'
+            )
+        return values
 
 
 class AudioSettings(FilesSettings):

@@ -25,7 +25,7 @@ from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.store import Store
 from tests.damage import DAMAGES
 from tests.e2e.checkout import IMAGES, Checkout, draw_images
-from tests.nas.toy import SPACE, VARY, split
+from tests.nas.toy import LEARNING, SPACE, split
 
 COUNT = 120
 PATIENCE = 300.0
@@ -170,7 +170,7 @@ _BOARD = read_board("stm32f412")
 
 
 def _train(out: Path, work: Path) -> bytes:
-    train(SPACE, split(64, 1), split(32, 2), _TRAINING, vary=VARY, seed=0, out=out, work=work)
+    train(SPACE, split(64, 1), split(32, 2), _TRAINING, learning=LEARNING, seed=0, out=out, work=work)
     return (out / "supernet.safetensors").read_bytes() + (out / "supernet_log.json").read_bytes()
 
 
@@ -178,7 +178,7 @@ def _search(supernet: Path, out: Path, work: Path) -> bytes:
     settings = SearchSettings(population=4, generations=2, parents=2, calibration=32)
     search(
         SPACE, supernet, split(64, 1), split(32, 2), settings, Deployment(_BOARD),
-        seed=0, out=out, work=work,
+        learning=LEARNING, seed=0, out=out, work=work,
     )  # fmt: skip
     return (out / "search.json").read_bytes()
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -5,9 +6,11 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild.data.front_end import FrontEnd
-from mcubuild.data.splits import Index
-from mcubuild.nas.training.amplitudes import AMPLITUDES, WORDS, Amplitudes, told
-from mcubuild.nas.training.augmentation import Variation
+from mcubuild.data.splits import Index, Pixels
+from mcubuild.tasks.classification.amplitudes import AMPLITUDES, WORDS, Amplitudes, told
+from mcubuild.tasks.classification.learning import ClassLearning
+
+Vary = Callable[..., Pixels]
 
 SOUND = FrontEnd("log_mel", 8000, 8000, 240, 120, 256, 40, 20.0, 4000.0, (-80.0,), (0.0,))
 
@@ -16,10 +19,22 @@ def _rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def _only(monkeypatch: pytest.MonkeyPatch, kind: str, **amplitudes: float) -> Variation:
+def _vary(learning: ClassLearning) -> Vary:
+    """Of the samples alone: labels stay as they are."""
+
+    def vary(x: Pixels, rng: np.random.Generator, noise: Pixels | None = None) -> Pixels:
+        y = np.arange(len(x))
+        varied, labels = learning.vary(x, y, rng, noise)
+        assert labels is y
+        return varied
+
+    return vary
+
+
+def _only(monkeypatch: pytest.MonkeyPatch, kind: str, **amplitudes: float) -> Vary:
     """A variation that does nothing else."""
-    monkeypatch.setattr("mcubuild.nas.training.augmentation.AMPLITUDES", {kind: Amplitudes(**amplitudes)})
-    return Variation(kind)
+    monkeypatch.setattr("mcubuild.tasks.classification.augmentation.AMPLITUDES", {kind: Amplitudes(**amplitudes)})
+    return _vary(ClassLearning(kind))
 
 
 def _index(channels: int = 3, **values: object) -> Index:
@@ -41,8 +56,8 @@ def test_shifts_are_of_whole_pixels_in_both_directions(monkeypatch: pytest.Monke
 
 def test_images_are_mirrored_on_demand_alone() -> None:
     x = np.random.default_rng(3).integers(256, size=(200, 9, 9, 3)).astype(np.uint8)
-    assert np.array_equal(Variation("photos", mirror=False, strength=0)(x, _rng()), x)
-    out = Variation("photos", mirror=True, strength=0)(x, _rng())
+    assert np.array_equal(_vary(ClassLearning("photos", mirror=False, strength=0))(x, _rng()), x)
+    out = _vary(ClassLearning("photos", mirror=True, strength=0))(x, _rng())
     kept, mirrored = (out == x).all(axis=(1, 2, 3)), (out == x[:, :, ::-1]).all(axis=(1, 2, 3))
     assert (kept ^ mirrored).all() and 70 < mirrored.sum() < 130
 
@@ -51,14 +66,14 @@ def test_images_are_mirrored_on_demand_alone() -> None:
 @pytest.mark.parametrize("kind", AMPLITUDES)
 def test_strength_0_leaves_samples_as_they_are(kind: str, side: int) -> None:
     x = np.random.default_rng(3).integers(256, size=(20, side, side, 1)).astype(np.uint8)
-    assert np.array_equal(Variation(kind, strength=0)(x, _rng()), x)
+    assert np.array_equal(_vary(ClassLearning(kind, strength=0))(x, _rng()), x)
 
 
 @pytest.mark.parametrize("kind", ["photos", "drawings"])
 def test_more_strength_changes_more(kind: str) -> None:
     x = np.full((100, 16, 16, 3), 30, np.uint8)
     x[:, 4:12, 6:8] = 200
-    changes = [np.abs(Variation(kind, strength=s)(x, _rng()).astype(int) - x).mean() for s in (0, 0.5, 1, 2)]
+    changes = [np.abs(_vary(ClassLearning(kind, strength=s))(x, _rng()).astype(int) - x).mean() for s in (0, 0.5, 1, 2)]
     assert 0 == changes[0] < changes[1] < changes[2] < changes[3]
 
 
@@ -203,7 +218,7 @@ def test_recorded_noise_is_in_half_of_the_sounds_at_any_loudness(monkeypatch: py
 def test_equal_seeds_vary_alike_and_the_samples_stay_as_they_are(kind: str) -> None:
     x = _rng().integers(256, size=(5, 12, 12, 1)).astype(np.uint8)
     kept = x.copy()
-    vary = Variation(kind, mirror=True)
+    vary = _vary(ClassLearning(kind, mirror=True))
     one, same, other = vary(x, _rng()), vary(x, _rng()), vary(x, np.random.default_rng(1))
     assert one.shape == x.shape and one.dtype == np.uint8
     assert np.array_equal(one, same) and not np.array_equal(one, other)
@@ -211,9 +226,9 @@ def test_equal_seeds_vary_alike_and_the_samples_stay_as_they_are(kind: str) -> N
 
 
 def test_the_index_says_what_is_done() -> None:
-    assert Variation.of(_index(subject="photos", mirror=True)) == Variation("photos", mirror=True)
-    assert Variation.of(_index(1, subject="drawings")) == Variation("drawings")
-    assert Variation.of(_index(1, front_end=SOUND, subject=None)) == Variation("log_mel")
+    assert ClassLearning.of(_index(subject="photos", mirror=True)) == ClassLearning("photos", mirror=True)
+    assert ClassLearning.of(_index(1, subject="drawings")) == ClassLearning("drawings")
+    assert ClassLearning.of(_index(1, front_end=SOUND, subject=None)) == ClassLearning("log_mel")
 
 
 def test_what_is_done_is_told_in_words() -> None:

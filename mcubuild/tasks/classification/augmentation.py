@@ -1,8 +1,7 @@
 """Training samples varied at random, in ways that leave their class alone."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -10,11 +9,8 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mcubuild.data.splits import Index
-from mcubuild.nas.training.amplitudes import AMPLITUDES, SOUNDS, Amplitudes, kind_of
-
-Pictures: TypeAlias = NDArray[np.uint8]
-"""(N, R, R, C)"""
+from mcubuild.data.splits import Pixels
+from mcubuild.tasks.classification.amplitudes import AMPLITUDES, SOUNDS, Amplitudes
 
 _SHARP = 0.5
 """Share of the samples that move by whole pixels alone: interpolation blurs, and test samples are sharp."""
@@ -25,40 +21,29 @@ _NEPERS = math.log(10) / 10 * _DECIBELS
 """The natural logarithm of the power that a level stands for."""
 
 
-@dataclass(frozen=True)
-class Variation:
-    """What may be done to the samples of a data set."""
+def varied(
+    x: Pixels, rng: np.random.Generator, kind: str, strength: float, noise: Pixels | None, *, mirror: bool
+) -> Pixels:
+    """Each sample varied on its own; ``x`` stays as it is.
 
-    kind: str
-    """Of the data: a key of ``AMPLITUDES``."""
-    mirror: bool = False
-    """Whether left and right may change places."""
-    strength: float = 1.0
-    """Multiplies all amplitudes; at 0 samples are mirrored at most."""
-
-    @classmethod
-    def of(cls, index: Index) -> "Variation":
-        """What suits the data set with this ``index``."""
-        return cls(kind_of(index), index.mirror)
-
-    def __call__(self, x: Pictures, rng: np.random.Generator, noise: Pictures | None = None) -> Pictures:
-        """Each sample varied on its own; ``x`` stays as it is.
-
-        Args:
-            x: the samples.
-            rng: where chance comes from.
-            noise: of the same side, (M, R, R, C), mixed into half of the sounds; others get noise that is made up.
-        """
-        most = Amplitudes(**{name: self.strength * value for name, value in asdict(AMPLITUDES[self.kind]).items()})
-        images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
-        if self.kind in SOUNDS:
-            images = _spectrograms(images, most, rng, noise)
-        elif self.kind == "series":
-            images = _series(images, most, rng)
-        else:
-            images = _images(images, most, rng, mirror=self.mirror)
-        varied: Pictures = images.round_().clamp_(0, _WHITE).to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        return varied
+    Args:
+        x: the samples.
+        rng: where chance comes from.
+        kind: of the data: a key of ``AMPLITUDES``.
+        strength: multiplies all amplitudes; at 0 samples are mirrored at most.
+        noise: of the same side, (M, R, R, C), mixed into half of the sounds; others get noise that is made up.
+        mirror: whether left and right may change places.
+    """
+    most = Amplitudes(**{name: strength * value for name, value in asdict(AMPLITUDES[kind]).items()})
+    images = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
+    if kind in SOUNDS:
+        images = _spectrograms(images, most, rng, noise)
+    elif kind == "series":
+        images = _series(images, most, rng)
+    else:
+        images = _images(images, most, rng, mirror=mirror)
+    result: Pixels = images.round_().clamp_(0, _WHITE).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return result
 
 
 def _images(x: Tensor, most: Amplitudes, rng: np.random.Generator, *, mirror: bool) -> Tensor:
@@ -90,7 +75,7 @@ def _images(x: Tensor, most: Amplitudes, rng: np.random.Generator, *, mirror: bo
     return _wiped(x, rows[:, :, np.newaxis] & columns[:, np.newaxis, :])
 
 
-def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator, noise: Pictures | None) -> Tensor:
+def _spectrograms(x: Tensor, most: Amplitudes, rng: np.random.Generator, noise: Pixels | None) -> Tensor:
     """Spectrograms (N, 1, R, R), 0 ... 255, low bands at the bottom: moved, with noise, parts of them wiped out.
 
     Time and pitch are moved and stretched: pitch about its low end, as throats of another length do (Jaitly and Hinton,
@@ -141,7 +126,7 @@ def _noise(samples: int, side: int, loudest: float, rng: np.random.Generator) ->
     return loudness + colour + 3 / _DECIBELS * flutter
 
 
-def _recorded(noise: Pictures, samples: int, loudest: float, rng: np.random.Generator) -> Tensor:
+def _recorded(noise: Pixels, samples: int, loudest: float, rng: np.random.Generator) -> Tensor:
     """Levels (N, 1, R, R) of recorded noise, from inaudible on; ``loudest`` is what its mean in time and bands may be.
 
     Powers of sounds that have nothing to do with each other add, so spectrograms are mixed as waveforms would be.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mcubuild.ir.classification import Classification
+from mcubuild.tasks.classification.reading import Classification
 
 OUTPUTS = np.array([[1, -3, 40, 40], [100, -128, -127, -128]], np.int8)
 

@@ -6,7 +6,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.data.splits import Index
 from mcubuild.ir.graph import Graph
+from mcubuild.spec.detection import DetectionSettings
+from mcubuild.tasks import Metric
+from mcubuild.tasks.classification import ACCURACY
+from mcubuild.tasks.interval import wilson
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,16 @@ class Classification:
     """Of an element of that output."""
 
     @classmethod
-    def of(cls, graph: Graph) -> "Classification":
+    def of(cls, index: Index, graph: Graph, settings: DetectionSettings) -> "Classification":
         """That of a network with one output of a logit a class, (1, classes)."""
         output = graph.tensor(graph.outputs[0])
         assert output.quantization is not None, "a quantised graph"
         return cls(output.shape[1], output.quantization.scale[0], output.quantization.zero_point)
+
+    @property
+    def metric(self) -> Metric:
+        """The accuracy."""
+        return ACCURACY
 
     @property
     def classes(self) -> int:
@@ -67,3 +77,26 @@ class Classification:
             scores = scores / 2  # which are as far apart as the logit is from the threshold
         odds = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float64)
+
+    def completed(self, outputs: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The ``outputs``: the device leaves it at that."""
+        return outputs
+
+    def right(self, outputs: NDArray[np.int8], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which answers (N,) are those of the labels ``targets`` (N,)."""
+        return np.asarray(self.answers(outputs) == targets, np.bool_)
+
+    def score(self, outputs: NDArray[np.int8], targets: NDArray[np.int64]) -> float:
+        """The accuracy."""
+        return float(self.right(outputs, targets).mean())
+
+    def interval(self, outputs: NDArray[np.int8], targets: NDArray[np.int64]) -> tuple[float, float]:
+        """Wilson's, of the accuracy."""
+        return wilson(self.score(outputs, targets), len(outputs))
+
+
+def after(index: Index, graph: Graph, settings: DetectionSettings) -> None:
+    """Nothing: the largest output is the answer, which the user's code asks for."""
+
+
+READING = Classification

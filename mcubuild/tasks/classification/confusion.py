@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.classification import Classification
-from mcubuild.report.interval import wilson
 from mcubuild.report.picture import png
-from mcubuild.report.plot import Axis, Curve, Dot, Label, Plot, linear
+from mcubuild.tasks.classification.reading import Classification
 
 MATRIX_CLASSES = 20
 """Above that a matrix is unreadable, and only the most frequent confusions are listed."""
@@ -132,24 +130,3 @@ def mistakes(
         )
         for i, row in zip(worst, probability, strict=True)
     ]
-
-
-def accuracy_plot(steps: Sequence[tuple[str, float, int]]) -> Plot:
-    """From float to device: (title, accuracy 0 ... 1, samples) of each step with its 95 % interval."""
-    rows = [(title, 100 * share, [100 * end for end in wilson(share, samples)]) for title, share, samples in steps]
-    count = len(rows)
-    curves, dots, labels = [], [], []
-    for number, (title, share, (low, high)) in enumerate(rows):
-        y = count - number - 0.5
-        curves.append(Curve(((low, y), (high, y)), "int8"))
-        dots.append(Dot(share, y, "int8", f"{title}: {share:.2f} %, 95 % interval {low:.1f} to {high:.1f} %", 6))
-        labels.append(Label(share, y, f"{share:.2f} %"))
-    return Plot(
-        name="Accuracy from floating point to the device",
-        x=linear([end for row in rows for end in row[2]], "test accuracy, %", "{:g}".format, most=100),
-        y=Axis(0, count, "", tuple((count - n - 0.5, row[0]) for n, row in enumerate(rows))),
-        curves=curves,
-        dots=dots,
-        labels=labels,
-        height=52 * count,
-    )
