@@ -18,6 +18,10 @@ class Learning(Protocol):
     def metric(self) -> Metric:
         """What ``score`` is."""
 
+    @property
+    def longest(self) -> float | None:
+        """Length that a step's gradient is cut to, where single samples may pull too hard; None: as long as it is."""
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:

@@ -1,18 +1,24 @@
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
 from mcubuild.nas.training.batches import calibration_batches, spread, to_tensor, training_batches
-from mcubuild.nas.training.length import steps_per_epoch
+from mcubuild.nas.training.fit import fit_alone
+from mcubuild.nas.training.length import Length, steps_per_epoch
 from mcubuild.nas.training.network import ConvNorm
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
-from tests.nas.toy import LEARNING
+from mcubuild.progress import bar
+from mcubuild.spec.finetune import FinetuneSettings
+from tests.nas.toy import LEARNING, split
 
 
 def _split(samples: int, side: int = 10) -> Split:
@@ -110,3 +116,19 @@ def test_pixels_are_divided_by_255_and_channels_come_first() -> None:
     tensor = to_tensor(x)
     assert tensor.shape == (2, 2, 3, 3)
     assert tensor[1, 1, 2, 0].item() == pytest.approx(x[1, 2, 0, 1] / 255)
+
+
+def test_a_training_that_diverges_is_stopped(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(8 * 8, 3))
+    settings = FinetuneSettings(learning_rate=0.3)
+
+    def objective(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = network(images)
+        return torch.nn.functional.cross_entropy(logits, labels) * torch.nan, logits
+
+    samples = split(32, 1)
+    with pytest.raises(BuildError, match=r"the loss is nan in step 1; lower learning_rate \(found 0.3\)"):
+        fit_alone(
+            partial(bar, "toy"), network, objective, samples, None, settings, Length(16, 2, 1, patient=True),
+            learning=LEARNING, seed=0, work=tmp_path,
+        )  # fmt: skip

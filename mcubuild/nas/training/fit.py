@@ -1,5 +1,6 @@
 """The loop of every training: epochs of steps with a learning rate, an average of the weights, checkpoints, a log."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
+from mcubuild.errors import BuildError
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.training import group
 from mcubuild.nas.training.average import Average
@@ -81,7 +83,14 @@ def fit(
             set_learning_rate(optimiser, length.rate(settings.learning_rate, step, log))
             optimiser.zero_grad(set_to_none=True)
             loss, (right, asked) = learn(group.part(images).to(device), group.part(targets).to(device), rng)
+            if not math.isfinite(loss):
+                raise BuildError(
+                    f"training: the loss is {loss} in step {step + 1}; lower learning_rate (found "
+                    f"{settings.learning_rate:g}) in the table of this training, [supernet], [finetune] or [quantize]."
+                )
             group.average_gradients(parameters)
+            if learning.longest is not None:
+                nn.utils.clip_grad_norm_(parameters, learning.longest)
             optimiser.step()
             if average is not None:
                 average.update()

@@ -35,6 +35,11 @@ class ClassLearning:
         """The accuracy."""
         return ACCURACY
 
+    @property
+    def longest(self) -> float | None:
+        """Any: no sample's gradient is longer than a wrong answer's."""
+        return None
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:

@@ -34,6 +34,8 @@ _JUDGED: Final = 0.01
 """Score of a box at least that a score in training is of."""
 
 
+_LONGEST: Final = 3.0
+"""Of gradients: without, a super network ended in NaN at a learning rate of 0.1."""
 _MOST: Final = 100
 """Boxes of a picture that it is of."""
 
@@ -63,6 +65,11 @@ class BoxLearning:
     def metric(self) -> Metric:
         """The mean average precision."""
         return MEAN_AP
+
+    @property
+    def longest(self) -> float | None:
+        """Errors of sizes grow with their square, and one crowded picture has many."""
+        return _LONGEST
 
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
