@@ -57,8 +57,10 @@ class Command:
         }
 
     def _files(self, resolved: Resolved) -> list[str]:
-        known = {name for stage in pipeline(STAGES, resolved) for name in (*stage.inputs, *stage.outputs)}
-        wanted = [*self.needs, *(name for name in self.optional if name in known)]
+        wanted = [*self.needs]
+        if self.optional:
+            known = {name for stage in pipeline(STAGES, resolved) for name in (*stage.inputs, *stage.outputs)}
+            wanted += [name for name in self.optional if name in known]
         return [str(located(name, resolved, BUILD / resolved["spec"]["name"])) for name in wanted]
 
     def _refuse(self, resolved: Resolved) -> None:

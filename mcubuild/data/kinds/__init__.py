@@ -16,6 +16,7 @@ A project's own kind is one file, ``kinds/<kind>.py``, with a ``KIND`` and, in a
 The task graph asks for a kind's files, so its module imports nothing heavy outside of functions.
 """
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -24,9 +25,10 @@ from mcubuild.data.own_kinds import own_kind
 from mcubuild.spec import own
 
 
-def brought() -> list[str]:
+@cache
+def brought() -> frozenset[str]:
     """The names of the kinds that mcubuild brings."""
-    return sorted(module.name for module in iter_modules(__path__) if module.name != "base")
+    return frozenset(module.name for module in iter_modules(__path__) if module.name != "base")
 
 
 def names() -> list[str]:
