@@ -56,7 +56,11 @@ def code_files(stage: Stage) -> dict[str, Path]:
 @cache
 def code_paths(stage: Stage) -> tuple[str, ...]:
     """Where ``code_files`` are: relative to the project if they are below that, else absolute."""
-    return tuple(str(placed(path)) for path in code_files(stage).values())
+    root = placed(ROOT)
+    return tuple(
+        str(root / path.relative_to(ROOT) if path.is_relative_to(ROOT) else placed(path))
+        for path in code_files(stage).values()
+    )
 
 
 @cache
