@@ -1,6 +1,7 @@
 """doit's processes for stages (``-n 2``), which end with the build, and the build with any of them."""
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty
@@ -24,7 +25,12 @@ class Workers(MRunner):  # type: ignore[misc]
         self._build = os.getpid()
 
     def _run_start_processes(self, job_q: Any, result_q: Any) -> Any:
-        workers = super()._run_start_processes(job_q, result_q)
+        # Python drops a Ctrl-C that comes while its own handlers run around a fork: it waits until all are started.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            workers = super()._run_start_processes(job_q, result_q)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         result_q.get = partial(_result, result_q.get, workers)
         return workers
 
@@ -32,6 +38,7 @@ class Workers(MRunner):  # type: ignore[misc]
         """See MRunner."""
         from mcubuild.lifeline import end_with
 
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked when it was forked
         end_with(self._build)
         job_q.get = partial(_job, job_q.get)
         super().execute_task_subprocess(job_q, result_q, reporter_class)

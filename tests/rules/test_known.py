@@ -236,3 +236,12 @@ def test_a_link_in_place_of_doits_memory_is_removed(tmp_path: Path, target: str)
     assert not memory.exists()
     with sqlite3.connect(memory) as connection:
         connection.execute("CREATE TABLE doit (task_id TEXT)")
+
+
+def test_a_memory_in_which_nothing_is_yet_is_no_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory = tmp_path / ".doit.db"
+    with closing(sqlite3.connect(memory)) as connection:
+        connection.execute("PRAGMA user_version = 1")  # writes the first page, without a table
+    assert memory.stat().st_size
+    mend(memory)
+    assert memory.exists() and not capsys.readouterr().err
