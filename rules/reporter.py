@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -47,6 +47,8 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         self._judged: list[Path] = []
         self._made, self._failed = set[str](), set[str]()
         """Builds that have a report now, and those that could not be made."""
+        self._tasks: Mapping[str, Any] = {}
+        """None where another build is running."""
         self._noted = True
         self._built = False
 
