@@ -39,13 +39,14 @@ def run(graph: Graph, inputs: Int8) -> Int8:
     results = []
     plain = _plain(graph, graph.outputs)
     for values in _batches(graph, inputs):
+        count = len(values[graph.inputs[0]])
         for index, op in enumerate(graph.ops):
             values[op.output] = execute(graph, op, values)
             for name in op.operands:
                 if last_use[name] == index and name not in kept:
                     values.pop(name, None)
-        outputs = [values[name] for name in graph.outputs]
-        count = len(outputs[0])
+        # What depends on no input is computed once, and is the same for all samples.
+        outputs = [np.broadcast_to(x, (count, *x.shape[1:])) for x in (values[name] for name in graph.outputs)]
         results.append(outputs[0] if plain else np.hstack([_bytes(part, count) for part in outputs]))
     return np.concatenate(results)
 
