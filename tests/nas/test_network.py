@@ -51,6 +51,7 @@ def test_every_operator_has_a_submodule_of_its_name_with_its_shape(seed: int) ->
 def test_folded_convolution_does_batch_norm() -> None:
     torch.manual_seed(0)
     layer = ConvNorm(4, 6, kernel=3, stride=2).eval()
+    nn.init.normal_(layer.conv.weight)
     assert layer.norm.running_mean is not None and layer.norm.running_var is not None
     nn.init.normal_(layer.norm.running_mean)
     nn.init.uniform_(layer.norm.running_var, 0.5, 2)
