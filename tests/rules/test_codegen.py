@@ -34,7 +34,8 @@ def built(folder: Path, front_end: FrontEnd | None, prefix: str = "model") -> st
     sketch = Sketch((1, 8, 8, 1))
     sketch.fully_connected(sketch.pool(sketch.conv("input", 8, 3, 2)), 2)
     write_graph(with_random_values(sketch.graph()), folder)
-    write_index(Index("x", "x", ("a cat", 'a "dog"'), 8, 8, 1, front_end), folder / "index.json")
+    task = "image_classification" if front_end is None else "audio_classification"
+    write_index(Index("x", task, ("a cat", 'a "dog"'), 8, 8, 1, front_end), folder / "index.json")
     _, *stages = pipeline((dataset.STAGE, codegen.STAGE, firmware.STAGE), documents)
     for stage in stages:
         execute(stage, documents, folder, Files(folder / "files.db"))
