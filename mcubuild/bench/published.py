@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mcubuild.report.interval import with_interval
+from mcubuild.report.interval import score_text
 from mcubuild.report.model import Report
 from mcubuild.units import format_size, format_time
 
@@ -59,7 +59,7 @@ def _row(one: Published, report: Report | None, reason: str) -> tuple[str, ...]:
     if report is None:
         return (*told, reason)
     accuracy = report.accuracy
-    share = "no labels" if accuracy.judged is None else with_interval(accuracy.judged, accuracy.judged_samples)
+    share = "no labels" if accuracy.judged is None else score_text(accuracy.judged, accuracy.interval)
     latency = "not known" if report.latency_ms is None else format_time(report.latency_ms / 1e3)
     return (*told, share, format_size(report.sram_bytes), format_size(report.flash_bytes), latency)
 

@@ -1,12 +1,6 @@
-"""How far to trust a share that was seen in some samples; no numpy, as the terminal shows it with nothing to build."""
+"""Scores with their intervals, as text; no numpy, as the terminal shows them with nothing to build."""
 
 from mcubuild.report.amounts import amount
-from mcubuild.tasks.interval import wilson
-
-
-def with_interval(share: float, samples: int) -> str:
-    """Such as ``83.33 % (79.1 to 86.8, 95 %)``."""
-    return f"{amount(share, 'share')} ({ends(share, samples)}, 95 %)"
 
 
 def score_text(score: float, interval: tuple[float, float] | None) -> str:
@@ -19,8 +13,3 @@ def bounds(interval: tuple[float, float]) -> str:
     """Of an interval, in percent: ``79.1 to 86.8``."""
     low, high = interval
     return f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def ends(share: float, samples: int) -> str:
-    """Of the interval, in percent: ``79.1 to 86.8``."""
-    return bounds(wilson(share, samples))

@@ -219,7 +219,7 @@ class Remote(_Part):
     silicon: bool
     """Whether it was real hardware. Only then are ``cycles`` and ``latency_ms`` measured."""
     samples: int
-    """Test samples that it classified."""
+    """Test samples that it ran."""
     mismatches: int
     """Samples whose outputs differ in any bit from the integer reference's; anything but 0 is a failure."""
     cycles: Range | None

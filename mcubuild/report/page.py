@@ -144,8 +144,8 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
     table, quantized, raced = artifacts.space_table, artifacts.quantize_log, artifacts.race
     if table and raced:
         table = {**table, "winner": raced["winner"]}
-    competed = race.table(raced, table) if table and raced else None
-    values: dict[str, Any] = {
+    names = ("supernet_plots", "finetune_plots", "train_plots", "aware_plots", "history_plot", "race", "race_plot")
+    values: dict[str, Any] = dict.fromkeys(names) | {
         "augmentation": section(artifacts.task).augmentation(artifacts.index) if artifacts.index else None,
         "cdf_plot": space.cdf_plot(table) if table else None,
         "heats": space.heat_tables(table) if table else [],
@@ -153,23 +153,28 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "block": space.block(table) if table else None,
         "limits": space.limits(table) if table else None,
         "nothing_fits": space.nothing_fits(table) if table else None,
-        "race": competed,
-        "race_plot": race.plot(raced) if raced and competed else None,
         "pace": artifacts.pace,
-        "supernet_plots": training.plots(artifacts.supernet_log) if artifacts.supernet_log else None,
-        "finetune_plots": training.plots(artifacts.finetune_log) if artifacts.finetune_log else None,
-        "train_plots": training.plots(artifacts.train_log) if artifacts.train_log else None,
         "scaling": artifacts.scaling,
-        "aware_plots": training.plots(quantized["epochs"]) if quantized and quantized["epochs"] else None,
-        "history_plot": None,
     }
+    if artifacts.reading is None:
+        return values
+    metric = artifacts.reading.metric
+    logs = {
+        "supernet_plots": artifacts.supernet_log,
+        "finetune_plots": artifacts.finetune_log,
+        "train_plots": artifacts.train_log,
+        "aware_plots": quantized["epochs"] if quantized else None,
+    }
+    values |= {name: training.plots(log, metric) for name, log in logs.items() if log}
+    if table and raced and (competed := race.table(raced, table, metric)):
+        values |= {"race": competed, "race_plot": race.plot(raced, metric)}
     found = artifacts.search
     if found is None or artifacts.arch is None:
         return values
     built = search.built(found, artifacts.arch)
     return values | {
-        "history_plot": search.history_plot(found),
-        "pareto_plot": search.pareto_plot(found, built),
+        "history_plot": search.history_plot(found, metric),
+        "pareto_plot": search.pareto_plot(found, built, metric),
         "front": search.front_table(found, built),
         "predictor": found["predictor"],
     }

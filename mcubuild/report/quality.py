@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mcubuild.nas.training.length import DECAY
 from mcubuild.report.artifacts import Artifacts
-from mcubuild.report.interval import with_interval
+from mcubuild.report.interval import score_text
 from mcubuild.report.model import Accuracy
-from mcubuild.tasks.interval import wilson
+from mcubuild.tasks import Metric
 from mcubuild.tasks.section import section
 
 FEW = 100
@@ -32,22 +32,26 @@ def cautions(artifacts: Artifacts, accuracy: Accuracy) -> list[str]:
     shown = section(artifacts.task)
     return [
         *shown.cautions(artifacts, accuracy),
-        *_unlike_validation(accuracy, None if artifacts.learned_validation else artifacts.quantize_log),
+        *_unlike_validation(
+            accuracy, None if artifacts.learned_validation else artifacts.quantize_log, artifacts.reading.metric
+        ),
         *cut_short(artifacts.supernet_log, artifacts.finetune_log, artifacts.train_log, shown.guessing(artifacts)),
         *_few(accuracy, artifacts.quantize_log),
     ]
 
 
-def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None) -> Iterator[str]:
-    """Of the integer network that was built, on both."""
+def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None, metric: Metric) -> Iterator[str]:
+    """Of the integer network that was built, on both, where both intervals are known."""
     if quantized is None or accuracy.int8 is None:
         return
-    share, samples = quantized[str(quantized["kept"])], int(quantized["samples"])
-    validation, test = wilson(share, samples), wilson(accuracy.int8, accuracy.samples)
+    score, test = quantized[str(quantized["kept"])], accuracy.intervals.int8
+    validation = metric.ends(score, int(quantized["samples"]))
+    if validation is None or test is None:
+        return
     if validation[0] > test[1] or test[0] > validation[1]:
         yield (
-            f"Validation and test do not agree: {with_interval(share, samples)} and "
-            f"{with_interval(accuracy.int8, accuracy.samples)}; are their samples alike, and is none in both?"
+            f"Validation and test do not agree: {score_text(score, validation)} and "
+            f"{score_text(accuracy.int8, test)}; are their samples alike, and is none in both?"
         )
 
 

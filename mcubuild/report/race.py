@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from mcubuild.report.interval import ends, with_interval
+from mcubuild.report.amounts import titled
+from mcubuild.report.interval import score_text
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear
+from mcubuild.tasks import Metric
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,8 @@ class Heading:
 class Result:
     """Of a contender in a round."""
 
-    accuracy: float
-    """Share of right answers."""
-    interval: str
-    """Of 95 %, in percent."""
+    score: str
+    """In percent, with its 95 % interval where that is known."""
     loss: float
 
 
@@ -58,7 +58,7 @@ class Table:
     """Why the winner won; a sentence without the full stop."""
 
 
-def table(race: Mapping[str, Any], spaces: Mapping[str, Any]) -> Table | None:
+def table(race: Mapping[str, Any], spaces: Mapping[str, Any], metric: Metric) -> Table | None:
     """What race.json tells of the ``spaces`` of space_table.json; ``None`` if a single space needed no race."""
     rounds = list(_rounds(race))
     if not rounds:
@@ -71,29 +71,36 @@ def table(race: Mapping[str, Any], spaces: Mapping[str, Any]) -> Table | None:
     return Table(
         [Heading(n, rows[0]["steps"], rows[0]["folds"], rows[0]["samples"]) for n, rows in enumerate(rounds, 1)],
         [
-            Row(name, blocks[name], flash[name], name == race["winner"], [_result(rows.get(name)) for rows in results])
+            Row(
+                name,
+                blocks[name],
+                flash[name],
+                name == race["winner"],
+                [_result(rows.get(name), metric) for rows in results],
+            )
             for name in order
         ],
         _reason(race["winner"], rounds[-1]),
     )
 
 
-def plot(race: Mapping[str, Any]) -> Plot:
-    """The accuracy of each contender after each round that it was in."""
+def plot(race: Mapping[str, Any], metric: Metric) -> Plot:
+    """The score of each contender after each round that it was in."""
     rounds = list(_rounds(race))
     points: dict[str, list[tuple[float, float]]] = {}
     dots = []
     for number, rows in enumerate(rounds, 1):
         for row in rows:
             points.setdefault(row["name"], []).append((number, 100 * row["accuracy"]))
-            hint = f"{row['name']}, round {number}: {with_interval(row['accuracy'], row['samples'])}"
+            hint = f"{row['name']}, round {number}: {_score(row, metric)}"
             dots.append(Dot(number, 100 * row["accuracy"], _style(row["name"], race), hint))
     names = sorted(points, key=lambda name: name == race["winner"])  # the winner lies on top
     ticks = tuple((number, f"{rows[0]['steps']}") for number, rows in enumerate(rounds, 1))
+    scores = [y for line in points.values() for _, y in line]
     return Plot(
-        name="Accuracy of each contender after each round of the race",
+        name=f"{titled(metric.name)} of each contender after each round of the race",
         x=Axis(0.8, len(rounds) + 0.2, "steps of the round", ticks),
-        y=linear([y for line in points.values() for _, y in line], "validation accuracy, %", "{:g}".format, most=100.5),
+        y=linear(scores, f"validation {metric.name}, %", "{:g}".format, most=100.5),
         curves=[Curve(points[name], _style(name, race)) for name in names],
         dots=sorted(dots, key=lambda dot: dot.style == "winner"),
         legend=(("winner", f"{race['winner']}, the winner"), ("other", f"{len(names) - 1} others")),
@@ -106,8 +113,12 @@ def _rounds(race: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
         yield list(rows)
 
 
-def _result(row: Mapping[str, Any] | None) -> Result | None:
-    return None if row is None else Result(row["accuracy"], ends(row["accuracy"], row["samples"]), row["loss"])
+def _result(row: Mapping[str, Any] | None, metric: Metric) -> Result | None:
+    return None if row is None else Result(_score(row, metric), row["loss"])
+
+
+def _score(row: Mapping[str, Any], metric: Metric) -> str:
+    return score_text(row["accuracy"], metric.ends(row["accuracy"], row["samples"]))
 
 
 def _style(name: str, race: Mapping[str, Any]) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 from mcubuild.errors import BuildError
 from mcubuild.nas.space.arch import Arch
+from mcubuild.report.amounts import titled
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, Rule, linear, stairs
+from mcubuild.tasks import Metric
 from mcubuild.units import format_size, format_time
 
 METHODS = {"evolution": "evolution", "random": "random search"}
@@ -38,7 +40,7 @@ def _methods(search: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {method: search["evaluations"][method] for method in METHODS if search["evaluations"].get(method)}
 
 
-def history_plot(search: Mapping[str, Any]) -> Plot:
+def history_plot(search: Mapping[str, Any], metric: Metric) -> Plot:
     """The best network so far against the number of networks, over dots for each network."""
     methods = _methods(search)
     curves, dots = [], []
@@ -48,9 +50,9 @@ def history_plot(search: Mapping[str, Any]) -> Plot:
         dots += [Dot(number, y, f"{method} pale", radius=2) for number, y in enumerate(accuracies, start=1)]
     count = max(len(evaluations) for evaluations in methods.values())
     return Plot(
-        name="Best accuracy so far of each search method",
+        name=f"Best {metric.name} so far of each search method",
         x=linear([count], "networks evaluated", "{:g}".format, zero=True, room=0),
-        y=linear([dot.y for dot in dots], "validation accuracy, %", "{:g}".format, most=100),
+        y=linear([dot.y for dot in dots], f"validation {metric.name}, %", "{:g}".format, most=100),
         curves=curves,
         dots=dots,
         legend=tuple((method, f"{METHODS[method]}: best so far") for method in methods),
@@ -58,8 +60,8 @@ def history_plot(search: Mapping[str, Any]) -> Plot:
     )
 
 
-def pareto_plot(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Plot:
-    """Accuracy against estimated latency, the networks that no other beats in both connected, the chosen one ringed."""
+def pareto_plot(search: Mapping[str, Any], chosen: Mapping[str, Any], metric: Metric) -> Plot:
+    """Score against estimated latency, the networks that no other beats in both connected, the chosen one ringed."""
     methods, limit = _methods(search), search["limits"]["latency"]
     everything = [(1e3 * one["latency"], 100 * one["accuracy"]) for found in methods.values() for one in found]
     dots = [
@@ -72,9 +74,9 @@ def pareto_plot(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Plot:
     limits = [1e3 * limit] if limit is not None and 1e3 * limit <= NEAR * slowest else []
     axis = linear([*(x for x, _ in everything), *limits], "estimated latency, ms", "{:g}".format)
     return Plot(
-        name="Accuracy against latency of the networks that the search evaluated",
+        name=f"{titled(metric.name)} against latency of the networks that the search evaluated",
         x=Axis(max(axis.low, 0), axis.high, axis.title, axis.ticks),
-        y=linear([y for _, y in everything], "validation accuracy, %", "{:g}".format, most=100.5),
+        y=linear([y for _, y in everything], f"validation {metric.name}, %", "{:g}".format, most=100.5),
         curves=[Curve(stairs(frontier(everything)), "chosen")],
         dots=dots,
         rules=[Rule(value, f"limit {format_time(value / 1e3)}", vertical=True) for value in limits],

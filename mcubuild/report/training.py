@@ -3,28 +3,31 @@
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+from mcubuild.report.amounts import titled
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear, nice_ticks
+from mcubuild.tasks import Metric
 
 STYLES = {"val_accuracy_largest": "largest", "val_accuracy_smallest": "smallest", "val_accuracy": "largest"}
 """By the figure's name in the log; others are dashed."""
 
 
-def plots(log: Sequence[Mapping[str, float]]) -> list[Plot]:
-    """Accuracies above, loss below; the log has one entry a round, in which all of its figures are named."""
+def plots(log: Sequence[Mapping[str, float]], metric: Metric) -> list[Plot]:
+    """Scores above, loss below; the log has one entry a round, in which all of its figures are named."""
     steps = list(accumulate(entry["steps"] for entry in log))
     count = steps[-1]
     accuracies = sorted((key for key in log[0] if "accuracy" in key), key=lambda key: ("train" in key, key))
     series = {key: [(step, 100 * entry[key]) for step, entry in zip(steps, log, strict=True)] for key in accuracies}
     loss = [(step, entry["loss"]) for step, entry in zip(steps, log, strict=True)]
     ticks = tuple((tick, f"{tick:.0f}") for tick in nice_ticks(0, count, 5) if tick == int(tick))
+    scores = [y for points in series.values() for _, y in points]
     return [
         Plot(
-            name="Accuracy after so many steps",
+            name=f"{titled(metric.name)} after so many steps",
             x=Axis(0, count, "", ticks),
-            y=linear([y for points in series.values() for _, y in points], "accuracy, %", "{:g}".format, most=100),
+            y=linear(scores, f"{metric.name}, %", "{:g}".format, most=100),
             curves=[Curve(points, _style(key)) for key, points in series.items()],
             dots=[dot for key, points in series.items() for dot in _alone(points, _style(key))],
-            legend=tuple((_style(key), _title(key)) for key in series),
+            legend=tuple((_style(key), _title(key, metric)) for key in series),
             height=200,
         ),
         Plot(
@@ -47,8 +50,8 @@ def _style(key: str) -> str:
     return STYLES.get(key, "training dashed")
 
 
-def _title(key: str) -> str:
+def _title(key: str, metric: Metric) -> str:
     """``val_accuracy_largest`` as "largest, validation"."""
-    split = {"val": "validation", "train": "training"}.get(key.split("_")[0], "")
+    split = {"val": "validation", "train": metric.hits}.get(key.split("_")[0], "")
     rest = " ".join(word for word in key.split("_") if word not in ("val", "train", "accuracy"))
     return ", ".join(part for part in (rest, split) if part)

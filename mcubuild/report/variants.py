@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcubuild.report.amounts import amount, standing
-from mcubuild.report.interval import ends
+from mcubuild.report.interval import bounds
 
 _FIGURES = (("latency", "ms"), ("sram", "B"), ("flash", "B"), ("energy", "mJ"))
 """Lines of the budget, as far as anything is known of them."""
@@ -48,7 +48,7 @@ def _accuracy(report: Mapping[str, Any]) -> str:
     accuracy = report["accuracy"]
     if accuracy["judged"] is None:
         return ""
-    text = f"{amount(accuracy['judged'], 'share')} ({ends(accuracy['judged'], accuracy['judged_samples'])})"
+    text = f"{amount(accuracy['judged'], 'share')} ({bounds(accuracy['interval'])})"
     return text + ("" if report["budget"]["accuracy"]["ok"] else " !")
 
 

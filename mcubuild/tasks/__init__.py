@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
+from mcubuild.tasks.interval import wilson
+
 ROOMS: Final = {
     "image_classification": "classification",
     "audio_classification": "classification",
@@ -36,6 +38,14 @@ class Metric:
     """Of which share it is, such as ``test samples classified correctly``."""
     interval: str
     """How the 95 % interval comes about, such as ``Wilson``."""
+    hits: str
+    """What a training counts, for the legend of its curve; a share of its samples or of what is on them."""
+    counted: bool
+    """Whether it is a share of samples, so that it and their number give its interval."""
+
+    def ends(self, score: float, samples: int) -> tuple[float, float] | None:
+        """Of the 95 % interval of a ``score`` on so many samples; ``None`` where these two do not say it."""
+        return wilson(score, samples) if self.counted else None
 
 
 def in_room(task: str, asking: str) -> ModuleType:

@@ -17,6 +17,7 @@ from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_tables, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
+from mcubuild.tasks.classification import ACCURACY
 from mcubuild.tasks.classification import confusion as classes
 from mcubuild.tasks.classification.reading import Classification
 
@@ -240,13 +241,13 @@ def test_best_so_far_and_the_frontier() -> None:
     found = {"evolution": [looked_at(0.01, 0.5), looked_at(0.03, 0.4), looked_at(0.02, 0.7)], "random": []}
     search = {"evaluations": found, "limits": {"latency": 0.04}}
     chosen = looked_at(0.02, 0.7)
-    history = history_plot(search)
+    history = history_plot(search, ACCURACY)
     assert [list(curve.points) for curve in history.curves] == [[(1, 50), (2, 50), (2, 50), (3, 50), (3, 70)]]
-    plot = pareto_plot(search, chosen)
+    plot = pareto_plot(search, chosen, ACCURACY)
     assert list(plot.curves[0].points) == [(10, 50), (20, 50), (20, 70)]
     assert [rule.value for rule in plot.rules] == [40]
-    assert not pareto_plot({**search, "limits": {"latency": 1}}, chosen).rules
-    assert not pareto_plot({**search, "limits": {"latency": None}}, chosen).rules
+    assert not pareto_plot({**search, "limits": {"latency": 1}}, chosen, ACCURACY).rules
+    assert not pareto_plot({**search, "limits": {"latency": None}}, chosen, ACCURACY).rules
     assert plot.dots[0].hint == "evolution: 50.0 %, 10.0 ms, 2.0 kB SRAM, 3.0 kB Flash, 1.00 million MACs"
 
 
@@ -264,6 +265,6 @@ def test_training_curves_name_what_the_log_names() -> None:
     log = [
         {"steps": 10, "loss": 2.0 / n, "train_accuracy": 0.1 * n, "val_accuracy_largest": 0.11 * n} for n in (1, 2, 3)
     ]
-    accuracy, loss = plots(log)
+    accuracy, loss = plots(log, ACCURACY)
     assert [text for _, text in accuracy.legend] == ["largest, validation", "training"]
     assert list(loss.curves[0].points) == [(10, 2.0), (20, 1.0), (30, pytest.approx(2 / 3))]

@@ -1,6 +1,6 @@
 import pytest
 
-from mcubuild.report.interval import ends, with_interval
+from mcubuild.report.interval import score_text
 from mcubuild.tasks.interval import wilson
 
 
@@ -13,5 +13,6 @@ def test_wilson_interval() -> None:
 
 
 def test_as_text() -> None:
-    assert with_interval(5 / 6, 360) == "83.33 % (79.1 to 86.8, 95 %)"
-    assert ends(5 / 6, 6) == "43.6 to 97.0", "fewer samples, a wider interval"
+    assert score_text(5 / 6, wilson(5 / 6, 360)) == "83.33 % (79.1 to 86.8, 95 %)"
+    assert score_text(5 / 6, wilson(5 / 6, 6)) == "83.33 % (43.6 to 97.0, 95 %)", "fewer samples, a wider interval"
+    assert score_text(5 / 6, None) == "83.33 %"

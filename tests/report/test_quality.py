@@ -16,6 +16,7 @@ from mcubuild.report import artifacts, quality
 from mcubuild.report.report import make
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.report import ReportSettings
+from mcubuild.tasks.interval import wilson
 from tests.report.invented_build import CLASSES, TEST, edit, write_build, write_remote
 
 
@@ -50,7 +51,10 @@ def write(build: Path, labels: Sequence[int], outputs: NDArray[np.int8], run: in
     np.save(build / "int8_outputs.npy", outputs)
     np.save(build / "device_outputs.npy", outputs[np.arange(run) * len(labels) // run])
     int8 = float(np.mean(outputs.argmax(axis=1) == labels))
-    edit(build, "accuracy.json", labels=list(map(int, labels)), int8=int8, float=int8, samples=len(labels))
+    ends = wilson(int8, len(labels))
+    intervals = {"float": ends, "int8": ends}
+    values = {"int8": int8, "float": int8, "intervals": intervals, "samples": len(labels)}
+    edit(build, "accuracy.json", labels=list(map(int, labels)), **values)
     edit(build, "measure.json", samples=run)
     edit(build, "inventory.json", test_ids="".join(f"{n:016x}" for n in range(len(labels))))
 

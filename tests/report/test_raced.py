@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from mcubuild.report.interval import ends
 from mcubuild.report.race import plot, table
+from mcubuild.tasks.classification import ACCURACY
+from mcubuild.tasks.detection import MEAN_AP
 
 SPACES = {"spaces": [{"name": "w0.5-r32", "block": "mobile"}, {"name": "plain-w0.5-r32", "block": "plain"},
                      {"name": "plain-w0.2-r16", "block": "plain"}]}  # fmt: skip
@@ -24,7 +25,7 @@ ROUNDS = [
 
 
 def test_who_competed_and_what_each_round_saw() -> None:
-    found = table({"winner": "w0.5-r32", "rounds": ROUNDS}, SPACES)
+    found = table({"winner": "w0.5-r32", "rounds": ROUNDS}, SPACES, ACCURACY)
     assert found is not None
     assert [(one.number, one.steps, one.trainings, one.samples) for one in found.rounds] == [
         (1, 100, 1, 80),
@@ -35,7 +36,7 @@ def test_who_competed_and_what_each_round_saw() -> None:
     assert (second.name, second.won) == ("plain-w0.2-r16", False)
     assert (third.name, third.block, third.results[1]) == ("plain-w0.5-r32", "plain", None), "it was out"
     last = first.results[1]
-    assert last is not None and (last.accuracy, last.loss, last.interval) == (0.9, 0.3, ends(0.9, 160))
+    assert last is not None and (last.score, last.loss) == ("90.00 % (84.4 to 93.8, 95 %)", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -50,19 +51,29 @@ def test_who_competed_and_what_each_round_saw() -> None:
     ],
 )
 def test_why_the_winner_won(winner: str, reason: str) -> None:
-    found = table({"winner": winner, "rounds": ROUNDS}, SPACES)
+    found = table({"winner": winner, "rounds": ROUNDS}, SPACES, ACCURACY)
     assert found is not None and found.reason == reason
 
 
 def test_a_single_space_needs_no_race() -> None:
-    assert table({"winner": "w0.5-r32", "rounds": []}, SPACES) is None
+    assert table({"winner": "w0.5-r32", "rounds": []}, SPACES, ACCURACY) is None
 
 
 def test_a_line_for_each_contender_until_it_is_out() -> None:
-    drawn = plot({"winner": "w0.5-r32", "rounds": ROUNDS})
+    drawn = plot({"winner": "w0.5-r32", "rounds": ROUNDS}, ACCURACY)
     lines = {(curve.style, len(curve.points)) for curve in drawn.curves}
     assert lines == {("other", 2), ("other", 1), ("winner", 2)} and drawn.curves[-1].style == "winner"
     assert drawn.curves[-1].points == [(1, 75), (2, 90)]
     assert drawn.x.ticks == ((1, "100"), (2, "200"))
     assert drawn.legend == (("winner", "w0.5-r32, the winner"), ("other", "2 others"))
     assert "plain-w0.5-r32, round 1: 70.00 % (59.2 to 78.9, 95 %)" in {dot.hint for dot in drawn.dots}
+
+
+def test_a_score_that_counts_no_samples_has_no_interval_from_their_number() -> None:
+    race = {"winner": "w0.5-r32", "rounds": ROUNDS}
+    found = table(race, SPACES, MEAN_AP)
+    assert found is not None and found.rows[0].results[0] is not None
+    assert found.rows[0].results[0].score == "75.00 %"
+    drawn = plot(race, MEAN_AP)
+    assert drawn.y.title == "validation mAP@0.5, %" and drawn.name.startswith("mAP@0.5")
+    assert "plain-w0.5-r32, round 1: 70.00 %" in {dot.hint for dot in drawn.dots}

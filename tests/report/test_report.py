@@ -265,7 +265,7 @@ def test_some_samples_only(build: Path) -> None:
     report, html = make(build)
     assert report["accuracy"]["mismatches"] == 0
     assert any("100 of the 360" in caution for caution in report["cautions"])
-    assert "(Wilson) for 360 test samples, the device's for the 100 that it classified." in Structure(html).text
+    assert "(Wilson) for 360 test samples, the device's for the 100 that it ran." in Structure(html).text
 
 
 def test_a_core_without_cycle_model(build: Path) -> None:

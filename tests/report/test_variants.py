@@ -3,6 +3,7 @@
 from typing import Any
 
 from mcubuild.report.variants import Variant, aligned, page, table
+from mcubuild.tasks.interval import wilson
 
 
 def report(latency: float, ok: bool = True, accuracy: float | None = 0.9) -> dict[str, Any]:
@@ -10,7 +11,7 @@ def report(latency: float, ok: bool = True, accuracy: float | None = 0.9) -> dic
     return {
         "verdict": "pass" if ok else "fail",
         "cautions": [],
-        "accuracy": {"judged": accuracy, "judged_samples": 100},
+        "accuracy": {"judged": accuracy, "interval": None if accuracy is None else wilson(accuracy, 100)},
         "budget": {
             "latency": {"used": latency, "ok": ok},
             "sram": {"used": 2048, "ok": True},

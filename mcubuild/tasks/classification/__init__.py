@@ -4,4 +4,4 @@ from typing import Final
 
 from mcubuild.tasks import Metric
 
-ACCURACY: Final = Metric("accuracy", "test samples classified correctly", "Wilson")
+ACCURACY: Final = Metric("accuracy", "test samples classified correctly", "Wilson", hits="training", counted=True)

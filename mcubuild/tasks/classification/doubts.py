@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mcubuild.report.amounts import amount
 from mcubuild.report.artifacts import Artifacts
-from mcubuild.report.interval import with_interval
+from mcubuild.report.interval import score_text
 from mcubuild.report.model import Accuracy, ClassResult
 from mcubuild.report.quality import FEW
 from mcubuild.tasks.classification.reading import Classification
@@ -68,7 +68,7 @@ def _no_better_than_a_constant(accuracy: Accuracy, classes: Sequence[ClassResult
     share = largest.samples / sum(one.samples for one in classes)
     if accuracy.interval[0] <= share:
         yield (
-            f"An accuracy of {with_interval(accuracy.judged, accuracy.judged_samples)} is not surely above the "
+            f"An accuracy of {score_text(accuracy.judged, accuracy.interval)} is not surely above the "
             f"{amount(share, 'share')} that {largest.name!r} as the only answer would have"
         )
 

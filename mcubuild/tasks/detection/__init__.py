@@ -11,4 +11,6 @@ MEAN_AP: Final = Metric(
     "mean over the classes of the area under the curve of precision and recall, as Pascal VOC has it since 2010, for "
     "boxes that overlap by a half",
     "bootstrap over pictures",
+    hits="boxes in training that their anchors find",
+    counted=False,
 )

@@ -106,7 +106,8 @@ def guessing(artifacts: Artifacts) -> float:
 
 def augmentation(index: Index) -> str:
     """How training samples are varied."""
-    return ("mirrored, " if index.mirror else "") + "cut out and moved with their boxes, of other light and colour"
+    mirrored = "mirrored, " if index.mirror else ""
+    return f"pictures with boxes: {mirrored}cut out and moved with them, of other light and colour"
 
 
 def values(artifacts: Artifacts, samples: NDArray[np.int64], examples: int) -> dict[str, Any]:
