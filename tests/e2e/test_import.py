@@ -64,8 +64,12 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     assert run.did("built") == {"import", "reference", "codegen", "firmware", "measure", "report"}
     accuracy: Any = report(checkout)["accuracy"]
     assert accuracy.pop("interval") == pytest.approx([0.490, 0.943], abs=1e-3)
+    intervals = accuracy.pop("intervals")
+    assert intervals["int8"] == intervals["device"] == pytest.approx([0.490, 0.943], abs=1e-3)
+    assert intervals["float"] is None
     assert accuracy == {
-        "device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10, "judged": 0.8, "judged_samples": 10
+        "device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10, "judged": 0.8, "judged_samples": 10,
+        "arithmetic": "int8", "metric": "accuracy",
     }  # fmt: skip
     assert "net: pass, 3 cautions; accuracy 80.00 % (49.0 to 94.3, 95 %), no quality limit" in run.output, run.output
     assert "caution: 10 test samples are few" in run.output

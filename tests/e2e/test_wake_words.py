@@ -55,6 +55,8 @@ def test_spaces_are_compared_without_the_data(checkout: Checkout, tmp_path: Path
         "channels": 3,
         "max_resolution": 32,
         "series": False,
+        "anchors": 0,
+        "stride": 0,
     }
 
 
