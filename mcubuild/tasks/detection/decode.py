@@ -142,11 +142,6 @@ class Decoding:
         """Overlap at most, Q15."""
         return round(ONE * self.overlap)
 
-    @property
-    def table_bytes(self) -> int:
-        """Of the tables in Flash."""
-        return 256 * (2 + 4 + (2 if self.scores == "softmax" else 0)) + 4 * len(self.anchors)
-
     def boxes(self, output: NDArray[np.int8]) -> "DeviceBoxes":
         """What the device makes of the output (rows, columns, channels), in any shape of as many elements."""
         (rows, columns), (height, width) = self.grid, self.input
