@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
 from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
+from rules.threshold import THRESHOLD, read
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -74,7 +75,9 @@ def _run(job: Job) -> None:
             levels=index.pictures.levels if index and index.pictures else None,
             table=table,
             channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
-            boxes=None if index is None or job["model"] else after(index, graph, job["detection"]),
+            after=None
+            if index is None or job["model"]
+            else after(index, graph, job["detection"], read(job.find(THRESHOLD))),
             prefix=prefix,
         )
     write_zip(folder, job.out / "model.zip", prefix)
@@ -86,7 +89,7 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
-    optional=(INDEX, INTERFACE, TUNED),
+    optional=(INDEX, INTERFACE, TUNED, THRESHOLD),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
     settings=(*DEPLOYMENT, "model", "detection"),
     run=_run,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
@@ -46,8 +47,8 @@ def evaluate(
     with bar("accuracy", 2 * len(test)) as progress:
         integers = integer_outputs(graph, samples, progress)
         floats = float_outputs(read_network(arch, weights), samples, progress)
-    flat = reading.completed(integers.reshape(len(integers), -1))
-    exact, targets = torch.from_numpy(floats), torch.from_numpy(test.targets)
+    flat = reading.completed(integers.reshape(len(integers), -1), network_input(samples.x, arch.resolution))
+    exact, targets = torch.from_numpy(floats), torch.from_numpy(learning.wanted(samples.x, test.targets))
     score = learning.score(exact, targets)
     content = {
         "float": score,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.training.batches import evaluation_batches
+from mcubuild.nas.training.batches import image_batches
 from mcubuild.progress import Bar, bar
 
 Range: TypeAlias = tuple[float, float]
@@ -30,7 +30,7 @@ def observe(
         samples: at the network's resolution.
         method: ``minmax``: all that was seen; ``percentile``: the central 99.99 %.
     """
-    images = [batch for batch, _ in evaluation_batches(samples)]
+    images = list(image_batches(samples))
     with bar("calibrate", len(images) * (1 if method == "minmax" else 2)) as progress:
         extremes = _Extremes()
         _pass(network, operators, images, extremes, progress)

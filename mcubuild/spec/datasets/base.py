@@ -23,7 +23,9 @@ Globs = Annotated[
 """Patterns of the shell (``*``, ``?``, ``[0-4]``), of which one must fit; one may stand without a list."""
 
 
-Task = Literal["image_classification", "object_detection", "audio_classification", "sensor_classification"]
+Task = Literal[
+    "image_classification", "object_detection", "audio_classification", "sensor_classification", "anomaly_detection"
+]
 """What a network does. Sensors' samples are windows of values, one or more at a time: an accelerometer's, say."""
 
 

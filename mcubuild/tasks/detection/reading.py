@@ -45,7 +45,7 @@ class Detection:
         """Of boxes."""
         return self.decoding.classes
 
-    def completed(self, outputs: Outputs) -> Outputs:
+    def completed(self, outputs: Outputs, inputs: NDArray[np.int8]) -> Outputs:
         """The network's ``outputs`` (N, elements), and behind them the boxes that the device makes of them."""
         rows = np.zeros((len(outputs), self.decoding.most, BOX_BYTES // 2), np.uint16)
         for row, output in zip(rows, outputs, strict=True):
