@@ -1,6 +1,7 @@
 """The prepared data set in files: index.json beside one file a split, so that a stage reads only the splits it may."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +104,11 @@ class Index:
         if self.detector is None:
             return whole
         return replace(whole, anchors=len(self.detector.anchors), stride=self.detector.stride)
+
+
+def brought(index: Index, anchors: Sequence[tuple[float, float]] | None) -> Index:
+    """The ``index`` with the head of a detector from elsewhere, which has these ``anchors``; None: it is none."""
+    return replace(index, detector=None if anchors is None else Detector(tuple(anchors), 0))
 
 
 @dataclass(frozen=True)

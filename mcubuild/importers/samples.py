@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.inventory import short_id
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, Targets
 from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts
 from mcubuild.importers.arrays import load
@@ -24,7 +24,7 @@ from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
-from mcubuild.tasks.classification.reading import Classification
+from mcubuild.tasks.reading import Reading
 
 Int8 = NDArray[np.int8]
 
@@ -38,6 +38,7 @@ def refer(
     *,
     seed: int,
     out: Path,
+    detects: Reading | None = None,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
@@ -56,15 +57,16 @@ def refer(
         root: folder that paths are relative to.
         seed: of random inputs.
         out: an existing folder.
+        detects: how the outputs are read, of a detector; others answer with classes.
 
     Raises:
         BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
     """
     faces = read_interfaces(interfaces)
-    reads: Classification | None = None
-    if images is not None or settings.labels is not None:  # before anything is run
+    reads: Reading | None = detects
+    if detects is None and (images is not None or settings.labels is not None):  # before anything is run
         reads = classification(faces["outputs"], settings)
-    labels: NDArray[np.int64] | None = None
+    labels: Targets | None = None
     ids = None
     pixels: Range | None = None
     if images is not None:
@@ -76,7 +78,7 @@ def refer(
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
-        labels = test.y
+        labels = test.targets
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         # As the files have them: another network quantises the same samples otherwise.
@@ -93,6 +95,8 @@ def refer(
         author = _agreement(
             outputs, _arrays(settings.outputs, faces["outputs"], root), faces["outputs"], settings.tolerance
         )
+    if reads is not None:
+        outputs = reads.completed(outputs, inputs)
     content = {
         "float": None,
         "agreement": None,
@@ -101,11 +105,11 @@ def refer(
         "intervals": {"int8": None if reads is None or labels is None else reads.interval(outputs, labels)},
         "labels": None if labels is None else labels.tolist(),
         "samples": len(outputs),
-        "classification": None if reads is None else asdict(reads),
+        "classification": None if reads is None else asdict(reads),  # type: ignore[call-overload]
         "author": author,
         "ids": ids,
         "pixels": pixels,
-        "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
+        "cautions": [] if reads is None or detects is not None else doubts(faces["outputs"], faces["inputs"], settings),
     }
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)

@@ -106,6 +106,24 @@ class Spec(Settings):
             )
         if self.dataset is not None and self.model.inputs is not None:
             raise ValueError("found dataset beside inputs of [model]; both say what to run: remove one")
+        boxes = self.dataset is not None and "object_detection" in self.dataset.tasks
+        if boxes and self.model.anchors is None:
+            raise ValueError(
+                "found [model] with a data set of boxes and no anchors; say what boxes start from, heights and widths "
+                "as shares of the input: [model] anchors = [[0.1, 0.2], [0.4, 0.3]]"
+            )
+        if self.dataset is not None and "anomaly_detection" in self.dataset.tasks:
+            raise ValueError(
+                f'found [model] with dataset.kind = "{self.dataset.kind}", which is for networks that are searched '
+                "for: remove one, or give [model] inputs and outputs"
+            )
+        if not boxes and self.model.anchors is not None:
+            raise ValueError(
+                "found model.anchors without a data set that has boxes, whose classes the network finds: add one, or "
+                "remove them"
+            )
+        if not boxes and self.detection != DetectionSettings():
+            raise ValueError("found [detection] beside a [model] that detects nothing: remove one")
         self._labels_serve_and_are_served(self.model)
         return self
 
