@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.measured import MEASURED, Measured
 from mcubuild.artifacts.plan import PLAN, Planned
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.report.architecture import blocks
@@ -103,7 +104,7 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
         report["flash_bytes"],
         model["macs"],
         report["verdict"] == "pass",
-        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), _json(folder / "measure.json"))),
+        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), read_artifact(folder / MEASURED, Measured))),
     )
 
 
