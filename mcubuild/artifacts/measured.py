@@ -1,5 +1,7 @@
 """measure.json and remote.json: what runs of the firmware gave, besides its outputs."""
 
+from typing import Literal, TypeAlias
+
 from mcubuild.artifacts import Artifact
 
 MEASURED = "measure.json"
@@ -55,11 +57,14 @@ class Measured(Artifact, frozen=True):
     """Each function without what it calls, most instructions first."""
 
 
+RemoteRunner: TypeAlias = Literal["gdb", "pyocd", "qemu"]
+
+
 class MeasuredRemotely(Artifact, frozen=True):
     """The whole remote.json: the same firmware under the control of a debugger."""
 
-    runner: str
-    """``gdb``, ``qemu`` or ``pyocd``."""
+    runner: RemoteRunner
+    """What executed it."""
     target: str
     """What answered: server, probe or machine."""
     silicon: bool

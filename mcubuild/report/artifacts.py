@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
 from mcubuild.artifacts.measured import MEASURED, MEASURED_REMOTELY, Measured, MeasuredRemotely
 from mcubuild.artifacts.plan import PLAN, Planned
 from mcubuild.artifacts.sizes import SIZES, Sizes
@@ -46,7 +47,7 @@ class Artifacts:
     test: Split | None
     plan: Planned
     sizes: Sizes
-    accuracy: Json
+    accuracy: Accuracy
     measure: Measured
     outputs: NDArray[np.int8]
     """What the firmware computed, int8 (samples, outputs)."""
@@ -84,7 +85,7 @@ class Artifacts:
     @property
     def reading(self) -> Reading | None:
         """How outputs are read and judged; ``None``: no targets are known."""
-        return restored(self.accuracy["classification"], self.task)
+        return restored(self.accuracy.classification, self.task)
 
     @property
     def learned_validation(self) -> bool:
@@ -95,7 +96,7 @@ class Artifacts:
     @property
     def targets(self) -> Targets:
         """What the answers to all samples (N, ...) should be, where that is known."""
-        return np.array(self.accuracy["labels"])
+        return np.array(self.accuracy.labels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -123,7 +124,7 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         test=read_split(files["test.npz"]) if "test.npz" in files else None,
         plan=read_artifact(_file(files, PLAN), Planned),
         sizes=read_artifact(_file(files, SIZES), Sizes),
-        accuracy=_json(_file(files, "accuracy.json")),
+        accuracy=read_artifact(_file(files, ACCURACY), Accuracy),
         measure=read_artifact(_file(files, MEASURED), Measured),
         outputs=np.load(_file(files, "device_outputs.npy")),
         expected=np.load(_file(files, "int8_outputs.npy")),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,7 +122,8 @@ def make(
         ),
         strict=budget.strict,
     )
-    author = None if (found := artifacts.accuracy.get("author")) is None else Author(**found)
+    told = artifacts.accuracy.author
+    author = None if told is None else Author(**msgspec.structs.asdict(told))
     reasons = verdict.reasons(
         lines,
         stack=sram.stack,
@@ -132,7 +134,7 @@ def make(
         author=author,
     )
     cautions = [
-        *artifacts.accuracy.get("cautions", ()),
+        *artifacts.accuracy.cautions,
         *quality.cautions(artifacts, accuracy),
         *(artifacts.inventory.cautions if artifacts.inventory else ()),
         *_clock(board),
@@ -321,15 +323,14 @@ def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
     if remote is not None and remote.silicon and artifacts.remote_outputs is not None:
         judged, count = _score(artifacts, artifacts.remote_outputs, "remote_outputs.npy"), remote.samples
     found = artifacts.accuracy
-    known = found["intervals"]
     return Accuracy(
         metric="score" if reads is None else reads.metric.name,
-        float=found["float"],
-        int8=found["int8"],
-        arithmetic=found["arithmetic"],
+        float=found.float,
+        int8=found.int8,
+        arithmetic=found.arithmetic,
         device=None if device is None else device[0],
         intervals=Intervals(
-            float=known.get("float"), int8=known.get("int8"), device=None if device is None else device[1]
+            float=found.intervals.float, int8=found.intervals.int8, device=None if device is None else device[1]
         ),
         samples=len(artifacts.expected),
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),

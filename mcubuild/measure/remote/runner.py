@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.artifacts.measured import Range
+from mcubuild.artifacts.measured import Range, RemoteRunner
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.escape import shell_word
@@ -50,6 +50,7 @@ def measure_remotely(
     Raises:
         BuildError: there is nothing to run it on, or the firmware faults or hangs.
     """
+    assert settings.runner != "emulator"
     samples = np.ascontiguousarray(inputs[chosen(len(inputs), settings)])
     note = None
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
@@ -102,7 +103,9 @@ def _servers(board: Board) -> str:
     return f"openocd -f interface/stlink.cfg -f {chip}; pyocd gdbserver -t {name}; JLinkGDBServer; st-util -p 3333"
 
 
-def _summary(runner: str, target: Target, board: Board, seen: Observation, note: str | None) -> RemoteMeasurement:
+def _summary(
+    runner: RemoteRunner, target: Target, board: Board, seen: Observation, note: str | None
+) -> RemoteMeasurement:
     notes = [part for part in (note, seen.note) if part]
     cycles = clock = latency = None
     if seen.cycles is not None:
