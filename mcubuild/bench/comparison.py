@@ -9,6 +9,8 @@ from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
+from mcubuild.artifacts.measured import MEASURED, Measured
 from mcubuild.artifacts.plan import PLAN, Planned
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.report.architecture import blocks
@@ -96,15 +98,21 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
         name,
         tuple(model["input"]),
         report["accuracy"]["arithmetic"],
-        (report["accuracy"]["int8"], *(_json(other / "accuracy.json")["int8"] for other in others)),
+        tuple(_score(one) for one in (folder, *others)),
         quantized[quantized["kept"]],
         report["latency_ms"],
         report["sram_bytes"],
         report["flash_bytes"],
         model["macs"],
         report["verdict"] == "pass",
-        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), _json(folder / "measure.json"))),
+        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), read_artifact(folder / MEASURED, Measured))),
     )
+
+
+def _score(folder: Path) -> float:
+    score = read_artifact(folder / ACCURACY, Accuracy).int8
+    assert score is not None, "what trains has labels"
+    return score
 
 
 def best_so_far(searches: Sequence[Path]) -> dict[str, list[list[float]]]:
