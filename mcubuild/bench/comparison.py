@@ -12,6 +12,7 @@ from mcubuild.artifacts import read_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
 from mcubuild.artifacts.measured import MEASURED, Measured
 from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.artifacts.searched import Method, Searched
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.report.architecture import blocks
 from mcubuild.report.layers import Layer, read_layers
@@ -80,7 +81,7 @@ class Missing:
 
 
 Contender: TypeAlias = Built | Missing
-Curves: TypeAlias = Mapping[str, Sequence[Sequence[float]]]
+Curves: TypeAlias = Mapping[Method, Sequence[Sequence[float]]]
 """By method, for each seed: the best validation accuracy (0 ... 1) after each network that was looked at."""
 
 
@@ -115,12 +116,12 @@ def _score(folder: Path) -> float:
     return score
 
 
-def best_so_far(searches: Sequence[Path]) -> dict[str, list[list[float]]]:
+def best_so_far(searches: Sequence[Path]) -> dict[Method, list[list[float]]]:
     """The curves of these search.json, one a seed."""
-    found = [_json(path)["evaluations"] for path in searches]
-    curves: dict[str, list[list[float]]] = {}
+    found = [read_artifact(path, Searched).evaluations for path in searches]
+    curves: dict[Method, list[list[float]]] = {}
     for method in METHODS:
-        rows = [list(accumulate((one["accuracy"] for one in f[method]), max)) for f in found]
+        rows = [list(accumulate((one.accuracy for one in f[method]), max)) for f in found]
         length = max(map(len, rows))  # in small spaces a search may run out of networks
         curves[method] = [row + row[-1:] * (length - len(row)) for row in rows]
     return curves

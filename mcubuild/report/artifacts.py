@@ -13,6 +13,7 @@ from mcubuild.artifacts import read_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
 from mcubuild.artifacts.measured import MEASURED, MEASURED_REMOTELY, Measured, MeasuredRemotely
 from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.artifacts.searched import SEARCHED, Searched
 from mcubuild.artifacts.sizes import SIZES, Sizes
 from mcubuild.data.inventory import Inventory, read_inventory
 from mcubuild.data.splits import Index, Split, Targets, read_index, read_split
@@ -29,7 +30,6 @@ _OPTIONAL = (
     "race",
     "start",
     "supernet_log",
-    "search",
     "scaling",
     "finetune_log",
     "train_log",
@@ -63,7 +63,7 @@ class Artifacts:
     start: Json | None
     """What the super network's training began with."""
     supernet_log: list[dict[str, float]] | None
-    search: Json | None
+    search: Searched | None
     scaling: Json | None
     finetune_log: list[dict[str, float]] | None
     """Of the network trained on alone."""
@@ -117,7 +117,7 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
     optional: dict[str, Any] = {
         name: _json(files[f"{name}.json"]) if f"{name}.json" in files else None for name in _OPTIONAL
     }
-    remote = files.get(MEASURED_REMOTELY)
+    remote, search = files.get(MEASURED_REMOTELY), files.get(SEARCHED)
     return Artifacts(
         index=read_index(files["index.json"]) if "index.json" in files else None,
         inventory=read_inventory(files["inventory.json"]) if "inventory.json" in files else None,
@@ -128,6 +128,7 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         measure=read_artifact(_file(files, MEASURED), Measured),
         outputs=np.load(_file(files, "device_outputs.npy")),
         expected=np.load(_file(files, "int8_outputs.npy")),
+        search=None if search is None else read_artifact(search, Searched),
         remote=None if remote is None else read_artifact(remote, MeasuredRemotely),
         remote_outputs=None if remote is None else np.load(_file(files, "remote_outputs.npy")),
         **optional,

@@ -176,5 +176,5 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "history_plot": search.history_plot(found, metric),
         "pareto_plot": search.pareto_plot(found, built, metric),
         "front": search.front_table(found, built),
-        "predictor": found["predictor"],
+        "predictor": found.predictor,
     }

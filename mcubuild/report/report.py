@@ -377,12 +377,12 @@ def _start(artifacts: Artifacts, provenance: Mapping[str, Any]) -> Start | None:
 def _search(artifacts: Artifacts) -> SearchResult | None:
     if artifacts.search is None or artifacts.arch is None:
         return None
-    found: Mapping[str, list[dict[str, Any]]] = artifacts.search["evaluations"]
-    best = {method: max(one["accuracy"] for one in evaluations) for method, evaluations in found.items() if evaluations}
+    found = artifacts.search.evaluations
+    best = {method: max(one.accuracy for one in evaluations) for method, evaluations in found.items() if evaluations}
     return SearchResult(
         evolution=best.get("evolution"),
         random=best.get("random"),
         evaluated=max(len(evaluations) for evaluations in found.values()),
-        chosen=built(artifacts.search, artifacts.arch)["method"],
+        chosen=built(artifacts.search, artifacts.arch).method,
         time=None if artifacts.pace is None else artifacts.pace["time"],
     )
