@@ -133,6 +133,15 @@ COSTS: Costs = {
         "output": 5.89,
         "row": 5.89,
     },
+    "packed": {
+        "call": 40.0,
+        "kept": 0.5,
+        "pack": 30.0,
+        "packed_row": 20.0,
+        "row": 20.0,
+        "tile": 20.0,
+        "word": 14.0,
+    },
     "pad": {
         "byte": 0.85,
         "call": 57.6,

@@ -133,6 +133,15 @@ COSTS: Costs = {
         "output": 6.3,
         "row": 6.14,
     },
+    "packed": {
+        "call": 40.0,
+        "kept": 0.5,
+        "pack": 30.0,
+        "packed_row": 20.0,
+        "row": 20.0,
+        "tile": 20.0,
+        "word": 14.0,
+    },
     "pad": {
         "byte": 0.52,
         "call": 200.0,

@@ -33,9 +33,11 @@ class Kernel(ABC):
     All methods work on skeletons, except ``arrange``, ``constants`` and the values that ``context`` may add.
     """
 
-    kind: ClassVar[str]
+    kind: str
     """Name of the template, and part of the C functions' names."""
-    family: ClassVar[str] = ""
+    template: str = ""
+    """Of the C, where that is not called like the kind."""
+    family: str = ""
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     ops: ClassVar[tuple[type[Op], ...]] = ()
     """Operators that it computes whatever their shapes; kernels that look closer say so in ``serves``."""
@@ -45,7 +47,7 @@ class Kernel(ABC):
     """Types that activations may have."""
     settings: EngineSettings = EngineSettings()
     """The switches; portable kernels know those of their loops."""
-    streams: ClassVar[bool] = False
+    streams: bool = False
     """Whether the C function computes any run of output rows. It then takes, behind its other arguments, ``rows`` (how
     many), ``top`` and ``bottom`` (how many rows of padding their windows reach into above and below); ``input`` points
     at the first row that their windows need and that exists, ``output`` at the first row to write. Rows have no
