@@ -217,9 +217,6 @@ class Graph:
         for name in self.outputs:
             if name not in ready:
                 raise ValueError(f"output {name!r} is never written")
-        for name in (*self.inputs, *self.outputs):
-            if self.tensors[name].packed:
-                raise ValueError(f"{name!r} has 4 bits; what the firmware's callers write and read has 8 or 16")
         for name, values in self.constants.items():
             if values.shape != self.tensors[name].shape or values.dtype != self.tensors[name].dtype:
                 raise ValueError(
