@@ -9,7 +9,8 @@ Tiles are as small as costs little:
 - runs of pixels, of operators that compute pixel by pixel;
 - strips of rows, of kernels that stream, all channels or, where these do not depend on each other, eight at a time.
   Rows that the next strip needs once more stay, unpacked. So a strip's inputs are not needed any more when its outputs
-  are written, and these may lie over them;
+  are written, and these may lie over them: strips go up if the output begins behind the input, as where both end at the
+  same address, else down;
 - otherwise the whole layer.
 """
 
@@ -38,8 +39,8 @@ NUMBERS = 8
 """Numbers a word, and channels of a group."""
 _PIXELS = 4
 """Of a run, at least: as many as kernels with the DSP extension compute together."""
-_STRIP = 2048
-"""Bytes of unpacked inputs and outputs with which a strip has several rows of outputs."""
+_STRIP, _GROUP_STRIP = 4096, 2048
+"""Bytes of unpacked inputs and outputs with which a strip has several rows of outputs: of all channels, of a group."""
 _BEHIND = NUMBERS - 1
 """Bytes that unpacking a last word that is not full writes too many, and packing reads."""
 
@@ -59,8 +60,9 @@ class Cut:
         op, activations = layer.op, [layer.graph.tensor(name) for name in (*layer.op.operands, layer.op.output)]
         if any(len(tensor.shape) != 4 or tensor.name in layer.graph.constants for tensor in activations):
             return cls()
-        if _by_pixel(layer):
-            width, depths = layer.output.shape[2], [tensor.shape[3] for tensor in activations if tensor.packed]
+        width = layer.output.shape[2]
+        if width >= _PIXELS and _by_pixel(layer):
+            depths = [tensor.shape[3] for tensor in activations if tensor.packed]
             runs = (run for run in range(_PIXELS, width) if width % run == 0)
             return cls(columns=next((run for run in runs if all(run * depth % NUMBERS == 0 for depth in depths)), width))
         apart = isinstance(op, DepthwiseConv2D) and layer.filters == layer.input.shape[3] and layer.output.packed
@@ -145,20 +147,21 @@ class Packed(Kernel):
         op, graph = layer.op, layer.graph
         if not layer.output.packed:
             return ()
-        if self.form == "pixels" and isinstance(op, Elementwise):
+        if self.form != "whole" and isinstance(op, Elementwise):
             return tuple(name for name in op.operands if graph.tensor(name).packed)
         if not (self.form == "rows" and isinstance(op, DepthwiseConv2D) and layer.input.packed):
             return ()
-        same = layer.input.shape == layer.output.shape and op.stride == (1, 1) and op.padding[0] < layer.kernel_size[0]
-        return (op.input,) if same else ()
+        (_, rows, columns, channels), (_, height, width, depth) = layer.output.shape, layer.input.shape
+        behind = rows <= height and columns * channels <= width * depth and op.padding[0] < layer.kernel_size[0]
+        return (op.input,) if behind else ()
 
     def _strip(self, layer: Layer) -> int:
         """Rows of outputs a strip."""
         rows = layer.vertical.rows
         if self.form != "rows":
             return rows
-        strips = range(2, rows + 2, 2)
-        fitting = [*takewhile(lambda strip: sum(self._buffers(layer, min(strip, rows))) <= _STRIP, strips)]
+        strips, most = range(2, rows + 2, 2), _GROUP_STRIP if self.cut.channels else _STRIP
+        fitting = [*takewhile(lambda strip: sum(self._buffers(layer, min(strip, rows))) <= most, strips)]
         return min(max(fitting, default=2 if self.cut.channels else 1), rows)
 
     def _buffers(self, layer: Layer, rows: int) -> list[int]:
