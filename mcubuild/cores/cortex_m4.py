@@ -136,11 +136,11 @@ COSTS: Costs = {
     "packed": {
         "call": 40.0,
         "kept": 0.5,
-        "pack": 30.0,
-        "packed_row": 20.0,
-        "row": 20.0,
+        "pack": 20.0,
+        "packed": 18.0,
         "tile": 20.0,
-        "word": 14.0,
+        "unpack": 20.0,
+        "unpacked": 14.0,
     },
     "pad": {
         "byte": 0.85,

@@ -36,7 +36,7 @@ class Kernel(ABC):
     kind: str
     """Name of the template, and part of the C functions' names."""
     template: str = ""
-    """Of the C, where that is not called like the kind."""
+    """Of the C, where that is not called like the kind; also whose costs it has then."""
     family: str = ""
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     ops: ClassVar[tuple[type[Op], ...]] = ()
@@ -139,8 +139,14 @@ class Kernel(ABC):
 
     def cycles(self, layer: Layer, core: CoreName) -> int:
         """Estimated cycles of ``layer``."""
-        costs, times = costs_of(core, (self.common, self.kind) if self.common else (self.kind,))
-        return round(times * sum(costs[feature] * count for feature, count in self.work(layer).items()))
+        kind = self.template or self.kind
+        costs, times = costs_of(core, (self.common, kind) if self.common else (kind,))
+        own = round(times * sum(costs[feature] * count for feature, count in self.work(layer).items()))
+        return own + self.cycles_inside(layer, core)
+
+    def cycles_inside(self, layer: Layer, core: CoreName) -> int:
+        """Estimated cycles of another kernel's function that it calls."""
+        return 0
 
 
 def products(layer: Layer, feature: str = "mac") -> str:

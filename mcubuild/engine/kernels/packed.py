@@ -23,7 +23,6 @@ from typing import Literal
 import numpy as np
 
 from mcubuild.board import CoreName
-from mcubuild.cores.registry import costs_of
 from mcubuild.engine.assembly.constants import Channels, Constants, channels
 from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.kernels.base import Kernel
@@ -101,6 +100,24 @@ class Cut:
     def groups(self, layer: Layer) -> int:
         """How many groups of channels there are."""
         return layer.input.shape[3] // self.channels if self.channels else 1
+
+
+@dataclass(frozen=True)
+class View:
+    """How tiles of an activation lie in it."""
+
+    packed: bool
+    rows: int
+    """Of the activation."""
+    elements: int
+    """Of a row of a tile."""
+    words: int
+    """That these are, packed."""
+    pitch: int
+    """Bytes between rows."""
+    step: int
+    """Bytes between words of a row of a tile."""
+    ctype: str
 
 
 def _by_pixel(layer: Layer) -> bool:
@@ -208,8 +225,8 @@ class Packed(Kernel):
         op, window = layer.op, layer.vertical
         return {
             "form": self.form,
-            "operands": [{**self._view(layer, name), "number": index} for index, name in enumerate(op.operands)],
-            "output": self._view(layer, op.output),
+            "operands": [{**vars(self._view(layer, name)), "number": index} for index, name in enumerate(op.operands)],
+            "output": vars(self._view(layer, op.output)),
             "groups": self.cut.groups(layer),
             "runs": layer.output.shape[2] // self.cut.columns if self.cut.columns else 0,
             "strip": self._strip(layer),
@@ -222,19 +239,13 @@ class Packed(Kernel):
             "buffers": self._buffers(layer, self._strip(layer)),
         }
 
-    def _view(self, layer: Layer, name: str) -> dict[str, object]:
-        """A tensor: whether it is packed, elements of a tile's row, words of these, bytes between rows and words."""
+    def _view(self, layer: Layer, name: str) -> View:
+        """An activation that the layer reads or writes."""
         tensor, inside = layer.graph.tensor(name), self.tile(layer).graph.tensor(name)
         rows, elements = height(tensor.shape), inside.elements // height(inside.shape)
-        return {
-            "packed": tensor.packed,
-            "rows": rows,
-            "elements": elements,
-            "words": ceil(elements / NUMBERS),
-            "pitch": tensor.nbytes // rows,
-            "step": packed_bytes(tensor.shape[3]) if self.cut.channels else 4,
-            "ctype": f"{tensor.dtype}_t",
-        }
+        step = packed_bytes(tensor.shape[3]) if self.cut.channels else 4
+        words = ceil(elements / NUMBERS)
+        return View(tensor.packed, rows, elements, words, tensor.nbytes // rows, step, f"{tensor.dtype}_t")
 
     def code_bytes(self, layer: Layer) -> int:
         """The kernel inside; the loops around it, packing and unpacking."""
@@ -242,38 +253,31 @@ class Packed(Kernel):
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Words unpacked and packed, and the rows of tiles that these are in; tiles; bytes that stay; calls."""
-        op, groups, rows = layer.op, self.cut.groups(layer), layer.vertical.rows
-        unpacked = [view for name in op.operands if (view := self._view(layer, name))["packed"]]
-        output = self._view(layer, op.output)
-        times = rows * (layer.output.shape[2] // self.cut.columns) if self.form == "pixels" else 0
+        groups, rows = self.cut.groups(layer), layer.vertical.rows
+        runs = rows * (layer.output.shape[2] // self.cut.columns) if self.form == "pixels" else 0
         strips = ceil(rows / self._strip(layer))
-        found = {"call": 1, "tile": times or strips * groups, "word": 0, "row": 0, "pack": 0, "packed_row": 0, "kept": 0}
-        for view in unpacked:
-            lines = times or groups * int(str(view["rows"]))
-            found["row"] += lines
-            found["word"] += lines * int(str(view["words"]))
-            if self.form == "rows":
-                again = max(layer.vertical.size - layer.vertical.stride, 0) * int(str(view["elements"]))
-                found["kept"] += (strips - 1) * groups * again
-        if output["packed"]:
-            found["packed_row"] = times or groups * int(str(output["rows"]))
-            found["pack"] = found["packed_row"] * int(str(output["words"]))
-        return found
+        stay = max(layer.vertical.size - layer.vertical.stride, 0) * (strips - 1) * groups if self.form == "rows" else 0
+        inputs = [view for name in layer.op.operands if (view := self._view(layer, name)).packed]
+        outputs = [view for view in [self._view(layer, layer.op.output)] if view.packed]
+        unpacked, packed = ([runs or groups * view.rows for view in views] for views in (inputs, outputs))
+        return {
+            "call": 1,
+            "tile": runs or strips * groups,
+            "unpack": sum(unpacked),
+            "unpacked": sum(lines * view.words for lines, view in zip(unpacked, inputs, strict=True)),
+            "pack": sum(packed),
+            "packed": sum(lines * view.words for lines, view in zip(packed, outputs, strict=True)),
+            "kept": sum(stay * view.elements for view in inputs),
+        }
 
-    def cycles(self, layer: Layer, core: CoreName) -> int:
-        """Those of the kernel inside, tile by tile, and of what is around it."""
-        costs, times = costs_of(core, ("packed",))
-        around = times * sum(costs[feature] * count for feature, count in self.work(layer).items())
+    def cycles_inside(self, layer: Layer, core: CoreName) -> int:
+        """Those of the kernel inside, tile by tile."""
         tile, rows = self.tile(layer), layer.vertical.rows
         if self.form == "pixels":
-            inside = rows * (layer.output.shape[2] // self.cut.columns) * self.inner.cycles(tile, core)
-        else:
-            strip = self._strip(layer)
-            inside = rows // strip * self.inner.cycles(tile.part(strip), core)
-            if rows % strip:
-                inside += self.inner.cycles(tile.part(rows % strip), core)
-            inside *= self.cut.groups(layer)
-        return round(around) + inside
+            return rows * (layer.output.shape[2] // self.cut.columns) * self.inner.cycles(tile, core)
+        whole, rest = divmod(rows, self._strip(layer))
+        strips = whole * self.inner.cycles(tile.part(self._strip(layer)), core)
+        return self.cut.groups(layer) * (strips + (self.inner.cycles(tile.part(rest), core) if rest else 0))
 
 
 def packed(layer: Layer, target: Target, serving: Callable[[Layer, Target], list[Kernel]]) -> list[Kernel]:
