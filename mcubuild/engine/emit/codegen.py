@@ -28,6 +28,7 @@ from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.memory.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.memory.streaming import SOURCE
 from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
 from mcubuild.ir.geometry import Shape
@@ -155,8 +156,12 @@ def generate(
         prefix: what every file and every global name of the C begins with.
 
     Raises:
-        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
+        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel; or
+            an input or output has 4 bits.
     """
+    for name in (*graph.inputs, *graph.outputs):
+        if graph.tensor(name).packed:
+            raise BuildError(f"{name!r} has 4 bits; what callers of the C write and read must have 8 or 16.")
     environment = _environment(prefix)
     generated = _layers(graph, plan, target, environment, prefix)
     bodies = list({body.name: body for layer in generated for body in layer.bodies}.values())
