@@ -30,7 +30,7 @@ max_boxes = 8
 
 
 def detector() -> bytes:
-    """A cell that is white is surely an object of the first class, in the middle of the cell and as large as its anchor."""
+    """A cell that is white is surely an object of the first class, in its middle and as large as the anchor."""
     w = Writer()
     x = w.tensor((1, SIDE, SIDE, 1), scale=float(np.float32(1 / 255)), zero_point=-128, name="x")
     y = w.tensor((1, CELLS, CELLS, 7), scale=0.1, name="y")
