@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from mcubuild.quantities import Hertz, Seconds
-from mcubuild.spec.datasets.base import DatasetSettings, FilesSettings, Task
+from mcubuild.spec.datasets.base import FilesSettings, Task
 
 
 class AnomalyFolderSettings(FilesSettings):
@@ -40,7 +40,7 @@ class AnomalyFolderSettings(FilesSettings):
         return values
 
     @model_validator(mode="after")
-    def _frames_are_the_length(self) -> DatasetSettings:
+    def _frames_are_the_length(self) -> "AnomalyFolderSettings":
         if self.max_resolution is not None:
             raise ValueError(
                 f"found max_resolution = {self.max_resolution}; a network sees whole windows: write frames = "

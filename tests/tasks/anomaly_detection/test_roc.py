@@ -11,7 +11,8 @@ def test_area_and_curve_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     for number in range(40):
         labels = np.concatenate([[0, 1], rng.integers(0, 2, 3 + number)])
-        scores = rng.integers(0, 2 + number, len(labels)).astype(float) + labels * rng.integers(0, 5)  # with ties
+        levels = rng.integers(0, 2 + number, len(labels)) + labels * rng.integers(0, 5)  # with ties
+        scores = np.asarray(levels, np.float64)
         assert area(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
         false, found = curve(scores, labels)
         expected = roc_curve(labels, scores, drop_intermediate=False)
