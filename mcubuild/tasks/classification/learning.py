@@ -40,6 +40,10 @@ class ClassLearning:
         """Any: no sample's gradient is longer than a wrong answer's."""
         return None
 
+    def wanted(self, x: Pixels, y: Targets) -> Targets:
+        """The targets."""
+        return y
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:
