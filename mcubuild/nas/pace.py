@@ -15,31 +15,25 @@ _KEPT_BACK: Final = 0.8
 _LEAST: Final = 0.01
 _MOST: Final = 20.0
 """Beyond it nothing is learned any more; validation ends trainings far earlier."""
+_PRECISION: Final = 1e-3
 
 
 def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], path: Path) -> None:
-    """Write pace.json for a ``time`` in seconds.
-
-    Not all that takes time is in proportion to the factor: judging and drawing networks are not. So a second forecast,
-    at the factor that proportion would give, corrects it.
+    """Write pace.json for a ``time`` in seconds: with the largest factor that keeps it.
 
     Args:
         time: for all stages together.
-        forecast: seconds of each stage, by name, at a factor.
+        forecast: seconds of each stage, by name, at a factor; more at a larger one.
         path: of the file.
     """
-    planned, seconds = _KEPT_BACK * time, forecast(1.0)
-    whole = sum(seconds.values())
-    factor = _possible(planned / whole)
-    there = sum(forecast(factor).values())
-    if there > planned and (there - whole) * (factor - 1) > 0:
-        a_unit = (there - whole) / (factor - 1)
-        factor = _possible(factor - (there - planned) / a_unit)
-    write_json({"time": time, "seconds": dict(seconds), "factor": factor}, path)
-
-
-def _possible(factor: float) -> float:
-    return max(_LEAST, min(_MOST, factor))
+    planned = _KEPT_BACK * time
+    low, high = _LEAST, _MOST
+    if sum(forecast(high).values()) <= planned:
+        low = high
+    while high / low > 1 + _PRECISION:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if sum(forecast(middle).values()) <= planned else (low, middle)
+    write_json({"time": time, "seconds": dict(forecast(low)), "factor": low}, path)
 
 
 def read_factor(path: Path | None) -> float:

@@ -16,18 +16,19 @@ from mcubuild.nas.pace import read_factor, write_pace
 def test_the_factor_follows_from_time_and_forecast(tmp_path: Path, time: float, factor: float) -> None:
     path = tmp_path / "pace.json"
     write_pace(time, lambda factor: {"race": 30.0 * factor, "supernet": 70.0 * factor}, path)
-    assert read_factor(path) == pytest.approx(factor)
-    assert json.loads(path.read_text())["seconds"] == {"race": 30.0, "supernet": 70.0}
+    found = read_factor(path)
+    assert found == pytest.approx(factor, rel=2e-3)
+    assert json.loads(path.read_text())["seconds"] == {"race": 30.0 * found, "supernet": 70.0 * found}
 
 
 def test_what_takes_time_at_any_length_is_taken_into_account(tmp_path: Path) -> None:
     write_pace(100, lambda factor: {"race": 40.0, "supernet": 160.0 * factor}, tmp_path / "pace.json")
-    assert read_factor(tmp_path / "pace.json") == pytest.approx((80 - 40) / 160)
+    assert read_factor(tmp_path / "pace.json") == pytest.approx((80 - 40) / 160, rel=2e-3)
 
 
-def test_what_takes_more_than_in_proportion_is_corrected_too(tmp_path: Path) -> None:
+def test_what_takes_more_than_in_proportion_is_too(tmp_path: Path) -> None:
     write_pace(500, lambda factor: {"supernet": 100.0 * factor**1.5}, tmp_path / "pace.json")
-    assert 100 * read_factor(tmp_path / "pace.json") ** 1.5 < 500
+    assert 395 < 100 * read_factor(tmp_path / "pace.json") ** 1.5 <= 400
 
 
 def test_without_a_time_lengths_are_as_they_are() -> None:

@@ -44,6 +44,11 @@ def test_rounds_have_fewer_contenders_and_longer_trainings() -> None:
     assert [one.folds for one in rounds] == [(0,), (1,), (2,)], "425 samples are enough to judge by"
 
 
+def test_a_race_of_many_samples_is_a_small_part_of_the_whole() -> None:
+    rounds = plan(12, replace(WHOLE, steps=1000), judged=9000, folds=1)
+    assert [one.length.total for one in rounds] == [200, 600, 2400]
+
+
 @pytest.mark.parametrize(("judged", "folds"), [(36, 5), (75, 4), (100, 3), (180, 2), (300, 1), (9000, 1)])
 def test_finalists_are_judged_by_as_many_folds_as_it_takes(judged: int, folds: int) -> None:
     assert len(plan(12, WHOLE, judged=judged, folds=5)[-1].folds) == folds

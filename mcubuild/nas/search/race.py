@@ -30,6 +30,8 @@ from mcubuild.tasks.learning import Learning
 
 _SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
+_MOST: Final = 7200
+"""Of these steps: with many samples that many tell which space is best, and more of them are worth more in the end."""
 _FINALISTS: Final = 2
 FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
@@ -131,7 +133,7 @@ def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     enough = min(folds, math.ceil(_ENOUGH / judged))
     rounds = []
     for number, share in enumerate(_SHARES):
-        total = max(1, round(share * whole.total))
+        total = max(1, round(share * min(whole.total, _MOST)))
         steps = max(1, total // _ROUNDS)
         length = replace(whole, steps=steps, rounds=max(1, total // steps), patient=True)
         last = number == len(_SHARES) - 1
