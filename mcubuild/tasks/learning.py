@@ -22,6 +22,9 @@ class Learning(Protocol):
     def longest(self) -> float | None:
         """Length that a step's gradient is cut to, where single samples may pull too hard; None: as long as it is."""
 
+    def suited(self, samples: int) -> "Learning":
+        """The same for so many samples to learn from."""
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:

@@ -71,6 +71,10 @@ class BoxLearning:
         """Errors of sizes grow with their square, and one crowded picture has many."""
         return _LONGEST
 
+    def suited(self, samples: int) -> "BoxLearning":
+        """As it is: sets with boxes are small."""
+        return self
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:
