@@ -33,7 +33,7 @@ def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], pa
     while high / low > 1 + _PRECISION:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if sum(forecast(middle).values()) <= planned else (low, middle)
-    write_json({"time": time, "seconds": dict(forecast(low)), "factor": low}, path)
+    write_json({"time": time, "seconds": dict(forecast(1.0)), "factor": low}, path)
 
 
 def read_factor(path: Path | None) -> float:
