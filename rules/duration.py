@@ -82,7 +82,8 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     asked = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
         return list(published(spec, board, index, train, val, tested, taught, asked))
-    factor = read_factor(folder / "pace.json" if pace.STAGE.serves(resolved) else None)
+    timed = folder / ("rest.json" if known else "pace.json")
+    factor = read_factor(timed if pace.STAGE.serves(resolved) else None)
     amounts = Amounts(len(train), len(val), tested, index.one_draw)
     if known:
         family, before = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json")), []

@@ -6,7 +6,7 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, searches
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.forecast import Amounts, race_rate, raced, rates, searched, typical
-    from mcubuild.nas.pace import write_pace
+    from mcubuild.nas.pace import GUESSED, write_pace
     from mcubuild.nas.space.contender import read_contenders
     from mcubuild.nas.space.margin import read_margin
     from mcubuild.tasks.learning import learning
@@ -25,12 +25,12 @@ def _run(job: Job) -> None:
             raced(spec, len(contenders), racing, amounts, factor),
             *searched(spec, working, amounts, factor),
         ]
-        return {part.stage: part.seconds for part in parts if part.stage in _SHARING}
+        return {part.stage: part.seconds for part in parts if part.stage in SHARING}
 
-    write_pace(job["search.time"], forecast, job.out / "pace.json")
+    write_pace(job["search.time"], forecast, job.out / "pace.json", planned=GUESSED)
 
 
-_SHARING = ("race", "supernet", "search", "finetune")
+SHARING = ("race", "supernet", "search", "finetune")
 """Stages that the time is for."""
 
 

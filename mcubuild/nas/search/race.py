@@ -9,6 +9,7 @@ wins.
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,7 @@ def race(
     out: Path,
     work: Path,
     pace: Pace = SUPERNET + ALONE,
+    timed: bool = False,
 ) -> None:
     """Find the contender whose space suits the samples best; write space.json and race.json, a table of the rounds.
 
@@ -94,7 +96,9 @@ def race(
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         pace: how long the whole training is where the settings have no epochs.
+        timed: whether race.json tells the seconds that the race took, too: of what is left of a time others follow.
     """
+    start = time.monotonic()
     folds = _folds(train, val, seed) if one_draw and len(val) < _PLENTY else [(train, val)]
     left, table = list(contenders), list[dict[str, Any]]()
     whole = length_of(settings, pace, len(folds[0][0]))
@@ -116,7 +120,8 @@ def race(
             table += [_describe(number, one, contender, judged[contender]) for contender in left]
         best = preferred(left, judged) if rounds else left[0]
     write_space(best.arch.space, best.neighbours, out / "space.json")
-    write_json({"winner": best.arch.name, "rounds": table}, out / "race.json")
+    took = {"seconds": time.monotonic() - start} if timed else {}
+    write_json({"winner": best.arch.name, "rounds": table} | took, out / "race.json")
 
 
 def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
