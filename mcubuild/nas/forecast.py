@@ -18,7 +18,7 @@ from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
 from mcubuild.engine.memory.footprint import Footprint
 from mcubuild.nas.search.inherited import Inherited
-from mcubuild.nas.search.race import FOLDS, plan
+from mcubuild.nas.search.race import CALIBRATION, FOLDS, plan
 from mcubuild.nas.search.scaling import fitting_sizes, frontier
 from mcubuild.nas.search.search import evaluated, judging, lasting, to_judge_by
 from mcubuild.nas.space.arch import Arch, largest, smallest
@@ -172,11 +172,12 @@ def raced(spec: Spec, contenders: int, rate: float, amounts: Amounts, factor: fl
     settings = reduced(spec.supernet, spec.supernet.epochs)
     length = length_of(settings, (SUPERNET + ALONE) * factor, amounts.train)
     rounds = plan(contenders, length, amounts.val, FOLDS if amounts.one_draw else 1)
-    seconds = 0.0
+    seconds, judged = 0.0, min(amounts.train, CALIBRATION) + amounts.val
     for one in rounds:
         trainings = one.contenders * len(one.folds)
         # A core has a training at a time: with an odd number of them another one waits for the last.
-        seconds += one.length.total * rate * ceil(trainings / _cores())
+        each = _trained(replace(one.length, rounds=1, steps=one.length.total), rate, judged)
+        seconds += each * ceil(trainings / _cores())
     return Part("race", seconds, ("supernet.epochs", "space.blocks"))
 
 

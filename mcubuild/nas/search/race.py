@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mcubuild.data.splits import Split, joined
 from mcubuild.nas.space.contender import Contender
 from mcubuild.nas.space.files import write_json, write_space
-from mcubuild.nas.training.batches import at_resolution
+from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.length import ALONE, SUPERNET, Length, Pace, length_of
 from mcubuild.nas.training.recipe import calibrate, judge, workers
 from mcubuild.nas.training.scratch import from_scratch
@@ -40,8 +40,12 @@ _ENOUGH: Final = 250
 """Samples to judge the finalists by, if the folds have so many."""
 _PLENTY: Final = 10_000
 """Validation samples from which on they alone are judged by: other folds would tell no more, and copy everything."""
+CALIBRATION: Final = 1024
+"""Samples that set the batch norm of a contender: all of them would take as long as a short training."""
 _ROUNDS: Final = 10
-"""Of a short training: it is lost from the last one on when it is killed."""
+"""Of a short training: it is lost from the last one on when it is killed;"""
+_WORTH_KEEPING: Final = 50
+"""but so many steps each: a checkpoint takes as long as some of them."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     rounds = []
     for number, share in enumerate(_SHARES):
         total = max(1, round(share * min(whole.total, _MOST)))
-        steps = max(1, total // _ROUNDS)
+        steps = max(min(total, _WORTH_KEEPING), total // _ROUNDS)
         length = replace(whole, steps=steps, rounds=max(1, total // steps), patient=True)
         last = number == len(_SHARES) - 1
         some = enough if last else 1
@@ -185,12 +189,15 @@ def _trained(
     work: Path,
     progress: Bar,
 ) -> Judgement:
-    train, val = (at_resolution(split, contender.arch.resolution) for split in samples)
+    train, val = samples
+    # A short training does not see all samples, and others need not be resized.
+    train = at_resolution(spread(train, length.total * length.batch), contender.arch.resolution)
+    val = at_resolution(val, contender.arch.resolution)
     network, _ = from_scratch(  # judged once, in the end
         contender.arch, train, None, settings, length,
         learning=learning, seed=seed, work=work, progress=part_of(progress),
     )  # fmt: skip
-    calibrate(network, train)
+    calibrate(network, spread(train, CALIBRATION))
     return Judgement(*judge(network, val, learning))
 
 
