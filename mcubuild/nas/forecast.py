@@ -17,8 +17,8 @@ import torch
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
 from mcubuild.engine.memory.footprint import Footprint
+from mcubuild.nas.search import race
 from mcubuild.nas.search.inherited import Inherited
-from mcubuild.nas.search.race import CALIBRATION, FOLDS, plan
 from mcubuild.nas.search.scaling import fitting_sizes, frontier
 from mcubuild.nas.search.search import evaluated, judging, lasting, to_judge_by
 from mcubuild.nas.space.arch import Arch, largest, smallest
@@ -171,8 +171,8 @@ def raced(spec: Spec, contenders: int, rate: float, amounts: Amounts, factor: fl
     """The race of so many ``contenders``, a step of which takes ``rate`` seconds; all else as for ``searched``."""
     settings = reduced(spec.supernet, spec.supernet.epochs)
     length = length_of(settings, (SUPERNET + ALONE) * factor, amounts.train)
-    rounds = plan(contenders, length, amounts.val, FOLDS if amounts.one_draw else 1)
-    seconds, judged = 0.0, min(amounts.train, CALIBRATION) + amounts.val
+    rounds = race.plan(contenders, length, amounts.val, race.FOLDS if amounts.one_draw else 1)
+    seconds, judged = 0.0, min(amounts.train, race.CALIBRATION) + race.judging(amounts.val)
     for one in rounds:
         trainings = one.contenders * len(one.folds)
         # A core has a training at a time: with an odd number of them another one waits for the last.

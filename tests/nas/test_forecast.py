@@ -71,10 +71,10 @@ def test_a_forecast_grows_with_the_factor(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_race_waits_for_its_last_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "_cores", lambda: 2)
-    amounts = Amounts(100_000, 20_000, 0, one_draw=False)
+    amounts = Amounts(64_000, 20_000, 0, one_draw=False)
     # 5, 2 and 2 trainings by two at a time, of 200, 600 and 2,400 steps of 64 samples; 1,024 samples that set each
-    # network's batch norm and 20,000 that judge it take a third of a step's time.
-    judging = (1024 + 20_000) / 64 / 3
+    # network's batch norm and 2,500 that judge it take a third of a step's time.
+    judging = (1024 + 2500) / 64 / 3
     assert raced(spec(supernet={}, finetune={}), 5, 0.1, amounts).seconds == pytest.approx(
         0.1 * (3 * (200 + judging) + 600 + judging + 2400 + judging), rel=0.01
     )

@@ -38,15 +38,15 @@ def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW
 
 
 def test_rounds_have_fewer_contenders_and_longer_trainings() -> None:
-    rounds = plan(12, WHOLE, judged=425, folds=5)
+    rounds = plan(12, replace(WHOLE, rounds=36), judged=425, folds=5)
     assert [one.contenders for one in rounds] == [12, 4, 2]
-    assert [one.length.total for one in rounds] == [100, 300, 1200]
+    assert [one.length.total for one in rounds] == [50, 150, 600]
     assert [one.folds for one in rounds] == [(0,), (1,), (2,)], "425 samples are enough to judge by"
 
 
 def test_a_race_of_many_samples_is_a_small_part_of_the_whole() -> None:
-    rounds = plan(12, replace(WHOLE, steps=1000), judged=9000, folds=1)
-    assert [one.length.total for one in rounds] == [200, 600, 2400]
+    rounds = plan(12, replace(WHOLE, steps=1000, rounds=26), judged=9000, folds=1)
+    assert [one.length.total for one in rounds] == [200, 600, 2400], "7,200, not 26,000, in shares"
 
 
 @pytest.mark.parametrize(("judged", "folds"), [(36, 5), (75, 4), (100, 3), (180, 2), (300, 1), (9000, 1)])

@@ -31,8 +31,12 @@ from mcubuild.tasks.learning import Learning
 
 _SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
-_MOST: Final = 7200
-"""Of these steps: with many samples that many tell which space is best, and more of them are worth more in the end."""
+_IN_FULL: Final = 2500
+"""Of these steps, with few samples; of more of them"""
+_BEYOND: Final = 0.2
+"""so much counts: with many samples a part of a pass tells which space is best, and steps are worth more in the end."""
+_JUDGES: Final = 2500
+"""Validation samples at the most: they tell losses apart to a hundredth."""
 _FINALISTS: Final = 2
 FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
@@ -128,6 +132,11 @@ def race(
     write_json({"winner": best.arch.name, "rounds": table} | took, out / "race.json")
 
 
+def judging(val: int) -> int:
+    """How many of so many validation samples of a fold judge a contender."""
+    return min(_JUDGES, val)
+
+
 def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     """The rounds of a race of ``count`` contenders; none if there is a single one.
 
@@ -139,10 +148,11 @@ def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     """
     if count == 1:
         return []
+    counted = min(whole.total, _IN_FULL) + _BEYOND * max(0, whole.total - _IN_FULL)
     enough = min(folds, math.ceil(_ENOUGH / judged))
     rounds = []
     for number, share in enumerate(_SHARES):
-        total = max(1, round(share * min(whole.total, _MOST)))
+        total = max(1, round(share * counted))
         steps = max(min(total, _WORTH_KEEPING), total // _ROUNDS)
         length = replace(whole, steps=steps, rounds=max(1, total // steps), patient=True)
         last = number == len(_SHARES) - 1
@@ -192,7 +202,7 @@ def _trained(
     train, val = samples
     # A short training does not see all samples, and others need not be resized.
     train = at_resolution(spread(train, length.total * length.batch), contender.arch.resolution)
-    val = at_resolution(val, contender.arch.resolution)
+    val = at_resolution(spread(val, judging(len(val))), contender.arch.resolution)
     network, _ = from_scratch(  # judged once, in the end
         contender.arch, train, None, settings, length,
         learning=learning, seed=seed, work=work, progress=part_of(progress),
