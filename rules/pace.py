@@ -5,11 +5,13 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, searches
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_index, read_split
+    from mcubuild.errors import tell
     from mcubuild.nas.forecast import Amounts, race_rate, raced, rates, searched, typical
     from mcubuild.nas.pace import GUESSED, write_pace
     from mcubuild.nas.space.contender import read_contenders
     from mcubuild.nas.space.margin import read_margin
     from mcubuild.tasks.learning import learning
+    from mcubuild.units import format_time
 
     index, contenders = read_index(job.file("index.json")), read_contenders(job.file("contenders.json"))
     train, val = (read_split(job.file(f"{name}.npz")) for name in ("train", "val"))
@@ -27,7 +29,12 @@ def _run(job: Job) -> None:
         ]
         return {part.stage: part.seconds for part in parts if part.stage in SHARING}
 
-    write_pace(job["search.time"], forecast, job.out / "pace.json", planned=GUESSED)
+    seconds = write_pace(job["search.time"], forecast, job.out / "pace.json", planned=GUESSED)
+    if seconds > job["search.time"]:
+        tell(
+            f"{job.spec.name}: search.time: {format_time(job['search.time'])} is too short on this machine, busy as it "
+            f"is: the shortest race, trainings and search take about {format_time(seconds)}; write that, or more."
+        )
 
 
 SHARING = ("race", "supernet", "search", "finetune")

@@ -23,14 +23,17 @@ _MOST: Final = 20.0
 _PRECISION: Final = 1e-3
 
 
-def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], path: Path, planned: float) -> None:
-    """Write a file for a ``time`` in seconds: with the largest factor that keeps it.
+def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], path: Path, planned: float) -> float:
+    """Write a file for a ``time`` in seconds: with the largest factor that keeps it, or the least there is.
 
     Args:
         time: for all stages together.
         forecast: seconds of each stage, by name, at a factor; more at a larger one.
         path: of the file.
         planned: share of the time that the forecast may take.
+
+    Returns:
+        Seconds by the forecast: more than ``time`` where even the shortest trainings take longer.
     """
     low, high = _LEAST, _MOST
     if sum(forecast(high).values()) <= planned * time:
@@ -39,6 +42,7 @@ def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], pa
         middle = (low * high) ** 0.5
         low, high = (middle, high) if sum(forecast(middle).values()) <= planned * time else (low, middle)
     write_json({"time": time, "seconds": dict(forecast(1.0)), "factor": low}, path)
+    return sum(forecast(low).values())
 
 
 def read_factor(path: Path | None) -> float:

@@ -30,5 +30,11 @@ def test_what_takes_more_than_in_proportion_is_too(tmp_path: Path) -> None:
     assert 395 < 100 * read_factor(tmp_path / "pace.json") ** 1.5 <= 400
 
 
+def test_a_time_that_cannot_be_kept_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "pace.json"
+    assert write_pace(10, lambda factor: {"race": 30.0, "supernet": 70.0 * factor}, path, planned=0.8) > 30
+    assert write_pace(100, lambda factor: {"race": 30.0, "supernet": 70.0 * factor}, path, planned=0.8) <= 80
+
+
 def test_without_a_time_lengths_are_as_they_are() -> None:
     assert read_factor(None) == 1

@@ -35,6 +35,8 @@ _IN_FULL: Final = 2500
 """Of these steps, with few samples; of more of them"""
 _BEYOND: Final = 0.2
 """so much counts: with many samples a part of a pass tells which space is best, and steps are worth more in the end."""
+_LEAST: Final = 20
+"""Steps after which a network knows more than nothing."""
 _JUDGES: Final = 2500
 """Validation samples at the most: they tell losses apart to a hundredth."""
 _FINALISTS: Final = 2
@@ -108,7 +110,7 @@ def race(
     """
     start = time.monotonic()
     folds = _folds(train, val, seed) if one_draw and len(val) < _PLENTY else [(train, val)]
-    left, table = list(contenders), list[dict[str, Any]]()
+    left, table = by_turns(contenders), list[dict[str, Any]]()
     whole = length_of(settings, pace, len(folds[0][0]))
     rounds = plan(len(contenders), whole, len(folds[0][1]), len(folds))
     steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
@@ -132,6 +134,20 @@ def race(
     write_json({"winner": best.arch.name, "rounds": table} | took, out / "race.json")
 
 
+def by_turns(contenders: Sequence[Contender]) -> list[Contender]:
+    """One of each kind of blocks, then another one of each, ...: a part of them is of all kinds and sizes.
+
+    Kinds with plain convolutions come first, as they learn in fewer steps: where the time is too short for a round, the
+    first go on to the next.
+    """
+    kinds: dict[str, list[Contender]] = {}
+    for contender in contenders:
+        kinds.setdefault(contender.arch.space.block, []).append(contender)
+    quick = sorted(kinds, key=lambda kind: kind == "mobile")
+    most = max(len(own) for own in kinds.values())
+    return [kinds[kind][turn] for turn in range(most) for kind in quick if turn < len(kinds[kind])]
+
+
 def judging(val: int) -> int:
     """How many of so many validation samples of a fold judge a contender."""
     return min(_JUDGES, val)
@@ -139,6 +155,8 @@ def judging(val: int) -> int:
 
 def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     """The rounds of a race of ``count`` contenders; none if there is a single one.
+
+    Rounds of less than ``_LEAST`` steps tell nothing and are left out, where the spec does not demand them by epochs.
 
     Args:
         count: of contenders.
@@ -159,7 +177,8 @@ def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
         some = enough if last else 1
         # The rounds take turns in the folds, so that what is chosen early and what is chosen late do not share noise.
         chosen = tuple((number + fold) % folds for fold in range(some))
-        rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
+        if total >= _LEAST or whole.patient:
+            rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
         count = max(_FINALISTS, math.ceil(count / 3))
     return rounds
 
