@@ -28,5 +28,8 @@ def test_the_firmware_is_exported(tmp_path: Path) -> None:
     inputs = np.random.default_rng(0).integers(-128, 128, (3, *shape)).astype(np.int8)
     got, expected = (executor.run(one, inputs) for one in (again, graph))
     np.testing.assert_array_equal(got.reshape(3, -1), expected.reshape(3, -1))
+    library = small.doit("export", BROUGHT, "format=arduino,zephyr")
+    assert library.code == 0 and "Add .ZIP Library" in library.output
+    assert (folder / "export" / "zephyr" / "brought" / "Kconfig").is_file()
     refused = small.doit("export", BROUGHT, "format=elf")
-    assert refused.code != 0 and "allowed: bin, hex, " in refused.output
+    assert refused.code != 0 and "allowed: arduino, bin, " in refused.output
