@@ -1,7 +1,8 @@
 """A quantised graph as an ONNX file: operators on real numbers between QuantizeLinear and DequantizeLinear (QDQ).
 
 Images are (1, channels, height, width) there, as ONNX has them. The importer makes the same integers of it; runtimes
-that compute in floating point between the two differ from them by a level a layer at times. Source: ONNX's Operators.md, opset 13.
+that compute in floating point between the two differ from them by a level a layer at times. Source: ONNX's
+Operators.md, opset 13.
 """
 
 import json
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from mcubuild.errors import BuildError, printable
 from mcubuild.ir.graph import INT8, Clamp, Graph, Op
+from mcubuild.ir.ops.base import Clamping
 from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Sub
-from mcubuild.ir.ops.movement import Concat, Pad, Reshape, Slice, Transpose
+from mcubuild.ir.ops.movement import Concat, Movement, Pad, Reshape, Slice, Transpose
 from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D, Pool
 from mcubuild.ir.ops.reduction import Mean, ReduceMax, Reduction
 from mcubuild.ir.ops.softmax import Softmax
@@ -142,7 +144,9 @@ class _Writer:
         if write is None:
             raise UntellableError("has no counterpart with the same bits")
         real = f"{op.output}/real"
-        clamp: Clamp = getattr(op, "clamp", INT8)
+        if self.graph.tensor(op.output).packed and not isinstance(op, Clamping | Movement):
+            raise UntellableError("writes values of 4 bits, which it does not limit itself")
+        clamp: Clamp = op.within(self.graph) if isinstance(op, Clamping) else INT8
         write(self, op, real if clamp == INT8 else f"{op.output}/free")
         if clamp != INT8:
             scale, zero = self.graph.scale(op.output)

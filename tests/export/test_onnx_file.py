@@ -17,7 +17,7 @@ from mcubuild.ir.graph import Graph
 from tests.importers.networks import random_network
 from tests.importers.test_operators import flat
 from tests.importers.writer import write
-from tests.networks import random_inputs
+from tests.networks import packed, random_inputs
 from tests.networks import random_network as searched_network
 from tests.test_escape import HOSTILE
 
@@ -50,6 +50,8 @@ def check(graph: Graph, inputs: NDArray[np.int8], folder: Path) -> bytes:
 def test_networks_like_searched_ones_come_back(seed: int, bits: int, tmp_path: Path) -> None:
     graph = searched_network(seed, bits)
     check(graph, random_inputs(graph, 3), tmp_path)
+    few = packed(graph, seed, 1.0)
+    check(few, random_inputs(few, 3), tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,7 +24,7 @@ from tests.importers.networks import OPERATORS, Network, random_network
 from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
 from tests.importers.test_operators import flat
 from tests.importers.writer import write
-from tests.networks import random_inputs
+from tests.networks import packed, random_inputs
 from tests.networks import random_network as searched_network
 from tests.test_escape import HOSTILE
 
@@ -110,6 +110,24 @@ def test_networks_like_searched_ones(bits: int, reference: Reference, tmp_path: 
                 np.testing.assert_array_equal(got[name][sample].ravel(), expected[model.number(name)].ravel(), name)
         tellable += 1
     assert tellable > 1
+
+
+@needs_micro
+@pytest.mark.parametrize("seed", range(4))
+def test_activations_of_4_bits_are_limited_by_operators(seed: int, tmp_path: Path) -> None:
+    """The format has no such type of theirs: they are INT8 with MINIMUM and MAXIMUM."""
+    graph = packed(searched_network(seed, 4), seed, 1.0)
+    inputs = random_inputs(graph, 3)
+    try:
+        data, again = exported(graph, tmp_path)
+    except BuildError as error:
+        assert "averages without its padding" in str(error)
+        return
+    np.testing.assert_array_equal(executor.run(again, inputs), executor.run(graph, inputs))
+    model, got = told(graph, "net"), executor.run_all(graph, inputs)
+    expected = micro_tensors(data, [inputs[:1]], [model.number(name) for name in graph.outputs])
+    for name in graph.outputs:
+        np.testing.assert_array_equal(got[name][0].ravel(), expected[model.number(name)].ravel())
 
 
 @pytest.mark.skipif(not MODELS.is_dir(), reason="the reference networks (../shared/models) are not here")

@@ -18,6 +18,8 @@ from mcubuild.export.tflite.flat import Flat, Place
 from mcubuild.export.tflite.model import Model, Step, Variable
 from mcubuild.export.tflite.operators import WRITERS, UntellableError, Writing
 from mcubuild.ir.graph import Graph
+from mcubuild.ir.ops.base import Clamping
+from mcubuild.ir.ops.movement import Movement
 
 LABELS: Final = "labels.txt"
 """Classes, one a line, by label."""
@@ -87,6 +89,8 @@ def told(graph: Graph, name: str) -> Model:
         model.number(input_)
     for index, op in enumerate(graph.ops):
         try:
+            if graph.tensor(op.output).packed and not isinstance(op, Clamping | Movement):
+                raise UntellableError("writes values of 4 bits, which it does not limit itself")
             WRITERS[type(op)](Writing(model, op))
         except UntellableError as error:
             raise BuildError(

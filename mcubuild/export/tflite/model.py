@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.ir.graph import Graph, Quantization
+from mcubuild.ir.ops.weighted import Weighted
 
 Options: TypeAlias = Mapping[str, int | float | bool]
 """By the names of the bindings; what is left out has the schema's default."""
@@ -79,6 +80,7 @@ class Model:
 def variable_of(graph: Graph, name: str) -> Variable:
     """The graph's tensor ``name`` as the file has it; weights of 4 bits have a type of their own."""
     tensor, values = graph.tensor(name), graph.constants.get(name)
-    dtype = "INT4" if tensor.bits == 4 and values is not None else tensor.dtype.upper()
+    weights = any(isinstance(op, Weighted) and op.weights == name for op in graph.ops)
+    dtype = "INT4" if tensor.bits == 4 and weights else tensor.dtype.upper()
     quantization = None if tensor.dtype == "int32" and values is None else tensor.quantization  # of indices
     return Variable(tensor.name, tensor.shape, dtype, quantization, values)

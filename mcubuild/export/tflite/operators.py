@@ -11,7 +11,7 @@ from mcubuild.export.tflite.model import Model, Options, Step, Variable, variabl
 from mcubuild.export.tflite.versions import version_of
 from mcubuild.importers import tables
 from mcubuild.ir.geometry import Padding, Pair, dilated, same_padding
-from mcubuild.ir.graph import Clamp, Op, Quantization
+from mcubuild.ir.graph import INT8, INT16, Clamp, Op, Quantization
 from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 from mcubuild.ir.ops.l2_normalize import L2Normalize
 from mcubuild.ir.ops.lookup import Lookup
@@ -67,10 +67,10 @@ class Writing:
         """A constant operand."""
         return self.model.integers(f"{self.op.output}.{what}", *numbers, shape=shape)
 
-    def clamped(self, clamp: Clamp, emit: Callable[[int, int], object]) -> None:
-        """What ``emit(activation function, output)`` appends, with the function that limits it to ``clamp``."""
-        limits, quantization = self.model.graph.tensor(self.op.output).limits, self._quantization
-        codes = (code for code, bounds in ACTIVATIONS.items() if quantization.clamp(*bounds, limits) == clamp)
+    def clamped(self, emit: Callable[[int, int], object]) -> None:
+        """What ``emit(activation function, output)`` appends, with the function that limits it as the graph does."""
+        quantization, clamp = self.model.graph.quantization(self.op.output), self.op.within(self.model.graph)
+        codes = (code for code, ends in ACTIVATIONS.items() if quantization.clamp(*ends, self._limits) == clamp)
         if (code := next(codes, None)) is not None:
             emit(code, self.number(self.op.output))
         else:
@@ -79,7 +79,7 @@ class Writing:
     def limited(self, clamp: Clamp, emit: Callable[[int], object]) -> None:
         """What ``emit(output)`` appends, and a MINIMUM and a MAXIMUM that limit it to ``clamp``."""
         tensor = self.model.graph.tensor(self.op.output)
-        bounds = {"MINIMUM": (clamp[1], tensor.limits[1]), "MAXIMUM": (clamp[0], tensor.limits[0])}
+        bounds = {"MINIMUM": (clamp[1], self._limits[1]), "MAXIMUM": (clamp[0], self._limits[0])}
         limiting = {kind: bound for kind, (bound, free) in bounds.items() if bound != free}
         outputs = [self.model.like(tensor.name, f"before_{kind.lower()}") for kind in limiting]
         outputs.append(self.number(tensor.name))
@@ -91,8 +91,9 @@ class Writing:
             self.step(kind, [x, self.model.add(constant)], y, "MaximumMinimumOptions")
 
     @property
-    def _quantization(self) -> Quantization:
-        return self.model.graph.quantization(self.op.output)
+    def _limits(self) -> Clamp:
+        """Of the file's type; that of activations of 4 bits is INT8."""
+        return INT16 if self.model.graph.tensor(self.op.output).dtype == "int16" else INT8
 
     def framed(self, kernel: Pair, padding: Padding, value: int) -> tuple[int, int]:
         """The input and the padding mode of windows; a PADV2 with ``value`` where no mode says ``padding``."""
@@ -138,7 +139,6 @@ def _convolution(w: Writing) -> None:
     deep = isinstance(op, DepthwiseConv2D)
     multiplier = {"DepthMultiplier": w.shape(op.output)[3] // w.shape(op.input)[3]} if deep else {}
     w.clamped(
-        op.clamp,
         lambda activation, output: w.step(
             "DEPTHWISE_CONV_2D" if deep else "CONV_2D",
             [x, w.number(op.weights), w.number(op.bias)],
@@ -179,7 +179,7 @@ def _transposed(w: Writing) -> None:
             begin, size = w.integers("begin", 0, *cut, 0), w.integers("size", *w.shape(op.output))
             w.step("SLICE", [whole, begin, size], output, "SliceOptions")
 
-    w.clamped(op.clamp, emit)
+    w.clamped(emit)
 
 
 def _fully_connected(w: Writing) -> None:
@@ -193,7 +193,6 @@ def _fully_connected(w: Writing) -> None:
     if rows and (len(source) != 3 or source[-1] != depth):
         x = _reshaped(w, x, w.model.like(op.input, f"{op.output}.rows", (1, output[1], depth)))
     w.clamped(
-        op.clamp,
         lambda activation, output: w.step(
             "FULLY_CONNECTED",
             [x, w.number(op.weights), w.number(op.bias)],
@@ -229,7 +228,7 @@ def _pointwise(w: Writing) -> None:
         )
         _reshaped(w, y, output)
 
-    w.clamped(op.clamp, emit)
+    w.clamped(emit)
 
 
 def _matmul(w: Writing) -> None:
@@ -245,9 +244,8 @@ def _pool(w: Writing) -> None:
     average = isinstance(op, AveragePool2D)
     if average and _mode(w, op.window, op.padding) is None:
         raise UntellableError(f"averages without its padding {op.padding}, which is neither SAME nor VALID")
-    x, mode = w.framed(op.window, op.padding, w.model.graph.tensor(op.input).limits[0])
+    x, mode = w.framed(op.window, op.padding, INT16[0] if w.model.graph.tensor(op.input).dtype == "int16" else INT8[0])
     w.clamped(
-        op.clamp,
         lambda activation, output: w.step(
             "AVERAGE_POOL_2D" if average else "MAX_POOL_2D",
             [x],
@@ -309,7 +307,6 @@ def _operands(w: Writing) -> list[int]:
 def _clamping(kind: str, table: str, **options: bool) -> Callable[[Writing], None]:
     def write(w: Writing) -> None:
         w.clamped(
-            w.op.clamp,
             lambda activation, output: w.step(
                 kind, _operands(w), output, table, FusedActivationFunction=activation, **options
             ),
