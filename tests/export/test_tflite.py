@@ -248,7 +248,7 @@ class Reader:
     def floats(self, slot: int) -> list[float]:
         start = self.followed(self.place(slot))
         count = int.from_bytes(self.data[start : start + 4], "little")
-        return np.frombuffer(self.data, "<f4", count, start + 4).tolist()
+        return [float(value) for value in np.frombuffer(self.data, "<f4", count, start + 4)]
 
 
 def test_what_cannot_be_told_is_refused_by_its_place() -> None:

@@ -340,7 +340,7 @@ def _lookup(w: Writing) -> None:
     """The function that has this table, among those of the schema; else a GATHER from the table."""
     op: Lookup = w.op
     x, y = (w.model.graph.quantization(name) for name in (op.input, op.output))
-    wanted = w.model.graph.constants[op.table]
+    wanted = np.asarray(w.model.graph.constants[op.table], np.int8)
     for kind, (table, values) in _FUNCTIONS.items():
         try:
             if np.array_equal(values(x, y), wanted):

@@ -70,7 +70,7 @@ def version_of(kind: str, inputs: Sequence[Variable], output: Variable, options:
         return 4 if options["FusedActivationFunction"] else 3  # 3: with a bias
     if kind == "QUANTIZE" and output.dtype == "INT16":
         return 2
-    if kind == "MUL" and not wide and _ratio(*inputs, output) >= 1:
+    if kind == "MUL" and not wide and _ratio(inputs[0], inputs[1], output) >= 1:
         return 3
     if kind in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR") and not wide:
         bilinear = kind == "RESIZE_BILINEAR"
