@@ -20,11 +20,16 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import printable
 from mcubuild.export.format import Built, format_of
 from mcubuild.export.library import slug
+from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.files import write_graph
+from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain import firmware, sizes
 from mcubuild.toolchain.compile import find, libc_flags
 from mcubuild.toolchain.target import ToolchainName, target_flags
+from tests.engine.test_chains import mobile
+from tests.importers.networks import random_network as random_tflite
+from tests.importers.writer import write
 from tests.networks import random_network
 from tests.test_escape import HOSTILE
 from tests.toolchain.plain_unicorn import Core
@@ -96,13 +101,19 @@ class Recipe:
     flags: tuple[str, ...] = ()
 
 
-def built(folder: Path, classes: tuple[str, ...] = (), seed: int = 5) -> Built:
-    """A build with C for BOARD."""
-    graph = random_network(seed)
+def built(folder: Path, classes: tuple[str, ...] = (), graph: Graph | None = None, prefix: str = "model") -> Built:
+    """A build with C for BOARD; of a given graph without a data set, its input streamed if the prefix says so."""
+    (folder / "c").mkdir(parents=True)
+    if graph is not None:
+        target = Target.of(BOARD, EngineSettings(input="stream" if prefix == "stream" else "array"))
+        write_graph(graph, folder)
+        generate(graph, plan(graph, target), target, folder / "c", stack=2048, prefix=prefix)
+        firmware.generate(BOARD, 2048, folder / "c", prefix)
+        return Built("my.net_1", folder, BOARD, prefix, brought=True)
+    graph = random_network(5)
     count = graph.tensor(graph.outputs[0]).elements
     names = (*classes, *(f"class {label}" for label in range(count)))[:count]
     target = Target.of(BOARD, EngineSettings())
-    (folder / "c").mkdir(parents=True)
     write_graph(graph, folder)
     write_index(Index("image_folder", "image_classification", names, 16, 16, 1), folder / "index.json")
     generate(graph, plan(graph, target), target, folder / "c", stack=2048, classes=names)
@@ -110,9 +121,11 @@ def built(folder: Path, classes: tuple[str, ...] = (), seed: int = 5) -> Built:
     return Built("my.net_1", folder, BOARD, "model")
 
 
-def exported(name: str, tmp_path: Path, classes: tuple[str, ...] = ()) -> Path:
+def exported(
+    name: str, tmp_path: Path, classes: tuple[str, ...] = (), graph: Graph | None = None, prefix: str = "model"
+) -> Path:
     """The library's folder."""
-    made = built(tmp_path / "build", classes)
+    made = built(tmp_path / "build", classes, graph, prefix)
     out = tmp_path / "export"
     out.mkdir()
     told = format_of(name).write(made, out)
@@ -230,6 +243,23 @@ def compiling(source: Path, kind: str, made: Recipe, frame: Path, toolchain: Too
 def run(command: Sequence[str], folder: Path) -> None:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stderr}"
+
+
+@pytest.mark.parametrize("kind", ["stream", "many", "wide"])
+def test_networks_of_any_kind(kind: str, tmp_path: Path) -> None:
+    """Whose input is streamed; of several inputs and outputs; of 16 bits. With a prefix, and no classes."""
+    if kind == "stream":
+        graph = mobile(3)
+    else:
+        wide = {"dtype": "int16", "bias": True} if kind == "wide" else {}
+        kinds = ("conv", "binary", "concatenation")
+        net = next(net for seed in range(40) if len((net := random_tflite(seed, 5, kinds, **wide)).inputs) > 1)
+        graph = import_tflite(write(tmp_path / "net.tflite", net.finish())).graph
+        assert len(graph.inputs) > 1
+    folder = exported("arduino", tmp_path, graph=graph, prefix=kind)
+    core = Core(linked("arduino", folder, tmp_path, "zig"), BOARD)
+    core.run_to("finished")
+    assert core.read("said").startswith(b"as expected, in #")
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
