@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ablation": ("what each optimisation is worth to the network of a spec", "ablation quickstart"),
     "bench": ("speed and memory beside other engines", "bench models=../models"),
     "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),
-    "export": ("the firmware of specs for flash programmers", "export quickstart to=hex"),
+    "export": ("firmware and network of specs in formats of other tools", "export quickstart format=tflite"),
     "schema": ("JSON schemas of specs, boards and reports, for editors", "schema"),
     "gc": ("remove what was longest unused from the store, but for what this project needs", "gc size=5GB"),
     "verify": ("hash everything in the store again; what is damaged is removed", "verify"),
