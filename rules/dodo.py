@@ -25,6 +25,7 @@ from rules import (
     diff,
     export,
     forecast,
+    gallery,
     keeping,
     latency,
     paper,
@@ -122,6 +123,7 @@ def task_everything() -> Iterator[dict[str, Any]]:
             changed.task(),
             diff.task(),
             *keeping.tasks(),
+            *gallery.tasks(),
             *(_of_specs() if needs_specs() else ()),
         ]
         for task in made:

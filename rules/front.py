@@ -16,7 +16,7 @@ _BUILDS = ("diff",)
 """Commands with the names of two builds behind them."""
 _DOITS = ("list", "info", "clean", "forget")
 """Commands that are doit's own, with its options and tasks."""
-_ALONE = ("gc", "verify", "schema", "paper", "bench", "changed")
+_ALONE = ("gc", "verify", "schema", "paper", "bench", "changed", "index")
 """Commands that no spec has a part in."""
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("a folder for a project of your own, by five questions", "new my-project --task image_classification"),
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "why": ("why each stage would run: fields, files, artifacts", "why quickstart set budget.latency=9ms"),
     "list": ("the tasks; --all: with those of every spec", "list --all"),
     "diff": ("what changed between two builds", "diff quickstart tiny"),
+    "index": ("all builds of the project in one page, with charts", "index"),
     "changed": ("build what differs from a branch, and compare: for pull requests", "changed base=origin/main"),
     "data": ("samples of a spec's data set, counted and shown; public data is fetched", "data vww_f412"),
     "forecast": ("how long a build takes on this machine, from the first training on", "forecast quickstart"),

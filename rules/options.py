@@ -145,6 +145,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "diff": (A, B),
     "export": (SPEC, SET, TO),
     "gc": (SIZE,),
+    "index": (),
     "latency": (SPEC, NETWORKS),
     "paper": (FIGURE, SAMPLES, TABLE),
     "schema": (),
