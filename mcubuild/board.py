@@ -98,8 +98,8 @@ class Desk(Settings):
 
     flash: tuple[FlashWay, ...] = ()
     """What may write the flash, in the order in which it is looked for. Without it, what the file has names for:
-    ``pyocd_target``, ``openocd``, ``probe_rs``, ``uf2_drive``, ``dfu``. ``st-flash`` needs no name but counts only where
-    it is listed."""
+    ``pyocd_target``, ``openocd``, ``probe_rs``, ``uf2_drive``, ``dfu``. ``st-flash`` needs no name, but counts only
+    where it is listed."""
     interface: str = "interface/stlink.cfg"
     """OpenOCD's configuration file of the probe."""
     probe_rs: str | None = None
@@ -109,7 +109,7 @@ class Desk(Settings):
     uf2_drive: str | None = Field(default=None, pattern=r"^[\w .-]+$")
     """Name of the drive that the boot loader shows, onto which a .uf2 file is copied: ``"RPI-RP2"``."""
     uf2_family: int | None = Field(default=None, ge=0, lt=2**32)
-    """Of such files: what the boot loader accepts, as listed in Microsoft's ``uf2families.json``; 0xE48BFF56 of RP2040."""
+    """Of such files: what the boot loader accepts, as in Microsoft's ``uf2families.json``; 0xE48BFF56 of RP2040."""
     uart: str | None = None
     """A C99 file of yours such as ``"uart.c"``, relative to the board's file, that defines
     ``void uart_setup(uint32_t clock_hz, uint32_t baud)``, ``uint8_t uart_read(void)``, which waits for a byte, and
@@ -314,8 +314,8 @@ def uart_code(board: Board) -> str:
     path = board_files()[board.name]
     if board.desk is None or board.desk.uart is None:
         raise BuildError(
-            f"{path}: desk.uart: found none, so the firmware has nothing to talk over a serial port with; name a C file "
-            f'that defines uart_setup, uart_read and uart_write: desk = {{ uart = "uart.c" }} (docs/boards.md has one).'
+            f"{path}: desk.uart: found none, so the firmware cannot talk over a serial port; name a C file that has "
+            'uart_setup, uart_read and uart_write, desk = { uart = "uart.c" }: docs/boards.md has one.'
         )
     code = _c_file(path, "desk.uart", board.desk.uart)
     for name in ("uart_setup", "uart_read", "uart_write"):

@@ -24,18 +24,20 @@ from rules import (
     data_table,
     diff,
     export,
+    flash,
     forecast,
     gallery,
     keeping,
     latency,
     paper,
     plan,
+    run,
     schema,
     space_table,
     streams,
     throughput,
 )
-from rules.arguments import check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.arguments import asked_for, check_tasks, check_variables, lists, names_spec, needs_specs
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
@@ -56,6 +58,8 @@ COMMANDS = (
     baselines.COMMAND,
     curve.COMMAND,
     export.COMMAND,
+    flash.COMMAND,
+    run.COMMAND,
     plan.PLAN,
     plan.WHY,
 )
@@ -91,7 +95,7 @@ DOIT_CONFIG = {
     "check_file_uptodate": ByContent,
     "codec_cls": Checked,
     "continue": True,  # one spec that fails does not stop the others
-    "default_tasks": ["build"],
+    "default_tasks": ["run" if asked_for() == ["run"] else "build"],  # doit's own command has that name, too
     "dep_file": str(MEMORY),
     "outfile": outfile,
     "reporter": StageReporter,

@@ -38,6 +38,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "bench": ("speed and memory beside other engines", "bench models=../models"),
     "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),
     "export": ("the firmware of specs for flash programmers", "export quickstart to=hex"),
+    "flash": ("the firmware of a spec to the flash of a board that is connected", "flash quickstart"),
+    "run": ("test samples answered by the firmware, in an emulator or on a board", "run quickstart port=/dev/ttyACM0"),
     "schema": ("JSON schemas of specs, boards and reports, for editors", "schema"),
     "gc": ("remove what was longest unused from the store, but for what this project needs", "gc size=5GB"),
     "verify": ("hash everything in the store again; what is damaged is removed", "verify"),

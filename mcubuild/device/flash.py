@@ -1,8 +1,8 @@
 """Writes firmware to a board's flash with the tools that people have for that.
 
-Sources of the command lines: pyOCD's "Command reference" (flash), OpenOCD's User's Guide ("Flash Programming": program),
-probe-rs' help of ``download`` and ``reset``, st-flash(1), dfu-util(1) with its DfuSe options, and Microsoft's UF2
-specification for the drive.
+Sources of the command lines: pyOCD's "Command reference" (flash), OpenOCD's User's Guide ("Flash Programming",
+program), probe-rs' help of ``download`` and ``reset``, st-flash(1), dfu-util(1) with its DfuSe options, and Microsoft's
+UF2 specification for the drive.
 """
 
 import importlib.util
@@ -58,7 +58,9 @@ class Way:
     def program(self) -> list[str] | None:
         """The beginning of its command lines; None: it is not installed."""
         found = shutil.which(self.name)
-        if found is None and importlib.util.find_spec(self.name) is not None:  # a package without its script on the PATH
+        if (
+            found is None and importlib.util.find_spec(self.name) is not None
+        ):  # a package without its script on the PATH
             return [sys.executable, "-m", self.name]
         return [found] if found else None
 
@@ -132,7 +134,9 @@ def write(board: Board, image: Image, by: str | None = None) -> str:
             continue
         way = WAYS[name]
         if not way.named(board):
-            raise BuildError(f"flash by {name}: boards/{board.name}.toml does not name the chip for it; add {way.wants}.")
+            raise BuildError(
+                f"flash by {name}: boards/{board.name}.toml does not name the chip for it; add {way.wants}."
+            )
         if way.program is not None:
             for words in way.commands(board, desk, image):
                 _run(name, [*way.program, *words])

@@ -108,7 +108,9 @@ def _render(name: str, values: dict[str, Any], out: Path, template: str | None =
     )
     add_filters(environment)
     (out / FOLDER).mkdir(exist_ok=True)
-    (out / FOLDER / name).write_text(environment.get_template(f"{template or name}.j2").render(values), encoding="utf-8")
+    (out / FOLDER / name).write_text(
+        environment.get_template(f"{template or name}.j2").render(values), encoding="utf-8"
+    )
 
 
 def _megahertz(board: "Board") -> int:
