@@ -35,7 +35,6 @@ def _reached(resolved: Resolved, folder: Path) -> AbstractContextManager["Reache
     board = Board.model_validate(resolved["board"])
     settings = FirmwareSettings.model_validate(resolved["spec"]["firmware"])
     out, code, runner, port = folder / "run", folder / "c", ON.chosen, PORT.given
-    out.mkdir(exist_ok=True)
     if port is not None and runner in (None, "port"):
         return over_port(code, board, settings, port, out, write=WRITE.chosen == "yes")
     if runner == "port":

@@ -15,6 +15,8 @@ from mcubuild.errors import BuildError, printable
 _HELLO = struct.Struct("<III")
 _REQUEST = struct.Struct("<II")
 _TRIES = 5
+_SHORT = 64
+"""Bytes that a payload may have which is no answer."""
 
 
 class Wire(Protocol):
@@ -66,12 +68,13 @@ class Conversation:
             BuildError: nobody answers.
         """
         self._wire, self._patience = wire, patience
-        self._receiver, self._arrived = Receiver(), list[Frame]()
+        self._receiver, self._arrived = Receiver(_SHORT), list[Frame]()
         self._sample = random.getrandbits(31)  # what an earlier program has asked for is none of ours
         payload = self._ask(Frame(b"H", 0), b"H").payload
         if len(payload) < _HELLO.size:
             raise BuildError(f"{wire.where}: what answers is no firmware of doit run; write that to the board first.")
         self.hello = Hello(*_HELLO.unpack_from(payload), printable(payload[_HELLO.size :].decode("ascii", "replace")))
+        self._receiver.longest = max(_SHORT, 4 + self.hello.output_bytes)
 
     def answer(self, sample: NDArray[np.int8]) -> Answer:
         """What the firmware answers to ``sample``, int8 of as many bytes as all inputs together.
@@ -93,8 +96,9 @@ class Conversation:
 
     def _ask(self, question: Frame, kind: bytes, data: bytes = b"") -> Frame:
         """The answer, of that kind; on the way, the firmware gets what it asks for of ``data``."""
-        said, patience, tries = encode(question), self._patience, 0
-        self._wire.write(said)
+        asked, patience, tries = encode(question), self._patience, 0
+        given = b""
+        self._wire.write(asked)
         while True:
             frame = self._next(patience)
             if frame is None:
@@ -104,7 +108,8 @@ class Conversation:
                         f"{self._wire.where}: no answer within {patience * (2 - 2.0 ** (1 - tries)):.0f} s; does the "
                         f"board run the firmware of doit run, at this baud rate, and is it this port?"
                     )
-                self._wire.write(said)
+                # If bytes were lost on the way there, it waits for these; if its answer was, for the question.
+                self._wire.write(given + asked)
                 patience *= 2
             elif (frame.kind, frame.sample) == (kind, question.sample):
                 return frame
@@ -113,11 +118,9 @@ class Conversation:
                 ours = frame.sample == question.sample
                 if ours and offset + count > len(data):
                     raise BuildError(f"{self._wire.where}: asks for byte {offset + count} of {len(data)} of a sample.")
-                # Whoever asked for another sample has gone: zeros let the firmware come to its end.
-                said = encode(Frame(b"D", frame.sample, data[offset : offset + count] if ours else bytes(count)))
-                self._wire.write(said)
-                if not ours:
-                    said = encode(question)
+                # Whoever wanted another sample has gone: zeros let the firmware come to its end.
+                given = encode(Frame(b"D", frame.sample, data[offset : offset + count] if ours else bytes(count)))
+                self._wire.write(given)
 
     def _next(self, seconds: float) -> Frame | None:
         """The next frame; None after so long a silence."""

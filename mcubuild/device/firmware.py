@@ -20,7 +20,7 @@ def make(code: Path, board: Board, settings: FirmwareSettings, wire: Wire, out: 
         board: what it is for.
         settings: compiler, flags, stack.
         wire: what it answers over.
-        out: a folder; what an earlier call wrote there is replaced.
+        out: a folder, made if it is not there; what an earlier call wrote there is replaced.
 
     Returns:
         The ELF.
@@ -29,6 +29,7 @@ def make(code: Path, board: Board, settings: FirmwareSettings, wire: Wire, out: 
         BuildError: the board has no functions for a UART, the compiler refuses them, or the firmware does not fit.
     """
     uart = uart_code(board) if wire == "uart" else None
+    out.mkdir(exist_ok=True)
     folder = out / "c"
     if folder.exists():
         shutil.rmtree(folder)

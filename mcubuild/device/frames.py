@@ -13,7 +13,7 @@ needs them, so that neither side ever sends what the other has no room for:
     D        host       these bytes
     A        firmware   cycles that the inference took (4; 0: not counted), then the output
 
-What arrives damaged is dropped. The firmware then asks again; the host says its last frame again after some silence.
+What arrives damaged is dropped. The firmware then asks again; the host, after some silence, gives and asks again.
 """
 
 import struct
@@ -23,8 +23,6 @@ from typing import NamedTuple
 MAGIC = b"\xa5\x5a"
 _HEAD = struct.Struct("<cII")
 _SUM = struct.Struct("<I")
-_LONGEST = 1 << 20
-"""Bytes of a payload: a length beyond that is damage."""
 
 
 class Frame(NamedTuple):
@@ -46,7 +44,13 @@ def encode(frame: Frame) -> bytes:
 class Receiver:
     """Finds frames in what arrives."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int):
+        """Begin.
+
+        Args:
+            longest: bytes of a payload; a length beyond that is damage, and nobody waits for the rest.
+        """
+        self.longest = longest
         self._held = b""
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -59,9 +63,9 @@ class Receiver:
                 break
             kind, sample, length = _HEAD.unpack_from(body)
             end = _HEAD.size + length
-            if length <= _LONGEST and len(body) < end + _SUM.size:
+            if length <= self.longest and len(body) < end + _SUM.size:
                 break
-            if length <= _LONGEST and _SUM.unpack_from(body, end)[0] == zlib.crc32(body[:end]):
+            if length <= self.longest and _SUM.unpack_from(body, end)[0] == zlib.crc32(body[:end]):
                 found.append(Frame(kind, sample, body[_HEAD.size : end]))
                 self._held = body[end + _SUM.size :]
             else:
