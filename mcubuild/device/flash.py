@@ -22,6 +22,8 @@ from mcubuild.toolchain.environment import environment
 DRIVES = ("/media/*", "/media/*/*", "/run/media/*/*", "/Volumes/*")
 """Where Linux and macOS show drives."""
 _SECONDS = 300.0
+_PATIENCE = 10.0
+"""Seconds that a boot loader may take to leave with its drive."""
 _TOLD = 300
 """Letters of what a tool says that are shown."""
 
@@ -192,7 +194,7 @@ def _copy(board: Board, desk: Desk, image: Image, drive: Path) -> str:
         target.write_bytes(uf2(image.binary.read_bytes(), board.flash.origin, desk.uf2_family))
     except OSError as error:
         raise BuildError(f"{target}: cannot be written ({error.strerror}).") from None
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + _PATIENCE
     while drive.exists() and target.exists() and time.monotonic() < deadline:  # the loader leaves when it has it all
         time.sleep(0.1)
     return f"copied to {drive}"

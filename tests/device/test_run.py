@@ -5,8 +5,10 @@ import pty
 import random
 import re
 import select
+import struct
 import subprocess
 import threading
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +20,16 @@ from mcubuild import ROOT
 from mcubuild.board import read_board
 from mcubuild.device.conversation import Conversation
 from mcubuild.device.reach import over_port, over_semihosting
-from mcubuild.device.semihosting import Semihosted
-from mcubuild.device.wires import opened
+from mcubuild.device.semihosting import Debugged, Semihosted
+from mcubuild.device.wires import Descriptor, opened
 from mcubuild.errors import BuildError
+from mcubuild.measure.elf import Firmware, Symbol
+from mcubuild.measure.remote.gdb import GdbTarget
+from mcubuild.measure.remote.runner import connected
 from mcubuild.spec.engine import EngineSettings
 from tests.device.serving import BOARD, SETTINGS, Served, serve
 from tests.engine.test_stream import network as pictures
+from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
 from tests.measure.remote.stub import QEMU, needs_qemu
 from tests.networks import random_network
 from tests.toolchain.handwritten import board_with
@@ -57,7 +63,7 @@ def test_a_streamed_input_comes_row_by_row(tmp_path: Path) -> None:
 
 
 def test_a_clock_of_the_users_is_not_run_in_the_emulator(tmp_path: Path, served: Served) -> None:
-    endless = "#include <stdint.h>\nuint32_t clock_setup(void) { for (;;) { __asm__ volatile(\"\"); } }\n"
+    endless = '#include <stdint.h>\nuint32_t clock_setup(void) { for (;;) { __asm__ volatile(""); } }\n'
     board = BOARD.model_copy(update={"clock_setup": "clock.c", "clock_code": endless})
     with over_semihosting(served.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
         assert reached.conversation.hello.clock_hz == board.clock
@@ -123,7 +129,10 @@ def test_whoever_left_in_the_middle_disturbs_nobody(tmp_path: Path, served: Serv
 def test_silence_is_told() -> None:
     _, theirs = pty.openpty()
     port = os.ttyname(theirs)
-    with opened(port, 9600) as wire, pytest.raises(BuildError, match=rf"{port}: no answer within \d+ s; does the board"):
+    with (
+        opened(port, 9600) as wire,
+        pytest.raises(BuildError, match=rf"{port}: no answer within \d+ s; does the board"),
+    ):
         Conversation(wire, patience=0.01)
 
 
@@ -139,6 +148,67 @@ def test_what_is_no_port(tmp_path: Path) -> None:
             pass
     with pytest.raises(BuildError, match=r"desk\.baud: found 12345"), opened("/dev/null", 12_345):
         pass
+
+
+class Script(Server):
+    """A GDB server whose board makes these semihosting calls, one whenever it runs: operation and arguments."""
+
+    def __init__(self, calls: list[tuple[int, tuple[int, int, int]]]) -> None:
+        super().__init__()
+        self.calls, self.results = calls, list[int]()
+
+    def run(self) -> None:
+        if not self.calls:
+            self.registers[15] = SYMBOLS["HardFault_Handler"].address
+            return
+        operation, arguments = self.calls.pop(0)
+        self.results.append(self.registers[0])
+        self.store(RAM + 0x600, struct.pack("<III", *arguments))
+        self.registers[0], self.registers[1], self.registers[14] = operation, RAM + 0x600, FLASH + 0x201
+        self.registers[15] = CALL
+
+    def reply(self, body: bytes) -> bytes | None:
+        if body.startswith(b"P"):
+            number, value = (int(text, 16) for text in body[1:].split(b"="))
+            self.registers[number] = int.from_bytes(value.to_bytes(4, "big"), "little")
+            return b"OK"
+        return super().reply(body)
+
+
+CALL = FLASH + 0x1A0
+OPENED = [(1, (RAM + 0x700, 0, 3)), (1, (RAM + 0x700, 4, 3))]
+
+
+def debugged(server: Script, target: GdbTarget) -> Semihosted:
+    code = firmware()
+    symbols = {**SYMBOLS, "semihosting": Symbol("semihosting", CALL, 4)}
+    return Semihosted(Debugged(target, Firmware(code.path, code.segments, symbols, [])))
+
+
+def test_calls_are_answered_through_a_debugger() -> None:
+    server = Script([*OPENED, (5, (2, RAM + 0x720, 3)), (6, (1, RAM + 0x740, 4)), (5, (2, RAM + 0x740, 2))])
+    server.store(RAM + 0x720, b"who")
+    with server, connected(server.remote, BOARD) as target:
+        wire = debugged(server, target)
+        assert wire.read(1.0) == b"who"
+        wire.write(b"it")
+        assert server.calls, "it waits for bytes"
+        with pytest.raises(
+            BuildError, match=r"net\.elf: GDB server at .*: the firmware stopped by itself at 0x08000120"
+        ):
+            wire.read(1.0)
+        assert server.load(RAM + 0x740, 2) == b"it"
+        assert server.results[1:] == [1, 2, 0, 2], "two handles, all written, two bytes missing"
+
+
+def test_other_calls_are_refused() -> None:
+    told = r"a semihosting call of its own \(0x0e\)"
+    with (
+        Script([(0x0E, (0, 0, 0))]) as server,
+        connected(server.remote, BOARD) as target,
+        pytest.raises(BuildError, match=told),
+    ):
+        debugged(server, target).read(1.0)
 
 
 @needs_qemu
@@ -166,10 +236,18 @@ def qemu(*options: str) -> Iterator[str]:
 
 @needs_qemu
 def test_real_semihosting_calls(tmp_path: Path, served: Served) -> None:
-    """Served by QEMU itself, so that the calls are those that debuggers understand."""
-    console = ["-chardev", "pty,id=wire", "-semihosting-config", "enable=on,target=native,chardev=wire"]
-    with qemu("-serial", "none", *console, "-kernel", str(served.elf(tmp_path))) as port, opened(port, 115_200) as wire:
-        check(Conversation(wire, patience=2.0), served)
+    """Served by QEMU itself, so that the calls are those that debuggers understand: console is its stdin and stdout."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "none"]
+    console = ["-semihosting-config", "enable=on,target=native", "-kernel", str(served.elf(tmp_path))]
+    with subprocess.Popen([QEMU, "-M", "netduinoplus2", *quiet, *console], stdin=theirs, stdout=theirs) as process:
+        try:
+            check(Conversation(Descriptor(ours, "QEMU"), patience=2.0), served)
+        finally:
+            process.kill()
+    os.close(ours)
+    os.close(theirs)
 
 
 UART = """#include <stdint.h>
@@ -204,7 +282,7 @@ def with_uart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "boards"
     folder.mkdir()
     text = (ROOT / "boards" / "stm32f412.toml").read_text()
-    (folder / "mine.toml").write_text(text.replace("openocd =", 'desk = { uart = "uart.c" }\nopenocd =', 1))
+    (folder / "mine.toml").write_text(re.sub("^desk = .*", 'desk = { uart = "uart.c" }', text, flags=re.M))
     (folder / "uart.c").write_text(UART)
     monkeypatch.chdir(tmp_path)
     return folder

@@ -1,6 +1,7 @@
 """One page of all builds, which shows no figure of a spec that has changed since."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,8 @@ from tests.importers.writer import write
 LABELLED = SPEC + 'inputs = "x.npy"\nlabels = "labels.npy"\n'
 
 
-@pytest.fixture
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    folder = tmp_path_factory.mktemp("index")
+def labelled(folder: Path) -> Checkout:
+    """Two specs with a network that is always right."""
     made = Checkout(folder / "checkout", folder / "store")
     specs = made.write_spec(LABELLED).parent
     made.write_spec(LABELLED, "second")
@@ -23,6 +23,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     np.save(specs / "x.npy", inputs)
     np.save(specs / "labels.npy", inputs.argmax(axis=1))
     return made
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return labelled(tmp_path)
 
 
 def rows(run: Run) -> dict[str, str]:
