@@ -231,7 +231,7 @@ class Stage:
 
     def unseen(self, resolved: Resolved) -> dict[str, Any]:
         """The fields of the board that the stage ignores, with the values that it sees; of its desk no stage knows."""
-        ignored = {*self.ignored, "board.desk"}
+        ignored = {*self.ignored, *(["board.desk"] if "board" in self.settings else [])}
         if resolved["spec"]["budget"]["energy"] is None:
             ignored.update(self.ignored_without_energy)
         return {field: value for field, value in UNSEEN.items() if f"board.{field}" in ignored}
