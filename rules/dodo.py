@@ -22,6 +22,7 @@ from rules import (
     changed,
     curve,
     data_table,
+    diagram,
     diff,
     export,
     flash,
@@ -62,6 +63,7 @@ COMMANDS = (
     run.COMMAND,
     plan.PLAN,
     plan.WHY,
+    diagram.COMMAND,
 )
 MEMORY = BUILD / ".doit.db"
 

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "build": ("firmware and report of specs, judged against their budgets", "build 'specs/kws_*.toml' -n 2"),
     "plan": ("what a build would run, for how long, and what the store has", "plan quickstart"),
     "why": ("why each stage would run: fields, files, artifacts", "why quickstart set budget.latency=9ms"),
+    "graph": ("the stages and what a build would do about each, as a picture in Mermaid", "graph quickstart"),
     "list": ("the tasks; --all: with those of every spec", "list --all"),
     "diff": ("what changed between two builds", "diff quickstart tiny"),
     "index": ("all builds of the project in one page, with charts", "index"),
