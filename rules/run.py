@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mcubuild.artifacts.accuracy import ACCURACY
 from mcubuild.artifacts.measured import MEASURED
@@ -13,7 +13,7 @@ from rules.options import ON, PORT, TRIED, WRITE
 from rules.stage import BUILD, Resolved
 
 if TYPE_CHECKING:
-    from mcubuild.device.reach import Reached
+    from mcubuild.device.reach import Reached, Runner
 
 _OUTPUTS, _INDEX = "int8_outputs.npy", "index.json"
 _SAMPLES = ("test.npz", "inputs.npy")
@@ -42,7 +42,7 @@ def _reached(resolved: Resolved, folder: Path) -> AbstractContextManager["Reache
     if port is not None and runner != "gdb":
         raise BuildError(f"port={port}: {runner} has no port; write one of both.")
     remote = port or resolved["spec"]["measure"]["remote"] or DEFAULT_REMOTE
-    return over_semihosting(code, board, settings, runner or "emulator", remote, out)
+    return over_semihosting(code, board, settings, cast("Runner", runner or "emulator"), remote, out)
 
 
 def _run(resolved: Resolved) -> None:

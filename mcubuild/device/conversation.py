@@ -73,7 +73,9 @@ class Conversation:
         payload = self._ask(Frame(b"H", 0), b"H").payload
         if len(payload) < _HELLO.size:
             raise BuildError(f"{wire.where}: what answers is no firmware of doit run; write that to the board first.")
-        self.hello = Hello(*_HELLO.unpack_from(payload), printable(payload[_HELLO.size :].decode("ascii", "replace")))
+        clock_hz, inputs, outputs = _HELLO.unpack_from(payload)
+        network = printable(payload[_HELLO.size :].decode("ascii", "replace"))
+        self.hello = Hello(clock_hz, inputs, outputs, network)
         self._receiver.longest = max(_SHORT, 4 + self.hello.output_bytes)
 
     def answer(self, sample: NDArray[np.int8]) -> Answer:

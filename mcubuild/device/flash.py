@@ -5,13 +5,13 @@ program), probe-rs' help of ``download`` and ``reset``, st-flash(1), dfu-util(1)
 UF2 specification for the drive.
 """
 
-import importlib.util
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from mcubuild.board import Board, Desk
@@ -60,9 +60,7 @@ class Way:
     def program(self) -> list[str] | None:
         """The beginning of its command lines; None: it is not installed."""
         found = shutil.which(self.name)
-        if (
-            found is None and importlib.util.find_spec(self.name) is not None
-        ):  # a package without its script on the PATH
+        if found is None and find_spec(self.name) is not None:  # a package without its script on the PATH
             return [sys.executable, "-m", self.name]
         return [found] if found else None
 

@@ -38,7 +38,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(flash.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("mcubuild.device.flash.find_spec", lambda name: None)
     return folder
 
 
@@ -90,7 +90,7 @@ def test_the_first_that_is_there_is_taken(tools: Path, image: Image) -> None:
 
 
 def test_a_package_is_a_program_too(tools: Path, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flash.importlib.util, "find_spec", lambda name: object() if name == "pyocd" else None)
+    monkeypatch.setattr("mcubuild.device.flash.find_spec", lambda name: object() if name == "pyocd" else None)
     assert flash.WAYS["pyocd"].program == [sys.executable, "-m", "pyocd"]
 
 

@@ -153,6 +153,10 @@ def test_what_is_no_port(tmp_path: Path) -> None:
 class Script(Server):
     """A GDB server whose board makes these semihosting calls, one whenever it runs: operation and arguments."""
 
+    def __enter__(self) -> "Script":
+        super().__enter__()
+        return self
+
     def __init__(self, calls: list[tuple[int, tuple[int, int, int]]]) -> None:
         super().__init__()
         self.calls, self.results = calls, list[int]()
