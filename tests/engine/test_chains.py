@@ -253,10 +253,16 @@ def test_any_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_any_chains_of_packed_rows_compute_the_same(tmp_path: Path, seed: int) -> None:
+    check_bits(packed_mobile(seed), tmp_path, seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5, 60))
 def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(mobile(seed), tmp_path, seed)
+    check_bits(packed_mobile(seed), tmp_path, seed)
     check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
 
 
