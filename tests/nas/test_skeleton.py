@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mcubuild.ir.ops.elementwise import Add
-from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.ir.ops.reduction import Mean
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.ir.widths import arithmetic
 from mcubuild.nas.space.arch import Space, draw, largest, smallest
 from mcubuild.nas.space.backbones import Mobile

@@ -190,7 +190,11 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", 'bits = "eight"', ["net.toml:5: bits", '"mixed"', "'eight'"]),
         ("bits = 8", "bits = { weights = 2 }", ["net.toml:5: bits", "4 or 8", "2"]),
         ("bits = 8", "bits = { weight = 4 }", ["net.toml:5: bits", "weights = 4", "'weight': 4"]),
-        ("bits = 8", "bits = { weights = 4, activations = 2 }", ["net.toml:5: bits", "'activations': 2", "must be 4 or 8"]),
+        (
+            "bits = 8",
+            "bits = { weights = 4, activations = 2 }",
+            ["net.toml:5: bits", "'activations': 2", "must be 4 or 8"],
+        ),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["found no task", "[model] file"]),
         (
