@@ -1,7 +1,6 @@
 """What an imported network is run on, and what its integer reference says to it."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import prod
@@ -11,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, AuthorAgreement, Intervals
 from mcubuild.data.inventory import short_id
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, Targets
 from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts
 from mcubuild.importers.arrays import load
@@ -24,7 +25,7 @@ from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
-from mcubuild.tasks.classification.reading import Classification
+from mcubuild.tasks.reading import Reading
 
 Int8 = NDArray[np.int8]
 
@@ -38,15 +39,11 @@ def refer(
     *,
     seed: int,
     out: Path,
+    detects: Reading | None = None,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
-    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
-    that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
-    there are no labels); ``author``: how the reference agrees with the author's outputs, if the spec names any;
-    ``pixels``: the real values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy:
-    sentences without the full stop; and ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of
-    a data set.
+    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side.
 
     Args:
         graph: the imported network.
@@ -56,15 +53,16 @@ def refer(
         root: folder that paths are relative to.
         seed: of random inputs.
         out: an existing folder.
+        detects: how the outputs are read, of a detector; others answer with classes.
 
     Raises:
         BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
     """
     faces = read_interfaces(interfaces)
-    reads: Classification | None = None
-    if images is not None or settings.labels is not None:  # before anything is run
+    reads: Reading | None = detects
+    if detects is None and (images is not None or settings.labels is not None):  # before anything is run
         reads = classification(faces["outputs"], settings)
-    labels: NDArray[np.int64] | None = None
+    labels: Targets | None = None
     ids = None
     pixels: Range | None = None
     if images is not None:
@@ -76,7 +74,7 @@ def refer(
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
-        labels = test.y
+        labels = test.targets
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         # As the files have them: another network quantises the same samples otherwise.
@@ -93,23 +91,29 @@ def refer(
         author = _agreement(
             outputs, _arrays(settings.outputs, faces["outputs"], root), faces["outputs"], settings.tolerance
         )
-    content = {
-        "float": None,
-        "agreement": None,
-        "arithmetic": arithmetic(graph),
-        "int8": None if reads is None or labels is None else reads.score(outputs, labels),
-        "intervals": {"int8": None if reads is None or labels is None else reads.interval(outputs, labels)},
-        "labels": None if labels is None else labels.tolist(),
-        "samples": len(outputs),
-        "classification": None if reads is None else asdict(reads),
-        "author": author,
-        "ids": ids,
-        "pixels": pixels,
-        "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
-    }
+    if reads is not None:
+        outputs = reads.completed(outputs, inputs)
+    score = interval = None
+    if reads is not None and labels is not None:
+        score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
+    found = Accuracy(
+        float=None,
+        arithmetic=arithmetic(graph),
+        int8=score,
+        intervals=Intervals(int8=interval),
+        samples=len(outputs),
+        labels=None if labels is None else labels.tolist(),
+        classification=None if reads is None else asdict(reads),  # type: ignore[call-overload]
+        author=author,
+        ids=ids,
+        pixels=pixels,
+        cautions=()
+        if reads is None or detects is not None
+        else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+    )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)
-    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_artifact(found, out / ACCURACY)
 
 
 def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int8:
@@ -152,15 +156,14 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
     ]
 
 
-def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> dict[str, int]:
-    """The fields of ``report.model.Author``."""
+def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> AuthorAgreement:
     if outputs.shape != author.shape:
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
     distance = np.abs(_levels(outputs, faces) - _levels(author, faces))
-    return {
-        "samples": len(outputs),
-        "differ": int(distance.any(axis=1).sum()),
-        "beyond": int((distance > tolerance).any(axis=1).sum()),
-        "largest": int(distance.max(initial=0)),
-        "tolerance": tolerance,
-    }
+    return AuthorAgreement(
+        samples=len(outputs),
+        differ=int(distance.any(axis=1).sum()),
+        beyond=int((distance > tolerance).any(axis=1).sum()),
+        largest=int(distance.max(initial=0)),
+        tolerance=tolerance,
+    )

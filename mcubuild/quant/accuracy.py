@@ -1,12 +1,14 @@
 """What quantisation costs: the float network and the integer executor on the test split."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, Intervals
+from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
@@ -24,12 +26,6 @@ def evaluate(
 ) -> None:
     """Write accuracy.json and int8_outputs.npy, the integer network's outputs int8 (N, bytes), to ``out``.
 
-    The JSON holds ``float`` and ``int8`` (scores, 0 ... 1; the second of integers,
-    whatever their ``arithmetic``) with their 95 % intervals in ``intervals``, ``samples``,
-    ``labels`` (the targets), ``agreement`` (how much the answers of both networks agree, 0 ... 1),
-    ``max_logit_error`` (the largest difference of an output) and ``classification`` (how the int8 outputs are read:
-    the fields of the task's reading).
-
     Args:
         graph: the quantised network.
         arch: of the float network.
@@ -46,19 +42,19 @@ def evaluate(
     with bar("accuracy", 2 * len(test)) as progress:
         integers = integer_outputs(graph, samples, progress)
         floats = float_outputs(read_network(arch, weights), samples, progress)
-    flat = reading.completed(integers.reshape(len(integers), -1))
-    exact, targets = torch.from_numpy(floats), torch.from_numpy(test.targets)
-    score = learning.score(exact, targets)
-    content = {
-        "float": score,
-        "arithmetic": arithmetic(graph),
-        "int8": reading.score(flat, test.targets),
-        "intervals": {"float": learning.interval(exact, targets), "int8": reading.interval(flat, test.targets)},
-        "samples": len(test),
-        "labels": test.targets.tolist(),
-        "agreement": learning.agreement(exact, torch.from_numpy(as_reals(graph, integers))),
-        "max_logit_error": round(float(np.abs(as_reals(graph, integers) - floats).max()), 4),
-        "classification": asdict(reading),  # type: ignore[call-overload]
-    }
+    flat = reading.completed(integers.reshape(len(integers), -1), network_input(samples.x, arch.resolution))
+    exact, targets = torch.from_numpy(floats), torch.from_numpy(learning.wanted(samples.x, test.targets))
+    reals = as_reals(graph, integers)
+    found = Accuracy(
+        float=learning.score(exact, targets),
+        arithmetic=arithmetic(graph),
+        int8=reading.score(flat, test.targets),
+        intervals=Intervals(float=learning.interval(exact, targets), int8=reading.interval(flat, test.targets)),
+        samples=len(test),
+        labels=test.targets.tolist(),
+        classification=asdict(reading),  # type: ignore[call-overload]
+        agreement=learning.agreement(exact, torch.from_numpy(reals)),
+        max_logit_error=round(float(np.abs(reals - floats).max()), 4),
+    )
     np.save(out / "int8_outputs.npy", flat)
-    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_artifact(found, out / ACCURACY)

@@ -109,6 +109,14 @@ def test_widths_are_chosen_where_they_are_open() -> None:
         assert ("widths" in stages) == ("widths.json" in stages["quantize"].inputs) == (bits == "mixed")
 
 
+def test_a_threshold_is_chosen_where_the_task_has_one() -> None:
+    for task in ("anomaly_detection", "object_detection"):
+        stages = {stage.name: stage for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "task": task}})}
+        reads = {name for name, stage in stages.items() if "threshold.json" in stage.inputs}
+        assert reads == ({"codegen", "accuracy"} if task == "anomaly_detection" else set())
+        assert ("threshold" in stages) == bool(reads)
+
+
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to({"accuracy.json"}, stages)]

@@ -84,11 +84,17 @@ def calibration_batches(split: Split) -> Iterator[Tensor]:
         yield to_tensor(split.x[order[step * _EVALUATED : (step + 1) * _EVALUATED]])
 
 
-def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-    """All samples in order, unchanged."""
+def evaluation_batches(split: Split, learning: Learning) -> Iterator[tuple[Tensor, Tensor]]:
+    """All samples in order, unchanged, with what is wanted of them."""
     for start in range(0, len(split), _EVALUATED):
-        chosen = slice(start, start + _EVALUATED)
-        yield to_tensor(split.x[chosen]), torch.from_numpy(split.targets[chosen])
+        x, targets = split.x[start : start + _EVALUATED], split.targets[start : start + _EVALUATED]
+        yield to_tensor(x), torch.from_numpy(learning.wanted(x, targets))
+
+
+def image_batches(split: Split) -> Iterator[Tensor]:
+    """The images of ``evaluation_batches`` alone."""
+    for start in range(0, len(split), _EVALUATED):
+        yield to_tensor(split.x[start : start + _EVALUATED])
 
 
 def to_tensor(x: NDArray[np.uint8]) -> Tensor:

@@ -47,6 +47,10 @@ class ClassLearning:
         """Any: no sample's gradient is longer than a wrong answer's."""
         return None
 
+    def wanted(self, x: Pixels, y: Targets) -> Targets:
+        """The targets."""
+        return y
+
     def suited(self, samples: int) -> "ClassLearning":
         """Many pictures are varied less: networks that fit a device do not learn so many by heart.
 
