@@ -94,6 +94,7 @@ def _values(built: Built) -> dict[str, Any]:
         raise BuildError(f"{built.c('model.h')}: found no size of the arena; delete the file and build again.")
     inputs, outputs, origin = sample(built)
     named = bool(built.classes) and f"{prefix}_argmax(" in header
+    classes = built.classes if named or f"{prefix}_boxes(" in header else ()  # not of what tells the normal
     return {
         "title": Text(built.name),
         "package": slug(built.name),
@@ -102,12 +103,12 @@ def _values(built: Built) -> dict[str, Any]:
         "home": HOME,
         "hash": fingerprint(graph)[:16],
         "board": Text(built.board.title),
-        "sentence": Text(_BRIEF.format(f"{len(built.classes)} classes" if built.classes else "any firmware", arena[1])),
+        "sentence": Text(_BRIEF.format(f"{len(classes)} classes" if classes else "any firmware", arena[1])),
         "paragraph": Text(f"{graph.macs()} multiply-accumulates. Call {prefix}_run; the README tells how."),
         "prefix": prefix,
         "PREFIX": prefix.upper(),
         "arena": arena[1],
-        "classes": [Text(name) for name in built.classes],
+        "classes": [Text(name) for name in classes],
         "named": named,
         "streamed": f"{prefix.upper()}_INPUT_ROW_BYTES" in header,
         "sources": [file_name(name, prefix) for name in SOURCES],
