@@ -164,6 +164,11 @@ LARGER = Share("larger", "SHARE", "SRAM, and Flash, that may be lost", "1%")
 LINKS = Option(
     "links", "URL", "where reports will be published, as <URL>/<build>/report.html, for links in the comment"
 )
+BY = Choice("by", "pyocd|openocd|probe-rs|st-flash|dfu-util|uf2", "what writes the flash; else the first that is there")
+ON = Choice("on", "emulator|qemu|gdb|pyocd|port", "what runs the firmware; the emulator, or the board at port=")
+PORT = Option("port", "DEVICE", "serial port of the board, such as /dev/ttyACM0, or host:port; of on=gdb its server")
+WRITE = Choice("write", "yes|no", "whether the board at port= gets the firmware first, or has it", "yes")
+TRIED = Count("samples", "N", "test samples to answer", "10")
 
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
@@ -172,9 +177,12 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "curve": (SPEC, SIZES, DRAWS, ARCHS),
     "diff": (A, B),
     "export": (SPEC, SET, FORMAT),
+    "flash": (SPEC, SET, BY),
     "gc": (SIZE,),
+    "index": (),
     "latency": (SPEC, NETWORKS),
     "paper": (FIGURE, SAMPLES, TABLE),
+    "run": (SPEC, SET, ON, PORT, WRITE, TRIED),
     "schema": (),
     "verify": (),
 }
