@@ -76,8 +76,8 @@ def _family(board: "Board") -> int:
     told = f"{example}: 0x{FAMILIES[example]:08X}" + ("" if known else ", say")
     raise BuildError(
         f"boards/{board.name}.toml: desk.uf2_family: found none, so no boot loader would take the file; if the board "
-        f"has one that takes UF2, write its family (desk = {{ uf2_family = ... }}; {told}; all: uf2families.json), and as "
-        f"origin of {board.flash.name} the address behind the boot loader, where that lies in it."
+        f"has one that takes UF2, write its family, desk = {{ uf2_family = ... }} ({told}; all: uf2families.json), and "
+        f"as origin of {board.flash.name} the address behind the boot loader, where that lies in it."
     )
 
 
