@@ -251,9 +251,9 @@ def test_networks_of_any_kind(kind: str, tmp_path: Path) -> None:
     if kind == "stream":
         graph = mobile(3)
     else:
-        wide = {"dtype": "int16", "bias": True} if kind == "wide" else {}
-        kinds = ("conv", "binary", "concatenation")
-        net = next(net for seed in range(40) if len((net := random_tflite(seed, 5, kinds, **wide)).inputs) > 1)
+        dtype, kinds = "int16" if kind == "wide" else "int8", ("conv", "binary", "concatenation")
+        nets = (random_tflite(seed, 5, kinds, dtype == "int16", dtype) for seed in range(40))
+        net = next(net for net in nets if len(net.inputs) > 1)
         graph = import_tflite(write(tmp_path / "net.tflite", net.finish())).graph
         assert len(graph.inputs) > 1
     folder = exported("arduino", tmp_path, graph=graph, prefix=kind)

@@ -81,4 +81,4 @@ def _family(board: "Board") -> int:
     )
 
 
-FORMAT = Format("firmware: UF2", IMAGE, _write)
+FORMAT = Format(IMAGE, _write)
