@@ -31,14 +31,15 @@ COMMON: Final = {"README.md": "README.md.j2", "LICENSE.txt": "LICENSE.txt.j2"}
 """Files of every library, by their templates."""
 VERSION: Final = "1.0.0"
 HOME: Final = "https://pypi.org/project/mcubuild/"
-_LONGEST: Final = 40
+_LONGEST: Final = 32
+"""Letters of a name that CMSIS-Packs may have; others allow more."""
 _ROW: Final = 24
 """Numbers in a line of C."""
 _BRIEF: Final = "A neural network for {}, {} bytes of RAM, in C without a heap."
 
 
 def slug(name: str) -> str:
-    """``name`` as package managers take names: at most 40 letters, digits and dashes, the first one a letter."""
+    """``name`` as package managers take names: at most 32 letters, digits and dashes, the first one a letter."""
     words = re.sub(r"[^A-Za-z0-9]+", "-", name)[:_LONGEST].strip("-")
     return words if words[:1].isalpha() else f"net-{words}"[:_LONGEST].strip("-")
 
