@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import INT4
-from mcubuild.nas.training.batches import evaluation_batches
+from mcubuild.nas.training.batches import image_batches
 from mcubuild.progress import Bar, bar
 from mcubuild.quant.scales import activation
 
@@ -42,7 +42,7 @@ def observe(
         narrow: those of ``operators`` whose outputs have 4 bits: instead, the range whose integers are nearest to the
             values by squared error.
     """
-    images = [batch for batch, _ in evaluation_batches(samples)]
+    images = list(image_batches(samples))
     once = method == "minmax" and not narrow
     with bar("calibrate", len(images) * (1 if once else 2)) as progress:
         extremes = _Extremes()

@@ -23,6 +23,7 @@ ROOMS: Final = {
     "audio_classification": "classification",
     "sensor_classification": "classification",
     "object_detection": "detection",
+    "anomaly_detection": "anomaly_detection",
 }
 """The room of each task that a spec may have."""
 DEFAULT: Final = "image_classification"
