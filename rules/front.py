@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ablation": ("what each optimisation is worth to the network of a spec", "ablation quickstart"),
     "bench": ("speed and memory beside other engines", "bench models=../models"),
     "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),
-    "export": ("the firmware of specs for flash programmers", "export quickstart to=hex"),
+    "export": ("firmware and network of specs in formats of other tools", "export quickstart format=tflite"),
     "flash": ("the firmware of a spec to the flash of a board that is connected", "flash quickstart"),
     "run": ("test samples answered by the firmware, in an emulator or on a board", "run quickstart port=/dev/ttyACM0"),
     "schema": ("JSON schemas of specs, boards and reports, for editors", "schema"),
