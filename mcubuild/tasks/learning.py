@@ -25,6 +25,9 @@ class Learning(Protocol):
     def wanted(self, x: Pixels, y: Targets) -> Targets:
         """What answers to the samples ``x`` with these targets are compared with (N, ...): most often the targets."""
 
+    def suited(self, samples: int) -> "Learning":
+        """The same for so many samples to learn from."""
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:

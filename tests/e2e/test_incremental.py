@@ -17,7 +17,7 @@ STAGES = [
     stage
     for stage in graph.STAGES
     if stage.name
-    not in ("import", "reference", "tune", "remote", "scale", "train", "pace", "start", "widths", "threshold")
+    not in ("import", "reference", "tune", "remote", "scale", "train", "pace", "rest", "start", "widths", "threshold")
 ]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}

@@ -126,8 +126,8 @@ def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
 def test_a_time_for_the_search_sets_the_length_of_all_that_takes_long() -> None:
     for time in (None, 600.0):
         stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "search": {"time": time}}})
-        reads = {stage.name for stage in stages if "pace.json" in stage.inputs}
-        assert reads == (set() if time is None else {"race", "supernet", "search", "finetune", "report"})
+        reads = {stage.name for stage in stages if {"pace.json", "rest.json"} & set(stage.inputs)}
+        assert reads == (set() if time is None else {"race", "rest", "supernet", "search", "finetune", "report"})
 
 
 def test_estimates_are_checked_where_time_is_limited() -> None:
@@ -160,6 +160,7 @@ WHOLE = {
     "margin",
     "space",
     "pace",
+    "rest",
     "search",
     "scale",
     "widths",
@@ -179,6 +180,7 @@ DEPENDING = {
     "openocd": {"remote", "report"},
     "pyocd_target": {"remote", "report"},
     "active_power_mw": {"report"},
+    "desk": set(),
 }
 
 
@@ -202,7 +204,7 @@ def test_what_depends_on_a_field_of_the_board(field: str) -> None:
 
 
 def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
-    stages = {"margin", "space", "pace", "search", "scale", "widths", "report"}
+    stages = {"margin", "space", "pace", "rest", "search", "scale", "widths", "report"}
     assert _depending(_resolved("1mJ"), "active_power_mw") == stages
 
 

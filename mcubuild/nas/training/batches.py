@@ -59,7 +59,7 @@ def training_batches(
     Images are (N, C, R, R) in 0 ... 1, with their targets (N, ...). Those of many samples are read by their indexes
     while the training computes, as the split need not fit into memory.
     """
-    epoch = steps_per_epoch(len(split), batch)
+    epoch, learning = steps_per_epoch(len(split), batch), learning.suited(len(split))
     with ThreadPoolExecutor(1) as ahead:
         for first in range(0, steps, epoch):
             order = rng.permutation(len(split))

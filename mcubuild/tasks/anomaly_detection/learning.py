@@ -43,6 +43,10 @@ class ReconstructionLearning:
         """Any."""
         return None
 
+    def suited(self, samples: int) -> "ReconstructionLearning":
+        """As it is: windows are not varied by their number."""
+        return self
+
     def wanted(self, x: Pixels, y: Targets) -> Targets:
         """Label, recording, and the window."""
         return np.hstack([y, x.reshape(len(x), -1)]).astype(np.float32)
