@@ -144,8 +144,11 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            return dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
+            done = dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
+        HISTORY.made(name, stage.name)
+        return done
     except BuildError as error:
+        HISTORY.failed(name, stage.name, str(error))
         return TaskFailed(str(error))
     except KeyboardInterrupt:
         return TaskFailed(INTERRUPTED)

@@ -180,6 +180,7 @@ DEPENDING = {
     "openocd": {"remote", "report"},
     "pyocd_target": {"remote", "report"},
     "active_power_mw": {"report"},
+    "desk": set(),
 }
 
 
