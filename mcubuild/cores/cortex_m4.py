@@ -106,6 +106,7 @@ COSTS: Costs = {
         "copy": 1.7,
         "group": 78.83,
         "turn": 48.99,
+        "turn4": 53.89,
     },
     "gather": {
         "output": 3.0,
@@ -183,6 +184,7 @@ COSTS: Costs = {
     "product": {
         "couple": 85.53,
         "pair": 17.23,
+        "pair4": 18.23,
         "turn": 14.05,
     },
     "rearrange": {

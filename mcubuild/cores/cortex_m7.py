@@ -106,6 +106,7 @@ COSTS: Costs = {
         "copy": 1.55,
         "group": 57.37,
         "turn": 31.51,
+        "turn4": 34.66,
     },
     "gather": {
         "output": 1.5,
@@ -183,6 +184,7 @@ COSTS: Costs = {
     "product": {
         "couple": 35.89,
         "pair": 9.1,
+        "pair4": 10.10,
         "turn": 8.15,
     },
     "rearrange": {

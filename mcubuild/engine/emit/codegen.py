@@ -60,6 +60,7 @@ HELPERS = (
     "low_half",
     "high_half",
     "multiply_pair",
+    "multiply_narrow_pair",
     "requantize",
     "move",
 )
