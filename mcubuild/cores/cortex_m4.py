@@ -73,6 +73,7 @@ COSTS: Costs = {
         "product": 2.26,
         "row": 5.23,
         "strip": 50.37,
+        "widen": 3.5,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -88,6 +89,7 @@ COSTS: Costs = {
         "product": 2.25,
         "row": 28.77,
         "strip": 59.23,
+        "widen": 3.5,
     },
     "elementwise": {
         "call": 60.92,

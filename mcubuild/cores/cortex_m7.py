@@ -73,6 +73,7 @@ COSTS: Costs = {
         "product": 1.05,
         "row": 23.61,
         "strip": 0.0,
+        "widen": 3.5,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -88,6 +89,7 @@ COSTS: Costs = {
         "product": 1.08,
         "row": 1.21,
         "strip": 17.14,
+        "widen": 3.5,
     },
     "elementwise": {
         "call": 27.06,

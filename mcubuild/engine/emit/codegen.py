@@ -61,6 +61,7 @@ HELPERS = (
     "high_half",
     "multiply_pair",
     "multiply_narrow_pair",
+    "narrow",
     "requantize",
     "move",
 )
