@@ -1,15 +1,24 @@
-"""The builds that one spec stands for beside each other; no pydantic, as this is shown with nothing to build, too."""
+"""Builds of one spec beside each other; no pydantic, as this is shown with nothing to build, too."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcubuild.report.amounts import amount, standing
+from mcubuild.report.amounts import amount, grouped, standing
 from mcubuild.report.interval import bounds
+
+if TYPE_CHECKING:
+    from mcubuild.report.plot import Plot
 
 _FIGURES = (("latency", "ms"), ("sram", "B"), ("flash", "B"), ("energy", "mJ"))
 """Lines of the budget, as far as anything is known of them."""
 _TITLES = {"latency": "latency", "sram": "SRAM", "flash": "Flash", "energy": "energy"}
+_AXES = {
+    "latency": ("latency", "latency of the slowest sample, ms", 1.0, "ms"),
+    "flash": ("Flash", "Flash, kB", 1024.0, "kB"),
+    "sram": ("SRAM", "SRAM, kB", 1024.0, "kB"),
+}
+"""What accuracy is drawn against: the plot's name, the axis's title, its unit in the budget's, that one's name."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,7 @@ class Variant:
 
     name: str
     chosen: Mapping[str, Any]
-    """The values that [matrix] gives it, by dotted keys."""
+    """What is its own, by dotted keys."""
     report: Mapping[str, Any] | None
     """The content of its report.json; None where it could not be built."""
 
@@ -28,15 +37,17 @@ def table(variants: Sequence[Variant]) -> list[list[str]]:
     keys = list(dict.fromkeys(key for one in variants for key in one.chosen))
     budgets = [one.report["budget"] for one in variants if one.report]
     figures = [(key, unit) for key, unit in _FIGURES if any(budget[key]["used"] is not None for budget in budgets)]
-    rows = [["build", *keys, "verdict", "accuracy", *(_TITLES[key] for key, _ in figures)]]
+    counted = any(one.report["cycles"] for one in variants if one.report)
+    rows = [["build", *keys, "verdict", "accuracy", *["cycles"] * counted, *(_TITLES[key] for key, _ in figures)]]
     for one in variants:
         chosen = [str(one.chosen.get(key, "")) for key in keys]
         if one.report is None:
-            rows.append([one.name, *chosen, "not built", *[""] * (1 + len(figures))])
+            rows.append([one.name, *chosen, "not built", *[""] * (1 + counted + len(figures))])
             continue
         verdict = standing(one.report["verdict"], one.report["cautions"])
         used = [_used(one.report["budget"][key], unit) for key, unit in figures]
-        rows.append([one.name, *chosen, verdict, _accuracy(one.report), *used])
+        cycles = [grouped(one.report["cycles"]["mean"]) if one.report["cycles"] else ""] * counted
+        rows.append([one.name, *chosen, verdict, _accuracy(one.report), *cycles, *used])
     return rows
 
 
@@ -60,26 +71,34 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([first, *others]).rstrip()
 
 
-def page(spec: str, variants: Sequence[Variant]) -> str:
-    """The table as a page, with accuracy against latency, where both are known."""
+def page(spec: str, told: str, variants: Sequence[Variant]) -> str:
+    """The table as a page, with accuracy against what the budget limits, where both are known.
+
+    Args:
+        spec: the name of its file.
+        told: what is compared.
+        variants: the builds.
+    """
     from mcubuild.report.figures import render
+
+    links = [f"../{one.name}/report.html" if one.report else "" for one in variants]
+    subtitle = f"{told}; accuracy with its 95 % interval, ! is beyond its limit"
+    return render(f"{spec}: {len(variants)} builds", subtitle, _plots(variants), table(variants), links=links)
+
+
+def _plots(variants: Sequence[Variant]) -> Iterator["Plot"]:
     from mcubuild.report.plot import Dot, Label, Plot, linear
 
-    places = []
-    for one in variants:
-        if one.report is None:
-            continue
-        latency, accuracy = one.report["budget"]["latency"]["used"], one.report["accuracy"]["judged"]
-        if latency is not None and accuracy is not None:
-            places.append((latency, 100 * accuracy, one.name))
-    plot = Plot(
-        name="Accuracy against latency",
-        x=linear([x for x, _, _ in places], "latency of the slowest sample, ms", "{:g}".format, zero=True),
-        y=linear([y for _, y, _ in places], "accuracy, %", "{:g}".format, most=101),
-        dots=[Dot(x, y, "evolution", f"{name}: {y:.2f} %, {x:.3g} ms", 5) for x, y, name in places],
-        labels=[Label(x, y, name) for x, y, name in places],
-        height=320,
-    )
-    links = [f"../{one.name}/report.html" if one.report else "" for one in variants]
-    subtitle = "every build of its [matrix]; accuracy with its 95 % interval, ! is beyond its limit"
-    return render(f"{spec}: {len(variants)} builds", subtitle, [plot] if places else [], table(variants), links=links)
+    for key, (name, title, unit, short) in _AXES.items():
+        reports = [(one.name, one.report) for one in variants if one.report]
+        found = [(build, each["budget"][key]["used"], each["accuracy"]["judged"]) for build, each in reports]
+        places = [(used / unit, 100 * share, build) for build, used, share in found if None not in (used, share)]
+        if places:
+            yield Plot(
+                name=f"Accuracy against {name}",
+                x=linear([x for x, _, _ in places], title, "{:g}".format, zero=True),
+                y=linear([y for _, y, _ in places], "accuracy, %", "{:g}".format, most=101),
+                dots=[Dot(x, y, "evolution", f"{build}: {y:.2f} %, {x:.3g} {short}", 5) for x, y, build in places],
+                labels=[Label(x, y, build) for x, y, build in places],
+                height=320,
+            )

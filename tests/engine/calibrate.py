@@ -4,8 +4,9 @@
 
 Random networks are generated, compiled (zig, -O2) and run in the emulator, as often as it takes for each layer to be
 computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
-all layers. Run it after a change of a kernel or of a cycle model, and see whether ``test_footprint`` agrees. Costs of
-kernels that none of the networks has stay as they are.
+all layers. What layers do only because their weights are narrow is fitted to them alone, all else being held: as fitted
+to the others, or as it was if there are none. Run it after a change of a kernel or of a cycle model, and see whether
+``test_footprint`` agrees. Costs of kernels that none of the networks has stay as they are.
 
 Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say; keys of NETWORKS_OF) take less, for
 kernels that are in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
@@ -25,6 +26,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from mcubuild import ROOT
@@ -48,7 +50,7 @@ from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
 from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.resize import Resize
 from mcubuild.ir.ops.softmax import Softmax
-from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D, Weighted
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
 from mcubuild.spec.engine import EngineSettings
@@ -61,6 +63,8 @@ from tests.engine.skeletons import Sketch
 NETWORKS = 5
 OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
+NARROW_NETWORKS = 9
+"""Of convolutions, of depthwise ones and of matrices, in turn, in 4 bits."""
 POOL_NETWORKS = 6
 OPERATORS = (
     *("pad", "dilated", "many", "transposed", "rows", "lookup", "concat", "transpose", "slice", "nearest", "bilinear"),
@@ -172,6 +176,19 @@ def matrix_network(seed: int) -> Graph:
     for _ in range(10):
         last = sketch.fully_connected(last, int(np.exp(rng.uniform(np.log(4), np.log(300)))))
     return with_random_values(sketch.graph(), seed)
+
+
+def narrow_network(seed: int) -> Graph:
+    """A network of one of these three kinds, with weights of 4 bits."""
+    graph = (convolution_network, depthwise_network, matrix_network)[seed % 3](seed + OTHER_NETWORKS)
+    return with_random_values(_with_bits(graph, 4), seed)
+
+
+def _with_bits(graph: Graph, bits: int) -> Graph:
+    """The skeleton of ``graph`` with weights of ``bits`` bits."""
+    names = {op.weights for op in graph.ops if isinstance(op, Weighted)}
+    tensors = {name: replace(one, bits=bits) if name in names else one for name, one in graph.tensors.items()}
+    return replace(graph, tensors=tensors, constants={})
 
 
 def pool_network(seed: int) -> Graph:
@@ -343,22 +360,42 @@ def samples_of_every_kernel(graph: Graph, board: Board) -> list[Sample]:
 
 def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
-    common = data[0].kernel.common
-    shared = frozenset(core_of(data[0].core).costs[common] if common else ())
-    work = [
-        {
-            feature if feature in shared or not shared else f"{sample.kind}.{feature}": count
-            for feature, count in sample.kernel.work(sample.layer).items()
-        }
+    common, costs = data[0].kernel.common, core_of(data[0].core).costs
+    shared = frozenset(costs[common] if common else ())
+
+    def work(sample: Sample, layer: Layer) -> dict[str, int]:
+        counts = sample.kernel.work(layer).items()
+        return {name if name in shared or not shared else f"{sample.kind}.{name}": count for name, count in counts}
+
+    done = [work(sample, sample.layer) for sample in data]
+    features = sorted({feature for row in done for feature in row})
+    rows = np.array([[row.get(name, 0) / one.cycles for name in features] for row, one in zip(done, data, strict=True)])
+    most = np.array([MOST_CALL if feature.endswith("call") else np.inf for feature in features])
+    narrow = np.array([isinstance(one.layer.op, Weighted) and one.layer.weights.bits < 8 for one in data])
+    in_wide = {
+        feature
         for sample in data
-    ]
-    features = sorted({feature for row in work for feature in row})
-    rows = np.array(
-        [[row.get(feature, 0) / sample.cycles for feature in features] for row, sample in zip(work, data, strict=True)]
-    )
-    most = [MOST_CALL if feature.endswith("call") else np.inf for feature in features]
-    coefficients = lsq_linear(rows, np.ones(len(data)), (0, most)).x
+        for feature, count in work(sample, Layer(_with_bits(sample.layer.graph, 8), sample.layer.index)).items()
+        if count
+    }
+    others = np.array([feature in in_wide for feature in features])
+    if narrow.all():
+        places = [feature.rpartition(".") for feature in features]
+        known = [costs[kind or common or data[0].kind].get(feature, 0.0) for kind, _, feature in places]
+        coefficients = np.where(others, known, 0.0)
+    else:
+        coefficients = np.zeros(len(features))
+        coefficients[others] = _least_squares(rows[~narrow][:, others], np.ones(sum(~narrow)), most[others])
+    if narrow.any() and not others.all():
+        left = 1 - rows[narrow] @ coefficients
+        coefficients[~others] = _least_squares(rows[narrow][:, ~others], left, most[~others])
     return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - 1).tolist()
+
+
+def _least_squares(rows: NDArray[np.float64], wanted: NDArray[np.float64], most: NDArray[np.float64]) -> list[float]:
+    """Coefficients of 0 ... ``most``."""
+    solution: list[float] = lsq_linear(rows, wanted, (0, most)).x.tolist()
+    return solution
 
 
 NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
@@ -366,6 +403,7 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "convolution": (convolution_network, OTHER_NETWORKS),
     "depthwise": (depthwise_network, OTHER_NETWORKS),
     "matrix": (matrix_network, OTHER_NETWORKS),
+    "narrow": (narrow_network, NARROW_NETWORKS),
     "operator": (operator_network, OPERATOR_NETWORKS),
     "pool": (pool_network, POOL_NETWORKS),
     "small": (small_network, SMALL_NETWORKS),
