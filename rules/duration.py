@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcubuild.errors import tell
 from rules import margin, pace, race
-from rules.stage import Resolved, Stage, scales
+from rules.stage import Resolved, Stage, located, scales
 
 if TYPE_CHECKING:  # torch is not imported while the graph is built
     from mcubuild.nas.forecast import Part
@@ -74,19 +74,22 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     from mcubuild.spec.spec import Spec
     from mcubuild.tasks.learning import learning
 
+    def at(name: str) -> Path:
+        return located(name, resolved, folder)
+
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
-    train, val = (read_split(folder / f"{name}.npz") for name in ("train", "val"))
-    tested = read_inventory(folder / "inventory.json").splits["test"]
-    index = read_index(folder / "index.json")
+    train, val = (read_split(at(f"{name}.npz")) for name in ("train", "val"))
+    tested = read_inventory(at("inventory.json")).splits["test"]
+    index = read_index(at("index.json"))
     taught = learning(index)
-    asked = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
+    asked = read_margin(at("margin.json") if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
         return list(published(spec, board, index, train, val, tested, taught, asked))
-    factor = read_factor(folder / "pace.json" if pace.STAGE.serves(resolved) else None)
+    factor = read_factor(at("pace.json") if pace.STAGE.serves(resolved) else None)
     if known:
-        family, before = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json")), []
+        family, before = Family(read_space(at("space.json")), read_neighbours(at("space.json"))), []
     else:
-        contenders = read_contenders(folder / "contenders.json")
+        contenders = read_contenders(at("contenders.json"))
         family = typical(contenders)
         before = [raced(spec, contenders, train, val, taught, one_draw=index.one_draw, factor=factor)]
     return [*before, *searched(spec, board, family, train, val, tested, taught, asked, factor)]
