@@ -73,7 +73,7 @@ COSTS: Costs = {
         "product": 1.05,
         "row": 23.61,
         "strip": 0.0,
-        "widen": 3.5,
+        "widen": 3.12,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -89,7 +89,7 @@ COSTS: Costs = {
         "product": 1.08,
         "row": 1.21,
         "strip": 17.14,
-        "widen": 3.5,
+        "widen": 2.65,
     },
     "elementwise": {
         "call": 27.06,
@@ -108,7 +108,7 @@ COSTS: Costs = {
         "copy": 1.55,
         "group": 57.37,
         "turn": 31.51,
-        "turn4": 34.66,
+        "turn4": 25.76,
     },
     "gather": {
         "output": 1.5,
@@ -186,7 +186,7 @@ COSTS: Costs = {
     "product": {
         "couple": 35.89,
         "pair": 9.1,
-        "pair4": 10.10,
+        "pair4": 9.53,
         "turn": 8.15,
     },
     "rearrange": {

@@ -6,7 +6,7 @@ Random networks are generated, compiled (zig, -O2) and run in the emulator, as o
 computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
 all layers. What layers do only because their weights are narrow is fitted to them alone, all else being held: as fitted
 to the others, or as it was if there are none. Run it after a change of a kernel or of a cycle model, and see whether
-``test_footprint`` agrees. Costs of kernels that none of the networks has stay as they are.
+``test_footprint`` agrees. Costs of what none of the networks does stay as they are.
 
 Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say; keys of NETWORKS_OF) take less, for
 kernels that are in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
@@ -63,8 +63,8 @@ from tests.engine.skeletons import Sketch
 NETWORKS = 5
 OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
-NARROW_NETWORKS = 9
-"""Of convolutions, of depthwise ones and of matrices, in turn, in 4 bits."""
+NARROW_NETWORKS = 12
+"""Of these three kinds and of those that the search draws, in turn, in 4 bits."""
 POOL_NETWORKS = 6
 OPERATORS = (
     *("pad", "dilated", "many", "transposed", "rows", "lookup", "concat", "transpose", "slice", "nearest", "bilinear"),
@@ -179,9 +179,9 @@ def matrix_network(seed: int) -> Graph:
 
 
 def narrow_network(seed: int) -> Graph:
-    """A network of one of these three kinds, with weights of 4 bits."""
-    graph = (convolution_network, depthwise_network, matrix_network)[seed % 3](seed + OTHER_NETWORKS)
-    return with_random_values(_with_bits(graph, 4), seed)
+    """A network of one of the kinds above, with weights of 4 bits."""
+    make = (convolution_network, depthwise_network, matrix_network, calibration_network)[seed % 4]
+    return with_random_values(_with_bits(make(seed + NETWORKS), 4), seed)
 
 
 def _with_bits(graph: Graph, bits: int) -> Graph:
@@ -444,9 +444,11 @@ def show(data: Iterable[Sample]) -> None:
             print(f"{np.sqrt(np.mean(np.square(errors))):.0%} rms; code {min(code):.0%} ... {max(code):.0%}")
     for template, ratios in sorted(routines.items()):
         print(f"{template}: code {min(ratios):.0%} ... {max(ratios):.0%}")
-    for core, costs in fresh.items():
+    for core, fitted_costs in fresh.items():
+        known = core_of(core).costs
+        costs = {kind: {**known[kind], **features} for kind, features in fitted_costs.items()}
         path = ROOT / "mcubuild" / "cores" / f"{core.replace('-', '_')}.py"
-        path.write_text(with_costs(path.read_text(), {**core_of(core).costs, **costs}))
+        path.write_text(with_costs(path.read_text(), {**known, **costs}))
 
 
 def _by_kind(kind: str, coefficients: Mapping[str, float]) -> dict[str, dict[str, float]]:

@@ -46,7 +46,8 @@ def test_cycles(board: str) -> None:
             (sample.kernel.cycles(sample.layer, sample.core) for sample in (after, before)),
         )
         assert ratio <= MOST[type(after.layer.op)], after.kind
-        assert estimated / wide_estimate == pytest.approx(ratio, abs=0.06), after.kind
+        if not isinstance(after.layer.op, FullyConnected):  # on a Cortex-M7, mostly waits for Flash
+            assert estimated / wide_estimate == pytest.approx(ratio, abs=0.06), after.kind
     assert sum(s.cycles for s in narrow) <= 1.1 * sum(s.cycles for s in wide)
 
 

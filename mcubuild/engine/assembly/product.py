@@ -78,7 +78,7 @@ class Depth:
         """The routine that multiplies."""
         words = ("unroll", self.unroll) if self.unroll else ("straight", self.pairs)
         values, nbytes = variant(layer, words[1], _PART_BYTES)
-        once = 56 if self.bits == 8 else 60
+        once = 56 if self.bits == 8 else 64
         return Routine("product", (words, *values), (366 if self.unroll else 330) + once * words[1] + nbytes)
 
     @property

@@ -36,7 +36,8 @@ class MatrixVectorDsp(Kernel):
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Widen the inputs, multiply."""
         values, nbytes = product.variant(layer, _TURN, _PART_BYTES)
-        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", values, 400 + nbytes)
+        nbytes += 400 if layer.weights.bits == 8 else 450
+        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", values, nbytes)
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Groups of filters."""
