@@ -39,7 +39,8 @@ def show(spec: str, name: str, builds: Mapping[str, Mapping[str, Any]], made: Co
     path, rows = BUILD / spec / f"{name}.html", table(found)
     if _shown(path.with_suffix(".json")) != rows or not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(spec, TITLES[name], found), encoding="utf-8")
+        links = {build: f"../{build}/report.html" for build in made}
+        path.write_text(page(f"{spec}: {len(found)} builds", TITLES[name], found, links), encoding="utf-8")
         path.with_suffix(".json").write_text(json.dumps(rows), encoding="utf-8")
     print("", *aligned(rows), f"table: {path}", sep="\n", file=out)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcubuild.artifacts import write_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, AuthorAgreement, Intervals
 from mcubuild.data.inventory import short_id
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, Targets
 from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts
 from mcubuild.importers.arrays import load
@@ -25,7 +25,7 @@ from mcubuild.ir.executor import run, sample_shape
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
-from mcubuild.tasks.classification.reading import Classification
+from mcubuild.tasks.reading import Reading
 
 Int8 = NDArray[np.int8]
 
@@ -39,6 +39,7 @@ def refer(
     *,
     seed: int,
     out: Path,
+    detects: Reading | None = None,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
@@ -52,15 +53,16 @@ def refer(
         root: folder that paths are relative to.
         seed: of random inputs.
         out: an existing folder.
+        detects: how the outputs are read, of a detector; others answer with classes.
 
     Raises:
         BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
     """
     faces = read_interfaces(interfaces)
-    reads: Classification | None = None
-    if images is not None or settings.labels is not None:  # before anything is run
+    reads: Reading | None = detects
+    if detects is None and (images is not None or settings.labels is not None):  # before anything is run
         reads = classification(faces["outputs"], settings)
-    labels: NDArray[np.int64] | None = None
+    labels: Targets | None = None
     ids = None
     pixels: Range | None = None
     if images is not None:
@@ -72,7 +74,7 @@ def refer(
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
-        labels = test.y
+        labels = test.targets
     elif settings.inputs is not None:
         inputs = _arrays(settings.inputs, faces["inputs"], root)
         # As the files have them: another network quantises the same samples otherwise.
@@ -89,6 +91,8 @@ def refer(
         author = _agreement(
             outputs, _arrays(settings.outputs, faces["outputs"], root), faces["outputs"], settings.tolerance
         )
+    if reads is not None:
+        outputs = reads.completed(outputs, inputs)
     score = interval = None
     if reads is not None and labels is not None:
         score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
@@ -99,11 +103,13 @@ def refer(
         intervals=Intervals(int8=interval),
         samples=len(outputs),
         labels=None if labels is None else labels.tolist(),
-        classification=None if reads is None else asdict(reads),
+        classification=None if reads is None else asdict(reads),  # type: ignore[call-overload]
         author=author,
         ids=ids,
         pixels=pixels,
-        cautions=() if reads is None else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+        cautions=()
+        if reads is None or detects is not None
+        else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
     )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)

@@ -35,7 +35,7 @@ from mcubuild.board import Board, CoreName, read_board
 from mcubuild.cores.core import Costs
 from mcubuild.cores.registry import core_of, cores
 from mcubuild.engine.emit.codegen import generate
-from mcubuild.engine.kernels import kernels, serving
+from mcubuild.engine.kernels import serving
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.memory.planner import plan
@@ -98,10 +98,24 @@ class Sample:
     @property
     def kernel(self) -> Kernel:
         """The kernel."""
-        return next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == self.kind)
+        return _kernel(self.layer, self.kind, Target.of(read_board(BOARDS[self.core]), EngineSettings()))
+
+    @property
+    def costed(self) -> str:
+        """Whose costs it tells: those that kernels have in common, or its kernel's own."""
+        return self.kernel.common or self.kernel.template or self.kind
 
 
-def calibration_network(seed: int) -> Graph:
+def _kernel(layer: Layer, kind: str, target: Target) -> Kernel:
+    return next(kernel for kernel in serving(layer, target) if kernel.kind == kind)
+
+
+def packed_network(seed: int) -> Graph:
+    """A network of the kind that the search draws, with activations of 4 bits."""
+    return calibration_network(seed, activations=4)
+
+
+def calibration_network(seed: int, activations: int = 8) -> Graph:
     """A network of the kind that the search draws, with shapes off its grid mixed in."""
     rng = np.random.default_rng(seed)
 
@@ -109,7 +123,9 @@ def calibration_network(seed: int) -> Graph:
         return choices[int(rng.integers(len(choices)))]
 
     side = pick(16, 20, 23, 28)
-    sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8)
+    sketch = Sketch(
+        (1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8, activations=activations
+    )
     last = sketch.conv("input", pick(8, 16, 24), pick(3, 3, 5), 2)
     last = sketch.conv(sketch.depthwise(last), pick(8, 16))
     for stride in (pick(1, 2), 1, 2, pick(1, 2), 1, 1):
@@ -339,7 +355,7 @@ def samples(graph: Graph, board: Board, settings: FirmwareSettings, tuned: Mappi
     for share in measured.layers:  # a reshape may have no function
         _, index, kind = share.name.split("_", 2)
         layer = every_layer[int(index)]
-        kernel = next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == kind)
+        kernel = _kernel(layer, kind, Target.of(board, EngineSettings()))
         routines = {routine.name: sizes[f"model_{routine.name}"] for routine in kernel.routines(layer)}
         assert share.cycles is not None
         result.append(Sample(layer, kind, board.core, share.cycles, sizes[share.name], routines))
@@ -362,6 +378,8 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
     common, costs = data[0].kernel.common, core_of(data[0].core).costs
     shared = frozenset(costs[common] if common else ())
+    if data[0].kernel.template:
+        shared = frozenset(data[0].kernel.work(data[0].layer))
 
     def work(sample: Sample, layer: Layer) -> dict[str, int]:
         counts = sample.kernel.work(layer).items()
@@ -371,6 +389,7 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     features = sorted({feature for row in done for feature in row})
     rows = np.array([[row.get(name, 0) / one.cycles for name in features] for row, one in zip(done, data, strict=True)])
     most = np.array([MOST_CALL if feature.endswith("call") else np.inf for feature in features])
+    share = np.array([1 - one.kernel.cycles_inside(one.layer, one.core) / one.cycles for one in data])
     narrow = np.array([isinstance(one.layer.op, Weighted) and one.layer.weights.bits < 8 for one in data])
     in_wide = {
         feature
@@ -381,15 +400,15 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     others = np.array([feature in in_wide for feature in features])
     if narrow.all():
         places = [feature.rpartition(".") for feature in features]
-        known = [costs[kind or common or data[0].kind].get(feature, 0.0) for kind, _, feature in places]
+        known = [costs[kind or data[0].costed].get(feature, 0.0) for kind, _, feature in places]
         coefficients = np.where(others, known, 0.0)
     else:
         coefficients = np.zeros(len(features))
-        coefficients[others] = _least_squares(rows[~narrow][:, others], np.ones(sum(~narrow)), most[others])
+        coefficients[others] = _least_squares(rows[~narrow][:, others], share[~narrow], most[others])
     if narrow.any() and not others.all():
-        left = 1 - rows[narrow] @ coefficients
+        left = share[narrow] - rows[narrow] @ coefficients
         coefficients[~others] = _least_squares(rows[narrow][:, ~others], left, most[~others])
-    return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - 1).tolist()
+    return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - share).tolist()
 
 
 def _least_squares(rows: NDArray[np.float64], wanted: NDArray[np.float64], most: NDArray[np.float64]) -> list[float]:
@@ -405,6 +424,7 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "matrix": (matrix_network, OTHER_NETWORKS),
     "narrow": (narrow_network, NARROW_NETWORKS),
     "operator": (operator_network, OPERATOR_NETWORKS),
+    "packed": (packed_network, NETWORKS),
     "pool": (pool_network, POOL_NETWORKS),
     "small": (small_network, SMALL_NETWORKS),
 }
@@ -429,7 +449,7 @@ def show(data: Iterable[Sample]) -> None:
     routines: dict[str, list[float]] = defaultdict(list)
     fresh: dict[CoreName, dict[str, dict[str, float]]] = defaultdict(dict)
     for sample in data:
-        groups[sample.kernel.common or sample.kind][sample.core].append(sample)
+        groups[sample.costed][sample.core].append(sample)
         for routine in sample.kernel.routines(sample.layer):
             routines[routine.template].append(routine.code_bytes / sample.routines[routine.name])
     for kind, by_core in sorted(groups.items()):
@@ -446,7 +466,7 @@ def show(data: Iterable[Sample]) -> None:
         print(f"{template}: code {min(ratios):.0%} ... {max(ratios):.0%}")
     for core, fitted_costs in fresh.items():
         known = core_of(core).costs
-        costs = {kind: {**known[kind], **features} for kind, features in fitted_costs.items()}
+        costs = {kind: {**known.get(kind, {}), **features} for kind, features in fitted_costs.items()}
         path = ROOT / "mcubuild" / "cores" / f"{core.replace('-', '_')}.py"
         path.write_text(with_costs(path.read_text(), {**known, **costs}))
 
