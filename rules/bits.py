@@ -1,4 +1,4 @@
-"""One super network and one budget with several bit widths: ``doit bits spec=<file> [widths=8,4,mixed]``.
+"""One super network and one budget with several bit widths: ``doit bits spec=<file> [widths=8,4,4x4,mixed]``.
 
 Each width is a build of its own: its search asks for the memory and the time that networks take with these bits, and
 fine-tuning, rounding and firmware follow. Data, search space and super network are those of the spec as it is written.

@@ -151,7 +151,8 @@ def stem(resolved: Resolved) -> str:
 def located(name: str, resolved: Resolved, folder: Path) -> Path:
     """Where the artifact ``name`` is; those of the spec itself are in ``folder``."""
     if name in _shared(resolved):
-        return BUILD / resolved["shares"]["with"] / name
+        other: str = resolved["shares"]["with"]
+        return BUILD / other / name
     if not name.startswith(START):
         return folder / name
     start: str = resolved["start"]["spec"]["name"]
