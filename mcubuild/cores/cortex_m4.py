@@ -73,6 +73,7 @@ COSTS: Costs = {
         "product": 2.26,
         "row": 5.23,
         "strip": 50.37,
+        "widen": 4.65,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -88,6 +89,7 @@ COSTS: Costs = {
         "product": 2.25,
         "row": 28.77,
         "strip": 59.23,
+        "widen": 4.11,
     },
     "elementwise": {
         "call": 60.92,
@@ -106,6 +108,7 @@ COSTS: Costs = {
         "copy": 1.7,
         "group": 78.83,
         "turn": 48.99,
+        "turn4": 58.59,
     },
     "gather": {
         "output": 3.0,
@@ -192,6 +195,7 @@ COSTS: Costs = {
     "product": {
         "couple": 85.53,
         "pair": 17.23,
+        "pair4": 18.61,
         "turn": 14.05,
     },
     "rearrange": {

@@ -73,6 +73,7 @@ COSTS: Costs = {
         "product": 1.05,
         "row": 23.61,
         "strip": 0.0,
+        "widen": 3.12,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -88,6 +89,7 @@ COSTS: Costs = {
         "product": 1.08,
         "row": 1.21,
         "strip": 17.14,
+        "widen": 2.65,
     },
     "elementwise": {
         "call": 27.06,
@@ -106,6 +108,7 @@ COSTS: Costs = {
         "copy": 1.55,
         "group": 57.37,
         "turn": 31.51,
+        "turn4": 25.76,
     },
     "gather": {
         "output": 1.5,
@@ -192,6 +195,7 @@ COSTS: Costs = {
     "product": {
         "couple": 35.89,
         "pair": 9.1,
+        "pair4": 9.53,
         "turn": 8.15,
     },
     "rearrange": {

@@ -64,6 +64,8 @@ HELPERS = (
     "low_half",
     "high_half",
     "multiply_pair",
+    "multiply_narrow_pair",
+    "narrow",
     "requantize",
     "move",
     "unpack",
