@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from mcubuild.data.inventory import short_id
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
-from mcubuild.importers.answers import classification, doubts
+from mcubuild.importers.answers import classification, doubts, output_number
 from mcubuild.importers.arrays import load
-from mcubuild.importers.files import read_interfaces
-from mcubuild.importers.images import Range, as_inputs
+from mcubuild.importers.files import calibrated_by, read_interfaces
+from mcubuild.importers.images import Range, as_inputs, real_inputs
 from mcubuild.importers.interface import Interface
 from mcubuild.importers.labels import read_labels
 from mcubuild.ir.executor import run, sample_shape
@@ -25,8 +25,10 @@ from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
 from mcubuild.tasks.classification.reading import Classification
+from mcubuild.tasks.interval import wilson
 
 Int8 = NDArray[np.int8]
+Values = NDArray[Any]
 
 
 def refer(
@@ -38,24 +40,27 @@ def refer(
     *,
     seed: int,
     out: Path,
+    exact: Callable[[Sequence[Values]], Values] | None = None,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
     The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
-    that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
-    there are no labels); ``author``: how the reference agrees with the author's outputs, if the spec names any;
-    ``pixels``: the real values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy:
-    sentences without the full stop; and ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of
-    a data set.
+    that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there may be no float network and no
+    labels); ``author``: how the reference agrees with the author's outputs, if the spec names any; ``floating``: how
+    far it is from the network in floating point, if that is known (``report.model.Floating``); ``pixels``: the real
+    values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy: sentences without
+    the full stop; and ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of a data set.
 
     Args:
         graph: the imported network.
-        interfaces: what ``importers.files.write_interfaces`` wrote beside it.
+        interfaces: what ``importers.files.write_imported`` wrote beside it.
         settings: which samples.
         images: a test split of images and the number of its classes, if the spec has a data set.
         root: folder that paths are relative to.
         seed: of random inputs.
         out: an existing folder.
+        exact: what the network computes in floating point, of samples (N, elements) an input and side by side, where
+            it was quantised here.
 
     Raises:
         BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
@@ -67,6 +72,7 @@ def refer(
     labels: NDArray[np.int64] | None = None
     ids = None
     pixels: Range | None = None
+    given: Sequence[Values] = ()
     if images is not None:
         test, classes = images
         if reads is not None and classes != reads.classes:
@@ -76,9 +82,12 @@ def refer(
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
+        if exact is not None:
+            given = [real_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)]
         labels = test.y
     elif settings.inputs is not None:
-        inputs = _arrays(settings.inputs, faces["inputs"], root)
+        given = read_arrays(settings.inputs, faces["inputs"], root)
+        inputs = _bytes(given, faces["inputs"])
         # As the files have them: another network quantises the same samples otherwise.
         ids = _ids([load(root / path) for path in settings.inputs])
         if reads is not None and settings.labels is not None:
@@ -88,17 +97,29 @@ def refer(
         inputs = np.random.default_rng(seed).integers(-128, 128, (settings.samples, size), np.int8)
         ids = _ids([inputs])
     outputs = run(graph, inputs.reshape(len(inputs), *sample_shape(graph))).reshape(len(inputs), -1)
+    reals = None if exact is None else exact(given)
     author = None
     if settings.outputs is not None:
         author = _agreement(
-            outputs, _arrays(settings.outputs, faces["outputs"], root), faces["outputs"], settings.tolerance
+            outputs,
+            _bytes(read_arrays(settings.outputs, faces["outputs"], root), faces["outputs"]),
+            faces["outputs"],
+            settings.tolerance,
         )
+    judged = None if reals is None or reads is None else _judged(reads, reals, faces["outputs"], settings)
+    right = None if judged is None or labels is None else float((judged == labels).mean())
     content = {
-        "float": None,
-        "agreement": None,
+        "float": right,
+        "agreement": None if judged is None or reads is None else float((judged == reads.answers(outputs)).mean()),
+        "floating": None
+        if reals is None
+        else {"calibration": calibrated_by(interfaces), **_differences(outputs, reals, faces["outputs"])},
         "arithmetic": arithmetic(graph),
         "int8": None if reads is None or labels is None else reads.score(outputs, labels),
-        "intervals": {"int8": None if reads is None or labels is None else reads.interval(outputs, labels)},
+        "intervals": {
+            "float": None if right is None else wilson(right, len(outputs)),
+            "int8": None if reads is None or labels is None else reads.interval(outputs, labels),
+        },
         "labels": None if labels is None else labels.tolist(),
         "samples": len(outputs),
         "classification": None if reads is None else asdict(reads),
@@ -112,8 +133,12 @@ def refer(
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int8:
-    """One array an input (or output), quantised, flattened and side by side: int8 (N, bytes)."""
+def read_arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> list[Values]:
+    """The samples (N, elements) of each input (or output), in the graph's order of elements.
+
+    Raises:
+        BuildError: there are not as many files, or one is missing, damaged, or does not fit.
+    """
     if len(paths) != len(faces):
         raise BuildError(f"found {len(paths)} files ({', '.join(paths)}); the network has {len(faces)}, one .npy each.")
     parts = [_array(root / path, face) for path, face in zip(paths, faces, strict=True)]
@@ -121,10 +146,10 @@ def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int
         raise BuildError(
             f"{', '.join(paths)}: found {', '.join(str(len(part)) for part in parts)} samples; must be as many."
         )
-    return np.hstack(parts)
+    return parts
 
 
-def _array(path: Path, face: Interface) -> Int8:
+def _array(path: Path, face: Interface) -> Values:
     values = load(path)
     size = prod(face.shape)
     fits = values.dtype == face.dtype or (face.dtype == "float32" and values.dtype == np.float64)
@@ -133,8 +158,13 @@ def _array(path: Path, face: Interface) -> Int8:
             f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} (N, {size}), or any other "
             f"shape of as many elements a sample."
         )
-    levels = np.ascontiguousarray(face.to_levels(face.arranged(values.reshape(len(values), size))))
-    return levels.astype(levels.dtype.newbyteorder("<"), copy=False).view(np.int8)
+    return face.arranged(values.reshape(len(values), size)).astype(face.dtype, copy=False)
+
+
+def _bytes(arrays: Sequence[Values], faces: Sequence[Interface]) -> Int8:
+    """Samples of inputs (or outputs) quantised, flattened and side by side: int8 (N, bytes)."""
+    parts = [np.ascontiguousarray(face.to_levels(each)) for each, face in zip(arrays, faces, strict=True)]
+    return np.hstack([part.astype(part.dtype.newbyteorder("<"), copy=False).view(np.int8) for part in parts])
 
 
 def _levels(values: Int8, faces: Sequence[Interface]) -> NDArray[np.int64]:
@@ -150,6 +180,26 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
         short_id(hashlib.sha256(b"".join(row.tobytes() for row in rows)).hexdigest())
         for rows in zip(*parts, strict=True)
     ]
+
+
+def _judged(
+    reads: Classification, reals: Values, faces: Sequence[Interface], settings: ModelSettings
+) -> NDArray[np.int64]:
+    """Classes (N,) that real outputs (N, elements) say."""
+    first = sum(prod(face.shape) for face in faces[: output_number(faces, settings)])
+    return np.asarray(reads.weighed(reals[:, first : first + reads.units]).argmax(axis=1), np.int64)
+
+
+def _differences(outputs: Int8, reals: Values, faces: Sequence[Interface]) -> dict[str, float]:
+    """How far levels are from real numbers: fields of ``report.model.Floating``."""
+    sizes = [prod(face.shape) for face in faces]
+    scale, zero = (np.repeat(each, sizes) for each in zip(*((f.scale, f.zero_point) for f in faces), strict=True))
+    distance = np.abs(scale * (_levels(outputs, faces) - zero) - reals)
+    # Outputs may be of any unit: each counts by its own range.
+    ends = np.cumsum(sizes)[:-1]
+    ranges = [float(np.ptp(part)) or 1.0 for part in np.split(reals, ends, axis=1)]
+    shares = distance / np.repeat(ranges, sizes)
+    return {"samples": len(reals), "largest": float(shares.max()), "mean": float(shares.mean())}
 
 
 def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> dict[str, int]:

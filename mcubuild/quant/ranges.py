@@ -11,6 +11,10 @@ from mcubuild.nas.training.batches import evaluation_batches
 from mcubuild.progress import Bar, bar
 
 Range: TypeAlias = tuple[float, float]
+Observer: TypeAlias = Callable[[str, Tensor], None]
+"""What is shown the values of a tensor, by name."""
+Method: TypeAlias = Literal["minmax", "percentile"]
+"""``minmax``: all that was seen; ``percentile``: the central 99.99 %."""
 
 TAIL: Final = 0.5e-4
 """Share of the values that ``percentile`` leaves outside on each side: 99.99 % are inside."""
@@ -19,25 +23,34 @@ _BINS: Final = 1 << 14
 
 
 @torch.no_grad()
-def observe(
-    network: nn.Module, operators: Sequence[str], samples: Split, method: Literal["minmax", "percentile"]
-) -> dict[str, Range]:
+def observe(network: nn.Module, operators: Sequence[str], samples: Split, method: Method) -> dict[str, Range]:
     """Range of the output of each submodule in ``operators``.
 
     Args:
         network: in evaluation mode.
         operators: names of submodules, as in the skeleton.
         samples: at the network's resolution.
-        method: ``minmax``: all that was seen; ``percentile``: the central 99.99 %.
+        method: which range.
     """
     images = [batch for batch, _ in evaluation_batches(samples)]
-    with bar("calibrate", len(images) * (1 if method == "minmax" else 2)) as progress:
+    return ranges(lambda show, progress: _pass(network, operators, images, show, progress), len(images), method)
+
+
+def ranges(run: Callable[[Observer, Bar], None], steps: int, method: Method) -> dict[str, Range]:
+    """Range by name of all that ``run`` shows.
+
+    Args:
+        run: shows the same each time that it is called, and advances the bar by ``steps``.
+        steps: of a run.
+        method: which range.
+    """
+    with bar("calibrate", steps * (1 if method == "minmax" else 2)) as progress:
         extremes = _Extremes()
-        _pass(network, operators, images, extremes, progress)
+        run(extremes.add, progress)
         if method == "minmax":
             return extremes.ranges
         histograms = _Histograms(extremes.ranges)
-        _pass(network, operators, images, histograms, progress)
+        run(histograms.add, progress)
         return histograms.central()
 
 
@@ -85,13 +98,13 @@ def _pass(
     network: nn.Module,
     operators: Sequence[str],
     images: Iterable[Tensor],
-    observer: _Extremes | _Histograms,
+    show: Observer,
     progress: Bar,
 ) -> None:
-    """Run the network on all ``images`` and show ``observer`` what each operator gives."""
+    """Run the network on all ``images`` and show what each operator gives."""
 
     def hook_of(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        return lambda _module, _inputs, output: observer.add(name, output)
+        return lambda _module, _inputs, output: show(name, output)
 
     handles = [network.get_submodule(name).register_forward_hook(hook_of(name)) for name in operators]
     try:

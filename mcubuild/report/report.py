@@ -21,6 +21,7 @@ from mcubuild.report.model import (
     Author,
     BudgetLines,
     Flash,
+    Floating,
     Intervals,
     LatencyModel,
     LayerCost,
@@ -120,6 +121,7 @@ def make(
         ),
         strict=budget.strict,
     )
+    floating = artifacts.accuracy.get("floating")
     author = None if (found := artifacts.accuracy.get("author")) is None else Author(**found)
     reasons = verdict.reasons(
         lines,
@@ -173,6 +175,7 @@ def make(
         latency_model=_latency_model(artifacts, conditions),
         remote=remote,
         author=author,
+        floating=floating and Floating(**floating, agreement=artifacts.accuracy["agreement"]),
         board=Target(
             name=board.name,
             title=printable(board.title),

@@ -102,6 +102,39 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     assert "10 of 10 samples, reference: within 2 steps of [model] outputs" in run.output
 
 
+def real_classifier() -> bytes:
+    """The same in real numbers: nothing is quantised."""
+    w = Writer()
+    x, sums, y = (w.tensor((1, 4), "float32", name=name) for name in ("x", "sums", "y"))
+    weights = w.tensor((4, 4), "float32", values=np.eye(4))
+    w.operator("FULLY_CONNECTED", [x, weights, -1], [sums])
+    w.operator("SOFTMAX", [sums], [y], Beta=1.0)
+    return w.finish([x], [y])
+
+
+def test_real_numbers_are_quantised_by_the_samples(checkout: Checkout) -> None:
+    folder = checkout.write_spec(SPEC).parent
+    write(folder / "net.tflite", real_classifier())
+    run = checkout.doit("build")
+    assert run.code != 0
+    assert "is not quantised; give samples to quantise it by, a dataset or [model] inputs" in run.output, run.output
+    inputs = np.random.default_rng(0).normal(0, 3, (100, 4)).astype(np.float32)
+    np.save(folder / "x.npy", inputs)
+    np.save(folder / "labels.npy", inputs.argmax(axis=1))
+    (folder / "net.toml").write_text(SPEC + 'inputs = "x.npy"\nlabels = "labels.npy"\n')
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    found = report(checkout)
+    accuracy, floating = found["accuracy"], found["floating"]
+    assert isinstance(accuracy, dict) and isinstance(floating, dict)
+    assert accuracy["float"] == 1.0 and accuracy["int8"] > 0.95 and accuracy["mismatches"] == 0
+    assert floating["samples"] == floating["calibration"] == 100
+    assert 0 < floating["mean"] < 0.01 and floating["mean"] < floating["largest"] < 0.05
+    assert floating["agreement"] > 0.95
+    assert "difference   " in run.output and "quantised here by 100 samples" in run.output
+    assert checkout.doit("build").did("built") == set()
+
+
 def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> None:
     folder = checkout.write_spec(SPEC).parent
     seed = next(seed for seed in range(100) if len(random_network(seed, 8).inputs) == 2)

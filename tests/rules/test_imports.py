@@ -88,6 +88,7 @@ RUNS = {
     "toolchain",
     "units",
 }
+BRINGS = TRAINS | {"importers", "quant", "quantities", "units"}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "tasks", "units"},
     "outline": {"data", "errors", "npz", "spec"},
@@ -105,8 +106,8 @@ REACHES = {
     "train": TRAINS,
     "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
     "quantize": TRAINS | {"quant"},
-    "import": {"errors", "importers", "ir", "npz"},
-    "reference": {"data", "errors", "importers", "ir", "npz", "quantities", "settings", "spec", "tasks", "units"},
+    "import": BRINGS,
+    "reference": BRINGS,
     "tune": RUNS | {"data", "engine", "escape", "files", "ir", "npz", "store", "tasks"},
     "codegen": (PLANS - {"nas", "processes"})
     | {"artifacts", "data", "escape", "importers", "npz", "tasks", "toolchain"},
@@ -190,7 +191,8 @@ def test_a_stage_depends_on_all_libraries_that_it_reaches(stage: str, libraries:
     assert libraries | {"python"} <= set(found)
 
 
-def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_nothing_that_is_integer() -> None:
+def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_no_firmware() -> None:
     depending = {stage.name for stage in STAGES if arithmetic_of(stage)}
     trained = {"pace", "race", "start", "supernet", "search", "finetune", "scale", "train", "quantize", "accuracy"}
-    assert depending == trained | {"widths", "dataset"}  # whose spectrograms are floating point
+    brought = {"import", "reference"}  # of networks in floating point
+    assert depending == trained | brought | {"widths", "dataset"}  # whose spectrograms are floating point
