@@ -65,13 +65,16 @@ class Quantizer(Protocol):
 
 
 def computes_reals(file: File) -> bool:
-    """Whether an operator computes with real numbers, more than a function of one operand's elements."""
+    """Whether an operator computes with real numbers, more than a function of one operand's elements, of levels."""
+    functions = set[int]()
     for op in file.operators:
         real = [index for index in op.inputs if index != -1 and file.tensors[index].dtype == "FLOAT32"]
-        if op.kind not in ("QUANTIZE", "DEQUANTIZE") and real:
+        if op.kind != "QUANTIZE" and real:
             computed = [index for index in real if file.tensors[index].values is None]
-            if len(computed) != 1 or not is_function(op, file.tensors):
+            if len(computed) != 1 or computed[0] not in functions or not is_function(op, file.tensors):
                 return True
+        if op.kind == "DEQUANTIZE" or real:
+            functions.update(op.outputs)
     return False
 
 
