@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from mcubuild.importers.aten import program_of
 from mcubuild.importers.folding import folded
 from mcubuild.importers.integers import Quantizer, computes_reals, integral
 from mcubuild.importers.lowering import lowered
 from mcubuild.importers.onnx_file import read_onnx
+from mcubuild.importers.pt2_file import read_pt2
 from mcubuild.importers.tflite import Imported, imported
 from mcubuild.importers.tflite_file import File, read_file
 
@@ -19,6 +21,8 @@ def read_network(path: Path) -> File:
     """
     if path.suffix.lower() == ".onnx":
         return lowered(read_onnx(path))
+    if path.suffix.lower() == ".pt2":
+        return lowered(program_of(read_pt2(path)))
     return folded(read_file(path))
 
 

@@ -10,7 +10,7 @@ from mcubuild.settings import Settings
 class ModelSettings(Settings):
     """A network in a file; paths are relative to the spec."""
 
-    file: str = Field(pattern=r"\.(([Tt][Ff])?[Ll][Ii][Tt][Ee]|[Oo][Nn][Nn][Xx])$")
+    file: str = Field(pattern=r"\.(([Tt][Ff])?[Ll][Ii][Tt][Ee]|[Oo][Nn][Nn][Xx]|[Pp][Tt]2)$")
     """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8; or an .onnx file
     with QuantizeLinear and DequantizeLinear around its operators; or either in floating point, which is quantised here
     by ``inputs`` or the data set."""

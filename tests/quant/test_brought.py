@@ -30,6 +30,25 @@ def onnx_file(network: nn.Module, x: torch.Tensor, folder: Path) -> Path:
     return path
 
 
+def pt2_file(network: nn.Module, x: torch.Tensor, folder: Path) -> Path:
+    torch.export.save(torch.export.export(network, (x[:1],)), str(folder / "net.pt2"))
+    return folder / "net.pt2"
+
+
+def core_pt2_file(network: nn.Module, x: torch.Tensor, folder: Path) -> Path:
+    """Decomposed to PyTorch's core operators."""
+    program = torch.export.export(network, (x[:1],)).run_decompositions()
+    torch.export.save(program, str(folder / "net.pt2"))
+    return folder / "net.pt2"
+
+
+def open_pt2_file(network: nn.Module, x: torch.Tensor, folder: Path) -> Path:
+    """With a batch of any size."""
+    shapes = ({0: torch.export.Dim("batch")},)
+    torch.export.save(torch.export.export(network, (x[:2],), dynamic_shapes=shapes), str(folder / "net.pt2"))
+    return folder / "net.pt2"
+
+
 def compared(path: Path, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
     """What the file computes in floating point and in integers, (N, elements) each, in the graph's order."""
     np.save(path.parent / "x.npy", x)
@@ -53,7 +72,7 @@ def compared(path: Path, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], N
     return real_outputs(path, given), np.hstack(reals), sizes[0]
 
 
-@pytest.mark.parametrize("write", [onnx_file])
+@pytest.mark.parametrize("write", [onnx_file, pt2_file])
 @pytest.mark.parametrize("act", [nn.ReLU6, nn.Hardswish, nn.SiLU, nn.LeakyReLU, nn.PReLU])
 def test_a_classifier_answers_as_in_floating_point(tmp_path: Path, act: type[nn.Module], write: Write) -> None:
     torch.manual_seed(0)
@@ -66,7 +85,16 @@ def test_a_classifier_answers_as_in_floating_point(tmp_path: Path, act: type[nn.
     assert (integers.argmax(1) == wanted.argmax(1)).mean() > 0.9
 
 
-@pytest.mark.parametrize("write", [onnx_file])
+@pytest.mark.parametrize("write", [core_pt2_file, open_pt2_file])
+def test_other_forms_of_programs(tmp_path: Path, write: Write) -> None:
+    torch.manual_seed(0)
+    network, x = settled(Mobile(nn.ReLU6)), torch.randn(8, 3, 24, 24)
+    exact, _, _ = compared(write(network, x, tmp_path), x.numpy())
+    with torch.no_grad():
+        assert np.abs(exact - network(x).numpy()).max() < 1e-5
+
+
+@pytest.mark.parametrize("write", [onnx_file, pt2_file])
 def test_all_kinds_of_operators(tmp_path: Path, write: Write) -> None:
     torch.manual_seed(1)
     network, x = settled(Odd()), torch.randn(16, 4, 8, 12)
