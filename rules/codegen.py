@@ -94,6 +94,7 @@ STAGE = Stage(
     templates=("kernels_templates/**/*.j2",),
     ignored=(
         "bits.weights",
+        "bits.activations",
         "firmware.toolchain",
         "firmware.optimize",
         *LIMITS,

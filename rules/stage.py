@@ -166,7 +166,7 @@ UNSEEN: Mapping[str, Any] = {
 UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field != "active_power_mw")
 """What the board is called, and by whom."""
 POWER = ("board.active_power_mw",)
-DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "budget")
+DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "bits.activations", "budget")
 """What a stage declares that builds for the spec's ``Deployment``, without what it ignores of that."""
 COMPILING = ("firmware.toolchain", "firmware.optimize", "firmware.prefix")
 """How the C is compiled and called, which plans and estimates do not depend on."""

@@ -1,7 +1,6 @@
 """What an imported network is run on, and what its integer reference says to it."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import prod
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, AuthorAgreement, FloatDistance, Intervals
 from mcubuild.data.inventory import short_id
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
@@ -44,12 +45,7 @@ def refer(
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
-    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
-    that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there may be no float network and no
-    labels); ``author``: how the reference agrees with the author's outputs, if the spec names any; ``floating``: how
-    far it is from the network in floating point, if that is known (``report.model.Floating``); ``pixels``: the real
-    values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy: sentences without
-    the full stop; and ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of a data set.
+    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side.
 
     Args:
         graph: the imported network.
@@ -106,31 +102,34 @@ def refer(
             faces["outputs"],
             settings.tolerance,
         )
-    judged = None if reals is None or reads is None else _judged(reads, reals, faces["outputs"], settings)
-    right = None if judged is None or labels is None else float((judged == labels).mean())
-    content = {
-        "float": right,
-        "agreement": None if judged is None or reads is None else float((judged == reads.answers(outputs)).mean()),
-        "floating": None
-        if reals is None
-        else {"calibration": calibrated_by(interfaces), **_differences(outputs, reals, faces["outputs"])},
-        "arithmetic": arithmetic(graph),
-        "int8": None if reads is None or labels is None else reads.score(outputs, labels),
-        "intervals": {
-            "float": None if right is None else wilson(right, len(outputs)),
-            "int8": None if reads is None or labels is None else reads.interval(outputs, labels),
-        },
-        "labels": None if labels is None else labels.tolist(),
-        "samples": len(outputs),
-        "classification": None if reads is None else asdict(reads),
-        "author": author,
-        "ids": ids,
-        "pixels": pixels,
-        "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
-    }
+    score = interval = None
+    if reads is not None and labels is not None:
+        score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
+    right = agreement = distance = None
+    if reals is not None:
+        distance = _distance(outputs, reals, faces["outputs"], calibrated_by(interfaces))
+        if reads is not None:
+            answers = _answers(reads, reals, faces["outputs"], settings)
+            agreement = float((answers == reads.answers(outputs)).mean())
+            right = None if labels is None else float((answers == labels).mean())
+    found = Accuracy(
+        float=right,
+        arithmetic=arithmetic(graph),
+        int8=score,
+        intervals=Intervals(float=None if right is None else wilson(right, len(outputs)), int8=interval),
+        samples=len(outputs),
+        labels=None if labels is None else labels.tolist(),
+        classification=None if reads is None else asdict(reads),
+        agreement=agreement,
+        floating=distance,
+        author=author,
+        ids=ids,
+        pixels=pixels,
+        cautions=() if reads is None else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+    )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)
-    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_artifact(found, out / ACCURACY)
 
 
 def read_arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> list[Values]:
@@ -182,7 +181,7 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
     ]
 
 
-def _judged(
+def _answers(
     reads: Classification, reals: Values, faces: Sequence[Interface], settings: ModelSettings
 ) -> NDArray[np.int64]:
     """Classes (N,) that real outputs (N, elements) say."""
@@ -190,8 +189,7 @@ def _judged(
     return np.asarray(reads.weighed(reals[:, first : first + reads.units]).argmax(axis=1), np.int64)
 
 
-def _differences(outputs: Int8, reals: Values, faces: Sequence[Interface]) -> dict[str, float]:
-    """How far levels are from real numbers: fields of ``report.model.Floating``."""
+def _distance(outputs: Int8, reals: Values, faces: Sequence[Interface], calibration: int) -> FloatDistance:
     sizes = [prod(face.shape) for face in faces]
     scale, zero = (np.repeat(each, sizes) for each in zip(*((f.scale, f.zero_point) for f in faces), strict=True))
     distance = np.abs(scale * (_levels(outputs, faces) - zero) - reals)
@@ -199,18 +197,19 @@ def _differences(outputs: Int8, reals: Values, faces: Sequence[Interface]) -> di
     ends = np.cumsum(sizes)[:-1]
     ranges = [float(np.ptp(part)) or 1.0 for part in np.split(reals, ends, axis=1)]
     shares = distance / np.repeat(ranges, sizes)
-    return {"samples": len(reals), "largest": float(shares.max()), "mean": float(shares.mean())}
+    return FloatDistance(
+        calibration=calibration, samples=len(reals), mean=float(shares.mean()), largest=float(shares.max())
+    )
 
 
-def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> dict[str, int]:
-    """The fields of ``report.model.Author``."""
+def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> AuthorAgreement:
     if outputs.shape != author.shape:
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
     distance = np.abs(_levels(outputs, faces) - _levels(author, faces))
-    return {
-        "samples": len(outputs),
-        "differ": int(distance.any(axis=1).sum()),
-        "beyond": int((distance > tolerance).any(axis=1).sum()),
-        "largest": int(distance.max(initial=0)),
-        "tolerance": tolerance,
-    }
+    return AuthorAgreement(
+        samples=len(outputs),
+        differ=int(distance.any(axis=1).sum()),
+        beyond=int((distance > tolerance).any(axis=1).sum()),
+        largest=int(distance.max(initial=0)),
+        tolerance=tolerance,
+    )

@@ -88,19 +88,19 @@ RUNS = {
     "toolchain",
     "units",
 }
-BRINGS = TRAINS | {"importers", "quant", "quantities", "units"}
+BRINGS = TRAINS | {"artifacts", "importers", "quant", "quantities", "units"}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "tasks", "units"},
     "outline": {"data", "errors", "npz", "spec"},
     "data": {"artifacts", "data", "errors", "escape", "npz", "report", "spec", "units"},
     "margin": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
     "space": PLANS,
-    "pace": PLANS | TRAINS | {"store"},
+    "pace": PLANS | TRAINS | {"artifacts", "store"},
     "race": TRAINS,
     "start": {"data", "errors", "ir", "nas", "npz", "spec"},
     "supernet": TRAINS,
-    "search": PLANS | TRAINS | {"store"},
-    "choose": {"errors", "nas"},
+    "search": PLANS | TRAINS | {"artifacts", "store"},
+    "choose": {"artifacts", "errors", "nas"},
     "finetune": TRAINS,
     "scale": PLANS | TRAINS,
     "train": TRAINS,
@@ -112,7 +112,7 @@ REACHES = {
     "codegen": (PLANS - {"nas", "processes"})
     | {"artifacts", "data", "escape", "importers", "npz", "tasks", "toolchain"},
     "firmware": (RUNS - {"measure", "spec"}) | {"engine", "escape"},
-    "accuracy": TRAINS | {"quant", "quantities", "units"},
+    "accuracy": TRAINS | {"artifacts", "quant", "quantities", "units"},
     "measure": RUNS | {"data", "npz"},
     "preprocess": RUNS | {"data", "engine", "escape", "ir", "npz"},
     "remote": RUNS | {"data", "engine", "escape", "npz"},

@@ -22,11 +22,13 @@ from mcubuild.engine.emit.chaincode import ChainCode
 from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.packed import Packed
 from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.memory.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.memory.streaming import SOURCE
 from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
 from mcubuild.ir.geometry import Shape
@@ -62,6 +64,8 @@ HELPERS = (
     "multiply_pair",
     "requantize",
     "move",
+    "unpack",
+    "pack",
 )
 
 
@@ -79,9 +83,15 @@ class GeneratedLayer:
 
     layer: Layer
     kernel: Kernel
-    body: Body
+    bodies: tuple[Body, ...]
+    """The function that computes it, behind those that this one calls."""
     constants: Constants | None
     prefix: str
+
+    @property
+    def body(self) -> Body:
+        """The function that computes it."""
+        return self.bodies[-1]
 
     @property
     def name(self) -> str:
@@ -146,11 +156,15 @@ def generate(
         prefix: what every file and every global name of the C begins with.
 
     Raises:
-        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
+        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel; or
+            an input or output has 4 bits.
     """
+    for name in (*graph.inputs, *graph.outputs):
+        if graph.tensor(name).packed:
+            raise BuildError(f"{name!r} has 4 bits; what callers of the C write and read must have 8 or 16.")
     environment = _environment(prefix)
     generated = _layers(graph, plan, target, environment, prefix)
-    bodies = list({layer.body.name: layer.body for layer in generated}.values())
+    bodies = list({body.name: body for layer in generated for body in layer.bodies}.values())
     routines = _routines(generated, target, environment, prefix)
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
@@ -235,21 +249,32 @@ def _layers(
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
     generated = []
-    for layer in layers(graph):
-        if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
-            continue
-        kernel = choose(layer, target)
-        numbers = channels(layer) if isinstance(layer.op, Weighted) else None
-        constants = kernel.constants(layer, numbers) if numbers is not None else None
-        template = environment.get_template(f"{kernel.kind}.c.j2")
-        values = _body_values(layer, kernel, numbers, constants)
+
+    def body(layer: Layer, kernel: Kernel, values: Mapping[str, object]) -> Body:
+        template = environment.get_template(f"{kernel.template or kernel.kind}.c.j2")
         text = template.render(values, name="")
         if text not in bodies:
             stem = f"{kernel.kind}_{_dimensions(layer.input.shape)}_to_{_dimensions(layer.output.shape)}"
             taken[stem] = taken.get(stem, 0) + 1
             name = stem if taken[stem] == 1 else f"{stem}_{taken[stem]}"
             bodies[text] = Body(name, template.render(values, name=name))
-        generated.append(GeneratedLayer(layer, kernel, bodies[text], constants, prefix))
+        return bodies[text]
+
+    for layer in layers(graph):
+        if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
+            continue
+        kernel = choose(layer, target)
+        numbers = channels(layer) if isinstance(layer.op, Weighted) else None
+        constants = kernel.constants(layer, numbers) if numbers is not None else None
+        values, inside = _body_values(layer, kernel, numbers, constants), []
+        if isinstance(kernel, Packed):
+            tile = kernel.tile(layer)
+            if numbers is not None:
+                numbers = channels(kernel.in_bytes(layer))
+            inside = [body(tile, kernel.inner, _body_values(tile, kernel.inner, numbers, constants))]
+            values["inner"] = inside[0].name
+        own = body(layer, kernel, values)
+        generated.append(GeneratedLayer(layer, kernel, (*inside, own), constants, prefix))
     return generated
 
 
@@ -344,7 +369,9 @@ def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
             f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
             f"{'x'.join(str(size) for size in generated.layer.weights.shape)}"
         ),
-        "fields": [_rows(field) for field in generated.constants.fields],
+        "structs": [
+            [_rows(field) for field in fields] for fields in (generated.constants.fields, *generated.constants.others)
+        ],
     }
 
 
@@ -518,7 +545,7 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         arguments.append(f"arena + {scratch.offset}")
         lines.append(f"scratch: {_span(scratch)}")
     if generated.constants is not None:
-        arguments.append(f"&{generated.constants_name}")
+        arguments.append(f"{'' if generated.constants.others else '&'}{generated.constants_name}")
     if chain is not None:
         arguments += ["count", "top", "bottom"]
     elif generated.kernel.streams:

@@ -139,7 +139,7 @@ class Add(_Sum, Clamping):
 
     def limits(self, graph: Graph) -> Clamp:
         """The fused activation."""
-        return self.clamp
+        return self.within(graph)
 
     def joined(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
         """Their sum."""
@@ -154,7 +154,7 @@ class Sub(_Sum, Clamping):
 
     def limits(self, graph: Graph) -> Clamp:
         """The fused activation."""
-        return self.clamp
+        return self.within(graph)
 
 
 class SquaredDifference(_Sum):
@@ -185,7 +185,7 @@ class Mul(Elementwise, Clamping):
                 f"Mul: the scale {output_scale} of {self.output!r} is too small for the product of its operands' "
                 f"{left_scale * right_scale}; products would leave 32 bits"
             )
-        return MulParameters(-left_zero, -right_zero, output_zero, factor, self.clamp)
+        return MulParameters(-left_zero, -right_zero, output_zero, factor, self.within(graph))
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """The product, requantised."""
