@@ -89,7 +89,7 @@ class _Translation:
             if len(results) == 1 and self.calls and self.calls[-1].outputs == (result,):
                 self.calls[-1] = replace(self.calls[-1], outputs=(name,))
             else:
-                self.call("Identity", result, result=name)
+                self.calls.append(Call("Identity", (result,), (name,), {}, node.place))
         operands = [name for value in node.arguments.values() for name in _names(value)]
         if base in _VIEWS:
             self._shared.update((*operands, *node.results))
@@ -150,9 +150,9 @@ class _Translation:
         self.constants[name] = np.asarray(values)
         return name
 
-    def call(self, kind: str, *inputs: str, result: str = "", **options: Any) -> str:
+    def call(self, kind: str, *inputs: str, **options: Any) -> str:
         """Append a call; the name of its result."""
-        name = result or f"{self.node.results[0]}.{len(self.calls)}"
+        name = f"{self.node.results[0]}.{len(self.calls)}"
         given = {option: value for option, value in options.items() if value is not None}
         self.calls.append(Call(kind, inputs, (name,), given, self.node.place))
         return name
@@ -205,7 +205,7 @@ def _product(second: str) -> Converter:
     return lambda t: t.call("MatMul", t.tensor("self"), t.tensor(second))
 
 
-def _batch_norm(t: _Translation) -> Sequence[str]:
+def _batch_norm(t: _Translation) -> str:
     channels = t.shape("input")[1]
     if t.argument("training") or not t.optional("running_mean"):
         raise UnsupportedError("takes statistics of the batch; export the network in evaluation mode: model.eval()")
@@ -214,9 +214,8 @@ def _batch_norm(t: _Translation) -> Sequence[str]:
         for name, value in (("weight", 1), ("bias", 0))
     )
     moments = t.tensor("running_mean"), t.tensor("running_var")
-    return [
-        t.call("BatchNormalization", t.tensor("input"), scale, bias, *moments, epsilon=float(t.argument("eps", 1e-5)))
-    ]
+    epsilon = float(t.argument("eps", 1e-5))
+    return t.call("BatchNormalization", t.tensor("input"), scale, bias, *moments, epsilon=epsilon)
 
 
 # ---- elements --------------------------------------------------------------------------------------------------------
@@ -335,20 +334,15 @@ def _pool(kind: str) -> Converter:
     return convert
 
 
-def _first_of(convert: Callable[[_Translation], str]) -> Converter:
-    """Of an operator with more results than are read."""
-    return lambda t: [convert(t)]
-
-
 def _adaptive(kind: str) -> Converter:
-    def convert(t: _Translation) -> Sequence[str]:
+    def convert(t: _Translation) -> str:
         size, wanted = t.shape("self")[2:], t.result_shape()[2:]
         if any(before % after for before, after in zip(size, wanted, strict=True)):
             raise UnsupportedError(f"brings {size} to {wanted}; must divide it")
         kernel = tuple(before // after for before, after in zip(size, wanted, strict=True))
         if set(wanted) == {1}:
-            return [t.call(f"Global{kind}", t.tensor("self"))]
-        return [t.call(kind, t.tensor("self"), kernel_shape=kernel, strides=kernel)]
+            return t.call(f"Global{kind}", t.tensor("self"))
+        return t.call(kind, t.tensor("self"), kernel_shape=kernel, strides=kernel)
 
     return convert
 
@@ -381,10 +375,10 @@ def _upsample(mode: str) -> Converter:
 # ---- movement --------------------------------------------------------------------------------------------------------
 
 
-def _same(t: _Translation) -> Sequence[str]:
+def _same(t: _Translation) -> str:
     if t.argument("train"):
         raise UnsupportedError("drops elements at random; export the network in evaluation mode: model.eval()")
-    return [t.tensor("input" if "input" in t.node.arguments else "self")]
+    return t.tensor("input" if "input" in t.node.arguments else "self")
 
 
 def _cast(t: _Translation) -> str:
@@ -582,7 +576,7 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "matmul": _product("other"),
     "max_pool1d": _pool("MaxPool"),
     "max_pool2d": _pool("MaxPool"),
-    "max_pool2d_with_indices": _first_of(_pool("MaxPool")),
+    "max_pool2d_with_indices": _pool("MaxPool"),
     "maximum": _binary("Max"),
     "mean": _reduction("ReduceMean"),
     "minimum": _binary("Min"),

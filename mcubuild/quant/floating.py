@@ -127,7 +127,7 @@ def _compute(node: Node, operands: Sequence[Any]) -> Sequence[Tensor]:
     kind = node.op.kind
     if kind in _COMPUTED:
         found = _COMPUTED[kind](node, *operands)
-        return found if isinstance(found, list | tuple) else [found]
+        return [found] if isinstance(found, Tensor) else found
     arrays = [operand.numpy() for operand in operands]
     with np.errstate(all="ignore"):
         return [node.limited(torch.from_numpy(np.asarray(FUNCTIONS[kind](node.op.options, *arrays), np.float32)))]
@@ -168,7 +168,7 @@ def _depthwise(node: Node, x: Tensor, weights: Tensor, bias: Tensor | None = Non
     return _convolved(node, x, weights.permute(3, 0, 1, 2), bias, x.shape[3])
 
 
-def _transpose_conv(node: Node, _: Tensor, weights: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
+def _transpose_conv(node: Node, shape: Tensor, weights: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     """Every product that there is, of which the padding's share is cut off."""
     _, height, width, _ = node.results[0].shape
     size = torch.empty(1, height, width, 0)  # its padding is that of the convolution that it transposes
@@ -274,11 +274,10 @@ def _mirror(node: Node, x: Tensor, _: Tensor) -> Tensor:
     return torch.from_numpy(np.pad(x.numpy(), _pads(node), mode))  # type: ignore[call-overload]
 
 
-def _split_sizes(node: Node, x: Tensor, *_: Tensor) -> Sequence[Tensor]:
-    """By the shapes of the results: both operators name sizes and axis in operands of their own."""
-    operand, axis = (1, node.integers(0)[0]) if node.op.kind == "SPLIT" else (0, node.integers(2)[0])
-    whole = (x, *_)[operand]
-    return whole.split([tensor.shape[axis] for tensor in node.results], axis)
+def _parts(node: Node, x: Tensor, axis: int) -> Sequence[Tensor]:
+    """Of the sizes that the results have."""
+    sizes = [tensor.shape[axis] for tensor in node.results]
+    return torch.split_with_sizes(x, sizes, axis)
 
 
 def _blocks_apart(node: Node, x: Tensor) -> Tensor:
@@ -339,8 +338,8 @@ _COMPUTED: Final[Mapping[str, Callable[..., Tensor | Sequence[Tensor]]]] = {
     "SLICE": _slice,
     "SOFTMAX": lambda node, x: (x * float(node.op.options.get("Beta", 1.0))).softmax(-1),
     "SPACE_TO_DEPTH": _blocks_together,
-    "SPLIT": _split_sizes,
-    "SPLIT_V": _split_sizes,
+    "SPLIT": lambda node, _, x: _parts(node, x, node.integers(0)[0]),
+    "SPLIT_V": lambda node, x, *_: _parts(node, x, node.integers(2)[0]),
     "SQUARED_DIFFERENCE": lambda node, x, y: (x - y).square(),
     "SQUEEZE": _same,
     "STRIDED_SLICE": _strided,

@@ -12,8 +12,8 @@ class ModelSettings(Settings):
 
     file: str = Field(pattern=r"\.(([Tt][Ff])?[Ll][Ii][Tt][Ee]|[Oo][Nn][Nn][Xx]|[Pp][Tt]2)$")
     """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8; or an .onnx file
-    with QuantizeLinear and DequantizeLinear around its operators; or either in floating point, which is quantised here
-    by ``inputs`` or the data set."""
+    with QuantizeLinear and DequantizeLinear around its operators; or a .pt2 file of ``torch.export.save``, with PT2E's
+    quantize and dequantize; or any in floating point, which is quantised here by ``inputs`` or the data set."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
     them, and without a data set, the inputs are random. By them a network in floating point is quantised."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from tests.e2e.checkout import Checkout
 from tests.importers.networks import random_network
@@ -133,6 +135,43 @@ def test_real_numbers_are_quantised_by_the_samples(checkout: Checkout) -> None:
     assert floating["agreement"] > 0.95
     assert "difference   " in run.output and "quantised here by 100 samples" in run.output
     assert checkout.doit("build").did("built") == set()
+
+
+class Pictures(nn.Module):
+    """Of 8x8 grey pixels: ten classes, by nothing that was learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU6(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.body(x)
+        return found
+
+
+def test_a_program_of_pytorch_on_a_data_set(checkout: Checkout) -> None:
+    torch.manual_seed(0)
+    network = Pictures().eval()
+    spec = 'dataset = "digits"\n' + SPEC.replace("net.tflite", "net.pt2")
+    folder = checkout.write_spec(spec).parent
+    torch.export.save(torch.export.export(network, (torch.rand(1, 1, 8, 8),)), str(folder / "net.pt2"))
+    run = checkout.doit("build")
+    assert run.code != 0 and "which real values training fed for pixel values 0 and 255" in run.output, run.output
+    (folder / "net.toml").write_text(spec + "pixels = [0, 1]\n[measure]\nsamples = 8\n")
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    found: Any = report(checkout)
+    test = np.load(checkout.path / "build" / "net" / "test.npz")
+    with torch.no_grad():
+        answers = network(torch.from_numpy(test["x"]).permute(0, 3, 1, 2) / 255).argmax(1).numpy()
+    assert found["accuracy"]["float"] == pytest.approx((answers == test["y"]).mean())
+    assert found["accuracy"]["mismatches"] == 0
+    assert found["floating"]["samples"] == len(test["y"]) and found["floating"]["calibration"] == 256
+    assert found["floating"]["agreement"] > 0.9 and found["floating"]["mean"] < 0.02
+    assert "#define MODEL_INPUT_ZERO_POINT -128" in (checkout.path / "build" / "net" / "c" / "model.h").read_text()
 
 
 def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> None:

@@ -56,7 +56,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "upsampled": lambda x: F.interpolate(x, scale_factor=2.0) + F.interpolate(x, size=(12, 18), mode="bilinear"),
     "corners": lambda x: F.interpolate(x, size=(7, 5), mode="bilinear", align_corners=True),
     "joined": lambda x: torch.cat([x, x * 2], 1) + torch.stack([x, x], 2).flatten(1, 2),
-    "parts": lambda x: torch.cat([*x.chunk(2, 1), *x.split([1, 3], 1), x[:, 1:3], x[:, 2].unsqueeze(1)], 1),
+    "parts": lambda x: torch.cat(
+        [*x.chunk(2, 1), *torch.split_with_sizes(x, [1, 3], 1), x[:, 1:3], x[:, 2].unsqueeze(1)], 1
+    ),
     "unbound": lambda x: x.unbind(1)[2] + x.select(1, -1),
     "slices": lambda x: x[:, :, 1:-1, ::2],
     "permuted": lambda x: x.permute(0, 2, 3, 1).reshape(1, 54, 4).transpose(1, 2) @ x.flatten(2).transpose(1, 2),
@@ -130,7 +132,8 @@ class Levels(nn.Module):
 
         def through(x: Tensor, scale: float, zero: int) -> Tensor:
             levels = ops.quantize_per_tensor.default(x, scale, zero, -128, 127, torch.int8)
-            return ops.dequantize_per_tensor.default(levels, scale, zero, -128, 127, torch.int8)
+            real: Tensor = ops.dequantize_per_tensor.default(levels, scale, zero, -128, 127, torch.int8)
+            return real
 
         if self.per_channel:
             weights = ops.dequantize_per_channel.default(self.levels, self.scales, self.zeros, 0, -127, 127, torch.int8)

@@ -18,7 +18,8 @@ class Block(nn.Module):
         self.residual = inputs == outputs and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x) if self.residual else self.body(x)
+        y: Tensor = self.body(x)
+        return x + y if self.residual else y
 
 
 class Mobile(nn.Module):
@@ -32,7 +33,8 @@ class Mobile(nn.Module):
         self.head = nn.Linear(16, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.dropout(self.blocks(self.stem(x)).mean((2, 3))))
+        y: Tensor = self.head(self.dropout(self.blocks(self.stem(x)).mean((2, 3))))
+        return y
 
 
 class Odd(nn.Module):
