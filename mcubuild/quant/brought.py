@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mcubuild.data.splits import Split
 from mcubuild.importers.files import write_imported
@@ -18,13 +17,11 @@ from mcubuild.importers.samples import Values, read_arrays
 from mcubuild.importers.tflite import real_faces
 from mcubuild.importers.tflite_file import File
 from mcubuild.ir.graph import Quantization
-from mcubuild.nas.training.batches import spread
-from mcubuild.nas.training.recipe import deterministic, workers
-from mcubuild.progress import Bar, bar
 from mcubuild.quant import scales
-from mcubuild.quant.floating import Network
-from mcubuild.quant.ranges import Method, Observer, Range, ranges
 from mcubuild.quant.scales import Floats
+
+if TYPE_CHECKING:  # torch, which loads for seconds, only where something is quantised
+    from mcubuild.quant.ranges import Method
 
 _BITS: Final = 8
 
@@ -35,23 +32,25 @@ class Calibration:
 
     samples: Callable[[File], list[Values]]
     """Of a file, (N, elements) an input, which lie as its tensors."""
-    method: Method
+    method: "Method"
     """Which range of what they give counts."""
     pixels: tuple[float, float] | None = None
     """Of images: the real values of pixel values 0 and 255, which are the input's range."""
 
 
-def of_images(train: Split, most: int, pixels: tuple[float, float] | None, method: Method) -> Calibration:
+def of_images(train: Split, most: int, pixels: tuple[float, float] | None, method: "Method") -> Calibration:
     """By ``most`` of the images of ``train``, as many of each class as its share."""
 
     def samples(file: File) -> list[Values]:
+        from mcubuild.nas.training.batches import spread
+
         shapes = [file.tensors[index].shape for index in file.inputs]
         return [real_inputs(str(file.path), real_faces(file), shapes, spread(train, most), pixels)]
 
     return Calibration(samples, method, pixels)
 
 
-def of_arrays(paths: Sequence[str], root: Path, method: Method) -> Calibration:
+def of_arrays(paths: Sequence[str], root: Path, method: "Method") -> Calibration:
     """By all samples in .npy files, relative to ``root``, one an input."""
     return Calibration(lambda file: read_arrays(paths, real_faces(file), root), method)
 
@@ -85,27 +84,19 @@ class Calibrated:
         """By how many the ranges were found."""
 
     @cached_property
-    def _ranges(self) -> dict[str, Range]:
-        samples, network = self._calibration.samples(self._file), Network(self._file)
+    def _ranges(self) -> dict[int, tuple[float, float]]:
+        from mcubuild.quant.floating import ranges_of
+
+        samples = self._calibration.samples(self._file)
         self.samples = len(samples[0])
-
-        def run(show: Observer, progress: Bar) -> None:
-            def observe(index: int, values: Tensor) -> None:
-                show(str(index), values)
-
-            for sample in zip(*samples, strict=True):
-                network.run(sample, observe)
-                progress.advance()
-
-        with deterministic(threads=1):
-            found = ranges(run, self.samples, self._calibration.method)
+        found = ranges_of(self._file, samples, self._calibration.method)
         if self._calibration.pixels is not None:  # whatever the samples hold
-            found |= {str(index): self._calibration.pixels for index in self._file.inputs}
+            found |= dict.fromkeys(self._file.inputs, self._calibration.pixels)
         return found
 
     def activation(self, index: int) -> Quantization:
         """By the range of tensor ``index``."""
-        low, high = self._ranges[str(index)]
+        low, high = self._ranges[index]
         return scales.activation(min(low, high), max(low, high))
 
     def constant(self, values: Floats) -> tuple[NDArray[np.int8], Quantization]:
@@ -133,11 +124,6 @@ def real_outputs(path: Path, inputs: Sequence[Values]) -> NDArray[np.float32]:
     Raises:
         BuildError: the network cannot be computed in floating point.
     """
-    network = Network(read_network(path))
-    samples = list(zip(*inputs, strict=True))
-    rows = []
-    with bar("float", len(samples)) as progress, workers() as executor:
-        for row in executor.map(network.run, samples):
-            rows.append(row)
-            progress.advance()
-    return np.stack(rows)
+    from mcubuild.quant.floating import outputs_of
+
+    return outputs_of(read_network(path), inputs)

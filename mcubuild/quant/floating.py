@@ -5,7 +5,7 @@ stand for their real values, so that networks of both kinds of numbers are compu
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ from mcubuild.importers.refusals import refused
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
 from mcubuild.ir.geometry import Padding, Pair, dilated, same_padding
 from mcubuild.ir.ops.resize import Resize
-
-Observer: TypeAlias = Callable[[int, Tensor], None]
-"""What is shown each tensor that is computed, by its number."""
+from mcubuild.nas.training.recipe import deterministic, workers
+from mcubuild.progress import Bar, bar
+from mcubuild.quant.ranges import Method, Observer, Range, ranges
 
 
 class Node:
@@ -92,12 +92,14 @@ class Network:
                 )
 
     @torch.no_grad()
-    def run(self, inputs: Sequence[NDArray[np.float32]], observer: Observer | None = None) -> NDArray[np.float32]:
+    def run(
+        self, inputs: Sequence[NDArray[np.float32]], observer: Callable[[int, Tensor], None] | None = None
+    ) -> NDArray[np.float32]:
         """The outputs for one sample, (elements,), flattened and side by side.
 
         Args:
             inputs: one an input of the file, of as many elements as its tensor, which lie as those.
-            observer: is shown inputs and results.
+            observer: is shown inputs and results, each with its number.
 
         Raises:
             BuildError: an operator has operands that do not go together, or is not supported as it is.
@@ -121,6 +123,38 @@ class Network:
                 reason = error if isinstance(error, UnsupportedError) else ValueError("has operands that do not fit")
                 raise refused(self.file, node.op, reason) from None
         return np.concatenate([values[index].float().ravel().numpy() for index in self.file.outputs])
+
+
+def ranges_of(file: File, samples: Sequence[NDArray[np.float32]], method: Method) -> dict[int, Range]:
+    """Range by number of all that ``file`` computes of samples (N, elements) an input, which lie as its tensors.
+
+    Raises:
+        BuildError: it cannot be computed in floating point.
+    """
+    network = Network(file)
+
+    def run(show: Observer, progress: Bar) -> None:
+        for sample in zip(*samples, strict=True):
+            network.run(sample, lambda index, values: show(str(index), values))
+            progress.advance()
+
+    with deterministic(threads=1):
+        found = ranges(run, len(samples[0]), method)
+    return {int(name): ends for name, ends in found.items()}
+
+
+def outputs_of(file: File, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What ``file`` computes, (N, elements): its outputs flattened and side by side; ``inputs`` as of ``ranges_of``.
+
+    Raises:
+        BuildError: it cannot be computed in floating point.
+    """
+    network, samples, rows = Network(file), list(zip(*inputs, strict=True)), []
+    with bar("float", len(samples)) as progress, workers() as executor:
+        for row in executor.map(network.run, samples):
+            rows.append(row)
+            progress.advance()
+    return np.stack(rows)
 
 
 def _compute(node: Node, operands: Sequence[Any]) -> Sequence[Tensor]:
