@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcubuild.artifacts import write_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, AuthorAgreement, FloatDistance, Intervals
 from mcubuild.data.inventory import short_id
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, Targets
 from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts, output_number
 from mcubuild.importers.arrays import load
@@ -27,6 +27,7 @@ from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
 from mcubuild.tasks.classification.reading import Classification
 from mcubuild.tasks.interval import wilson
+from mcubuild.tasks.reading import Reading
 
 Int8 = NDArray[np.int8]
 Values = NDArray[Any]
@@ -42,6 +43,7 @@ def refer(
     seed: int,
     out: Path,
     exact: Callable[[Sequence[Values]], Values] | None = None,
+    detects: Reading | None = None,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
@@ -57,15 +59,16 @@ def refer(
         out: an existing folder.
         exact: what the network computes in floating point, of samples (N, elements) an input and side by side, where
             it was quantised here.
+        detects: how the outputs are read, of a detector; others answer with classes.
 
     Raises:
         BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
     """
     faces = read_interfaces(interfaces)
-    reads: Classification | None = None
-    if images is not None or settings.labels is not None:  # before anything is run
+    reads: Reading | None = detects
+    if detects is None and (images is not None or settings.labels is not None):  # before anything is run
         reads = classification(faces["outputs"], settings)
-    labels: NDArray[np.int64] | None = None
+    labels: Targets | None = None
     ids = None
     pixels: Range | None = None
     given: Sequence[Values] = ()
@@ -80,7 +83,7 @@ def refer(
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
         if exact is not None:
             given = [real_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)]
-        labels = test.y
+        labels = test.targets
     elif settings.inputs is not None:
         given = read_arrays(settings.inputs, faces["inputs"], root)
         inputs = _bytes(given, faces["inputs"])
@@ -102,16 +105,19 @@ def refer(
             faces["outputs"],
             settings.tolerance,
         )
+    distance = None
+    if reals is not None:
+        distance = _distance(outputs, reals, faces["outputs"], calibrated_by(interfaces))
+    if reads is not None:
+        outputs = reads.completed(outputs, inputs)
     score = interval = None
     if reads is not None and labels is not None:
         score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
-    right = agreement = distance = None
-    if reals is not None:
-        distance = _distance(outputs, reals, faces["outputs"], calibrated_by(interfaces))
-        if reads is not None:
-            answers = _answers(reads, reals, faces["outputs"], settings)
-            agreement = float((answers == reads.answers(outputs)).mean())
-            right = None if labels is None else float((answers == labels).mean())
+    right = agreement = None
+    if reals is not None and isinstance(reads, Classification):
+        answers = _answers(reads, reals, faces["outputs"], settings)
+        agreement = float((answers == reads.answers(outputs)).mean())
+        right = None if labels is None else float((answers == labels).mean())
     found = Accuracy(
         float=right,
         arithmetic=arithmetic(graph),
@@ -119,13 +125,15 @@ def refer(
         intervals=Intervals(float=None if right is None else wilson(right, len(outputs)), int8=interval),
         samples=len(outputs),
         labels=None if labels is None else labels.tolist(),
-        classification=None if reads is None else asdict(reads),
+        classification=None if reads is None else asdict(reads),  # type: ignore[call-overload]
         agreement=agreement,
         floating=distance,
         author=author,
         ids=ids,
         pixels=pixels,
-        cautions=() if reads is None else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+        cautions=()
+        if reads is None or detects is not None
+        else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
     )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)

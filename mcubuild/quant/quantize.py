@@ -119,7 +119,7 @@ def quantize(
 
 
 def _score(outputs: NDArray[np.float32], samples: Split, learning: Learning) -> float:
-    return learning.score(torch.from_numpy(outputs), torch.from_numpy(samples.targets))
+    return learning.score(torch.from_numpy(outputs), torch.from_numpy(learning.wanted(samples.x, samples.targets)))
 
 
 def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Graph:

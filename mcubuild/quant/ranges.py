@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import INT4
-from mcubuild.nas.training.batches import evaluation_batches
+from mcubuild.nas.training.batches import image_batches
 from mcubuild.progress import Bar, bar
 from mcubuild.quant.scales import activation
 
@@ -41,7 +41,7 @@ def observe(
         method: which range.
         narrow: as of ``ranges``: those of ``operators`` whose outputs have 4 bits.
     """
-    images = [batch for batch, _ in evaluation_batches(samples)]
+    images = list(image_batches(samples))
     return ranges(lambda show, progress: _pass(network, operators, images, show, progress), len(images), method, narrow)
 
 

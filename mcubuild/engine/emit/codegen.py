@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
@@ -38,6 +38,8 @@ from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import Conv2D, Weighted
 from mcubuild.project import folders
+from mcubuild.tasks.anomaly_detection import errors
+from mcubuild.tasks.anomaly_detection.errors import ERROR_BYTES, Errors
 from mcubuild.tasks.detection.decode import BOX_BYTES, UNITS, Decoding
 
 TEMPLATES = "kernels_templates/model"
@@ -133,7 +135,7 @@ def generate(
     levels: tuple[float, float] | None = None,
     table: NDArray[np.int8] | None = None,
     channels: Sequence[Channel] = (),
-    boxes: Decoding | None = None,
+    after: Decoding | Errors | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -152,7 +154,7 @@ def generate(
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
         channels: of series, in order.
-        boxes: how the only output tells of boxes, if it does.
+        after: what is computed of the only output: boxes that it tells of, or how far it is from the input.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
@@ -169,10 +171,17 @@ def generate(
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
-    arena, room = plan.arena, 0
+    arena, room, kept = plan.arena, 0, 0
+    boxes = after if isinstance(after, Decoding) else None
+    error = after if isinstance(after, Errors) else None
     if boxes is not None:
         room = _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
         arena = max(arena, align(room + BOX_BYTES * boxes.most))
+    if error is not None:
+        assert not any(chain.fed for chain in plan.chains), "a window is read as a whole"
+        kept = align(arena)
+        room = kept + align(error.values)
+        arena = room + align(ERROR_BYTES)
     values: dict[str, object] = {
         "name": Text(graph.name),
         "alignment": ALIGNMENT,
@@ -184,6 +193,7 @@ def generate(
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
         "boxes": None if boxes is None else {**_boxes(boxes), "offset": room, "bytes": BOX_BYTES * boxes.most},
+        "error": None if error is None else {**_error(error), "kept": kept, "offset": room},
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -204,9 +214,13 @@ def generate(
     for name in FILES:
         text = environment.get_template(f"{name}.j2").render(values)
         (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
-    planned = _planned(graph, generated, plan, estimate(graph, target, stack))
+    footprint = estimate(graph, target, stack)
+    planned = _planned(graph, generated, plan, replace(footprint, sram=footprint.sram + arena - plan.arena))
     if boxes is not None:
         layers = (*planned.layers, _planned_boxes(graph, boxes, prefix, len(generated)))
+        planned = msgspec.structs.replace(planned, layers=layers)
+    if error is not None:
+        layers = (*planned.layers, _planned_error(graph, error, prefix, len(generated)))
         planned = msgspec.structs.replace(planned, layers=layers)
     write_artifact(planned, out / PLAN)
 
@@ -486,6 +500,35 @@ def _planned_boxes(graph: Graph, decoding: Decoding, prefix: str, index: int) ->
         live=(output.name,),
         live_bytes=output.nbytes + BOX_BYTES * decoding.most,
     )
+
+
+def _planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> PlannedLayer:
+    """The error in plan.json, as a layer of its own; its table is counted as code."""
+    output = graph.tensor(graph.outputs[0])
+    return PlannedLayer(
+        index=index,
+        name=f"{prefix}_error",
+        kind="error",
+        op="Error",
+        output="error",
+        macs=error.values,
+        weights_bytes=0,
+        bits=None,
+        constants=None,
+        constants_reads=1,
+        shape_in=output.shape,
+        shape_out=(1, ERROR_BYTES),
+        kernel=None,
+        stride=None,
+        live=(output.name,),
+        live_bytes=output.nbytes + error.values + ERROR_BYTES,
+    )
+
+
+def _error(error: Errors) -> dict[str, object]:
+    """Table and limits of error.c.j2."""
+    table = _rows(Field("int32_t", "table", error.table.astype(np.int32))).replace(" " * 8, " " * 4)
+    return {"elements": error.values, "units": errors.UNITS, "threshold": error.threshold, "table": table}
 
 
 def _boxes(decoding: Decoding) -> dict[str, object]:
