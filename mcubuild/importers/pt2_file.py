@@ -140,10 +140,10 @@ class _Reader:
                     f"{self._path}: it changes a buffer or an input ({printable(kind, 40)}); export it in evaluation "
                     f"mode: model.eval()."
                 )
-            yield content["arg"]["as_tensor"]["name"]
+            yield _name(content["arg"]["as_tensor"])
 
     def _input(self, argument: Mapping[str, Any], metas: Mapping[str, Any]) -> Input:
-        name = argument["as_tensor"]["name"]
+        name = _name(argument["as_tensor"])
         shape = _shape(metas[name])
         if None in shape or prod(size for size in shape if size) > MOST_ELEMENTS or 0 in shape:
             raise BuildError(
@@ -203,21 +203,26 @@ def _shape(meta: Mapping[str, Any]) -> tuple[int | None, ...]:
     return tuple(shape)
 
 
+def _name(tensor: Mapping[str, Any]) -> Name:
+    if not isinstance(tensor["name"], str):
+        raise ValueError(f"has a tensor called {printable(str(tensor['name']), 40)}")
+    return Name(tensor["name"])
+
+
 def _names(argument: Mapping[str, Any]) -> Iterator[str]:
     """The tensors that a result is."""
     if "as_tensor" in argument:
-        yield argument["as_tensor"]["name"]
-    for each in argument.get("as_tensors", ()):
-        yield each["name"]
+        yield _name(argument["as_tensor"])
+    yield from map(_name, argument.get("as_tensors", ()))
 
 
 def _argument(argument: Mapping[str, Any]) -> Any:
     """A number, a text, a tensor's name, a tuple of them, or None for what is none of these."""
     ((kind, value),) = argument.items()
     if kind == "as_tensor":
-        return Name(value["name"])
+        return _name(value)
     if kind in ("as_tensors", "as_optional_tensors"):
-        return tuple(Name(each.get("as_tensor", each)["name"]) for each in value)
+        return tuple(_name(each.get("as_tensor", each)) for each in value)
     if kind in ("as_int", "as_float", "as_string", "as_bool", "as_scalar_type"):
         return value
     if kind in ("as_ints", "as_floats", "as_bools"):

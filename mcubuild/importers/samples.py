@@ -113,6 +113,11 @@ def refer(
     score = interval = None
     if reads is not None and labels is not None:
         score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
+    cautions = []
+    if reads is not None and detects is None:
+        cautions += doubts(faces["outputs"], faces["inputs"], settings)
+    if labels is not None and reals is not None and settings.inputs is not None:
+        cautions.append("The accuracy is of the samples that the network was quantised by; others may have a lower one")
     right = agreement = None
     if reals is not None and isinstance(reads, Classification):
         answers = _answers(reads, reals, faces["outputs"], settings)
@@ -131,9 +136,7 @@ def refer(
         author=author,
         ids=ids,
         pixels=pixels,
-        cautions=()
-        if reads is None or detects is not None
-        else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+        cautions=tuple(cautions),
     )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)

@@ -133,6 +133,7 @@ def test_real_numbers_are_quantised_by_the_samples(checkout: Checkout) -> None:
     assert floating["samples"] == floating["calibration"] == 100
     assert 0 < floating["mean"] < 0.01 and floating["mean"] < floating["largest"] < 0.05
     assert floating["agreement"] > 0.95
+    assert "The accuracy is of the samples that the network was quantised by" in run.output
     assert "difference   " in run.output and "quantised here by 100 samples" in run.output
     assert checkout.doit("build").did("built") == set()
 
