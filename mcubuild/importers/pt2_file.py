@@ -85,8 +85,8 @@ class _Reader:
         if len(models) != 1:
             found = "no program" if not models else f"{len(models)} programs"
             raise BuildError(
-                f"{path}: holds {found} as models/*.json, must hold one; save it with torch.export.save of PyTorch 2.8 "
-                f"or newer."
+                f"{path}: holds {found} as models/*.json, must hold one; save it with torch.export.save of a newer "
+                f"PyTorch (2.13 is tested)."
             )
         (self._model,) = models
         self._folder = self._model.rpartition("/models/")[0]
@@ -105,7 +105,7 @@ class _Reader:
         if major != _SCHEMA:
             raise BuildError(
                 f"{self._path}: its schema has version {printable(str(major), 20)}, must have {_SCHEMA}; save it with "
-                f"torch.export.save of PyTorch 2.8 or newer."
+                f"torch.export.save of PyTorch 2.13."
             )
         if self._read("byteorder") != b"little":
             raise ValueError("its bytes are not in little-endian order")
