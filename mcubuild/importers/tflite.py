@@ -14,6 +14,7 @@ from mcubuild.importers.reals import Real, convert_real
 from mcubuild.importers.refusals import refused
 from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileTensor, read_file
+from mcubuild.ir.geometry import Shape
 from mcubuild.ir.graph import Dtype, Graph, Quantization, Tensor
 from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.ops.movement import Reshape
@@ -115,9 +116,31 @@ def _face(builder: Builder, tensor: FileTensor, name: str, operator: str | None 
     quantization, number = builder.quantization(name), _NUMBERS[tensor.dtype]
     scale, zero_point = quantization.scale[0], quantization.zero_point
     bits = _BITS[builder.dtype(name)]
-    order = builder.file.orders.get(tensor.index)
-    shape = tensor.shape if order is None else tuple(tensor.shape[order.index(axis)] for axis in range(len(order)))
+    shape, order = _authors(builder.file, tensor)
     return Interface(tensor.name, number, shape, scale, zero_point, operator, bits, order)
+
+
+def _authors(file: File, tensor: FileTensor) -> tuple[Shape, Shape | None]:
+    """Shape and order of a tensor as its author has it."""
+    order = file.orders.get(tensor.index)
+    if order is None:
+        return tensor.shape, None
+    return tuple(tensor.shape[order.index(axis)] for axis in range(len(order))), order
+
+
+def real_faces(file: File) -> tuple[Interface, ...]:
+    """The inputs of a file of real numbers, which have no scale of their own.
+
+    Raises:
+        BuildError: an input is on levels, or of no fixed shape.
+    """
+    faces = []
+    for tensor in (file.tensors[index] for index in file.inputs):
+        if tensor.dtype != "FLOAT32" or 0 in tensor.shape:
+            raise BuildError(f"{file.path}: the input {describe(tensor)} must be FLOAT32 where activations are real.")
+        shape, order = _authors(file, tensor)
+        faces.append(Interface(tensor.name, "float32", shape, 1.0, 0, order=order))
+    return tuple(faces)
 
 
 def _as_int8(tensor: FileTensor) -> Quantization:

@@ -37,6 +37,7 @@ _DAMAGE = (
 
 _TYPES: Final[Mapping[str, str]] = {
     "FLOAT32": "<f4",
+    "FLOAT16": "<f2",
     "INT32": "<i4",
     "UINT8": "u1",
     "INT64": "<i8",

@@ -23,6 +23,7 @@ from mcubuild.report.model import (
     Author,
     BudgetLines,
     Flash,
+    Floating,
     Intervals,
     LatencyModel,
     LayerCost,
@@ -122,6 +123,10 @@ def make(
         ),
         strict=budget.strict,
     )
+    near = artifacts.accuracy.floating
+    floating = None
+    if near is not None:
+        floating = Floating(**msgspec.structs.asdict(near), agreement=artifacts.accuracy.agreement)
     told = artifacts.accuracy.author
     author = None if told is None else Author(**msgspec.structs.asdict(told))
     reasons = verdict.reasons(
@@ -176,6 +181,7 @@ def make(
         latency_model=_latency_model(artifacts, conditions),
         remote=remote,
         author=author,
+        floating=floating,
         board=Target(
             name=board.name,
             title=printable(board.title),

@@ -8,7 +8,7 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-_TYPES = {name: name.upper() for name in ("float32", "int4", "int8", "int16", "int32", "int64", "uint8")}
+_TYPES = {name: name.upper() for name in ("float16", "float32", "int4", "int8", "int16", "int32", "int64", "uint8")}
 
 _OPTIONS = {
     "ADD": "AddOptions",
