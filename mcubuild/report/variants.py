@@ -46,7 +46,7 @@ def _rows(variants: Sequence[Variant]) -> Iterator[list[tuple[str, float | None]
     yield [(title, None) for title in titles]
     for one in variants:
         row: list[tuple[str, float | None]] = [(one.name, None)]
-        row += [(str(one.chosen.get(key, "")), None) for key in keys]
+        row += [(_value(one.chosen.get(key, "")), None) for key in keys]
         if one.report is None:
             yield [*row, (one.state, None), *[("", None)] * (1 + len(figures))]
             continue
@@ -54,6 +54,11 @@ def _rows(variants: Sequence[Variant]) -> Iterator[list[tuple[str, float | None]
         row.append((_score(one.report, named=len(metrics) > 1), one.report["accuracy"]["judged"]))
         used = [one.report["budget"][key] for key, _ in figures]
         yield row + [(_used(line, unit), line["used"]) for line, (_, unit) in zip(used, figures, strict=True)]
+
+
+def _value(value: Any) -> str:
+    """Of a key of the spec, tables without their braces."""
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _used(line: Mapping[str, Any], unit: Any) -> str:
