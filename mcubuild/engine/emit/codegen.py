@@ -515,6 +515,7 @@ def _planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> Plan
         macs=error.values,
         weights_bytes=0,
         bits=None,
+        output_bits=8,
         constants=None,
         constants_reads=1,
         shape_in=output.shape,
