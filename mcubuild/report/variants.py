@@ -53,7 +53,7 @@ def _rows(variants: Sequence[Variant]) -> Iterator[list[tuple[str, float | None]
     yield [(title, None) for title in titles]
     for one in variants:
         row: list[tuple[str, float | None]] = [(one.name, None)]
-        row += [(str(one.chosen.get(key, "")), None) for key in keys]
+        row += [(_value(one.chosen.get(key, "")), None) for key in keys]
         if one.report is None:
             yield [*row, (one.state, None), *[("", None)] * (1 + counted + len(figures))]
             continue
@@ -63,6 +63,11 @@ def _rows(variants: Sequence[Variant]) -> Iterator[list[tuple[str, float | None]
         row += [("" if cycles is None else grouped(cycles), cycles)] * counted
         used = [one.report["budget"][key] for key, _ in figures]
         yield row + [(_used(line, unit), line["used"]) for line, (_, unit) in zip(used, figures, strict=True)]
+
+
+def _value(value: Any) -> str:
+    """Of a key of the spec, tables without their braces."""
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _used(line: Mapping[str, Any], unit: Any) -> str:

@@ -42,6 +42,11 @@ BUILDS = [
 ]
 
 
+def test_tables_of_a_spec_are_shown_without_braces() -> None:
+    titles, row = table([Variant("net-w4", {"bits": {"weights": 4, "activations": 4}}, None)])
+    assert row[titles.index("bits")] == "weights 4, activations 4"
+
+
 def test_a_row_a_build() -> None:
     rows = table(BUILDS)
     assert rows[0] == ["build", "board", "bits", "verdict", "accuracy", "cycles", "latency", "SRAM", "Flash"]
