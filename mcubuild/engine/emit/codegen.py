@@ -161,7 +161,7 @@ def generate(
 
     Raises:
         BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel; or
-            an input or output has 4 bits.
+            an input or output has 4 bits; or a window that is to be compared with the output is not read as a whole.
     """
     for name in (*graph.inputs, *graph.outputs):
         if graph.tensor(name).packed:
@@ -180,7 +180,11 @@ def generate(
         room = _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
         arena = max(arena, align(room + BOX_BYTES * boxes.most))
     if error is not None:
-        assert not any(chain.fed for chain in plan.chains), "a window is read as a whole"
+        if any(chain.fed for chain in plan.chains):
+            raise BuildError(
+                f"budget.sram: found so little that rows of the window would be read one by one ({plan.arena} bytes of "
+                f"arena), but its error needs all of it: allow {error.values} bytes more."
+            )
         kept = align(arena)
         room = kept + align(error.values)
         arena = room + align(ERROR_BYTES)
@@ -493,6 +497,7 @@ def _planned_boxes(graph: Graph, decoding: Decoding, prefix: str, index: int) ->
         macs=0,
         weights_bytes=0,
         bits=None,
+        output_bits=16,
         constants=None,
         constants_reads=1,
         shape_in=output.shape,
@@ -516,6 +521,7 @@ def _planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> Plan
         macs=error.values,
         weights_bytes=0,
         bits=None,
+        output_bits=32,
         constants=None,
         constants_reads=1,
         shape_in=output.shape,
@@ -690,6 +696,7 @@ def _planned_layer(generated: GeneratedLayer, plan: Plan) -> PlannedLayer:
         output=layer.op.output,
         macs=layer.macs,
         bits=layer.weights.bits if isinstance(layer.op, Weighted) else None,
+        output_bits=4 if layer.output.packed else 8 * BYTES[layer.output.dtype],
         weights_bytes=kernel.constant_bytes(layer),
         constants=generated.constants_name if generated.constants else None,
         constants_reads=ceil(prod(layer.output.shape[1:3]) / TILE) if isinstance(layer.op, Conv2D) else 1,
