@@ -18,7 +18,7 @@ def checkout(tmp_path: Path) -> Checkout:
 @pytest.mark.slow
 def test_widths_share_a_super_network(checkout: Checkout) -> None:
     checkout.write_spec(UNTIMED)
-    run = checkout.doit("-n", "2", "bits")
+    run = checkout.doit("-n", "2", "bits", "widths=8,4,mixed")
     assert run.code == 0, run.output
     trained = [spec for spec, stage in run.stages if stage == "supernet"]
     assert trained == ["net"], "once, for all of them"
