@@ -137,7 +137,8 @@ def _convert(node: Node, inputs: dict[int, Interface], reals: dict[int, Real]) -
     if converter is None and node.op.kind not in BORDER:
         raise UnsupportedError(f"is not supported; {SUPPORTED} lists what is")
     types = ("INT8", "INT16") if converter is None else converter.types
-    activations = [tensor for tensor in (*node.inputs, *node.outputs) if tensor.values is None]
+    tensors = (*node.inputs, *node.outputs)
+    activations = [tensor for tensor in tensors if tensor.values is None and tensor.dtype != "RESOURCE"]
     other = next((tensor for tensor in activations if tensor.dtype not in types), None)
     if other is not None or converter is None:
         found = activations[0] if other is None else other
@@ -194,7 +195,7 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
             if not builder.knows(tensor):
                 raise ValueError(f"the output {describe(tensor)} is never written, or of another type")
             name = builder.activation(tensor)
-            if name in {*sources, *outputs, *builder.constants}:  # the same bytes once more
+            if name in {*sources, *outputs, *builder.constants, *builder.variables}:  # the same bytes once more
                 name = builder.copy(name, f"t{index}.copy")
             outputs[name] = _face(builder, tensor, name, _computed_by(file, index))
         graph = builder.graph(file.path.stem, tuple(sources), tuple(outputs))

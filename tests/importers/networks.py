@@ -644,6 +644,25 @@ def matrices(net: Network) -> None:
     net.emit("BATCH_MATMUL", [left.index, right.index], [result], AdjX=turned, AdjY=other)
 
 
+def ring(net: Network) -> None:
+    """The rows that were seen last and the new ones, as streaming networks keep them from run to run."""
+    x = net.pick(_image)
+    if x is None:
+        return
+    rows = net.number(1, 5)
+    variable = net.writer.tensor((), "resource")
+    net.writer.operator("VAR_HANDLE", [], [variable], Container="", SharedName=f"ring{variable}")
+    before = net.like(x, (1, rows, *x.shape[2:]))
+    joined = net.like(x, (1, rows + x.shape[1], *x.shape[2:]))
+    after = net.like(x, before.shape)
+    net.emit("READ_VARIABLE", [variable], [before])
+    net.emit("CONCATENATION", [before.index, x.index], [joined], Axis=1)
+    begin, end, stride = net.integers(0, -rows, 0, 0), net.integers(0, 0, 0, 0), net.integers(1, 1, 1, 1)
+    net.emit("STRIDED_SLICE", [joined.index, begin, end, stride], [after], BeginMask=13, EndMask=15)
+    net.emit("ASSIGN_VARIABLE", [variable, after.index], [])
+    net.outputs.append(joined)
+
+
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
     "grouped": grouped,
@@ -673,6 +692,7 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "log_softmax": log_softmax,
     "arg_max": arg_max,
     "matrices": matrices,
+    "ring": ring,
 }
 
 
