@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from mcubuild.tasks.classification.reading import Classification
 
 Int8 = NDArray[np.int8]
 
+RANDOM_RUNS = 4
+"""Of a random sample, where the network remembers from run to run."""
+
 
 def refer(
     graph: Graph,
@@ -41,7 +44,8 @@ def refer(
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
-    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side. The JSON has the fields
+    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side, of all runs of a sample one
+    behind the other. The JSON has the fields
     that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
     there are no labels); ``author``: how the reference agrees with the author's outputs, if the spec names any;
     ``pixels``: the real values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy:
@@ -67,6 +71,7 @@ def refer(
     labels: NDArray[np.int64] | None = None
     ids = None
     pixels: Range | None = None
+    runs = 1
     if images is not None:
         test, classes = images
         if reads is not None and classes != reads.classes:
@@ -78,21 +83,24 @@ def refer(
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
         labels = test.y
     elif settings.inputs is not None:
-        inputs = _arrays(settings.inputs, faces["inputs"], root)
+        inputs, runs = _arrays(settings.inputs, faces["inputs"], root, several=bool(graph.variables))
         # As the files have them: another network quantises the same samples otherwise.
         ids = _ids([load(root / path) for path in settings.inputs])
         if reads is not None and settings.labels is not None:
             labels = read_labels(root / settings.labels, len(inputs), reads.classes)
     else:
-        size = sum(graph.tensor(name).nbytes for name in graph.inputs)
+        runs = RANDOM_RUNS if graph.variables else 1
+        size = runs * sum(graph.tensor(name).nbytes for name in graph.inputs)
         inputs = np.random.default_rng(seed).integers(-128, 128, (settings.samples, size), np.int8)
         ids = _ids([inputs])
-    outputs = run(graph, inputs.reshape(len(inputs), *sample_shape(graph))).reshape(len(inputs), -1)
+    outputs = run(graph, inputs if runs > 1 else inputs.reshape(len(inputs), *sample_shape(graph)))
+    outputs = outputs.reshape(len(inputs), -1)
+    if reads is not None:  # the answer is that of the last run
+        reads = replace(reads, first=reads.first + outputs.shape[1] // runs * (runs - 1))
     author = None
     if settings.outputs is not None:
-        author = _agreement(
-            outputs, _arrays(settings.outputs, faces["outputs"], root), faces["outputs"], settings.tolerance
-        )
+        answers, _ = _arrays(settings.outputs, faces["outputs"], root, several=runs > 1)
+        author = _agreement(outputs, answers, faces["outputs"], settings.tolerance)
     content = {
         "float": None,
         "agreement": None,
@@ -112,36 +120,54 @@ def refer(
     (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> Int8:
-    """One array an input (or output), quantised, flattened and side by side: int8 (N, bytes)."""
+def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path, *, several: bool) -> tuple[Int8, int]:
+    """One array an input (or output), quantised, flattened and side by side; runs one behind the other.
+
+    Args:
+        paths: the files.
+        faces: what they are for.
+        root: folder that paths are relative to.
+        several: whether samples may be made of several runs.
+
+    Returns:
+        int8 (N, bytes), and how many runs a sample is.
+    """
     if len(paths) != len(faces):
         raise BuildError(f"found {len(paths)} files ({', '.join(paths)}); the network has {len(faces)}, one .npy each.")
-    parts = [_array(root / path, face) for path, face in zip(paths, faces, strict=True)]
-    if len({len(part) for part in parts}) != 1:
+    parts = [_array(root / path, face, several=several) for path, face in zip(paths, faces, strict=True)]
+    if len({part.shape[:2] for part in parts}) != 1:
+        counts = (" of ".join(map(str, part.shape[: 1 + several])) for part in parts)
         raise BuildError(
-            f"{', '.join(paths)}: found {', '.join(str(len(part)) for part in parts)} samples; must be as many."
+            f"{', '.join(paths)}: found {', '.join(counts)} samples{' of runs' * several}; must be as many."
         )
-    return np.hstack(parts)
+    count, runs = parts[0].shape[:2]
+    return np.concatenate(parts, axis=2).reshape(count, -1), runs
 
 
-def _array(path: Path, face: Interface) -> Int8:
+def _array(path: Path, face: Interface, *, several: bool) -> Int8:
+    """int8 (N, runs, bytes)."""
     values = load(path)
-    size = prod(face.shape)
+    size, found = prod(face.shape), prod(values.shape[1:])
     fits = values.dtype == face.dtype or (face.dtype == "float32" and values.dtype == np.float64)
-    if not fits or values.ndim == 0 or len(values) == 0 or prod(values.shape[1:]) != size:
+    whole = found == size or (several and found > 0 and found % size == 0)
+    if not fits or values.ndim == 0 or len(values) == 0 or not whole:
+        shape = f"(N, runs, {size})" if several else f"(N, {size})"
         raise BuildError(
-            f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} (N, {size}), or any other "
+            f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} {shape}, or any other "
             f"shape of as many elements a sample."
         )
-    levels = np.ascontiguousarray(face.to_levels(face.arranged(values.reshape(len(values), size))))
-    return levels.astype(levels.dtype.newbyteorder("<"), copy=False).view(np.int8)
+    levels = np.ascontiguousarray(face.to_levels(face.arranged(values.reshape(-1, size))))
+    raw = levels.astype(levels.dtype.newbyteorder("<"), copy=False).view(np.int8)
+    return raw.reshape(len(values), found // size, -1)
 
 
 def _levels(values: Int8, faces: Sequence[Interface]) -> NDArray[np.int64]:
-    """The numbers (N, elements) in the bytes (N, bytes) of the tensors that ``faces`` are of."""
+    """The numbers (N, elements) in the bytes (N, bytes) of the tensors that ``faces`` are of, in all runs."""
     ends = np.cumsum([prod(face.shape) * face.bits // 8 for face in faces])[:-1]
-    parts = zip(np.split(values, ends, axis=1), faces, strict=True)
-    return np.hstack([np.ascontiguousarray(part).view(f"<i{face.bits // 8}").astype(np.int64) for part, face in parts])
+    rows = values.reshape(-1, sum(prod(face.shape) * face.bits // 8 for face in faces))  # of each run
+    parts = zip(np.split(rows, ends, axis=1), faces, strict=True)
+    levels = (np.ascontiguousarray(part).view(f"<i{face.bits // 8}").astype(np.int64) for part, face in parts)
+    return np.hstack(list(levels)).reshape(len(values), -1)
 
 
 def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
@@ -154,8 +180,12 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
 
 def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> dict[str, int]:
     """The fields of ``report.model.Author``."""
-    if outputs.shape != author.shape:
+    if len(outputs) != len(author):
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
+    if outputs.shape != author.shape:
+        raise BuildError(
+            f"[model] outputs: found {author.shape[1]} bytes a sample; the runs of an input give {outputs.shape[1]}."
+        )
     distance = np.abs(_levels(outputs, faces) - _levels(author, faces))
     return {
         "samples": len(outputs),

@@ -225,9 +225,7 @@ class Graph:
                 raise ValueError(f"variable {name!r}: no operator writes {variable.next!r}, its next value")
             before, after = self.tensors[name], self.tensors[variable.next]
             if (after.elements, after.dtype) != (before.elements, before.dtype):
-                raise ValueError(
-                    f"variable {name!r}: its next value {variable.next!r} is no {before.dtype}{before.shape}"
-                )
+                raise ValueError(f"variable {name!r}: {variable.next!r}, its next value, has another type or size")
         initial = {name: variable.initial for name, variable in self.variables.items()}
         for name, values in (*self.constants.items(), *initial.items()):
             if values.shape != self.tensors[name].shape or values.dtype != self.tensors[name].dtype:

@@ -14,8 +14,9 @@ class ModelSettings(Settings):
     """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8; or an .onnx file
     with QuantizeLinear and DequantizeLinear around its operators."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
-    them, and without a data set, the inputs are random."""
+    """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Of a
+    network that remembers, a sample is a sequence of runs: (N, runs, ...). Without them, and without a data set, the
+    inputs are random."""
     outputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of what the network's author computed for ``inputs``, one for each output: if the integer reference
     differs from them by more than ``tolerance``, the verdict is "fail"."""

@@ -154,11 +154,11 @@ class Writer:
     @contextmanager
     def another(self) -> Iterator[int]:
         """Write tensors and operators of another graph meanwhile, with numbers of their own; its number."""
-        own = self._tensors, self._operators
-        self._tensors, self._operators = [], []
+        own = self._tensors, self._operators, self.shapes
+        self._tensors, self._operators, self.shapes = [], [], []
         yield len(self._others) + 1
         self._others.append(self._graph([], []))
-        self._tensors, self._operators = own
+        self._tensors, self._operators, self.shapes = own
 
     def _graph(self, inputs: list[int], outputs: list[int]) -> int:
         build = self._builder

@@ -143,6 +143,7 @@ def _same_factors(match: Match, tensors: Sequence[Tensor], op: Op) -> bool:
         ops=(),
         outputs=(),
         constants={},
+        variables={},
     )
     return op.parameters(graph) == match.last.parameters(match.graph)
 
