@@ -224,6 +224,11 @@ COSTS: Costs = {
         "output": 48.48,
         "row": 181.91,
     },
+    "svdf": {
+        "filter": 60.0,
+        "mac": 6.0,
+        "move": 4.0,
+    },
     "wide_softmax": {
         "output": 60.0,
         "row": 150.0,

@@ -224,6 +224,11 @@ COSTS: Costs = {
         "output": 34.3,
         "row": 130.01,
     },
+    "svdf": {
+        "filter": 60.0,
+        "mac": 6.0,
+        "move": 4.0,
+    },
     "wide_softmax": {
         "output": 40.0,
         "row": 100.0,

@@ -115,17 +115,24 @@ class Builder:
         self.constants[tensor.name] = values
         return tensor.name
 
-    def define_variable(self, tensor: FileTensor, initial: bytes | None = None) -> str:
-        """What ``tensor`` keeps from run to run, with the bytes that it begins with: by default its zero point.
+    def define_variable(self, tensor: FileTensor, shape: Shape, initial: bytes | None = None) -> str:
+        """What ``tensor`` keeps from run to run.
 
         Until its ``next`` is said, the operator that reads it changes it.
+
+        Args:
+            tensor: of the file.
+            shape: as the graph has it.
+            initial: the bytes that it begins with, by default its zero point.
 
         Raises:
             UnsupportedError: its type or quantisation.
             ValueError: there are more or fewer bytes.
         """
         name, quantization = self.name_of(tensor), activation_scale(tensor)
-        made = Tensor(name, with_batch(tensor.shape), DTYPES[tensor.dtype], quantization=quantization)
+        made = Tensor(name, shape, DTYPES[tensor.dtype], quantization=quantization)
+        if made.elements != tensor.elements:
+            raise ValueError(f"keeps {made.elements} elements in {describe(tensor)}")
         if initial is None:
             initial = bytes([quantization.zero_point & 255]) * made.nbytes
         if len(initial) != made.nbytes:

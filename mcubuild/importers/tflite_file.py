@@ -82,6 +82,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "SpaceToDepthOptions": ("BlockSize",),
     "StridedSliceOptions": ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     "SubOptions": ("FusedActivationFunction",),
+    "SVDFOptions": ("Rank",),
     "TransposeConvOptions": ("Padding", "StrideW", "StrideH", "FusedActivationFunction"),
     "UnpackOptions": ("Axis",),
     "VarHandleOptions": ("Container", "SharedName"),

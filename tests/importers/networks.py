@@ -663,6 +663,33 @@ def ring(net: Network) -> None:
     net.outputs.append(joined)
 
 
+def svdf(net: Network) -> None:
+    """Filters over time, with a memory of 8 or 16 bits."""
+    x = net.pick(lambda shape: len(shape) == 2 and shape[0] == 1 and shape[1] <= 400)
+    if net.wide:
+        return
+    if x is None:
+        x = net.pick(lambda shape: prod(shape) <= 400)
+        if x is None:
+            return
+        flat = net.like(x, (1, prod(x.shape)))
+        net.emit("RESHAPE", [x.index, net.integers(*flat.shape)], [flat])
+        x = flat
+    inputs, rank, units, length = x.shape[1], net.number(1, 2), net.number(1, 6), net.number(1, 7)
+    filters, kind = rank * units, str(net.rng.choice(["int8", "int16"]))
+    most = 127 if kind == "int8" else 32767
+    scale, slow = net.scale(0.001, 0.02), net.scale(0.001, 0.02) / most
+    kept = float(np.float32(x.scale * scale * np.sqrt(inputs) * 60 * net.rng.uniform(60, 200) / most))
+    feature = net.writer.tensor((filters, inputs), "int8", scale, values=net.rng.integers(-127, 128, (filters, inputs)))
+    time = net.writer.tensor((filters, length), kind, slow, values=net.rng.integers(-most, most + 1, (filters, length)))
+    step = float(np.float32(kept) * np.float32(slow))
+    bias = net.writer.tensor((units,), "int32", step, values=net.rng.integers(-most * 20, most * 20, units))
+    zero = net.zero() if kind == "int8" else 0
+    memory = net.writer.tensor((1, filters * length), kind, kept, zero, variable=True)
+    result = net.value((1, units), float(np.float32(step * most * most * net.rng.uniform(0.001, 0.02))))
+    net.emit("SVDF", [x.index, feature, time, bias, memory], [result], Rank=rank)
+
+
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
     "grouped": grouped,
@@ -693,6 +720,7 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "arg_max": arg_max,
     "matrices": matrices,
     "ring": ring,
+    "svdf": svdf,
 }
 
 

@@ -38,7 +38,8 @@ def _read_variable(node: Node) -> None:
     builder, result, key = node.builder, node.output, _variable(node)
     resources = builder.resources
     if key not in resources.values:
-        resources.read[key] = resources.values[key] = builder.define_variable(result, resources.initial.get(key))
+        name = builder.define_variable(result, with_batch(result.shape), resources.initial.get(key))
+        resources.read[key] = resources.values[key] = name
         return
     name = resources.values[key]
     if (builder.quantization(name), builder.dtype(name)) != (activation_scale(result), result.dtype.lower()):
