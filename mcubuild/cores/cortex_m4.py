@@ -123,6 +123,10 @@ COSTS: Costs = {
         "call": 17.24,
         "output": 6.73,
     },
+    "lstm": {
+        "mac": 6.0,
+        "unit": 200.0,
+    },
     "matmul": {
         "mac": 8.0,
         "output": 40.0,

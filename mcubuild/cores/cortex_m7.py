@@ -123,6 +123,10 @@ COSTS: Costs = {
         "call": 158.71,
         "output": 2.15,
     },
+    "lstm": {
+        "mac": 6.0,
+        "unit": 200.0,
+    },
     "matmul": {
         "mac": 4.0,
         "output": 25.0,

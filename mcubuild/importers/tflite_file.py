@@ -84,6 +84,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "SubOptions": ("FusedActivationFunction",),
     "SVDFOptions": ("Rank",),
     "TransposeConvOptions": ("Padding", "StrideW", "StrideH", "FusedActivationFunction"),
+    "UnidirectionalSequenceLSTMOptions": ("FusedActivationFunction", "CellClip", "TimeMajor"),
     "UnpackOptions": ("Axis",),
     "VarHandleOptions": ("Container", "SharedName"),
 }

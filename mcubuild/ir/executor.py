@@ -119,8 +119,7 @@ def _begun(graph: Graph, inputs: Int8) -> Iterator[dict[str, Any]]:
     count = len(inputs)
     tensors = [graph.tensor(name) for name in graph.inputs]
     ends = np.cumsum([tensor.nbytes for tensor in tensors])[:-1]
-    kinds = (np.int8, np.int16, np.int32)
-    constants: dict[str, Any] = {name: value for name, value in graph.constants.items() if value.dtype in kinds}
+    constants: dict[str, Any] = dict(graph.constants)
     state: dict[str, Any] = {name: np.repeat(each.initial, count, axis=0) for name, each in graph.variables.items()}
     for number in range(inputs.shape[1]):
         parts = np.split(np.ascontiguousarray(inputs[:, number]), ends, axis=1)

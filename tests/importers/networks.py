@@ -690,6 +690,51 @@ def svdf(net: Network) -> None:
     net.emit("SVDF", [x.index, feature, time, bias, memory], [result], Rank=rank)
 
 
+def lstm(net: Network) -> None:
+    """Keras' layer over the rows of a matrix, or of an image that is made one."""
+    x = net.pick(lambda shape: len(shape) == 3 and shape[0] == 1 and prod(shape) <= 400)
+    if x is None:
+        x = net.pick(lambda shape: prod(shape) <= 400)
+        if x is None:
+            return
+        steps = net.number(1, 4)
+        depth = prod(x.shape) // steps if prod(x.shape) % steps == 0 else prod(x.shape)
+        flat = net.like(x, (1, prod(x.shape) // depth, depth))
+        net.emit("RESHAPE", [x.index, net.integers(*flat.shape)], [flat])
+        x = flat
+    _, steps, inputs = x.shape
+    units, timed = net.number(1, 6), net.chance(0.3)
+    if timed:
+        moved = net.like(x, (steps, 1, inputs))
+        net.emit("RESHAPE", [x.index, net.integers(*moved.shape)], [moved])
+        x = moved
+    step, zero = float(np.float32(net.rng.uniform(0.8, 1.2) / net.limits[1])), net.zero()
+
+    def matrix(columns: int, scale: float) -> int:
+        values = net.rng.integers(-127, 128, (units, columns))
+        return net.writer.tensor(
+            (units, columns), "int8", float(np.float32(scale * net.rng.uniform(0.3, 1))), 0, 0, values
+        )
+
+    first = 3 / (127 * 60 * np.sqrt(inputs) * x.scale * (256 if net.wide else 1))
+    second = 3 / (127 * np.sqrt(units))
+    weights = [matrix(inputs, first) for _ in range(4)] + [matrix(units, second) for _ in range(4)]
+    kind = "int64" if net.wide else "int32"
+    span = int(min(0.3 / (first * x.scale), 1e6)) + 1
+    biases = [net.writer.tensor((units,), kind, 1e-5, 0, 0, net.rng.integers(-span, span, units)) for _ in range(4)]
+    hidden = net.writer.tensor((1, units), net.dtype, step, zero, variable=True)
+    cell = net.writer.tensor((1, units), "int16", 2.0 ** -net.number(9, 15), variable=True)
+    result = net.value((steps, 1, units) if timed else (1, steps, units), step, zero)
+    net.emit(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        [x.index, *weights, -1, -1, -1, *biases, -1, -1, hidden, cell, -1, -1, -1, -1],
+        [result],
+        FusedActivationFunction=4,
+        TimeMajor=timed,
+        CellClip=float(net.rng.choice([0.0, 0.5, 10.0])),
+    )
+
+
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
     "grouped": grouped,
@@ -721,6 +766,7 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "matrices": matrices,
     "ring": ring,
     "svdf": svdf,
+    "lstm": lstm,
 }
 
 
