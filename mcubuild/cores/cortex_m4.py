@@ -124,8 +124,8 @@ COSTS: Costs = {
         "output": 6.73,
     },
     "lstm": {
-        "mac": 6.0,
-        "unit": 200.0,
+        "mac": 6.7,
+        "unit": 453.85,
     },
     "matmul": {
         "mac": 8.0,
@@ -229,9 +229,8 @@ COSTS: Costs = {
         "row": 181.91,
     },
     "svdf": {
-        "filter": 60.0,
-        "mac": 6.0,
-        "move": 4.0,
+        "filter": 66.09,
+        "mac": 6.57,
     },
     "wide_softmax": {
         "output": 60.0,

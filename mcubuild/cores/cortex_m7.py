@@ -124,8 +124,8 @@ COSTS: Costs = {
         "output": 2.15,
     },
     "lstm": {
-        "mac": 6.0,
-        "unit": 200.0,
+        "mac": 2.48,
+        "unit": 355.45,
     },
     "matmul": {
         "mac": 4.0,
@@ -229,9 +229,8 @@ COSTS: Costs = {
         "row": 130.01,
     },
     "svdf": {
-        "filter": 60.0,
-        "mac": 6.0,
-        "move": 4.0,
+        "filter": 133.93,
+        "mac": 2.57,
     },
     "wide_softmax": {
         "output": 40.0,
