@@ -62,7 +62,7 @@ class Builder:
         return f"t{tensor.index}.{words[-24:]}" if words else f"t{tensor.index}"
 
     def define_input(self, tensor: FileTensor, quantization: Quantization) -> str:
-        """A new input of the graph for ``tensor``, of its type or, where the file has uint8, of int8."""
+        """A new input of the graph for ``tensor``."""
         name = self.name_of(tensor)
         dtype = DTYPES.get(tensor.dtype, "int8")
         self.tensors[name] = Tensor(name, with_batch(tensor.shape), dtype, quantization=quantization)
@@ -350,6 +350,6 @@ _SHOWN: Final = 24
 
 
 def describe(tensor: FileTensor) -> str:
-    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``, with a long name's end."""
+    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``, with a long name's end, as the file has it."""
     name = tensor.name if len(tensor.name) <= _SHOWN else f"..{tensor.name[2 - _SHOWN :]}"
-    return f"tensor {tensor.index} {name!r} {tensor.dtype} {tensor.shape}"
+    return f"tensor {tensor.index} {name!r} {tensor.said} {tensor.shape}"

@@ -112,6 +112,13 @@ class FileTensor:
     """Of a constant: ``shape``, a view of the file where the type is read; INT4 as one int8 each."""
     variable: bool = False
     """Whether its operator keeps something in it from run to run."""
+    unsigned: bool = False
+    """Whether it is INT8 here and UINT8 in the file: 128 more (``importers.unsigned``)."""
+
+    @property
+    def said(self) -> str:
+        """The type that the file says."""
+        return "UINT8" if self.unsigned else self.dtype
 
     @property
     def elements(self) -> int:

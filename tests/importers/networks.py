@@ -40,7 +40,8 @@ class Network:
     outputs: list[Value] = field(default_factory=list)
     """Values that are outputs besides those that nobody reads."""
     dtype: str = "int8"
-    """Of activations: int8, or int16 with zero points of 0, 64-bit biases and no weights of 4 bits."""
+    """Of activations: int8; int16 with zero points of 0, 64-bit biases and no weights of 4 bits; or uint8 with such
+    weights of one scale and zero point. Zero points are those of int8, here and in ``Value``."""
     narrow: float = 0.25
     """Share of weights of 4 bits."""
 
@@ -69,14 +70,25 @@ class Network:
     def limits(self) -> tuple[int, int]:
         return (-32768, 32767) if self.wide else (-128, 127)
 
+    @property
+    def unsigned(self) -> int:
+        """What levels of the file are more than those of int8."""
+        return 128 if self.dtype == "uint8" else 0
+
+    def tensor(
+        self, shape: Shape, scale: float, zero_point: int, values: NDArray[np.integer[Any]] | None = None
+    ) -> int:
+        """An activation, or a constant operand, in the file."""
+        return self.writer.tensor(shape, self.dtype, scale, zero_point + self.unsigned, values=values)
+
     def levels(self, shape: Shape) -> NDArray[np.integer[Any]]:
         """Random values of an activation."""
         low, high = self.limits
-        return self.rng.integers(low, high + 1, shape).astype(self.dtype)
+        return (self.rng.integers(low, high + 1, shape) + self.unsigned).astype(self.dtype)
 
     def constant(self, shape: Shape, scale: float, zero_point: int) -> Value:
         """An operand that is a constant."""
-        index = self.writer.tensor(shape, self.dtype, scale, zero_point, values=self.levels(shape))
+        index = self.tensor(shape, scale, zero_point, self.levels(shape))
         return Value(index, shape, scale, zero_point)
 
     def zero(self) -> int:
@@ -91,7 +103,7 @@ class Network:
     def value(self, shape: Shape, scale: float | None = None, zero_point: int | None = None) -> Value:
         scale = self.step() if scale is None else scale
         zero_point = self.zero() if zero_point is None else zero_point
-        value = Value(self.writer.tensor(shape, self.dtype, scale, zero_point), shape, scale, zero_point)
+        value = Value(self.tensor(shape, scale, zero_point), shape, scale, zero_point)
         self.values.append(value)
         return value
 
@@ -113,7 +125,7 @@ class Network:
 
     def bits(self) -> int:
         """Of weights."""
-        return 4 if self.chance(self.narrow) and not self.wide else 8
+        return 4 if self.chance(self.narrow) and not self.wide and not self.unsigned else 8
 
     def activation(self) -> int:
         return int(self.rng.choice([0, 0, 0, 1, 2, 3]))
@@ -144,9 +156,9 @@ def _weights(
     largest = 2 ** (bits - 1) - 1
     values = net.rng.integers(-largest, largest + 1, shape, np.int8)
     scales: float | list[float] = net.scale(0.001, 0.02)
-    if net.chance(0.7):
+    if net.chance(0.7) and not net.unsigned:
         scales = [net.scale(0.001, 0.02) for _ in range(channels)]
-    weights = net.writer.tensor(shape, f"int{bits}", scales, 0, axis, values)
+    weights = _constant(net, f"int{bits}", scales, axis, values)
     step = float(np.max(scales)) * largest / 127
     bias = net.writer.tensor(
         (channels,),
@@ -156,6 +168,15 @@ def _weights(
     )
     spread = x.scale * step * 60 * 60 * np.sqrt(terms)
     return [weights, bias], float(np.float32(spread / 60 * net.rng.uniform(0.5, 2)))
+
+
+def _constant(net: Network, kind: str, scales: float | list[float], axis: int, values: NDArray[np.integer[Any]]) -> int:
+    """Weights; those of uint8 around a zero point of their own."""
+    if not net.unsigned:
+        return net.writer.tensor(values.shape, kind, scales, 0, axis, values)
+    zero = net.number(60, 200) if net.chance(0.7) else 128
+    shifted = np.clip(values.astype(int) + zero, 0, 255)
+    return net.writer.tensor(values.shape, "uint8", scales, zero, axis, shifted)
 
 
 def _windows(net: Network, x: Value, dilated: bool) -> tuple[Shape, Shape, Shape, int, Shape]:
@@ -282,7 +303,7 @@ def fully_connected(net: Network) -> None:
     largest = 2 ** (bits - 1) - 1
     values = net.rng.integers(-largest, largest + 1, (filters, depth), np.int8)
     scale = net.scale(0.001, 0.02)
-    weights = net.writer.tensor((filters, depth), f"int{bits}", scale, values=values)
+    weights = _constant(net, f"int{bits}", scale, 0, values)
     kind = "int64" if net.wide else "int32"
     bias = net.writer.tensor((filters,), kind, x.scale * scale, values=net.rng.integers(-3000, 3000, filters))
     out = float(np.float32(x.scale * scale * largest / 127 * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
@@ -356,7 +377,9 @@ def mean(net: Network) -> None:
 
 def function(net: Network) -> None:
     kinds = ["RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"]
-    if net.wide:
+    if net.unsigned:
+        kinds.remove("LEAKY_RELU")
+    elif net.wide:
         kinds += ["LOGISTIC", "TANH"]
     else:  # LiteRT's host kernels lack ELU, and have tables of their own for sigmoids
         kinds += ["HARD_SWISH", "ABS"] if net.bias else ["HARD_SWISH", "ABS", "ELU", "LOGISTIC", "TANH"]

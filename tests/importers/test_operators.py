@@ -30,6 +30,12 @@ SEEDS = st.integers(0, 2**32 - 1)
 ROUNDED_ALIKE = tuple(kind for kind in OPERATORS if kind not in ("fully_connected", "reduction"))
 """LiteRT's host kernels round the sums of fully connected layers once, Micro's twice; their SUM of int8 is another."""
 
+UNSIGNED = (
+    *("conv", "grouped", "depthwise", "fully_connected", "binary", "pool", "mean", "function", "softmax"),
+    *("reshape", "concatenation", "split", "strided_slice", "pad", "transpose"),
+)
+"""Operators that networks of uint8 may have."""
+
 
 def imported(net: Network, folder: Path) -> tuple[bytes, Graph]:
     data = net.finish()
@@ -38,6 +44,8 @@ def imported(net: Network, folder: Path) -> tuple[bytes, Graph]:
 
 def flat(inputs: list[NDArray[np.integer[Any]]]) -> NDArray[np.int8]:
     """As the executor takes them."""
+    if inputs[0].dtype == np.uint8:
+        inputs = [(part.astype(np.int16) - 128).astype(np.int8) for part in inputs]
     if len(inputs) == 1 and inputs[0].dtype == np.int8:
         return inputs[0].astype(np.int8)
     return np.hstack([part.reshape(len(part), -1).view(np.int8) for part in inputs])
@@ -61,7 +69,8 @@ def compare(net: Network, folder: Path, reference: Reference) -> int:
     for number, expected in enumerate(reference(data, runs, [value.index for value in values])):
         for value in values:
             found = got[f"t{value.index}"][number].ravel()
-            np.testing.assert_array_equal(found, expected[value.index].ravel(), f"tensor {value.index}, {net.kinds}")
+            levels = expected[value.index].ravel().astype(int) - net.unsigned
+            np.testing.assert_array_equal(found, levels, f"tensor {value.index}, {net.kinds}")
     return len(values) - len(net.inputs)
 
 
@@ -99,6 +108,14 @@ def test_networks_are_micros(tmp_path: Path, examples: int, dtype: str) -> None:
 def test_networks_are_those_of_the_host(tmp_path: Path, examples: int) -> None:
     """LiteRT's reference kernels."""
     check_any_network(tmp_path, host_runs, ROUNDED_ALIKE, examples)
+
+
+@pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
+def test_networks_of_uint8_are_those_of_the_host(tmp_path: Path, examples: int) -> None:
+    """Micro has no kernels for them; LiteRT's reference kernels round fully connected layers once here, too."""
+    check_any_network(
+        tmp_path, host_runs, tuple(kind for kind in UNSIGNED if kind != "fully_connected"), examples, "uint8"
+    )
 
 
 def row_of(seed: int) -> Network:
@@ -152,6 +169,12 @@ def check_c(
 @pytest.mark.parametrize("seed", range(8))
 def test_c_and_elf(tmp_path: Path, seed: int, toolchain: str, dtype: str) -> None:
     check_c(tmp_path, seed, toolchain, dtype)
+
+
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 30))])
+def test_c_and_elf_of_uint8(tmp_path: Path, seed: int) -> None:
+    kinds = ("conv", "depthwise", "fully_connected", "pool") if seed < 2 else UNSIGNED
+    check_c(tmp_path, seed, "zig", "uint8", kinds)
 
 
 @pytest.mark.slow

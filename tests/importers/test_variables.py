@@ -257,11 +257,8 @@ def test_what_is_refused(tmp_path: Path, make: "type[Stream]", message: str) -> 
 def test_the_graph_checks_its_variables(tmp_path: Path) -> None:
     graph: Graph = import_tflite(write(tmp_path / "net.tflite", sum_of_ring(BEGIN))).graph
     ((name, variable),) = graph.variables.items()
-    for change, message in (
-        ({"next": graph.inputs[0]}, "no operator writes"),
-        ({"next": graph.outputs[0]}, "another type"),
-    ):
+    for following, message in ((graph.inputs[0], "no operator writes"), (graph.outputs[0], "another type")):
         with pytest.raises(ValueError, match=message):
-            replace(graph, variables={name: replace(variable, **change)})
+            replace(graph, variables={name: replace(variable, next=following)})
     with pytest.raises(ValueError, match="inputs are int8"):
         executor.run(graph, frames(1, 3))

@@ -291,6 +291,7 @@ def _body_values(
             "rescale": "rescale_wide" if numbers.wide else "rescale" if numbers.plain else "rescale_any",
             "sum_type": "int32_t" if numbers.short else "int64_t",
             "wide": numbers.wide,
+            "weight_offset": layer.weight_offset,
             "struct": constants.struct,
         }
     elif isinstance(layer.op, Add):

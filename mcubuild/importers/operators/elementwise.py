@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from mcubuild.importers.builder import DTYPES, Node, UnsupportedError, activation_scale
-from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import fused_clamp
 from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 
@@ -45,9 +45,9 @@ def _operands(node: Node) -> tuple[str, str]:
 
 
 CONVERTERS: Mapping[str, Converter] = {
-    "ADD": Converter(_clamped(Add)),
-    "SUB": Converter(_clamped(Sub)),
-    "MUL": Converter(_clamped(Mul)),
+    "ADD": Converter(_clamped(Add), UNSIGNED),
+    "SUB": Converter(_clamped(Sub), UNSIGNED),
+    "MUL": Converter(_clamped(Mul), UNSIGNED),
     "MAXIMUM": Converter(_plain(Maximum), limits="operands and result share their scale"),
     "MINIMUM": Converter(_plain(Minimum), limits="operands and result share their scale"),
     "PRELU": Converter(_plain(Prelu), types=("INT8",)),

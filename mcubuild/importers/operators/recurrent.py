@@ -86,7 +86,7 @@ def _gates(node: Node, name: str, places: list[int], shape: Shape, dtype: str) -
             raise ValueError(f"reads {describe(tensor)}, must be {shape}")
         if dtype == "INT8" and (len(tensor.scale) != 1 or any(tensor.zero_point)):
             raise UnsupportedError(f"its weights, {describe(tensor)}, must have one scale and zero point 0")
-    values = np.concatenate([tensor.values for tensor in tensors])[None]  # type: ignore[misc]
+    values = np.concatenate([tensor.values for tensor in tensors])[None]
     quantization, bits = None, 8
     if dtype == "INT8":
         quantization = Quantization(tuple(tensor.scale[0] for tensor in tensors for _ in range(shape[0])), 0, 1)
