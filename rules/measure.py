@@ -7,7 +7,8 @@ from rules.stage import POWER, UNNAMED, Job, Stage
 def _run(job: Job) -> None:
     from mcubuild.artifacts import read_artifact
     from mcubuild.artifacts.plan import Planned
-    from mcubuild.measure.runner import measure, write
+    from mcubuild.measure.result import write
+    from mcubuild.measure.runner import measure
     from mcubuild.measure.samples import read_samples
     from mcubuild.spec.measure import MeasureSettings
 

@@ -7,7 +7,8 @@ from rules.stage import POWER, Job, Resolved, Stage
 def _run(job: Job) -> None:
     from mcubuild.artifacts import read_artifact
     from mcubuild.artifacts.plan import Planned
-    from mcubuild.measure.remote.runner import measure_remotely, write
+    from mcubuild.measure.remote.runner import measure_remotely
+    from mcubuild.measure.result import write_remote
     from mcubuild.measure.samples import read_samples
 
     layers = read_artifact(job.file(codegen.PLAN), Planned).layers
@@ -21,7 +22,7 @@ def _run(job: Job) -> None:
         samples,
         [layer.name for layer in layers],
     )
-    write(result, job.out)
+    write_remote(result, job.out)
 
 
 def _asked_for(resolved: Resolved) -> bool:

@@ -9,7 +9,10 @@ from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
+from mcubuild.artifacts.measured import MEASURED, Measured
 from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.artifacts.searched import Method, Searched
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.report.architecture import blocks
 from mcubuild.report.layers import Layer, read_layers
@@ -78,7 +81,7 @@ class Missing:
 
 
 Contender: TypeAlias = Built | Missing
-Curves: TypeAlias = Mapping[str, Sequence[Sequence[float]]]
+Curves: TypeAlias = Mapping[Method, Sequence[Sequence[float]]]
 """By method, for each seed: the best validation accuracy (0 ... 1) after each network that was looked at."""
 
 
@@ -96,23 +99,29 @@ def read_built(name: str, folder: Path, others: Sequence[Path]) -> Built:
         name,
         tuple(model["input"]),
         report["accuracy"]["arithmetic"],
-        (report["accuracy"]["int8"], *(_json(other / "accuracy.json")["int8"] for other in others)),
+        tuple(_score(one) for one in (folder, *others)),
         quantized[quantized["kept"]],
         report["latency_ms"],
         report["sram_bytes"],
         report["flash_bytes"],
         model["macs"],
         report["verdict"] == "pass",
-        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), _json(folder / "measure.json"))),
+        tuple(read_layers(read_artifact(folder / "c" / PLAN, Planned), read_artifact(folder / MEASURED, Measured))),
     )
 
 
-def best_so_far(searches: Sequence[Path]) -> dict[str, list[list[float]]]:
+def _score(folder: Path) -> float:
+    score = read_artifact(folder / ACCURACY, Accuracy).int8
+    assert score is not None, "what trains has labels"
+    return score
+
+
+def best_so_far(searches: Sequence[Path]) -> dict[Method, list[list[float]]]:
     """The curves of these search.json, one a seed."""
-    found = [_json(path)["evaluations"] for path in searches]
-    curves: dict[str, list[list[float]]] = {}
+    found = [read_artifact(path, Searched).evaluations for path in searches]
+    curves: dict[Method, list[list[float]]] = {}
     for method in METHODS:
-        rows = [list(accumulate((one["accuracy"] for one in f[method]), max)) for f in found]
+        rows = [list(accumulate((one.accuracy for one in f[method]), max)) for f in found]
         length = max(map(len, rows))  # in small spaces a search may run out of networks
         curves[method] = [row + row[-1:] * (length - len(row)) for row in rows]
     return curves

@@ -1,7 +1,6 @@
 """What an imported network is run on, and what its integer reference says to it."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from math import prod
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, AuthorAgreement, Intervals
 from mcubuild.data.inventory import short_id
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
@@ -45,12 +46,7 @@ def refer(
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
     The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side, of all runs of a sample one
-    behind the other. The JSON has the fields
-    that ``quant.accuracy.evaluate`` writes, ``None`` where nothing is known (there is no float network, and perhaps
-    there are no labels); ``author``: how the reference agrees with the author's outputs, if the spec names any;
-    ``pixels``: the real values that were fed for pixel values 0 and 255 of a data set; ``cautions`` about the accuracy:
-    sentences without the full stop; and ``ids``: a ``short_id`` of each sample's bytes, unless the samples are those of
-    a data set.
+    behind the other.
 
     Args:
         graph: the imported network.
@@ -101,23 +97,25 @@ def refer(
     if settings.outputs is not None:
         answers, _ = _arrays(settings.outputs, faces["outputs"], root, several=runs > 1)
         author = _agreement(outputs, answers, faces["outputs"], settings.tolerance)
-    content = {
-        "float": None,
-        "agreement": None,
-        "arithmetic": arithmetic(graph),
-        "int8": None if reads is None or labels is None else reads.score(outputs, labels),
-        "intervals": {"int8": None if reads is None or labels is None else reads.interval(outputs, labels)},
-        "labels": None if labels is None else labels.tolist(),
-        "samples": len(outputs),
-        "classification": None if reads is None else asdict(reads),
-        "author": author,
-        "ids": ids,
-        "pixels": pixels,
-        "cautions": [] if reads is None else doubts(faces["outputs"], faces["inputs"], settings),
-    }
+    score = interval = None
+    if reads is not None and labels is not None:
+        score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
+    found = Accuracy(
+        float=None,
+        arithmetic=arithmetic(graph),
+        int8=score,
+        intervals=Intervals(int8=interval),
+        samples=len(outputs),
+        labels=None if labels is None else labels.tolist(),
+        classification=None if reads is None else asdict(reads),
+        author=author,
+        ids=ids,
+        pixels=pixels,
+        cautions=() if reads is None else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+    )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)
-    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_artifact(found, out / ACCURACY)
 
 
 def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path, *, several: bool) -> tuple[Int8, int]:
@@ -178,8 +176,7 @@ def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
     ]
 
 
-def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> dict[str, int]:
-    """The fields of ``report.model.Author``."""
+def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> AuthorAgreement:
     if len(outputs) != len(author):
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
     if outputs.shape != author.shape:
@@ -187,10 +184,10 @@ def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], toleranc
             f"[model] outputs: found {author.shape[1]} bytes a sample; the runs of an input give {outputs.shape[1]}."
         )
     distance = np.abs(_levels(outputs, faces) - _levels(author, faces))
-    return {
-        "samples": len(outputs),
-        "differ": int(distance.any(axis=1).sum()),
-        "beyond": int((distance > tolerance).any(axis=1).sum()),
-        "largest": int(distance.max(initial=0)),
-        "tolerance": tolerance,
-    }
+    return AuthorAgreement(
+        samples=len(outputs),
+        differ=int(distance.any(axis=1).sum()),
+        beyond=int((distance > tolerance).any(axis=1).sum()),
+        largest=int(distance.max(initial=0)),
+        tolerance=tolerance,
+    )

@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 from mcubuild.board import Board
 from mcubuild.measure.decode import Decoder
 from mcubuild.measure.elf import read_firmware
-from mcubuild.measure.result import Measurement, write
+from mcubuild.measure.result import Measurement
 from mcubuild.measure.session import Session
 from mcubuild.measure.source import Source
 from mcubuild.measure.summary import Run, summarise
 from mcubuild.progress import bar
 from mcubuild.spec.measure import MeasureSettings
-
-__all__ = ["chosen", "measure", "write"]
 
 
 def chosen(count: int, settings: MeasureSettings) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts.measured import Range, Share
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Edge
@@ -15,7 +16,7 @@ from mcubuild.measure.cycles.walk import Decode, edge_cycles
 from mcubuild.measure.elf import Firmware
 from mcubuild.measure.instruction import Instruction, Kind
 from mcubuild.measure.profile import Accesses, Profile
-from mcubuild.measure.result import Measurement, Range, Share
+from mcubuild.measure.result import Measurement
 
 _NEED_ALIGNMENT = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.FLOAT_LOAD, Kind.FLOAT_STORE}
 

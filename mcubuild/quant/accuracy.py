@@ -1,12 +1,13 @@
 """What quantisation costs: the float network and the integer executor on the test split."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, Intervals
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
@@ -23,12 +24,6 @@ def evaluate(
     graph: Graph, arch: Described, weights: Path, test: Split, learning: Learning, reading: Reading, out: Path
 ) -> None:
     """Write accuracy.json and int8_outputs.npy, the integer network's outputs int8 (N, bytes), to ``out``.
-
-    The JSON holds ``float`` and ``int8`` (scores, 0 ... 1; the second of integers,
-    whatever their ``arithmetic``) with their 95 % intervals in ``intervals``, ``samples``,
-    ``labels`` (the targets), ``agreement`` (how much the answers of both networks agree, 0 ... 1),
-    ``max_logit_error`` (the largest difference of an output) and ``classification`` (how the int8 outputs are read:
-    the fields of the task's reading).
 
     Args:
         graph: the quantised network.
@@ -48,17 +43,17 @@ def evaluate(
         floats = float_outputs(read_network(arch, weights), samples, progress)
     flat = reading.completed(integers.reshape(len(integers), -1))
     exact, targets = torch.from_numpy(floats), torch.from_numpy(test.targets)
-    score = learning.score(exact, targets)
-    content = {
-        "float": score,
-        "arithmetic": arithmetic(graph),
-        "int8": reading.score(flat, test.targets),
-        "intervals": {"float": learning.interval(exact, targets), "int8": reading.interval(flat, test.targets)},
-        "samples": len(test),
-        "labels": test.targets.tolist(),
-        "agreement": learning.agreement(exact, torch.from_numpy(as_reals(graph, integers))),
-        "max_logit_error": round(float(np.abs(as_reals(graph, integers) - floats).max()), 4),
-        "classification": asdict(reading),  # type: ignore[call-overload]
-    }
+    reals = as_reals(graph, integers)
+    found = Accuracy(
+        float=learning.score(exact, targets),
+        arithmetic=arithmetic(graph),
+        int8=reading.score(flat, test.targets),
+        intervals=Intervals(float=learning.interval(exact, targets), int8=reading.interval(flat, test.targets)),
+        samples=len(test),
+        labels=test.targets.tolist(),
+        classification=asdict(reading),  # type: ignore[call-overload]
+        agreement=learning.agreement(exact, torch.from_numpy(reals)),
+        max_logit_error=round(float(np.abs(reals - floats).max()), 4),
+    )
     np.save(out / "int8_outputs.npy", flat)
-    (out / "accuracy.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_artifact(found, out / ACCURACY)

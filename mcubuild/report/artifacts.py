@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
+from mcubuild.artifacts.measured import MEASURED, MEASURED_REMOTELY, Measured, MeasuredRemotely
 from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.artifacts.searched import SEARCHED, Searched
 from mcubuild.artifacts.sizes import SIZES, Sizes
 from mcubuild.data.inventory import Inventory, read_inventory
 from mcubuild.data.splits import Index, Split, Targets, read_index, read_split
@@ -27,13 +30,11 @@ _OPTIONAL = (
     "race",
     "start",
     "supernet_log",
-    "search",
     "scaling",
     "finetune_log",
     "train_log",
     "quantize_log",
     "preprocessing",
-    "remote",
 )
 
 
@@ -46,8 +47,8 @@ class Artifacts:
     test: Split | None
     plan: Planned
     sizes: Sizes
-    accuracy: Json
-    measure: Json
+    accuracy: Accuracy
+    measure: Measured
     outputs: NDArray[np.int8]
     """What the firmware computed, int8 (samples, outputs)."""
     expected: NDArray[np.int8]
@@ -62,7 +63,7 @@ class Artifacts:
     start: Json | None
     """What the super network's training began with."""
     supernet_log: list[dict[str, float]] | None
-    search: Json | None
+    search: Searched | None
     scaling: Json | None
     finetune_log: list[dict[str, float]] | None
     """Of the network trained on alone."""
@@ -71,7 +72,7 @@ class Artifacts:
     quantize_log: Json | None
     preprocessing: Json | None
     """What turning a picture into the network's input takes; ``None`` also where the board's RAM cannot hold one."""
-    remote: Json | None
+    remote: MeasuredRemotely | None
     """What a board or a second emulator tells."""
     remote_outputs: NDArray[np.int8] | None
     """What the firmware computed there, int8 (samples, classes)."""
@@ -84,7 +85,7 @@ class Artifacts:
     @property
     def reading(self) -> Reading | None:
         """How outputs are read and judged; ``None``: no targets are known."""
-        return restored(self.accuracy["classification"], self.task)
+        return restored(self.accuracy.classification, self.task)
 
     @property
     def learned_validation(self) -> bool:
@@ -95,7 +96,7 @@ class Artifacts:
     @property
     def targets(self) -> Targets:
         """What the answers to all samples (N, ...) should be, where that is known."""
-        return np.array(self.accuracy["labels"])
+        return np.array(self.accuracy.labels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -116,17 +117,20 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
     optional: dict[str, Any] = {
         name: _json(files[f"{name}.json"]) if f"{name}.json" in files else None for name in _OPTIONAL
     }
+    remote, search = files.get(MEASURED_REMOTELY), files.get(SEARCHED)
     return Artifacts(
         index=read_index(files["index.json"]) if "index.json" in files else None,
         inventory=read_inventory(files["inventory.json"]) if "inventory.json" in files else None,
         test=read_split(files["test.npz"]) if "test.npz" in files else None,
         plan=read_artifact(_file(files, PLAN), Planned),
         sizes=read_artifact(_file(files, SIZES), Sizes),
-        accuracy=_json(_file(files, "accuracy.json")),
-        measure=_json(_file(files, "measure.json")),
+        accuracy=read_artifact(_file(files, ACCURACY), Accuracy),
+        measure=read_artifact(_file(files, MEASURED), Measured),
         outputs=np.load(_file(files, "device_outputs.npy")),
         expected=np.load(_file(files, "int8_outputs.npy")),
-        remote_outputs=np.load(_file(files, "remote_outputs.npy")) if optional["remote"] else None,
+        search=None if search is None else read_artifact(search, Searched),
+        remote=None if remote is None else read_artifact(remote, MeasuredRemotely),
+        remote_outputs=None if remote is None else np.load(_file(files, "remote_outputs.npy")),
         **optional,
     )
 

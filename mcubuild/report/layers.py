@@ -1,11 +1,11 @@
 """The network layer by layer: memory, time and Flash over the same horizontal axis."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
+from mcubuild.artifacts.measured import Measured
 from mcubuild.artifacts.plan import Planned
 from mcubuild.errors import BuildError
 from mcubuild.report.plot import Axis, Box, Plot, Rule, linear, nice_ticks
@@ -74,13 +74,13 @@ class Layer:
         return 0 if each is None else filters * (each + 1)
 
 
-def read_layers(plan: Planned, measure: Mapping[str, Any]) -> list[Layer]:
+def read_layers(plan: Planned, measured: Measured) -> list[Layer]:
     """The layers of plan.json with the cycles and instructions of measure.json (0 cycles where there is no model).
 
     Raises:
         BuildError: the two do not have the same layers.
     """
-    seen = {entry["name"]: entry for entry in measure["layers"]}
+    seen = {entry.name: entry for entry in measured.layers}
     missing = [entry.name for entry in plan.layers if entry.name not in seen]
     if missing:
         raise BuildError(f"measure.json: no layer {missing[0]} of plan.json; delete it and build again.")
@@ -98,8 +98,8 @@ def read_layers(plan: Planned, measure: Mapping[str, Any]) -> list[Layer]:
             bits=entry.bits,
             weights=entry.weights_bytes,
             live=entry.live_bytes,
-            cycles=seen[entry.name]["cycles"] or 0,
-            instructions=seen[entry.name]["instructions"],
+            cycles=seen[entry.name].cycles or 0,
+            instructions=seen[entry.name].instructions,
         )
         for entry in plan.layers
     ]

@@ -126,8 +126,8 @@ def _quality(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
     known = [(title, score, ends) for title, score, ends in steps if score is not None and ends is not None]
     values: dict[str, Any] = {
         "score_plot": score_plot(accuracy.metric, known) if known else None,
-        "agreement": artifacts.accuracy["agreement"],
-        "pixels": artifacts.accuracy.get("pixels"),
+        "agreement": artifacts.accuracy.agreement,
+        "pixels": artifacts.accuracy.pixels,
         "quantized": artifacts.quantize_log,
         "learned_validation": artifacts.learned_validation,
         "section_template": None,
@@ -176,5 +176,5 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "history_plot": search.history_plot(found, metric),
         "pareto_plot": search.pareto_plot(found, built, metric),
         "front": search.front_table(found, built),
-        "predictor": found["predictor"],
+        "predictor": found.predictor,
     }

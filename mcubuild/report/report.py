@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import measured
 from mcubuild.board import Board
 from mcubuild.errors import BuildError, printable
 from mcubuild.measure.runner import chosen
@@ -96,13 +98,13 @@ def make(
     """The figures of report.json; arguments as for ``write``."""
     measure = artifacts.measure
     sram, flash = _sram(artifacts), _flash(artifacts)
-    cycles, clock = measure["cycles"], measure["clock_hz"]
+    cycles, clock = measure.cycles, measure.clock_hz
     remote = _remote(artifacts)
     slowest = _slowest(remote)
     origin: verdict.Origin = "emulated" if slowest is None else "measured"
     if slowest is None and cycles is not None:
-        slowest = 1e3 * cycles["max"] / clock
-    latency = measure["latency_ms"] if origin == "emulated" or remote is None else remote.latency_ms
+        slowest = 1e3 * cycles.max / clock
+    latency = measure.latency_ms if origin == "emulated" or remote is None else remote.latency_ms
     power = board.active_power_mw
     time_limit, energy_limit = _limits_of_time(budget, power)
     accuracy = _accuracy(artifacts, remote)
@@ -120,25 +122,26 @@ def make(
         ),
         strict=budget.strict,
     )
-    author = None if (found := artifacts.accuracy.get("author")) is None else Author(**found)
+    told = artifacts.accuracy.author
+    author = None if told is None else Author(**msgspec.structs.asdict(told))
     reasons = verdict.reasons(
         lines,
         stack=sram.stack,
         stack_reserved=sram.stack_reserved,
         mismatches=accuracy.mismatches,
-        samples=measure["samples"],
+        samples=measure.samples,
         remote=remote,
         author=author,
     )
     cautions = [
-        *artifacts.accuracy.get("cautions", ()),
+        *artifacts.accuracy.cautions,
         *quality.cautions(artifacts, accuracy),
         *(artifacts.inventory.cautions if artifacts.inventory else ()),
         *_clock(board),
         *verdict.cautions(
             lines,
-            uncertainty=measure["uncertainty"],
-            samples=measure["samples"],
+            uncertainty=measure.uncertainty,
+            samples=measure.samples,
             available=len(artifacts.expected),
             promised=sram.predicted,
             linked=sram.arena + sram.static + sram.stack_reserved,
@@ -157,19 +160,19 @@ def make(
         test_set=tested.test_set(artifacts, _samples(artifacts)),
         classes=None if shown is None else shown.classes(artifacts),
         details=None if shown is None else shown.details(artifacts),
-        instructions=Range(**measure["instructions"]),
-        cycles=None if cycles is None else Range(**cycles),
-        latency_ms=measure["latency_ms"],
+        instructions=_range(measure.instructions),
+        cycles=None if cycles is None else _range(cycles),
+        latency_ms=measure.latency_ms,
         energy_mj=None if latency is None else power * latency / 1e3,
         sram_bytes=sram.arena + sram.static + sram.stack,
         sram=sram,
         flash_bytes=flash.code + flash.weights + flash.data,
         flash=flash,
         toolchain=artifacts.sizes.toolchain,
-        runner=measure["runner"],
-        zero_wait_cycles=measure["zero_wait_cycles"],
-        cycle_model=measure["cycle_model"],
-        uncertainty=measure["uncertainty"],
+        runner=measure.runner,
+        zero_wait_cycles=measure.zero_wait_cycles,
+        cycle_model=measure.cycle_model,
+        uncertainty=measure.uncertainty,
         latency_model=_latency_model(artifacts, conditions),
         remote=remote,
         author=author,
@@ -182,7 +185,7 @@ def make(
             active_power_mw=power,
         ),
         budget=lines,
-        samples=measure["samples"],
+        samples=measure.samples,
         model=_network(artifacts),
         layers=_layers(artifacts),
         start=_start(artifacts, provenance),
@@ -190,6 +193,10 @@ def make(
         provenance=dict(provenance),
     )
     return found.model_copy(update={"figures": key_figures(found)})
+
+
+def _range(found: measured.Range) -> Range:
+    return Range(min=found.min, mean=found.mean, max=found.max)
 
 
 def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float | None]:
@@ -205,13 +212,13 @@ def _limits_of_time(budget: Budget, power: float) -> tuple[float | None, float |
 
 def _latency_model(artifacts: Artifacts, conditions: str) -> LatencyModel:
     scale = estimates.multiplied(artifacts.margin, artifacts.arch)
-    estimated, cycles = round(scale * artifacts.plan.predicted.cycles), artifacts.measure["cycles"]
+    estimated, cycles = round(scale * artifacts.plan.predicted.cycles), artifacts.measure.cycles
     others = estimates.beside(conditions, artifacts.margin, scale)
     return LatencyModel(
         estimated=estimated,
         scale=scale,
         conditions=conditions,
-        error=None if cycles is None else estimated / cycles["mean"] - 1,
+        error=None if cycles is None else estimated / cycles.mean - 1,
         elsewhere=estimates.errors(others) if others else None,
     )
 
@@ -230,7 +237,7 @@ def _sram(artifacts: Artifacts) -> Sram:
     return Sram(
         arena=artifacts.sizes.arena,
         static=artifacts.sizes.static,
-        stack=artifacts.measure["stack_bytes"],
+        stack=artifacts.measure.stack_bytes,
         stack_reserved=artifacts.sizes.stack_reserved,
         predicted=artifacts.plan.predicted.sram,
     )
@@ -270,22 +277,22 @@ def _remote(artifacts: Artifacts) -> Remote | None:
     told, outputs = artifacts.remote, artifacts.remote_outputs
     if told is None or outputs is None:
         return None
-    emulated, counted = artifacts.measure["cycles"], told["cycles"]
-    silicon, score = told["silicon"], _score(artifacts, outputs, "remote_outputs.npy")
+    emulated, counted = artifacts.measure.cycles, told.cycles
+    silicon, score = told.silicon, _score(artifacts, outputs, "remote_outputs.npy")
     if not silicon:  # the time of an emulator on this machine says nothing
         counted = None
     return Remote(
-        runner=told["runner"],
-        target=told["target"],
+        runner=told.runner,
+        target=told.target,
         silicon=silicon,
         samples=len(outputs),
         mismatches=_mismatches(artifacts, outputs, _run_on(artifacts, outputs, "remote_outputs.npy")),
-        cycles=None if counted is None else Range(**counted),
-        clock_hz=told["clock_hz"],
-        latency_ms=told["latency_ms"] if silicon else None,
+        cycles=None if counted is None else _range(counted),
+        clock_hz=told.clock_hz,
+        latency_ms=told.latency_ms if silicon else None,
         accuracy=None if score is None else score[0],
-        ratio=counted["mean"] / emulated["mean"] if counted and emulated else None,
-        note=told["note"],
+        ratio=counted.mean / emulated.mean if counted and emulated else None,
+        note=told.note,
     )
 
 
@@ -316,15 +323,14 @@ def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
     if remote is not None and remote.silicon and artifacts.remote_outputs is not None:
         judged, count = _score(artifacts, artifacts.remote_outputs, "remote_outputs.npy"), remote.samples
     found = artifacts.accuracy
-    known = found["intervals"]
     return Accuracy(
         metric="score" if reads is None else reads.metric.name,
-        float=found["float"],
-        int8=found["int8"],
-        arithmetic=found["arithmetic"],
+        float=found.float,
+        int8=found.int8,
+        arithmetic=found.arithmetic,
         device=None if device is None else device[0],
         intervals=Intervals(
-            float=known.get("float"), int8=known.get("int8"), device=None if device is None else device[1]
+            float=found.intervals.float, int8=found.intervals.int8, device=None if device is None else device[1]
         ),
         samples=len(artifacts.expected),
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
@@ -347,7 +353,7 @@ def _network(artifacts: Artifacts) -> Network:
 
 
 def _layers(artifacts: Artifacts) -> list[LayerCost]:
-    known = artifacts.measure["cycles"] is not None
+    known = artifacts.measure.cycles is not None
     return [
         LayerCost(
             name=layer.name,
@@ -371,12 +377,12 @@ def _start(artifacts: Artifacts, provenance: Mapping[str, Any]) -> Start | None:
 def _search(artifacts: Artifacts) -> SearchResult | None:
     if artifacts.search is None or artifacts.arch is None:
         return None
-    found: Mapping[str, list[dict[str, Any]]] = artifacts.search["evaluations"]
-    best = {method: max(one["accuracy"] for one in evaluations) for method, evaluations in found.items() if evaluations}
+    found = artifacts.search.evaluations
+    best = {method: max(one.accuracy for one in evaluations) for method, evaluations in found.items() if evaluations}
     return SearchResult(
         evolution=best.get("evolution"),
         random=best.get("random"),
         evaluated=max(len(evaluations) for evaluations in found.values()),
-        chosen=built(artifacts.search, artifacts.arch)["method"],
+        chosen=built(artifacts.search, artifacts.arch).method,
         time=None if artifacts.pace is None else artifacts.pace["time"],
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from mcubuild.artifacts.searched import Evaluated, Method, Searched
 from mcubuild.errors import BuildError
 from mcubuild.nas.space.arch import Arch
 from mcubuild.report.amounts import titled
@@ -12,7 +13,7 @@ from mcubuild.report.plot import Axis, Curve, Dot, Plot, Rule, linear, stairs
 from mcubuild.tasks import Metric
 from mcubuild.units import format_size, format_time
 
-METHODS = {"evolution": "evolution", "random": "random search"}
+METHODS: Mapping[Method, str] = {"evolution": "evolution", "random": "random search"}
 """In the order in which they are drawn, the last on top; a search may lack one."""
 NEAR = 1.5
 """A latency limit beyond this many times the slowest network is not drawn: it would squeeze all points to the left."""
@@ -21,31 +22,31 @@ ROWS = 16
 """Of the table of networks that no other beats, at most."""
 
 
-def built(search: Mapping[str, Any], arch: Mapping[str, Any]) -> dict[str, Any]:
+def built(search: Searched, arch: Mapping[str, Any]) -> Evaluated:
     """What the search knows of the network in arch.json.
 
     Raises:
         BuildError: it has not evaluated it.
     """
     network = Arch.from_json(dict(arch))
-    evaluated = {one["key"]: one for found in search["evaluations"].values() for one in found}
-    evaluated[search["chosen"]["key"]] = search["chosen"]
+    evaluated = {one.key: one for found in search.evaluations.values() for one in found}
+    evaluated[search.chosen.key] = search.chosen
     for key in (f"{network.space.name}:{network.key}", network.key):  # of a neighbour; of the space itself
         if key in evaluated:
-            return dict(evaluated[key])
+            return evaluated[key]
     raise BuildError("arch.json: the network is not one of search.json; delete both and build again.")
 
 
-def _methods(search: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    return {method: search["evaluations"][method] for method in METHODS if search["evaluations"].get(method)}
+def _methods(search: Searched) -> dict[Method, tuple[Evaluated, ...]]:
+    return {method: search.evaluations[method] for method in METHODS if search.evaluations.get(method)}
 
 
-def history_plot(search: Mapping[str, Any], metric: Metric) -> Plot:
+def history_plot(search: Searched, metric: Metric) -> Plot:
     """The best network so far against the number of networks, over dots for each network."""
     methods = _methods(search)
     curves, dots = [], []
     for method, evaluations in methods.items():
-        accuracies = [100 * evaluation["accuracy"] for evaluation in evaluations]
+        accuracies = [100 * evaluation.accuracy for evaluation in evaluations]
         curves.append(Curve(stairs(list(enumerate(accumulate(accuracies, max), start=1))), method))
         dots += [Dot(number, y, f"{method} pale", radius=2) for number, y in enumerate(accuracies, start=1)]
     count = max(len(evaluations) for evaluations in methods.values())
@@ -60,16 +61,16 @@ def history_plot(search: Mapping[str, Any], metric: Metric) -> Plot:
     )
 
 
-def pareto_plot(search: Mapping[str, Any], chosen: Mapping[str, Any], metric: Metric) -> Plot:
+def pareto_plot(search: Searched, chosen: Evaluated, metric: Metric) -> Plot:
     """Score against estimated latency, the networks that no other beats in both connected, the chosen one ringed."""
-    methods, limit = _methods(search), search["limits"]["latency"]
-    everything = [(1e3 * one["latency"], 100 * one["accuracy"]) for found in methods.values() for one in found]
+    methods, limit = _methods(search), search.limits.latency
+    everything = [(1e3 * one.latency, 100 * one.accuracy) for found in methods.values() for one in found]
     dots = [
-        Dot(1e3 * one["latency"], 100 * one["accuracy"], method, _hint(method, one), 3)
+        Dot(1e3 * one.latency, 100 * one.accuracy, method, _hint(method, one), 3)
         for method, evaluations in methods.items()
         for one in evaluations
     ]
-    dots.append(Dot(1e3 * chosen["latency"], 100 * chosen["accuracy"], "ring", _hint("chosen", chosen), 8))
+    dots.append(Dot(1e3 * chosen.latency, 100 * chosen.accuracy, "ring", _hint("chosen", chosen), 8))
     slowest = max(x for x, _ in everything)
     limits = [1e3 * limit] if limit is not None and 1e3 * limit <= NEAR * slowest else []
     axis = linear([*(x for x, _ in everything), *limits], "estimated latency, ms", "{:g}".format)
@@ -114,25 +115,25 @@ class Table:
     """Whether the one that was built is no such network."""
 
 
-def front_table(search: Mapping[str, Any], chosen: Mapping[str, Any]) -> Table:
+def front_table(search: Searched, chosen: Evaluated) -> Table:
     """The front of the search, and the network that was built even if another beats it."""
-    front = search["front"]
+    front = search.front
     last = len(front) - 1
     shown = {round(number * last / (ROWS - 1)) for number in range(ROWS)}
-    others = [one for index, one in enumerate(front) if index in shown and one["key"] != chosen["key"]]
+    others = [one for index, one in enumerate(front) if index in shown and one.key != chosen.key]
     rows = [
         Row(
-            f"{100 * one['accuracy']:.1f} %",
-            format_time(one["latency"]),
-            format_size(one["sram"]),
-            format_size(one["flash"]),
-            f"{one['macs'] / 1e6:.2f}",
-            one["key"],
-            one["key"] == chosen["key"],
+            f"{100 * one.accuracy:.1f} %",
+            format_time(one.latency),
+            format_size(one.sram),
+            format_size(one.flash),
+            f"{one.macs / 1e6:.2f}",
+            one.key,
+            one.key == chosen.key,
         )
-        for one in sorted([*others, chosen], key=lambda one: -float(one["accuracy"]))
+        for one in sorted([*others, chosen], key=lambda one: -float(one.accuracy))
     ]
-    beaten = all(one["key"] != chosen["key"] for one in front)
+    beaten = all(one.key != chosen.key for one in front)
     return Table(rows, len(front), len(rows) - beaten == len(front), beaten)
 
 
@@ -145,8 +146,8 @@ def frontier(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]
     return best
 
 
-def _hint(method: str, one: Mapping[str, Any]) -> str:
+def _hint(method: str, one: Evaluated) -> str:
     return (
-        f"{method}: {100 * one['accuracy']:.1f} %, {format_time(one['latency'])}, {format_size(one['sram'])} SRAM, "
-        f"{format_size(one['flash'])} Flash, {one['macs'] / 1e6:.2f} million MACs"
+        f"{method}: {100 * one.accuracy:.1f} %, {format_time(one.latency)}, {format_size(one.sram)} SRAM, "
+        f"{format_size(one.flash)} Flash, {one.macs / 1e6:.2f} million MACs"
     )

@@ -17,13 +17,13 @@ def test_set(artifacts: Artifacts, samples: NDArray[np.int64]) -> TestSet:
         BuildError: the artifacts do not belong together.
     """
     # A data set has an inventory; samples that come with an imported network are known to the stage that read them.
-    ids = artifacts.accuracy.get("ids") or (artifacts.inventory.test_ids if artifacts.inventory else ())
+    ids = artifacts.accuracy.ids or (artifacts.inventory.test_ids if artifacts.inventory else ())
     if len(ids) != len(artifacts.expected):
         raise BuildError(
             f"the report: {len(ids)} samples are known by their content, {len(artifacts.expected)} have outputs; "
             f"delete inventory.json and accuracy.json and build again."
         )
-    labels, reads = artifacts.accuracy["labels"], artifacts.reading
+    labels, reads = artifacts.accuracy.labels, artifacts.reading
     named = ["" for _ in ids] if labels is None else [_name(artifacts, label) for label in labels]
     listed = "\n".join(sorted(f"{one} {name}" for one, name in zip(ids, named, strict=True)))
     int8 = device = None

@@ -1,11 +1,12 @@
 """The searched network beside published ones: tables and pictures of invented builds."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.searched import Ceilings, Evaluated, Method, Searched
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.bench.comparison import (
     ALONE,
@@ -13,6 +14,7 @@ from mcubuild.bench.comparison import (
     SEARCHED,
     Built,
     Contender,
+    Curves,
     Missing,
     best,
     best_so_far,
@@ -38,7 +40,7 @@ CONTENDERS: list[Contender] = [
     built("ds_cnn", 0.95),
     Missing("resnet18", "it needs 90 kB"),
 ]
-CURVES = {"evolution": [[0.1, 0.6], [0.2, 0.8]], "random": [[0.1, 0.5], [0.2, 0.3]]}
+CURVES: Curves = {"evolution": [[0.1, 0.6], [0.2, 0.8]], "random": [[0.1, 0.5], [0.2, 0.3]]}
 
 
 def test_the_table_begins_with_the_most_accurate_and_ends_with_what_does_not_fit() -> None:
@@ -70,8 +72,12 @@ def test_the_text_has_the_spread_over_seeds_and_the_reasons() -> None:
 
 
 def test_the_best_so_far_never_falls(tmp_path: Path) -> None:
-    found = {"evaluations": {name: [{"accuracy": a} for a in (0.3, 0.2, 0.4)] for name in ("evolution", "random")}}
-    (tmp_path / "search.json").write_text(json.dumps(found))
+    found = [Evaluated(f"{a}", "evolution", 0, a, 1 - a, 10, 20, 30, 40, 0.1) for a in (0.3, 0.2, 0.4)]
+    evaluations: dict[Method, tuple[Evaluated, ...]] = {"evolution": tuple(found), "random": tuple(found)}
+    limits = Ceilings(sram=None, flash=None, latency=None)
+    write_artifact(
+        Searched(limits, "accuracy", None, found[-1], (found[-1],), {}, evaluations), tmp_path / "search.json"
+    )
     assert best_so_far([tmp_path / "search.json"]) == {"random": [[0.3, 0.3, 0.4]], "evolution": [[0.3, 0.3, 0.4]]}
 
 

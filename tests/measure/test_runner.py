@@ -11,7 +11,8 @@ from mcubuild.engine.emit.codegen import generate as generate_model
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.measure.runner import chosen, measure, write
+from mcubuild.measure.result import write
+from mcubuild.measure.runner import chosen, measure
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings

@@ -3,14 +3,15 @@
 import base64
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mcubuild.artifacts.plan import Planned, PlannedTensor, Predicted
+from mcubuild.artifacts.searched import Ceilings, Evaluated, Method, Searched
 from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
@@ -232,33 +233,39 @@ def test_spaces_are_compared_with_those_of_the_same_blocks() -> None:
     assert {line.index("%") for line in text} == {titles.index("fit") + 2}
 
 
-def looked_at(latency: float, accuracy: float) -> dict[str, Any]:
-    sizes = {"macs": 1e6, "sram": 2048, "flash": 3072}
-    return {"latency": latency, "accuracy": accuracy, "key": f"{latency}", **sizes}
+def looked_at(latency: float, accuracy: float) -> Evaluated:
+    return Evaluated(f"{latency}", "evolution", 0, accuracy, 1 - accuracy, 10**6, 2048, 3072, 1e6, latency)
+
+
+def searched(found: Sequence[Evaluated], *, latency: float | None = None) -> Searched:
+    """By evolution alone; all that it found is the front."""
+    evaluations: dict[Method, tuple[Evaluated, ...]] = {"evolution": tuple(found), "random": ()}
+    limits = Ceilings(sram=None, flash=None, latency=latency)
+    return Searched(limits, "accuracy", None, found[0], tuple(found), {}, evaluations)
 
 
 def test_best_so_far_and_the_frontier() -> None:
-    found = {"evolution": [looked_at(0.01, 0.5), looked_at(0.03, 0.4), looked_at(0.02, 0.7)], "random": []}
-    search = {"evaluations": found, "limits": {"latency": 0.04}}
+    found = [looked_at(0.01, 0.5), looked_at(0.03, 0.4), looked_at(0.02, 0.7)]
+    search = searched(found, latency=0.04)
     chosen = looked_at(0.02, 0.7)
     history = history_plot(search, ACCURACY)
     assert [list(curve.points) for curve in history.curves] == [[(1, 50), (2, 50), (2, 50), (3, 50), (3, 70)]]
     plot = pareto_plot(search, chosen, ACCURACY)
     assert list(plot.curves[0].points) == [(10, 50), (20, 50), (20, 70)]
     assert [rule.value for rule in plot.rules] == [40]
-    assert not pareto_plot({**search, "limits": {"latency": 1}}, chosen, ACCURACY).rules
-    assert not pareto_plot({**search, "limits": {"latency": None}}, chosen, ACCURACY).rules
+    assert not pareto_plot(searched(found, latency=1), chosen, ACCURACY).rules
+    assert not pareto_plot(searched(found), chosen, ACCURACY).rules
     assert plot.dots[0].hint == "evolution: 50.0 %, 10.0 ms, 2.0 kB SRAM, 3.0 kB Flash, 1.00 million MACs"
 
 
 def test_the_table_of_the_front_is_short_and_has_the_network_that_was_built() -> None:
     front = [looked_at(0.01 * n, 0.01 * n) for n in range(60, 0, -1)]
-    table = front_table({"front": front}, front[17])
+    table = front_table(searched(front), front[17])
     assert table.all == 60 and len(table.rows) == 17
-    assert [row.key for row in table.rows if row.built] == [front[17]["key"]]
+    assert [row.key for row in table.rows if row.built] == [front[17].key]
     assert (table.rows[0].latency, table.rows[-1].latency) == ("600.0 ms", "10.0 ms")
-    assert len(front_table({"front": front[:3]}, front[0]).rows) == 3
-    assert len(front_table({"front": front[:1]}, front[0]).rows) == 1
+    assert len(front_table(searched(front[:3]), front[0]).rows) == 3
+    assert len(front_table(searched(front[:1]), front[0]).rows) == 1
 
 
 def test_training_curves_name_what_the_log_names() -> None:

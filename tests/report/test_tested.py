@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -42,22 +43,22 @@ def test_samples_that_were_not_run_are_marked(build: Path) -> None:
 
 def test_the_digest_is_that_of_samples_with_labels_in_any_order(build: Path) -> None:
     original, every = read(build), np.arange(TEST)
-    assert original.inventory is not None
+    labels = original.accuracy.labels
+    assert original.inventory is not None and labels is not None
     digest = described(original, every).digest
     turned = replace(
         original,
         inventory=replace(original.inventory, test_ids=original.inventory.test_ids[::-1]),
-        accuracy={**original.accuracy, "labels": original.accuracy["labels"][::-1]},
+        accuracy=msgspec.structs.replace(original.accuracy, labels=labels[::-1]),
     )
     assert described(turned, every).digest == digest and len(digest) == 16
-    other = [*original.accuracy["labels"]]
-    other[0] = (other[0] + 1) % 10
-    assert described(replace(original, accuracy={**original.accuracy, "labels": other}), every).digest != digest
+    other = msgspec.structs.replace(original.accuracy, labels=[(labels[0] + 1) % 10, *labels[1:]])
+    assert described(replace(original, accuracy=other), every).digest != digest
 
 
 def test_without_labels_the_samples_are_known_nonetheless(build: Path) -> None:
     found = read(build)
-    unlabelled = replace(found, accuracy={**found.accuracy, "labels": None, "classification": None})
+    unlabelled = replace(found, accuracy=msgspec.structs.replace(found.accuracy, labels=None, classification=None))
     told = described(unlabelled, np.arange(TEST))
     assert (told.int8, told.device) == (None, None) and len(told.ids) == TEST
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts.measured import Range, RemoteRunner
 from mcubuild.board import Board
 from mcubuild.errors import BuildError
 from mcubuild.escape import shell_word
@@ -18,14 +19,12 @@ from mcubuild.measure.remote.connection import Connection
 from mcubuild.measure.remote.gdb import GdbTarget
 from mcubuild.measure.remote.probe import attached
 from mcubuild.measure.remote.qemu import image_for, running
-from mcubuild.measure.remote.result import Cycles, RemoteMeasurement, write
 from mcubuild.measure.remote.session import Observation, Session
 from mcubuild.measure.remote.target import Target
+from mcubuild.measure.result import RemoteMeasurement
 from mcubuild.measure.runner import chosen
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import DEFAULT_REMOTE, MeasureSettings
-
-__all__ = ["measure_remotely", "write"]
 
 
 def measure_remotely(
@@ -51,6 +50,7 @@ def measure_remotely(
     Raises:
         BuildError: there is nothing to run it on, or the firmware faults or hangs.
     """
+    assert settings.runner != "emulator"
     samples = np.ascontiguousarray(inputs[chosen(len(inputs), settings)])
     note = None
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
@@ -103,11 +103,13 @@ def _servers(board: Board) -> str:
     return f"openocd -f interface/stlink.cfg -f {chip}; pyocd gdbserver -t {name}; JLinkGDBServer; st-util -p 3333"
 
 
-def _summary(runner: str, target: Target, board: Board, seen: Observation, note: str | None) -> RemoteMeasurement:
+def _summary(
+    runner: RemoteRunner, target: Target, board: Board, seen: Observation, note: str | None
+) -> RemoteMeasurement:
     notes = [part for part in (note, seen.note) if part]
     cycles = clock = latency = None
     if seen.cycles is not None:
-        cycles = Cycles(min(seen.cycles), sum(seen.cycles) / len(seen.cycles), max(seen.cycles))
+        cycles = Range(min(seen.cycles), sum(seen.cycles) / len(seen.cycles), max(seen.cycles))
         clock = seen.clock_hz
         if clock is None:
             notes.append("no latency: the firmware does not know the core clock (its clock_setup returned 0)")

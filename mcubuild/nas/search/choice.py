@@ -1,8 +1,9 @@
 """Which of the networks that the search evaluated is built."""
 
-import json
 from pathlib import Path
 
+from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts.searched import Searched
 from mcubuild.errors import BuildError
 from mcubuild.nas.space.family import Family
 from mcubuild.nas.space.files import write_json
@@ -14,12 +15,12 @@ def choose(family: Family, search: Path, key: str | None, out: Path) -> None:
     Raises:
         BuildError: the search did not evaluate such a network.
     """
-    found = json.loads(search.read_text(encoding="utf-8"))
+    found = read_artifact(search, Searched)
     if key is None:
-        key = found["chosen"]["key"]
-    elif key not in {one["key"] for evaluations in found["evaluations"].values() for one in evaluations}:
+        key = found.chosen.key
+    elif key not in {one.key for evaluations in found.evaluations.values() for one in evaluations}:
         raise BuildError(
             f'search.choose: found "{key}", which is not among the networks that the search evaluated; copy a key from '
-            f'the report or search.json, such as "{found["chosen"]["key"]}", or leave choose out.'
+            f'the report or search.json, such as "{found.chosen.key}", or leave choose out.'
         )
     write_json(family.parse(key).to_json(), out / "arch.json")

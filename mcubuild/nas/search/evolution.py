@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from mcubuild.artifacts.searched import Method
 from mcubuild.nas.space.arch import Arch
 from mcubuild.nas.space.candidates import Candidates
 from mcubuild.spec.search import SizedSearch
@@ -16,7 +17,6 @@ _NOVEL_ATTEMPTS = 20
 PATIENCE = 6
 """Generations."""
 
-Method: TypeAlias = Literal["evolution", "random"]
 METHODS: tuple[Method, ...] = ("evolution", "random")
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from mcubuild.artifacts.searched import Method, PredictorQuality
 from mcubuild.errors import BuildError
-from mcubuild.nas.search.evolution import Evaluation, Fitness, Method, Order, Score, explore, judged, propose, rng_of
-from mcubuild.nas.search.predictor import Quality, learn
+from mcubuild.nas.search.evolution import Evaluation, Fitness, Order, Score, explore, judged, propose, rng_of
+from mcubuild.nas.search.predictor import learn
 from mcubuild.nas.space.arch import Arch
 from mcubuild.nas.space.candidates import Candidates
 from mcubuild.spec.search import LEAST_TAUGHT, SizedSearch
@@ -12,7 +13,7 @@ from mcubuild.spec.search import LEAST_TAUGHT, SizedSearch
 
 def explore_guided(
     candidates: Candidates, fitness: Fitness, settings: SizedSearch, seed: int, order: Order
-) -> tuple[dict[Method, list[Evaluation]], Quality]:
+) -> tuple[dict[Method, list[Evaluation]], PredictorQuality]:
     """Both methods over equally many evaluated networks.
 
     Generation 0 of both is the same: ``settings.predictor`` random networks, which teach the predictor. Evolution then

@@ -1,7 +1,6 @@
 """A small network that predicts a network's accuracy from its choices (once-for-all, arXiv 1908.09791, section 3.4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from mcubuild.artifacts.searched import PredictorQuality
 from mcubuild.nas.space.arch import Arch, to_genes
 from mcubuild.nas.space.family import Family
 
@@ -35,18 +35,6 @@ def one_hot(family: Family, archs: Sequence[Arch]) -> NDArray[np.float32]:
     return np.array(columns, dtype=np.float32).T
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How far to trust a predictor."""
-
-    taught: int
-    """Networks that it learned from."""
-    held_out: int
-    """Networks that it had not met, for ``rank_correlation``."""
-    rank_correlation: float | None
-    """Spearman's, of predicted and evaluated accuracy; None where all are equal."""
-
-
 class Predictor:
     """Accuracy from choices."""
 
@@ -60,7 +48,9 @@ class Predictor:
         return [self._mean + self._spread * value for value in scaled.tolist()]
 
 
-def learn(family: Family, archs: Sequence[Arch], accuracies: Sequence[float], seed: int) -> tuple[Predictor, Quality]:
+def learn(
+    family: Family, archs: Sequence[Arch], accuracies: Sequence[float], seed: int
+) -> tuple[Predictor, PredictorQuality]:
     """A predictor taught by four fifths of ``archs`` and their ``accuracies``, judged by the others.
 
     Its bits depend on arguments alone where operations have one thread.
@@ -83,7 +73,9 @@ def learn(family: Family, archs: Sequence[Arch], accuracies: Sequence[float], se
         schedule.step()
     predictor = Predictor(family, network, mean, spread)
     guessed = predictor([arch for arch, kept in zip(archs, held_out.tolist(), strict=True) if kept])
-    return predictor, Quality(int((~held_out).sum()), int(held_out.sum()), _rank_correlation(guessed, y[held_out]))
+    return predictor, PredictorQuality(
+        int((~held_out).sum()), int(held_out.sum()), _rank_correlation(guessed, y[held_out])
+    )
 
 
 def _rank_correlation(one: Sequence[float], other: NDArray[np.float64]) -> float | None:

@@ -6,24 +6,30 @@ on training samples; the test split plays no part.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.searched import (
+    SEARCHED,
+    Ceilings,
+    Evaluated,
+    Method,
+    PredictorQuality,
+    Searched,
+)
 from mcubuild.checkpoint import restore, save
 from mcubuild.data.splits import Split
 from mcubuild.nas.search.dominance import ByDominance
-from mcubuild.nas.search.evolution import METHODS, Evaluation, Method, Order, Score, by_score, explore
+from mcubuild.nas.search.evolution import METHODS, Evaluation, Order, Score, by_score, explore
 from mcubuild.nas.search.guided import explore_guided
 from mcubuild.nas.search.inherited import Inherited
 from mcubuild.nas.search.pool import JudgeAll, pool
-from mcubuild.nas.search.predictor import Quality
 from mcubuild.nas.search.smoothing import expected
 from mcubuild.nas.space.arch import Arch, Space
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.family import Family
-from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.training.batches import at_resolution, spread
@@ -89,7 +95,7 @@ def search(
     judge = Inherited(read_supernet(supernet, family.largest), learning, samples)
     order: Order = by_score if sizes.objective == "accuracy" else ByDominance(candidates)
     total = evaluated(sizes)
-    quality: Quality | None = None
+    quality: PredictorQuality | None = None
     # The predictor, too, must learn the same bits wherever networks are judged.
     kept = _Kept(family, work)
     with deterministic(threads=1), bar("search", total, len(kept)) as progress, pool(judge, total) as judge_all:
@@ -100,8 +106,8 @@ def search(
             bred = explore("evolution", candidates, fitness, sizes, seed, order)
             drawn = explore("random", candidates, fitness, sizes, seed, order, bred[-1].generation)
             found = {"evolution": bred, "random": drawn}
-    ceilings = {"sram": deployment.sram, "flash": limits.flash, "latency": limits.latency}
-    write_json(_history(found, sizes, candidates, ceilings, quality, len(val)), out / "search.json")
+    ceilings = Ceilings(sram=deployment.sram, flash=limits.flash, latency=limits.latency)
+    write_artifact(_searched(found, sizes, candidates, ceilings, quality, len(val)), out / SEARCHED)
 
 
 def to_judge_by(val: Split) -> Split:
@@ -145,33 +151,32 @@ class _Kept:
         return [self._scores[self._key(arch)] for arch in archs]
 
 
-def _history(
+def _searched(
     found: Mapping[Method, list[Evaluation]],
     settings: SearchSettings,
     candidates: Candidates,
-    limits: Mapping[str, float | None],
-    quality: Quality | None,
+    limits: Ceilings,
+    quality: PredictorQuality | None,
     samples: int,
-) -> dict[str, Any]:
-    """The content of search.json."""
+) -> Searched:
     everything = [evaluation for method in METHODS for evaluation in found[method]]
     front = ByDominance(candidates).front(everything)
     best = front[0] if settings.objective == "pareto" else _to_expect_most_of(everything, candidates, samples)
-    return {
-        "limits": limits,
-        "objective": settings.objective,
-        "predictor": None if quality is None else asdict(quality),
-        "chosen": _describe(best, candidates),
-        "front": [_describe(evaluation, candidates) for evaluation in front],
-        "best_by_generation": {
-            method: [_best_accuracy(evaluations, last) for last in range(evaluations[-1].generation + 1)]
+    return Searched(
+        limits=limits,
+        objective=settings.objective,
+        predictor=quality,
+        chosen=_described(best, candidates),
+        front=tuple(_described(evaluation, candidates) for evaluation in front),
+        best_by_generation={
+            method: tuple(_best_accuracy(evaluations, last) for last in range(evaluations[-1].generation + 1))
             for method, evaluations in found.items()
         },
-        "evaluations": {
-            method: [_describe(evaluation, candidates) for evaluation in evaluations]
+        evaluations={
+            method: tuple(_described(evaluation, candidates) for evaluation in evaluations)
             for method, evaluations in found.items()
         },
-    }
+    )
 
 
 def _to_expect_most_of(evaluations: Sequence[Evaluation], candidates: Candidates, samples: int) -> Evaluation:
@@ -190,17 +195,17 @@ def _best_accuracy(evaluations: list[Evaluation], last: int) -> float:
     return max(evaluation.score.accuracy for evaluation in evaluations if evaluation.generation <= last)
 
 
-def _describe(evaluation: Evaluation, candidates: Candidates) -> dict[str, Any]:
+def _described(evaluation: Evaluation, candidates: Candidates) -> Evaluated:
     footprint = candidates.footprint(evaluation.arch)
-    return {
-        "key": candidates.family.key(evaluation.arch),
-        "method": evaluation.method,
-        "generation": evaluation.generation,
-        "accuracy": evaluation.score.accuracy,
-        "loss": -evaluation.score.negative_loss,
-        "macs": footprint.macs,
-        "sram": footprint.sram,
-        "flash": footprint.flash,
-        "cycles": footprint.cycles,
-        "latency": candidates.latency(evaluation.arch),
-    }
+    return Evaluated(
+        key=candidates.family.key(evaluation.arch),
+        method=evaluation.method,
+        generation=evaluation.generation,
+        accuracy=evaluation.score.accuracy,
+        loss=-evaluation.score.negative_loss,
+        macs=footprint.macs,
+        sram=footprint.sram,
+        flash=footprint.flash,
+        cycles=footprint.cycles,
+        latency=candidates.latency(evaluation.arch),
+    )

@@ -11,9 +11,9 @@ from mcubuild.board import read_board
 from mcubuild.errors import BuildError
 from mcubuild.measure.remote import runner
 from mcubuild.measure.remote.flash import blocks, flash_regions
-from mcubuild.measure.remote.result import RemoteMeasurement
 from mcubuild.measure.remote.runner import connected
 from mcubuild.measure.remote.session import Observation, Session
+from mcubuild.measure.result import RemoteMeasurement
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.measure.remote.server import BLOCK, CODE, FLASH, SYMBOLS, Server, firmware

@@ -11,8 +11,8 @@ from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
-from mcubuild.measure.remote.result import RemoteMeasurement
 from mcubuild.measure.remote.runner import measure_remotely
+from mcubuild.measure.result import RemoteMeasurement
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
