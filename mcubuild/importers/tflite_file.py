@@ -67,6 +67,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "DilationHFactor",
     ),
     "DepthToSpaceOptions": ("BlockSize",),
+    "DivOptions": ("FusedActivationFunction",),
     "FullyConnectedOptions": ("FusedActivationFunction", "WeightsFormat"),
     "GatherOptions": ("Axis", "BatchDims"),
     "L2NormOptions": ("FusedActivationFunction",),

@@ -338,6 +338,20 @@ def binary(net: Network) -> None:
     net.emit(kind, [first.index, second.index], [result], FusedActivationFunction=net.activation())
 
 
+def division(net: Network) -> None:
+    """By constants other than 0: what Micro computes for a divisor of 0 is not defined."""
+    x = net.pick(lambda shape: prod(shape) < 2000)
+    if x is None or net.wide:
+        return
+    zero, shape = net.zero(), tuple(size if net.chance(0.5) else 1 for size in x.shape)
+    values = net.levels(shape)
+    values = np.where(values == zero, zero - 1 if zero > 0 else zero + 1, values)
+    scale = net.step()
+    divisor = net.tensor(shape, scale, zero, values)
+    result = net.value(x.shape, float(np.float32(x.scale / scale / 2.0 ** net.rng.uniform(7, 10))))
+    net.emit("DIV", [x.index, divisor], [result], FusedActivationFunction=net.activation())
+
+
 def _fits(shape: Shape, whole: Shape) -> bool:
     return len(shape) == len(whole) and all(a in (1, b) for a, b in zip(shape, whole, strict=True))
 
@@ -788,6 +802,7 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "arg_max": arg_max,
     "matrices": matrices,
     "ring": ring,
+    "division": division,
     "svdf": svdf,
     "lstm": lstm,
 }
