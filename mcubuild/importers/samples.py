@@ -111,6 +111,7 @@ def refer(
         author=author,
         ids=ids,
         pixels=pixels,
+        runs=runs,
         cautions=() if reads is None else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
     )
     np.save(out / "inputs.npy", inputs)
