@@ -92,6 +92,7 @@ COSTS: Costs = {
     "elementwise": {
         "call": 60.92,
         "product": 20.87,
+        "quotient": 91.0,
         "row": 4.11,
         "sum": 19.96,
     },

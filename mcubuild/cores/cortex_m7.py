@@ -92,6 +92,7 @@ COSTS: Costs = {
     "elementwise": {
         "call": 27.06,
         "product": 12.09,
+        "quotient": 62.0,
         "row": 2.79,
         "sum": 13.22,
     },
