@@ -15,9 +15,10 @@ from mcubuild.project import files
 from mcubuild.quantities import Bytes, Hertz
 from mcubuild.settings import Settings, read_toml
 
-DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_power_mw"})
+DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_power_mw", "desk"})
 """Fields of a board that neither the firmware's size nor its cycles depend on."""
 
+FlashWay: TypeAlias = Literal["pyocd", "openocd", "probe-rs", "st-flash", "dfu-util", "uf2"]
 CoreName: TypeAlias = str
 """One of ``cores.names()``."""
 CLOCK_SETUPS: Final = ("stm32f4", "stm32f7", "stm32h7")
@@ -92,6 +93,31 @@ class Cache(Settings):
         return self
 
 
+class Desk(Settings):
+    """What ``doit flash`` and ``doit run`` know of the board on the desk; no build depends on it."""
+
+    flash: tuple[FlashWay, ...] = ()
+    """What may write the flash, in the order in which it is looked for. Without it, what the file has names for:
+    ``pyocd_target``, ``openocd``, ``probe_rs``, ``uf2_drive``, ``dfu``. ``st-flash`` needs no name, but counts only
+    where it is listed."""
+    interface: str = "interface/stlink.cfg"
+    """OpenOCD's configuration file of the probe."""
+    probe_rs: str | None = None
+    """What probe-rs calls the chip: ``probe-rs chip list``."""
+    dfu: str | None = Field(default=None, pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")
+    """USB vendor and product of the boot loader that dfu-util writes to: ``"0483:df11"`` of STM32."""
+    uf2_drive: str | None = Field(default=None, pattern=r"^[\w .-]+$")
+    """Name of the drive that the boot loader shows, onto which a .uf2 file is copied: ``"RPI-RP2"``."""
+    uf2_family: int | None = Field(default=None, ge=0, lt=2**32)
+    """Of such files: what the boot loader accepts, as in Microsoft's ``uf2families.json``; 0xE48BFF56 of RP2040."""
+    uart: str | None = None
+    """A C99 file of yours such as ``"uart.c"``, relative to the board's file, that defines
+    ``void uart_setup(uint32_t clock_hz, uint32_t baud)``, ``uint8_t uart_read(void)``, which waits for a byte, and
+    ``void uart_write(uint8_t byte)``: ``doit run port=...`` talks over it."""
+    baud: int = Field(default=115_200, ge=300, le=12_000_000)
+    """Bits a second on that wire."""
+
+
 class Board(Settings):
     """A microcontroller: everything that generated code, linker script and cycle model need to know of it."""
 
@@ -126,6 +152,8 @@ class Board(Settings):
     """OpenOCD's configuration file of the chip, which messages name: ``openocd -f interface/stlink.cfg -f <...>``."""
     pyocd_target: str | None = None
     """What pyOCD calls the chip: a built-in target, or a part number of a CMSIS pack."""
+    desk: Desk | None = None
+    """How ``doit flash`` and ``doit run`` reach it."""
     cache: Cache = Cache()
     """Core caches (Cortex-M7) or the flash accelerator's (STM32F4)."""
     memory: tuple[Memory, ...] = Field(min_length=2)
@@ -277,13 +305,37 @@ def board_in(path: Path) -> Board:
     return board.model_copy(update={"clock_code": _clock_code(path, board.clock_setup)})
 
 
+def uart_code(board: Board) -> str:
+    """The C file that ``desk.uart`` of ``board`` names.
+
+    Raises:
+        BuildError: it names none, or one that cannot be read or lacks a function.
+    """
+    path = board_files()[board.name]
+    if board.desk is None or board.desk.uart is None:
+        raise BuildError(
+            f"{path}: desk.uart: found none, so the firmware cannot talk over a serial port; name a C file that has "
+            'uart_setup, uart_read and uart_write, desk = { uart = "uart.c" }: docs/boards.md has one.'
+        )
+    code = _c_file(path, "desk.uart", board.desk.uart)
+    for name in ("uart_setup", "uart_read", "uart_write"):
+        if not re.search(rf"\b{name}\s*\(", code):
+            raise BuildError(f"{path}: desk.uart: found no function {name} in {board.desk.uart!r}; define it.")
+    return code
+
+
 def _clock_code(path: Path, name: str) -> str:
     """The C file ``name`` beside the board's file ``path``."""
-    try:
-        code = (path.parent / name).read_bytes().decode()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise BuildError(f"{path}: clock_setup: found {name!r}, which cannot be read ({reason}).") from None
+    code = _c_file(path, "clock_setup", name)
     if not re.search(r"\buint32_t\s+clock_setup\s*\(\s*void\s*\)", code):
         raise BuildError(f"{path}: clock_setup: found no function uint32_t clock_setup(void) in {name!r}; define it.")
     return code
+
+
+def _c_file(path: Path, key: str, name: str) -> str:
+    """The file ``name`` that the ``key`` of the board's file ``path`` names."""
+    try:
+        return (path.parent / name).read_bytes().decode()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise BuildError(f"{path}: {key}: found {name!r}, which cannot be read ({reason}).") from None

@@ -1,5 +1,6 @@
 """Text of users as part of another language: one function a language, and a type that templates can't print without."""
 
+import html
 import re
 import shlex
 import unicodedata
@@ -60,6 +61,11 @@ def markdown(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|#~&!$])", r"\\\1", printable(text))
 
 
+def xml(text: str) -> str:
+    """``text`` in one line for the inside of an element or of an attribute in double quotes."""
+    return html.escape(shortened(printable(text), _LONGEST))
+
+
 def visible(text: str) -> str:
     """``text`` for a page: spaces and joined characters of any script stay, what hides or reorders text is escaped."""
     return "".join(
@@ -72,7 +78,7 @@ def visible(text: str) -> str:
 
 def add_filters(environment: "jinja2.Environment") -> None:
     """Let the templates of ``environment`` print ``Text``, by the functions of this module."""
-    for function in (c_comment, line_comment, c_string, markdown):
+    for function in (c_comment, line_comment, c_string, markdown, xml):
         environment.filters[function.__name__] = lambda text, function=function: function(
             text.text if isinstance(text, Text) else text
         )

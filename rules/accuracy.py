@@ -1,6 +1,7 @@
 """accuracy: the float and the quantised network on the test split."""
 
 from rules.stage import Job, Stage, trains
+from rules.threshold import THRESHOLD, read
 
 
 def _run(job: Job) -> None:
@@ -18,7 +19,7 @@ def _run(job: Job) -> None:
         job.file("weights.safetensors"),
         read_split(job.file("test.npz")),
         learning(index),
-        reading(index, graph, job["detection"]),
+        reading(index, graph, job["detection"], read(job.find(THRESHOLD))),
         job.out,
     )
 
@@ -27,6 +28,7 @@ STAGE = Stage(
     name="accuracy",
     doc="accuracy of the float and of the quantised network on the test samples",
     inputs=("index.json", "test.npz", "arch.json", "weights.safetensors", "model.json", "model.npz"),
+    optional=(THRESHOLD,),
     outputs=("accuracy.json", "int8_outputs.npy"),
     settings=("detection",),
     run=_run,

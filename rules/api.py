@@ -9,6 +9,7 @@ from pathlib import Path
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.report.model import Report
+from rules.front import project_of
 from rules.stage import BUILD
 
 
@@ -26,9 +27,7 @@ def build(spec: str | Path, project: str | Path = ".") -> Report:
         BuildError: there is no such project or spec, or a stage failed: what the build told.
     """
     folder = Path(project).resolve()
-    within = next((one for one in (folder, *folder.parents) if (one / "dodo.py").is_file()), None)
-    if within is None:
-        raise BuildError(f"{folder}: found no dodo.py, here or above, so no project; make one: mcubuild new NAME.")
+    within = project_of(folder)
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-P", "-m", "rules.front", "build", str(spec)],

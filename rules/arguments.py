@@ -31,12 +31,15 @@ def lists() -> bool:
 def asked_for() -> list[str]:
     """The tasks, or files that tasks make, which the command line names."""
     words = [word for word in sys.argv[1:] if not _is_variable(word)]
+    told = words[:1] == [Run.get_name()]
     kind = _DOITS[words.pop(0)] if words and words[0] in _DOITS else Run
     options = (*getattr(kind, "base_options", ()), *DodoTaskLoader.cmd_options, *kind.cmd_options)
     try:
         found: list[str] = CmdParse([CmdOption(option) for option in options]).parse(words)[1]
     except CmdParseError:  # which doit tells
         return []
+    if told and not found:  # doit run: the firmware, as doit's own word for that is not needed
+        return [Run.get_name()]
     return found if kind is not _DOITS["help"] else []
 
 

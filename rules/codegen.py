@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
 from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
+from rules.threshold import THRESHOLD, read
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -35,7 +36,7 @@ def _called(resolved: Resolved, artifact: str) -> str:
 
 def _run(job: Job) -> None:
     from mcubuild.data.series import channels
-    from mcubuild.data.splits import read_index
+    from mcubuild.data.splits import brought, read_index
     from mcubuild.engine.emit.archive import write_zip
     from mcubuild.engine.emit.codegen import Channel
     from mcubuild.engine.emit.codegen import generate as generate_model
@@ -55,6 +56,8 @@ def _run(job: Job) -> None:
     stack, prefix = deployment.stack, deployment.firmware.prefix
     target = target_of(deployment, tuned(job.file(TUNED)) if TUNED in job.names else None)
     index = read_index(job.file(INDEX)) if INDEX in job.names else None
+    if index is not None and job["model"]:
+        index = brought(index, job["model"].anchors)
     table = None
     if index is not None and INTERFACE in job.names:
         face, *others = read_interfaces(job.file(INTERFACE))["inputs"]
@@ -74,7 +77,9 @@ def _run(job: Job) -> None:
             levels=index.pictures.levels if index and index.pictures else None,
             table=table,
             channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
-            boxes=None if index is None or job["model"] else after(index, graph, job["detection"]),
+            after=None
+            if index is None or (job["model"] and index.detector is None)
+            else after(index, graph, job["detection"], read(job.find(THRESHOLD))),
             prefix=prefix,
         )
     write_zip(folder, job.out / "model.zip", prefix)
@@ -86,7 +91,7 @@ STAGE = Stage(
     name="codegen",
     doc="memory planned, C generated",
     inputs=("model.json", "model.npz"),
-    optional=(INDEX, INTERFACE, TUNED),
+    optional=(INDEX, INTERFACE, TUNED, THRESHOLD),
     outputs=(*MODEL, PLAN, *FIRMWARE, *FOR_OTHERS),
     settings=(*DEPLOYMENT, "model", "detection"),
     run=_run,
@@ -94,6 +99,7 @@ STAGE = Stage(
     templates=("kernels_templates/**/*.j2",),
     ignored=(
         "bits.weights",
+        "bits.activations",
         "firmware.toolchain",
         "firmware.optimize",
         *LIMITS,

@@ -19,9 +19,9 @@ class Command:
     doc: str
     """With {} for the spec."""
     work: Callable[[Resolved], None]
-    needs: tuple[str, ...] = ()
-    """Artifacts of the spec that are built first."""
-    optional: tuple[str, ...] = ()
+    needs: tuple[str, ...] | Callable[[Resolved], tuple[str, ...]] = ()
+    """Artifacts of the spec that are built first; a function where variables of the command say which."""
+    optional: tuple[str, ...] | Callable[[Resolved], tuple[str, ...]] = ()
     """Artifacts that are built first as well, where the spec has a stage that writes them."""
     serves: Callable[[Resolved], bool] = always
     """Whether a spec has this command."""
@@ -57,10 +57,11 @@ class Command:
         }
 
     def _files(self, resolved: Resolved) -> list[str]:
-        wanted = [*self.needs]
-        if self.optional:
+        needs, optional = (one(resolved) if callable(one) else one for one in (self.needs, self.optional))
+        wanted = [*needs]
+        if optional:
             known = {name for stage in pipeline(STAGES, resolved) for name in (*stage.inputs, *stage.outputs)}
-            wanted += [name for name in self.optional if name in known]
+            wanted += [name for name in optional if name in known]
         return [str(located(name, resolved, BUILD / resolved["spec"]["name"])) for name in wanted]
 
     def _refuse(self, resolved: Resolved) -> None:

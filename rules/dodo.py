@@ -22,19 +22,23 @@ from rules import (
     changed,
     curve,
     data_table,
+    diagram,
     diff,
     export,
+    flash,
     forecast,
+    gallery,
     keeping,
     latency,
     paper,
     plan,
+    run,
     schema,
     space_table,
     streams,
     throughput,
 )
-from rules.arguments import check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.arguments import asked_for, check_tasks, check_variables, lists, names_spec, needs_specs
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
@@ -55,8 +59,11 @@ COMMANDS = (
     baselines.COMMAND,
     curve.COMMAND,
     export.COMMAND,
+    flash.COMMAND,
+    run.COMMAND,
     plan.PLAN,
     plan.WHY,
+    diagram.COMMAND,
 )
 MEMORY = BUILD / ".doit.db"
 
@@ -90,7 +97,7 @@ DOIT_CONFIG = {
     "check_file_uptodate": ByContent,
     "codec_cls": Checked,
     "continue": True,  # one spec that fails does not stop the others
-    "default_tasks": ["build"],
+    "default_tasks": ["run" if asked_for() == ["run"] else "build"],  # doit's own command has that name, too
     "dep_file": str(MEMORY),
     "outfile": outfile,
     "reporter": StageReporter,
@@ -122,6 +129,7 @@ def task_everything() -> Iterator[dict[str, Any]]:
             changed.task(),
             diff.task(),
             *keeping.tasks(),
+            *gallery.tasks(),
             *(_of_specs() if needs_specs() else ()),
         ]
         for task in made:

@@ -65,7 +65,7 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     from mcubuild.board import Board
     from mcubuild.data.inventory import read_inventory
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.forecast import published, raced, searched, typical
+    from mcubuild.nas.forecast import Amounts, published, race_rate, raced, rates, searched, typical
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.space.contender import read_contenders
     from mcubuild.nas.space.family import Family
@@ -82,11 +82,15 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     asked = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
         return list(published(spec, board, index, train, val, tested, taught, asked))
-    factor = read_factor(folder / "pace.json" if pace.STAGE.serves(resolved) else None)
+    timed = folder / ("rest.json" if known else "pace.json")
+    factor = read_factor(timed if pace.STAGE.serves(resolved) else None)
+    amounts = Amounts(len(train), len(val), tested, index.one_draw)
     if known:
         family, before = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json")), []
     else:
         contenders = read_contenders(folder / "contenders.json")
-        family = typical(contenders)
-        before = [raced(spec, contenders, train, val, taught, one_draw=index.one_draw, factor=factor)]
-    return [*before, *searched(spec, board, family, train, val, tested, taught, asked, factor)]
+        family, count = typical(contenders), len(contenders)
+        racing = race_rate(contenders, spec, train, taught) if count > 1 else 0.0
+        before = [raced(spec, count, racing, amounts, factor)]
+    working = rates(spec, board, family, train, val, taught, asked)
+    return [*before, *searched(spec, working, amounts, factor)]

@@ -1,45 +1,54 @@
-"""What was built in formats of other tools: ``doit export spec=<file> to=bin,hex``."""
+"""What was built in formats of other tools: ``doit export spec=<file> format=bin,hex``."""
 
-from mcubuild.errors import BuildError, shown, writing
+from mcubuild.errors import BuildError, writing
+from rules import codegen
 from rules.command import Command
-from rules.options import TO
+from rules.options import FORMAT
 from rules.stage import BUILD, Resolved
 
-FORMATS = ("bin", "hex")
-_IMAGE = "firmware.bin"
+
+def _needs(resolved: Resolved) -> tuple[str, ...]:
+    from mcubuild.export.format import format_of
+
+    names = dict.fromkeys(name for one in FORMAT.chosen for name in format_of(one).needs)
+    return tuple(codegen.STAGE.called(resolved, name) for name in names)
 
 
-def _formats() -> list[str]:
-    """Those of ``to=``, all by default.
+def _optional(resolved: Resolved) -> tuple[str, ...]:
+    from mcubuild.export.format import format_of
 
-    Raises:
-        BuildError: there is no such format.
-    """
-    found = list(FORMATS) if TO.given == "all" else TO.words
-    if wrong := [one for one in found if one not in FORMATS]:
-        raise BuildError(f"to={shown(wrong[0])}: there is no such format; allowed: {', '.join(FORMATS)}, all.")
-    return found
+    return tuple(dict.fromkeys(name for one in FORMAT.chosen for name in format_of(one).optional))
 
 
 def _export(resolved: Resolved) -> None:
     from mcubuild.board import Board
-    from mcubuild.export.hex import intel_hex
+    from mcubuild.export.format import Built, format_of
 
-    name = resolved["spec"]["name"]
-    formats, board = _formats(), Board.model_validate(resolved["board"])
-    image = (BUILD / name / _IMAGE).read_bytes()
+    spec = resolved["spec"]
+    name, board = spec["name"], Board.model_validate(resolved["board"])
+    built = Built(name, BUILD / name, board, spec["firmware"]["prefix"], spec["model"] is not None)
     folder = BUILD / name / "export"
+    refusals = []
     with writing(BUILD):
         folder.mkdir(exist_ok=True)
-        for one in formats:
-            path = folder / f"{name}.{one}"
-            path.write_bytes(image if one == "bin" else intel_hex(image, board.flash.origin).encode())
-            print(f"{path}: from 0x{board.flash.origin:08X} on, {len(image)} bytes")
+        for one in FORMAT.chosen:
+            try:
+                exported = format_of(one).write(built, folder)
+            except BuildError as error:
+                if FORMAT.given != "all":
+                    raise
+                refusals.append(f"{one}: {error}")
+                continue
+            print(f"{exported.path}: {exported.told}; {exported.next}.")
+    for refusal in refusals:
+        print(f"not written: {refusal}")
 
 
 COMMAND = Command(
     name="export",
-    doc="the firmware of {} for flash programmers",
+    doc="{} in formats of other tools",
     work=_export,
-    needs=(_IMAGE,),
+    needs=_needs,
+    optional=_optional,
 )
+"""What was built, in the formats of other tools."""

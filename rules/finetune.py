@@ -24,7 +24,7 @@ def _run(job: Job) -> None:
         out=job.out,
         work=job.work,
         spaces=(read_space(space), *read_neighbours(space)),
-        pace=ALONE * read_factor(job.find("pace.json")),
+        pace=ALONE * read_factor(job.find("rest.json")),
     )
 
 
@@ -32,7 +32,7 @@ STAGE = Stage(
     name="finetune",
     doc="chosen network fine-tuned",
     inputs=("index.json", "train.npz", "val.npz", "space.json", "arch.json", "supernet.safetensors"),
-    optional=("pace.json",),
+    optional=("rest.json",),
     outputs=("weights.safetensors", "finetune_log.json"),
     settings=("finetune", "seed"),
     run=_run,

@@ -16,15 +16,17 @@ _BUILDS = ("diff",)
 """Commands with the names of two builds behind them."""
 _DOITS = ("list", "info", "clean", "forget")
 """Commands that are doit's own, with its options and tasks."""
-_ALONE = ("gc", "verify", "schema", "paper", "bench", "changed")
+_ALONE = ("gc", "verify", "schema", "paper", "bench", "changed", "index")
 """Commands that no spec has a part in."""
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("a folder for a project of your own, by five questions", "new my-project --task image_classification"),
     "build": ("firmware and report of specs, judged against their budgets", "build 'specs/kws_*.toml' -n 2"),
     "plan": ("what a build would run, for how long, and what the store has", "plan quickstart"),
     "why": ("why each stage would run: fields, files, artifacts", "why quickstart set budget.latency=9ms"),
+    "graph": ("the stages and what a build would do about each, as a picture in Mermaid", "graph quickstart"),
     "list": ("the tasks; --all: with those of every spec", "list --all"),
     "diff": ("what changed between two builds", "diff quickstart tiny"),
+    "index": ("all builds of the project in one page, with charts", "index"),
     "changed": ("build what differs from a branch, and compare: for pull requests", "changed base=origin/main"),
     "data": ("samples of a spec's data set, counted and shown; public data is fetched", "data vww_f412"),
     "forecast": ("how long a build takes on this machine, from the first training on", "forecast quickstart"),
@@ -36,10 +38,13 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ablation": ("what each optimisation is worth to the network of a spec", "ablation quickstart"),
     "bench": ("speed and memory beside other engines", "bench models=../models"),
     "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),
-    "export": ("the firmware of specs for flash programmers", "export quickstart to=hex"),
+    "export": ("firmware and network of specs in formats of other tools", "export quickstart format=tflite"),
+    "flash": ("the firmware of a spec to the flash of a board that is connected", "flash quickstart"),
+    "run": ("test samples answered by the firmware, in an emulator or on a board", "run quickstart port=/dev/ttyACM0"),
     "schema": ("JSON schemas of specs, boards and reports, for editors", "schema"),
     "gc": ("remove what was longest unused from the store, but for what this project needs", "gc size=5GB"),
     "verify": ("hash everything in the store again; what is damaged is removed", "verify"),
+    "completion": ("completion of words in a shell: bash, zsh or fish", "completion bash"),
     "info": ("what a task depends on", "info search:quickstart"),
     "clean": ("remove artifacts from build/; the store keeps them", "clean"),
     "forget": ("ask the store about everything again", "forget"),
@@ -65,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--spec", default="first", help="name of the first spec (first)")
             for key, what in _QUESTIONS.items():
                 command.add_argument(f"--{key}", help=what)
+        elif name == "completion":
+            command.add_argument("shell", help='eval "$(mcubuild completion bash)" in ~/.bashrc')
         elif name in _BUILDS:
             command.add_argument("builds", nargs=2, metavar="BUILD", help="a build, or a folder with a report.json")
         elif name not in _DOITS:
@@ -128,15 +135,33 @@ def _new(arguments: Sequence[str]) -> None:
     print(f"next: {here}mcubuild plan, then mcubuild build")
 
 
-def _enter_project() -> None:
-    """Make the project's doit.cfg count: it is looked for where doit begins, its dodo.py in the folders above, too.
+def _complete(arguments: Sequence[str]) -> None:
+    from rules.completion import Known, answer
+
+    shell, *words = arguments
+    [group] = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    flags = {
+        name: {flag: action.help or "" for action in command._actions for flag in action.option_strings}
+        for name, command in group.choices.items()
+    }
+    known = Known({name: told for name, (told, _) in COMMANDS.items()}, flags, _above(Path.cwd()))
+    sys.stdout.write(answer(shell, words, known))
+
+
+def _above(folder: Path) -> Path | None:
+    return next((one for one in (folder, *folder.parents) if (one / "dodo.py").is_file()), None)
+
+
+def project_of(folder: Path) -> Path:
+    """The project that ``folder`` is or lies in: the folder with a dodo.py.
 
     Raises:
-        BuildError: neither this folder nor one above has a dodo.py.
+        BuildError: neither this folder nor one above has one.
     """
-    here = Path.cwd()
-    if not any((folder / "dodo.py").is_file() for folder in (here, *here.parents)):
-        raise BuildError(f"{here}: found no dodo.py, here or above, so no project; make one: mcubuild new NAME.")
+    found = _above(folder)
+    if found is None:
+        raise BuildError(f"{folder}: found no dodo.py, here or above, so no project; make one: mcubuild new NAME.")
+    return found
 
 
 def main() -> int:
@@ -145,8 +170,11 @@ def main() -> int:
         if sys.argv[1:2] == ["new"] and not {"-h", "--help"} & {*sys.argv}:
             _new(sys.argv[1:])
             return 0
+        if sys.argv[1:2] == ["completion"] and sys.argv[2:] not in ([], ["-h"], ["--help"]):
+            _complete(sys.argv[2:])
+            return 0
         words = translated(sys.argv[1:])
-        _enter_project()
+        project_of(Path.cwd())
     except BuildError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 3

@@ -30,11 +30,13 @@ from rules import (
     reference,
     remote,
     report,
+    rest,
     scale,
     search,
     space,
     start,
     supernet,
+    threshold,
     train,
     tune,
     widths,
@@ -55,6 +57,7 @@ STAGES: tuple[Stage, ...] = (
     space.STAGE,
     pace.STAGE,
     race.STAGE,
+    rest.STAGE,
     start.STAGE,
     supernet.STAGE,
     search.STAGE,
@@ -64,6 +67,7 @@ STAGES: tuple[Stage, ...] = (
     train.STAGE,
     widths.STAGE,
     quantize.STAGE,
+    threshold.STAGE,
     importer.STAGE,
     reference.STAGE,
     tune.STAGE,
@@ -140,8 +144,11 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            return dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
+            done = dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
+        HISTORY.made(name, stage.name)
+        return done
     except BuildError as error:
+        HISTORY.failed(name, stage.name, str(error))
         return TaskFailed(str(error))
     except KeyboardInterrupt:
         return TaskFailed(INTERRUPTED)

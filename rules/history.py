@@ -1,6 +1,7 @@
-"""What earlier builds of a project were made from, and how long their stages took: for ``plan`` and ``why`` alone.
+"""What earlier builds of a project were made from, how long their stages took, and which failed.
 
-Nothing is built by it, so whatever is wrong with it is removed, and those know less.
+For ``plan``, ``why`` and ``index`` alone. Nothing is built by it, so whatever is wrong with it is removed, and those
+know less.
 """
 
 import ast
@@ -18,6 +19,7 @@ from rules.stage import BUILD
 _TABLES = """
 CREATE TABLE IF NOT EXISTS ingredients (key TEXT PRIMARY KEY, made TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS definitions (digest TEXT PRIMARY KEY, found TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (spec TEXT, stage TEXT, told TEXT, PRIMARY KEY (spec, stage)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS times (stage TEXT, spec TEXT, seconds REAL, PRIMARY KEY (stage, spec)) WITHOUT ROWID;
 """
 
@@ -71,6 +73,18 @@ class History:
                 found: dict[str, str] = json.loads(text)
                 return found
         return None
+
+    def failed(self, spec: str, stage: str, told: str) -> None:
+        """Keep why the stage of a spec could not be made, until it is."""
+        self._ask("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", spec, stage, told)
+
+    def made(self, spec: str, stage: str) -> None:
+        """The stage of a spec has been made: it has not failed."""
+        self._ask("DELETE FROM failures WHERE spec = ? AND stage = ?", spec, stage)
+
+    def failures(self, spec: str) -> dict[str, str]:
+        """Why stages of the spec could not be made when they were tried last, by stage."""
+        return dict(self._ask("SELECT stage, told FROM failures WHERE spec = ?", spec))
 
     def took(self, stage: str, spec: str, seconds: float) -> None:
         """Keep how long the stage of a spec took."""

@@ -19,6 +19,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "PIL": ("pillow",),
     "capstone": ("capstone",),
     "elftools": ("pyelftools",),
+    "flatbuffers": ("flatbuffers",),
     "jinja2": ("jinja2", "markupsafe"),
     "msgspec": ("msgspec",),
     "numpy": ("numpy",),

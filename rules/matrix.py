@@ -34,7 +34,9 @@ def show(spec: str, builds: Mapping[str, Mapping[str, Any]], made: Collection[st
     path, rows = BUILD / spec / PAGE, table(found)
     if _shown(path.with_suffix(".json")) != rows or not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(spec, found), encoding="utf-8")
+        links = {name: f"../{name}/report.html" for name in made}
+        text = page(f"{spec}: {len(found)} builds", "every build of its [matrix]", found, links)
+        path.write_text(text, encoding="utf-8")
         path.with_suffix(".json").write_text(json.dumps(rows), encoding="utf-8")
     print("", *aligned(rows), f"table: {path}", sep="\n", file=out)
 

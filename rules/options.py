@@ -8,6 +8,7 @@ from typing import Any
 from doit import get_var
 
 from mcubuild.errors import BuildError, shown
+from mcubuild.export.format import names
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,33 @@ class Choice(Option):
             ways = " or ".join(f"{self.name}={word}" for word in allowed)
             raise BuildError(f"{self.name}={text}: there is no such {self.name} here; write {ways}.")
         return text
+
+    def check(self) -> None:
+        """See Option."""
+        _ = self.chosen
+
+
+@dataclass(frozen=True)
+class Choices(Option):
+    """Some of a few words, which ``takes`` lists between bars; ``all`` is all others."""
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The words, each once.
+
+        Raises:
+            BuildError: one is none of them, or there is none.
+        """
+        *allowed, every = self.takes.split("|")
+        words = tuple(dict.fromkeys(self.words))
+        if words == (every,):
+            return tuple(allowed)
+        if not words or (wrong := [word for word in words if word not in allowed]):
+            found = shown(wrong[0]) if words else ""
+            raise BuildError(
+                f"{self.name}={found}: there is no such {self.name}; allowed: {', '.join(allowed)}, {every}."
+            )
+        return words
 
     def check(self) -> None:
         """See Option."""
@@ -128,7 +156,7 @@ SIZE = Option("size", "SIZE", "what the store may have, in kB, MB or GB", "5GB")
 NETWORKS = Count("networks", "N", "to build and run", "50")
 FIGURE = Choice("figure", "3|12", "which figure of the paper", "3")
 SAMPLES = Count("samples", "N", "networks a search space, at least 10; of figure 12 fewer", "1000", least=10)
-TO = Option("to", "bin|hex|all", "formats, with commas between them", "all")
+FORMAT = Choices("format", "|".join([*names(), "all"]), "formats, with commas between them", "bin,hex")
 TABLE = Choice("table", "accuracy", "a table of networks instead of a figure")
 BASE = Option("base", "COMMIT", "the branch or commit that is compared with", "origin/main")
 SLOWER = Share("slower", "SHARE", "latency that may be lost", "5%")
@@ -136,6 +164,11 @@ LARGER = Share("larger", "SHARE", "SRAM, and Flash, that may be lost", "1%")
 LINKS = Option(
     "links", "URL", "where reports will be published, as <URL>/<build>/report.html, for links in the comment"
 )
+BY = Choice("by", "pyocd|openocd|probe-rs|st-flash|dfu-util|uf2", "what writes the flash; else the first that is there")
+ON = Choice("on", "emulator|qemu|gdb|pyocd|port", "what runs the firmware; the emulator, or the board at port=")
+PORT = Option("port", "DEVICE", "serial port of the board, such as /dev/ttyACM0, or host:port; of on=gdb its server")
+WRITE = Choice("write", "yes|no", "whether the board at port= gets the firmware first, or has it", "yes")
+TRIED = Count("samples", "N", "test samples to answer", "10")
 
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
@@ -143,10 +176,13 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),
     "diff": (A, B),
-    "export": (SPEC, SET, TO),
+    "export": (SPEC, SET, FORMAT),
+    "flash": (SPEC, SET, BY),
     "gc": (SIZE,),
+    "index": (),
     "latency": (SPEC, NETWORKS),
     "paper": (FIGURE, SAMPLES, TABLE),
+    "run": (SPEC, SET, ON, PORT, WRITE, TRIED),
     "schema": (),
     "verify": (),
 }

@@ -4,6 +4,7 @@ Both build nothing.
 """
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
@@ -19,12 +20,14 @@ from rules.foresight import Foreseen, foresee
 from rules.graph import HISTORY
 from rules.history import definitions
 from rules.known import FILES
+from rules.options import changes
 from rules.stage import BUILD, Resolved
 
 _MOST_CHANGES = 12
 """Changes of a stage that are listed; of more, the number."""
 _DONE_BY_A_BUILD = ("to build", "depends", "from store", "from shared")
-_STATES = {"depends": "perhaps"}
+STATES = {"depends": "perhaps"}
+"""What states are called that have another name for people."""
 
 
 def _plan(resolved: Resolved) -> None:
@@ -33,7 +36,7 @@ def _plan(resolved: Resolved) -> None:
     total, unknown = 0.0, list[str]()
     for one in found:
         spec = one.resolved["spec"]["name"]
-        line = f"{spec:<15} {one.stage.name:<11} {_STATES.get(one.state, one.state):<11}"
+        line = f"{spec:<15} {one.stage.name:<11} {STATES.get(one.state, one.state):<11}"
         if one.state in ("to build", "depends"):
             seconds, of = expected(one.stage.name, spec)
             if seconds is None:
@@ -73,7 +76,7 @@ def _why(resolved: Resolved) -> None:
             continue
         differs = True
         spec = one.resolved["spec"]["name"]
-        print(f"{spec}: {one.stage.name} ({_STATES.get(one.state, one.state)}):")
+        print(f"{spec}: {one.stage.name} ({STATES.get(one.state, one.state)}):")
         lines = [one.reason] if one.reason else [*_changes(one, makers)]
         for line in lines[:_MOST_CHANGES]:
             print(f"    {line}")
@@ -106,11 +109,10 @@ def _changes(one: Foreseen, makers: Mapping[str, str]) -> Iterator[str]:
 
 def _differences(before: Mapping[str, Any], one: Foreseen) -> Iterator[str]:
     now, resolved = json.loads(json.dumps(one.ingredients)), one.resolved
-    spec = resolved["file"]
     old, new = _flat(before["settings"]), _flat(now["settings"])
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
-            where = f"board {resolved['spec']['board']}" if key.startswith("board.") else spec
+            where = f"board {resolved['spec']['board']}" if key.startswith("board.") else said_in(key, resolved)
             yield f"{where}: {key}: {_value(old, key)} -> {_value(new, key)}"
     code = code_files(one.stage)
     for name in sorted(before["code"].keys() | now["code"].keys()):
@@ -126,6 +128,32 @@ def _differences(before: Mapping[str, Any], one: Foreseen) -> Iterator[str]:
             yield f"{name}: an earlier stage makes it another"
     if before["sources"] != now["sources"]:
         yield from _file_changes(before.get("files", {}), one)
+
+
+def said_in(key: str, resolved: Resolved) -> str:
+    """Where a key of the spec has its value from: the command line, the spec's file, or one that this extends."""
+    if key in changes():
+        return "set="
+    own = resolved["file"]
+    for file in [own, *(file for file in reversed(resolved["files"]) if file != own)]:
+        try:
+            values = tomllib.loads(Path(file).read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if _has(values, key) or _has(values.get("matrix"), key):
+            return str(file)
+    return str(own)
+
+
+def _has(values: Any, key: str) -> bool:
+    """Whether a table has the dotted key, or a value that stands for the tables on the way to it."""
+    for part in key.split("."):
+        if not isinstance(values, dict):
+            return values is not None
+        if part not in values:
+            return False
+        values = values[part]
+    return True
 
 
 def _file_changes(old: Mapping[str, str], one: Foreseen) -> Iterator[str]:

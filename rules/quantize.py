@@ -20,6 +20,7 @@ def _run(job: Job) -> None:
         read_split(job.file("val.npz")),
         job["quantize"],
         bits=json.loads(widths.read_text())["bits"] if widths else job["bits.weights"],
+        activations=job["bits.activations"],
         learning=learning(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
@@ -35,7 +36,7 @@ STAGE = Stage(
     inputs=("index.json", "train.npz", "val.npz", "arch.json", "weights.safetensors"),
     optional=(WIDTHS,),
     outputs=(*MODEL, "quantize_log.json"),
-    settings=("quantize", "bits.weights", "seed"),
+    settings=("quantize", "bits.weights", "bits.activations", "seed"),
     run=_run,
     serves=trains,
 )

@@ -25,6 +25,7 @@ def _run(job: Job) -> None:
         out=job.out,
         work=job.work,
         pace=(SUPERNET + ALONE) * read_factor(job.find("pace.json")),
+        timed=job.find("pace.json") is not None,
     )
 
 

@@ -6,21 +6,26 @@ from rules.stage import Job, Resolved, Stage, brings_model
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.splits import read_index, read_split
+    from mcubuild.data.splits import brought, read_index, read_split
     from mcubuild.importers.samples import refer
     from mcubuild.ir.files import read_graph
+    from mcubuild.tasks.reading import reading
 
-    images = None
+    graph, images, detects = read_graph(job.file("model.json").parent), None, None
     if "test.npz" in job.names:
-        images = read_split(job.file("test.npz")), len(read_index(job.file("index.json")).classes)
+        index = brought(read_index(job.file("index.json")), job["model"].anchors)
+        images = read_split(job.file("test.npz")), len(index.classes)
+        if index.detector is not None:
+            detects = reading(index, graph, job["detection"])
     refer(
-        read_graph(job.file("model.json").parent),
+        graph,
         job.file("interface.json"),
         job["model"],
         images,
         job.root,
         seed=job["seed"],
         out=job.out,
+        detects=detects,
     )
 
 
@@ -37,7 +42,7 @@ STAGE = Stage(
     inputs=("model.json", "model.npz", "interface.json"),
     optional=("index.json", "test.npz"),
     outputs=("inputs.npy", "int8_outputs.npy", "accuracy.json"),
-    settings=("model", "seed"),
+    settings=("model", "detection", "seed"),
     run=_run,
     sources=_sources,
     serves=brings_model,

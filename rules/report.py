@@ -19,7 +19,7 @@ def _run(job: Job) -> None:
     networks = "brought"
     if not spec.model:
         networks = spec.arch or searched(read_arch(job.file("arch.json")).space.block)
-        networks = reading(networks, series=spec.task == "sensor_classification")
+        networks = reading(networks, series=spec.task in ("sensor_classification", "anomaly_detection"))
     compiler = job.identities["toolchain"]
     write(
         {name: job.file(name) for name in job.names},

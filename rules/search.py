@@ -24,7 +24,7 @@ def _run(job: Job) -> None:
         work=job.work,
         neighbours=read_neighbours(job.file("space.json")),
         margin=read_margin(job.find("margin.json")),
-        factor=read_factor(job.find("pace.json")),
+        factor=read_factor(job.find("rest.json")),
     )
 
 
@@ -32,7 +32,7 @@ STAGE = Stage(
     name="search",
     doc="evolutionary search under the budget",
     inputs=("index.json", "train.npz", "val.npz", "space.json", "supernet.safetensors"),
-    optional=("margin.json", "pace.json"),
+    optional=("margin.json", "rest.json"),
     outputs=("search.json",),
     settings=("search", *DEPLOYMENT, "seed"),
     run=_run,

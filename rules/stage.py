@@ -161,12 +161,13 @@ UNSEEN: Mapping[str, Any] = {
     "openocd": None,
     "pyocd_target": None,
     "active_power_mw": inf,
+    "desk": None,
 }
 """Fields of the board that neither code nor figures of most stages depend on, and what these stages see instead."""
-UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field != "active_power_mw")
+UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field not in ("active_power_mw", "desk"))
 """What the board is called, and by whom."""
 POWER = ("board.active_power_mw",)
-DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "budget")
+DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "bits.activations", "budget")
 """What a stage declares that builds for the spec's ``Deployment``, without what it ignores of that."""
 COMPILING = ("firmware.toolchain", "firmware.optimize", "firmware.prefix")
 """How the C is compiled and called, which plans and estimates do not depend on."""
@@ -229,8 +230,8 @@ class Stage:
         return spec
 
     def unseen(self, resolved: Resolved) -> dict[str, Any]:
-        """The fields of the board that the stage ignores, with the values that it sees."""
-        ignored = {*self.ignored}
+        """The fields of the board that the stage ignores, with the values that it sees; of its desk no stage knows."""
+        ignored = {*self.ignored, *(["board.desk"] if "board" in self.settings else [])}
         if resolved["spec"]["budget"]["energy"] is None:
             ignored.update(self.ignored_without_energy)
         return {field: value for field, value in UNSEEN.items() if f"board.{field}" in ignored}

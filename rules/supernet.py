@@ -14,7 +14,7 @@ def _run(job: Job) -> None:
 
     space, learned, judged = (job.file(name) for name in ("space.json", "train.npz", "val.npz"))
     settings, taught, seed = job["supernet"], learning(read_index(job.file("index.json"))), job["seed"]
-    pace, start = SUPERNET * read_factor(job.find("pace.json")), job.find("start.safetensors")
+    pace, start = SUPERNET * read_factor(job.find("rest.json")), job.find("start.safetensors")
     if settings.processes > 1:
         place = {"out": job.out, "work": job.work}
         launch(space, learned, judged, settings, learning=taught, seed=seed, pace=pace, start=start, **place)
@@ -41,7 +41,7 @@ STAGE = Stage(
     name="supernet",
     doc="weight-shared super network trained",
     inputs=("index.json", "train.npz", "val.npz", "space.json"),
-    optional=("pace.json", "start.safetensors"),
+    optional=("rest.json", "start.safetensors"),
     outputs=("supernet.safetensors", "supernet_log.json"),
     settings=("supernet", "seed"),
     run=_run,

@@ -26,5 +26,5 @@ STAGE = Stage(
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c"),
     identities=firmware.STAGE.identities,
     serves=_asked_for,
-    ignored=("firmware.prefix", "bits.weights", "budget", *UNNAMED, *POWER),
+    ignored=("firmware.prefix", "bits.weights", "bits.activations", "budget", *UNNAMED, *POWER),
 )

@@ -9,7 +9,7 @@ padding, one channel, residuals that span other residuals, a tensor added to its
 above one, every kind of clamp. Scales are fitted to the values, so that few outputs saturate and errors show.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +19,7 @@ from mcubuild.ir.executor import run
 from mcubuild.ir.geometry import Padding, Pair, Shape
 from mcubuild.ir.graph import INT8, Clamp, Graph, Op, Quantization, Tensor
 from mcubuild.ir.ops.elementwise import Add
-from mcubuild.ir.ops.pool import AveragePool2D
+from mcubuild.ir.ops.pool import AveragePool2D, Pool
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -51,6 +51,33 @@ def random_network(seed: int, bits: int = 8) -> Graph:
         builder.fully_connected(int(rng.integers(1, 30)))
     builder.fully_connected(int(rng.integers(2, 12)))
     return builder.graph()
+
+
+def packed(graph: Graph, seed: int, chance: float = 1.0) -> Graph:
+    """``graph`` with activations of 4 bits between its inputs and outputs, each with this ``chance``.
+
+    Steps are 16 times as large, so that values keep their spread; what pooling reads and writes stays alike.
+    """
+    rng = np.random.default_rng(seed)
+    tensors, constants = dict(graph.tensors), dict(graph.constants)
+    for op in graph.ops:
+        of_bytes = isinstance(op, Pool) and not tensors[op.input].packed
+        if op.output in graph.outputs or of_bytes or rng.random() >= chance:
+            continue
+        tensors[op.output] = _narrow(tensors[op.output])
+    for op in graph.ops:
+        if isinstance(op, Pool) and tensors[op.input].packed:
+            tensors[op.output] = replace(tensors[op.output], bits=4, quantization=tensors[op.input].quantization)
+        if isinstance(op, Weighted) and tensors[op.input].packed:
+            constants[op.bias] = np.round(constants[op.bias] / 16).astype(np.int32)
+    return replace(graph, tensors=tensors, constants=constants)
+
+
+def _narrow(tensor: Tensor) -> Tensor:
+    quantization = tensor.quantization
+    assert quantization is not None
+    zero = round((quantization.zero_point + 128) / 255 * 15) - 8
+    return replace(tensor, bits=4, quantization=Quantization((16 * quantization.scale[0],), zero))
 
 
 def random_inputs(graph: Graph, samples: int, seed: int = 0) -> NDArray[np.int8]:

@@ -55,6 +55,9 @@ SPACES: Mapping[str, tuple[Space, ...]] = {
     "residual": _small(
         "residual", (0.2, 32, 3), (0.5, 16, 1), (0.2, 48, 3), (0.2, 28, 1), (0.3, 24, 3), (0.7, 16, 1), (0.3, 32, 3)
     ),
+    "strided": _small(
+        "strided", (0.5, 32, 3), (0.5, 16, 1), (0.3, 48, 3), (0.4, 28, 1), (0.6, 24, 3), (0.7, 32, 1), (0.4, 32, 3)
+    ),
 }
 """By kind: from digits and spectrograms to photographs, as small as boards with little memory want them."""
 _SEED = 0
@@ -88,9 +91,9 @@ class Case:
         """The skeleton of the network."""
         bits = self.deployment.bits
         if bits != "mixed":
-            return skeleton(self.arch, bits)
+            return skeleton(self.arch, bits, self.deployment.activations)
         rng, names = np.random.default_rng(self.seed), weight_bits(skeleton(self.arch, WIDTHS[0]))
-        return skeleton(self.arch, {name: int(rng.choice(WIDTHS)) for name in names})
+        return skeleton(self.arch, {name: int(rng.choice(WIDTHS)) for name in names}, self.deployment.activations)
 
 
 def mixed(deployment: Deployment, block: str, count: int) -> list[Case]:
@@ -106,7 +109,7 @@ def mixed(deployment: Deployment, block: str, count: int) -> list[Case]:
         turn, number = divmod(index, len(spaces))
         case = Case(draw(spaces[number], rng), deployment, _SEED + index)
         if (turn + number) % 2:
-            arena = int(_TIGHT * footprint(skeleton(case.arch, 8), case.target, 0).arena)
+            arena = int(_TIGHT * footprint(skeleton(case.arch, 8, deployment.activations), case.target, 0).arena)
             case = replace(case, deployment=with_arena(deployment, arena))
         cases.append(case)
     return cases

@@ -25,7 +25,7 @@ from mcubuild.nas.space.arch import draw
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.optimisation import sizes, spaces_for
+from mcubuild.nas.space.optimisation import blocks_for, sizes, spaces_for
 from mcubuild.report.estimates import Estimate, conditions, holding, reading, searched
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
@@ -86,7 +86,11 @@ def find(
         BuildError: a firmware computes something else than the reference executor.
     """
     board, latency, series = deployment.board, deployment.budget.latency, outline.series
-    kinds = [reading(arch, series=series)] if arch else [searched(block, series=series) for block in space.blocks]
+    kinds = (
+        [reading(arch, series=series)]
+        if arch
+        else [searched(block, series=series) for block in blocks_for(outline, space)]
+    )
     tool = compiler(deployment)
     known = [*chain(*(holding(conditions(deployment, tool, kind)) for kind in kinds))]
     if known:

@@ -7,11 +7,14 @@ import numpy as np
 from mcubuild.ir.graph import Graph, Quantization, Tensor
 from mcubuild.ir.ops.elementwise import Elementwise, Mul
 from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.softmax import Softmax
 from mcubuild.ir.ops.weighted import Weighted
 
 _WIDENING, _NARROWING = 1.5, 0.35
 """Steps of an output relative to those of its input: inputs fill their range, and so it stays layer by layer."""
+_WIDER = 17
+"""Steps of 8 bits in one of 4."""
 _MIDDLE = 64
 """Steps of one operand that a product's other one is multiplied by to get the output's step."""
 
@@ -24,6 +27,17 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
     rng = np.random.default_rng(seed)
     tensors: dict[str, Tensor] = dict(skeleton.tensors)
     constants: dict[str, np.ndarray] = {}
+
+    def step(name: str) -> float:
+        """The scale, as of 8 bits."""
+        quantization = tensors[name].quantization
+        assert quantization is not None
+        return quantization.scale[0] / (_WIDER if tensors[name].packed else 1)
+
+    def set_activation(name: str, scale: float, zero_point: int) -> None:
+        if tensors[name].packed:
+            scale, zero_point = _WIDER * scale, round(zero_point / _WIDER)
+        set_quantization(name, scale, zero_point)
 
     def set_quantization(name: str, scale: float | tuple[float, ...], zero_point: int, axis: int | None = None) -> None:
         scales = scale if isinstance(scale, tuple) else (float(np.float32(scale)),)
@@ -44,19 +58,18 @@ def with_random_values(skeleton: Graph, seed: int = 0) -> Graph:
             norms = np.sqrt(3 * np.square(drawn, dtype=np.float64).sum(axis=1))
             scales = tuple(float(np.float32(s)) for s in rng.uniform(0.5, 1, filters) / norms)
             set_quantization(op.weights, scales, 0, axis)
-            source = tensors[op.input].quantization
-            assert source is not None
             widening = _WIDENING if op.input in skeleton.inputs else _NARROWING
-            set_quantization(op.output, widening * source.scale[0], int(rng.integers(-20, 20)))
+            set_activation(op.output, widening * step(op.input), int(rng.integers(-20, 20)))
         elif isinstance(op, Elementwise):
-            left, right = tensors[op.left].quantization, tensors[op.right].quantization
-            assert left is not None and right is not None
-            together = _MIDDLE * left.scale[0] * right.scale[0] if isinstance(op, Mul) else None
-            set_quantization(op.output, together or np.hypot(left.scale[0], right.scale[0]), int(rng.integers(-20, 20)))
+            left, right = step(op.left), step(op.right)
+            together = _MIDDLE * left * right if isinstance(op, Mul) else None
+            set_activation(op.output, together or np.hypot(left, right), int(rng.integers(-20, 20)))
         elif isinstance(op, Softmax):
             set_quantization(op.output, 1 / 256, -128)
         else:
             if isinstance(op, Lookup):
                 constants[op.table] = rng.permutation(np.arange(-128, 128)).astype(np.int8)
             tensors[op.output] = replace(tensors[op.output], quantization=tensors[op.operands[0]].quantization)
+            if isinstance(op, Mean) and tensors[op.input].packed:
+                set_activation(op.output, step(op.input), int(rng.integers(-20, 20)))
     return skeleton.with_values(tensors, constants)

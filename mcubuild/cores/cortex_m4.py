@@ -138,6 +138,15 @@ COSTS: Costs = {
         "output": 5.89,
         "row": 5.89,
     },
+    "packed": {
+        "call": 40.0,
+        "kept": 0.5,
+        "pack": 20.0,
+        "packed": 18.0,
+        "tile": 20.0,
+        "unpack": 20.0,
+        "unpacked": 14.0,
+    },
     "pad": {
         "byte": 0.85,
         "call": 57.6,

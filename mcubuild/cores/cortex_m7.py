@@ -138,6 +138,15 @@ COSTS: Costs = {
         "output": 6.3,
         "row": 6.14,
     },
+    "packed": {
+        "call": 40.0,
+        "kept": 0.5,
+        "pack": 20.0,
+        "packed": 18.0,
+        "tile": 20.0,
+        "unpack": 20.0,
+        "unpacked": 14.0,
+    },
     "pad": {
         "byte": 0.52,
         "call": 200.0,

@@ -13,10 +13,11 @@ from mcubuild.data.files import File, PathFile
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.kinds.image_folder import CONTENT
 from mcubuild.data.samples import AnnotatedImages
-from mcubuild.data.sources import SPLITS, files_below
+from mcubuild.data.sources import SPLITS, assign, fields_of, files_below
 from mcubuild.errors import BuildError
 from mcubuild.progress import bar
-from mcubuild.spec.datasets.base import BoxSettings
+from mcubuild.spec.datasets.base import BoxFolderSettings, BoxSettings
+from mcubuild.spec.pattern import compile_pattern
 
 _PLACES = ("annotations", "images", "jpegimages", "labels")
 """Folders that have either pictures or label files, in any case of letters: they count for nothing."""
@@ -93,10 +94,25 @@ class Pictures:
             np.zeros(count, np.int64),
             AnnotatedImages(self.files, self.annotations, classes, settings, cautions),
             self.splits,
-            None,
+            self._named(settings, Path(where)) if isinstance(settings, BoxFolderSettings) else None,
             held_out,
             strata=("pictures",),
         )
+
+    def _named(self, settings: BoxFolderSettings, folder: Path) -> list[str] | None:
+        """Groups of pictures by their names, if there are any; splits by their names are set.
+
+        Raises:
+            BuildError: a name does not match the pattern, no picture fits a split, or one is in another already.
+        """
+        names = [file.name for file in self.files]
+        for split, globs in (("val", settings.val), ("test", settings.test)):
+            if globs is not None:
+                assign(names, self.splits, split, globs, folder)
+        if settings.pattern is None or settings.group is None:
+            return None
+        expression = compile_pattern(settings.pattern, classes=False)
+        return [fields_of(name, expression, settings.pattern, folder)[settings.group] for name in names]
 
 
 def pictures_below(folder: Path) -> dict[str, File]:

@@ -91,7 +91,7 @@ def prepare(
     contents, roll, copies = _called(found, chosen, names, digests)
     front_end = origin if isinstance(origin, FrontEnd) else None
     series = origin if isinstance(origin, Series) else None
-    shown = "sensor_classification" if series else settings.tasks[0]
+    shown = "sensor_classification" if series and "sensor_classification" in settings.tasks else settings.tasks[0]
     if task not in (None, shown):
         what = "windows of values" if series else "images"
         raise BuildError(f'task: found "{task}", but the samples of this data set are {what}: task = "{shown}".')
@@ -158,7 +158,10 @@ def prepare(
     for name, indexes in chosen.items():
         noise = read.noise if name == "train" else None
         boxes = None if read.boxes is None else read.boxes[name]
-        write_split(Split(pictures[name], found.labels[indexes], noise, boxes), out / f"{name}.npz")
+        recordings = None
+        if shown == "anomaly_detection" and found.groups is not None:
+            recordings = np.unique([found.groups[index] for index in indexes.tolist()], return_inverse=True)[1]
+        write_split(Split(pictures[name], found.labels[indexes], noise, boxes, recordings), out / f"{name}.npz")
 
 
 def _called(

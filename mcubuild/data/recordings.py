@@ -18,7 +18,7 @@ from mcubuild.progress import Bar, bar
 from mcubuild.spec.datasets.base import AudioSettings
 from mcubuild.spec.outline import AUDIO_SIDE
 
-_LARGEST_RATE = 16_000
+LARGEST_RATE = 16_000
 """Hz that the spec's default does not go above: speech has little beyond 8 kHz."""
 _WINDOW = 0.030
 """Seconds in which speech hardly changes."""
@@ -103,7 +103,7 @@ def _design(files: Sequence[File], settings: AudioSettings, damage: Damage, prog
         progress.advance()
     if not rates:
         damage.refuse_more_than(0, len(files))
-    rate = settings.sample_rate or min(_LARGEST_RATE, int(np.median(rates)))
+    rate = settings.sample_rate or min(LARGEST_RATE, int(np.median(rates)))
     duration = settings.duration or float(np.percentile(durations, 95))
     try:
         return design(rate, duration, settings.window or _WINDOW, settings.max_resolution or AUDIO_SIDE)

@@ -6,7 +6,7 @@ Asked while the task graph is built, so this module imports nothing heavy.
 import fnmatch
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -124,7 +124,9 @@ def scan(folder: Path, settings: "FolderSettings", content: Content) -> Listed:
         samples = _by_pattern(folder, content, settings.pattern, settings.group)
     for split, globs in (("val", settings.val), ("test", settings.test)):
         if globs is not None:
-            _assign(samples, split, globs, folder)
+            assign(
+                [path.relative_to(folder).as_posix() for path in samples.paths], samples.splits, split, globs, folder
+            )
     return samples
 
 
@@ -192,16 +194,7 @@ def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None)
     paths = [path for path in map(Path, _files(folder)) if path.suffix.lower() in content.suffixes]
     if not paths:
         raise BuildError(f"{folder}: found no {content.noun} ({', '.join(content.suffixes)}); is the path right?")
-    fields: list[dict[str, str]] = []
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        match = expression.fullmatch(name)
-        if match is None:
-            raise BuildError(
-                f"{path}: {name!r} does not match dataset.pattern, {pattern!r}; rename the file or move it elsewhere, "
-                f"or change the pattern. No field contains what separates two of them."
-            )
-        fields.append(match.groupdict())
+    fields = [fields_of(path.relative_to(folder).as_posix(), expression, pattern, folder) for path in paths]
     classes = tuple(sorted({field["class"] for field in fields}))
     if len(classes) < 2:
         raise BuildError(f"{folder}: found one class, {classes[0]!r}, by dataset.pattern; at least two are needed.")
@@ -214,26 +207,46 @@ def _by_pattern(folder: Path, content: Content, pattern: str, group: str | None)
     )
 
 
-def _assign(samples: Listed, split: str, globs: Sequence[str], folder: Path) -> None:
-    """Put the samples that fit one of ``globs`` into ``split``."""
+def assign(
+    names: Sequence[str], splits: MutableSequence[str | None], split: str, globs: Sequence[str], folder: Path
+) -> None:
+    """Put the samples whose names below ``folder`` fit one of ``globs`` into ``split``: change the list of ``splits``.
+
+    Raises:
+        BuildError: one is in a split already, or none fits.
+    """
     fits = re.compile("|".join(map(fnmatch.translate, globs))).match
     found = 0
-    for number, path in enumerate(samples.paths):
-        name = path.relative_to(folder).as_posix()
+    for number, name in enumerate(names):
         if not fits(name):
             continue
-        if samples.splits[number] is not None:
+        if splits[number] is not None:
             raise BuildError(
-                f"{path}: belongs to the split {samples.splits[number]!r} already, and dataset.{split} fits it too; "
+                f"{folder / name}: belongs to the split {splits[number]!r} already, and dataset.{split} fits it too; "
                 f"every sample is in one split: change the one or the other."
             )
-        samples.splits[number] = split
+        splits[number] = split
         found += 1
     if not found:
         raise BuildError(
             f"{folder}: no file fits dataset.{split} = {', '.join(map(repr, globs))}; the first file here is "
-            f"{samples.paths[0].relative_to(folder).as_posix()!r}."
+            f"{names[0]!r}."
         )
+
+
+def fields_of(name: str, expression: re.Pattern[str], pattern: str, folder: Path) -> dict[str, str]:
+    """What the ``expression`` of a ``pattern`` finds in the name of a file below ``folder``.
+
+    Raises:
+        BuildError: they do not fit.
+    """
+    match = expression.fullmatch(name)
+    if match is None:
+        raise BuildError(
+            f"{folder / name}: {name!r} does not match dataset.pattern, {pattern!r}; rename the file or move it "
+            f"elsewhere, or change the pattern. No field contains what separates two of them."
+        )
+    return match.groupdict()
 
 
 def entries(folder: Path | str) -> list[os.DirEntry[str]]:

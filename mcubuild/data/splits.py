@@ -1,6 +1,7 @@
 """The prepared data set in files: index.json beside one file a split, so that a stage reads only the splits it may."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,8 @@ from mcubuild.spec.outline import Outline
 Pixels: TypeAlias = NDArray[np.uint8]
 """Of samples, (N, R, R, C), or (N, R, 1, C) of series."""
 Targets: TypeAlias = NDArray[Any]
-"""What networks learn to say of N samples, as the task has it: labels int64 (N,), or boxes as ``boxes.packed``."""
+"""What is known of N samples, as the task has it: labels int64 (N,), boxes as ``boxes.packed``, or labels and
+recordings' numbers int64 (N, 2)."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,16 @@ class Index:
     def outline(self) -> Outline:
         """What networks for the data set depend on."""
         whole = Outline(self.task, len(self.classes), self.channels, self.max_resolution, self.series is not None)
+        if self.task == "anomaly_detection":
+            return replace(whole, stride=1)
         if self.detector is None:
             return whole
         return replace(whole, anchors=len(self.detector.anchors), stride=self.detector.stride)
+
+
+def brought(index: Index, anchors: Sequence[tuple[float, float]] | None) -> Index:
+    """The ``index`` with the head of a detector from elsewhere, which has these ``anchors``; None: it is none."""
+    return replace(index, detector=None if anchors is None else Detector(tuple(anchors), 0))
 
 
 @dataclass(frozen=True)
@@ -114,19 +123,24 @@ class Split:
     """Pictures (M, H, W, C) of noise that training may mix into those of sounds; None: there is none."""
     boxes: BoxLists | None = None
     """Of each picture; then labels tell nothing. None: pictures have labels instead."""
+    recordings: NDArray[np.int64] | None = None
+    """Of windows of recordings that are judged as a whole, to which each belongs (N,); None: they are judged alone."""
 
     def __len__(self) -> int:
         return len(self.y)
 
     @cached_property
     def targets(self) -> Targets:
-        """What networks learn to say of the samples (N, ...)."""
+        """What is known of the samples (N, ...): labels, boxes, or labels and recordings (N, 2)."""
+        if self.recordings is not None:
+            return np.stack([self.y, self.recordings], axis=1)
         return self.y if self.boxes is None else packed(self.boxes)
 
     def part(self, chosen: NDArray[np.int64]) -> "Split":
         """A copy of the samples with the indexes ``chosen`` (M,), and the same noise."""
         boxes = None if self.boxes is None else self.boxes.part(chosen)
-        return Split(taken(self.x, chosen), self.y[chosen], self.noise, boxes)
+        recordings = None if self.recordings is None else self.recordings[chosen]
+        return Split(taken(self.x, chosen), self.y[chosen], self.noise, boxes, recordings)
 
 
 def joined(one: Split, other: Split) -> Split:
@@ -182,6 +196,8 @@ def write_split(split: Split, path: Path) -> None:
     arrays: dict[str, NDArray[Any]] = {"x": split.x, "y": split.y, "noise": noise}
     if split.boxes is not None:
         arrays |= {"offsets": split.boxes.offsets, **vars(split.boxes.all)}
+    if split.recordings is not None:
+        arrays["recordings"] = split.recordings
     write_npz(path, arrays)
 
 
@@ -200,7 +216,8 @@ def read_split(path: Path) -> Split:
             f"{path}: found x {x.dtype}{x.shape} and y {y.dtype}{y.shape}; a split has x uint8 (N, H, W, C) and "
             f"y int64 (N,); delete the file and build again."
         )
-    return Split(x, y, noise if len(noise) else None, _read_boxes(path, len(y)))
+    recordings = read_npz(path, ("recordings",))["recordings"] if has_array(path, "recordings") else None
+    return Split(x, y, noise if len(noise) else None, _read_boxes(path, len(y)), recordings)
 
 
 def _read_boxes(path: Path, pictures: int) -> BoxLists | None:

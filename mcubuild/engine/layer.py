@@ -35,6 +35,11 @@ class Layer:
         return {}
 
     @cached_property
+    def tiles(self) -> dict[Any, "Layer"]:
+        """Layers of bytes that compute parts of it, where it is ``packed``, by what they are cut into."""
+        return {}
+
+    @cached_property
     def input(self) -> Tensor:
         """The first (mostly the only) activation that is read."""
         return self.graph.tensor(self.op.operands[0])
@@ -53,6 +58,11 @@ class Layer:
     def wide(self) -> bool:
         """Whether it computes on int16."""
         return "int16" in self.dtypes
+
+    @cached_property
+    def packed(self) -> bool:
+        """Whether it reads or writes activations of 4 bits."""
+        return any(self.graph.tensor(name).packed for name in (*self.op.operands, self.op.output))
 
     @cached_property
     def constant_operands(self) -> tuple[Tensor, ...]:

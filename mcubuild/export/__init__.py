@@ -1,1 +1,1 @@
-"""What was built, in the formats of other tools."""
+"""What was built in formats of other tools: a module of ``formats`` each, found by discovery."""

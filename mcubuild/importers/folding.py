@@ -12,6 +12,8 @@ from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
 
 Values = NDArray[Any]
 _TYPES = {"INT32": np.int32, "INT64": np.int64}
+_LOWEST = 128
+"""What makes a place in a table of an int8."""
 _MOST_VALUES = 64
 """Of a tensor that is computed here: sizes and axes, not data."""
 
@@ -19,7 +21,8 @@ _MOST_VALUES = 64
 def folded(file: File) -> File:
     """The file with constants in place of operators on integers that are known: the shapes of all tensors are.
 
-    What cannot be worked out stays, for the converter of its operator to judge.
+    What cannot be worked out stays, for the converter of its operator to judge. Of a GATHER from a table of 256 values,
+    the place of an int8 in it, CAST and ADD of 128, is left out, too: its second operand is then that int8.
     """
     tensors, operators = list(file.tensors), []
     for op in file.operators:
@@ -28,7 +31,41 @@ def folded(file: File) -> File:
             operators.append(op)
         else:
             tensors[result.index] = result
-    return replace(file, tensors=tuple(tensors), operators=tuple(operators))
+    return replace(file, tensors=tuple(tensors), operators=tuple(_looking_up(operators, tensors, file.outputs)))
+
+
+def _looking_up(
+    operators: Sequence[FileOperator], tensors: Sequence[FileTensor], outputs: Sequence[int]
+) -> list[FileOperator]:
+    """GATHERs from tables read what their places are computed from, which is then computed no more."""
+    writers = {op.outputs[0]: op for op in operators if len(op.outputs) == 1}
+    found, places = list[FileOperator](), list[FileOperator]()
+    for op in operators:
+        source = _looked_up(op, tensors, writers)
+        if source is not None:
+            places += [add := writers[op.inputs[1]], writers[add.inputs[0]]]
+            op = replace(op, inputs=(op.inputs[0], source))
+        found.append(op)
+    for place in places:  # each ADD before its CAST
+        read = {index for op in found for index in op.inputs} | {*outputs}
+        found = [op for op in found if op is not place or place.outputs[0] in read]
+    return found
+
+
+def _looked_up(op: FileOperator, tensors: Sequence[FileTensor], writers: Mapping[int, FileOperator]) -> int | None:
+    """The int8 that ``op`` looks up in a table of 256 values: GATHER(table, ADD(CAST(int8), 128))."""
+    if op.kind != "GATHER" or len(op.inputs) != 2 or -1 in op.inputs or op.options.get("BatchDims"):
+        return None
+    table, add = tensors[op.inputs[0]], writers.get(op.inputs[1])
+    if table.values is None or table.shape != (256,) or table.dtype != "INT8":
+        return None
+    if add is None or add.kind != "ADD" or len(add.inputs) != 2 or add.options.get("FusedActivationFunction"):
+        return None
+    cast, offset = writers.get(add.inputs[0]), tensors[add.inputs[1]].values
+    if offset is None or offset.size != 1 or int(offset.ravel()[0]) != _LOWEST or cast is None or cast.kind != "CAST":
+        return None
+    source = cast.inputs[0] if len(cast.inputs) == 1 else -1
+    return source if source >= 0 and tensors[source].dtype == "INT8" else None
 
 
 def _result(op: FileOperator, tensors: Sequence[FileTensor]) -> FileTensor | None:

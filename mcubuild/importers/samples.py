@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mcubuild.artifacts import write_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, AuthorAgreement, Intervals
 from mcubuild.data.inventory import short_id
-from mcubuild.data.splits import Split
+from mcubuild.data.splits import Split, Targets
 from mcubuild.errors import BuildError
 from mcubuild.importers.answers import classification, doubts
 from mcubuild.importers.arrays import load
@@ -26,6 +26,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
 from mcubuild.spec.model import ModelSettings
 from mcubuild.tasks.classification.reading import Classification
+from mcubuild.tasks.reading import Reading
 
 Int8 = NDArray[np.int8]
 
@@ -42,6 +43,7 @@ def refer(
     *,
     seed: int,
     out: Path,
+    detects: Reading | None = None,
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
@@ -56,15 +58,16 @@ def refer(
         root: folder that paths are relative to.
         seed: of random inputs.
         out: an existing folder.
+        detects: how the outputs are read, of a detector; others answer with classes.
 
     Raises:
         BuildError: samples are missing, damaged, or do not fit the network; or labels do not fit its outputs.
     """
     faces = read_interfaces(interfaces)
-    reads: Classification | None = None
-    if images is not None or settings.labels is not None:  # before anything is run
+    reads: Reading | None = detects
+    if detects is None and (images is not None or settings.labels is not None):  # before anything is run
         reads = classification(faces["outputs"], settings)
-    labels: NDArray[np.int64] | None = None
+    labels: Targets | None = None
     ids = None
     pixels: Range | None = None
     runs = 1
@@ -77,7 +80,7 @@ def refer(
             )
         shapes = [graph.tensor(name).shape for name in graph.inputs]
         inputs, pixels = as_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)
-        labels = test.y
+        labels = test.targets
     elif settings.inputs is not None:
         inputs, runs = _arrays(settings.inputs, faces["inputs"], root, several=bool(graph.variables))
         # As the files have them: another network quantises the same samples otherwise.
@@ -91,12 +94,16 @@ def refer(
         ids = _ids([inputs])
     outputs = run(graph, inputs if runs > 1 else inputs.reshape(len(inputs), *sample_shape(graph)))
     outputs = outputs.reshape(len(inputs), -1)
-    if reads is not None:  # the answer is that of the last run
+    if isinstance(reads, Classification):  # the answer is that of the last run
         reads = replace(reads, first=reads.first + outputs.shape[1] // runs * (runs - 1))
+    elif reads is not None and runs > 1:
+        raise BuildError(f"{settings.file}: it remembers from run to run; only classes can be read of its outputs.")
     author = None
     if settings.outputs is not None:
         answers, _ = _arrays(settings.outputs, faces["outputs"], root, several=runs > 1)
         author = _agreement(outputs, answers, faces["outputs"], settings.tolerance)
+    if reads is not None:
+        outputs = reads.completed(outputs, inputs)
     score = interval = None
     if reads is not None and labels is not None:
         score, interval = reads.score(outputs, labels), reads.interval(outputs, labels)
@@ -107,12 +114,14 @@ def refer(
         intervals=Intervals(int8=interval),
         samples=len(outputs),
         labels=None if labels is None else labels.tolist(),
-        classification=None if reads is None else asdict(reads),
+        classification=None if reads is None else asdict(reads),  # type: ignore[call-overload]
         author=author,
         ids=ids,
         pixels=pixels,
         runs=runs,
-        cautions=() if reads is None else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
+        cautions=()
+        if reads is None or detects is not None
+        else tuple(doubts(faces["outputs"], faces["inputs"], settings)),
     )
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)

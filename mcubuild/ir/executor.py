@@ -140,6 +140,7 @@ def _working_bytes(graph: Graph, op: Op) -> int:
 
 
 def execute(graph: Graph, op: Op, values: Mapping[str, Levels]) -> Levels:
-    """The output of ``op``; constants among ``values`` count as one sample that fits all."""
-    operands = (values[name] for name in op.operands)
-    return np.asarray(op.compute(graph, *operands), graph.tensor(op.output).dtype)
+    """The output of ``op``, saturated if it is packed; constants among ``values`` count as one sample that fits all."""
+    operands, output = (values[name] for name in op.operands), graph.tensor(op.output)
+    levels = op.compute(graph, *operands)
+    return np.asarray(np.clip(levels, *output.limits) if output.packed else levels, output.dtype)

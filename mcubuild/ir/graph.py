@@ -1,7 +1,7 @@
 """The quantised graph: tensors, constants, and what an operator is; the operators are in ``mcubuild.ir.ops``.
 
 Activations are NHWC with a leading batch dimension of 1 and int8 with one scale and zero point a tensor, or int16 with
-zero point 0; weights are symmetric with one scale an output channel; biases are int32 or, of int16 activations, int64.
+zero point 0; those of 4 bits are int8 in -8 ... 7, and packed in the board's memory. Weights are symmetric with one scale an output channel; biases are int32 or, of int16 activations, int64.
 These are the conventions of TensorFlow Lite's quantisation specification
 (https://ai.google.dev/edge/litert/models/quantization_spec), the latter those of its 16x8 mode.
 
@@ -22,6 +22,7 @@ from mcubuild.ir.geometry import Rows, Shape, height
 Clamp: TypeAlias = tuple[int, int]
 """Smallest and largest output value, both inclusive: the fused activation."""
 
+INT4: Clamp = (-8, 7)
 INT8: Clamp = (-128, 127)
 INT16: Clamp = (-32768, 32767)
 
@@ -31,6 +32,11 @@ BYTES: Mapping[Dtype, int] = {"int8": 1, "int16": 2, "int32": 4, "int64": 8}
 Levels: TypeAlias = NDArray[Any]
 """Values of an activation, int8 or int16."""
 Constant: TypeAlias = NDArray[np.int8] | NDArray[np.int16] | NDArray[np.int32] | NDArray[np.int64]
+
+
+def packed_bytes(elements: int) -> int:
+    """Bytes of a row of numbers of 4 bits: words of eight, of which the last one may not be full."""
+    return 4 * -(-elements // 8)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class Tensor:
     shape: Shape
     dtype: Dtype = "int8"
     bits: int = 8
-    """Bits that weights take in Flash: 8, or 4 for those packed two to a byte; 32 and more for biases."""
+    """Bits that int8 takes on the board: 8, or 4 for weights in Flash and activations in RAM that are packed two to a
+    byte; 32 and more for biases."""
     quantization: Quantization | None = None
 
     @property
@@ -75,13 +82,21 @@ class Tensor:
         return prod(self.shape)
 
     @property
+    def packed(self) -> bool:
+        """Whether two elements share a byte."""
+        return self.dtype == "int8" and self.bits == 4
+
+    @property
     def nbytes(self) -> int:
-        """Bytes in memory."""
-        return (self.elements * self.bits + 7) // 8 if self.dtype == "int8" else self.elements * BYTES[self.dtype]
+        """Bytes of an activation in memory; each row of a packed one takes whole words."""
+        rows = height(self.shape)
+        return rows * packed_bytes(self.elements // rows) if self.packed else self.elements * BYTES[self.dtype]
 
     @property
     def limits(self) -> Clamp:
         """Smallest and largest value that an activation can have."""
+        if self.packed:
+            return INT4
         return INT16 if self.dtype == "int16" else INT8  # int32 is an index, which nothing is clamped to
 
 

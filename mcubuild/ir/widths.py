@@ -10,9 +10,13 @@ def weight_bits(graph: Graph) -> dict[str, int]:
 
 
 def arithmetic(graph: Graph) -> str:
-    """``int8``, or bits of weights and activations where they are others: ``w4a8``, ``w8/4a8`` (mixed), ``w8a16``."""
+    """``int8``, or bits of weights and activations where they are others: ``w4a8``, ``w8/4a8`` (mixed), ``w8a16``.
+
+    Those of activations are the fewest that any has, or 16.
+    """
     weights = sorted({*weight_bits(graph).values()}, reverse=True)
     wide = any(tensor.dtype == "int16" for tensor in graph.activations())
-    if weights in ([], [8]) and not wide:
+    activations = 16 if wide else min(tensor.bits for tensor in graph.activations())
+    if weights in ([], [8]) and activations == 8:
         return "int8"
-    return f"w{'/'.join(map(str, weights))}a{16 if wide else 8}" if weights else "int16"
+    return f"w{'/'.join(map(str, weights))}a{activations}" if weights else f"int{activations}"

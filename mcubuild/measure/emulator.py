@@ -148,6 +148,12 @@ class Emulator:
 
         return int(self.uc.reg_read(arm_const.UC_ARM_REG_LR)) & ~1
 
+    def register(self, number: int) -> int:
+        """The register r0 to r3 of that number: an argument of the function at whose entry the last run ended."""
+        from unicorn import arm_const
+
+        return int(self.uc.reg_read(getattr(arm_const, f"UC_ARM_REG_R{number}")))
+
     @property
     def stack_pointer(self) -> int:
         """The stack pointer."""

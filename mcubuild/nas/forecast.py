@@ -16,10 +16,11 @@ import torch
 
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
+from mcubuild.engine.memory.footprint import Footprint
+from mcubuild.nas.search import race
 from mcubuild.nas.search.inherited import Inherited
-from mcubuild.nas.search.race import FOLDS, plan
 from mcubuild.nas.search.scaling import fitting_sizes, frontier
-from mcubuild.nas.search.search import evaluated, lasting, to_judge_by
+from mcubuild.nas.search.search import evaluated, judging, lasting, to_judge_by
 from mcubuild.nas.space.arch import Arch, largest, smallest
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.candidates import Candidates, Limits
@@ -29,7 +30,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.training.batches import at_resolution, spread, training_batches
 from mcubuild.nas.training.fit import distilled
-from mcubuild.nas.training.length import ALONE, COMPARED, SUPERNET, Length, length_of
+from mcubuild.nas.training.length import ALONE, COMPARED, SUPERNET, Length, batch_for, length_of
 from mcubuild.nas.training.network import Network, build_network
 from mcubuild.nas.training.recipe import device, sgd, workers
 from mcubuild.nas.training.scratch import full, reduced
@@ -63,18 +64,43 @@ class Part:
     """Of the spec: what would make it shorter, if anything does."""
 
 
-def searched(
+@dataclass(frozen=True)
+class Amounts:
+    """Samples of the splits."""
+
+    train: int
+    val: int
+    test: int
+    one_draw: bool
+    """Whether validation samples were drawn from the training samples, and so are learned from in the end."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of each kind of work of a search: timed once, so that forecasts of any length agree with each other."""
+
+    step: float
+    """Of a super network's training;"""
+    judged: float
+    """of judging it after a round, with all validation samples."""
+    evaluated: float
+    """Of a network that the search draws and judges."""
+    alone: float
+    """Of a step in which a network like that which will be chosen learns from the super network;"""
+    likely: Footprint
+    """what such a network needs."""
+
+
+def rates(
     spec: Spec,
     board: Board,
     family: Family,
     train: Split,
     val: Split,
-    tested: int,
     learning: Learning,
     margin: Margin = NO_MARGIN,
-    factor: float = 1.0,
-) -> Iterator[Part]:
-    """The stages of a network that is searched for, in their order.
+) -> Rates:
+    """Time a search here, some tenths of a second of each kind of work.
 
     Args:
         spec: with a budget as ``read_spec`` resolved it.
@@ -82,10 +108,8 @@ def searched(
         family: the search space and its neighbours.
         train: the samples to learn from.
         val: the samples that networks are judged by.
-        tested: samples of the test split.
         learning: how networks learn their task.
         margin: how cycles relate to the engine's estimates.
-        factor: on the length of trainings and search.
     """
     deployment = Deployment.of(spec, board)
     footprints = Footprints(deployment, margin)
@@ -98,44 +122,63 @@ def searched(
     likely = max(drawn, key=footprints.macs)
     network = SuperNetwork(family.largest)
     with workers() as executor:
-        ends = [largest(family.largest), smallest(family.smallest)]
-        judged = _judgement(network, ends, train, val, spec, learning, executor)
         trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, learning, executor)
-        length = length_of(spec.supernet, SUPERNET * factor, len(train))
-        seconds = length.rounds * (_each(lambda: trainer.run(1)) * length.steps + judged)
-        yield Part("supernet", seconds, ("supernet.epochs", "dataset.max_resolution"))
+        ends = [largest(family.largest), smallest(family.smallest)]
         some, judges = drawn[: 2 * _cores()], to_judge_by(val)
-        judged = _judgement(network, some, train, judges, spec, learning, executor) / len(some)
-        seconds = evaluated(lasting(spec.search.sized(len(judges)), factor)) * (drawing + judged)
-        yield Part("search", seconds, ("search.generations", "search.population"))
-        length = length_of(spec.finetune, ALONE * factor, len(train))
-        seconds = _training(likely, train, val, length, learning, executor, teacher=network)
-        yield Part("finetune", seconds, ("finetune.epochs",))
-    yield from _run(spec, footprints, likely, tested)
+        batch = batch_for(spec.finetune, len(train))
+        return Rates(
+            step=_each(lambda: trainer.run(1)),
+            judged=_judgement(network, ends, train, val, spec, learning, executor),
+            evaluated=drawing + _judgement(network, some, train, judges, spec, learning, executor) / len(some),
+            alone=_step(likely, train, batch, learning, executor, teacher=network),
+            likely=footprints.of(likely),
+        )
 
 
-def raced(
-    spec: Spec,
-    contenders: Sequence[Contender],
-    train: Split,
-    val: Split,
-    learning: Learning,
-    *,
-    one_draw: bool,
-    factor: float = 1.0,
-) -> Part:
-    """The race of ``contenders``; all else as for ``searched`` and ``race``."""
-    length = length_of(reduced(spec.supernet, spec.supernet.epochs), (SUPERNET + ALONE) * factor, len(train))
-    rounds = plan(len(contenders), length, len(val), FOLDS if one_draw else 1)
-    steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
-    if not steps:
-        return Part("race", 0.0, ())
+def searched(spec: Spec, rates: Rates, amounts: Amounts, factor: float = 1.0) -> list[Part]:
+    """The stages of a network that is searched for, in their order.
+
+    Args:
+        spec: whose search it is.
+        rates: of its work.
+        amounts: of samples.
+        factor: on the length of trainings and search.
+    """
+    length = length_of(spec.supernet, SUPERNET * factor, amounts.train)
+    supernet = length.rounds * (rates.step * length.steps + rates.judged)
+    looked_at = evaluated(lasting(spec.search.sized(judging(amounts.val)), factor))
+    known = amounts.train + amounts.val * amounts.one_draw
+    length = length_of(spec.finetune, ALONE * factor, known)
+    finetune = _trained(length, rates.alone, 0 if amounts.one_draw else amounts.val)
+    return [
+        Part("supernet", supernet, ("supernet.epochs", "dataset.max_resolution")),
+        Part("search", looked_at * rates.evaluated, ("search.generations", "search.population")),
+        Part("finetune", finetune, ("finetune.epochs",)),
+        *_run(spec, rates.likely, amounts.test),
+    ]
+
+
+def race_rate(contenders: Sequence[Contender], spec: Spec, train: Split, learning: Learning) -> float:
+    """Seconds of a step of a race, the mean over some contenders from small to large."""
     by_size = sorted(contenders, key=lambda contender: contender.macs)
     some = by_size[len(by_size) // 6 :: max(1, len(by_size) // 3)]
-    short = replace(length, steps=1, rounds=1)
+    batch = batch_for(spec.supernet, len(train))
     with workers() as executor:
-        each = sum(_training(one.arch, train, None, short, learning, executor) for one in some) / len(some)
-    return Part("race", steps * each / _cores(), ("supernet.epochs", "space.blocks"))
+        return sum(_step(one.arch, train, batch, learning, executor) for one in some) / len(some)
+
+
+def raced(spec: Spec, contenders: int, rate: float, amounts: Amounts, factor: float = 1.0) -> Part:
+    """The race of so many ``contenders``, a step of which takes ``rate`` seconds; all else as for ``searched``."""
+    settings = reduced(spec.supernet, spec.supernet.epochs)
+    length = length_of(settings, (SUPERNET + ALONE) * factor, amounts.train)
+    rounds = race.plan(contenders, length, amounts.val, race.FOLDS if amounts.one_draw else 1)
+    seconds, judged = 0.0, min(amounts.train, race.CALIBRATION) + race.judging(amounts.val)
+    for one in rounds:
+        trainings = one.contenders * len(one.folds)
+        # A core has a training at a time: with an odd number of them another one waits for the last.
+        each = _trained(replace(one.length, rounds=1, steps=one.length.total), rate, judged)
+        seconds += each * ceil(trainings / _cores())
+    return Part("race", seconds, ("supernet.epochs", "space.blocks"))
 
 
 def typical(contenders: Sequence[Contender]) -> Family:
@@ -162,15 +205,17 @@ def published(
     likely = max(competing, key=footprints.macs)
     epochs = spec.finetune.epochs
     with workers() as executor:
+        batch = batch_for(spec.supernet, len(train))
         if len(competing) > 1:
             length = length_of(reduced(spec.supernet, epochs), COMPARED, len(train))
-            seconds = sum(_training(size, train, val, length, learning, executor) for size in competing)
+            steps = [_step(size, train, batch, learning, executor) for size in competing]
+            seconds = sum(_trained(length, step, len(val)) for step in steps)
             seconds *= ceil(len(competing) / _cores()) / len(competing)
             yield Part("scale", seconds, ("finetune.epochs", "space.widths", "space.resolutions"))
         length = length_of(full(spec.supernet, epochs), SUPERNET + ALONE, len(train))
-        seconds = _training(likely, train, val, length, learning, executor)
+        seconds = _trained(length, _step(likely, train, batch, learning, executor), len(val))
         yield Part("train", seconds, ("supernet.epochs",))
-    yield from _run(spec, footprints, likely, tested)
+    yield from _run(spec, footprints.of(likely), tested)
 
 
 def told(parts: Iterable[Part], after: str = "") -> str:
@@ -195,9 +240,8 @@ def corrected(parts: Iterable[Part], stage: str, seconds: float, left: float) ->
     return f"{times}, as its first steps show: {told(rest, stage) or 'less than a second to go.'}"
 
 
-def _run(spec: Spec, footprints: Footprints, network: Described, tested: int) -> Iterator[Part]:
+def _run(spec: Spec, needs: Footprint, tested: int) -> Iterator[Part]:
     """Accuracy, and the firmware in the emulator."""
-    needs = footprints.of(network)
     yield Part("accuracy", tested * needs.macs / (_INTEGER * _cores()), ())
     run = min(spec.measure.samples or tested, tested)
     yield Part("measure", run * needs.cycles / _EMULATED, ("measure.samples",))
@@ -234,23 +278,22 @@ def _judgement(
     return _each(lambda: list(executor.map(judge, archs)))
 
 
-def _training(
+def _step(
     arch: Described,
     train: Split,
-    val: Split | None,
-    length: Length,
+    batch: int,
     learning: Learning,
     executor: Executor,
     teacher: SuperNetwork | None = None,
 ) -> float:
-    """Seconds to train ``arch`` alone, taught by a ``teacher`` or the labels; ``val``, if any, is judged each round."""
-    samples = at_resolution(spread(train, 2 * length.batch), arch.resolution)
+    """Seconds of a step of ``batch`` samples of ``arch`` alone, taught by a ``teacher`` or the labels."""
+    samples = at_resolution(spread(train, 2 * batch), arch.resolution)
     network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, rng = sgd(network), np.random.default_rng(0)
     taught = None if teacher is None else distilled(network, _taught(teacher, arch), learning, 0.0, executor)
 
     def some() -> None:
-        for images, targets in training_batches(samples, length.batch, _STEPS, learning, rng):
+        for images, targets in training_batches(samples, batch, _STEPS, learning, rng):
             x, y = images.to(device()), targets.to(device())
             loss = learning.loss(network(x), y) if taught is None else taught(x, y)[0]
             optimiser.zero_grad(set_to_none=True)
@@ -258,10 +301,13 @@ def _training(
             optimiser.step()
 
     network.train()
-    step = _each(some) / _STEPS
+    return _each(some) / _STEPS
+
+
+def _trained(length: Length, step: float, judged: int) -> float:
+    """Seconds of a training whose steps take ``step``, and which is judged by so many samples each round."""
     # Without gradients a sample takes a third of the time.
-    judging = 0.0 if val is None else len(val) / length.batch * step / 3
-    return length.rounds * (length.steps * step + judging)
+    return length.rounds * (length.steps * step + judged / length.batch * step / 3)
 
 
 def _taught(teacher: SuperNetwork, arch: Described) -> Network:

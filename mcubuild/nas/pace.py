@@ -1,6 +1,8 @@
 """A time that the user gives becomes a factor on the length of every training, and of the search.
 
-The factor is found once, by a forecast, and kept in pace.json: what is made from it is a function of its inputs again.
+The factor is found by a forecast and kept in a file: what is made from it is a function of its inputs again. It is
+found twice: before the race, for the race (pace.json), and after it, for all else, by the time that is left and the
+space that won (rest.json).
 """
 
 import json
@@ -10,40 +12,41 @@ from typing import Final
 
 from mcubuild.nas.space.files import write_json
 
-_KEPT_BACK: Final = 0.8
-"""Share of the time that is planned with: forecasts of parts that are not known yet may be too short."""
+GUESSED: Final = 0.8
+"""Share of the time that is planned with before the race: what space wins, and how long its networks take to train, is
+not known yet."""
+KNOWN: Final = 0.9
+"""The same after it: other work on the machine comes and goes."""
 _LEAST: Final = 0.01
 _MOST: Final = 20.0
 """Beyond it nothing is learned any more; validation ends trainings far earlier."""
+_PRECISION: Final = 1e-3
 
 
-def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], path: Path) -> None:
-    """Write pace.json for a ``time`` in seconds.
-
-    Not all that takes time is in proportion to the factor: judging and drawing networks are not. So a second forecast,
-    at the factor that proportion would give, corrects it.
+def write_pace(time: float, forecast: Callable[[float], Mapping[str, float]], path: Path, planned: float) -> float:
+    """Write a file for a ``time`` in seconds: with the largest factor that keeps it, or the least there is.
 
     Args:
         time: for all stages together.
-        forecast: seconds of each stage, by name, at a factor.
+        forecast: seconds of each stage, by name, at a factor; more at a larger one.
         path: of the file.
+        planned: share of the time that the forecast may take.
+
+    Returns:
+        Seconds by the forecast: more than ``time`` where even the shortest trainings take longer.
     """
-    planned, seconds = _KEPT_BACK * time, forecast(1.0)
-    whole = sum(seconds.values())
-    factor = _possible(planned / whole)
-    there = sum(forecast(factor).values())
-    if there > planned and (there - whole) * (factor - 1) > 0:
-        a_unit = (there - whole) / (factor - 1)
-        factor = _possible(factor - (there - planned) / a_unit)
-    write_json({"time": time, "seconds": dict(seconds), "factor": factor}, path)
-
-
-def _possible(factor: float) -> float:
-    return max(_LEAST, min(_MOST, factor))
+    low, high = _LEAST, _MOST
+    if sum(forecast(high).values()) <= planned * time:
+        low = high
+    while high / low > 1 + _PRECISION:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if sum(forecast(middle).values()) <= planned * time else (low, middle)
+    write_json({"time": time, "seconds": dict(forecast(1.0)), "factor": low}, path)
+    return sum(forecast(low).values())
 
 
 def read_factor(path: Path | None) -> float:
-    """The factor in pace.json; 1 where the spec gives no time."""
+    """The factor in such a file; 1 where the spec gives no time."""
     if path is None:
         return 1.0
     factor: float = json.loads(path.read_text(encoding="utf-8"))["factor"]

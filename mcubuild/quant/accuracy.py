@@ -8,6 +8,7 @@ import torch
 
 from mcubuild.artifacts import write_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy, Intervals
+from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.widths import arithmetic
@@ -41,8 +42,8 @@ def evaluate(
     with bar("accuracy", 2 * len(test)) as progress:
         integers = integer_outputs(graph, samples, progress)
         floats = float_outputs(read_network(arch, weights), samples, progress)
-    flat = reading.completed(integers.reshape(len(integers), -1))
-    exact, targets = torch.from_numpy(floats), torch.from_numpy(test.targets)
+    flat = reading.completed(integers.reshape(len(integers), -1), network_input(samples.x, arch.resolution))
+    exact, targets = torch.from_numpy(floats), torch.from_numpy(learning.wanted(samples.x, test.targets))
     reals = as_reals(graph, integers)
     found = Accuracy(
         float=learning.score(exact, targets),

@@ -51,9 +51,12 @@ class _Cost:
 class Allocation:
     """The choice between two widths for each layer with weights of a network."""
 
-    def __init__(self, arch: Described, target: Target, stack: int, widths: tuple[int, int]) -> None:
+    def __init__(
+        self, arch: Described, target: Target, stack: int, widths: tuple[int, int], activations: int = 8
+    ) -> None:
         """For the network ``arch`` with ``stack`` bytes of stack; the wider width comes first."""
         self._arch, self._target, self._stack, self._widths = arch, target, stack, widths
+        self._activations = activations
         self.names = tuple(weight_bits(skeleton(arch, widths[0])))
         """The layers with weights, in order."""
 
@@ -63,7 +66,7 @@ class Allocation:
 
     def footprint(self, bits: Mapping[str, int]) -> Footprint:
         """What the network needs with these widths."""
-        return estimate(skeleton(self._arch, bits), self._target, self._stack)
+        return estimate(skeleton(self._arch, bits, self._activations), self._target, self._stack)
 
     def ends(self) -> tuple[Footprint, Footprint]:
         """What it needs with the wider weights everywhere, and with the narrower ones."""
@@ -99,7 +102,7 @@ class Allocation:
         """Of each layer, the wider width first."""
         by_width = []
         for width in self._widths:
-            graph = skeleton(self._arch, width)
+            graph = skeleton(self._arch, width, self._activations)
             row = []
             for layer in layers(graph):
                 if isinstance(layer.op, Weighted):

@@ -49,7 +49,7 @@ class Simulated(nn.Module):
                 # Not ConvNorm's own output, which has gone through its activation.
                 before = module.sums if isinstance(module, ConvNorm) else module
                 before.register_forward_hook(_bias_rounding(module, _quantization(graph, op.input).scale[0]))
-            module.register_forward_hook(_rounding(_quantization(graph, op.output)))
+            module.register_forward_hook(_rounding(graph, op.output))
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,10 +64,10 @@ def _quantization(graph: Graph, name: str) -> Quantization:
     return quantization
 
 
-def _rounding(quantization: Quantization) -> Hook:
-    """Rounds a module's output to the integers of ``quantization``."""
-    scale, zero_point = quantization.scale[0], quantization.zero_point
-    return lambda _module, _inputs, output: torch.fake_quantize_per_tensor_affine(output, scale, zero_point, -128, 127)
+def _rounding(graph: Graph, name: str) -> Hook:
+    """Rounds a module's output to the integers of the activation ``name``."""
+    (scale, zero_point), limits = graph.scale(name), graph.tensor(name).limits
+    return lambda _module, _inputs, output: torch.fake_quantize_per_tensor_affine(output, scale, zero_point, *limits)
 
 
 def _bias_rounding(module: nn.Module, input_scale: float) -> Hook:

@@ -48,6 +48,7 @@ def quantize(
     settings: QuantizeSettings,
     *,
     bits: LayerBits,
+    activations: int = 8,
     learning: Learning,
     seed: int,
     out: Path,
@@ -67,6 +68,7 @@ def quantize(
         val: the samples, at any resolution, that decide.
         settings: how ranges are found, what may be lost, how the network is fine-tuned.
         bits: of the weights, 8 or 4; of all layers, or by their names.
+        activations: bits of the activations, 8 or 4.
         learning: how networks learn their task.
         seed: of the order of samples.
         out: folder, made if missing.
@@ -76,13 +78,19 @@ def quantize(
         BuildError: the weights are missing or belong to another network.
     """
     exact = read_network(arch, weights)
-    network, plain = copy.deepcopy(exact), skeleton(arch, bits)
+    network, plain = copy.deepcopy(exact), skeleton(arch, bits, activations)
     samples = at_resolution(spread(train, settings.samples), arch.resolution)
     with workers():
         widths = weight_bits(plain)
         if min(widths.values()) < 8:
             _adapt_batch_norm(network, samples, widths)
-        ranges = observe(network, [op.output for op in plain.ops], samples, settings.method)
+        ranges = observe(
+            network,
+            [op.output for op in plain.ops],
+            samples,
+            settings.method,
+            {tensor.name for tensor in plain.activations() if tensor.packed},
+        )
     graph = quantized(plain, network, ranges)
     val = at_resolution(val, arch.resolution)
     with bar("validate", 2 * len(val)) as progress:
@@ -111,7 +119,7 @@ def quantize(
 
 
 def _score(outputs: NDArray[np.float32], samples: Split, learning: Learning) -> float:
-    return learning.score(torch.from_numpy(outputs), torch.from_numpy(samples.targets))
+    return learning.score(torch.from_numpy(outputs), torch.from_numpy(learning.wanted(samples.x, samples.targets)))
 
 
 def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Graph:
@@ -127,7 +135,7 @@ def quantized(graph: Graph, network: Network, ranges: Mapping[str, Range]) -> Gr
     for name in graph.inputs:
         tensors[name] = replace(tensors[name], quantization=INPUT)
     for op in graph.ops:
-        quantization = activation(*ranges[op.output])
+        quantization = activation(*ranges[op.output], tensors[op.output].limits)
         if isinstance(op, Pool):
             quantization = _of(tensors[op.input])
         tensors[op.output] = replace(tensors[op.output], quantization=quantization)

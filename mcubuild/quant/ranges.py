@@ -1,26 +1,36 @@
 """The ranges of activations, observed while the float network sees calibration samples."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import product
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.training.batches import evaluation_batches
+from mcubuild.ir.graph import INT4
+from mcubuild.nas.training.batches import image_batches
 from mcubuild.progress import Bar, bar
+from mcubuild.quant.scales import activation
 
 Range: TypeAlias = tuple[float, float]
 
 TAIL: Final = 0.5e-4
 """Share of the values that ``percentile`` leaves outside on each side: 99.99 % are inside."""
+_SHARES: Final = np.linspace(0.05, 1.0, 20)
+"""Of the smallest and of the largest value: candidates for the ends of what 4 bits represent."""
 _BINS: Final = 1 << 14
 """Of the histogram between smallest and largest value: far finer than the 256 steps of int8."""
 
 
 @torch.no_grad()
 def observe(
-    network: nn.Module, operators: Sequence[str], samples: Split, method: Literal["minmax", "percentile"]
+    network: nn.Module,
+    operators: Sequence[str],
+    samples: Split,
+    method: Literal["minmax", "percentile"],
+    narrow: Collection[str] = (),
 ) -> dict[str, Range]:
     """Range of the output of each submodule in ``operators``.
 
@@ -29,16 +39,20 @@ def observe(
         operators: names of submodules, as in the skeleton.
         samples: at the network's resolution.
         method: ``minmax``: all that was seen; ``percentile``: the central 99.99 %.
+        narrow: those of ``operators`` whose outputs have 4 bits: instead, the range whose integers are nearest to the
+            values by squared error.
     """
-    images = [batch for batch, _ in evaluation_batches(samples)]
-    with bar("calibrate", len(images) * (1 if method == "minmax" else 2)) as progress:
+    images = list(image_batches(samples))
+    once = method == "minmax" and not narrow
+    with bar("calibrate", len(images) * (1 if once else 2)) as progress:
         extremes = _Extremes()
         _pass(network, operators, images, extremes, progress)
-        if method == "minmax":
+        if once:
             return extremes.ranges
         histograms = _Histograms(extremes.ranges)
         _pass(network, operators, images, histograms, progress)
-        return histograms.central()
+        wide = extremes.ranges if method == "minmax" else histograms.central()
+        return {name: histograms.nearest(name) if name in narrow else wide[name] for name in operators}
 
 
 class _Extremes:
@@ -68,6 +82,21 @@ class _Histograms:
     def central(self) -> dict[str, Range]:
         """The smallest ranges of whole bins that leave at most ``TAIL`` of the values outside on each side."""
         return {name: self._central(name) for name in self._counts}
+
+    def nearest(self, name: str) -> Range:
+        """The range that 4 bits represent best."""
+        (low, high), counts = self._extremes[name], self._counts[name].numpy()
+        middles = low + (np.arange(_BINS) + 0.5) * (high - low) / _BINS
+        middles, counts = middles[counts > 0], counts[counts > 0]
+        best, least = (low, high), np.inf
+        for below, above in product(_SHARES if low < 0 else (1.0,), _SHARES if high > 0 else (1.0,)):
+            quantization = activation(below * low, above * high, INT4)
+            scale, zero_point = quantization.scale[0], quantization.zero_point
+            levels = np.clip(np.round(middles / scale) + zero_point, *INT4)
+            error = float(np.dot(counts, np.square(scale * (levels - zero_point) - middles)))
+            if error < least:
+                best, least = (below * low, above * high), error
+        return best
 
     def _central(self, name: str) -> Range:
         low, high = self._extremes[name]

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.graph import Quantization
+from mcubuild.ir.graph import INT8, Clamp, Quantization
 
 Floats = NDArray[np.float64]
 
@@ -30,13 +30,17 @@ class QuantizedWeights:
     """Of the weights, one a channel."""
 
 
-def activation(low: float, high: float) -> Quantization:
-    """int8 scale and zero point for values from ``low`` to ``high``, and 0, which has an integer of its own."""
+def activation(low: float, high: float, limits: Clamp = INT8) -> Quantization:
+    """Scale and zero point for values from ``low`` to ``high``, and 0, which has an integer of its own.
+
+    ``limits``: the smallest and the largest integer.
+    """
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < _NOTHING:
         high = low + 1.0  # a tensor that is always 0: any scale will do
-    scale = float(np.float32((high - low) / 255))
-    return Quantization((scale,), int(np.clip(np.round(-128 - low / scale), -128, 127)))
+    least, most = limits
+    scale = float(np.float32((high - low) / (most - least)))
+    return Quantization((scale,), int(np.clip(np.round(least - low / scale), least, most)))
 
 
 def weighted(weights: Floats, bias: Floats, scales: Floats, input_scale: float, bits: int) -> QuantizedWeights:

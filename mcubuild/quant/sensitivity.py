@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 (the name that everyone uses)
 from torch import Tensor
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.training.batches import evaluation_batches
+from mcubuild.nas.training.batches import image_batches
 from mcubuild.nas.training.network import Network
 from mcubuild.nas.training.recipe import calibrate, workers
 from mcubuild.progress import bar
@@ -58,7 +58,7 @@ class Sensitivity:
         network = copy.deepcopy(self._network)
         put_on_grid(network, bits)
         calibrate(network, self._calibration)
-        return torch.cat([network(images) for images, _ in evaluation_batches(self._val)]).double()
+        return torch.cat([network(images) for images in image_batches(self._val)]).double()
 
 
 def _divergence(expected: Tensor, found: Tensor) -> float:

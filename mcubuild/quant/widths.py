@@ -60,7 +60,7 @@ def choose_widths(
     """
     sram, limits, footprints = deployment.sram, Limits.of(deployment), Footprints(deployment, margin)
     cycles = np.inf if limits.latency is None else footprints.most_cycles(arch, limits.latency)
-    allocation = Allocation(arch, footprints.target, deployment.stack, WIDTHS)
+    allocation = Allocation(arch, footprints.target, deployment.stack, WIDTHS, deployment.activations)
     wide, narrow = allocation.ends()
     network = read_network(arch, weights)
     calibration = at_resolution(spread(train, samples), arch.resolution)

@@ -73,7 +73,7 @@ def conditions(deployment: Deployment, toolchain: str, networks: str) -> str:
 
     Args:
         deployment: core and memories (where they lie and how large they are counts only for those that are tightly
-            coupled), switches, the compiler's optimisation level, bits of the weights.
+            coupled), switches, the compiler's optimisation level, bits of weights and activations.
         toolchain: the compiler's name and version.
         networks: what ``searched`` says, the name of a published network (``reading``), or ``"brought"`` by the user.
     """
@@ -94,6 +94,7 @@ def conditions(deployment: Deployment, toolchain: str, networks: str) -> str:
         *memories,
         f"{toolchain} -{deployment.firmware.optimize}",
         f"{deployment.bits}-bit weights",
+        *(["4-bit activations"] if deployment.activations == 4 else []),
         *switched,
         networks,
     ]

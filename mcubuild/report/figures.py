@@ -13,6 +13,7 @@ def render(
     table: Sequence[Sequence[str]] = (),
     text: Sequence[str] = (),
     links: Sequence[str] = (),
+    sorted_by: Sequence[Sequence[float | None]] = (),
 ) -> str:
     """The page.
 
@@ -23,6 +24,11 @@ def render(
         table: a row of titles, and others.
         text: paragraphs above the charts.
         links: where the first cell of each row but the titles leads, if anywhere.
+        sorted_by: of each row but the titles, the values of its cells that are figures; with them a reader can sort the
+            table by each column.
     """
-    template = environment().get_template("figures.html.j2")
-    return template.render(title=title, subtitle=subtitle, plots=plots, table=table, text=text, links=links)
+    return (
+        environment()
+        .get_template("figures.html.j2")
+        .render(title=title, subtitle=subtitle, plots=plots, table=table, text=text, links=links, sorted_by=sorted_by)
+    )

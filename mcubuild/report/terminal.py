@@ -79,8 +79,8 @@ def _figures(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str
 
 
 def _lowered(title: str) -> str:
-    """Within a line: ``accuracy``, but ``mAP@0.5``."""
-    return title[0].lower() + title[1:]
+    """Within a line: ``accuracy``, but ``mAP@0.5`` and ``AUC``."""
+    return title if title[:2].isupper() else title[0].lower() + title[1:]
 
 
 def _noted(figure: Mapping[str, Any], between: str) -> str:

@@ -10,7 +10,7 @@ from mcubuild.settings import Settings
 Width: TypeAlias = Literal[4, 8, "mixed"]
 """Bits of the weights: of all layers, or ``"mixed"``, 8 or 4 for each layer by itself."""
 WIDTHS = (8, 4)
-"""That a layer's weights may have, the widest first."""
+"""That a layer's weights may have, and activations, the widest first."""
 
 
 class BitsSettings(Settings):
@@ -18,8 +18,9 @@ class BitsSettings(Settings):
 
     weights: Width = 8
     """Of all layers; or ``"mixed"``: 8 or 4 for each layer, as Flash and latency allow and accuracy asks for."""
-    activations: Literal[8] = 8
-    """Of all tensors between layers."""
+    activations: Literal[4, 8] = 8
+    """Of tensors between layers. With 4, two share a byte of RAM; the network's input, the mean of all pixels and the
+    answer keep 8."""
 
 
 def _table(value: Any) -> Any:
@@ -29,11 +30,9 @@ def _table(value: Any) -> Any:
     table = value if isinstance(value, dict) else {"weights": value}
     weights, activations = table.get("weights", 8), table.get("activations", 8)
     if table.keys() <= BitsSettings.model_fields.keys() and _is_one_of(weights, (*WIDTHS, "mixed")):
-        if _is_one_of(activations, (8,)):
+        if _is_one_of(activations, WIDTHS):
             return table
-        if _is_one_of(activations, (4,)):
-            raise ValueError("found activations = 4, for which there are no kernels; leave activations out (8)")
-    raise ValueError(f'found {shown(value)}; must be 4 or 8 or "mixed", or such as {{ weights = 4, activations = 8 }}')
+    raise ValueError(f'found {shown(value)}; must be 4 or 8 or "mixed", or such as {{ weights = 4, activations = 4 }}')
 
 
 def _is_one_of(value: Any, allowed: tuple[Any, ...]) -> bool:

@@ -23,13 +23,15 @@ class Deployment:
     """Compiler, flags, stack and the prefix of names."""
     bits: Width = 8
     """Of the weights of networks that are searched for."""
+    activations: int = 8
+    """Bits of their activations, 8 or 4."""
     budget: Budget = field(default_factory=Budget)
     """As ``read_spec`` resolved it, if it is a spec's."""
 
     @classmethod
     def of(cls, spec: "Spec", board: Board) -> "Deployment":
         """That of a spec."""
-        return cls(board, spec.engine, spec.firmware, spec.bits.weights, spec.budget)
+        return cls(board, spec.engine, spec.firmware, spec.bits.weights, spec.bits.activations, spec.budget)
 
     @property
     def sram(self) -> int:

@@ -1,10 +1,12 @@
 """[model]: a network that exists already, instead of a search for one."""
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from mcubuild.settings import Settings
+
+Side: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 
 
 class ModelSettings(Settings):
@@ -33,6 +35,10 @@ class ModelSettings(Settings):
     pixels: tuple[float, float] | None = None
     """Of a data set: the real values that the network takes for pixel values 0 and 255, such as ``[0, 1]``; default: as
     scale and zero point of its input imply."""
+    anchors: tuple[tuple[Side, Side], ...] | None = Field(default=None, min_length=1, max_length=16)
+    """Of a detector with YOLOv2's head, whose output (1, rows, columns, anchors x (5 + classes)) has x, y, width,
+    height, objectness and classes of each anchor: heights and widths of these anchors, as shares of the input's.
+    Classes are those of the data set, which has boxes, in its order."""
     samples: int = Field(default=8, ge=1, le=1000)
     """How many random inputs to run, where there are no others."""
 

@@ -28,13 +28,21 @@ class Outline:
     anchors: int = 0
     """Of a detector: boxes that each cell of its output tells of."""
     stride: int = 0
-    """Of a detector: pixels of the input a cell of the output; 0: there is one answer for the whole sample."""
+    """Of a detector: pixels of the input a cell of the output; of an autoencoder 1; 0: there is one answer for the
+    whole sample."""
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether networks are autoencoders, which put out what they read."""
+        return bool(self.stride) and not self.anchors
 
     @property
     def outputs(self) -> int:
         """Values that a network puts out, for each cell where there are such: of a box four of place and size, one of
-        how sure it is, and the classes.
+        how sure it is, and the classes. An autoencoder puts out all that it reads of a window.
         """
+        if self.reconstructs:
+            return self.max_resolution * self.channels
         return self.anchors * (5 + self.classes) if self.stride else self.classes
 
 

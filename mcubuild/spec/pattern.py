@@ -5,7 +5,7 @@ import re
 _PART = re.compile(r"\{(\w*)\}|\*|[^{*]+|\{")
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
+def compile_pattern(pattern: str, *, classes: bool = True) -> re.Pattern[str]:
     """What finds the fields of ``pattern`` in a path, as named groups.
 
     A field ``{name}`` is one or more characters, and ``*`` any number; neither crosses a slash. What separates two of
@@ -13,11 +13,11 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     with one underscore more than the pattern is no match, rather than a class cut short.
 
     Raises:
-        ValueError: the pattern has no ``{class}``, a field twice, or nothing between two fields.
+        ValueError: the pattern has no ``{class}``, where names tell ``classes``, a field twice, or nothing between two.
     """
     names = list[str]()
     written = "/".join(_component(component, names) for component in pattern.split("/"))
-    if "class" not in names:
+    if classes and "class" not in names:
         raise ValueError(f"found {pattern!r}; one field must be {{class}}, as in {{class}}_{{speaker}}_{{n}}.wav")
     return re.compile(written)
 

@@ -54,7 +54,7 @@ def board_page() -> str:
     """All keys of ``boards/*.toml``, in Markdown."""
     described: Schema = json.loads(board_schema())
     definitions: Schema = described["$defs"]
-    required, tables = set(described["required"]), ("cache", "memory")
+    required, tables = set(described["required"]), ("cache", "desk", "memory")
     lines = [
         "# Board reference",
         "",
@@ -65,7 +65,7 @@ def board_page() -> str:
         "",
         *_table({key: value for key, value in described["properties"].items() if key not in tables}, required),
     ]
-    for title, name in (("cache = { ... }", "Cache"), ("[[memory]]", "Memory")):
+    for title, name in (("cache = { ... }", "Cache"), ("desk = { ... }", "Desk"), ("[[memory]]", "Memory")):
         table = definitions[name]
         keys = _table(table["properties"], set(table.get("required", ())))
         lines += ["", f"## {title}", "", _text(table["description"]), "", *keys]

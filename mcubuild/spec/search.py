@@ -15,7 +15,7 @@ class SearchSettings(Settings):
     """Evolution under the budget; a random search over as many networks is kept beside it."""
 
     population: int | None = Field(default=None, ge=4, le=1000)
-    """Networks a generation; default: 24 to 60, a twentieth of the samples to judge by, which tell networks apart."""
+    """Networks a generation; default: 24 to 50, a twentieth of the samples to judge by, which tell networks apart."""
     generations: int | None = Field(default=None, ge=1, le=1000)
     """Generations after the first, random one; fewer if six in a row bring no network that is more accurate. Default: 6
     to 15, a sixtieth of the samples to judge by."""
@@ -47,7 +47,7 @@ class SearchSettings(Settings):
 
     def sized(self, judged: int) -> "SizedSearch":
         """The settings with all numbers, for so many samples to judge by."""
-        population = self.population or min(60, max(24, judged // 20))
+        population = self.population or min(50, max(24, judged // 20))
         sizes = {
             "population": population,
             "generations": self.generations or min(15, max(6, judged // 60)),

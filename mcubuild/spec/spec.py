@@ -1,5 +1,6 @@
 """The whole spec: specs/<name>.toml, validated against itself and against its board."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from mcubuild.board import Board, read_board
 from mcubuild.errors import BuildError
 from mcubuild.settings import Settings, Source, holder, validated
+from mcubuild.spec.anomaly import AnomalySettings
 from mcubuild.spec.bits import Bits, BitsSettings
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.datasets import Dataset
@@ -59,6 +61,8 @@ class Spec(Settings):
     """What the firmware may use."""
     detection: DetectionSettings = DetectionSettings()
     """Of task = "object_detection": the detector's head."""
+    anomaly: AnomalySettings = AnomalySettings()
+    """Of task = "anomaly_detection": the threshold."""
     space: SpaceSettings = SpaceSettings()
     """Which search spaces compete."""
     supernet: SupernetSettings = SupernetSettings()
@@ -102,6 +106,24 @@ class Spec(Settings):
             )
         if self.dataset is not None and self.model.inputs is not None:
             raise ValueError("found dataset beside inputs of [model]; both say what to run: remove one")
+        boxes = self.dataset is not None and "object_detection" in self.dataset.tasks
+        if boxes and self.model.anchors is None:
+            raise ValueError(
+                "found [model] with a data set of boxes and no anchors; say what boxes start from, heights and widths "
+                "as shares of the input: [model] anchors = [[0.1, 0.2], [0.4, 0.3]]"
+            )
+        if self.dataset is not None and "anomaly_detection" in self.dataset.tasks:
+            raise ValueError(
+                f'found [model] with dataset.kind = "{self.dataset.kind}", which is for networks that are searched '
+                "for: remove one, or give [model] inputs and outputs"
+            )
+        if not boxes and self.model.anchors is not None:
+            raise ValueError(
+                "found model.anchors without a data set that has boxes, whose classes the network finds: add one, or "
+                "remove them"
+            )
+        if not boxes and self.detection != DetectionSettings():
+            raise ValueError("found [detection] beside a [model] that detects nothing: remove one")
         self._labels_serve_and_are_served(self.model)
         return self
 
@@ -124,13 +146,25 @@ class Spec(Settings):
             given = [f"{key}.epochs" for key in ("supernet", "finetune") if getattr(self, key).epochs is not None]
             if given:
                 raise ValueError(f"found search.time beside {' and '.join(given)}; both say how long: remove one")
-        if self.task == "object_detection" and self.bits.weights == "mixed":
+        if self.task in ("object_detection", "anomaly_detection") and self.bits.weights == "mixed":
             raise ValueError(
-                'found bits = "mixed" with task = "object_detection"; layers are weighed by answers that are classes: '
+                f'found bits = "mixed" with task = "{self.task}"; layers are weighed by answers that are classes: '
                 "write bits = 8 or bits = 4"
             )
         if self.task != "object_detection" and self.detection != DetectionSettings():
             raise ValueError(f'found [detection] with task = "{self.task}", which detects nothing: remove one')
+        if self.task != "anomaly_detection" and self.anomaly != AnomalySettings():
+            raise ValueError(f'found [anomaly] with task = "{self.task}", which has no threshold: remove one')
+        if self.task == "anomaly_detection" and self.arch is not None:
+            raise ValueError(
+                f'found arch = "{self.arch}" with task = "anomaly_detection"; it is no autoencoder: leave arch out, so '
+                "that one is searched for"
+            )
+        if self.task == "anomaly_detection" and self.space.blocks != SpaceSettings().blocks:
+            raise ValueError(
+                f'found space.blocks = {json.dumps(self.space.blocks)} with task = "anomaly_detection"; autoencoders '
+                "have fully connected layers alone: leave blocks out"
+            )
         if self.task not in self.dataset.tasks:
             allowed = " or ".join(f'"{task}"' for task in self.dataset.tasks)
             raise ValueError(

@@ -11,7 +11,7 @@ class SupernetSettings(TrainingSettings):
     """Training of the super network, with distillation from its largest network."""
 
     epochs: int | None = Field(default=None, ge=1, le=10_000)
-    """Passes over the training samples; default: 24, but at least 1,000 steps and at most 9,000, or 8 passes if those
+    """Passes over the training samples; default: 24, but at least 1,000 steps and at most 6,000, or 8 passes if those
     are more; fewer if validation stops improving."""
     learning_rate: float = Field(default=0.1, gt=0, le=10)
     """Peak learning rate, reached over a tenth of the steps; over the last three tenths it falls to 0. Batches

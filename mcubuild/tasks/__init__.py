@@ -5,6 +5,7 @@ asks for, so that a stage reaches what it needs of a task and nothing else:
 
 - ``learning``: targets, loss, score and variation, for those that train (with PyTorch);
 - ``reading``: what the bytes of a network's outputs say, and how good that is (with NumPy);
+- ``answers``: what they say in words, for whoever sits before a board;
 - ``section``: what the report shows.
 
 Search, quantisation, measurement and report know a score: a share, 0 to 1, of which more is better.
@@ -22,6 +23,7 @@ ROOMS: Final = {
     "audio_classification": "classification",
     "sensor_classification": "classification",
     "object_detection": "detection",
+    "anomaly_detection": "anomaly_detection",
 }
 """The room of each task that a spec may have."""
 DEFAULT: Final = "image_classification"

@@ -22,10 +22,16 @@ class Learning(Protocol):
     def longest(self) -> float | None:
         """Length that a step's gradient is cut to, where single samples may pull too hard; None: as long as it is."""
 
+    def wanted(self, x: Pixels, y: Targets) -> Targets:
+        """What answers to the samples ``x`` with these targets are compared with (N, ...): most often the targets."""
+
+    def suited(self, samples: int) -> "Learning":
+        """The same for so many samples to learn from."""
+
     def vary(
         self, x: Pixels, y: Targets, rng: np.random.Generator, noise: Pixels | None = None
     ) -> tuple[Pixels, Targets]:
-        """Each training sample varied on its own, and the targets with it; ``x`` and ``y`` stay as they are.
+        """Each training sample varied on its own, and what is ``wanted`` with it; ``x`` and ``y`` stay as they are.
 
         Args:
             x: the samples.

@@ -27,8 +27,8 @@ class Reading(Protocol):
     def classes(self) -> int:
         """Classes that there are to answer with."""
 
-    def completed(self, outputs: Outputs) -> Outputs:
-        """The network's ``outputs``, and behind them what the device computes of them."""
+    def completed(self, outputs: Outputs, inputs: NDArray[np.int8]) -> Outputs:
+        """The network's ``outputs``, and behind them what the device computes of them and of ``inputs`` (N, ...)."""
 
     def score(self, outputs: Outputs, targets: Targets) -> float:
         """How good the answers are together."""
@@ -40,15 +40,20 @@ class Reading(Protocol):
         """Which answers (N,) are right, where samples are right or wrong one by one."""
 
 
-def reading(index: Index, graph: Graph, settings: DetectionSettings) -> Reading:
-    """How the outputs of ``graph``, trained on the data set with this ``index``, are read."""
-    made: Reading = in_room(index.task, __name__).READING.of(index, graph, settings)
+def reading(index: Index, graph: Graph, settings: DetectionSettings, threshold: int | None = None) -> Reading:
+    """How the outputs of ``graph``, trained on the data set with this ``index``, are read.
+
+    A ``threshold`` is what the validation samples said, for tasks that have one.
+    """
+    known = () if threshold is None else (threshold,)
+    made: Reading = in_room(index.task, __name__).READING.of(index, graph, settings, *known)
     return made
 
 
-def after(index: Index, graph: Graph, settings: DetectionSettings) -> Any:
+def after(index: Index, graph: Graph, settings: DetectionSettings, threshold: int | None = None) -> Any:
     """What the device does with the outputs of ``graph``, for the engine's templates; None: nothing."""
-    return in_room(index.task, __name__).after(index, graph, settings)
+    known = () if threshold is None else (threshold,)
+    return in_room(index.task, __name__).after(index, graph, settings, *known)
 
 
 def restored(values: Mapping[str, Any] | None, task: str | None = None) -> Reading | None:

@@ -6,7 +6,7 @@ what depends on the board is here and what depends on the network there, but for
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcubuild.artifacts import read_artifact
 from mcubuild.artifacts.plan import PLAN, Planned
@@ -32,11 +32,13 @@ FOLDER = "firmware"
 SOURCES = ("startup.c", "clock.c", "main.c")
 """The firmware's own C files."""
 
+Wire = Literal["semihosting", "uart"]
+
 _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 96, 480)}
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
 
 
-def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX) -> None:
+def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX, serve: Wire | None = None) -> None:
     """Write firmware/startup.c, clock.c (the board's own if it has one), main.c and linker.ld.
 
     Args:
@@ -44,6 +46,7 @@ def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX) -> Non
         stack: bytes to reserve for the stack, a multiple of 32.
         out: the folder with the network's C, of which the header is read.
         prefix: of the network's C.
+        serve: what main answers samples over; None: it runs the network for ever, for whoever measures that.
 
     Raises:
         BuildError: the header is missing or does not give the size of the arena, or the board's clock is out of reach.
@@ -61,9 +64,11 @@ def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX) -> Non
         "cycle_counter": core_of(board.core).cycle_counter,
         "core_caches": core_of(board.core).caches and board.cache.data > 0,
         "second_stage": second_stage() if board.boot == "rp2040" else None,
+        "wire": serve,
+        "baud": board.desk.baud if board.desk else None,
     }
     for name in SOURCES:
-        _render(name, values, out)
+        _render(name, values, out, template="serve.c" if serve and name == "main.c" else name)
     if board.clock_code is not None:
         (out / FOLDER / "clock.c").write_text(board.clock_code, encoding="utf-8", newline="")
 
@@ -91,7 +96,7 @@ def _printed(board: "Board") -> "Board":
     return board.model_copy(update={"title": Text(board.title), "source": Text(board.source)})
 
 
-def _render(name: str, values: dict[str, Any], out: Path) -> None:
+def _render(name: str, values: dict[str, Any], out: Path, template: str | None = None) -> None:
     import jinja2
 
     environment = jinja2.Environment(
@@ -103,7 +108,9 @@ def _render(name: str, values: dict[str, Any], out: Path) -> None:
     )
     add_filters(environment)
     (out / FOLDER).mkdir(exist_ok=True)
-    (out / FOLDER / name).write_text(environment.get_template(f"{name}.j2").render(values), encoding="utf-8")
+    (out / FOLDER / name).write_text(
+        environment.get_template(f"{template or name}.j2").render(values), encoding="utf-8"
+    )
 
 
 def _megahertz(board: "Board") -> int:

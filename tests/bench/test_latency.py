@@ -55,7 +55,7 @@ def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
     assert len(kinds) == 2 * len(BACKBONES)
 
 
-@pytest.mark.parametrize("block", ["mobile", "plain", "residual"])
+@pytest.mark.parametrize("block", list(BACKBONES))
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746", "stm32f765", "stm32h743"])
 def test_what_reports_quote_belongs_to_these_costs_and_boards(name: str, block: str) -> None:
     """After a change of a kernel or its costs, or of a board: ``doit bench latency=50``."""

@@ -375,3 +375,43 @@ def test_real_pictures(archive: Path, name: str, sizes: list[int], boxes: int, t
     splits = prepared(name, tmp_path, tmp_path / "out", max_resolution=64)
     assert [len(splits[split]) for split in SPLITS] == sizes
     assert sum(len(split.boxes.all) for split in splits.values() if split.boxes is not None) == boxes
+
+
+def test_groups_and_splits_by_name(tmp_path: Path) -> None:
+    """Pictures of a camera stay together; those of another one are the test split."""
+    for number in range(30):
+        name = f"{'abcde'[number % 5]}_{number}"
+        picture(tmp_path / "data" / f"{name}.png", number)
+        write(tmp_path / "data" / f"{name}.xml", xml(boxes_of(number)))
+    keys = {"pattern": "{camera}_{n}.png", "group": "camera", "test": "e_*", "val_fraction": 0.4}
+    settings = KINDS["voc_folder"].model_validate({"kind": "voc_folder", "path": str(tmp_path / "data"), **keys})
+    found = kind("voc_folder").find(settings, tmp_path)
+    assert found.groups == [name[0] for name in found.samples.names]
+    assert [split == "test" for split in found.splits] == [name[0] == "e" for name in found.samples.names]
+    prepare(settings, tmp_path, 0, tmp_path / "out")
+    assert not read_index(tmp_path / "out" / "index.json").one_draw
+    sizes = {name: len(read_split(tmp_path / "out" / f"{name}.npz")) for name in SPLITS}
+    assert sizes["test"] == 6 and sizes["val"] % 6 == 0 < sizes["val"] and sum(sizes.values()) == 30
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"test": "f_*"}, "no file fits dataset.test = 'f_\\*'"),
+        ({"test": "*_1*", "val": "a_*"}, "belongs to the split 'val' already, and dataset.test fits it too"),
+        ({"pattern": "{camera}-{n}.png", "group": "camera"}, "does not match dataset.pattern"),
+    ],
+)
+def test_names_that_do_not_fit(keys: dict[str, Any], message: str, tmp_path: Path) -> None:
+    for number in range(12):
+        picture(tmp_path / "data" / f"{'ab'[number % 2]}_{number}.png", number)
+        write(tmp_path / "data" / f"{'ab'[number % 2]}_{number}.xml", xml(boxes_of(number)))
+    settings = KINDS["voc_folder"].model_validate({"kind": "voc_folder", "path": str(tmp_path / "data"), **keys})
+    with pytest.raises(BuildError, match=message) as error:
+        kind("voc_folder").find(settings, tmp_path)
+    assert len(str(error.value)) < 500
+
+
+def test_a_group_is_a_field() -> None:
+    with pytest.raises(ValueError, match="found group = 'slide', which is no field of the pattern; add one"):
+        KINDS["yolo_folder"].model_validate({"kind": "yolo_folder", "path": "x", "group": "slide"})

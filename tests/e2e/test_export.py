@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from mcubuild.importers.tflite import import_tflite
+from mcubuild.ir import executor
+from mcubuild.ir.files import read_graph
 from tests.export.test_hex import read
 from tests.trials.build import BROUGHT, Small
 
@@ -15,5 +20,16 @@ def test_the_firmware_is_exported(tmp_path: Path) -> None:
     assert (folder / "export" / "brought.bin").read_bytes() == image
     found = read((folder / "export" / "brought.hex").read_text())
     assert found == {0x0800_0000 + number: byte for number, byte in enumerate(image)}
-    refused = small.doit("export", BROUGHT, "to=elf")
-    assert refused.code != 0 and "allowed: bin, hex, all" in refused.output
+    tellable = small.doit("export", BROUGHT, "format=tflite")
+    assert tellable.code == 0 and "[model] file =" in tellable.output
+    again = import_tflite(folder / "export" / "brought.tflite").graph
+    graph = read_graph(folder)
+    shape = executor.sample_shape(graph)
+    inputs = np.random.default_rng(0).integers(-128, 128, (3, *shape)).astype(np.int8)
+    got, expected = (executor.run(one, inputs) for one in (again, graph))
+    np.testing.assert_array_equal(got.reshape(3, -1), expected.reshape(3, -1))
+    library = small.doit("export", BROUGHT, "format=arduino,zephyr")
+    assert library.code == 0 and "Add .ZIP Library" in library.output
+    assert (folder / "export" / "zephyr" / "brought" / "Kconfig").is_file()
+    refused = small.doit("export", BROUGHT, "format=elf")
+    assert refused.code != 0 and "allowed: arduino, bin, " in refused.output

@@ -38,4 +38,4 @@ def test_a_matrix_of_builds(tmp_path: Path) -> None:
     assert "9us" not in again.output and "table: build/many/matrix.html" in again.output
     checkout.edit("specs/base.toml", "512kB", "500kB")
     why = checkout.doit("why", "spec=many").output
-    assert "specs/many.toml: budget.flash" in why and "-> 512000" in why
+    assert "specs/base.toml: budget.flash" in why and "-> 512000" in why

@@ -33,7 +33,7 @@ from mcubuild.board import Board, CoreName, read_board
 from mcubuild.cores.core import Costs
 from mcubuild.cores.registry import core_of, cores
 from mcubuild.engine.emit.codegen import generate
-from mcubuild.engine.kernels import kernels, serving
+from mcubuild.engine.kernels import serving
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.memory.planner import plan
@@ -94,10 +94,24 @@ class Sample:
     @property
     def kernel(self) -> Kernel:
         """The kernel."""
-        return next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == self.kind)
+        return _kernel(self.layer, self.kind, Target.of(read_board(BOARDS[self.core]), EngineSettings()))
+
+    @property
+    def costed(self) -> str:
+        """Whose costs it tells: those that kernels have in common, or its kernel's own."""
+        return self.kernel.common or self.kernel.template or self.kind
 
 
-def calibration_network(seed: int) -> Graph:
+def _kernel(layer: Layer, kind: str, target: Target) -> Kernel:
+    return next(kernel for kernel in serving(layer, target) if kernel.kind == kind)
+
+
+def packed_network(seed: int) -> Graph:
+    """A network of the kind that the search draws, with activations of 4 bits."""
+    return calibration_network(seed, activations=4)
+
+
+def calibration_network(seed: int, activations: int = 8) -> Graph:
     """A network of the kind that the search draws, with shapes off its grid mixed in."""
     rng = np.random.default_rng(seed)
 
@@ -105,7 +119,9 @@ def calibration_network(seed: int) -> Graph:
         return choices[int(rng.integers(len(choices)))]
 
     side = pick(16, 20, 23, 28)
-    sketch = Sketch((1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8)
+    sketch = Sketch(
+        (1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8, activations=activations
+    )
     last = sketch.conv("input", pick(8, 16, 24), pick(3, 3, 5), 2)
     last = sketch.conv(sketch.depthwise(last), pick(8, 16))
     for stride in (pick(1, 2), 1, 2, pick(1, 2), 1, 1):
@@ -322,7 +338,7 @@ def samples(graph: Graph, board: Board, settings: FirmwareSettings, tuned: Mappi
     for share in measured.layers:  # a reshape may have no function
         _, index, kind = share.name.split("_", 2)
         layer = every_layer[int(index)]
-        kernel = next(kernel for kernel in kernels(EngineSettings()) if kernel.kind == kind)
+        kernel = _kernel(layer, kind, Target.of(board, EngineSettings()))
         routines = {routine.name: sizes[f"model_{routine.name}"] for routine in kernel.routines(layer)}
         assert share.cycles is not None
         result.append(Sample(layer, kind, board.core, share.cycles, sizes[share.name], routines))
@@ -345,6 +361,8 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
     common = data[0].kernel.common
     shared = frozenset(core_of(data[0].core).costs[common] if common else ())
+    if data[0].kernel.template:
+        shared = frozenset(data[0].kernel.work(data[0].layer))
     work = [
         {
             feature if feature in shared or not shared else f"{sample.kind}.{feature}": count
@@ -357,8 +375,9 @@ def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
         [[row.get(feature, 0) / sample.cycles for feature in features] for row, sample in zip(work, data, strict=True)]
     )
     most = [MOST_CALL if feature.endswith("call") else np.inf for feature in features]
-    coefficients = lsq_linear(rows, np.ones(len(data)), (0, most)).x
-    return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - 1).tolist()
+    own = np.array([1 - sample.kernel.cycles_inside(sample.layer, sample.core) / sample.cycles for sample in data])
+    coefficients = lsq_linear(rows, own, (0, most)).x
+    return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - own).tolist()
 
 
 NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
@@ -367,6 +386,7 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "depthwise": (depthwise_network, OTHER_NETWORKS),
     "matrix": (matrix_network, OTHER_NETWORKS),
     "operator": (operator_network, OPERATOR_NETWORKS),
+    "packed": (packed_network, NETWORKS),
     "pool": (pool_network, POOL_NETWORKS),
     "small": (small_network, SMALL_NETWORKS),
 }
@@ -391,7 +411,7 @@ def show(data: Iterable[Sample]) -> None:
     routines: dict[str, list[float]] = defaultdict(list)
     fresh: dict[CoreName, dict[str, dict[str, float]]] = defaultdict(dict)
     for sample in data:
-        groups[sample.kernel.common or sample.kind][sample.core].append(sample)
+        groups[sample.costed][sample.core].append(sample)
         for routine in sample.kernel.routines(sample.layer):
             routines[routine.template].append(routine.code_bytes / sample.routines[routine.name])
     for kind, by_core in sorted(groups.items()):

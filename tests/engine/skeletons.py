@@ -1,21 +1,25 @@
 """Skeletons built in a few words, for tests of the planner and the estimates."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mcubuild.ir.geometry import Pair, Shape, same_padding
 from mcubuild.ir.graph import Graph, Op, Tensor
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.pool import AveragePool2D, Pool
+from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 
 
 class Sketch:
     """Operators appended one by one; every method returns the name of its output."""
 
-    def __init__(self, shape: Shape, bits: int = 8) -> None:
+    def __init__(self, shape: Shape, bits: int = 8, activations: int = 8) -> None:
+        """On an input of 8 bits; weights and what operators write have others."""
         self.tensors = {"input": Tensor("input", shape)}
         self.ops: list[Op] = []
-        self.bits = bits
+        self.bits, self.activations = bits, activations
 
     def conv(self, source: str, filters: int, kernel: int | Pair = 1, stride: int = 1) -> str:
         _, height, width, channels = self.tensors[source].shape
@@ -46,6 +50,8 @@ class Sketch:
     def pool(self, source: str) -> str:
         """The mean of all pixels."""
         _, height, width, channels = self.tensors[source].shape
+        if self.activations == 4:
+            return self.emit(Mean(source, f"t{len(self.ops)}", (1, 2)), (1, 1, 1, channels), 8)
         return self.emit(AveragePool2D(source, f"t{len(self.ops)}", (height, width)), (1, 1, 1, channels))
 
     def windows(self, source: str, op: type[Pool], window: Pair, stride: int, *, padded: bool = True) -> str:
@@ -69,7 +75,9 @@ class Sketch:
         return f"t{len(self.ops)}"
 
     def graph(self) -> Graph:
-        return Graph("sketch", self.tensors, tuple(self.ops), ("input",), (self.ops[-1].output,))
+        last = self.ops[-1].output
+        tensors = {**self.tensors, last: replace(self.tensors[last], bits=8)}
+        return Graph("sketch", tensors, tuple(self.ops), ("input",), (last,))
 
     def weighted(self, shape: Shape, filters: int) -> tuple[str, str, str]:
         """Names of new weights of this shape and of their bias, and of the next output."""
@@ -79,9 +87,9 @@ class Sketch:
         self.tensors[bias] = Tensor(bias, (filters,), dtype="int32", bits=32)
         return weights, bias, output
 
-    def emit(self, op: Op, shape: Shape) -> str:
+    def emit(self, op: Op, shape: Shape, bits: int | None = None) -> str:
         """Any operator; its output must be called as ``weighted`` does, or ``next``."""
-        self.tensors[op.output] = Tensor(op.output, shape)
+        self.tensors[op.output] = Tensor(op.output, shape, bits=bits or self.activations)
         self.ops.append(op)
         return op.output
 

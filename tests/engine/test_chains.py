@@ -36,10 +36,17 @@ FED = Target("cortex-m4", True, EngineSettings(input="stream"))
 Tags = Callable[[str, int, int], NDArray[np.int64]]
 
 
-def mobile(seed: int) -> Graph:
+def packed_mobile(seed: int) -> Graph:
+    """The same with activations of 4 bits."""
+    return mobile(seed, activations=4)
+
+
+def mobile(seed: int, activations: int = 8) -> Graph:
     """Inverted bottlenecks on maps of odd sizes: 3x3 to 7x7, strides, residuals, with and without expansion."""
     rng = np.random.default_rng(seed)
-    sketch = Sketch((1, int(rng.integers(9, 34)), int(rng.integers(4, 12)), int(rng.integers(1, 4))))
+    sketch = Sketch(
+        (1, int(rng.integers(9, 34)), int(rng.integers(4, 12)), int(rng.integers(1, 4))), activations=activations
+    )
     last = sketch.conv("input", int(rng.integers(2, 9)), 3, int(rng.integers(1, 3)))
     for _ in range(int(rng.integers(2, 6))):
         channels = sketch.tensors[last].shape[3]
@@ -83,7 +90,7 @@ def longest_chains(cut: Sequence[Piece], step: int, *, fed: bool = False) -> lis
     return result
 
 
-@pytest.mark.parametrize("make", [mobile, random_network])
+@pytest.mark.parametrize("make", [mobile, packed_mobile, random_network])
 @pytest.mark.parametrize("target", [ON, OFF, FED])
 def test_no_row_is_overwritten_before_its_last_use(make: Callable[[int], Graph], target: Target) -> None:
     for seed in range(40):

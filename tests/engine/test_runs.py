@@ -14,6 +14,7 @@ from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, layers
+from mcubuild.engine.memory.flow import row_bytes
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run_all
@@ -21,7 +22,8 @@ from mcubuild.ir.geometry import Rows
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import find
-from tests.networks import random_inputs, random_network
+from tests.networks import packed, random_inputs, random_network
+from tests.packing import read, stored
 
 Int8 = NDArray[np.int8]
 
@@ -35,10 +37,21 @@ def test_rows_in_runs_equal_the_whole(tmp_path: Path, seed: int, bits: int) -> N
     check(random_network(seed, bits), tmp_path, seed)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_in_runs_of_packed_activations(tmp_path: Path, seed: int) -> None:
+    check(packed(random_network(seed), seed, 1.0 if seed % 2 else 0.6), tmp_path, seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6, 60))
 def test_rows_in_runs_of_many_networks(tmp_path: Path, seed: int) -> None:
     check(random_network(seed), tmp_path, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6, 60))
+def test_rows_in_runs_of_many_packed_networks(tmp_path: Path, seed: int) -> None:
+    check(packed(random_network(seed), seed, 1.0 if seed % 2 else 0.6), tmp_path, seed)
 
 
 def check(graph: Graph, folder: Path, seed: int) -> None:
@@ -57,7 +70,7 @@ def exported(folder: Path) -> Path:
     text = '#include "model.c"\n'
     for index, body, call in re.findall(r"layer_(\d+)_\w+\(int8_t \*arena\)\n\{\n    (\w+)\((.*)\);", code):
         buffers = re.findall(r"arena \+ \d+", call)
-        filters = re.findall(r"&\w+", call)
+        filters = re.findall(r"&?model_layer_\w+", call)
         names = [f"p{number}" for number in range(len(buffers))]
         signature = ", ".join(f"int8_t *{name}" for name in names)
         if len(call.split(", ")) == len(buffers) + len(filters) + 3:
@@ -79,14 +92,15 @@ def in_runs(layer: Layer, call: Callable[..., None], values: dict[str, Int8], rn
         top, bottom = window.outside(first, rows, layer.input_rows)
         begin = first * window.stride - window.padding
         needed = slice(begin + top, begin + window.span(rows) - bottom)
-        sources = [values[name][needed] for name in layer.op.operands]
+        sources = [stored(layer.graph.tensor(name), values[name][needed]) for name in layer.op.operands]
         scratch = kernel.scratch_bytes(layer, rows)
-        nbytes = expected[first : first + rows].nbytes
-        separate = compute(call, sources, None, nbytes, scratch, (rows, top, bottom), rng)
-        np.testing.assert_array_equal(separate, expected[first : first + rows].ravel(), str(layer.op))
+        nbytes, some = rows * row_bytes(layer.output), expected[first : first + rows].reshape(rows, -1)
+        separate = compute(call, sources, None, nbytes, scratch, (rows, top, bottom), rng).reshape(rows, -1)
+        np.testing.assert_array_equal(read(layer.output, separate), some, str(layer.op))
         if kernel.overwrites(layer):
-            over = compute(call, sources, top * sources[0][0].nbytes, nbytes, scratch, (rows, top, bottom), rng)
-            np.testing.assert_array_equal(over, separate, f"{layer.op} over its input")
+            before = top * row_bytes(layer.input)
+            over = compute(call, sources, before, nbytes, scratch, (rows, top, bottom), rng).reshape(rows, -1)
+            np.testing.assert_array_equal(read(layer.output, over), some, f"{layer.op} over its input")
         first += rows
 
 

@@ -807,6 +807,9 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "lstm": lstm,
 }
 
+REMEMBERING = ("ring", "svdf", "lstm")
+"""Those that keep something from run to run."""
+
 
 def random_network(
     seed: int, operators: int = 6, kinds: tuple[str, ...] = tuple(OPERATORS), bias: bool = False, dtype: str = "int8"

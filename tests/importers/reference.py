@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 Inputs = list[NDArray[Any]]
 Tensors = dict[int, NDArray[Any]]
-Reference = Callable[[bytes, list[Inputs], list[int]], list[Tensors]]
-"""File, inputs of one run after the other, numbers of tensors -> the tensors' values after each run."""
+Reference = Callable[[bytes, Inputs, list[int]], Tensors]
+"""File, inputs, numbers of tensors -> the tensors' values after one run."""
+References = Callable[[bytes, list[Inputs], list[int]], list[Tensors]]
+"""The same of one run after the other."""
 
 
 needs_micro = pytest.mark.needs("tflite_micro")

@@ -21,7 +21,7 @@ from mcubuild.ir.ops.pool import Pool
 from tests.e2e.test_agreement import BOARDS, LEVELS, check
 from tests.engine.test_chains import ON, check_bits
 from tests.importers.networks import OPERATORS, Network, network_of, random_network
-from tests.importers.reference import Reference, host_runs, micro_runs, needs_micro
+from tests.importers.reference import References, host_runs, micro_runs, needs_micro
 from tests.importers.writer import write
 from tests.toolchains import TOOLCHAINS
 
@@ -60,7 +60,7 @@ def samples_of(net: Network, graph: Graph, count: int) -> tuple[list[NDArray[np.
     return inputs, flat(inputs).reshape(1, -1) if graph.variables else flat(inputs)
 
 
-def compare(net: Network, folder: Path, reference: Reference) -> int:
+def compare(net: Network, folder: Path, reference: References) -> int:
     """Compare every activation that the graph has under the file's number, and what rewriting leaves; how many."""
     data, simple = imported(net, folder)
     graph = converted(folder / "net.tflite").graph
@@ -86,7 +86,7 @@ def test_each_operator_is_micros(tmp_path: Path, kind: str, dtype: str) -> None:
 
 
 def check_any_network(
-    folder: Path, reference: Reference, kinds: tuple[str, ...], examples: int, dtype: str = "int8"
+    folder: Path, reference: References, kinds: tuple[str, ...], examples: int, dtype: str = "int8"
 ) -> None:
     """Networks that hypothesis makes up, and makes small where they fail."""
 

@@ -18,7 +18,7 @@ from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.weighted import Conv2D
-from tests.importers.reference import Inputs, Tensors, host_tensors, micro_tensors, needs_micro
+from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
 from tests.importers.writer import Writer, write
 
 FIELD = ROOT.parent / "shared" / "field"
@@ -48,7 +48,7 @@ def test_mlperf_tiny(name: str) -> None:
         *((name, host_tensors) for name in ("kws", "resnet", "vww96")),  # which rounds fully connected layers once
     ],
 )
-def test_every_tensor_of_mlperf_tiny(name: str, reference: Callable[[bytes, Inputs, list[int]], Tensors]) -> None:
+def test_every_tensor_of_mlperf_tiny(name: str, reference: Reference) -> None:
     file = MODELS / f"{name}.tflite"
     graph = converted(file).graph
     inputs = np.load(MODELS / f"{name}_in.npy")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcubuild.data.splits import Split
-from mcubuild.nas.search.race import Judgement, _folds, plan, preferred, race
+from mcubuild.nas.search.race import Judgement, _folds, by_turns, plan, preferred, race
 from mcubuild.nas.space.arch import Space, smallest
 from mcubuild.nas.space.contender import Contender, read_contenders, write_contenders
 from mcubuild.nas.space.files import read_neighbours, read_space
@@ -38,10 +38,31 @@ def run(out: Path, work: Path, contenders: tuple[Contender, ...] = (WIDE, NARROW
 
 
 def test_rounds_have_fewer_contenders_and_longer_trainings() -> None:
-    rounds = plan(12, WHOLE, judged=425, folds=5)
+    rounds = plan(12, replace(WHOLE, rounds=36), judged=425, folds=5)
     assert [one.contenders for one in rounds] == [12, 4, 2]
-    assert [one.length.total for one in rounds] == [100, 300, 1200]
+    assert [one.length.total for one in rounds] == [50, 150, 600]
     assert [one.folds for one in rounds] == [(0,), (1,), (2,)], "425 samples are enough to judge by"
+
+
+def test_rounds_too_short_to_tell_anything_are_left_out() -> None:
+    assert [one.contenders for one in plan(18, replace(WHOLE, steps=10, rounds=30), 425, 5)] == [6, 2]
+    assert [one.contenders for one in plan(18, replace(WHOLE, steps=10, rounds=10), 425, 5)] == [2]
+    assert plan(18, replace(WHOLE, steps=5, rounds=5), 425, 5) == []
+    assert len(plan(18, replace(WHOLE, steps=5, rounds=5, patient=True), 425, 5)) == 3, "the spec says so many epochs"
+
+
+def test_a_part_of_the_contenders_is_of_all_kinds() -> None:
+    blocks = ("mobile", "mobile", "plain", "plain", "residual")
+    every = [
+        Contender(smallest(Space(0.2, 16, 1, 3, 2, block)), macs=number, flash=number)
+        for number, block in enumerate(blocks)
+    ]
+    assert [one.macs for one in by_turns(every)] == [2, 4, 0, 3, 1]
+
+
+def test_a_race_of_many_samples_is_a_small_part_of_the_whole() -> None:
+    rounds = plan(12, replace(WHOLE, steps=1000, rounds=26), judged=9000, folds=1)
+    assert [one.length.total for one in rounds] == [200, 600, 2400], "7,200, not 26,000, in shares"
 
 
 @pytest.mark.parametrize(("judged", "folds"), [(36, 5), (75, 4), (100, 3), (180, 2), (300, 1), (9000, 1)])

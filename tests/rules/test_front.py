@@ -48,7 +48,7 @@ def test_every_command_is_a_task_and_has_help(capsys: pytest.CaptureFixture[str]
     ).stdout
     tasks = {line.split()[0] for line in listed.splitlines()}
     for name, (does, example) in COMMANDS.items():
-        assert name in tasks | {"new", "list", "info", "clean", "forget"}
+        assert name in tasks | {"new", "completion", "list", "info", "clean", "forget"}
         with pytest.raises(SystemExit) as ended:
             translated([name, "--help"])
         told = " ".join(capsys.readouterr().out.split())

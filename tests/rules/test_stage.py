@@ -109,6 +109,14 @@ def test_widths_are_chosen_where_they_are_open() -> None:
         assert ("widths" in stages) == ("widths.json" in stages["quantize"].inputs) == (bits == "mixed")
 
 
+def test_a_threshold_is_chosen_where_the_task_has_one() -> None:
+    for task in ("anomaly_detection", "object_detection"):
+        stages = {stage.name: stage for stage in pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "task": task}})}
+        reads = {name for name, stage in stages.items() if "threshold.json" in stage.inputs}
+        assert reads == ({"codegen", "accuracy"} if task == "anomaly_detection" else set())
+        assert ("threshold" in stages) == bool(reads)
+
+
 def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
     stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": "resnet8"}})
     names = [stage.name for stage in leading_to({"accuracy.json"}, stages)]
@@ -118,8 +126,8 @@ def test_what_leads_to_an_artifact_leaves_out_the_rest() -> None:
 def test_a_time_for_the_search_sets_the_length_of_all_that_takes_long() -> None:
     for time in (None, 600.0):
         stages = pipeline(STAGES, {"spec": {**TRAINED, "arch": None, "search": {"time": time}}})
-        reads = {stage.name for stage in stages if "pace.json" in stage.inputs}
-        assert reads == (set() if time is None else {"race", "supernet", "search", "finetune", "report"})
+        reads = {stage.name for stage in stages if {"pace.json", "rest.json"} & set(stage.inputs)}
+        assert reads == (set() if time is None else {"race", "rest", "supernet", "search", "finetune", "report"})
 
 
 def test_estimates_are_checked_where_time_is_limited() -> None:
@@ -152,6 +160,7 @@ WHOLE = {
     "margin",
     "space",
     "pace",
+    "rest",
     "search",
     "scale",
     "widths",
@@ -171,6 +180,7 @@ DEPENDING = {
     "openocd": {"remote", "report"},
     "pyocd_target": {"remote", "report"},
     "active_power_mw": {"report"},
+    "desk": set(),
 }
 
 
@@ -194,7 +204,7 @@ def test_what_depends_on_a_field_of_the_board(field: str) -> None:
 
 
 def test_the_boards_power_counts_where_the_budget_has_an_energy() -> None:
-    stages = {"margin", "space", "pace", "search", "scale", "widths", "report"}
+    stages = {"margin", "space", "pace", "rest", "search", "scale", "widths", "report"}
     assert _depending(_resolved("1mJ"), "active_power_mw") == stages
 
 

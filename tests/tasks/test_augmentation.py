@@ -54,6 +54,13 @@ def test_shifts_are_of_whole_pixels_in_both_directions(monkeypatch: pytest.Monke
     assert places == {(row, column) for row in range(8, 13) for column in range(8, 13)}
 
 
+def test_pictures_are_varied_less_where_there_are_many() -> None:
+    photos, sounds = ClassLearning("photos", mirror=True), ClassLearning("log_mel")
+    assert photos.suited(500) == photos.suited(10_000) == photos
+    assert photos.suited(40_000) == ClassLearning("photos", mirror=True, strength=0.5)
+    assert sounds.suited(40_000) == sounds, "their noise is what a device will hear"
+
+
 def test_images_are_mirrored_on_demand_alone() -> None:
     x = np.random.default_rng(3).integers(256, size=(200, 9, 9, 3)).astype(np.uint8)
     assert np.array_equal(_vary(ClassLearning("photos", mirror=False, strength=0))(x, _rng()), x)

@@ -59,6 +59,8 @@ class Constants:
 
     struct: str
     fields: tuple[Field, ...]
+    others: tuple[tuple[Field, ...], ...] = ()
+    """Fields of further structs, one after the other, of a layer that is computed in groups of channels."""
 
 
 def channels(layer: Layer) -> Channels:

@@ -20,6 +20,11 @@ def write_zip(folder: Path, path: Path, prefix: str = PREFIX) -> None:
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(file_name(name, prefix) for name in FILES):
-            entry = zipfile.ZipInfo(f"{prefix}/{name}", _EPOCH)
-            entry.create_system, entry.external_attr = 3, _READABLE  # 3: Unix, as for the rights
-            archive.writestr(entry, (folder / name).read_bytes())
+            archive.writestr(entry(f"{prefix}/{name}"), (folder / name).read_bytes())
+
+
+def entry(name: str) -> zipfile.ZipInfo:
+    """The header of a file in a zip, the same at any time and on any system."""
+    header = zipfile.ZipInfo(name, _EPOCH)
+    header.create_system, header.external_attr = 3, _READABLE  # 3: Unix, as for the rights
+    return header

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
@@ -22,12 +22,14 @@ from mcubuild.engine.emit.chaincode import ChainCode
 from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.packed import Packed
 from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.memory.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.memory.streaming import SOURCE
 from mcubuild.engine.memory.variables import as_bytes, initial_tables, updates
 from mcubuild.engine.target import Target
+from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
 from mcubuild.ir.geometry import Shape
@@ -37,6 +39,8 @@ from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import Conv2D, Weighted
 from mcubuild.project import folders
+from mcubuild.tasks.anomaly_detection import errors
+from mcubuild.tasks.anomaly_detection.errors import ERROR_BYTES, Errors
 from mcubuild.tasks.detection.decode import BOX_BYTES, UNITS, Decoding
 
 TEMPLATES = "kernels_templates/model"
@@ -63,6 +67,8 @@ HELPERS = (
     "multiply_pair",
     "requantize",
     "move",
+    "unpack",
+    "pack",
 )
 
 
@@ -80,9 +86,15 @@ class GeneratedLayer:
 
     layer: Layer
     kernel: Kernel
-    body: Body
+    bodies: tuple[Body, ...]
+    """The function that computes it, behind those that this one calls."""
     constants: Constants | None
     prefix: str
+
+    @property
+    def body(self) -> Body:
+        """The function that computes it."""
+        return self.bodies[-1]
 
     @property
     def name(self) -> str:
@@ -124,7 +136,7 @@ def generate(
     levels: tuple[float, float] | None = None,
     table: NDArray[np.int8] | None = None,
     channels: Sequence[Channel] = (),
-    boxes: Decoding | None = None,
+    after: Decoding | Errors | None = None,
     prefix: str = PREFIX,
 ) -> None:
     """Write FILES and plan.json, the memory plan for the report, to ``out``.
@@ -143,23 +155,34 @@ def generate(
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
         channels: of series, in order.
-        boxes: how the only output tells of boxes, if it does.
+        after: what is computed of the only output: boxes that it tells of, or how far it is from the input.
         prefix: what every file and every global name of the C begins with.
 
     Raises:
-        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel.
+        BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel; or
+            an input or output has 4 bits.
     """
+    for name in (*graph.inputs, *graph.outputs):
+        if graph.tensor(name).packed:
+            raise BuildError(f"{name!r} has 4 bits; what callers of the C write and read must have 8 or 16.")
     environment = _environment(prefix)
     generated = _layers(graph, plan, target, environment, prefix)
-    bodies = list({layer.body.name: layer.body for layer in generated}.values())
+    bodies = list({body.name: body for layer in generated for body in layer.bodies}.values())
     routines = _routines(generated, target, environment, prefix)
     text = "".join([*(body.text for body in bodies), *(routine["twin"] for routine in routines)])
     weighted = [layer for layer in generated if layer.constants is not None]
     names = {each.layer.index: each.name for each in generated}
-    arena, room = plan.arena, 0
+    arena, room, kept = plan.arena, 0, 0
+    boxes = after if isinstance(after, Decoding) else None
+    error = after if isinstance(after, Errors) else None
     if boxes is not None:
         room = _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
         arena = max(arena, align(room + BOX_BYTES * boxes.most))
+    if error is not None:
+        assert not any(chain.fed for chain in plan.chains), "a window is read as a whole"
+        kept = align(arena)
+        room = kept + align(error.values)
+        arena = room + align(ERROR_BYTES)
     values: dict[str, object] = {
         "name": Text(graph.name),
         "alignment": ALIGNMENT,
@@ -171,6 +194,7 @@ def generate(
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
         "boxes": None if boxes is None else {**_boxes(boxes), "offset": room, "bytes": BOX_BYTES * boxes.most},
+        "error": None if error is None else {**_error(error), "kept": kept, "offset": room},
         "macs": sum(layer.layer.macs for layer in generated),
         "weights": sum(layer.kernel.constant_bytes(layer.layer) for layer in weighted),
         "instructions": _instructions(target),
@@ -195,9 +219,13 @@ def generate(
     for name in FILES:
         text = environment.get_template(f"{name}.j2").render(values)
         (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
-    planned = _planned(graph, generated, plan, estimate(graph, target, stack))
+    footprint = estimate(graph, target, stack)
+    planned = _planned(graph, generated, plan, replace(footprint, sram=footprint.sram + arena - plan.arena))
     if boxes is not None:
         layers = (*planned.layers, _planned_boxes(graph, boxes, prefix, len(generated)))
+        planned = msgspec.structs.replace(planned, layers=layers)
+    if error is not None:
+        layers = (*planned.layers, _planned_error(graph, error, prefix, len(generated)))
         planned = msgspec.structs.replace(planned, layers=layers)
     write_artifact(planned, out / PLAN)
 
@@ -240,21 +268,32 @@ def _layers(
     bodies: dict[str, Body] = {}
     taken: dict[str, int] = {}
     generated = []
-    for layer in layers(graph):
-        if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
-            continue
-        kernel = choose(layer, target)
-        numbers = channels(layer) if isinstance(layer.op, Weighted) else None
-        constants = kernel.constants(layer, numbers) if numbers is not None else None
-        template = environment.get_template(f"{kernel.kind}.c.j2")
-        values = _body_values(layer, kernel, numbers, constants)
+
+    def body(layer: Layer, kernel: Kernel, values: Mapping[str, object]) -> Body:
+        template = environment.get_template(f"{kernel.template or kernel.kind}.c.j2")
         text = template.render(values, name="")
         if text not in bodies:
             stem = f"{kernel.kind}_{_dimensions(layer.input.shape)}_to_{_dimensions(layer.output.shape)}"
             taken[stem] = taken.get(stem, 0) + 1
             name = stem if taken[stem] == 1 else f"{stem}_{taken[stem]}"
             bodies[text] = Body(name, template.render(values, name=name))
-        generated.append(GeneratedLayer(layer, kernel, bodies[text], constants, prefix))
+        return bodies[text]
+
+    for layer in layers(graph):
+        if isinstance(layer.op, Reshape) and layer.output.name in plan.inplace:
+            continue
+        kernel = choose(layer, target)
+        numbers = channels(layer) if isinstance(layer.op, Weighted) else None
+        constants = kernel.constants(layer, numbers) if numbers is not None else None
+        values, inside = _body_values(layer, kernel, numbers, constants), []
+        if isinstance(kernel, Packed):
+            tile = kernel.tile(layer)
+            if numbers is not None:
+                numbers = channels(kernel.in_bytes(layer))
+            inside = [body(tile, kernel.inner, _body_values(tile, kernel.inner, numbers, constants))]
+            values["inner"] = inside[0].name
+        own = body(layer, kernel, values)
+        generated.append(GeneratedLayer(layer, kernel, (*inside, own), constants, prefix))
     return generated
 
 
@@ -350,7 +389,9 @@ def _constant_values(generated: GeneratedLayer) -> dict[str, object]:
             f"{generated.layer.output.name}: weights of {generated.layer.weights.bits} bits, "
             f"{'x'.join(str(size) for size in generated.layer.weights.shape)}"
         ),
-        "fields": [_rows(field) for field in generated.constants.fields],
+        "structs": [
+            [_rows(field) for field in fields] for fields in (generated.constants.fields, *generated.constants.others)
+        ],
     }
 
 
@@ -493,6 +534,35 @@ def _planned_boxes(graph: Graph, decoding: Decoding, prefix: str, index: int) ->
     )
 
 
+def _planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> PlannedLayer:
+    """The error in plan.json, as a layer of its own; its table is counted as code."""
+    output = graph.tensor(graph.outputs[0])
+    return PlannedLayer(
+        index=index,
+        name=f"{prefix}_error",
+        kind="error",
+        op="Error",
+        output="error",
+        macs=error.values,
+        weights_bytes=0,
+        bits=None,
+        constants=None,
+        constants_reads=1,
+        shape_in=output.shape,
+        shape_out=(1, ERROR_BYTES),
+        kernel=None,
+        stride=None,
+        live=(output.name,),
+        live_bytes=output.nbytes + error.values + ERROR_BYTES,
+    )
+
+
+def _error(error: Errors) -> dict[str, object]:
+    """Table and limits of error.c.j2."""
+    table = _rows(Field("int32_t", "table", error.table.astype(np.int32))).replace(" " * 8, " " * 4)
+    return {"elements": error.values, "units": errors.UNITS, "threshold": error.threshold, "table": table}
+
+
 def _boxes(decoding: Decoding) -> dict[str, object]:
     """Tables and limits of boxes.c.j2."""
 
@@ -553,7 +623,7 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         arguments.append(f"arena + {scratch.offset}")
         lines.append(f"scratch: {_span(scratch)}")
     if generated.constants is not None:
-        arguments.append(f"&{generated.constants_name}")
+        arguments.append(f"{'' if generated.constants.others else '&'}{generated.constants_name}")
     if chain is not None:
         arguments += ["count", "top", "bottom"]
     elif generated.kernel.streams:

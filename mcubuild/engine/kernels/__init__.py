@@ -1,6 +1,7 @@
 """The kernels: every module here defines one as ``KERNEL``, and its C stands in a template of the same name.
 
-A new kernel is those two files; ``python -m tests.engine.calibrate`` gives its costs.
+A new kernel is those two files; ``python -m tests.engine.calibrate`` gives its costs. Layers with activations of 4 bits
+are computed by kernels around these (``packed``).
 """
 
 from functools import cache
@@ -8,6 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.packed import packed
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
@@ -17,7 +19,7 @@ from mcubuild.spec.engine import EngineSettings
 @cache
 def kernels(settings: EngineSettings) -> tuple[Kernel, ...]:
     """All kernels, by name, with the switches of ``settings``."""
-    names = sorted(module.name for module in iter_modules(__path__) if module.name != "base")
+    names = sorted(module.name for module in iter_modules(__path__) if module.name not in ("base", "packed"))
     return tuple(import_module(f"{__name__}.{name}").KERNEL.switched(settings) for name in names)
 
 
@@ -27,6 +29,8 @@ def serving(layer: Layer, target: Target) -> list[Kernel]:
     Raises:
         BuildError: none can.
     """
+    if layer.packed:
+        return packed(layer, target, serving)
     every = (kernel for kernel in kernels(target.settings) if kernel.offsets or not layer.weight_offset)
     typed = (kernel for kernel in every if layer.dtypes <= kernel.dtypes)
     found = [kernel for kernel in typed if kernel.serves(layer, target)]

@@ -33,9 +33,11 @@ class Kernel(ABC):
     All methods work on skeletons, except ``arrange``, ``constants`` and the values that ``context`` may add.
     """
 
-    kind: ClassVar[str]
+    kind: str
     """Name of the template, and part of the C functions' names."""
-    family: ClassVar[str] = ""
+    template: str = ""
+    """Of the C, where that is not called like the kind; also whose costs it has then."""
+    family: str = ""
     """The kind to show in reports, for kernels that are a faster form of another; empty: ``kind``."""
     ops: ClassVar[tuple[type[Op], ...]] = ()
     """Operators that it computes whatever their shapes; kernels that look closer say so in ``serves``."""
@@ -47,7 +49,7 @@ class Kernel(ABC):
     """Whether weights may have a zero point, ``weight_offset`` in the template."""
     settings: EngineSettings = EngineSettings()
     """The switches; portable kernels know those of their loops."""
-    streams: ClassVar[bool] = False
+    streams: bool = False
     """Whether the C function computes any run of output rows. It then takes, behind its other arguments, ``rows`` (how
     many), ``top`` and ``bottom`` (how many rows of padding their windows reach into above and below); ``input`` points
     at the first row that their windows need and that exists, ``output`` at the first row to write. Rows have no
@@ -139,8 +141,14 @@ class Kernel(ABC):
 
     def cycles(self, layer: Layer, core: CoreName) -> int:
         """Estimated cycles of ``layer``."""
-        costs, times = costs_of(core, (self.common, self.kind) if self.common else (self.kind,))
-        return round(times * sum(costs[feature] * count for feature, count in self.work(layer).items()))
+        kind = self.template or self.kind
+        costs, times = costs_of(core, (self.common, kind) if self.common else (kind,))
+        own = round(times * sum(costs[feature] * count for feature, count in self.work(layer).items()))
+        return own + self.cycles_inside(layer, core)
+
+    def cycles_inside(self, layer: Layer, core: CoreName) -> int:
+        """Estimated cycles of another kernel's function that it calls."""
+        return 0
 
 
 def products(layer: Layer, feature: str = "mac") -> str:

@@ -52,7 +52,7 @@ class Broadcast(Kernel):
         return 2100 + 4 * 256 * isinstance(layer.op, Div)
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Calls, innermost loops, and outputs: of products and the like, of what is scaled three times, of quotients."""
+        """Calls, innermost loops, and outputs: of products and the like, what is scaled three times, quotients."""
         outputs = layer.output.elements
         feature = "product" if isinstance(layer.op, Mul | Maximum | Minimum | Prelu) else "sum"
         feature = "quotient" if isinstance(layer.op, Div) else feature

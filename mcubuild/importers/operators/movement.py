@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
 from mcubuild.importers.operators.axes import normal_axes, opened, strided
 from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import image
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.geometry import Shape
-from mcubuild.ir.graph import Quantization
+from mcubuild.ir.graph import Quantization, Tensor
+from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.ops.movement import Concat, Gather, Pad, Slice, Transpose
 
 
@@ -199,8 +202,14 @@ def _unpack(node: Node) -> None:
 
 
 def _gather(node: Node) -> None:
-    """Operands: tensor, indices."""
+    """Operands: tensor, indices; where these are an activation of int8, it is looked up in the tensor."""
     tensor, result = node.input(0), node.output
+    if node.input(1).values is None and node.input(1).dtype == "INT8":
+        x, table, values = node.activation(1), f"{node.builder.name_of(result)}.table", tensor.values
+        assert values is not None
+        name = node.builder.constant(Tensor(table, (256,)), np.asarray(values, np.int8))
+        node.builder.emit(lambda out: Lookup(x, name, out), result)
+        return
     (axis,) = normal_axes([node.option("Axis")], len(tensor.shape))
     if node.option("BatchDims"):
         raise UnsupportedError("has batch dimensions")
@@ -276,6 +285,10 @@ CONVERTERS: Mapping[str, Converter] = {
     "DEPTH_TO_SPACE": Converter(_depth_to_space, types=("INT8",), limits="a batch of one"),
     "PACK": Converter(_pack, types=("INT8",), limits="operands and result share their scale"),
     "UNPACK": Converter(_unpack, types=("INT8",)),
-    "GATHER": Converter(_gather, types=("INT8",), limits="constant indices; no batch dimensions"),
+    "GATHER": Converter(
+        _gather,
+        types=("INT8",),
+        limits="constant indices, or of a table of 256 values at CAST + 128; no batch dimensions",
+    ),
     "MIRROR_PAD": Converter(_mirror_pad, types=("INT8",)),
 }

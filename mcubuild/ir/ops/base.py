@@ -41,3 +41,8 @@ class Clamping(Op):
     """Operators with a fused activation."""
 
     clamp: Clamp
+
+    def within(self, graph: Graph) -> Clamp:
+        """The fused activation's limits, as far as the output has such values."""
+        low, high = graph.tensor(self.output).limits
+        return max(low, self.clamp[0]), min(high, self.clamp[1])

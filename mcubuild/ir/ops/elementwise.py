@@ -157,7 +157,7 @@ class Add(_Sum, Clamping):
 
     def limits(self, graph: Graph) -> Clamp:
         """The fused activation."""
-        return self.clamp
+        return self.within(graph)
 
     def joined(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
         """Their sum."""
@@ -172,7 +172,7 @@ class Sub(_Sum, Clamping):
 
     def limits(self, graph: Graph) -> Clamp:
         """The fused activation."""
-        return self.clamp
+        return self.within(graph)
 
 
 class SquaredDifference(_Sum):
@@ -203,7 +203,7 @@ class Mul(Elementwise, Clamping):
                 f"Mul: the scale {output_scale} of {self.output!r} is too small for the product of its operands' "
                 f"{left_scale * right_scale}; products would leave 32 bits"
             )
-        return MulParameters(-left_zero, -right_zero, output_zero, factor, self.clamp)
+        return MulParameters(-left_zero, -right_zero, output_zero, factor, self.within(graph))
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """The product, requantised."""
@@ -236,7 +236,7 @@ class Div(Elementwise, Clamping):
         divisors = np.arange(256).clip(1).astype(np.int64)
         shifts = 32 - np.array([int(each).bit_length() for each in divisors])
         inverses = one_over_one_plus((divisors << shifts) - (1 << 31))
-        return DivParameters(-left_zero, -right_zero, output_zero, tuple(inverses.tolist()), factor, self.clamp)
+        return DivParameters(-left_zero, -right_zero, output_zero, tuple(inverses.tolist()), factor, self.within(graph))
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """In 31 bits: left times the inverse of right."""

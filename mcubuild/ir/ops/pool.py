@@ -53,7 +53,7 @@ class Pool(Unary, Clamping):
             raise ValueError(
                 f"{type(self).__name__}: {self.input!r} and {self.output!r} must share scale and zero point"
             )
-        return PoolParameters(count=self.window[0] * self.window[1], clamp=self.clamp)
+        return PoolParameters(count=self.window[0] * self.window[1], clamp=self.within(graph))
 
     def _windows(self, x: NDArray[Any], outside: int) -> NDArray[Any]:
         """View (N, OH, OW, C, KH, KW) of x (N, H, W, C) with ``outside`` around it."""

@@ -84,7 +84,7 @@ class Weighted(Clamping):
             raise ValueError(
                 f"the scale {output_scale} of {self.output!r} is too small for the products of its operands"
             )
-        return WeightedParameters(-input_zero, output_zero, factors, self.clamp, -weights.zero_point, wide)
+        return WeightedParameters(-input_zero, output_zero, factors, self.within(graph), -weights.zero_point, wide)
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """Sums of products and the bias, requantised.

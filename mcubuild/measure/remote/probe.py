@@ -67,6 +67,11 @@ class ProbeTarget:
         with _explained(f"{name} cannot be read"):
             return int(self._core.read_core_register_raw(name))
 
+    def set_register(self, name: str, value: int) -> None:
+        """See Target."""
+        with _explained(f"{name} cannot be changed"):
+            self._core.write_core_register_raw(name, value)
+
     def run_to(self, addresses: Collection[int], seconds: float) -> int | None:
         """See Target."""
         from pyocd.core.target import Target

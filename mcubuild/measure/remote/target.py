@@ -29,6 +29,9 @@ class Target(Protocol):
     def register(self, name: str) -> int:
         """The register ``r0`` to ``r12``, ``sp``, ``lr`` or ``pc``."""
 
+    def set_register(self, name: str, value: int) -> None:
+        """Change one of these."""
+
     def run_to(self, addresses: Collection[int], seconds: float) -> int | None:
         """Run until the core is about to execute one of ``addresses``.
 

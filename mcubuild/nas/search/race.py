@@ -9,6 +9,7 @@ wins.
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from mcubuild.data.splits import Split, joined
 from mcubuild.nas.space.contender import Contender
 from mcubuild.nas.space.files import write_json, write_space
-from mcubuild.nas.training.batches import at_resolution
+from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.length import ALONE, SUPERNET, Length, Pace, length_of
 from mcubuild.nas.training.recipe import calibrate, judge, workers
 from mcubuild.nas.training.scratch import from_scratch
@@ -30,6 +31,14 @@ from mcubuild.tasks.learning import Learning
 
 _SHARES: Final = (1 / 36, 1 / 12, 1 / 3)
 """Of the steps that the chosen network will have learned for in the end: in each round of the race."""
+_IN_FULL: Final = 2500
+"""Of these steps, with few samples; of more of them"""
+_BEYOND: Final = 0.2
+"""so much counts: with many samples a part of a pass tells which space is best, and steps are worth more in the end."""
+_LEAST: Final = 20
+"""Steps after which a network knows more than nothing."""
+_JUDGES: Final = 2500
+"""Validation samples at the most: they tell losses apart to a hundredth."""
 _FINALISTS: Final = 2
 FOLDS: Final = 5
 """Parts of the samples, each of which may be the one to judge by."""
@@ -37,8 +46,12 @@ _ENOUGH: Final = 250
 """Samples to judge the finalists by, if the folds have so many."""
 _PLENTY: Final = 10_000
 """Validation samples from which on they alone are judged by: other folds would tell no more, and copy everything."""
+CALIBRATION: Final = 1024
+"""Samples that set the batch norm of a contender: all of them would take as long as a short training."""
 _ROUNDS: Final = 10
-"""Of a short training: it is lost from the last one on when it is killed."""
+"""Of a short training: it is lost from the last one on when it is killed;"""
+_WORTH_KEEPING: Final = 50
+"""but so many steps each: a checkpoint takes as long as some of them."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,7 @@ def race(
     out: Path,
     work: Path,
     pace: Pace = SUPERNET + ALONE,
+    timed: bool = False,
 ) -> None:
     """Find the contender whose space suits the samples best; write space.json and race.json, a table of the rounds.
 
@@ -92,9 +106,11 @@ def race(
         out: folder for the results.
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
         pace: how long the whole training is where the settings have no epochs.
+        timed: whether race.json tells the seconds that the race took, too: of what is left of a time others follow.
     """
+    start = time.monotonic()
     folds = _folds(train, val, seed) if one_draw and len(val) < _PLENTY else [(train, val)]
-    left, table = list(contenders), list[dict[str, Any]]()
+    left, table = by_turns(contenders), list[dict[str, Any]]()
     whole = length_of(settings, pace, len(folds[0][0]))
     rounds = plan(len(contenders), whole, len(folds[0][1]), len(folds))
     steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
@@ -114,11 +130,33 @@ def race(
             table += [_describe(number, one, contender, judged[contender]) for contender in left]
         best = preferred(left, judged) if rounds else left[0]
     write_space(best.arch.space, best.neighbours, out / "space.json")
-    write_json({"winner": best.arch.name, "rounds": table}, out / "race.json")
+    took = {"seconds": time.monotonic() - start} if timed else {}
+    write_json({"winner": best.arch.name, "rounds": table} | took, out / "race.json")
+
+
+def by_turns(contenders: Sequence[Contender]) -> list[Contender]:
+    """One of each kind of blocks, then another one of each, ...: a part of them is of all kinds and sizes.
+
+    Kinds with plain convolutions come first, as they learn in fewer steps: where the time is too short for a round, the
+    first go on to the next.
+    """
+    kinds: dict[str, list[Contender]] = {}
+    for contender in contenders:
+        kinds.setdefault(contender.arch.space.block, []).append(contender)
+    quick = sorted(kinds, key=lambda kind: kind == "mobile")
+    most = max(len(own) for own in kinds.values())
+    return [kinds[kind][turn] for turn in range(most) for kind in quick if turn < len(kinds[kind])]
+
+
+def judging(val: int) -> int:
+    """How many of so many validation samples of a fold judge a contender."""
+    return min(_JUDGES, val)
 
 
 def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     """The rounds of a race of ``count`` contenders; none if there is a single one.
+
+    Rounds of less than ``_LEAST`` steps tell nothing and are left out, where the spec does not demand them by epochs.
 
     Args:
         count: of contenders.
@@ -128,17 +166,19 @@ def plan(count: int, whole: Length, judged: int, folds: int) -> list[Round]:
     """
     if count == 1:
         return []
+    counted = min(whole.total, _IN_FULL) + _BEYOND * max(0, whole.total - _IN_FULL)
     enough = min(folds, math.ceil(_ENOUGH / judged))
     rounds = []
     for number, share in enumerate(_SHARES):
-        total = max(1, round(share * whole.total))
-        steps = max(1, total // _ROUNDS)
+        total = max(1, round(share * counted))
+        steps = max(min(total, _WORTH_KEEPING), total // _ROUNDS)
         length = replace(whole, steps=steps, rounds=max(1, total // steps), patient=True)
         last = number == len(_SHARES) - 1
         some = enough if last else 1
         # The rounds take turns in the folds, so that what is chosen early and what is chosen late do not share noise.
         chosen = tuple((number + fold) % folds for fold in range(some))
-        rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
+        if total >= _LEAST or whole.patient:
+            rounds.append(Round(length, min(count, _FINALISTS if last else max(_FINALISTS, count)), chosen))
         count = max(_FINALISTS, math.ceil(count / 3))
     return rounds
 
@@ -178,12 +218,15 @@ def _trained(
     work: Path,
     progress: Bar,
 ) -> Judgement:
-    train, val = (at_resolution(split, contender.arch.resolution) for split in samples)
+    train, val = samples
+    # A short training does not see all samples, and others need not be resized.
+    train = at_resolution(spread(train, length.total * length.batch), contender.arch.resolution)
+    val = at_resolution(spread(val, judging(len(val))), contender.arch.resolution)
     network, _ = from_scratch(  # judged once, in the end
         contender.arch, train, None, settings, length,
         learning=learning, seed=seed, work=work, progress=part_of(progress),
     )  # fmt: skip
-    calibrate(network, train)
+    calibrate(network, spread(train, CALIBRATION))
     return Judgement(*judge(network, val, learning))
 
 

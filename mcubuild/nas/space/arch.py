@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mcubuild.nas.space.backbones import BACKBONES, LEAST_STAGES, Backbone, Choice, Row, round_channels
+from mcubuild.nas.space.backbones import BACKBONES, EVERY, LEAST_STAGES, Backbone, Choice, Row, round_channels
 from mcubuild.nas.space.blocks import Block, MaxPool, head
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
@@ -58,7 +58,7 @@ class Space:
     count: int = 6
     """Stages: the first ones of the backbone's; never more than it has."""
     block: str = "mobile"
-    """One of BACKBONES."""
+    """One of EVERY."""
     series: bool = False
     """Whether networks read series of values, (resolution, 1, channels), with kernels k x 1."""
     stride: int = 0
@@ -70,7 +70,7 @@ class Space:
     @property
     def backbone(self) -> Backbone:
         """What it is a scaled copy of."""
-        return BACKBONES[self.block]
+        return EVERY[self.block]
 
     @cached_property
     def stages(self) -> tuple[int, ...]:

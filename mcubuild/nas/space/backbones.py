@@ -157,5 +157,51 @@ class Residual(_Quarters):
         return Basic(row.side, row.channels, self.channels(outputs, choice[1]), outputs, stride)
 
 
-BACKBONES: dict[str, Backbone] = {"mobile": Mobile(), "plain": Plain(), "residual": Residual()}
+class Dense(_Quarters):
+    """Autoencoders of fully connected layers, as MLPerf Tiny's (arXiv 2106.07597): encoder, bottleneck, decoder.
+
+    The first layer sees the whole window at once; on the single pixel that it leaves, convolutions connect everything.
+    Expansions say how many of the stage's channels a layer has.
+    """
+
+    widths = (128, 16, 128)
+    depths = ((1, 2, 3), (1,), (1, 2, 3))
+    kernels = (1,)
+    least_side = 1
+    leads = ("stem",)
+    pools = False
+    chained = True
+
+    def lead(self, row: Row, width: float) -> None:
+        """A layer as wide as the first stage."""
+        row.append("stem", Stem(row.side, row.channels, round_channels(self.widths[0] * width), row.side, row.side))
+
+    def block(self, row: Row, stage: int, index: int, outputs: int, choice: Choice) -> Inner:
+        """A layer."""
+        kernel, expansion = choice
+        return Stem(row.side, row.channels, self.channels(outputs, expansion), kernel, 1)
+
+
+class Strided(Residual):
+    """The same behind a convolution at stride 2, as ResNet has it for large images (section 3.3 there).
+
+    It sees every pixel, at the cost of blocks on a picture of half the side.
+    """
+
+    least_side = 4
+
+    def lead(self, row: Row, width: float) -> None:
+        """A convolution at stride 2, as wide as the first stage."""
+        row.append("stem", Stem(row.side, row.channels, round_channels(self.widths[0] * width), 3, 2))
+
+
+BACKBONES: dict[str, Backbone] = {
+    "mobile": Mobile(),
+    "plain": Plain(),
+    "residual": Residual(),
+    "strided": Strided(),
+}
 """What ``space.blocks`` may have, in the order in which they are shown."""
+AUTOENCODER = "dense"
+EVERY: dict[str, Backbone] = BACKBONES | {AUTOENCODER: Dense()}
+"""These, and what autoencoders are made of."""

@@ -40,7 +40,7 @@ class Footprints:
         self._margin = margin
         self._arena = arena_within(deployment.sram, deployment.stack)
         self._widths = WIDTHS if deployment.bits == "mixed" else (deployment.bits,)
-        self._stretches: dict[Block, Choice] = {}
+        self._stretches: dict[tuple[Block, bool], Choice] = {}
         self._known: dict[Space, dict[Place, Choice]] = {}
 
     def within(self, sram: int) -> "Footprints":
@@ -104,20 +104,24 @@ class Footprints:
         That is what makes a network fast to judge: to describe its blocks takes longer than to find that they fit.
         """
         if not isinstance(arch, Arch):
-            return [self._stretch(block) for block in arch.blocks().values()]
+            return self._stretches_of(arch)
         known = self._known.setdefault(arch.space, {})
         places = arch.places()
         if not all(place in known for place in places):
-            known |= zip(places, map(self._stretch, arch.blocks().values()), strict=True)
+            known |= zip(places, self._stretches_of(arch), strict=True)
         return [known[place] for place in places]
 
-    def _stretch(self, block: Block) -> Choice:
-        choice = self._stretches.get(block)
+    def _stretches_of(self, arch: Described) -> list[Choice]:
+        return [self._stretch(block, first=not place) for place, block in enumerate(arch.blocks().values())]
+
+    def _stretch(self, block: Block, *, first: bool) -> Choice:
+        choice = self._stretches.get((block, first))
         if choice is None:
-            choice = tuple(estimate_stretch(block_skeleton(block, bits), self.target) for bits in self._widths)
+            graphs = (block_skeleton(block, bits, self.deployment.activations, first=first) for bits in self._widths)
+            choice = tuple(estimate_stretch(graph, self.target) for graph in graphs)
             if isinstance(block, Cells):
                 choice = tuple(replace(stretch, code=stretch.code + DECODER) for stretch in choice)
-            self._stretches[block] = choice
+            self._stretches[block, first] = choice
         return choice
 
 

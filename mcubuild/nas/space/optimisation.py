@@ -24,7 +24,7 @@ from mcubuild.nas.space.arch import (
     stages_for,
     stages_of_stride,
 )
-from mcubuild.nas.space.backbones import BACKBONES, LEAST_STAGES
+from mcubuild.nas.space.backbones import AUTOENCODER, BACKBONES, EVERY, LEAST_STAGES
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.contender import Contender, write_contenders
 from mcubuild.nas.space.files import write_json
@@ -270,6 +270,8 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
         count += f"{', '.join(blocks)} networks of "
     count += f"{len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
+    if outline.reconstructs:
+        return f"{len(pairs)} spaces: autoencoders of {len(pairs)} widths, which see {listed} frames"
     low, high = BASE_RESOLUTIONS[0], BASE_RESOLUTIONS[-1]
     what = "series" if outline.series else "spectrograms" if outline.task == "audio_classification" else "images"
     if settings.resolutions:
@@ -326,18 +328,22 @@ def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
             outline.series,
             outline.stride,
         )
-        for block in _blocks(outline, settings)
+        for block in blocks_for(outline, settings)
         for width, side in pairs
     ]
 
 
-def _blocks(outline: Outline, settings: SpaceSettings) -> list[str]:
-    """The kinds of blocks: of detectors those whose stages end at cells of the stride."""
+def blocks_for(outline: Outline, settings: SpaceSettings) -> list[str]:
+    """The kinds of blocks: of detectors those whose stages end at cells of the stride; autoencoders have their own."""
+    if outline.reconstructs:
+        return [AUTOENCODER]
     blocks = dict.fromkeys(settings.blocks)
     return [block for block in blocks if not outline.stride or stages_of_stride(block, outline.stride)]
 
 
 def _stages(outline: Outline, side: int, block: str) -> int:
+    if outline.reconstructs:
+        return len(EVERY[block].widths)
     if outline.stride:
         return stages_of_stride(block, outline.stride)
     whole = block == "mobile" and _large(outline)
@@ -356,7 +362,12 @@ def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, int]]:
         BuildError: a resolution is above the data set's.
     """
     resolutions = settings.resolutions or _usual(outline)
-    odd = [side for side in resolutions if outline.stride and side % CELL]
+    if outline.reconstructs and resolutions != (outline.max_resolution,):
+        raise BuildError(
+            f"space.resolutions: found {', '.join(map(str, resolutions))}, but an autoencoder sees whole windows of "
+            f"{outline.max_resolution} frames; leave it out, or set dataset.frames."
+        )
+    odd = [side for side in resolutions if outline.anchors and side % CELL]
     if odd:
         raise BuildError(
             f"space.resolutions: found {odd[0]}, which is no multiple of {CELL}; a detector's cells fill the picture: "
@@ -376,6 +387,8 @@ def _usual(outline: Outline) -> tuple[int, ...]:
     Raises:
         BuildError: pictures are too small for a detector.
     """
+    if outline.reconstructs:
+        return (outline.max_resolution,)
     if not outline.stride:
         return resolutions_for(outline.max_resolution)
     sides = tuple(side for side in DETECTED if side <= outline.max_resolution)

@@ -13,6 +13,7 @@ from mcubuild.ir.geometry import Pair, Shape, same_padding
 from mcubuild.ir.graph import Graph, Op, Tensor
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
+from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Cells, Described, Head, MaxPool, Mix, Separable, Stem
 
@@ -21,23 +22,28 @@ LayerBits: TypeAlias = int | Mapping[str, int]
 """Bits of the weights: of every layer, or by its operator's name."""
 
 
-def skeleton(arch: Described, bits: LayerBits) -> Graph:
-    """The whole network with weights of ``bits`` bits.
+def skeleton(arch: Described, bits: LayerBits, activations: int = 8) -> Graph:
+    """The whole network with weights of ``bits`` bits and activations of ``activations`` bits.
+
+    Input, output and the mean of all pixels have 8 bits in any case.
 
     Input (1, R, R, C), or (1, R, 1, C) of series, "input"; output (1, classes) "classifier".
     """
-    return row_skeleton(arch.name, arch.blocks(), bits)
+    return row_skeleton(arch.name, arch.blocks(), bits, activations)
 
 
-def block_skeleton(block: Block, bits: LayerBits) -> Graph:
-    """One block as a network of its own."""
-    return row_skeleton("block", {"block": block}, bits)
+def block_skeleton(block: Block, bits: LayerBits, activations: int = 8, *, first: bool = True) -> Graph:
+    """One block as a network of its own; ``first``: whether it reads the network's input."""
+    return row_skeleton("block", {"block": block}, bits, activations, first=first)
 
 
-def row_skeleton(name: str, parts: dict[str, Block], bits: LayerBits) -> Graph:
-    """A network of these blocks, by name, each of which fits the one before."""
-    first = next(iter(parts.values()))
-    builder = _Builder((1, first.side, first.width, first.inputs), bits, series=first.series)
+def row_skeleton(
+    name: str, parts: dict[str, Block], bits: LayerBits, activations: int = 8, *, first: bool = True
+) -> Graph:
+    """A network of these blocks, by name, each of which fits the one before; ``first`` as of ``block_skeleton``."""
+    begin = next(iter(parts.values()))
+    source = Tensor(INPUT, (1, begin.side, begin.width, begin.inputs), bits=8 if first else activations)
+    builder = _Builder(source, bits, activations, series=begin.series)
     for prefix, block in parts.items():
         builder.append(prefix, block)
     return Graph(name, builder.tensors, tuple(builder.ops), (INPUT,), (builder.last,))
@@ -46,11 +52,11 @@ def row_skeleton(name: str, parts: dict[str, Block], bits: LayerBits) -> Graph:
 class _Builder:
     """Appends operators to a chain; ``last`` is the tensor at its end."""
 
-    def __init__(self, shape: Shape, bits: LayerBits, *, series: bool) -> None:
-        self.tensors = {INPUT: Tensor(INPUT, shape)}
+    def __init__(self, source: Tensor, bits: LayerBits, activations: int, *, series: bool) -> None:
+        self.tensors = {INPUT: source}
         self.ops: list[Op] = []
         self.last = INPUT
-        self._bits, self._series = bits, series
+        self._bits, self._activations, self._series = bits, activations, series
 
     def append(self, name: str, block: Block) -> None:
         if isinstance(block, Stem):
@@ -73,13 +79,20 @@ class _Builder:
         elif isinstance(block, Mix):
             self._conv(name, block.outputs)
         elif isinstance(block, Cells):
-            self._conv("classifier", block.outputs)
+            self._conv("classifier", block.outputs, bits=8)
         else:
             if isinstance(block, Head):
-                self._emit(AveragePool2D(self.last, "pool", (block.side, block.width)), (1, 1, 1, block.inputs))
+                self._mean(block)
             shape = (block.classes, prod(self._shape))
             weights, bias = self._constants("classifier", shape, block.classes)
-            self._emit(FullyConnected(self.last, weights, bias, "classifier"), (1, block.classes))
+            self._emit(FullyConnected(self.last, weights, bias, "classifier"), (1, block.classes), 8)
+
+    def _mean(self, block: Head) -> None:
+        """Of all pixels: of activations of 4 bits, it has a finer scale than they have."""
+        pool: Op = AveragePool2D(self.last, "pool", (block.side, block.width))
+        if self.tensors[self.last].packed:
+            pool = Mean(self.last, "pool", (1, 2))
+        self._emit(pool, (1, 1, 1, block.inputs), 8)
 
     def _basic(self, name: str, block: Basic) -> None:
         entry = self.last
@@ -96,7 +109,7 @@ class _Builder:
         _, height, width, channels = self._shape
         window, strides = self._pair(kernel), self._pair(2)
         op = MaxPool2D(self.last, name, window, strides, padding=same_padding((height, width), window, strides))
-        self._emit(op, (1, -(-height // 2), -(-width // 2), channels))
+        self._emit(op, (1, -(-height // 2), -(-width // 2), channels), self.tensors[self.last].bits)
 
     def _pair(self, size: int) -> Pair:
         """Of a kernel or a step: the same in both directions, but 1 across in series."""
@@ -106,12 +119,12 @@ class _Builder:
     def _shape(self) -> Shape:
         return self.tensors[self.last].shape
 
-    def _conv(self, name: str, outputs: int, kernel: int = 1, stride: int = 1) -> None:
+    def _conv(self, name: str, outputs: int, kernel: int = 1, stride: int = 1, bits: int | None = None) -> None:
         _, height, width, inputs = self._shape
         window, strides = self._pair(kernel), self._pair(stride)
         weights, bias = self._constants(name, (outputs, *window, inputs), outputs)
         op = Conv2D(self.last, weights, bias, name, strides, same_padding((height, width), window, strides))
-        self._emit(op, (1, -(-height // stride), -(-width // stride), outputs))
+        self._emit(op, (1, -(-height // stride), -(-width // stride), outputs), bits)
 
     def _depthwise(self, name: str, kernel: int, stride: int) -> None:
         _, height, width, channels = self._shape
@@ -127,7 +140,8 @@ class _Builder:
         self.tensors[bias] = Tensor(bias, (outputs,), dtype="int32", bits=32)
         return weights, bias
 
-    def _emit(self, op: Op, shape: Shape) -> None:
-        self.tensors[op.output] = Tensor(op.output, shape)
+    def _emit(self, op: Op, shape: Shape, bits: int | None = None) -> None:
+        """Append ``op``; its output has the bits of activations where no others are asked for."""
+        self.tensors[op.output] = Tensor(op.output, shape, bits=bits or self._activations)
         self.ops.append(op)
         self.last = op.output

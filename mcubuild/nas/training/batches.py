@@ -59,7 +59,7 @@ def training_batches(
     Images are (N, C, R, R) in 0 ... 1, with their targets (N, ...). Those of many samples are read by their indexes
     while the training computes, as the split need not fit into memory.
     """
-    epoch = steps_per_epoch(len(split), batch)
+    epoch, learning = steps_per_epoch(len(split), batch), learning.suited(len(split))
     with ThreadPoolExecutor(1) as ahead:
         for first in range(0, steps, epoch):
             order = rng.permutation(len(split))
@@ -84,11 +84,17 @@ def calibration_batches(split: Split) -> Iterator[Tensor]:
         yield to_tensor(split.x[order[step * _EVALUATED : (step + 1) * _EVALUATED]])
 
 
-def evaluation_batches(split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-    """All samples in order, unchanged."""
+def evaluation_batches(split: Split, learning: Learning) -> Iterator[tuple[Tensor, Tensor]]:
+    """All samples in order, unchanged, with what is wanted of them."""
     for start in range(0, len(split), _EVALUATED):
-        chosen = slice(start, start + _EVALUATED)
-        yield to_tensor(split.x[chosen]), torch.from_numpy(split.targets[chosen])
+        x, targets = split.x[start : start + _EVALUATED], split.targets[start : start + _EVALUATED]
+        yield to_tensor(x), torch.from_numpy(learning.wanted(x, targets))
+
+
+def image_batches(split: Split) -> Iterator[Tensor]:
+    """The images of ``evaluation_batches`` alone."""
+    for start in range(0, len(split), _EVALUATED):
+        yield to_tensor(split.x[start : start + _EVALUATED])
 
 
 def to_tensor(x: NDArray[np.uint8]) -> Tensor:

@@ -56,8 +56,8 @@ class Pace:
         return max(self.floor, min(round(self.passes * epoch), most))
 
 
-SUPERNET: Final = Pace(passes=24, floor=1000, ceiling=9000)
-ALONE: Final = Pace(passes=30, floor=1500, ceiling=9000)
+SUPERNET: Final = Pace(passes=24, floor=1000, ceiling=6000)
+ALONE: Final = Pace(passes=30, floor=1500, ceiling=20_000)
 """Of the network that is built."""
 COMPARED: Final = Pace(passes=8, floor=400, ceiling=3000)
 """Of each size of a published network, to find the best."""

@@ -218,7 +218,7 @@ def calibrate(network: nn.Module, samples: Split) -> None:
 def judge(network: nn.Module, samples: Split, learning: Learning) -> tuple[NDArray[np.float64], float]:
     """The loss of each sample (N,), and the score of all answers, of a network in evaluation mode."""
     losses, answers, asked = [], [], []
-    for images, targets in evaluation_batches(samples):
+    for images, targets in evaluation_batches(samples, learning):
         outputs = network(images.to(device_of(network))).cpu()
         losses.append(learning.losses(outputs, targets).double().numpy())
         answers.append(outputs)

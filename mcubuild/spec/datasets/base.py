@@ -23,7 +23,9 @@ Globs = Annotated[
 """Patterns of the shell (``*``, ``?``, ``[0-4]``), of which one must fit; one may stand without a list."""
 
 
-Task = Literal["image_classification", "object_detection", "audio_classification", "sensor_classification"]
+Task = Literal[
+    "image_classification", "object_detection", "audio_classification", "sensor_classification", "anomaly_detection"
+]
 """What a network does. Sensors' samples are windows of values, one or more at a time: an accelerometer's, say."""
 
 
@@ -185,6 +187,25 @@ class BoxFolderSettings(UndividedSettings, BoxSettings):
 
     path: str
     """Folder with pictures and labels, relative to the spec."""
+    pattern: str | None = None
+    """What the path of a picture below ``path`` tells: ``{slide}_*.jpg``, ``images/{camera}/*``."""
+    group: str | None = None
+    """Field of the pattern whose pictures stay together when a split is drawn: with ``camera``, no background that is
+    trained with is in the validation split."""
+    val: Globs | None = None
+    """Pictures of the validation split, as patterns of their path below ``path``, where ``*`` crosses slashes."""
+    test: Globs | None = None
+    """Pictures of the test split, likewise: ``*_[0-4].jpg``."""
+
+    @model_validator(mode="after")
+    def _group_is_a_field(self) -> "BoxFolderSettings":
+        fields = [] if self.pattern is None else list(compile_pattern(self.pattern, classes=False).groupindex)
+        if self.group is not None and self.group not in fields:
+            raise ValueError(
+                f"found group = {self.group!r}, which is no field of the pattern; "
+                + (f"allowed here: {', '.join(fields)}" if fields else 'add one: pattern = "{slide}_*.jpg"')
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -78,7 +78,7 @@ class Classification:
         odds = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float64)
 
-    def completed(self, outputs: NDArray[np.int8]) -> NDArray[np.int8]:
+    def completed(self, outputs: NDArray[np.int8], inputs: NDArray[np.int8]) -> NDArray[np.int8]:
         """The ``outputs``: the device leaves it at that."""
         return outputs
 

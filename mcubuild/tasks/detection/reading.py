@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mcubuild.data.boxes import unpacked
 from mcubuild.data.splits import Index, Targets
+from mcubuild.errors import BuildError
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.detection import DetectionSettings
 from mcubuild.tasks import Metric
@@ -45,7 +46,7 @@ class Detection:
         """Of boxes."""
         return self.decoding.classes
 
-    def completed(self, outputs: Outputs) -> Outputs:
+    def completed(self, outputs: Outputs, inputs: NDArray[np.int8]) -> Outputs:
         """The network's ``outputs`` (N, elements), and behind them the boxes that the device makes of them."""
         rows = np.zeros((len(outputs), self.decoding.most, BOX_BYTES // 2), np.uint16)
         for row, output in zip(rows, outputs, strict=True):
@@ -89,11 +90,24 @@ class Detection:
 
 
 def after(index: Index, graph: Graph, settings: DetectionSettings) -> Decoding:
-    """What the device does with the output of ``graph``, trained on the data set with this ``index``."""
+    """What the device does with the output of ``graph``, for the data set with this ``index``.
+
+    Raises:
+        BuildError: it has another output than such a detector.
+    """
     head, output = index.detector, graph.tensor(graph.outputs[0])
     assert head is not None, "a data set with boxes"
     assert output.quantization is not None, "a quantised graph"
-    _, height, width, _ = graph.tensor(graph.inputs[0]).shape
+    given, wanted = graph.tensor(graph.inputs[0]), len(head.anchors) * (5 + len(index.classes))
+    alone = len(graph.inputs) == len(graph.outputs) == 1 and output.dtype == given.dtype == "int8"
+    if not alone or len(given.shape) != 4 or len(output.shape) != 4 or output.shape[3] != wanted:
+        shapes = ", ".join("x".join(map(str, graph.tensor(name).shape)) for name in graph.outputs)
+        raise BuildError(
+            f"detection: found the outputs {shapes} ({output.dtype}); {len(head.anchors)} anchors and "
+            f"{len(index.classes)} classes have one, int8, 1 x rows x columns x {wanted}: give the network's anchors, "
+            f"and a data set with its classes."
+        )
+    _, height, width, _ = given.shape
     _, rows, columns, _ = output.shape
     return Decoding(
         (rows, columns),

@@ -50,7 +50,7 @@ def write_c(decoding: Decoding, folder: Path, prefix: str = "model") -> None:
     sketch.conv("input", decoding.channels)
     graph = with_random_values(sketch.graph())
     target = Target.of(BOARD, EngineSettings())
-    generate(graph, plan(graph, target), target, folder, stack=2048, boxes=decoding, prefix=prefix)
+    generate(graph, plan(graph, target), target, folder, stack=2048, after=decoding, prefix=prefix)
 
 
 class Compiled:

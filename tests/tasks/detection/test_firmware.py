@@ -34,14 +34,14 @@ def test_the_elf_gives_the_boxes_of_the_reference(name: str, prefix: str, most: 
     graph = with_random_values(sketch.graph())
     target, c = Target.of(board, EngineSettings(), 100_000), tmp_path / "c"
     c.mkdir()
-    generate(graph, plan(graph, target), target, c, stack=2048, boxes=decoding, prefix=prefix)
+    generate(graph, plan(graph, target), target, c, stack=2048, after=decoding, prefix=prefix)
     generate_firmware(board, 2048, c, prefix)
     link(c, board, FirmwareSettings(prefix=prefix), tmp_path)
     layers = [layer["name"] for layer in json.loads((c / "plan.json").read_text())["layers"]]
     inputs = np.random.default_rng(0).integers(-128, 128, (SAMPLES, 48, 48, 3), np.int8)
     found = measure(tmp_path / "firmware.elf", board, MeasureSettings(), inputs, layers)
     reads = Detection(decoding)
-    expected = reads.completed(run(graph, inputs).reshape(SAMPLES, -1))
+    expected = reads.completed(run(graph, inputs).reshape(SAMPLES, -1), inputs)
     assert (found.outputs == expected).all() and expected.shape[1] == 36 * decoding.channels + BOX_BYTES * most
     assert sum(map(len, reads.boxes(expected))) > SAMPLES, "nothing to compare"
     assert layers[-1] == f"{prefix}_boxes" and found.layers[-1].instructions > 1000

@@ -1,4 +1,4 @@
-"""YOLOv2's loss, its score, and boxes that move with their pictures."""
+"""The loss of YOLOv2's head, its score, and boxes that move with their pictures."""
 
 import math
 
@@ -25,10 +25,13 @@ def targets(*pictures: Boxes) -> torch.Tensor:
     return torch.from_numpy(packed(BoxLists.of(pictures)))
 
 
-def perfect(truth: torch.Tensor, sure: float = 9.0) -> torch.Tensor:
+SURE = 14.0
+
+
+def perfect(truth: torch.Tensor, sure: float = SURE) -> torch.Tensor:
     """The outputs (N, 14, 4, 4) of a detector that knows all."""
     out = torch.zeros(len(truth), ROWS, ROWS, len(ANCHORS), 7)
-    out[..., 4] = -9.0
+    out[..., 4] = -SURE
     for sample, rows in enumerate(truth):
         for label, top, left, bottom, right, _ in rows.tolist():
             if label == NOTHING:
@@ -55,11 +58,14 @@ def test_who_knows_all_loses_nothing_and_scores_everything() -> None:
 
 def test_each_part_of_the_loss_counts() -> None:
     """By hand: three true boxes in three pictures, so that sums are divided by one."""
+    unlike = 4 / math.pi**2 * (math.pi / 4 - math.atan2(1, 1.2)) ** 2
+    complete = 1 / 1.2 - unlike**2 / (1 - 1 / 1.2 + unlike)
     for change, expected in (
-        ("objectness", 5 * (1 - 0.5) ** 2),
-        ("ghost", 0.5**2),
+        ("objectness", 2 * math.log(2)),
+        ("ghost", math.log(2)),
         ("class", math.log(2)),
-        ("size", (2 - 0.04) * math.log(1.2) ** 2 + 5 * (1 / 1.2 - 1) ** 2),
+        ("size", 2 * (1 - complete) + 2 * SURE * (1 - 1 / 1.2)),
+        ("place", 2 * (1 - (0.8 / 1.2 - 0.04**2 / (0.2**2 + 0.24**2))) + 2 * SURE * (1 - 0.8 / 1.2)),
     ):
         outputs = perfect(TRUTH).permute(0, 2, 3, 1).reshape(3, ROWS, ROWS, 2, 7).clone()
         cell = outputs[2, 0, 2, 0]  # of the last picture's only box
@@ -69,6 +75,9 @@ def test_each_part_of_the_loss_counts() -> None:
             outputs[1, 3, 3, 1, 4] = 0
         elif change == "class":
             cell[5:] = 0
+        elif change == "place":  # its centre at 0.15 from 0.05 + 0.1, a fifth of its height lower
+            y = 0.15 * ROWS + 0.04 * ROWS
+            cell[1] = math.log(y / (1 - y))
         else:
             cell[2] += math.log(1.2)
         flat = outputs.flatten(3).permute(0, 3, 1, 2)
@@ -78,9 +87,9 @@ def test_each_part_of_the_loss_counts() -> None:
 
 def test_the_loss_has_gradients_and_falls() -> None:
     outputs = torch.zeros(3, 14, ROWS, ROWS, requires_grad=True)
-    optimiser = torch.optim.SGD([outputs], lr=1.0)
+    optimiser = torch.optim.Adam([outputs], lr=0.2)
     losses = []
-    for _ in range(60):
+    for _ in range(100):
         optimiser.zero_grad()
         loss = LEARNING.loss(outputs, TRUTH)
         loss.backward()  # type: ignore[no-untyped-call]

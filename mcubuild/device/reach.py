@@ -1,0 +1,98 @@
+"""Gets a firmware that answers samples to run: in the emulator, in QEMU, or on a board; and talks with it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mcubuild.board import Board, Desk
+from mcubuild.device import flash
+from mcubuild.device.conversation import Conversation, Wire
+from mcubuild.device.firmware import make
+from mcubuild.device.semihosting import Debugged, Emulated, Semihosted
+from mcubuild.device.wires import opened
+from mcubuild.measure.elf import read_firmware
+from mcubuild.measure.emulator import Emulator
+from mcubuild.measure.remote.probe import attached
+from mcubuild.measure.remote.qemu import image_for, running
+from mcubuild.measure.remote.runner import connected
+from mcubuild.measure.remote.target import Target
+from mcubuild.spec.firmware import FirmwareSettings
+
+Runner = Literal["emulator", "qemu", "gdb", "pyocd"]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A firmware that answers."""
+
+    conversation: Conversation
+    where: str
+    """What runs it."""
+    silicon: bool
+    """Whether that is a chip, whose cycles are those of its own counter."""
+
+
+@contextmanager
+def over_semihosting(
+    code: Path, board: Board, settings: FirmwareSettings, runner: Runner, remote: str, out: Path
+) -> Iterator[Reached]:
+    """The network in ``code`` where a debugger or the emulator has the core in hand.
+
+    Args:
+        code: the folder with the network's C.
+        board: what it is for.
+        settings: how it is compiled.
+        runner: what runs it.
+        remote: host:port of the GDB server of ``runner`` "gdb".
+        out: a folder for the firmware.
+
+    Raises:
+        BuildError: it does not fit, or there is nothing to run it on.
+    """
+    elf = make(code, board, settings, "semihosting", out)
+    firmware = read_firmware(elf)
+    with ExitStack() as stack:
+        if runner == "emulator":
+            # Registers of a clock of the user's are not there: its set-up is not run.
+            machine = Emulated(Emulator(board, firmware, []), firmware, board.clock if board.clock_code else None)
+            yield Reached(Conversation(Semihosted(machine)), f"emulator ({board.core})", silicon=False)
+            return
+        target: Target
+        if runner == "qemu":
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            image = image_for(elf, out / "c", board, settings, scratch)
+            firmware, target = image.firmware, stack.enter_context(running(image.machine))
+        elif runner == "gdb":
+            target = stack.enter_context(connected(remote, board))
+        else:
+            target = stack.enter_context(attached(board))
+        wire = Semihosted(Debugged(target, firmware))
+        yield Reached(Conversation(wire, patience=60.0), target.description, target.silicon)
+
+
+@contextmanager
+def over_port(
+    code: Path, board: Board, settings: FirmwareSettings, port: str, out: Path, *, write: bool
+) -> Iterator[Reached]:
+    """The network in ``code`` on the board at a serial port.
+
+    Args:
+        code: the folder with the network's C.
+        board: which it is; its file names a UART.
+        settings: how it is compiled.
+        port: such as ``/dev/ttyACM0``, or host:port.
+        out: a folder for the firmware.
+        write: whether the firmware is written to the flash first, or is there already.
+
+    Raises:
+        BuildError: it does not fit, cannot be written, or nobody answers.
+    """
+    elf = make(code, board, settings, "uart", out)
+    if write:
+        flash.write(board, flash.Image(elf, elf.with_suffix(".bin")))
+    wire: Wire
+    with opened(port, (board.desk or Desk()).baud) as wire:
+        yield Reached(Conversation(wire), f"board at {port}", silicon=True)

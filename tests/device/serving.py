@@ -1,0 +1,52 @@
+"""Networks whose firmware answers samples."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcubuild.board import Board, read_board
+from mcubuild.device.firmware import make
+from mcubuild.device.semihosting import Emulated, Semihosted
+from mcubuild.engine.emit.codegen import generate
+from mcubuild.engine.memory.planner import plan
+from mcubuild.engine.target import Target
+from mcubuild.ir.executor import run
+from mcubuild.ir.graph import Graph
+from mcubuild.measure.elf import read_firmware
+from mcubuild.measure.emulator import Emulator
+from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.toolchain.firmware import Wire
+from tests.networks import random_inputs
+
+BOARD = read_board("stm32f412")
+SETTINGS = FirmwareSettings()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A network with its C, some samples, and what it answers."""
+
+    code: Path
+    board: Board
+    samples: NDArray[np.int8]
+    expected: NDArray[np.int8]
+
+    def elf(self, out: Path, wire: Wire = "semihosting") -> Path:
+        """Its firmware."""
+        return make(self.code, self.board, SETTINGS, wire, out)
+
+    def emulated(self, out: Path) -> Semihosted:
+        """Its firmware in the emulator."""
+        firmware = read_firmware(self.elf(out))
+        return Semihosted(Emulated(Emulator(self.board, firmware, []), firmware))
+
+
+def serve(graph: Graph, folder: Path, board: Board = BOARD, engine: EngineSettings | None = None) -> Served:
+    """``graph`` as C in ``folder``, which is made."""
+    target, samples = Target.of(board, engine or EngineSettings()), random_inputs(graph, 4)
+    folder.mkdir()
+    generate(graph, plan(graph, target), target, folder, stack=SETTINGS.stack)
+    return Served(folder, board, samples, run(graph, samples).reshape(len(samples), -1))

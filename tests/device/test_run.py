@@ -1,0 +1,290 @@
+"""Firmware that answers samples: in the emulator, in QEMU over three kinds of wires, and behind a bad one."""
+
+import os
+import pty
+import random
+import re
+import select
+import struct
+import subprocess
+import threading
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcubuild import ROOT
+from mcubuild.board import read_board
+from mcubuild.device.conversation import Conversation
+from mcubuild.device.reach import over_port, over_semihosting
+from mcubuild.device.semihosting import Debugged, Semihosted
+from mcubuild.device.wires import Descriptor, opened
+from mcubuild.errors import BuildError
+from mcubuild.measure.elf import Firmware, Symbol
+from mcubuild.measure.remote.gdb import GdbTarget
+from mcubuild.measure.remote.runner import connected
+from mcubuild.spec.engine import EngineSettings
+from tests.device.serving import BOARD, SETTINGS, Served, serve
+from tests.engine.test_stream import network as pictures
+from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
+from tests.measure.remote.stub import QEMU, needs_qemu
+from tests.networks import random_network
+from tests.toolchain.handwritten import board_with
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return serve(random_network(3), tmp_path_factory.mktemp("served") / "c")
+
+
+def check(conversation: Conversation, served: Served) -> None:
+    """All samples are answered by the right bits."""
+    assert conversation.hello.input_bytes == served.samples[0].nbytes
+    for sample, expected in zip(served.samples, served.expected, strict=True):
+        np.testing.assert_array_equal(conversation.answer(sample).outputs, expected)
+
+
+@pytest.mark.parametrize("name", ["stm32f746", "cortex-m0plus"])
+def test_the_emulator_answers(name: str, tmp_path: Path) -> None:
+    board = read_board(name) if name.startswith("stm32") else board_with(name)
+    found = serve(random_network(8), tmp_path / "net", board)
+    with over_semihosting(found.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
+        check(reached.conversation, found)
+        assert not reached.silicon and reached.where == f"emulator ({board.core})"
+        assert re.search(rf'_HASH "{reached.conversation.hello.network}"', (found.code / "model.h").read_text())
+
+
+def test_a_streamed_input_comes_row_by_row(tmp_path: Path) -> None:
+    found = serve(pictures(), tmp_path / "net", engine=EngineSettings(input="stream"))
+    check(Conversation(found.emulated(tmp_path)), found)
+
+
+def test_a_clock_of_the_users_is_not_run_in_the_emulator(tmp_path: Path, served: Served) -> None:
+    endless = '#include <stdint.h>\nuint32_t clock_setup(void) { for (;;) { __asm__ volatile(""); } }\n'
+    board = BOARD.model_copy(update={"clock_setup": "clock.c", "clock_code": endless})
+    with over_semihosting(served.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
+        assert reached.conversation.hello.clock_hz == board.clock
+
+
+def test_a_sample_of_another_size_is_refused(tmp_path: Path, served: Served) -> None:
+    conversation = Conversation(served.emulated(tmp_path))
+    with pytest.raises(BuildError, match=r"has inputs of \d+ bytes, samples of this spec have 3"):
+        conversation.answer(np.zeros(3, np.int8))
+
+
+@contextmanager
+def line(board: Semihosted, damage: float = 0.0, seed: int = 1) -> Iterator[str]:
+    """A pseudo-terminal with ``board`` at its other end: of the pieces that pass, so many lose or change a byte."""
+    ours, theirs = pty.openpty()
+    chance, ends = random.Random(seed), threading.Event()
+
+    def damaged(data: bytes) -> bytes:
+        if not data or chance.random() >= damage:
+            return data
+        at = chance.randrange(len(data))
+        return data[:at] + (b"" if chance.random() < 0.5 else bytes([data[at] ^ 0x10])) + data[at + 1 :]
+
+    def pump() -> None:
+        while not ends.is_set():
+            if select.select([ours], [], [], 0.01)[0]:
+                board.write(damaged(os.read(ours, 4096)))
+            if said := damaged(board.read(0.0)):
+                os.write(ours, said)
+
+    thread = threading.Thread(target=pump, daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        ends.set()
+        thread.join()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_serial_port(tmp_path: Path, served: Served) -> None:
+    with line(served.emulated(tmp_path)) as port, opened(port, 115_200) as wire:
+        check(Conversation(wire), served)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bad_line_costs_time_but_no_bit(tmp_path: Path, served: Served, seed: int) -> None:
+    with line(served.emulated(tmp_path), damage=0.15, seed=seed) as port, opened(port, 115_200) as wire:
+        check(Conversation(wire, patience=0.3), served)
+
+
+def test_whoever_left_in_the_middle_disturbs_nobody(tmp_path: Path, served: Served) -> None:
+    """The firmware still waits for bytes of a sample that no one knows of any more."""
+    board = served.emulated(tmp_path)
+    Conversation(board)
+    board.write(bytes.fromhex("a55a 53 07000000 00000000") + (0x9FC5_2CD9).to_bytes(4, "little"))
+    board.read(0.0)
+    with line(board) as port, opened(port, 115_200) as wire:
+        check(Conversation(wire, patience=0.3), served)
+
+
+def test_silence_is_told() -> None:
+    _, theirs = pty.openpty()
+    port = os.ttyname(theirs)
+    with (
+        opened(port, 9600) as wire,
+        pytest.raises(BuildError, match=rf"{port}: no answer within \d+ s; does the board"),
+    ):
+        Conversation(wire, patience=0.01)
+
+
+def test_what_is_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cases = {
+        "/dev/ttyNONE": "cannot be opened",
+        str(tmp_path / "file"): "no serial port",
+        "localhost:1": "nothing answers there",
+    }
+    for port, told in cases.items():
+        with pytest.raises(BuildError, match=told), opened(port, 115_200):
+            pass
+    with pytest.raises(BuildError, match=r"desk\.baud: found 12345"), opened("/dev/null", 12_345):
+        pass
+
+
+class Script(Server):
+    """A GDB server whose board makes these semihosting calls, one whenever it runs: operation and arguments."""
+
+    def __enter__(self) -> "Script":
+        super().__enter__()
+        return self
+
+    def __init__(self, calls: list[tuple[int, tuple[int, int, int]]]) -> None:
+        super().__init__()
+        self.calls, self.results = calls, list[int]()
+
+    def run(self) -> None:
+        if not self.calls:
+            self.registers[15] = SYMBOLS["HardFault_Handler"].address
+            return
+        operation, arguments = self.calls.pop(0)
+        self.results.append(self.registers[0])
+        self.store(RAM + 0x600, struct.pack("<III", *arguments))
+        self.registers[0], self.registers[1], self.registers[14] = operation, RAM + 0x600, FLASH + 0x201
+        self.registers[15] = CALL
+
+    def reply(self, body: bytes) -> bytes | None:
+        if body.startswith(b"P"):
+            number, value = (int(text, 16) for text in body[1:].split(b"="))
+            self.registers[number] = int.from_bytes(value.to_bytes(4, "big"), "little")
+            return b"OK"
+        return super().reply(body)
+
+
+CALL = FLASH + 0x1A0
+OPENED = [(1, (RAM + 0x700, 0, 3)), (1, (RAM + 0x700, 4, 3))]
+
+
+def debugged(server: Script, target: GdbTarget) -> Semihosted:
+    code = firmware()
+    symbols = {**SYMBOLS, "semihosting": Symbol("semihosting", CALL, 4)}
+    return Semihosted(Debugged(target, Firmware(code.path, code.segments, symbols, [])))
+
+
+def test_calls_are_answered_through_a_debugger() -> None:
+    server = Script([*OPENED, (5, (2, RAM + 0x720, 3)), (6, (1, RAM + 0x740, 4)), (5, (2, RAM + 0x740, 2))])
+    server.store(RAM + 0x720, b"who")
+    with server, connected(server.remote, BOARD) as target:
+        wire = debugged(server, target)
+        assert wire.read(1.0) == b"who"
+        wire.write(b"it")
+        assert server.calls, "it waits for bytes"
+        with pytest.raises(
+            BuildError, match=r"net\.elf: GDB server at .*: the firmware stopped by itself at 0x08000120"
+        ):
+            wire.read(1.0)
+        assert server.load(RAM + 0x740, 2) == b"it"
+        assert server.results[1:] == [1, 2, 0, 2], "two handles, all written, two bytes missing"
+
+
+def test_other_calls_are_refused() -> None:
+    told = r"a semihosting call of its own \(0x0e\)"
+    with (
+        Script([(0x0E, (0, 0, 0))]) as server,
+        connected(server.remote, BOARD) as target,
+        pytest.raises(BuildError, match=told),
+    ):
+        debugged(server, target).read(1.0)
+
+
+@needs_qemu
+@pytest.mark.parametrize("name", ["stm32f412", "stm32h743"])
+def test_qemu_answers_behind_its_debugger(name: str, tmp_path: Path) -> None:
+    board = read_board(name)
+    found = serve(random_network(4), tmp_path / "net", board)
+    with over_semihosting(found.code, board, SETTINGS, "qemu", "", tmp_path) as reached:
+        check(reached.conversation, found)
+        assert reached.where.startswith("QEMU ") and not reached.silicon
+
+
+@contextmanager
+def qemu(*options: str) -> Iterator[str]:
+    """QEMU with an STM32F405 and a pseudo-terminal, whose path it tells."""
+    quiet = ["-display", "none", "-monitor", "none"]
+    command = [QEMU, "-M", "netduinoplus2", *quiet, *options]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield re.findall(r"redirected to (\S+)", process.stdout.readline())[0]
+        finally:
+            process.kill()
+
+
+@needs_qemu
+def test_real_semihosting_calls(tmp_path: Path, served: Served) -> None:
+    """Served by QEMU itself, so that the calls are those that debuggers understand: console is its stdin and stdout."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "none"]
+    console = ["-semihosting-config", "enable=on,target=native", "-kernel", str(served.elf(tmp_path))]
+    with subprocess.Popen([QEMU, "-M", "netduinoplus2", *quiet, *console], stdin=theirs, stdout=theirs) as process:
+        try:
+            check(Conversation(Descriptor(ours, "QEMU"), patience=2.0), served)
+        finally:
+            process.kill()
+    os.close(ours)
+    os.close(theirs)
+
+
+[UART] = re.findall(r"^```c\n(#include.*?)^```", (ROOT / "docs" / "boards.md").read_text(), re.M | re.S)
+"""What the documentation gives as an example: USART3 of an STM32F4."""
+
+
+@pytest.fixture
+def with_uart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a board that has a UART."""
+    folder = tmp_path / "boards"
+    folder.mkdir()
+    text = (ROOT / "boards" / "stm32f412.toml").read_text()
+    (folder / "mine.toml").write_text(re.sub("^desk = .*", 'desk = { uart = "uart.c" }', text, flags=re.M))
+    (folder / "uart.c").write_text(UART)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@needs_qemu
+def test_a_uart_of_the_users(tmp_path: Path, served: Served, with_uart: Path) -> None:
+    board = read_board("mine")
+    elf = Served(served.code, board, served.samples, served.expected).elf(tmp_path, "uart")
+    with (
+        qemu("-serial", "null", "-serial", "null", "-serial", "pty", "-kernel", str(elf)) as port,
+        over_port(served.code, board, SETTINGS, port, tmp_path, write=False) as reached,
+    ):
+        check(reached.conversation, served)
+        assert reached.silicon, "as far as one can tell"
+
+
+def test_a_uart_that_lacks_a_function(tmp_path: Path, served: Served, with_uart: Path) -> None:
+    (with_uart / "uart.c").write_text(UART.replace("uart_read", "uart_get"))
+    with pytest.raises(BuildError, match=r"desk\.uart: found no function uart_read in 'uart\.c'; define it"):
+        Served(served.code, read_board("mine"), served.samples, served.expected).elf(tmp_path, "uart")
+    with pytest.raises(BuildError, match=r"stm32f412\.toml: desk\.uart: found none"):
+        served.elf(tmp_path, "uart")
