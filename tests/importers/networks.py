@@ -175,7 +175,7 @@ def _constant(net: Network, kind: str, scales: float | list[float], axis: int, v
     if not net.unsigned:
         return net.writer.tensor(values.shape, kind, scales, 0, axis, values)
     zero = net.number(60, 200) if net.chance(0.7) else 128
-    shifted = np.clip(values.astype(int) + zero, 0, 255)
+    shifted = net.rng.integers(0, 256, values.shape) if net.chance(0.6) else np.clip(values.astype(int) + zero, 0, 255)
     return net.writer.tensor(values.shape, "uint8", scales, zero, axis, shifted)
 
 
