@@ -20,6 +20,8 @@ class PlannedLayer(Artifact, frozen=True):
     macs: int
     bits: int | None
     """Of each weight; None: it has none."""
+    output_bits: int
+    """Of each number that it writes."""
     weights_bytes: int
     """Bytes of constants in Flash."""
     constants: str | None

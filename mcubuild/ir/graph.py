@@ -1,7 +1,8 @@
 """The quantised graph: tensors, constants, and what an operator is; the operators are in ``mcubuild.ir.ops``.
 
 Activations are NHWC with a leading batch dimension of 1 and int8 with one scale and zero point a tensor, or int16 with
-zero point 0; those of 4 bits are int8 in -8 ... 7, and packed in the board's memory. Weights are symmetric with one scale an output channel; biases are int32 or, of int16 activations, int64.
+zero point 0; those of 4 bits are int8 in -8 ... 7, and packed in the board's memory. Weights are symmetric with one
+scale an output channel; biases are int32 or, of int16 activations, int64.
 These are the conventions of TensorFlow Lite's quantisation specification
 (https://ai.google.dev/edge/litert/models/quantization_spec), the latter those of its 16x8 mode.
 

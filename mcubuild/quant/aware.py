@@ -1,9 +1,11 @@
 """Quantisation-aware fine-tuning: a network learns with the rounding that integers will bring.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (arXiv
-1712.05877), with ranges that stay as they were calibrated and the float network as the teacher.
+1712.05877), with the float network as the teacher. Ranges of 8 bits stay as they were calibrated; steps of 4 bits are
+learned with the weights: Esser et al., "Learned Step Size Quantization" (arXiv 1902.08153).
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
-from mcubuild.ir.graph import Graph, Quantization
+from mcubuild.ir.graph import Clamp, Graph, Quantization
+from mcubuild.ir.ops.pool import Pool
 from mcubuild.ir.ops.weighted import Weighted
 from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.training.fit import distilled, fit_alone
@@ -22,6 +25,7 @@ from mcubuild.nas.training.network import ConvNorm, Network
 from mcubuild.nas.training.recipe import Log, calibrate, device, workers
 from mcubuild.progress import bar
 from mcubuild.quant.grid import folded, put_on_grid
+from mcubuild.quant.ranges import Range
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.tasks.learning import Learning
 
@@ -30,6 +34,34 @@ Hook: TypeAlias = Callable[[nn.Module, object, Tensor], Tensor]
 
 _NOTHING: Final = 1e-12
 """Steps below are those of channels without weights."""
+
+
+class Steps(nn.Module):
+    """Rounds an activation of 4 bits to its integers, whose step is learned."""
+
+    def __init__(self, quantization: Quantization, limits: Clamp) -> None:
+        super().__init__()
+        self._initial, self._zero_point, self._limits = quantization.scale[0], quantization.zero_point, limits
+        self.logarithm = nn.Parameter(torch.zeros(()))
+        """Of the step, as a multiple of the calibrated one: so that it stays positive."""
+
+    @property
+    def scale(self) -> Tensor:
+        """The step."""
+        return self._initial * self.logarithm.exp()
+
+    @property
+    def range(self) -> Range:
+        """The smallest and the largest value."""
+        low, high = (float(self.scale.detach()) * (limit - self._zero_point) for limit in self._limits)
+        return low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...), rounded; gradients pass (straight-through) where nothing is clipped."""
+        share = 1 / math.sqrt(x[0].numel() * self._limits[1])  # as many numbers pull at the step
+        scale = self.scale * share + (self.scale * (1 - share)).detach()
+        levels = (x / scale + self._zero_point).clamp(*self._limits)
+        return (levels + (levels.round() - levels).detach() - self._zero_point) * scale
 
 
 class Simulated(nn.Module):
@@ -43,14 +75,36 @@ class Simulated(nn.Module):
         """Put ``network`` on the grid of the ``graph``'s weights and round what its operators give, in place."""
         super().__init__()
         put_on_grid(network, weight_bits(graph))
+        self._steps = nn.ModuleList()
+        self._learned: dict[str, Steps] = {}
         for op in graph.ops:
             module = network.get_submodule(op.output)
             if isinstance(op, Weighted):
                 # Not ConvNorm's own output, which has gone through its activation.
                 before = module.sums if isinstance(module, ConvNorm) else module
-                before.register_forward_hook(_bias_rounding(module, _quantization(graph, op.input).scale[0]))
-            module.register_forward_hook(_rounding(graph, op.output))
+                before.register_forward_hook(_bias_rounding(module, self._scale(graph, op.input)))
+            if isinstance(op, Pool) and graph.tensor(op.input).packed:
+                self._learned[op.output] = self._learned[op.input]  # of what is rounded already
+            elif graph.tensor(op.output).packed:
+                steps = Steps(graph.quantization(op.output), graph.tensor(op.output).limits)
+                self._learned[op.output] = steps
+                self._steps.append(steps)
+                module.register_forward_hook(_stepping(steps))
+            else:
+                module.register_forward_hook(_rounding(graph, op.output))
         self.network = network
+
+    def _scale(self, graph: Graph, name: str) -> Callable[[], float]:
+        """That of an activation, as it is when asked for."""
+        if name in self._learned:
+            steps = self._learned[name]
+            return lambda: float(steps.scale.detach())
+        scale = graph.scale(name)[0]
+        return lambda: scale
+
+    def ranges(self) -> dict[str, Range]:
+        """Those of activations of 4 bits, as they were learned, by name."""
+        return {name: steps.range for name, steps in self._learned.items()}
 
     def forward(self, images: Tensor) -> Tensor:
         """Pixels / 255 (N, channels, R, R) -> logits (N, classes)."""
@@ -58,10 +112,8 @@ class Simulated(nn.Module):
         return logits
 
 
-def _quantization(graph: Graph, name: str) -> Quantization:
-    quantization = graph.tensor(name).quantization
-    assert quantization is not None, "a quantised graph"
-    return quantization
+def _stepping(steps: Steps) -> Hook:
+    return lambda _module, _inputs, output: steps(output)
 
 
 def _rounding(graph: Graph, name: str) -> Hook:
@@ -70,7 +122,7 @@ def _rounding(graph: Graph, name: str) -> Hook:
     return lambda _module, _inputs, output: torch.fake_quantize_per_tensor_affine(output, scale, zero_point, *limits)
 
 
-def _bias_rounding(module: nn.Module, input_scale: float) -> Hook:
+def _bias_rounding(module: nn.Module, input_scale: Callable[[], float]) -> Hook:
     """Adds what rounding the bias of the layer ``module`` changes: its steps are coarse where those of the weights are.
 
     The bias is that of batch norm's running statistics, also where batch norm itself takes the batch's.
@@ -80,7 +132,7 @@ def _bias_rounding(module: nn.Module, input_scale: float) -> Hook:
         with torch.no_grad():
             _, bias, scales = folded(module)
             assert scales is not None, "layers are on a grid"
-            steps = (input_scale * scales).clamp(min=_NOTHING)
+            steps = (input_scale() * scales).clamp(min=_NOTHING)
             error = (bias / steps).round() * steps - bias
         return output + error.view(1, -1, *(1,) * (output.ndim - 2))
 
@@ -98,7 +150,7 @@ def finetune_simulated(
     learning: Learning,
     seed: int,
     work: Path,
-) -> Log:
+) -> tuple[Log, dict[str, Range]]:
     """Fine-tune ``network`` as ``Simulated``, in place, and leave it on the grid of its weights, batch norm calibrated.
 
     Args:
@@ -113,7 +165,7 @@ def finetune_simulated(
         work: folder for checkpoints of this very job; a killed run goes on from there to the same bits.
 
     Returns:
-        The entries of its rounds.
+        The entries of its rounds, and the ranges that were learned, by the activation's name.
     """
     simulated = Simulated(network, graph).to(device())
     teacher.to(device())
@@ -127,4 +179,4 @@ def finetune_simulated(
         )
         calibrate(simulated, train)
     network.cpu()
-    return log
+    return log, simulated.ranges()

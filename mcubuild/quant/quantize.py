@@ -99,8 +99,10 @@ def quantize(
     learned, log, kept = None, [], "calibrated"
     if settings.epochs != 0 and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
-        log = finetune_simulated(network, graph, exact, train, val, settings, learning=learning, seed=seed, work=work)
-        other = quantized(plain, network, ranges)
+        log, learned_ranges = finetune_simulated(
+            network, graph, exact, train, val, settings, learning=learning, seed=seed, work=work
+        )
+        other = quantized(plain, network, ranges | learned_ranges)
         with bar("validate", len(val)) as progress:
             learned = _score(real_outputs(other, val, progress), val, learning)
         if learned > calibrated:

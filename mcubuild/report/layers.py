@@ -45,6 +45,8 @@ class Layer:
     macs: int
     bits: int | None
     """Of each weight; None: it has none."""
+    output_bits: int
+    """Of each number that it writes."""
     weights: int
     """Bytes in Flash."""
     live: int
@@ -96,6 +98,7 @@ def read_layers(plan: Planned, measured: Measured) -> list[Layer]:
             stride=max(entry.stride or (1,)),
             macs=entry.macs,
             bits=entry.bits,
+            output_bits=entry.output_bits,
             weights=entry.weights_bytes,
             live=entry.live_bytes,
             cycles=seen[entry.name].cycles or 0,

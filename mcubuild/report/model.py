@@ -203,6 +203,8 @@ class LayerCost(_Part):
     """Multiply-accumulates, padding included."""
     bits: int | None
     """Of each of its weights; ``None``: it has none."""
+    output_bits: int
+    """Of each number that it writes."""
     weights: int
     """Bytes of its constants in Flash."""
     instructions: float

@@ -363,6 +363,7 @@ def _layers(artifacts: Artifacts) -> list[LayerCost]:
             stride=layer.stride,
             macs=layer.macs,
             bits=layer.bits,
+            output_bits=layer.output_bits,
             weights=layer.weights,
             instructions=layer.instructions,
             cycles=layer.cycles if known else None,

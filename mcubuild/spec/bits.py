@@ -29,9 +29,9 @@ def _table(value: Any) -> Any:
         return value
     table = value if isinstance(value, dict) else {"weights": value}
     weights, activations = table.get("weights", 8), table.get("activations", 8)
-    if table.keys() <= BitsSettings.model_fields.keys() and _is_one_of(weights, (*WIDTHS, "mixed")):
-        if _is_one_of(activations, WIDTHS):
-            return table
+    known = table.keys() <= BitsSettings.model_fields.keys()
+    if known and _is_one_of(weights, (*WIDTHS, "mixed")) and _is_one_of(activations, WIDTHS):
+        return table
     raise ValueError(f'found {shown(value)}; must be 4 or 8 or "mixed", or such as {{ weights = 4, activations = 4 }}')
 
 

@@ -119,9 +119,8 @@ def calibration_network(seed: int, activations: int = 8) -> Graph:
         return choices[int(rng.integers(len(choices)))]
 
     side = pick(16, 20, 23, 28)
-    sketch = Sketch(
-        (1, side, side + pick(0, 0, 3), pick(1, 3, 3)), bits=4 if seed % 4 == 2 else 8, activations=activations
-    )
+    shape = (1, side, side + pick(0, 0, 3), pick(1, 3, 3))
+    sketch = Sketch(shape, 4 if seed % 4 == 2 else 8, activations)
     last = sketch.conv("input", pick(8, 16, 24), pick(3, 3, 5), 2)
     last = sketch.conv(sketch.depthwise(last), pick(8, 16))
     for stride in (pick(1, 2), 1, 2, pick(1, 2), 1, 1):

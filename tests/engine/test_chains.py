@@ -44,9 +44,8 @@ def packed_mobile(seed: int) -> Graph:
 def mobile(seed: int, activations: int = 8) -> Graph:
     """Inverted bottlenecks on maps of odd sizes: 3x3 to 7x7, strides, residuals, with and without expansion."""
     rng = np.random.default_rng(seed)
-    sketch = Sketch(
-        (1, int(rng.integers(9, 34)), int(rng.integers(4, 12)), int(rng.integers(1, 4))), activations=activations
-    )
+    shape = (1, int(rng.integers(9, 34)), int(rng.integers(4, 12)), int(rng.integers(1, 4)))
+    sketch = Sketch(shape, activations=activations)
     last = sketch.conv("input", int(rng.integers(2, 9)), 3, int(rng.integers(1, 3)))
     for _ in range(int(rng.integers(2, 6))):
         channels = sketch.tensors[last].shape[3]
@@ -255,10 +254,16 @@ def test_any_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_any_chains_of_packed_rows_compute_the_same(tmp_path: Path, seed: int) -> None:
+    check_bits(packed_mobile(seed), tmp_path, seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5, 60))
 def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(mobile(seed), tmp_path, seed)
+    check_bits(packed_mobile(seed), tmp_path, seed)
     check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
 
 

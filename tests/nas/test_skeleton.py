@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
+from mcubuild.ir.widths import arithmetic
 from mcubuild.nas.space.arch import Space, draw, largest, smallest
 from mcubuild.nas.space.backbones import Mobile
 from mcubuild.nas.space.blocks import Bottleneck
@@ -13,6 +15,15 @@ from mcubuild.nas.space.skeleton import block_skeleton, skeleton
 
 SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
 SMALL = Space(width=0.3, resolution=30, channels=1, classes=10)
+
+
+def test_activations_of_four_bits_are_those_between_the_ends() -> None:
+    arch = smallest(SPACE)
+    wide, narrow = skeleton(arch, 8), skeleton(arch, 8, 4)
+    assert [op.output for op in narrow.ops] == [op.output for op in wide.ops]
+    assert {tensor.name for tensor in narrow.activations() if not tensor.packed} == {"input", "pool", "classifier"}
+    assert isinstance(narrow.ops[-2], Mean)  # which has a scale of its own
+    assert arithmetic(narrow) == "w8a4" and arithmetic(skeleton(arch, 4, 4)) == "w4a4"
 
 
 def test_shapes_of_the_smallest_network() -> None:

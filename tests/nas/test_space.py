@@ -46,16 +46,28 @@ def run(
 
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
-@pytest.mark.parametrize("bits", [8, 4])
-def test_blocks_together_cost_what_the_whole_network_costs(engine: EngineSettings, bits: Literal[8, 4]) -> None:
-    footprints = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=1 << 30)))
+@pytest.mark.parametrize(("bits", "activations"), [(8, 8), (4, 8), (8, 4)])
+def test_blocks_together_cost_what_the_whole_network_costs(
+    engine: EngineSettings, bits: Literal[8, 4], activations: int
+) -> None:
+    asked = Deployment(BOARD, engine, bits=bits, activations=activations)
+    footprints = Footprints(replace(asked, budget=Budget(sram=1 << 30)))
     rng = np.random.default_rng(1)
     for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
         for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
-            assert footprints.of(arch) == estimate(skeleton(arch, bits), Target.of(BOARD, engine), 2048)
+            whole = skeleton(arch, bits, activations)
+            assert footprints.of(arch) == estimate(whole, Target.of(BOARD, engine), 2048)
             for sram in (10_000, 60_000, 100_000):
-                tight = Footprints(Deployment(BOARD, engine, bits=bits, budget=Budget(sram=sram)))
-                assert tight.of(arch) == estimate(skeleton(arch, bits), tight.target, 2048)
+                tight = Footprints(replace(asked, budget=Budget(sram=sram)))
+                assert tight.of(arch) == estimate(whole, tight.target, 2048)
+
+
+def test_activations_of_four_bits_admit_larger_networks() -> None:
+    """In the RAM that a network takes with activations of 8 bits, nearly one of twice the resolution's area fits."""
+    wide, narrow = (Footprints(Deployment(BOARD, activations=bits, budget=Budget(sram=1 << 30))) for bits in (8, 4))
+    needs = wide.of(largest(Space(0.5, 96, 3, 10))).arena
+    for side, fits in ((128, True), (144, False)):
+        assert (narrow.of(largest(Space(0.5, side, 3, 10))).arena <= needs) is fits
 
 
 def test_mixed_bits_are_as_wide_as_flash_allows() -> None:

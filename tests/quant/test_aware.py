@@ -65,12 +65,15 @@ def quantize_digits(weights: Path, out: Path, bits: int, **settings: Any) -> dic
     return log
 
 
-def simulate(arch: Described, network: Network, samples: Split, bits: int) -> tuple[Simulated, Graph]:
+def simulate(
+    arch: Described, network: Network, samples: Split, bits: int, activations: int = 8
+) -> tuple[Simulated, Graph]:
     """The quantised graph of ``network`` and what learns in its place."""
-    plain = skeleton(arch, bits)
+    plain = skeleton(arch, bits, activations)
     put_on_grid(network, weight_bits(plain))
     calibrate(network, samples)
-    ranges = observe(network, [op.output for op in plain.ops], samples, "percentile")
+    narrow = {tensor.name for tensor in plain.activations() if tensor.packed}
+    ranges = observe(network, [op.output for op in plain.ops], samples, "percentile", narrow)
     graph = quantized(plain, network, ranges)
     simulated = Simulated(network, graph)
     # What learning changes, batch norm above all, must reach the integers, too.
@@ -102,13 +105,15 @@ def rounded_apart(graph: Graph, op: Weighted) -> float:
     return float(np.where(exponents < 0, 2.0 ** (exponents - 1), 0).mean())
 
 
-@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize(("bits", "activations"), [(8, 8), (4, 8), (4, 4)])
 @pytest.mark.parametrize("make", [lambda: random_network(3), resnet8], ids=["bottlenecks", "resnet8"])
-def test_every_operator_is_simulated(make: Callable[[], tuple[Described, Network]], bits: int) -> None:
+def test_every_operator_is_simulated(
+    make: Callable[[], tuple[Described, Network]], bits: int, activations: int
+) -> None:
     """Given the same integers it gives the same, but where rounding twice (gemmlowp's way) makes a difference."""
     arch, network = make()
     samples = at_resolution(random_samples(1, 60), 12)
-    simulated, graph = simulate(arch, network, samples, bits)
+    simulated, graph = simulate(arch, network, samples, bits, activations)
     integers = run_all(graph, network_input(random_samples(9, 10).x, 12))
 
     def real(name: str) -> torch.Tensor:

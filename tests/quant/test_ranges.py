@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from mcubuild.data.splits import Split
+from mcubuild.ir.graph import INT4
 from mcubuild.quant.ranges import TAIL, observe
+from mcubuild.quant.scales import activation
 
 
 class Doubler(nn.Module):
@@ -39,6 +41,25 @@ def test_percentile_leaves_the_tails_outside() -> None:
     assert 0 < (values > high).mean() <= TAIL
     assert low == pytest.approx(2 * 90 / 255 - 0.5, abs=2e-4)
     assert high == pytest.approx(2 * 110 / 255 - 0.5, abs=2e-4)
+
+
+def test_four_bits_have_the_range_that_loses_least() -> None:
+    """A few values far outside would make every step of 4 bits larger; of 8 bits they are all inside."""
+    rng = np.random.default_rng(0)
+    split = Split(np.clip(rng.normal(100, 12, (300, 8, 8, 1)), 0, 255).astype(np.uint8), np.zeros(300, np.int64))
+    split.x[0, 0, 0] = 255
+    low, high = observe(network(), ["0"], split, "minmax", {"0"})["0"]
+    values = 2 * (split.x / 255) - 0.5
+
+    def error(low: float, high: float) -> float:
+        quantization = activation(low, high, INT4)
+        steps = np.clip(np.round(values / quantization.scale[0]) + quantization.zero_point, *INT4)
+        return float(np.square(quantization.scale[0] * (steps - quantization.zero_point) - values).mean())
+
+    assert high < 0.8 < values.max() == 1.5
+    assert error(low, high) < 0.5 * error(values.min(), values.max())
+    ends = [(low * a, high * b) for a in (0.9, 1, 1.1) for b in (0.9, 1, 1.1)]
+    assert error(low, high) <= 1.1 * min(error(*some) for some in ends)
 
 
 def test_a_constant_has_a_range() -> None:

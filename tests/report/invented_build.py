@@ -105,7 +105,7 @@ def _plan(arch: Arch) -> dict[str, Any]:
         layers.append(
             {"index": index, "name": f"layer_{index:02d}_{kind}", "kind": kind, "op": kind, "output": op, "macs": macs,
              "constants": None, "constants_reads": 1,
-             "bits": 8 if weights else None, "weights_bytes": weights,
+             "bits": 8 if weights else None, "output_bits": 8, "weights_bytes": weights,
              "shape_in": source["shape"], "shape_out": [1, *shape],
              "kernel": [kernel, kernel] if macs and kernel else None, "stride": [stride, stride] if macs else None}
         )  # fmt: skip

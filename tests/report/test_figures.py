@@ -29,7 +29,7 @@ def layer(index: int, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ..
     return Layer(
         index=index, name=f"layer_{index:02d}_{kind}", kind=kind, output="", shape_in=(1, *inputs),
         shape_out=(1, *outputs), kernel=(kernel, kernel), stride=1, macs=0 if kind == "add" else 100, bits=8,
-        weights=10, live=10, cycles=50, instructions=40,
+        output_bits=8, weights=10, live=10, cycles=50, instructions=40,
     )  # fmt: skip
 
 

@@ -190,7 +190,11 @@ def test_open_limits_are_the_boards(tmp_path: Path) -> None:
         ("bits = 8", 'bits = "eight"', ["net.toml:5: bits", '"mixed"', "'eight'"]),
         ("bits = 8", "bits = { weights = 2 }", ["net.toml:5: bits", "4 or 8", "2"]),
         ("bits = 8", "bits = { weight = 4 }", ["net.toml:5: bits", "weights = 4", "'weight': 4"]),
-        ("bits = 8", "bits = { weights = 4, activations = 4 }", ["net.toml:5: bits", "activations = 4", "no kernels"]),
+        (
+            "bits = 8",
+            "bits = { weights = 4, activations = 2 }",
+            ["net.toml:5: bits", "'activations': 2", "must be 4 or 8"],
+        ),
         ("bits = 8", "bits =", ["net.toml", "not valid TOML", "line 5"]),
         ('task = "image_classification"', "", ["found no task", "[model] file"]),
         (
@@ -466,15 +470,16 @@ def test_single_keys_are_changed_from_outside(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "weights"),
+    ("text", "weights", "activations"),
     [
-        ("bits = 4", 4),
-        ('bits = "mixed"', "mixed"),
-        ("bits = { weights = 4 }", 4),
-        ("bits = { activations = 8 }", 8),
-        ('bits = { weights = "mixed", activations = 8 }', "mixed"),
+        ("bits = 4", 4, 8),
+        ('bits = "mixed"', "mixed", 8),
+        ("bits = { weights = 4 }", 4, 8),
+        ("bits = { activations = 4 }", 8, 4),
+        ("bits = { weights = 4, activations = 4 }", 4, 4),
+        ('bits = { weights = "mixed", activations = 8 }', "mixed", 8),
     ],
 )
-def test_bits_are_a_number_a_word_or_a_table(tmp_path: Path, text: str, weights: int | str) -> None:
+def test_bits_are_a_number_a_word_or_a_table(tmp_path: Path, text: str, weights: int | str, activations: int) -> None:
     bits = read(tmp_path, SPEC.replace("bits = 8", text)).bits
-    assert (bits.weights, bits.activations) == (weights, 8)
+    assert (bits.weights, bits.activations) == (weights, activations)

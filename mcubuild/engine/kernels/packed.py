@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.layer import Layer, align
 from mcubuild.engine.target import Target
 from mcubuild.ir.geometry import height
-from mcubuild.ir.graph import Constant, Graph, Quantization, Tensor, packed_bytes
+from mcubuild.ir.graph import Graph, Quantization, Tensor, packed_bytes
 from mcubuild.ir.ops.elementwise import Elementwise
 from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D
@@ -63,9 +63,8 @@ class Cut:
         if width >= _PIXELS and _by_pixel(layer):
             depths = [tensor.shape[3] for tensor in activations if tensor.packed]
             runs = (run for run in range(_PIXELS, width) if width % run == 0)
-            return cls(
-                columns=next((run for run in runs if all(run * depth % NUMBERS == 0 for depth in depths)), width)
-            )
+            whole = (run for run in runs if all(run * depth % NUMBERS == 0 for depth in depths))
+            return cls(columns=next(whole, width))
         apart = isinstance(op, DepthwiseConv2D) and layer.filters == layer.input.shape[3] and layer.output.packed
         mean = isinstance(op, Mean) and op.axes == (1, 2)
         if (apart or mean) and layer.input.packed and layer.input.shape[3] % NUMBERS == 0:
@@ -73,7 +72,7 @@ class Cut:
         return cls()
 
     def tile(self, layer: Layer, number: int = 0) -> Layer:
-        """The layer of bytes that computes a tile: of a strip, in its full height; of groups, that of a given number."""
+        """The layer of bytes that computes a tile: of strips, in full height; of groups, that of the given number."""
         known: dict[object, Layer] = layer.tiles
         if (self, number) not in known:
             known[self, number] = self._tile(layer, number)
@@ -83,7 +82,7 @@ class Cut:
         graph, op = layer.graph, layer.op
         names = dict.fromkeys((*op.operands, *op.constants, op.output))
         tensors: dict[str, Tensor] = {name: graph.tensor(name) for name in names}
-        constants: dict[str, Constant] = {name: graph.constants[name] for name in names if name in graph.constants}
+        constants: dict[str, Any] = {name: graph.constants[name] for name in names if name in graph.constants}
         part = slice(number * self.channels, (number + 1) * self.channels)
         for name in (*op.operands, op.output):
             tensor, shape = tensors[name], tensors[name].shape
@@ -188,11 +187,10 @@ class Packed(Kernel):
         tile, op = self.tile(layer), layer.op
         sizes = []
         for name in (*op.operands, op.output):
-            shape = tile.graph.tensor(name).shape
-            count = rows if name == op.output else tile.vertical.span(rows)
-            elements = (
-                tile.graph.tensor(name).elements // height(shape) * (count if self.form == "rows" else height(shape))
-            )
+            inside = tile.graph.tensor(name)
+            elements = inside.elements
+            if self.form == "rows":
+                elements = elements // height(inside.shape) * (rows if name == op.output else tile.vertical.span(rows))
             sizes.append(align(elements + _BEHIND) if layer.graph.tensor(name).packed else 0)
         return sizes
 
@@ -252,8 +250,9 @@ class Packed(Kernel):
         return View(tensor.packed, rows, elements, words, tensor.nbytes // rows, step, f"{tensor.dtype}_t")
 
     def code_bytes(self, layer: Layer) -> int:
-        """The kernel inside; the loops around it, packing and unpacking."""
-        return self.inner.code_bytes(self.tile(layer)) + 700
+        """The kernel inside, and the loops around it, in which compilers make more of a portable kernel."""
+        rows = 550 if self.routines(layer) else 1100
+        return self.inner.code_bytes(self.tile(layer)) + {"pixels": 250, "rows": rows, "whole": 200}[self.form]
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Words unpacked and packed, and the rows of tiles that these are in; tiles; bytes that stay; calls."""
