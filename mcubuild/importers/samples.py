@@ -94,10 +94,8 @@ def refer(
         ids = _ids([inputs])
     outputs = run(graph, inputs if runs > 1 else inputs.reshape(len(inputs), *sample_shape(graph)))
     outputs = outputs.reshape(len(inputs), -1)
-    if isinstance(reads, Classification):  # the answer is that of the last run
-        reads = replace(reads, first=reads.first + outputs.shape[1] // runs * (runs - 1))
-    elif reads is not None and runs > 1:
-        raise BuildError(f"{settings.file}: it remembers from run to run; only classes can be read of its outputs.")
+    if reads is not None and runs > 1:
+        reads = _of_last(reads, outputs.shape[1] // runs * (runs - 1), settings.file)
     author = None
     if settings.outputs is not None:
         answers, _ = _arrays(settings.outputs, faces["outputs"], root, several=runs > 1)
@@ -126,6 +124,17 @@ def refer(
     np.save(out / "inputs.npy", inputs)
     np.save(out / "int8_outputs.npy", outputs)
     write_artifact(found, out / ACCURACY)
+
+
+def _of_last(reads: Reading, before: int, file: str) -> Reading:
+    """The reading of a sample's last run, whose outputs lie behind ``before`` bytes of those of the others.
+
+    Raises:
+        BuildError: other tasks than classification are not read so.
+    """
+    if not isinstance(reads, Classification):
+        raise BuildError(f"{file}: it remembers from run to run; only classes can be read of its outputs.")
+    return replace(reads, first=reads.first + before)
 
 
 def _arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path, *, several: bool) -> tuple[Int8, int]:
