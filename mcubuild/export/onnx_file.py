@@ -55,9 +55,10 @@ def onnx_file(graph: Graph, name: str, description: str, classes: Sequence[str])
         try:
             w.operator(op)
         except UntellableError as error:
+            instead = "format=tflite has more operators" if untold(graph, op) is None else "its C can be exported"
             raise BuildError(
                 f"{name}: operator {index} ({type(op).__name__}), which writes {op.output!r}, {error}: the network "
-                f"cannot be told as ONNX; format=tflite has more operators."
+                f"cannot be told as ONNX; {instead}."
             ) from None
     values = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
