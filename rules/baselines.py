@@ -131,6 +131,11 @@ def _compare(resolved: Resolved) -> None:
     from mcubuild.nas.space.baselines import BASELINES
     from mcubuild.report.figures import render
 
+    if resolved["spec"]["task"] == "anomaly_detection":
+        raise BuildError(
+            'task: found "anomaly_detection"; the published networks that are known here are no autoencoders: ask for '
+            "another spec."
+        )
     archs = known_archs([*BASELINES])
     seeds, trainings = SEEDS.number, TRAININGS.number
     spec = resolved["spec"]

@@ -155,6 +155,11 @@ def _draw(resolved: Resolved) -> None:
     from mcubuild.data.inventory import read_inventory
     from mcubuild.units import format_time
 
+    if resolved["spec"]["task"] not in PUBLISHED:
+        raise BuildError(
+            f'task: found "{resolved["spec"]["task"]}"; a curve compares amounts of samples that have a class each, as '
+            f"{', '.join(PUBLISHED)} have: ask for another spec."
+        )
     asked, draws, contenders = _asked(), DRAWS.number, list(_contenders(resolved))
     folder = BUILD / "curve" / resolved["spec"]["name"]
     place, files, clock = folder / "point", Files(None), _Clock(folder / "times.json")

@@ -14,7 +14,7 @@ from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
 from mcubuild.shared import shared_store
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
-from rules import duration
+from rules import cluster, duration
 from rules.history import History
 from rules.imports import FLOATING, dependencies
 from rules.known import FILES, Files, Made, listing, remove
@@ -243,6 +243,26 @@ def _temporary(folder: Path) -> Iterator[None]:
             os.environ["TMPDIR"] = before[1]
 
 
+def job_of(stage: Stage, resolved: Resolved, inputs: Path, out: Path, work: Path, files: Files) -> Job:
+    """What ``stage`` gets to run: what it reads is in ``inputs``, what it writes is to be in ``out``."""
+    # Imported here: a build that finds everything in the store validates nothing.
+    from mcubuild.board import Board
+    from mcubuild.spec.spec import Spec
+
+    return Job(
+        inputs=inputs,
+        names=stage.inputs,
+        declared=stage.settings,
+        spec=Spec.model_validate(stage.spec(resolved)),
+        board=Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved)),
+        identities=stage.identities(resolved),
+        code=digest_json(_code(stage, resolved, files)),
+        root=Path(resolved["folder"]),
+        out=out,
+        work=work,
+    )
+
+
 def execute(
     stage: Stage, resolved: Resolved, folder: Path, files: Files | None = None, history: History | None = None
 ) -> Mapping[str, str | float]:
@@ -285,25 +305,15 @@ def execute(
             store.put(key, made, stage.outputs)
         else:
             origin = "built"
-            # Imported here: a build that finds everything in the store validates nothing.
-            from mcubuild.board import Board
-            from mcubuild.spec.spec import Spec
-
-            job = Job(
-                inputs=_declared(stage, resolved, folder, place / "inputs"),
-                names=stage.inputs,
-                declared=stage.settings,
-                spec=Spec.model_validate(stage.spec(resolved)),
-                board=Board.model_validate(resolved["board"]).model_copy(update=stage.unseen(resolved)),
-                identities=stage.identities(resolved),
-                code=digest_json(_code(stage, resolved, files)),
-                root=Path(resolved["folder"]),
-                out=made,
-                work=store.work(key),
-            )
+            view = _declared(stage, resolved, folder, place / "inputs")
             before = _read(stage, resolved, folder, files)
-            with _temporary(place / "temporary"), duration.told(stage, resolved, folder):
-                stage.run(job)
+            with _temporary(place / "temporary"):
+                if address := cluster.address_for(stage):
+                    cluster.run(address, stage, resolved, depends, view, made)
+                else:
+                    job = job_of(stage, resolved, view, made, store.work(key), files)
+                    with duration.told(stage, resolved, folder):
+                        stage.run(job)
             if _read(stage, resolved, folder, files) != before:
                 raise BuildError(f"{stage.name}: what it reads was changed meanwhile; run the same command again.")
             _check(stage, made)

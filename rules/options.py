@@ -8,7 +8,7 @@ from typing import Any
 from doit import get_var
 
 from mcubuild.errors import BuildError, shown
-from mcubuild.export.format import names
+from mcubuild.export.formats import names
 
 
 @dataclass(frozen=True)

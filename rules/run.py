@@ -4,8 +4,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mcubuild.artifacts.accuracy import ACCURACY
-from mcubuild.artifacts.measured import MEASURED
 from mcubuild.errors import BuildError, printable, shortened
 from rules import codegen
 from rules.command import Command
@@ -15,7 +13,7 @@ from rules.stage import BUILD, Resolved
 if TYPE_CHECKING:
     from mcubuild.device.reach import Reached, Runner
 
-_OUTPUTS, _INDEX = "int8_outputs.npy", "index.json"
+_ACCURACY, _MEASURED, _OUTPUTS, _INDEX = "accuracy.json", "measure.json", "int8_outputs.npy", "index.json"
 _SAMPLES = ("test.npz", "inputs.npy")
 _LONGEST = 60
 """Letters of an answer, and of a class."""
@@ -64,7 +62,7 @@ def _run(resolved: Resolved) -> None:
     plan = read_artifact(folder / codegen.PLAN, Planned)
     samples = read_samples({name: folder / name for name in _has(resolved, _SAMPLES)}, plan.layers[0].shape_in)
     picked = chosen(len(samples), MeasureSettings(samples=TRIED.number))
-    accuracy, expected = read_artifact(folder / ACCURACY, Accuracy), np.load(folder / _OUTPUTS)
+    accuracy, expected = read_artifact(folder / _ACCURACY, Accuracy), np.load(folder / _OUTPUTS)
     if accuracy.runs > 1:
         raise BuildError(
             f"a sample of this spec is {accuracy.runs} runs, as its network remembers from run to run; firmware "
@@ -84,7 +82,7 @@ def _run(resolved: Resolved) -> None:
     kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
     print("", *aligned([*zip(*kept, strict=True)]), sep="\n")
     print(f"{reached.where}: network {reached.conversation.hello.network}")
-    latency = read_artifact(folder / MEASURED, Measured).latency_ms
+    latency = read_artifact(folder / _MEASURED, Measured).latency_ms
     if not any(times) and latency is not None:
         print(f"time a sample: {format_time(latency / 1e3)} on the board, as emulated for the report")
     wrong = [
@@ -126,6 +124,6 @@ COMMAND = Command(
     name="run",
     doc="test samples answered by the firmware of {}, one by one",
     work=_run,
-    needs=(codegen.PLAN, ACCURACY, _OUTPUTS, MEASURED),
+    needs=(codegen.PLAN, _ACCURACY, _OUTPUTS, _MEASURED),
     optional=(_INDEX, *_SAMPLES),
 )

@@ -70,7 +70,7 @@ def over_semihosting(
         else:
             target = stack.enter_context(attached(board))
         wire = Semihosted(Debugged(target, firmware))
-        yield Reached(Conversation(wire, patience=60.0), target.description, target.silicon)
+        yield Reached(Conversation(wire, patience=20.0), target.description, target.silicon)
 
 
 @contextmanager

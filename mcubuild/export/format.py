@@ -1,11 +1,10 @@
 """What a format is: a module of ``mcubuild.export.formats`` with a ``FORMAT``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from mcubuild.engine.emit.naming import file_name
@@ -85,8 +84,6 @@ class Exported:
 class Format:
     """A format."""
 
-    doc: str
-    """For lists, in a few words."""
     needs: tuple[str, ...]
     """Artifacts that are built first, by their names without a prefix."""
     write: Callable[[Built, Path], Exported]
@@ -95,18 +92,8 @@ class Format:
     """Artifacts that it reads as well, where the spec has a stage that writes them."""
 
 
-def names() -> tuple[str, ...]:
-    """What formats are called, sorted; nothing of them is imported."""
-    return tuple(sorted(module.name for module in iter_modules(formats.__path__)))
-
-
 @cache
 def format_of(name: str) -> Format:
-    """The format called ``name``, one of ``names()``."""
+    """The format called ``name``, one of ``formats.names()``."""
     found: Format = import_module(f"{formats.__name__}.{name}").FORMAT
     return found
-
-
-def all_formats() -> Mapping[str, Format]:
-    """Every format by its name."""
-    return {name: format_of(name) for name in names()}

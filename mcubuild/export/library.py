@@ -32,14 +32,15 @@ COMMON: Final = {"README.md": "README.md.j2", "LICENSE.txt": "LICENSE.txt.j2"}
 """Files of every library, by their templates."""
 VERSION: Final = "1.0.0"
 HOME: Final = "https://pypi.org/project/mcubuild/"
-_LONGEST: Final = 40
+_LONGEST: Final = 32
+"""Letters of a name that CMSIS-Packs may have; others allow more."""
 _ROW: Final = 24
 """Numbers in a line of C."""
 _BRIEF: Final = "A neural network for {}, {} bytes of RAM, in C without a heap."
 
 
 def slug(name: str) -> str:
-    """``name`` as package managers take names: at most 40 letters, digits and dashes, the first one a letter."""
+    """``name`` as package managers take names: at most 32 letters, digits and dashes, the first one a letter."""
     words = re.sub(r"[^A-Za-z0-9]+", "-", name)[:_LONGEST].strip("-")
     return words if words[:1].isalpha() else f"net-{words}"[:_LONGEST].strip("-")
 
@@ -95,6 +96,7 @@ def _values(built: Built) -> dict[str, Any]:
         raise BuildError(f"{built.c('model.h')}: found no size of the arena; delete the file and build again.")
     inputs, outputs, origin = sample(built)
     named = bool(built.classes) and f"{prefix}_argmax(" in header
+    classes = built.classes if named or f"{prefix}_boxes(" in header else ()  # not of what tells the normal
     return {
         "title": Text(built.name),
         "package": slug(built.name),
@@ -103,12 +105,12 @@ def _values(built: Built) -> dict[str, Any]:
         "home": HOME,
         "hash": fingerprint(graph)[:16],
         "board": Text(built.board.title),
-        "sentence": Text(_BRIEF.format(f"{len(built.classes)} classes" if built.classes else "any firmware", arena[1])),
+        "sentence": Text(_BRIEF.format(f"{len(classes)} classes" if classes else "any firmware", arena[1])),
         "paragraph": Text(f"{graph.macs()} multiply-accumulates. Call {prefix}_run; the README tells how."),
         "prefix": prefix,
         "PREFIX": prefix.upper(),
         "arena": arena[1],
-        "classes": [Text(name) for name in built.classes],
+        "classes": [Text(name) for name in classes],
         "named": named,
         "remembers": bool(graph.variables),
         "streamed": f"{prefix.upper()}_INPUT_ROW_BYTES" in header,

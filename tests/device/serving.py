@@ -18,6 +18,8 @@ from mcubuild.measure.elf import read_firmware
 from mcubuild.measure.emulator import Emulator
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.tasks.anomaly_detection.reading import Anomaly
+from mcubuild.tasks.detection.reading import Detection
 from mcubuild.toolchain.firmware import Wire
 from tests.networks import random_inputs
 
@@ -33,10 +35,11 @@ class Served:
     board: Board
     samples: NDArray[np.int8]
     expected: NDArray[np.int8]
+    settings: FirmwareSettings = SETTINGS
 
     def elf(self, out: Path, wire: Wire = "semihosting") -> Path:
         """Its firmware."""
-        return make(self.code, self.board, SETTINGS, wire, out)
+        return make(self.code, self.board, self.settings, wire, out)
 
     def emulated(self, out: Path) -> Semihosted:
         """Its firmware in the emulator."""
@@ -44,9 +47,21 @@ class Served:
         return Semihosted(Emulated(Emulator(self.board, firmware, []), firmware))
 
 
-def serve(graph: Graph, folder: Path, board: Board = BOARD, engine: EngineSettings | None = None) -> Served:
-    """``graph`` as C in ``folder``, which is made."""
+def serve(
+    graph: Graph,
+    folder: Path,
+    board: Board = BOARD,
+    engine: EngineSettings | None = None,
+    reads: Detection | Anomaly | None = None,
+    settings: FirmwareSettings = SETTINGS,
+) -> Served:
+    """``graph`` as C in ``folder``, which is made; ``reads`` says what the device computes after it."""
     target, samples = Target.of(board, engine or EngineSettings()), random_inputs(graph, 4)
+    after = None if reads is None else reads.decoding if isinstance(reads, Detection) else reads.errors
     folder.mkdir()
-    generate(graph, plan(graph, target), target, folder, stack=SETTINGS.stack)
-    return Served(folder, board, samples, run(graph, samples).reshape(len(samples), -1))
+    planned = plan(graph, target)
+    generate(graph, planned, target, folder, stack=settings.stack, after=after, prefix=settings.prefix)
+    expected = run(graph, samples).reshape(len(samples), -1)
+    if reads is not None:
+        expected = reads.completed(expected, samples)
+    return Served(folder, board, samples, expected, settings)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from mcubuild import ROOT
+from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.device.conversation import Conversation
 from mcubuild.device.reach import over_port, over_semihosting
@@ -27,11 +28,18 @@ from mcubuild.measure.elf import Firmware, Symbol
 from mcubuild.measure.remote.gdb import GdbTarget
 from mcubuild.measure.remote.runner import connected
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.firmware import FirmwareSettings
+from mcubuild.tasks.anomaly_detection.reading import Anomaly
+from mcubuild.tasks.answers import answers
+from mcubuild.tasks.detection.decode import Decoding
+from mcubuild.tasks.detection.reading import Detection
 from tests.device.serving import BOARD, SETTINGS, Served, serve
+from tests.engine.skeletons import Sketch
 from tests.engine.test_stream import network as pictures
 from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
 from tests.measure.remote.stub import QEMU, needs_qemu
 from tests.networks import random_network
+from tests.tasks.anomaly_detection.test_errors import ERRORS, autoencoder
 from tests.toolchain.handwritten import board_with
 
 
@@ -60,6 +68,29 @@ def test_the_emulator_answers(name: str, tmp_path: Path) -> None:
 def test_a_streamed_input_comes_row_by_row(tmp_path: Path) -> None:
     found = serve(pictures(), tmp_path / "net", engine=EngineSettings(input="stream"))
     check(Conversation(found.emulated(tmp_path)), found)
+
+
+def test_boxes_come_behind_the_output(tmp_path: Path) -> None:
+    decoding = Decoding((6, 6), (48, 48), ((0.2, 0.1), (0.5, 0.6)), 3, 0.06, 4, most=20)
+    sketch = Sketch((1, 48, 48, 3))
+    sketch.conv(sketch.conv("input", 8, 3, 8), decoding.channels)
+    cells, graph = FirmwareSettings(prefix="cells"), with_random_values(sketch.graph())
+    found = serve(graph, tmp_path / "net", reads=Detection(decoding), settings=cells)
+    check(Conversation(found.emulated(tmp_path)), found)
+    names = ("cat", "dog", "cow")
+    told, lists = answers("object_detection").said(Detection(decoding), found.expected, names), Detection(decoding)
+    assert [text.count("%)") for text in told] == [*map(len, lists.boxes(found.expected))]
+    assert answers("object_detection").wanted([[1, 0.1, 0.2, 0.5, 0.75, 0]], names) == "dog 20,10-75,50 %"
+
+
+def test_the_error_of_a_window_comes_behind_the_output(tmp_path: Path) -> None:
+    reads = Anomaly(ERRORS["usual"])
+    found = serve(autoencoder(), tmp_path / "net", reads=reads)
+    check(Conversation(found.emulated(tmp_path)), found)
+    errors = reads.window_errors(found.expected)
+    told = answers("anomaly_detection").said(reads, found.expected, ())
+    assert [text.split()[0] for text in told] == [*map(str, errors)]
+    assert answers("anomaly_detection").wanted((1, 7), ("normal", "broken")) == "broken"
 
 
 def test_a_clock_of_the_users_is_not_run_in_the_emulator(tmp_path: Path, served: Served) -> None:

@@ -36,3 +36,16 @@ def test_from_sounds_of_a_machine_to_the_report(tmp_path: Path) -> None:
     assert f"#define MODEL_THRESHOLD {details['threshold']}u" in (folder / "c" / "model.h").read_text()
     page = (folder / "report.html").read_text()
     assert "ROC curve" in page and "false alarms" in page
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [("curve", "amounts of samples that have a class each"), ("baselines", "are no autoencoders")],
+)
+def test_comparisons_that_make_no_sense_are_refused(command: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "fan").mkdir()
+    checkout = Checkout(tmp_path / "project", tmp_path / "store")
+    data = f'{{ kind = "anomaly_folder", path = "{tmp_path / "fan"}" }}'
+    checkout.write_spec(f'task = "anomaly_detection"\nboard = "stm32f412"\ndataset = {data}\n')
+    run = checkout.doit(command)
+    assert run.code != 0 and message in " ".join(run.output.split())

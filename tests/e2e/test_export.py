@@ -31,5 +31,8 @@ def test_the_firmware_is_exported(tmp_path: Path) -> None:
     library = small.doit("export", BROUGHT, "format=arduino,zephyr")
     assert library.code == 0 and "Add .ZIP Library" in library.output
     assert (folder / "export" / "zephyr" / "brought" / "Kconfig").is_file()
+    every = small.doit("export", BROUGHT, "format=all")
+    assert every.code == 0 and "not written: uf2: boards/stm32f746.toml: desk.uf2_family" in every.output
+    assert "brought.hex: " in every.output
     refused = small.doit("export", BROUGHT, "format=elf")
     assert refused.code != 0 and "allowed: arduino, bin, " in refused.output

@@ -13,13 +13,14 @@ from tests.importers.writer import write
 LABELLED = SPEC + 'inputs = "x.npy"\nlabels = "labels.npy"\n'
 
 
-def labelled(folder: Path) -> Checkout:
+def labelled(folder: Path, samples: int = 10) -> Checkout:
     """Two specs with a network that is always right."""
+    folder.mkdir(exist_ok=True)
     made = Checkout(folder / "checkout", folder / "store")
     specs = made.write_spec(LABELLED).parent
     made.write_spec(LABELLED, "second")
     write(specs / "net.tflite", classifier())
-    inputs = np.random.default_rng(0).normal(0, 3, (10, 4)).astype(np.float32)
+    inputs = np.random.default_rng(0).normal(0, 3, (samples, 4)).astype(np.float32)
     np.save(specs / "x.npy", inputs)
     np.save(specs / "labels.npy", inputs.argmax(axis=1))
     return made

@@ -30,7 +30,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import find, host_library, libc_flags
 from mcubuild.toolchain.target import ToolchainName, target_flags
 from tests.engine.test_assembly import odd_shapes
-from tests.engine.test_chains import mobile
+from tests.engine.test_chains import mobile, packed_mobile
 from tests.networks import random_inputs, random_network
 from tests.toolchain.handwritten import board_with
 from tests.toolchains import needs_arm_gcc, needs_host_gcc
@@ -80,9 +80,10 @@ class Generated:
 def generated(name: str, folder: Path) -> Generated:
     """One of NETWORKS, generated."""
     board = {"m7": read_board("stm32f746"), "portable": CORES["cortex-m0plus"]}.get(name, CORES["cortex-m4"])
-    settings = EngineSettings(plan="smallest" if name == "chains" else "fastest")
+    settings = EngineSettings(plan="smallest" if "chains" in name else "fastest")
     graph = {
         "chains": lambda: mobile(3),
+        "packed chains": lambda: packed_mobile(3),
         "portable": lambda: random_network(5),
         "4 bits": lambda: random_network(4, 4),
         "m4": lambda: odd_shapes(1),
@@ -91,12 +92,12 @@ def generated(name: str, folder: Path) -> Generated:
     target = Target.of(board, settings)
     folder.mkdir(exist_ok=True)
     placed = plan(graph, target)
-    assert bool(placed.chains) == (name == "chains")
+    assert bool(placed.chains) == ("chains" in name)
     generate(graph, placed, target, folder, stack=2048)
     return Generated(graph, placed, folder)
 
 
-NETWORKS = ("chains", "portable", "4 bits", "m4", "m7")
+NETWORKS = ("chains", "packed chains", "portable", "4 bits", "m4", "m7")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from mcubuild.data.resize import network_input
 from mcubuild.data.splits import Split
 from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.files import read_graph
-from mcubuild.ir.graph import Graph
+from mcubuild.ir.graph import INT4, Graph, Quantization
 from mcubuild.ir.ops.weighted import FullyConnected, Weighted
 from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.baselines import Baseline
@@ -26,10 +26,11 @@ from mcubuild.nas.training.batches import at_resolution, to_tensor
 from mcubuild.nas.training.network import Network
 from mcubuild.nas.training.recipe import calibrate, evaluate
 from mcubuild.nas.training.scratch import train_from_scratch
-from mcubuild.quant.aware import Simulated
+from mcubuild.quant.aware import Simulated, Steps
 from mcubuild.quant.grid import put_on_grid
 from mcubuild.quant.quantize import quantize, quantized
 from mcubuild.quant.ranges import observe
+from mcubuild.quant.scales import activation
 from mcubuild.quant.weights import read_network
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.spec.training import TrainingSettings
@@ -80,7 +81,10 @@ def simulate(
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(1 + 0.1 * torch.sin(torch.arange(parameter.numel()).float()).view_as(parameter))
-    return simulated.eval(), quantized(plain, network, ranges)
+        for steps in simulated.modules():
+            if isinstance(steps, Steps):
+                steps.logarithm.add_(0.1)
+    return simulated.eval(), quantized(plain, network, ranges | simulated.ranges())
 
 
 def resnet8() -> tuple[Described, Network]:
@@ -103,6 +107,29 @@ def rounded_apart(graph: Graph, op: Weighted) -> float:
     assert into is not None and weights is not None and out is not None
     exponents = np.frexp(into.scale[0] * np.asarray(weights.scale) / out.scale[0])[1]
     return float(np.where(exponents < 0, 2.0 ** (exponents - 1), 0).mean())
+
+
+def test_steps_are_learned() -> None:
+    """From a step that is far too large or too small they come near the one of the least error."""
+    x = torch.randn(64, 500, generator=torch.Generator().manual_seed(0))
+
+    def error(steps: Steps) -> torch.Tensor:
+        return (steps(x) - x).square().mean()
+
+    errors = []
+    for scale in (0.1, 1.2):
+        steps = Steps(Quantization((scale,), 0), INT4)
+        optimiser = torch.optim.SGD(steps.parameters(), lr=20)
+        before = float(error(steps).detach())
+        for _ in range(100):
+            optimiser.zero_grad()
+            error(steps).backward()
+            optimiser.step()
+        errors.append(float(error(steps).detach()))
+        assert errors[-1] < 0.5 * before
+        low, high = steps.range
+        assert activation(low, high, INT4).scale[0] == pytest.approx(float(steps.scale.detach()), rel=1e-6)
+    assert errors[0] == pytest.approx(errors[1], rel=0.05)
 
 
 @pytest.mark.parametrize(("bits", "activations"), [(8, 8), (4, 8), (4, 4)])

@@ -85,7 +85,7 @@ def test_bash_completes(project: Path, line: str, found: list[str]) -> None:
         ("mcubuild bench toolchain=g\t", b"toolchain=gcc "),
         ("mcubuild build do\t", b"build doors "),
         ("mcubuild info build:do\t", b"build:doors "),
-        ("mcubuild export to=bin,he\t", b"to=bin,hex "),
+        ("mcubuild export format=bin,he\t", b"format=bin,hex "),
     ],
 )
 def test_a_person_types_tab(project: Path, typed: str, shown: bytes) -> None:
@@ -137,7 +137,7 @@ def test_fish_completes(project: Path) -> None:
 def test_what_may_follow(project: Path) -> None:
     assert ask(project, "") == [*COMMANDS]
     assert ask(project, "build", "") == ["doors", "kws", "kws_small", "set"]
-    assert ask(project, "export", "kws", "to=hex,b") == ["to=hex,bin"]
+    assert ask(project, "export", "kws", "format=hex,b") == ["format=hex,bin"]
     assert ask(project, "info", "build:k") == ["build:kws", "build:kws_small"]
     assert ask(project, "diff", "a=") == ["a=doors"]
     assert ask(project, "completion", "z") == ["zsh"]

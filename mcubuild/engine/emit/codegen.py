@@ -160,7 +160,7 @@ def generate(
 
     Raises:
         BuildError: a layer cannot be computed exactly (weights out of range, sums beyond 32 bits), or has no kernel; or
-            an input or output has 4 bits.
+            an input or output has 4 bits; or a window that is to be compared with the output is not read as a whole.
     """
     for name in (*graph.inputs, *graph.outputs):
         if graph.tensor(name).packed:
@@ -179,7 +179,11 @@ def generate(
         room = _room(plan, graph.outputs[0], BOX_BYTES * boxes.most)
         arena = max(arena, align(room + BOX_BYTES * boxes.most))
     if error is not None:
-        assert not any(chain.fed for chain in plan.chains), "a window is read as a whole"
+        if any(chain.fed for chain in plan.chains):
+            raise BuildError(
+                f"budget.sram: found so little that rows of the window would be read one by one ({plan.arena} bytes of "
+                f"arena), but its error needs all of it: allow {error.values} bytes more."
+            )
         kept = align(arena)
         room = kept + align(error.values)
         arena = room + align(ERROR_BYTES)
@@ -547,6 +551,7 @@ def _planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> Plan
         macs=error.values,
         weights_bytes=0,
         bits=None,
+        output_bits=32,
         constants=None,
         constants_reads=1,
         shape_in=output.shape,

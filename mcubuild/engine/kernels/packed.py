@@ -178,7 +178,9 @@ class Packed(Kernel):
         rows = layer.vertical.rows
         if self.form != "rows":
             return rows
-        strips, most = range(2, rows + 2, 2), _GROUP_STRIP if self.cut.channels else _STRIP
+        # Strips of a group should not take more than what packing saves.
+        most = min(_GROUP_STRIP, max(layer.input.nbytes, layer.output.nbytes)) if self.cut.channels else _STRIP
+        strips = range(2, rows + 2, 2)
         fitting = [*takewhile(lambda strip: sum(self._buffers(layer, min(strip, rows))) <= most, strips)]
         return min(max(fitting, default=2 if self.cut.channels else 1), rows)
 

@@ -25,4 +25,4 @@ def _write(built: Built, folder: Path) -> Exported:
     return Exported(path, told, "add it in the Arduino IDE: Sketch > Include Library > Add .ZIP Library")
 
 
-FORMAT = Format("network: Arduino library", NEEDS, _write, OPTIONAL)
+FORMAT = Format(NEEDS, _write, OPTIONAL)

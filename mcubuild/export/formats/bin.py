@@ -12,4 +12,4 @@ def _write(built: Built, folder: Path) -> Exported:
     return Exported(path, f"{len(built.image)} bytes for {origin} on", f"st-flash write {path.name} {origin}, or alike")
 
 
-FORMAT = Format("firmware: its bytes", IMAGE, _write)
+FORMAT = Format(IMAGE, _write)

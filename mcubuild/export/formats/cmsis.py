@@ -27,4 +27,4 @@ def _write(built: Built, folder: Path) -> Exported:
     return Exported(path, f"a CMSIS-Pack; its files are in {out}", f"cpackget add {path}")
 
 
-FORMAT = Format("network: CMSIS-Pack", NEEDS, _write, OPTIONAL)
+FORMAT = Format(NEEDS, _write, OPTIONAL)

@@ -12,4 +12,4 @@ def _write(built: Built, folder: Path) -> Exported:
     return Exported(path, f"{len(built.image)} bytes from 0x{origin:08X} on", "any flash programmer takes it")
 
 
-FORMAT = Format("firmware: Intel HEX", IMAGE, _write)
+FORMAT = Format(IMAGE, _write)

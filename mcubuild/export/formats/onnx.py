@@ -17,4 +17,4 @@ def _write(built: Built, folder: Path) -> Exported:
     )
 
 
-FORMAT = Format("network: ONNX, QuantizeLinear and DequantizeLinear", NETWORK, _write, INDEX)
+FORMAT = Format(NETWORK, _write, INDEX)

@@ -49,4 +49,4 @@ def _write(built: Built, folder: Path) -> Exported:
     return Exported(path, f"a PlatformIO library; its files are in {out}", f"lib_deps = symlink://{out.resolve()}")
 
 
-FORMAT = Format("network: PlatformIO library", NEEDS, _write, OPTIONAL)
+FORMAT = Format(NEEDS, _write, OPTIONAL)

@@ -20,4 +20,4 @@ def _write(built: Built, folder: Path) -> Exported:
     )
 
 
-FORMAT = Format("network: TensorFlow Lite, 8-bit integers", NETWORK, _write, INDEX)
+FORMAT = Format(NETWORK, _write, INDEX)

@@ -27,4 +27,4 @@ def _write(built: Built, folder: Path) -> Exported:
     return Exported(out, told, f"west build -b <board> {out}/samples/classify")
 
 
-FORMAT = Format("network: Zephyr module", NEEDS, _write, OPTIONAL)
+FORMAT = Format(NEEDS, _write, OPTIONAL)

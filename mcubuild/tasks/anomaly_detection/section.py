@@ -99,7 +99,7 @@ def _rows(reads: Anomaly, names: tuple[str, ...], scores: NDArray[np.float64], l
 
 
 def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], rows: list[Row]) -> Plot:
-    dots, curves = [], [Curve([(0.0, 0.0), (1.0, 1.0)], "limit")]
+    dots, curves = [], [Curve([(0.0, 0.0), (1.0, 1.0)], "mean")]
     if all(row.recordings for row in rows):
         false, found = curve(scores, labels)
         curves.append(Curve([*zip(false.tolist(), found.tolist(), strict=True)], _STYLES[0]))
@@ -112,7 +112,7 @@ def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], rows: list[Ro
         y=Axis(0, 1, "anomalous ones, %", _TICKS),
         curves=curves,
         dots=dots,
-        legend=[(_STYLES[0], "by the threshold"), (_STYLES[1], "the firmware's"), ("limit", "guessing")],
+        legend=[(_STYLES[0], "by the threshold"), (_STYLES[1], "the firmware's"), ("mean", "guessing")],
     )
 
 

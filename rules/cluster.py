@@ -1,0 +1,157 @@
+"""Stages on the workers of a Dask cluster: what a stage reads goes there, what it writes comes back.
+
+A worker is started in a copy of the project. It computes the action key anew, of its own code, libraries, tools and
+files, and refuses where that is another one: so where a stage runs changes no bit of what it makes. Each stage has a
+process of its own there, which ends with the worker; another worker then begins it again, or goes on from the last
+checkpoint, where both have one store.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcubuild import ROOT
+from mcubuild.errors import BuildError, shortened
+from rules.stage import Resolved, Stage
+
+ADDRESS = "MCUBUILD_DASK"
+"""Environment variable: address of a Dask scheduler; the search's own, too, which has its networks judged there."""
+GOING = frozenset(
+    {"margin", "race", "supernet", "finetune", "scale", "train", "widths", "quantize", "tune", "accuracy", "measure"}
+)
+"""Stages that compute for long. The search stays where the command is, and sends networks."""
+_PATIENCE = 20
+"""Seconds in which a scheduler must answer and have a worker."""
+_JOB, _INPUTS, _MADE, _REFUSED = "job.json", "inputs", "made", "refused"
+
+
+def address_for(stage: Stage) -> str | None:
+    """The scheduler on whose workers ``stage`` is to run; None: it runs here."""
+    return os.environ.get(ADDRESS) or None if stage.name in GOING and stage.stored else None
+
+
+def run(
+    address: str, stage: Stage, resolved: Resolved, ingredients: Mapping[str, Any], inputs: Path, out: Path
+) -> None:
+    """Make the outputs of ``stage`` in ``out``, on a worker.
+
+    Args:
+        address: of the scheduler.
+        stage: what to do.
+        resolved: for which spec.
+        ingredients: all that the result depends on.
+        inputs: the folder with the artifacts that it reads.
+        out: an empty folder.
+
+    Raises:
+        BuildError: there is no such cluster, a worker is not like this machine, workers were lost, or the stage failed.
+    """
+    try:
+        from distributed import CancelledError, Client, KilledWorker
+    except ModuleNotFoundError:
+        raise BuildError(
+            f"{ADDRESS} is {address}, but dask.distributed is not installed; pip install '.[cluster]', or unset it."
+        ) from None
+    job = json.dumps({"stage": stage.name, "resolved": dict(resolved), "ingredients": ingredients})
+    files = {name: (inputs / name).read_bytes() for name in stage.inputs}
+    try:
+        with Client(address, timeout=_PATIENCE, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+            warnings.filterwarnings("ignore", message="Sending large graph")  # a worker may be lost, and what it holds
+            answer = client.submit(there, job, files, pure=False).result()
+    except (OSError, ValueError) as error:
+        raise BuildError(
+            f"{ADDRESS} is {address}, where there is no Dask scheduler with a worker ({error}); start them (dask "
+            f"scheduler; dask worker {address}), or unset it."
+        ) from None
+    except (CancelledError, KilledWorker) as error:
+        raise BuildError(
+            f"{ADDRESS} is {address}, where workers were lost ({error}); run the same command again."
+        ) from None
+    if isinstance(answer, str):
+        raise BuildError(answer)
+    for name, content in answer.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+
+
+def there(job: str, files: Mapping[str, bytes]) -> dict[str, bytes] | str:
+    """On a worker, whose working directory is the project: what the stage writes, by name; or why not."""
+    from mcubuild.lifeline import tied
+
+    with tempfile.TemporaryDirectory(prefix="mcubuild-") as name:
+        folder = Path(name)
+        (folder / _JOB).write_text(job, encoding="utf-8")
+        for path, content in files.items():
+            (folder / _INPUTS / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / _INPUTS / path).write_bytes(content)
+        search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "rules.cluster", name],
+            env={key: value for key, value in os.environ.items() if key != ADDRESS} | {"PYTHONPATH": search},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            preexec_fn=tied(),
+        )
+        if (folder / _REFUSED).is_file():
+            return (folder / _REFUSED).read_text("utf-8")
+        if done.returncode:
+            return f"a worker's process ended with {done.returncode}: {shortened(done.stdout.strip()[-600:], 300)}"
+        made = folder / _MADE
+        return {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+
+
+def _work(folder: Path) -> None:
+    """In the process of a stage on a worker.
+
+    Raises:
+        BuildError: this machine would make something else, or the stage fails.
+    """
+    from mcubuild.store import Store
+    from rules.execute import ingredients, job_of, key_of
+    from rules.graph import STAGES
+    from rules.known import FILES
+    from rules.stage import pipeline
+
+    job = json.loads((folder / _JOB).read_text("utf-8"))
+    resolved, asked = job["resolved"], job["ingredients"]
+    stage = next(one for one in pipeline(STAGES, resolved) if one.name == job["stage"])
+    inputs, made = folder / _INPUTS, folder / _MADE
+    made.mkdir()
+    own = ingredients(
+        stage,
+        resolved,
+        dict(zip(stage.inputs, FILES.digests(inputs / name for name in stage.inputs), strict=True)),
+        FILES,
+    )
+    if key_of(own) != key_of(asked):
+        here = json.loads(json.dumps(own))
+        other = [name for name in asked if asked[name] != here.get(name)]
+        raise BuildError(
+            f"{ADDRESS}: a worker has other {', '.join(other)} than the machine that asks; give it the same checkout, "
+            f"data, libraries and kind of processor, and start it again, or leave it out."
+        )
+    stage.run(job_of(stage, resolved, inputs, made, Store().work(key_of(own)), FILES))
+
+
+def main() -> None:
+    """Do the job in the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    try:
+        _work(folder)
+    except BuildError as error:
+        (folder / _REFUSED).write_text(str(error), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
