@@ -71,5 +71,7 @@ class Accuracy(Artifact, frozen=True):
     """Of each sample, a ``short_id`` of its bytes; None: the samples are those of a data set."""
     pixels: Pair | None = None
     """The real values that were fed for pixel values 0 and 255 of a data set's images to a network from elsewhere."""
+    runs: int = 1
+    """Of each sample, one after the other: several of a network that remembers."""
     cautions: tuple[str, ...] = ()
     """Why not to trust it: sentences without the full stop."""

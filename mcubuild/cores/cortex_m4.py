@@ -94,6 +94,7 @@ COSTS: Costs = {
     "elementwise": {
         "call": 60.92,
         "product": 20.87,
+        "quotient": 91.0,
         "row": 4.11,
         "sum": 19.96,
     },
@@ -125,6 +126,10 @@ COSTS: Costs = {
     "lookup": {
         "call": 17.24,
         "output": 6.73,
+    },
+    "lstm": {
+        "mac": 6.7,
+        "unit": 453.85,
     },
     "matmul": {
         "mac": 8.0,
@@ -236,6 +241,10 @@ COSTS: Costs = {
         "call": 0.0,
         "output": 48.48,
         "row": 181.91,
+    },
+    "svdf": {
+        "filter": 66.09,
+        "mac": 6.57,
     },
     "wide_softmax": {
         "output": 60.0,

@@ -94,6 +94,7 @@ COSTS: Costs = {
     "elementwise": {
         "call": 27.06,
         "product": 12.09,
+        "quotient": 62.0,
         "row": 2.79,
         "sum": 13.22,
     },
@@ -125,6 +126,10 @@ COSTS: Costs = {
     "lookup": {
         "call": 158.71,
         "output": 2.15,
+    },
+    "lstm": {
+        "mac": 2.48,
+        "unit": 355.45,
     },
     "matmul": {
         "mac": 4.0,
@@ -236,6 +241,10 @@ COSTS: Costs = {
         "call": 200.0,
         "output": 34.3,
         "row": 130.01,
+    },
+    "svdf": {
+        "filter": 133.93,
+        "mac": 2.57,
     },
     "wide_softmax": {
         "output": 40.0,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from mcubuild.tasks.reading import Reading
 Int8 = NDArray[np.int8]
 Values = NDArray[Any]
 
+RANDOM_RUNS = 4
+"""Of a random sample, where the network remembers from run to run."""
+
 
 def refer(
     graph: Graph,
@@ -47,7 +50,8 @@ def refer(
 ) -> None:
     """Write inputs.npy, int8_outputs.npy and accuracy.json to ``out``.
 
-    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side.
+    The arrays are int8 (N, bytes): flattened inputs and outputs of the graph, side by side, of all runs of a sample one
+    behind the other.
 
     Args:
         graph: the imported network.
@@ -72,6 +76,7 @@ def refer(
     ids = None
     pixels: Range | None = None
     given: Sequence[Values] = ()
+    runs = 1
     if images is not None:
         test, classes = images
         if reads is not None and classes != reads.classes:
@@ -85,26 +90,26 @@ def refer(
             given = [real_inputs(settings.file, faces["inputs"], shapes, test, settings.pixels)]
         labels = test.targets
     elif settings.inputs is not None:
-        given = read_arrays(settings.inputs, faces["inputs"], root)
-        inputs = _bytes(given, faces["inputs"])
+        given = read_arrays(settings.inputs, faces["inputs"], root, several=bool(graph.variables))
+        inputs, runs = _bytes(given, faces["inputs"]), given[0].shape[1] if graph.variables else 1
         # As the files have them: another network quantises the same samples otherwise.
         ids = _ids([load(root / path) for path in settings.inputs])
         if reads is not None and settings.labels is not None:
             labels = read_labels(root / settings.labels, len(inputs), reads.classes)
     else:
-        size = sum(graph.tensor(name).nbytes for name in graph.inputs)
+        runs = RANDOM_RUNS if graph.variables else 1
+        size = runs * sum(graph.tensor(name).nbytes for name in graph.inputs)
         inputs = np.random.default_rng(seed).integers(-128, 128, (settings.samples, size), np.int8)
         ids = _ids([inputs])
-    outputs = run(graph, inputs.reshape(len(inputs), *sample_shape(graph))).reshape(len(inputs), -1)
+    outputs = run(graph, inputs if runs > 1 else inputs.reshape(len(inputs), *sample_shape(graph)))
+    outputs = outputs.reshape(len(inputs), -1)
+    if reads is not None and runs > 1:
+        reads = _of_last(reads, outputs.shape[1] // runs * (runs - 1), settings.file)
     reals = None if exact is None else exact(given)
     author = None
     if settings.outputs is not None:
-        author = _agreement(
-            outputs,
-            _bytes(read_arrays(settings.outputs, faces["outputs"], root), faces["outputs"]),
-            faces["outputs"],
-            settings.tolerance,
-        )
+        answers = _bytes(read_arrays(settings.outputs, faces["outputs"], root, several=runs > 1), faces["outputs"])
+        author = _agreement(outputs, answers, faces["outputs"], settings.tolerance)
     distance = None
     if reals is not None:
         distance = _distance(outputs, reals, faces["outputs"], calibrated_by(interfaces))
@@ -120,9 +125,9 @@ def refer(
         cautions.append("The accuracy is of the samples that the network was quantised by; others may have a lower one")
     right = agreement = None
     if reals is not None and isinstance(reads, Classification):
-        answers = _answers(reads, reals, faces["outputs"], settings)
-        agreement = float((answers == reads.answers(outputs)).mean())
-        right = None if labels is None else float((answers == labels).mean())
+        exactly = _answers(reads, reals, faces["outputs"], settings)
+        agreement = float((exactly == reads.answers(outputs)).mean())
+        right = None if labels is None else float((exactly == labels).mean())
     found = Accuracy(
         float=right,
         arithmetic=arithmetic(graph),
@@ -136,6 +141,7 @@ def refer(
         author=author,
         ids=ids,
         pixels=pixels,
+        runs=runs,
         cautions=tuple(cautions),
     )
     np.save(out / "inputs.npy", inputs)
@@ -143,45 +149,72 @@ def refer(
     write_artifact(found, out / ACCURACY)
 
 
-def read_arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path) -> list[Values]:
-    """The samples (N, elements) of each input (or output), in the graph's order of elements.
+def _of_last(reads: Reading, before: int, file: str) -> Reading:
+    """The reading of a sample's last run, whose outputs lie behind ``before`` bytes of those of the others.
+
+    Raises:
+        BuildError: other tasks than classification are not read so.
+    """
+    if not isinstance(reads, Classification):
+        raise BuildError(f"{file}: it remembers from run to run; only classes can be read of its outputs.")
+    return replace(reads, first=reads.first + before)
+
+
+def read_arrays(paths: Sequence[str], faces: Sequence[Interface], root: Path, *, several: bool = False) -> list[Values]:
+    """The samples of each input (or output), in the graph's order of elements.
+
+    Args:
+        paths: the files.
+        faces: what they are for.
+        root: folder that paths are relative to.
+        several: whether samples may be made of several runs.
+
+    Returns:
+        (N, elements); with ``several``: (N, runs, elements).
 
     Raises:
         BuildError: there are not as many files, or one is missing, damaged, or does not fit.
     """
     if len(paths) != len(faces):
         raise BuildError(f"found {len(paths)} files ({', '.join(paths)}); the network has {len(faces)}, one .npy each.")
-    parts = [_array(root / path, face) for path, face in zip(paths, faces, strict=True)]
-    if len({len(part) for part in parts}) != 1:
+    parts = [_array(root / path, face, several=several) for path, face in zip(paths, faces, strict=True)]
+    if len({part.shape[: 1 + several] for part in parts}) != 1:
+        counts = (" of ".join(map(str, part.shape[: 1 + several])) for part in parts)
         raise BuildError(
-            f"{', '.join(paths)}: found {', '.join(str(len(part)) for part in parts)} samples; must be as many."
+            f"{', '.join(paths)}: found {', '.join(counts)} samples{' of runs' * several}; must be as many."
         )
     return parts
 
 
-def _array(path: Path, face: Interface) -> Values:
+def _array(path: Path, face: Interface, *, several: bool) -> Values:
     values = load(path)
-    size = prod(face.shape)
+    size, found = prod(face.shape), prod(values.shape[1:])
     fits = values.dtype == face.dtype or (face.dtype == "float32" and values.dtype == np.float64)
-    if not fits or values.ndim == 0 or len(values) == 0 or prod(values.shape[1:]) != size:
+    whole = found == size or (several and found > 0 and found % size == 0)
+    if not fits or values.ndim == 0 or len(values) == 0 or not whole:
+        shape = f"(N, runs, {size})" if several else f"(N, {size})"
         raise BuildError(
-            f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} (N, {size}), or any other "
+            f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} {shape}, or any other "
             f"shape of as many elements a sample."
         )
-    return face.arranged(values.reshape(len(values), size)).astype(face.dtype, copy=False)
+    rows = face.arranged(values.reshape(-1, size)).astype(face.dtype, copy=False)
+    return rows.reshape(len(values), -1, size) if several else rows
 
 
 def _bytes(arrays: Sequence[Values], faces: Sequence[Interface]) -> Int8:
-    """Samples of inputs (or outputs) quantised, flattened and side by side: int8 (N, bytes)."""
-    parts = [np.ascontiguousarray(face.to_levels(each)) for each, face in zip(arrays, faces, strict=True)]
-    return np.hstack([part.astype(part.dtype.newbyteorder("<"), copy=False).view(np.int8) for part in parts])
+    """Samples of inputs (or outputs) quantised, flattened, side by side, run behind run: int8 (N, bytes)."""
+    levels = [np.ascontiguousarray(face.to_levels(each)) for each, face in zip(arrays, faces, strict=True)]
+    parts = [each.astype(each.dtype.newbyteorder("<"), copy=False).view(np.int8) for each in levels]
+    return np.concatenate(parts, axis=-1).reshape(len(parts[0]), -1)
 
 
 def _levels(values: Int8, faces: Sequence[Interface]) -> NDArray[np.int64]:
-    """The numbers (N, elements) in the bytes (N, bytes) of the tensors that ``faces`` are of."""
+    """The numbers (N, elements) in the bytes (N, bytes) of the tensors that ``faces`` are of, in all runs."""
     ends = np.cumsum([prod(face.shape) * face.bits // 8 for face in faces])[:-1]
-    parts = zip(np.split(values, ends, axis=1), faces, strict=True)
-    return np.hstack([np.ascontiguousarray(part).view(f"<i{face.bits // 8}").astype(np.int64) for part, face in parts])
+    rows = values.reshape(-1, sum(prod(face.shape) * face.bits // 8 for face in faces))  # of each run
+    parts = zip(np.split(rows, ends, axis=1), faces, strict=True)
+    levels = (np.ascontiguousarray(part).view(f"<i{face.bits // 8}").astype(np.int64) for part, face in parts)
+    return np.hstack(list(levels)).reshape(len(values), -1)
 
 
 def _ids(parts: Sequence[NDArray[Any]]) -> list[str]:
@@ -214,8 +247,12 @@ def _distance(outputs: Int8, reals: Values, faces: Sequence[Interface], calibrat
 
 
 def _agreement(outputs: Int8, author: Int8, faces: Sequence[Interface], tolerance: int) -> AuthorAgreement:
-    if outputs.shape != author.shape:
+    if len(outputs) != len(author):
         raise BuildError(f"[model] outputs: found {len(author)} samples; there are {len(outputs)} inputs.")
+    if outputs.shape != author.shape:
+        raise BuildError(
+            f"[model] outputs: found {author.shape[1]} bytes a sample; the runs of an input give {outputs.shape[1]}."
+        )
     distance = np.abs(_levels(outputs, faces) - _levels(author, faces))
     return AuthorAgreement(
         samples=len(outputs),

@@ -42,6 +42,7 @@ def _quality(report: Report) -> Iterator[Figure]:
             "emulated",
             "equal to the integer reference",
             "tile",
+            accuracy.runs,
         )
     if report.floating is not None:
         yield _floating(report.floating)
@@ -50,10 +51,14 @@ def _quality(report: Report) -> Iterator[Figure]:
     if (remote := report.remote) is not None:
         where = f"{remote.target} ({remote.runner}) with the integer reference"
         origin: FigureOrigin = "measured" if remote.silicon else "emulated"
-        yield _agreement(f"outputs.{remote.runner}", remote.samples, remote.mismatches, origin, where, "line")
+        yield _agreement(
+            f"outputs.{remote.runner}", remote.samples, remote.mismatches, origin, where, "line", accuracy.runs
+        )
 
 
-def _agreement(key: str, samples: int, mismatches: int, origin: FigureOrigin, method: str, level: Level) -> Figure:
+def _agreement(
+    key: str, samples: int, mismatches: int, origin: FigureOrigin, method: str, level: Level, runs: int
+) -> Figure:
     return Figure(
         key=key,
         title="Outputs",
@@ -63,6 +68,7 @@ def _agreement(key: str, samples: int, mismatches: int, origin: FigureOrigin, me
         origin=origin,
         better="more",
         method=method,
+        note=f"{runs} runs each" if runs > 1 else "",
         level=level,
     )
 

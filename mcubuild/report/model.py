@@ -52,6 +52,8 @@ class Accuracy(_Part):
     """The firmware's own outputs, the samples that were run."""
     samples: int
     """Test samples behind ``float`` and ``int8``; ``Report.samples`` is behind ``device``."""
+    runs: int = 1
+    """Inferences that a sample is, one after the other: several of a network that remembers."""
     mismatches: int
     """Samples whose outputs in the emulator differ in any bit from the integer reference's; anything but 0 is a
     failure."""

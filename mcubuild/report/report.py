@@ -339,6 +339,7 @@ def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
             float=found.intervals.float, int8=found.intervals.int8, device=None if device is None else device[1]
         ),
         samples=len(artifacts.expected),
+        runs=artifacts.accuracy.runs,
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
         judged=None if judged is None else judged[0],
         judged_samples=count,

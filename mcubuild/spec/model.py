@@ -17,8 +17,9 @@ class ModelSettings(Settings):
     with QuantizeLinear and DequantizeLinear around its operators; or a .pt2 file of ``torch.export.save``, with PT2E's
     quantize and dequantize; or any in floating point, which is quantised here by ``inputs`` or the data set."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
-    them, and without a data set, the inputs are random. By them a network in floating point is quantised."""
+    """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Of a
+    network that remembers, a sample is a sequence of runs: (N, runs, ...). Without them, and without a data set, the
+    inputs are random. By them a network in floating point is quantised."""
     outputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of what the network's author computed for ``inputs``, one for each output: if the integer reference
     differs from them by more than ``tolerance``, the verdict is "fail"."""
