@@ -16,7 +16,7 @@ from mcubuild.artifacts.searched import Method, Searched
 from mcubuild.bench.ablation import SWITCHES
 from mcubuild.report.architecture import blocks
 from mcubuild.report.layers import Layer, read_layers
-from mcubuild.report.plot import Axis, Box, Curve, Dot, Label, Plot, linear
+from mcubuild.report.plot import Axis, Box, Curve, Dot, Plot, linear, names
 from mcubuild.report.search import METHODS
 from mcubuild.report.variants import aligned
 from mcubuild.units import format_size
@@ -28,8 +28,6 @@ LAYERWISE: Mapping[str, Any] = {**dict.fromkeys(SWITCHES, False), "plan": "small
 """[engine] of an engine that computes and plans layer by layer."""
 ENGINES = {"layer-wise engine": LAYERWISE, "our engine": {}}
 """What each changes of the spec's [engine]."""
-_NEAR = 0.1
-"""Share of a chart's width and height within which labels overlap."""
 
 
 @dataclass(frozen=True)
@@ -199,24 +197,9 @@ def _against(title: str, places: Sequence[tuple[float, Built]]) -> Plot:
             Dot(x, 100 * one.accuracy, _style(one), f"{one.name}: {one.spread}, {x:.1f} {title}", 5)
             for x, one in places
         ],
-        labels=_labels(places),
+        labels=names([(x, 100 * one.accuracy, one.name) for x, one in places]),
         height=320,
     )
-
-
-def _labels(places: Sequence[tuple[float, Built]]) -> list[Label]:
-    """A label a dot: above it, or below it where another dot is so near that their labels would overlap."""
-    right, top = max(x for x, _ in places), max(one.accuracy for _, one in places)
-    height = top - min(one.accuracy for _, one in places)
-    labels: list[Label] = []
-    for x, one in places:
-        near = [
-            label
-            for label in labels
-            if abs(label.x - x) < _NEAR * right and abs(label.y / 100 - one.accuracy) <= _NEAR * height
-        ]
-        labels.append(Label(x, 100 * one.accuracy, one.name, below=bool(near) and not near[-1].below))
-    return labels
 
 
 def _style(one: Built) -> str:

@@ -7,6 +7,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
+
+_NEAR: Final = 0.1
+"""Share of a chart's width and height within which labels overlap,"""
+_LETTER: Final = 0.0075
+"""or, of long ones, so much of its width a letter."""
 
 
 @dataclass(frozen=True)
@@ -136,3 +142,19 @@ def stairs(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     for (_, before), (x, y) in pairwise(points):
         corners += [(x, before), (x, y)]
     return corners
+
+
+def names(points: Sequence[tuple[float, float, str]]) -> list[Label]:
+    """A label for each dot (x, y, name): above it, or below it where another's is so near that they would overlap."""
+    right = max(x for x, _, _ in points)
+    height = max(y for _, y, _ in points) - min(y for _, y, _ in points)
+    labels: list[Label] = []
+    for x, y, name in points:
+        near = [
+            one
+            for one in labels
+            if abs(one.x - x) < max(_NEAR, _LETTER * (len(one.text) + len(name)) / 2) * right
+            and abs(one.y - y) <= _NEAR * height
+        ]
+        labels.append(Label(x, y, name, below=bool(near) and not near[-1].below))
+    return labels

@@ -119,7 +119,7 @@ def page(
 
 def _plots(variants: Sequence[Variant]) -> Iterator["Plot"]:
     """Of each metric, the score against the time and against the memory of the builds that have it."""
-    from mcubuild.report.plot import Dot, Label, Plot, linear
+    from mcubuild.report.plot import Dot, Plot, linear, names
 
     reports = [
         (one.name, one.report) for one in variants if one.report and one.report["accuracy"]["judged"] is not None
@@ -140,6 +140,6 @@ def _plots(variants: Sequence[Variant]) -> Iterator["Plot"]:
                         Dot(x, y, "evolution", f"{name}: {y:.2f} %, {amount(line['used'], line['unit'])}", 5)
                         for x, y, line, name in places
                     ],
-                    labels=[Label(x, y, name) for x, y, _, name in places] if len(places) <= _NAMED else (),
+                    labels=names([(x, y, name) for x, y, _, name in places]) if len(places) <= _NAMED else (),
                     height=320,
                 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mcubuild.report.plot import names
 from mcubuild.report.variants import Variant, aligned, page, table
 from mcubuild.tasks.interval import wilson
 
@@ -124,3 +125,8 @@ def test_a_click_sorts_the_table(tmp_path: Path) -> None:
         "slow middle fast none",
         "fast middle none slow",
     ]
+
+
+def test_long_names_of_dots_that_are_near_keep_apart() -> None:
+    found = names([(0.95, 98.6, "digits_bits-bits-4x4"), (1.1, 98.6, "digits_bits-bits-mixed"), (0.1, 98.4, "other")])
+    assert [label.below for label in found] == [False, True, False]
