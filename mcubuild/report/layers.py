@@ -162,7 +162,7 @@ def memory_plot(plan: Planned) -> Plot:
         boxes.append(Box((first, last + 1), span, style, hint))
     arena = plan.arena / 1024
     used = {box.style for box in boxes}
-    legend = (("live", "activation"), ("kept", "kept for an addition"), ("scratch", "scratch"))
+    legend = (("live", "activation"), ("kept", "kept for a later layer or run"), ("scratch", "scratch"))
     return Plot(
         name="Arena over time",
         x=_layer_axis(count),
