@@ -64,16 +64,24 @@ def run(
         with Client(address, timeout=_PATIENCE, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=_PATIENCE)
             warnings.filterwarnings("ignore", message="Sending large graph")  # a worker may be lost, and what it holds
-            answer = client.submit(there, job, files, pure=False).result()
+            future = client.submit(there, job, files, pure=False)
+            failure = future.exception()  # of the worker or the scheduler; what this machine meets is raised
+            answer = None if failure else future.result()
     except (OSError, ValueError) as error:
         raise BuildError(
             f"{ADDRESS} is {address}, where there is no Dask scheduler with a worker ({error}); start them (dask "
             f"scheduler; dask worker {address}), or unset it."
         ) from None
-    except (CancelledError, KilledWorker) as error:
+    except CancelledError as error:
+        failure = error
+    if isinstance(failure, CancelledError | KilledWorker):
+        raise BuildError(f"{ADDRESS} is {address}, where workers were lost ({failure}); run the same command again.")
+    if answer is None:
         raise BuildError(
-            f"{ADDRESS} is {address}, where workers were lost ({error}); run the same command again."
-        ) from None
+            f"{ADDRESS} is {address}, where this could not be done ({type(failure).__name__}: "
+            f"{shortened(str(failure), 200)}); start scheduler and workers in copies of the project, with the same "
+            f"environment."
+        )
     if isinstance(answer, str):
         raise BuildError(answer)
     for name, content in answer.items():

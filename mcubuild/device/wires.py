@@ -76,12 +76,15 @@ def opened(port: str, baud: int) -> Iterator[Descriptor]:
     try:
         if not os.isatty(descriptor):
             raise BuildError(f"port={port}: no serial port; write one such as /dev/ttyACM0, or host:port.")
-        tty.setraw(descriptor)
-        settings = termios.tcgetattr(descriptor)
-        settings[2] = settings[2] & ~termios.CSTOPB & ~termios.CRTSCTS | termios.CLOCAL | termios.CREAD
-        settings[4] = settings[5] = rate
-        termios.tcsetattr(descriptor, termios.TCSANOW, settings)
-        termios.tcflush(descriptor, termios.TCIOFLUSH)
+        try:
+            tty.setraw(descriptor)
+            settings = termios.tcgetattr(descriptor)
+            settings[2] = settings[2] & ~termios.CSTOPB & ~termios.CRTSCTS | termios.CLOCAL | termios.CREAD
+            settings[4] = settings[5] = rate
+            termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+            termios.tcflush(descriptor, termios.TCIOFLUSH)
+        except termios.error as error:  # no OSError
+            raise BuildError(f"port={port}: cannot be set to {baud} ({error}); try another desk.baud.") from None
         yield Descriptor(descriptor, port)
     finally:
         os.close(descriptor)

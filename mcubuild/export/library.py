@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cache
+from hashlib import sha256
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -34,15 +35,25 @@ VERSION: Final = "1.0.0"
 HOME: Final = "https://pypi.org/project/mcubuild/"
 _LONGEST: Final = 32
 """Letters of a name that CMSIS-Packs may have; others allow more."""
+_TOLD: Final = 6
+"""Of them for what a name has lost."""
 _ROW: Final = 24
 """Numbers in a line of C."""
 _BRIEF: Final = "A neural network for {}, {} bytes of RAM, in C without a heap."
 
 
 def slug(name: str) -> str:
-    """``name`` as package managers take names: at most 32 letters, digits and dashes, the first one a letter."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", name)[:_LONGEST].strip("-")
-    return words if words[:1].isalpha() else f"net-{words}"[:_LONGEST].strip("-")
+    """``name`` as package managers take names: at most 32 letters, digits and dashes, the first one a letter.
+
+    Names that lose something end with what tells them from others that would be the same.
+    """
+    words = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+    if not words[:1].isalpha():
+        words = f"net-{words}".strip("-")
+    if len(words) <= _LONGEST and re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", name):
+        return words
+    digest = sha256(name.encode()).hexdigest()[:_TOLD]
+    return f"{words[: _LONGEST - 1 - _TOLD].strip('-')}-{digest}"
 
 
 def write_library(

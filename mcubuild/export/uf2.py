@@ -2,6 +2,8 @@
 
 import struct
 
+from mcubuild.errors import BuildError
+
 _FIRST, _SECOND, _LAST = 0x0A32_4655, 0x9E5D_5157, 0x0AB1_6F30
 """Magic numbers."""
 _WITH_FAMILY = 0x2000
@@ -10,7 +12,16 @@ _BYTES = 256
 
 
 def uf2(image: bytes, origin: int, family: int) -> bytes:
-    """The content of a file with ``image`` from the address ``origin`` on, for boot loaders that accept ``family``."""
+    """The content of a file with ``image`` from the address ``origin`` on, for boot loaders that accept ``family``.
+
+    Raises:
+        BuildError: the image does not begin where a block may.
+    """
+    if origin % _BYTES:
+        raise BuildError(
+            f"the flash begins at 0x{origin:08X}, and blocks of UF2 at multiples of {_BYTES}; set origin in the file "
+            f"of the board to one."
+        )
     count = -(-len(image) // _BYTES)
     blocks = []
     for number in range(count):

@@ -11,7 +11,7 @@ from mcubuild.settings import Settings
 _TAKEN = re.compile(
     "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|"
     "stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype|"  # headers of C11
-    "main|startup|clock|"  # files of the firmware around the network
+    "main|startup|clock|uart|sample|classify|"  # files of the firmware around the network, and of exported examples
     "next|read"  # beginnings of other functions in the network's C
 )
 

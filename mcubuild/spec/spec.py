@@ -155,6 +155,11 @@ class Spec(Settings):
             raise ValueError(f'found [detection] with task = "{self.task}", which detects nothing: remove one')
         if self.task != "anomaly_detection" and self.anomaly != AnomalySettings():
             raise ValueError(f'found [anomaly] with task = "{self.task}", which has no threshold: remove one')
+        if self.task == "anomaly_detection" and self.measure.samples is not None:
+            raise ValueError(
+                f'found measure.samples = {self.measure.samples} with task = "anomaly_detection"; all windows of a '
+                "recording count for its score: leave samples out"
+            )
         if self.task == "anomaly_detection" and self.arch is not None:
             raise ValueError(
                 f'found arch = "{self.arch}" with task = "anomaly_detection"; it is no autoencoder: leave arch out, so '

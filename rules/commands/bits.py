@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mcubuild.errors import BuildError, shown
+from mcubuild.errors import BuildError, shown, tell
 from rules.arguments import asked_for
 from rules.command import nothing_to_do
 from rules.graph import STAGES, broken_task
@@ -18,6 +18,8 @@ from rules.stage import Resolved, leading_to, pipeline, searches, stem
 from rules.stages import margin, supernet
 
 _NAME = "bits"
+_MIXED = ("image_classification", "audio_classification", "sensor_classification")
+"""Tasks whose layers may have different widths."""
 
 
 def widths() -> dict[str, Mapping[str, Any]]:
@@ -39,7 +41,8 @@ def widths() -> dict[str, Mapping[str, Any]]:
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise BuildError(f"widths={shown(word)}: {reason}; write such as widths={WIDTHS.default}.") from None
-        found.setdefault(word, bits.model_dump(mode="json"))
+        if (value := bits.model_dump(mode="json")) not in found.values():
+            found[word] = value
     if not found:
         raise BuildError(f"widths={WIDTHS.given}: names no bits; write such as widths={WIDTHS.default}.")
     return found
@@ -65,6 +68,11 @@ def builds(specs: Iterable[Resolved]) -> Iterator[Resolved]:
         if own not in wanted.values():
             yield resolved  # whose super network it is
         for word, bits in wanted.items():
+            if bits["weights"] == "mixed" and resolved["spec"]["task"] not in _MIXED:
+                tell(
+                    f"{resolved['spec']['name']}: without mixed bits, which are for networks that answer with classes."
+                )
+                continue
             one = resolved if bits == own else _with_bits(resolved, word, bits)
             yield {**one, "chosen": {**resolved.get("chosen", {}), "bits": word}, "page": _NAME}
 

@@ -7,7 +7,7 @@ from rules.command import Command
 from rules.commands.bench import show_estimates, workbench
 from rules.options import NETWORKS
 from rules.stage import BUILD, Resolved, searches
-from rules.stages import space
+from rules.stages import margin, race
 
 
 def _measure(resolved: Resolved) -> None:
@@ -33,6 +33,7 @@ COMMAND = Command(
     name="latency",
     doc="how far estimates of cycles, with untuned kernels, are off in the search space of {}",
     work=_measure,
-    needs=space.STAGE.outputs,
+    needs=race.STAGE.outputs,
+    optional=margin.STAGE.outputs,
     serves=searches,
 )

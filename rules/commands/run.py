@@ -1,5 +1,6 @@
 """Samples answered by the firmware, one by one: ``doit run spec=<file>``, in an emulator or on a board."""
 
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +18,8 @@ _ACCURACY, _MEASURED, _OUTPUTS, _INDEX = "accuracy.json", "measure.json", "int8_
 _SAMPLES = ("test.npz", "inputs.npy")
 _LONGEST = 60
 """Letters of an answer, and of a class."""
+_SERVER = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
+"""host:port"""
 
 
 def _reached(resolved: Resolved, folder: Path) -> AbstractContextManager["Reached"]:
@@ -39,6 +42,8 @@ def _reached(resolved: Resolved, folder: Path) -> AbstractContextManager["Reache
         raise BuildError("on=port: which? Write port=/dev/ttyACM0, say.")
     if port is not None and runner != "gdb":
         raise BuildError(f"port={port}: {runner} has no port; write one of both.")
+    if port is not None and not _SERVER.fullmatch(port):
+        raise BuildError(f"port={port}: with on=gdb it is host:port of the server, such as port={DEFAULT_REMOTE}.")
     remote = port or resolved["spec"]["measure"]["remote"] or DEFAULT_REMOTE
     return over_semihosting(code, board, settings, cast("Runner", runner or "emulator"), remote, out)
 
@@ -51,6 +56,7 @@ def _run(resolved: Resolved) -> None:
     from mcubuild.artifacts.measured import Measured
     from mcubuild.artifacts.plan import Planned
     from mcubuild.data.splits import read_index
+    from mcubuild.ir.files import fingerprint, read_graph
     from mcubuild.measure.runner import chosen
     from mcubuild.measure.samples import read_samples
     from mcubuild.progress import bar
@@ -69,7 +75,12 @@ def _run(resolved: Resolved) -> None:
             f"answers single ones here. The build ran all of them in the emulator; [measure] runner does elsewhere."
         )
     index = read_index(folder / _INDEX) if _has(resolved, (_INDEX,)) else None
+    network = fingerprint(read_graph(folder))[:16]
     with _reached(resolved, folder) as reached, bar("run", len(picked)) as progress:
+        if (there := reached.conversation.hello.network) != network:
+            raise BuildError(
+                f"{reached.where}: its firmware has the network {there}, the spec's is {network}; leave write=no out."
+            )
         answers = []
         for number in picked:
             answers.append(reached.conversation.answer(np.ascontiguousarray(samples[number])))

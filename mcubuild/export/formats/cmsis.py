@@ -8,8 +8,9 @@ from mcubuild.export.library import NEEDS, OPTIONAL, VERSION, slug, write_archiv
 VENDOR = "mcubuild"
 _CORES = ("M0", "M0+", "M1", "M3", "M4", "M7", "M23", "M33", "M35P", "M52", "M55", "M85")
 _INSTALL = (
-    "`cpackget add <the .pack>`, then the component Machine Learning > Network in your project; its template "
-    "*Classify one sample* is an example."
+    "`cpackget add -F <the .pack>` (`-F` replaces an earlier one), then the component Machine Learning > Network in "
+    "your project; its template *Classify one sample* is an example. Compile the component with `-O2`, as the cycles "
+    "are that a report counts."
 )
 
 
@@ -24,7 +25,7 @@ def _write(built: Built, folder: Path) -> Exported:
     out, _ = write_library(built, folder / "cmsis", templates, _INSTALL, cores=cores)
     path = folder / f"{VENDOR}.{out.name}.{VERSION}.pack"
     write_archive(out, path, "")
-    return Exported(path, f"a CMSIS-Pack; its files are in {out}", f"cpackget add {path}")
+    return Exported(path, f"a CMSIS-Pack; its files are in {out}", f"cpackget add -F {path}")
 
 
 FORMAT = Format(NEEDS, _write, OPTIONAL)

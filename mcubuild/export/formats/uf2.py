@@ -41,17 +41,10 @@ FAMILIES: Final[Mapping[str, int]] = {
     "STM32WL": 0x2146_0FF0,
 }
 """Of chips with a Cortex-M: Microsoft's ``uf2families.json``."""
-_ALIGNED: Final = 256
-"""Bytes of flash that boot loaders write at a time."""
 
 
 def _write(built: Built, folder: Path) -> Exported:
     family, origin = _family(built.board), built.board.flash.origin
-    if origin % _ALIGNED:
-        raise BuildError(
-            f"boards/{built.board.name}.toml: {built.board.flash.name} begins at 0x{origin:08X}, and blocks of UF2 at "
-            f"multiples of {_ALIGNED}; set origin to one."
-        )
     path = folder / f"{built.name}.uf2"
     path.write_bytes(data := uf2(built.image, origin, family))
     name = next((name for name, known in FAMILIES.items() if known == family), "not in Microsoft's list")

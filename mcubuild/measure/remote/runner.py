@@ -78,7 +78,7 @@ def connected(remote: str, board: Board) -> Iterator[GdbTarget]:
     host, _, port = remote.rpartition(":")
     try:
         stream = socket.create_connection((host.strip("[]"), int(port)), timeout=5.0)
-    except (OSError, UnicodeError) as error:  # a name that no host can have
+    except (OSError, ValueError, OverflowError) as error:  # a name that no host can have, no number, or too large a one
         raise BuildError(
             f"gdb runner: nothing answers at {remote} ({_reason(error)}). Start a server "
             f'({_servers(board)}), name another with [measure] remote, or set runner = "emulator".'
@@ -91,7 +91,7 @@ def connected(remote: str, board: Board) -> Iterator[GdbTarget]:
         target.close()
 
 
-def _reason(error: OSError | UnicodeError) -> str:
+def _reason(error: OSError | ValueError | OverflowError) -> str:
     if isinstance(error, TimeoutError):
         return "no connection within 5 s"
     return re.sub(r"^\[.*?\]\s*", "", getattr(error, "strerror", None) or str(error)).lower()
