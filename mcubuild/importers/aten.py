@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 from mcubuild.errors import BuildError
 from mcubuild.importers.builder import UnsupportedError
 from mcubuild.importers.program import Call, Program, printable
-from mcubuild.importers.pt2_file import Export, Name, Node
+from mcubuild.importers.pt2_file import Export, Name, Node, Symbol
 from mcubuild.importers.refusals import told
 
 Shape = tuple[int, ...]
 _INTEGERS: Final[Mapping[int, str]] = {1: "uint8", 2: "int8", 3: "int16", 4: "int32"}
 """PyTorch's numbers of types that levels may have."""
+_WHOLE: Final = 1e-6
+"""How far a size times a factor may be from a whole number."""
 _FLOAT: Final = 7
 """PyTorch's number of float32."""
+_ALIASES: Final = frozenset({"alias", "contiguous", "detach", "dropout", "feature_dropout", "to"})
+"""Operators whose result is their operand, memory and all, in evaluation mode, wherever they change nothing."""
 _VIEWS: Final = frozenset({
-    "alias", "chunk", "detach", "expand", "flatten", "narrow", "permute", "reshape", "select", "slice", "split",
+    "chunk", "expand", "flatten", "narrow", "permute", "reshape", "select", "slice", "split",
     "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unflatten", "unsqueeze", "view",
 })  # fmt: skip
 """Operators whose result may be a part of their operand's memory, and change with it."""
@@ -57,6 +61,15 @@ def _names(value: Any) -> Iterator[str]:
         yield from (each for each in value if isinstance(each, Name))
 
 
+def _known(value: Any) -> Any:
+    """``value``, which no run decides."""
+    if any(isinstance(each, Symbol) for each in (value if isinstance(value, tuple) else (value,))):
+        raise UnsupportedError(
+            "takes a number that is known only when it runs; make it a constant, or export it for a fixed size"
+        )
+    return value
+
+
 class _Translation:
     """Calls while they are made of nodes."""
 
@@ -65,7 +78,7 @@ class _Translation:
         self.calls = list[Call]()
         self._shapes = export.shapes
         self._changed: dict[str, str] = {}
-        """What stands for a tensor that an operator wrote to."""
+        """What stands for a tensor that an operator wrote to, or that has another name."""
         self._shared = set[str]()
         """Tensors that are views, or of which there are some."""
         self.node = Node("", {}, (), "")
@@ -83,14 +96,18 @@ class _Translation:
         )
         if convert is None or namespace not in ("aten", "quantized_decomposed"):
             raise UnsupportedError("is not supported; docs/models.md lists what is")
+        before = len(self.calls)
         found = convert(self)
+        operands = [self.current(name) for value in node.arguments.values() for name in _names(value)]
+        if base in _ALIASES and found in operands:
+            self._changed[node.results[0]] = str(found)
+            return
         results = [found] if isinstance(found, str) else list(found)
         for name, result in zip(node.results, results, strict=False):
-            if len(results) == 1 and self.calls and self.calls[-1].outputs == (result,):
+            if len(results) == 1 and len(self.calls) > before and self.calls[-1].outputs == (result,):
                 self.calls[-1] = replace(self.calls[-1], outputs=(name,))
             else:
                 self.calls.append(Call("Identity", (result,), (name,), {}, node.place))
-        operands = [name for value in node.arguments.values() for name in _names(value)]
         if base in _VIEWS:
             self._shared.update((*operands, *node.results))
         if changes:
@@ -108,12 +125,12 @@ class _Translation:
 
     def argument(self, name: str, default: Any = None) -> Any:
         """A number, a text, a tuple of them or None."""
-        found = self.node.arguments.get(name)
+        found = _known(self.node.arguments.get(name))
         return default if found is None else found
 
     def tensor(self, name: str) -> str:
         """A tensor, or a number as a constant."""
-        found = self.node.arguments[name]
+        found = _known(self.node.arguments[name])
         if isinstance(found, Name):
             return self.current(found)
         return self.constant(np.float32(found))
@@ -233,11 +250,13 @@ def _function(kind: str, *options: tuple[str, str, float]) -> Converter:
 def _binary(kind: str) -> Converter:
     def convert(t: _Translation) -> str:
         left, right = t.tensor("self"), t.tensor("other")
+        if "rsub" in t.node.target:
+            left, right = right, left
         if (alpha := t.argument("alpha", 1)) != 1:
             right = t.call("Mul", right, t.constant(np.float32(alpha)))
         if t.argument("rounding_mode"):
             raise UnsupportedError(f"rounds ({t.argument('rounding_mode')})")
-        return t.call(kind, right, left) if "rsub" in t.node.target else t.call(kind, left, right)
+        return t.call(kind, left, right)
 
     return convert
 
@@ -326,7 +345,7 @@ def _pool(kind: str) -> Converter:
             "ceil_mode": int(t.argument("ceil_mode", False)),
         }
         if kind == "AveragePool":
-            options["count_include_pad"] = int(t.argument("count_include_pad", True))
+            options["count_include_pad"] = int(t.argument("count_include_pad", True) and any(options["pads"]))
         elif set(t.numbers("dilation", count, (1,))) != {1}:
             raise UnsupportedError("has dilations, must have none")
         return t.call(kind, t.tensor("self"), **options)
@@ -365,6 +384,14 @@ def _upsample(mode: str) -> Converter:
     def convert(t: _Translation) -> str:
         x = t.tensor("input" if "input" in t.node.arguments else "self")
         places = "asymmetric" if mode == "nearest" else "align_corners" if t.argument("align_corners") else "half_pixel"
+        before, after = t.shape("input" if "input" in t.node.arguments else "self")[2:], t.result_shape()[2:]
+        scales = t.argument("scale_factors") or [t.argument(name) for name in ("scales_h", "scales_w")]
+        for scale, size, wanted in zip(scales, before, after, strict=False):
+            # PyTorch takes places by the factor that it is given, whatever the sizes are.
+            if places != "align_corners" and scale is not None and abs(scale * size - wanted) > _WHOLE:
+                raise UnsupportedError(
+                    f"makes {wanted} of {size} pixels by a factor of {scale:g}; give it sizes instead"
+                )
         sizes = t.constant(np.array(t.result_shape(), np.int64))
         options = {"coordinate_transformation_mode": places, "mode": mode, "nearest_mode": "floor"}
         return t.call("Resize", x, "", "", sizes, **options)

@@ -65,7 +65,7 @@ def _looked_up(op: FileOperator, tensors: Sequence[FileTensor], writers: Mapping
     if add is None or add.kind != "ADD" or len(add.inputs) != 2 or add.options.get("FusedActivationFunction"):
         return None
     cast, offset = writers.get(add.inputs[0]), tensors[add.inputs[1]].values
-    if offset is None or offset.size != 1 or int(offset.ravel()[0]) != _LOWEST or cast is None or cast.kind != "CAST":
+    if offset is None or offset.size != 1 or offset.ravel()[0] != _LOWEST or cast is None or cast.kind != "CAST":
         return None
     source = cast.inputs[0] if len(cast.inputs) == 1 else -1
     return source if source >= 0 and tensors[source].dtype == "INT8" else None

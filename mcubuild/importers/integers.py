@@ -390,6 +390,8 @@ def real_values(tensor: FileTensor) -> Floats:
         return values
     along = [1] * values.ndim
     if len(tensor.scale) > 1:
+        if not -values.ndim <= tensor.axis < values.ndim:
+            raise ValueError(f"has scales along axis {tensor.axis} of {values.ndim}")
         along[tensor.axis] = len(tensor.scale)
     scale, zero = (
         np.array(each, np.float64).reshape(along if along else ()) for each in (tensor.scale, tensor.zero_point)

@@ -1,6 +1,7 @@
 """A network from a file of any format as a quantised graph."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mcubuild.importers.aten import program_of
@@ -14,16 +15,19 @@ from mcubuild.importers.tflite_file import File, read_file
 
 
 def read_network(path: Path) -> File:
-    """The network in ``path``, whose ending says the format.
+    """The network in ``path``, whose ending says the format; without inputs that nothing reads.
 
     Raises:
         BuildError: the file is missing or damaged, or an operator is not supported.
     """
     if path.suffix.lower() == ".onnx":
-        return lowered(read_onnx(path))
-    if path.suffix.lower() == ".pt2":
-        return lowered(program_of(read_pt2(path)))
-    return folded(read_file(path))
+        file = lowered(read_onnx(path))
+    elif path.suffix.lower() == ".pt2":
+        file = lowered(program_of(read_pt2(path)))
+    else:
+        file = folded(read_file(path))
+    read = {*file.outputs, *(index for op in file.operators for index in op.inputs)}
+    return replace(file, inputs=tuple(index for index in file.inputs if index in read))
 
 
 def import_network(path: Path, quantizer: Callable[[File], Quantizer] | None = None) -> Imported:

@@ -35,6 +35,12 @@ class Name(str):
     __slots__ = ()
 
 
+class Symbol(str):
+    """An argument that is a number, known only when the program runs."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Node:
     """A call of one of PyTorch's operators."""
@@ -140,10 +146,15 @@ class _Reader:
                     f"{self._path}: it changes a buffer or an input ({printable(kind, 40)}); export it in evaluation "
                     f"mode: model.eval()."
                 )
-            yield _name(content["arg"]["as_tensor"])
+            yield _name(self._tensor_of(content["arg"], "returns"))
+
+    def _tensor_of(self, argument: Mapping[str, Any], verb: str) -> Any:
+        if "as_tensor" not in argument:
+            raise BuildError(f"{self._path}: its network {verb} something that is no tensor; it must be tensors alone.")
+        return argument["as_tensor"]
 
     def _input(self, argument: Mapping[str, Any], metas: Mapping[str, Any]) -> Input:
-        name = _name(argument["as_tensor"])
+        name = _name(self._tensor_of(argument, "takes"))
         shape = _shape(metas[name])
         if None in shape or prod(size for size in shape if size) > MOST_ELEMENTS or 0 in shape:
             raise BuildError(
@@ -216,6 +227,13 @@ def _names(argument: Mapping[str, Any]) -> Iterator[str]:
     yield from map(_name, argument.get("as_tensors", ()))
 
 
+def _number(value: Mapping[str, Any]) -> Any:
+    for kind in ("as_int", "as_float"):
+        if kind in value:
+            return value[kind]
+    return Symbol(value.get("as_name", ""))
+
+
 def _argument(argument: Mapping[str, Any]) -> Any:
     """A number, a text, a tensor's name, a tuple of them, or None for what is none of these."""
     ((kind, value),) = argument.items()
@@ -228,7 +246,7 @@ def _argument(argument: Mapping[str, Any]) -> Any:
     if kind in ("as_ints", "as_floats", "as_bools"):
         return tuple(value)
     if kind in ("as_sym_int", "as_sym_float"):
-        return value.get("as_int", value.get("as_float"))
+        return _number(value)
     if kind == "as_sym_ints":
-        return tuple(each.get("as_int") for each in value)
+        return tuple(map(_number, value))
     return None

@@ -197,6 +197,8 @@ def _array(path: Path, face: Interface, *, several: bool) -> Values:
             f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} {shape}, or any other "
             f"shape of as many elements a sample."
         )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BuildError(f"{path}: holds numbers that are not finite (nan or inf); replace them.")
     rows = face.arranged(values.reshape(-1, size)).astype(face.dtype, copy=False)
     return rows.reshape(len(values), -1, size) if several else rows
 

@@ -40,8 +40,26 @@ def residual(x: Tensor) -> Tensor:
     return y * F.relu_(y)
 
 
+def dropped(x: Tensor) -> Tensor:
+    """Of what has two names and one memory."""
+    y = torch.tanh(x)
+    z = torch.sigmoid(y)
+    return F.relu_(F.dropout(y, training=False)) + y + z
+
+
+def copied(x: Tensor) -> Tensor:
+    """Of a copy, which changes alone."""
+    y = torch.tanh(x)
+    return y.clone() + y.mul_(2)
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "in place": residual,
+    "in place by another name": dropped,
+    "in place beside a copy": copied,
+    "several names": lambda x: torch.exp(x) * F.dropout(x, training=False) + F.dropout(torch.tanh(x), training=False),
+    "turned around": lambda x: torch.rsub(x, x.abs(), alpha=2),
+    "pools of odd sides": lambda x: F.avg_pool2d(x, 2, ceil_mode=True),
     "numbers": lambda x: (3 - x) * 2 + torch.add(x, x, alpha=0.5) / 4 - 1,
     "clamps": lambda x: torch.clamp(x, -0.5, 0.7) + torch.clamp(x, min=0.1) + F.hardtanh(x) + torch.clamp_max(x, 0.2),
     "activations": lambda x: F.elu(x) + F.gelu(x) + F.gelu(x, approximate="tanh") + F.mish(x) + F.softplus(x),
@@ -268,3 +286,58 @@ def test_damage_is_told_in_a_line(tmp_path: Path, seed: int) -> None:
         import_network(path)
     except BuildError as error:
         assert "\n" not in str(error) and str(path) in str(error)
+
+
+class Heads(nn.Module):
+    """What is read under several names, of which a norm behind one could be folded into the layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(x)
+        z = F.dropout(y, training=self.training)
+        return self.norm(z) + y + z.exp()
+
+
+def test_a_layer_with_several_names_keeps_its_result(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x, network = torch.randn(1, 4, 6, 9), Heads()
+    settled(network)
+    with torch.no_grad():
+        network.norm.weight.fill_(3)
+    file = read_network(saved(network, x, tmp_path / "net.pt2"))
+    assert np.abs(Network(file).run([last(x)]) - last(network(x).detach())).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x: F.interpolate(x, scale_factor=1.3), "by a factor of 1.3; give it sizes instead"),
+        (lambda x: (x + 1, None), "returns something that is no tensor"),
+    ],
+)
+def test_what_would_be_computed_otherwise_is_refused(
+    tmp_path: Path, function: Callable[[Tensor], Any], reason: str
+) -> None:
+    assert reason in refusal(saved(Function(function), torch.randn(1, 4, 6, 9), tmp_path / "net.pt2"))
+
+
+def test_a_number_that_is_known_only_when_it_runs_is_refused(tmp_path: Path) -> None:
+    x, path = torch.randn(2, 4, 6, 9), tmp_path / "net.pt2"
+    network = Function(lambda x: x / x.shape[0])
+    batch = {0: torch.export.Dim("batch", min=1, max=64)}
+    torch.export.save(torch.export.export(network, (x,), dynamic_shapes={"x": batch}), str(path))
+    assert "known only when it runs" in refusal(path)
+
+
+class Unused(nn.Module):
+    def forward(self, x: Tensor, more: Tensor) -> Tensor:
+        return x.tanh()
+
+
+def test_an_input_that_nothing_reads_is_none(tmp_path: Path) -> None:
+    x = torch.randn(1, 4, 6, 9)
+    torch.export.save(torch.export.export(Unused(), (x, x)), str(tmp_path / "net.pt2"))
+    assert len(read_network(tmp_path / "net.pt2").inputs) == 1

@@ -152,7 +152,7 @@ def folded(
 
     Args:
         lowering: holds the operator, and its constants.
-        name: of ``x`` in the program.
+        name: of ``x`` in the program, where it may have others, too.
         x: real numbers.
         factors: one a channel of ``x``.
         offsets: alike.
@@ -160,7 +160,12 @@ def folded(
     op = lowering.operators[-1] if lowering.operators else None
     if op is None or op.kind not in ("CONV_2D", "FULLY_CONNECTED") or op.outputs != (x.index,):
         return False
-    if lowering.reads[name] != 1 or x.order[-1] != (1 if op.kind == "CONV_2D" else len(x.shape) - 1):
+    names = {name}
+    for each, value in lowering.values.items():
+        if isinstance(value, Placed) and value.index == x.index:
+            names.add(each)
+    channels = 1 if op.kind == "CONV_2D" else len(x.shape) - 1
+    if any(lowering.reads[each] != 1 for each in names) or x.order[-1] != channels:
         return False
     weights = _back(lowering, op.inputs[1])
     if weights.shape[0] != len(factors) or (weights.grid is not None and (weights.values[factors < 0] == -128).any()):

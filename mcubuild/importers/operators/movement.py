@@ -206,7 +206,8 @@ def _gather(node: Node) -> None:
     tensor, result = node.input(0), node.output
     if node.input(1).values is None and node.input(1).dtype == "INT8":
         x, table, values = node.activation(1), f"{node.builder.name_of(result)}.table", tensor.values
-        assert values is not None
+        if values is None or tensor.shape != (256,):
+            raise UnsupportedError("has indices that are computed; they must be constants")
         name = node.builder.constant(Tensor(table, (256,)), np.asarray(values, np.int8))
         node.builder.emit(lambda out: Lookup(x, name, out), result)
         return

@@ -16,8 +16,11 @@ def _call_once(node: Node) -> None:
     resources = node.builder.resources
     if resources.values:
         raise UnsupportedError("comes after variables were read or assigned")
-    for op in node.builder.file.once[node.option("InitSubgraphIndex")].operators:
-        inner = Node(node.builder, op, node.builder.file.once[node.option("InitSubgraphIndex")])
+    called = node.builder.file.once.get(node.option("InitSubgraphIndex"))
+    if called is None:
+        raise ValueError("calls a graph that does not exist")
+    for op in called.operators:
+        inner = Node(node.builder, op, called)
         where = f"calls operator {op.index} ({op.kind}), which"
         if op.kind == "VAR_HANDLE":
             resources.handles[_handle(inner.output, inner)] = _key(inner)
