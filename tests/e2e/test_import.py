@@ -71,7 +71,7 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     assert intervals["float"] is None
     assert accuracy == {
         "device": 0.8, "float": None, "int8": 0.8, "mismatches": 0, "samples": 10, "judged": 0.8, "judged_samples": 10,
-        "arithmetic": "int8", "metric": "accuracy",
+        "arithmetic": "int8", "metric": "accuracy", "runs": 1,
     }  # fmt: skip
     assert "net: pass, 3 cautions; accuracy 80.00 % (49.0 to 94.3, 95 %), no quality limit" in run.output, run.output
     assert "caution: 10 test samples are few" in run.output

@@ -298,7 +298,8 @@ class Heads(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.layer(x)
         z = F.dropout(y, training=self.training)
-        return self.norm(z) + y + z.exp()
+        found: Tensor = self.norm(z) + y + z.exp()
+        return found
 
 
 def test_a_layer_with_several_names_keeps_its_result(tmp_path: Path) -> None:
