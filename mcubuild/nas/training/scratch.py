@@ -96,6 +96,7 @@ def from_scratch(
     with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(arch)
+    learning.begin(network.bias)
     network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def objective(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -47,6 +47,9 @@ class ClassLearning:
         """Any: no sample's gradient is longer than a wrong answer's."""
         return None
 
+    def begin(self, bias: Tensor) -> None:
+        """At 0."""
+
     def wanted(self, x: Pixels, y: Targets) -> Targets:
         """The targets."""
         return y
