@@ -47,6 +47,11 @@ class ReconstructionLearning:
         """As it is: windows are not varied by their number."""
         return self
 
+    @property
+    def taught(self) -> bool:
+        """It does."""
+        return True
+
     def begin(self, bias: Tensor) -> None:
         """At 0."""
 

@@ -79,6 +79,11 @@ class BoxLearning:
         """One crowded picture has many boxes, and squared errors of what another network teaches have no limit."""
         return _LONGEST
 
+    @property
+    def taught(self) -> bool:
+        """From boxes alone: few steps of the largest network tell less than these."""
+        return False
+
     @torch.no_grad()
     def begin(self, bias: Tensor) -> None:
         """Nothing is to be seen anywhere, nearly.
