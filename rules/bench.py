@@ -145,11 +145,12 @@ def _latency(count: int) -> None:
     from mcubuild.board import board_names, read_board
     from mcubuild.measure.cycles.model import cycle_model
     from mcubuild.report.estimates import ESTIMATES, write
+    from mcubuild.spec.bits import WIDTHS
     from mcubuild.spec.deployment import Deployment
 
     boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
     firmware = _firmware()
-    each = [Deployment(roomy(board), firmware=firmware) for board in boards]
+    each = [Deployment(roomy(board), firmware=firmware, bits=bits) for bits in WIDTHS for board in boards]
     by_board = [[case for block in SPACES for case in mixed(one, block, count)] for one in each]
     cases = [case for cases in zip(*by_board, strict=True) for case in cases]
     found = estimates(cases, workbench())

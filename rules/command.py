@@ -11,6 +11,15 @@ from rules.options import usage
 from rules.stage import BUILD, Resolved, always, brings_model, located, pipeline, stem
 
 
+def nothing_to_do(command: str, resolved: Resolved) -> str:
+    """Why ``command`` is for specs that have their network trained, or searched for."""
+    found, done = ("[model]", "trained") if brings_model(resolved) else ("arch", "searched for")
+    return (
+        f"found {found} in the spec: its network is not {done} here, so there is nothing for doit {command} to do; "
+        f"name a spec without {found}."
+    )
+
+
 @dataclass(frozen=True)
 class Command:
     """A command, as plain data."""
@@ -65,8 +74,4 @@ class Command:
         return [str(located(name, resolved, BUILD / resolved["spec"]["name"])) for name in wanted]
 
     def _refuse(self, resolved: Resolved) -> None:
-        found, done = ("[model]", "trained") if brings_model(resolved) else ("arch", "searched for")
-        raise BuildError(
-            f"found {found} in the spec: its network is not {done} here, so there is nothing for doit {self.name} to "
-            f"do; name a spec without {found}."
-        )
+        raise BuildError(nothing_to_do(self.name, resolved))

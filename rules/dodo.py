@@ -19,6 +19,7 @@ from rules import (
     ablation,
     baselines,
     bench,
+    bits,
     changed,
     curve,
     data_table,
@@ -113,7 +114,10 @@ def _of_specs() -> Iterator[dict[str, Any]]:
         for name, reason in without.items():
             tell(f"{name}: left out, as its data is not there. {reason}")
         specs = [one for one in specs if one["spec"]["name"] not in without]
+    if bits.asked():
+        specs = list(bits.builds(specs))
     yield from tasks(specs, broken, named(chosen))
+    yield from bits.tasks(specs, broken, named(chosen))
     for command in COMMANDS:
         yield from command.tasks(specs, broken, named(chosen))
 

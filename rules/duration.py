@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcubuild.errors import tell
 from rules import margin, pace, race
-from rules.stage import Resolved, Stage, scales
+from rules.stage import Resolved, Stage, located, scales
 
 if TYPE_CHECKING:  # torch is not imported while the graph is built
     from mcubuild.nas.forecast import Part
@@ -74,21 +74,24 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     from mcubuild.spec.spec import Spec
     from mcubuild.tasks.learning import learning
 
+    def at(name: str) -> Path:
+        return located(name, resolved, folder)
+
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
-    train, val = (read_split(folder / f"{name}.npz") for name in ("train", "val"))
-    tested = read_inventory(folder / "inventory.json").splits["test"]
-    index = read_index(folder / "index.json")
+    train, val = (read_split(at(f"{name}.npz")) for name in ("train", "val"))
+    tested = read_inventory(at("inventory.json")).splits["test"]
+    index = read_index(at("index.json"))
     taught = learning(index)
-    asked = read_margin(folder / "margin.json" if margin.STAGE.serves(resolved) else None)
+    asked = read_margin(at("margin.json") if margin.STAGE.serves(resolved) else None)
     if scales(resolved):
         return list(published(spec, board, index, train, val, tested, taught, asked))
-    timed = folder / ("rest.json" if known else "pace.json")
+    timed = at("rest.json" if known else "pace.json")
     factor = read_factor(timed if pace.STAGE.serves(resolved) else None)
     amounts = Amounts(len(train), len(val), tested, index.one_draw)
     if known:
-        family, before = Family(read_space(folder / "space.json"), read_neighbours(folder / "space.json")), []
+        family, before = Family(read_space(at("space.json")), read_neighbours(at("space.json"))), []
     else:
-        contenders = read_contenders(folder / "contenders.json")
+        contenders = read_contenders(at("contenders.json"))
         family, count = typical(contenders), len(contenders)
         racing = race_rate(contenders, spec, train, taught) if count > 1 else 0.0
         before = [raced(spec, count, racing, amounts, factor)]

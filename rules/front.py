@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "throughput": ("how fast the super network of a spec trains on this machine", "throughput quickstart"),
     "baselines": ("the searched network of a spec beside published ones", "baselines quickstart seeds=3"),
     "curve": ("accuracy and time against the number of samples", "curve quickstart sizes=20,60,all"),
+    "bits": ("accuracy, memory and time with 8, 4 and mixed bits", "bits quickstart widths=8,4,4x4,mixed"),
     "ablation": ("what each optimisation is worth to the network of a spec", "ablation quickstart"),
     "bench": ("speed and memory beside other engines", "bench models=../models"),
     "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),

@@ -1,4 +1,4 @@
-"""The builds that a spec with [matrix] stands for beside each other: printed after them, and in a page."""
+"""Builds of one spec beside each other, of its [matrix] or with other bits: printed after them, and in a page."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -7,36 +7,40 @@ from typing import IO, Any
 
 from rules.stage import BUILD, Resolved, stem
 
-PAGE = "matrix.html"
+TITLES = {
+    "matrix": "every build of its [matrix]",
+    "bits": "one super network and one budget, with other bits",
+}
+"""What builds are compared, by the name of the page."""
 
 
 def note(resolved: Resolved) -> dict[str, Any]:
-    """What the task of a build tells the reporter: the spec that it is one of several of, and what is its own."""
+    """What the task of a build tells the reporter: what it is one of several of, and what is its own."""
     chosen = resolved.get("chosen")
-    return {"spec": stem(resolved), "chosen": chosen} if chosen else {}
+    return {"of": (stem(resolved), resolved.get("page", "matrix")), "chosen": chosen} if chosen else {}
 
 
-def show(spec: str, builds: Mapping[str, Mapping[str, Any]], made: Collection[str], out: IO[str]) -> None:
-    """Print the table, and write build/<spec>/matrix.html where that is not what it has.
+def show(spec: str, name: str, builds: Mapping[str, Mapping[str, Any]], made: Collection[str], out: IO[str]) -> None:
+    """Print the table, and write build/<spec>/<name>.html where that is not what it has.
 
     Args:
         spec: the name of its file.
-        builds: what [matrix] gives each, by name.
+        name: of the page, one of TITLES.
+        builds: what is each one's own, by name.
         made: those whose reports are current; others could not be built.
         out: where to print.
     """
     from mcubuild.report.variants import Variant, aligned, page, table
 
-    def report(name: str) -> Any:
-        return json.loads((BUILD / name / "report.json").read_text("utf-8")) if name in made else None
+    def report(build: str) -> Any:
+        return json.loads((BUILD / build / "report.json").read_text("utf-8")) if build in made else None
 
-    found = [Variant(name, chosen, report(name)) for name, chosen in builds.items()]
-    path, rows = BUILD / spec / PAGE, table(found)
+    found = [Variant(build, chosen, report(build)) for build, chosen in builds.items()]
+    path, rows = BUILD / spec / f"{name}.html", table(found)
     if _shown(path.with_suffix(".json")) != rows or not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        links = {name: f"../{name}/report.html" for name in made}
-        text = page(f"{spec}: {len(found)} builds", "every build of its [matrix]", found, links)
-        path.write_text(text, encoding="utf-8")
+        links = {build: f"../{build}/report.html" for build in made}
+        path.write_text(page(f"{spec}: {len(found)} builds", TITLES[name], found, links), encoding="utf-8")
         path.with_suffix(".json").write_text(json.dumps(rows), encoding="utf-8")
     print("", *aligned(rows), f"table: {path}", sep="\n", file=out)
 

@@ -148,6 +148,7 @@ MODELS = Option("models", "FOLDER", "also the .tflite files in it")
 CURVE = Option("curve", "NETWORK", "cycles against memory of one network instead of the tables")
 ERRORS = Count("latency", "N", "how far estimates of cycles are off, by N networks a board and kind; kept", "50")
 TOOLCHAIN = Choice("toolchain", "zig|gcc", "the compiler", "zig")
+WIDTHS = Option("widths", "BITS[,BITS...]", "of weights (8, 4, mixed), or of activations, too (4x4)", "8,4,4x4,mixed")
 SIZES = Option("sizes", "N[,N...]", "samples a class to learn from; all: what there is", "20,60,200,600,all")
 DRAWS = Count("draws", "N", "times that each size is drawn", "5")
 A = Option("a", "BUILD", "the build before, or a folder with a report.json")
@@ -172,6 +173,7 @@ TRIED = Count("samples", "N", "test samples to answer", "10")
 
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
+    "bits": (SPEC, SET, WIDTHS),
     "bench": (MODELS, CURVE, ERRORS, TOOLCHAIN),
     "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),

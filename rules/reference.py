@@ -1,12 +1,16 @@
 """reference: what the integer reference says to the samples that an imported network is run on."""
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from rules.stage import Job, Resolved, Stage, brings_model
+from rules.importer import arrays, network_files
+from rules.stage import Job, Stage, brings_model
 
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import brought, read_index, read_split
+    from mcubuild.importers.files import calibrated_by
     from mcubuild.importers.samples import refer
     from mcubuild.ir.files import read_graph
     from mcubuild.tasks.reading import reading
@@ -17,6 +21,11 @@ def _run(job: Job) -> None:
         images = read_split(job.file("test.npz")), len(index.classes)
         if index.detector is not None:
             detects = reading(index, graph, job["detection"])
+    exact: Callable[..., Any] | None = None
+    if calibrated_by(job.file("interface.json")):
+        from mcubuild.quant.brought import real_outputs
+
+        exact = partial(real_outputs, job.root / job["model"].file)
     refer(
         graph,
         job.file("interface.json"),
@@ -25,25 +34,19 @@ def _run(job: Job) -> None:
         job.root,
         seed=job["seed"],
         out=job.out,
+        exact=exact,
         detects=detects,
     )
 
 
-def _sources(resolved: Resolved) -> dict[str, Path]:
-    model = resolved["spec"]["model"]
-    names = [*(model["inputs"] or ()), *(model["outputs"] or ()), *filter(None, [model["labels"]])]
-    paths = {name: Path(resolved["folder"], name) for name in names}
-    return {name: path for name, path in paths.items() if path.is_file()}
-
-
 STAGE = Stage(
     name="reference",
-    doc="integer reference run on the samples",
+    doc="integer reference run on the samples, and what the network computes in floating point",
     inputs=("model.json", "model.npz", "interface.json"),
     optional=("index.json", "test.npz"),
     outputs=("inputs.npy", "int8_outputs.npy", "accuracy.json"),
     settings=("model", "detection", "seed"),
     run=_run,
-    sources=_sources,
+    sources=lambda resolved: network_files(resolved) | arrays(resolved, "inputs", "outputs", "labels"),
     serves=brings_model,
 )

@@ -165,13 +165,13 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
 
     def _compare(self) -> None:
         """Show builds of one spec beside each other, where all of them were asked for."""
-        several: dict[str, dict[str, Any]] = {}
+        several: dict[tuple[str, str], dict[str, Any]] = {}
         for name, task in self._tasks.items():
             if name.startswith("build:") and task.meta:
-                several.setdefault(task.meta["spec"], {})[name.partition(":")[2]] = task.meta["chosen"]
-        for spec, builds in several.items():
+                several.setdefault(task.meta["of"], {})[name.partition(":")[2]] = task.meta["chosen"]
+        for of, builds in several.items():
             if self._made & builds.keys() and builds.keys() <= self._made | self._failed:
-                matrix.show(spec, builds, self._made, self.outstream)
+                matrix.show(*of, builds, self._made, self.outstream)
 
     def _write_failure(self, result: Any, write_exception: bool = True) -> None:
         task, failure = result["task"], result["exception"]

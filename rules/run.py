@@ -63,6 +63,11 @@ def _run(resolved: Resolved) -> None:
     samples = read_samples({name: folder / name for name in _has(resolved, _SAMPLES)}, plan.layers[0].shape_in)
     picked = chosen(len(samples), MeasureSettings(samples=TRIED.number))
     accuracy, expected = read_artifact(folder / _ACCURACY, Accuracy), np.load(folder / _OUTPUTS)
+    if accuracy.runs > 1:
+        raise BuildError(
+            f"a sample of this spec is {accuracy.runs} runs, as its network remembers from run to run; firmware "
+            f"answers single ones here. The build ran all of them in the emulator; [measure] runner does elsewhere."
+        )
     index = read_index(folder / _INDEX) if _has(resolved, (_INDEX,)) else None
     with _reached(resolved, folder) as reached, bar("run", len(picked)) as progress:
         answers = []

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # pydantic is not imported while the graph is built
 Resolved = Mapping[str, Any]
 """A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}, and, if it starts from
 another spec, that one as "start"; if it is built only as far as such another one needs, the names of its "stages".
-"file" is what it is written in, "files" are that and those that it extends, and "chosen" what [matrix] gives it."""
+"file" is what it is written in, "files" are that and those that it extends, and "chosen" what [matrix] gives it.
+"shares" are the "artifacts" that a build takes from another one, whose name is "with"."""
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
@@ -149,10 +150,19 @@ def stem(resolved: Resolved) -> str:
 
 def located(name: str, resolved: Resolved, folder: Path) -> Path:
     """Where the artifact ``name`` is; those of the spec itself are in ``folder``."""
+    if name in _shared(resolved):
+        other: str = resolved["shares"]["with"]
+        return BUILD / other / name
     if not name.startswith(START):
         return folder / name
     start: str = resolved["start"]["spec"]["name"]
     return BUILD / start / name.removeprefix(START)
+
+
+def _shared(resolved: Resolved) -> Sequence[str]:
+    """Artifacts that another build makes."""
+    artifacts: Sequence[str] = resolved["shares"]["artifacts"] if "shares" in resolved else ()
+    return artifacts
 
 
 UNSEEN: Mapping[str, Any] = {
@@ -266,7 +276,10 @@ def leading_to(artifacts: Set[str], stages: Sequence[Stage]) -> list[Stage]:
 
 
 def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
-    """The stages of a spec, in order: optional inputs that exist have become inputs, and artifacts have its names."""
+    """The stages of a spec, in order: optional inputs that exist have become inputs, and artifacts have its names.
+
+    Stages that make what it shares with another build are not among them.
+    """
     stages, serving = tuple(stages), list[Stage]()
     written: dict[str, str] = {}
     if starts(resolved):
@@ -274,9 +287,12 @@ def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
         written = {name: name for name in theirs}
     for stage in stages:
         if stage.serves(resolved):
+            made = {name: stage.called(resolved, name) for name in stage.outputs}
+            if set(made.values()) <= set(_shared(resolved)):
+                written |= made
+                continue
             needed = (name for name in stage.inputs if name not in stage.needless(resolved))
             inputs = (*needed, *(name for name in stage.optional if name in written))
-            made = {name: stage.called(resolved, name) for name in stage.outputs}
             written |= made
             inputs = tuple(written.get(name, name) for name in inputs)
             own = tuple(sorted(stage.owns(resolved).items()))

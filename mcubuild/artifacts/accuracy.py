@@ -31,6 +31,19 @@ class AuthorAgreement(Artifact, frozen=True):
     """``[model] tolerance``."""
 
 
+class FloatDistance(Artifact, frozen=True):
+    """How far the integer reference is from the network in floating point, where that came from elsewhere."""
+
+    calibration: int
+    """Samples that its levels were found by."""
+    samples: int
+    """Samples that were compared."""
+    mean: Real
+    """Mean difference of an element, as a share of its output's range over all samples."""
+    largest: Real
+    """The largest one."""
+
+
 class Accuracy(Artifact, frozen=True):
     """The whole file; scores are 0 ... 1, and what is not known (there is no float network, say) is None."""
 
@@ -50,11 +63,15 @@ class Accuracy(Artifact, frozen=True):
     """How much the answers of both networks agree, 0 ... 1."""
     max_logit_error: Real | None = None
     """The largest difference of an output."""
+    floating: FloatDistance | None = None
+    """None: the network was trained here, or its file says all levels."""
     author: AuthorAgreement | None = None
     """None: the spec names no outputs."""
     ids: list[str] | None = None
     """Of each sample, a ``short_id`` of its bytes; None: the samples are those of a data set."""
     pixels: Pair | None = None
     """The real values that were fed for pixel values 0 and 255 of a data set's images to a network from elsewhere."""
+    runs: int = 1
+    """Of each sample, one after the other: several of a network that remembers."""
     cautions: tuple[str, ...] = ()
     """Why not to trust it: sentences without the full stop."""

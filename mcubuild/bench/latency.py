@@ -55,9 +55,6 @@ SPACES: Mapping[str, tuple[Space, ...]] = {
     "residual": _small(
         "residual", (0.2, 32, 3), (0.5, 16, 1), (0.2, 48, 3), (0.2, 28, 1), (0.3, 24, 3), (0.7, 16, 1), (0.3, 32, 3)
     ),
-    "strided": _small(
-        "strided", (0.5, 32, 3), (0.5, 16, 1), (0.3, 48, 3), (0.4, 28, 1), (0.6, 24, 3), (0.7, 32, 1), (0.4, 32, 3)
-    ),
 }
 """By kind: from digits and spectrograms to photographs, as small as boards with little memory want them."""
 _SEED = 0

@@ -73,6 +73,7 @@ COSTS: Costs = {
         "product": 2.26,
         "row": 5.23,
         "strip": 50.37,
+        "widen": 4.65,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -88,10 +89,12 @@ COSTS: Costs = {
         "product": 2.25,
         "row": 28.77,
         "strip": 59.23,
+        "widen": 4.11,
     },
     "elementwise": {
         "call": 60.92,
         "product": 20.87,
+        "quotient": 91.0,
         "row": 4.11,
         "sum": 19.96,
     },
@@ -106,6 +109,7 @@ COSTS: Costs = {
         "copy": 1.7,
         "group": 78.83,
         "turn": 48.99,
+        "turn4": 58.59,
     },
     "gather": {
         "output": 3.0,
@@ -122,6 +126,10 @@ COSTS: Costs = {
     "lookup": {
         "call": 17.24,
         "output": 6.73,
+    },
+    "lstm": {
+        "mac": 6.7,
+        "unit": 453.85,
     },
     "matmul": {
         "mac": 8.0,
@@ -192,6 +200,7 @@ COSTS: Costs = {
     "product": {
         "couple": 85.53,
         "pair": 17.23,
+        "pair4": 18.61,
         "turn": 14.05,
     },
     "rearrange": {
@@ -232,6 +241,10 @@ COSTS: Costs = {
         "call": 0.0,
         "output": 48.48,
         "row": 181.91,
+    },
+    "svdf": {
+        "filter": 66.09,
+        "mac": 6.57,
     },
     "wide_softmax": {
         "output": 60.0,

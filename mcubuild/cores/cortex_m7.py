@@ -73,6 +73,7 @@ COSTS: Costs = {
         "product": 1.05,
         "row": 23.61,
         "strip": 0.0,
+        "widen": 3.12,
     },
     "depthwise_general": {
         "call": 0.0,
@@ -88,10 +89,12 @@ COSTS: Costs = {
         "product": 1.08,
         "row": 1.21,
         "strip": 17.14,
+        "widen": 2.65,
     },
     "elementwise": {
         "call": 27.06,
         "product": 12.09,
+        "quotient": 62.0,
         "row": 2.79,
         "sum": 13.22,
     },
@@ -106,6 +109,7 @@ COSTS: Costs = {
         "copy": 1.55,
         "group": 57.37,
         "turn": 31.51,
+        "turn4": 25.76,
     },
     "gather": {
         "output": 1.5,
@@ -122,6 +126,10 @@ COSTS: Costs = {
     "lookup": {
         "call": 158.71,
         "output": 2.15,
+    },
+    "lstm": {
+        "mac": 2.48,
+        "unit": 355.45,
     },
     "matmul": {
         "mac": 4.0,
@@ -192,6 +200,7 @@ COSTS: Costs = {
     "product": {
         "couple": 35.89,
         "pair": 9.1,
+        "pair4": 9.53,
         "turn": 8.15,
     },
     "rearrange": {
@@ -232,6 +241,10 @@ COSTS: Costs = {
         "call": 200.0,
         "output": 34.3,
         "row": 130.01,
+    },
+    "svdf": {
+        "filter": 133.93,
+        "mac": 2.57,
     },
     "wide_softmax": {
         "output": 40.0,

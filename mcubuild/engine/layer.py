@@ -87,6 +87,12 @@ class Layer:
         return self.graph.tensor(self.weighted.weights)
 
     @cached_property
+    def weight_offset(self) -> int:
+        """Minus the zero point of the weights: 0 but for those that were uint8."""
+        quantization = self.weights.quantization if isinstance(self.op, Weighted) else None
+        return 0 if quantization is None else -quantization.zero_point
+
+    @cached_property
     def macs(self) -> int:
         """Multiply-accumulates, padding included."""
         return self.op.macs(self.graph)

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,6 +112,7 @@ def _values(built: Built) -> dict[str, Any]:
         "arena": arena[1],
         "classes": [Text(name) for name in classes],
         "named": named,
+        "remembers": bool(graph.variables),
         "streamed": f"{prefix.upper()}_INPUT_ROW_BYTES" in header,
         "sources": [file_name(name, prefix) for name in SOURCES],
         "headers": [file_name(name, prefix) for name in HEADERS],
@@ -158,8 +160,9 @@ def sample(built: Built) -> tuple[list[list[int]], list[list[int]], str]:
     shape = sample_shape(graph)
     if names:
         files = {names[0]: built.folder / names[0]}
-        values = read_samples(files, graph.tensor(graph.inputs[0]).shape)[:1].reshape(1, *shape)
-        origin = "The first test sample"
+        first = read_samples(files, graph.tensor(graph.inputs[0]).shape)[0].ravel()
+        values = first[: prod(shape)].reshape(1, *shape)
+        origin = "The first run of the first test sample" if graph.variables else "The first test sample"
     else:
         values = np.random.default_rng(0).integers(-128, 128, (1, *shape), np.int8)
         origin = "Random numbers, as the spec has no data"

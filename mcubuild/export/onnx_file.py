@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.errors import BuildError, printable
+from mcubuild.export.limits import untold
 from mcubuild.ir.graph import INT8, Clamp, Graph, Op
 from mcubuild.ir.ops.base import Clamping
 from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Sub
@@ -54,9 +55,10 @@ def onnx_file(graph: Graph, name: str, description: str, classes: Sequence[str])
         try:
             w.operator(op)
         except UntellableError as error:
+            instead = "format=tflite has more operators" if untold(graph, op) is None else "its C can be exported"
             raise BuildError(
                 f"{name}: operator {index} ({type(op).__name__}), which writes {op.output!r}, {error}: the network "
-                f"cannot be told as ONNX; format=tflite has more operators."
+                f"cannot be told as ONNX; {instead}."
             ) from None
     values = onnx.helper.make_tensor_value_info
     model = onnx.helper.make_model(
@@ -143,6 +145,8 @@ class _Writer:
         write = _WRITERS.get(type(op))
         if write is None:
             raise UntellableError("has no counterpart with the same bits")
+        if (why := untold(self.graph, op)) is not None:
+            raise UntellableError(why)
         real = f"{op.output}/real"
         if self.graph.tensor(op.output).packed and not isinstance(op, Clamping | Movement):
             raise UntellableError("writes values of 4 bits, which it does not limit itself")

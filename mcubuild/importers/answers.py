@@ -21,7 +21,7 @@ def classification(faces: Sequence[Interface], settings: ModelSettings) -> Class
     Raises:
         BuildError: which output is meant is not said, it is no vector of classes, or what its only unit means is open.
     """
-    number = _number(faces, settings)
+    number = output_number(faces, settings)
     face = faces[number]
     told = f"{settings.file}: the output {_shown(face)}"
     units = prod(face.shape)
@@ -52,7 +52,7 @@ def classification(faces: Sequence[Interface], settings: ModelSettings) -> Class
 
 def doubts(faces: Sequence[Interface], inputs: Sequence[Interface], settings: ModelSettings) -> list[str]:
     """Why the largest output may not be the answer: sentences without the full stop."""
-    face = faces[_number(faces, settings)]
+    face = faces[output_number(faces, settings)]
     units = prod(face.shape)
     if units > 1 and face.operator == "LOGISTIC":
         return [
@@ -67,7 +67,7 @@ def doubts(faces: Sequence[Interface], inputs: Sequence[Interface], settings: Mo
     return []
 
 
-def _number(faces: Sequence[Interface], settings: ModelSettings) -> int:
+def output_number(faces: Sequence[Interface], settings: ModelSettings) -> int:
     """The number of the output that the classes are of."""
     listed = ", ".join(f"{number} {_shown(face)}" for number, face in enumerate(faces[:LISTED]))
     if len(faces) > LISTED:

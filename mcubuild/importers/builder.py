@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Final
 
+import numpy as np
+
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
 from mcubuild.ir.geometry import Shape
-from mcubuild.ir.graph import Constant, Dtype, Graph, Op, Quantization, Tensor
+from mcubuild.ir.graph import BYTES, Constant, Dtype, Graph, Op, Quantization, Tensor, Variable
 from mcubuild.ir.ops.movement import Reshape
 
 DTYPES: Final[dict[str, Dtype]] = {"INT8": "int8", "INT16": "int16", "INT32": "int32"}
@@ -24,6 +26,20 @@ def with_batch(shape: Shape) -> Shape:
     return shape if shape[:1] == (1,) else (1, *shape)
 
 
+@dataclass
+class Resources:
+    """The file's variables while operators are converted, by name."""
+
+    handles: dict[tuple[int, int], str] = field(default_factory=dict)
+    """What tensors of the file's graphs stand for."""
+    initial: dict[str, bytes] = field(default_factory=dict)
+    """What they begin with, if it is not zero."""
+    read: dict[str, str] = field(default_factory=dict)
+    """The activations that have the value from the run before."""
+    values: dict[str, str] = field(default_factory=dict)
+    """The activations that have their value now."""
+
+
 class Builder:
     """What converters of operators write to."""
 
@@ -35,6 +51,8 @@ class Builder:
         self._shapes = Graph("", self.tensors, (), (), ())
         self._names: dict[int, str] = {}
         self._reshaped: dict[str, str] = {}
+        self.variables: dict[str, Variable] = {}
+        self.resources = Resources()
 
     # ---- tensors -----------------------------------------------------------------------------------------------------
 
@@ -44,7 +62,7 @@ class Builder:
         return f"t{tensor.index}.{words[-24:]}" if words else f"t{tensor.index}"
 
     def define_input(self, tensor: FileTensor, quantization: Quantization) -> str:
-        """A new input of the graph for ``tensor``, of its type or, where the file has uint8, of int8."""
+        """A new input of the graph for ``tensor``."""
         name = self.name_of(tensor)
         dtype = DTYPES.get(tensor.dtype, "int8")
         self.tensors[name] = Tensor(name, with_batch(tensor.shape), dtype, quantization=quantization)
@@ -96,6 +114,33 @@ class Builder:
         self.tensors[tensor.name] = tensor
         self.constants[tensor.name] = values
         return tensor.name
+
+    def define_variable(self, tensor: FileTensor, shape: Shape, initial: bytes | None = None) -> str:
+        """What ``tensor`` keeps from run to run.
+
+        Until its ``next`` is said, the operator that reads it changes it.
+
+        Args:
+            tensor: of the file.
+            shape: as the graph has it.
+            initial: the bytes that it begins with, by default its zero point.
+
+        Raises:
+            UnsupportedError: its type or quantisation.
+            ValueError: there are more or fewer bytes.
+        """
+        name, quantization = self.name_of(tensor), activation_scale(tensor)
+        made = Tensor(name, shape, DTYPES[tensor.dtype], quantization=quantization)
+        if made.elements != tensor.elements:
+            raise ValueError(f"keeps {made.elements} elements in {describe(tensor)}")
+        if initial is None:
+            initial = bytes([quantization.zero_point & 255]) * made.nbytes
+        if len(initial) != made.nbytes:
+            raise ValueError(f"{describe(tensor)} begins with {len(initial)} bytes")
+        self.tensors[name] = made
+        self.variables[name] = Variable(name, np.frombuffer(initial, f"<i{BYTES[made.dtype]}").reshape(made.shape))
+        self._names[tensor.index] = name
+        return name
 
     # ---- operators ---------------------------------------------------------------------------------------------------
 
@@ -173,29 +218,46 @@ class Builder:
 
     def graph(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Graph:
         """The finished graph, without what no output needs."""
+        self._finish_variables()
         needed = set(outputs)
-        ops: list[Op] = []
-        for op in reversed(self.ops):
-            if op.output in needed:
-                needed.update((*op.operands, *op.constants))
-                ops.insert(0, op)
+        while True:
+            before = len(needed)
+            needed.update(self.variables[name].next for name in needed & self.variables.keys())
+            for op in reversed(self.ops):
+                if op.output in needed:
+                    needed.update((*op.operands, *op.constants))
+            if len(needed) == before:
+                break
         used = {*needed, *inputs}
         return Graph(
             name=name,
             tensors={key: tensor for key, tensor in self.tensors.items() if key in used},
-            ops=tuple(ops),
+            ops=tuple(op for op in self.ops if op.output in needed),
             inputs=inputs,
             outputs=outputs,
             constants={key: values for key, values in self.constants.items() if key in used},
+            variables={key: variable for key, variable in self.variables.items() if key in used},
         )
+
+    def _finish_variables(self) -> None:
+        """What was assigned last is what variables take: a result of an operator, so that nothing else is over it."""
+        for key, name in self.resources.read.items():
+            value = self.resources.values[key]
+            if value == name:  # nothing else was ever assigned
+                self.constants[name] = self.variables.pop(name).initial
+                continue
+            if value not in {op.output for op in self.ops}:
+                value = self.copy(value, f"{name}.next")
+            self.variables[name] = replace(self.variables[name], next=value)
 
 
 class Node:
     """An operator of the file with its tensors: what a converter reads."""
 
-    def __init__(self, builder: Builder, op: FileOperator) -> None:
+    def __init__(self, builder: Builder, op: FileOperator, file: File | None = None) -> None:
         self.builder = builder
         self.op = op
+        self.file = file or builder.file
 
     def input(self, position: int) -> FileTensor:
         """Operand number ``position``.
@@ -211,13 +273,13 @@ class Node:
     @property
     def inputs(self) -> tuple[FileTensor, ...]:
         """All operands that are there."""
-        return tuple(self.builder.file.tensors[index] for index in self.op.inputs if index != -1)
+        return tuple(self.file.tensors[index] for index in self.op.inputs if index != -1)
 
     def optional_input(self, position: int) -> FileTensor | None:
         """Operand number ``position``, if there is one."""
         if position >= len(self.op.inputs) or self.op.inputs[position] == -1:
             return None
-        return self.builder.file.tensors[self.op.inputs[position]]
+        return self.file.tensors[self.op.inputs[position]]
 
     @property
     def output(self) -> FileTensor:
@@ -229,7 +291,7 @@ class Node:
     @property
     def outputs(self) -> tuple[FileTensor, ...]:
         """All results."""
-        return tuple(self.builder.file.tensors[index] for index in self.op.outputs)
+        return tuple(self.file.tensors[index] for index in self.op.outputs)
 
     def activation(self, position: int) -> str:
         """The activation (or constant) that stands for an operand."""
@@ -251,6 +313,10 @@ class Node:
         if tensor.values is None or tensor.dtype not in ("INT32", "INT64"):
             raise UnsupportedError(f"{describe(tensor)} must be a constant of 32-bit or 64-bit integers")
         return tuple(tensor.values.ravel().tolist())
+
+    def text_option(self, name: str) -> str:
+        """An option of text, empty where the file has none."""
+        return str(self.op.options.get(name) or "")
 
     def option(self, name: str) -> int:
         """An option, 0 where the file has none."""
@@ -284,6 +350,6 @@ _SHOWN: Final = 24
 
 
 def describe(tensor: FileTensor) -> str:
-    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``, with a long name's end."""
+    """Such as ``tensor 12 'conv/Relu' INT8 (1, 8, 8, 16)``, with a long name's end, as the file has it."""
     name = tensor.name if len(tensor.name) <= _SHOWN else f"..{tensor.name[2 - _SHOWN :]}"
-    return f"tensor {tensor.index} {name!r} {tensor.dtype} {tensor.shape}"
+    return f"tensor {tensor.index} {name!r} {tensor.said} {tensor.shape}"

@@ -8,19 +8,15 @@ from typing import Any
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
-from mcubuild.importers.network import import_network
+from mcubuild.importers.tflite import Imported
 from mcubuild.ir.files import write_graph
 
 
-def write_imported(file: Path, out: Path) -> None:
-    """Import the network in ``file`` and write model.json, model.npz and interface.json to ``out``.
-
-    Raises:
-        BuildError: it cannot be imported.
-    """
-    imported = import_network(file)
+def write_imported(imported: Imported, out: Path, *, calibrated: int = 0) -> None:
+    """Write model.json, model.npz and interface.json to ``out``; ``calibrated``: samples that its levels are from."""
     write_graph(imported.graph, out)
     content = {
+        "calibrated": calibrated,
         "inputs": [asdict(face) for face in imported.inputs],
         "outputs": [asdict(face) for face in imported.outputs],
     }
@@ -38,6 +34,18 @@ def read_interfaces(path: Path) -> Mapping[str, tuple[Interface, ...]]:
         return {
             key: tuple(Interface(**{**face, **_tuples(face)}) for face in content[key]) for key in ("inputs", "outputs")
         }
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BuildError(f"{path}: not written by mcubuild ({error}); delete it and build again.") from None
+
+
+def calibrated_by(path: Path) -> int:
+    """How many samples a network's levels are from, by its interface.json; 0: they are the file's.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["calibrated"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BuildError(f"{path}: not written by mcubuild ({error}); delete it and build again.") from None
 

@@ -1,4 +1,7 @@
-"""Integers that a file computes from shapes: networks with an open batch dimension work out what to reshape to."""
+"""Constants that a file computes: weights that it keeps in fewer bits, and integers from shapes.
+
+Networks with an open batch dimension work out what to reshape to.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,14 +22,14 @@ _MOST_VALUES = 64
 
 
 def folded(file: File) -> File:
-    """The file with constants in place of operators on integers that are known: the shapes of all tensors are.
+    """The file with constants in place of operators on what is known: weights, and integers, as all shapes are.
 
     What cannot be worked out stays, for the converter of its operator to judge. Of a GATHER from a table of 256 values,
     the place of an int8 in it, CAST and ADD of 128, is left out, too: its second operand is then that int8.
     """
     tensors, operators = list(file.tensors), []
     for op in file.operators:
-        result = _result(op, tensors)
+        result = _result(op, tensors) or _dequantized(op, tensors)
         if result is None:
             operators.append(op)
         else:
@@ -86,6 +89,18 @@ def _result(op: FileOperator, tensors: Sequence[FileTensor]) -> FileTensor | Non
         return replace(result, values=values.reshape(result.shape).astype(_TYPES[result.dtype]))
     except (ValueError, LookupError, TypeError, OverflowError):
         return None
+
+
+def _dequantized(op: FileOperator, tensors: Sequence[FileTensor]) -> FileTensor | None:
+    """Weights that are 16-bit floating point as real numbers; those on levels stay on them, in place of these."""
+    if op.kind != "DEQUANTIZE" or len(op.inputs) != 1 or len(op.outputs) != 1 or op.inputs[0] == -1:
+        return None
+    source, result = tensors[op.inputs[0]], tensors[op.outputs[0]]
+    if source.values is None or result.values is not None or source.shape != result.shape:
+        return None
+    if source.dtype == "FLOAT16":
+        return replace(result, values=source.values.astype(np.float32))
+    return replace(source, index=result.index, name=result.name) if source.scale else None
 
 
 def _taken(op: FileOperator, known: Sequence[Values]) -> Values:

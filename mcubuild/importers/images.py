@@ -38,6 +38,32 @@ def as_inputs(
     Raises:
         BuildError: the input is no square image of as many channels, or the real values of pixels are not known.
     """
+    side = _side(file, faces, shapes, test)
+    table, pixels = pixel_table(file, faces[0], pixels)
+    return table[resize(test.x, side)].reshape(len(test), -1), pixels
+
+
+def real_inputs(
+    file: str, faces: Sequence[Interface], shapes: Sequence[Shape], split: Split, pixels: Range | None
+) -> NDArray[np.float32]:
+    """The images of ``split`` as a network of real numbers takes them, float32 (N, elements); arguments as above.
+
+    Raises:
+        BuildError: as ``as_inputs``.
+    """
+    side = _side(file, faces, shapes, split)
+    if pixels is None:
+        raise BuildError(
+            f"{file}: its input is real, and nothing tells its range; say which real values training fed for pixel "
+            f"values 0 and 255, as in [model] pixels = [0, 1]."
+        )
+    low, high = pixels
+    table = np.linspace(low, high, 256).astype(np.float32)
+    return table[resize(split.x, side)].reshape(len(split), -1)
+
+
+def _side(file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: Split) -> int:
+    """Pixels of the square that the input is."""
     instead = "give the samples as the network takes them: [model] inputs and labels"
     if len(faces) != 1 or len(shapes[0]) != 4:
         raise BuildError(
@@ -51,8 +77,7 @@ def as_inputs(
     if channels != test.x.shape[3]:
         grey = "grey (1 channel)" if test.x.shape[3] == 1 else f"colour ({test.x.shape[3]} channels)"
         raise BuildError(f"{file}: its input has {channels} channels, the data set's images are {grey}: {instead}.")
-    table, pixels = pixel_table(file, face, pixels)
-    return table[resize(test.x, height)].reshape(len(test), -1), pixels
+    return height
 
 
 def pixel_table(file: str, face: Interface, pixels: Range | None) -> tuple[NDArray[np.int8], Range]:

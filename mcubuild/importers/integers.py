@@ -46,7 +46,7 @@ _WEIGHTED: Final = {
     "TRANSPOSE_CONV": (2, 1, 3, 0),
 }
 """Positions of activation, weights and bias, and the weights' axis of output channels."""
-ADVICE: Final = "quantise all activations and weights before the export"
+ADVICE: Final = "give samples to quantise it by, a dataset or [model] inputs, or quantise it before the export"
 
 
 class Quantizer(Protocol):
@@ -65,13 +65,16 @@ class Quantizer(Protocol):
 
 
 def computes_reals(file: File) -> bool:
-    """Whether an operator computes with real numbers, more than a function of one operand's elements."""
+    """Whether an operator computes with real numbers, more than a function of one operand's elements, of levels."""
+    functions = set[int]()
     for op in file.operators:
         real = [index for index in op.inputs if index != -1 and file.tensors[index].dtype == "FLOAT32"]
-        if op.kind not in ("QUANTIZE", "DEQUANTIZE") and real:
+        if op.kind != "QUANTIZE" and real:
             computed = [index for index in real if file.tensors[index].values is None]
-            if len(computed) != 1 or not is_function(op, file.tensors):
+            if len(computed) != 1 or computed[0] not in functions or not is_function(op, file.tensors):
                 return True
+        if op.kind == "DEQUANTIZE" or real:
+            functions.update(op.outputs)
     return False
 
 
@@ -332,7 +335,7 @@ class _Integral:
         if tensor.dtype != "FLOAT32" and joint is None:
             return tensor.index
         assert tensor.values is not None
-        real = _real_values(tensor)
+        real = real_values(tensor)
         if joint is not None:
             steps = np.rint(np.clip(real / joint.scale[0], -1e6, 1e6)) + joint.zero_point
             levels, quantization = np.clip(steps, -128, 127).astype(np.int8), joint
@@ -359,13 +362,13 @@ class _Integral:
             found = self._tensors[operands[sums]]
             if found.values is None or found.values.size != channels:
                 raise UnsupportedError(f"its bias, {describe(found)}, must be a constant of {channels} elements")
-            bias = _real_values(found).reshape(channels)
+            bias = real_values(found).reshape(channels)
         scale = self._grid(x).scale[0]
         wide = self._tensors[x].dtype == "INT16"
         if weights.dtype == "FLOAT32":
             if self._quantizer is None:
                 raise UnsupportedError(f"its weights, {describe(weights)}, are not quantised; {ADVICE}")
-            values, levels, scales = self._quantizer.weights(_real_values(weights), bias, axis, scale)
+            values, levels, scales = self._quantizer.weights(real_values(weights), bias, axis, scale)
             operands[filters] = self._constant(values, "INT8", scales, axis, weights.name)
         else:
             products = scale * np.broadcast_to(np.array(weights.scale), channels)
@@ -379,8 +382,8 @@ class _Integral:
         self._levels[op.outputs[0]] = result
 
 
-def _real_values(tensor: FileTensor) -> Floats:
-    """The real numbers of a constant."""
+def real_values(tensor: FileTensor) -> Floats:
+    """The real numbers of a constant; of one without scales its values."""
     assert tensor.values is not None
     values: Floats = tensor.values.astype(np.float64)
     if not tensor.scale:

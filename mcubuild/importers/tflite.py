@@ -12,10 +12,10 @@ from mcubuild.importers.interface import Interface, Number
 from mcubuild.importers.operators import CONVERTERS
 from mcubuild.importers.reals import Real, convert_real
 from mcubuild.importers.refusals import refused
-from mcubuild.importers.tables import requantized
 from mcubuild.importers.tflite_file import File, FileTensor, read_file
-from mcubuild.ir.graph import Dtype, Graph, Quantization, Tensor
-from mcubuild.ir.ops.lookup import Lookup
+from mcubuild.importers.unsigned import signed
+from mcubuild.ir.geometry import Shape
+from mcubuild.ir.graph import Dtype, Graph
 from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.rewriting import simplified
 
@@ -76,6 +76,7 @@ def converted(path: Path) -> Imported:
 
 
 def _converted(file: File) -> Imported:
+    file = signed(file)
     builder = Builder(file)
     inputs = _inputs(builder)
     reals: dict[int, Real] = {}
@@ -100,8 +101,7 @@ def _inputs(builder: Builder) -> dict[int, Interface]:
             if tensor.dtype == "FLOAT32":
                 found[index] = Interface(tensor.name, "float32", tensor.shape, 1.0, 0)  # scale: from its QUANTIZE
             elif tensor.dtype in _NUMBERS and tensor.dtype != "INT32":
-                quantization = _as_int8(tensor)
-                name = builder.define_input(tensor, quantization)
+                name = builder.define_input(tensor, activation_scale(tensor))
                 found[index] = _face(builder, tensor, name)
             else:
                 raise UnsupportedError(f"the input {describe(tensor)} must be INT8, INT16, UINT8 or FLOAT32")
@@ -112,21 +112,34 @@ def _inputs(builder: Builder) -> dict[int, Interface]:
 
 def _face(builder: Builder, tensor: FileTensor, name: str, operator: str | None = None) -> Interface:
     """What the author sees of the activation ``name`` in ``tensor``."""
-    quantization, number = builder.quantization(name), _NUMBERS[tensor.dtype]
+    quantization, number = builder.quantization(name), _NUMBERS[tensor.said]
     scale, zero_point = quantization.scale[0], quantization.zero_point
     bits = _BITS[builder.dtype(name)]
-    order = builder.file.orders.get(tensor.index)
-    shape = tensor.shape if order is None else tuple(tensor.shape[order.index(axis)] for axis in range(len(order)))
+    shape, order = _authors(builder.file, tensor)
     return Interface(tensor.name, number, shape, scale, zero_point, operator, bits, order)
 
 
-def _as_int8(tensor: FileTensor) -> Quantization:
-    """Scale and zero point of a tensor at the border, whose uint8 values are int8 in the graph: less 128."""
-    if tensor.dtype != "UINT8":
-        return activation_scale(tensor)
-    if len(tensor.scale) != 1 or not 0 <= tensor.zero_point[0] <= 255:
-        raise UnsupportedError(f"{describe(tensor)} must have one scale and a zero point of uint8")
-    return Quantization(tensor.scale, tensor.zero_point[0] - 128)
+def _authors(file: File, tensor: FileTensor) -> tuple[Shape, Shape | None]:
+    """Shape and order of a tensor as its author has it."""
+    order = file.orders.get(tensor.index)
+    if order is None:
+        return tensor.shape, None
+    return tuple(tensor.shape[order.index(axis)] for axis in range(len(order))), order
+
+
+def real_faces(file: File) -> tuple[Interface, ...]:
+    """The inputs of a file of real numbers, which have no scale of their own.
+
+    Raises:
+        BuildError: an input is on levels, or of no fixed shape.
+    """
+    faces = []
+    for tensor in (file.tensors[index] for index in file.inputs):
+        if tensor.dtype != "FLOAT32" or 0 in tensor.shape:
+            raise BuildError(f"{file.path}: the input {describe(tensor)} must be FLOAT32 where activations are real.")
+        shape, order = _authors(file, tensor)
+        faces.append(Interface(tensor.name, "float32", shape, 1.0, 0, order=order))
+    return tuple(faces)
 
 
 def _convert(node: Node, inputs: dict[int, Interface], reals: dict[int, Real]) -> None:
@@ -136,12 +149,14 @@ def _convert(node: Node, inputs: dict[int, Interface], reals: dict[int, Real]) -
     converter = CONVERTERS.get(node.op.kind)
     if converter is None and node.op.kind not in BORDER:
         raise UnsupportedError(f"is not supported; {SUPPORTED} lists what is")
-    types = ("INT8", "INT16") if converter is None else converter.types
-    activations = [tensor for tensor in (*node.inputs, *node.outputs) if tensor.values is None]
-    other = next((tensor for tensor in activations if tensor.dtype not in types), None)
+    types: tuple[str, ...] = ("INT8", "INT16", "UINT8") if converter is None else converter.types
+    tensors = (*node.inputs, *node.outputs)
+    activations = [tensor for tensor in tensors if tensor.values is None and tensor.dtype != "RESOURCE"]
+    other = next((tensor for tensor in activations if tensor.said not in types), None)
     if other is not None or converter is None:
         found = activations[0] if other is None else other
-        raise UnsupportedError(f"is supported on {' and '.join(types)} only, not on {describe(found)}")
+        listed = " and ".join([", ".join(types[:-1]), types[-1]] if types[1:] else types)
+        raise UnsupportedError(f"is supported on {listed} only, not on {describe(found)}")
     converter.convert(node)
 
 
@@ -160,27 +175,10 @@ def _border(node: Node, inputs: dict[int, Interface]) -> bool:
         builder.alias(source, name)
         inputs[source.index] = _face(builder, source, name)
         return True
-    if types == ("UINT8", "INT8") and source.index in inputs:
-        _requantize(node, _as_int8(source), activation_scale(result))
-        return True
-    if types == ("INT8", "UINT8") and result.index in builder.file.outputs:
-        _requantize(node, activation_scale(source), _as_int8(result))
-        return True
     if types in (("INT8", "FLOAT32"), ("INT16", "FLOAT32")) and result.index in builder.file.outputs:
         builder.alias(result, builder.activation(source))
         return True
     return False
-
-
-def _requantize(node: Node, before: Quantization, after: Quantization) -> None:
-    """Between int8 and uint8: nothing but the name where scale and zero point agree, else a table."""
-    builder, source, result = node.builder, node.input(0), node.output
-    x = builder.activation(source)
-    if before == after:
-        builder.alias(result, x)
-        return
-    table = builder.constant(Tensor(f"{builder.name_of(result)}.table", (256,)), requantized(before, after))
-    builder.emit(lambda out: Lookup(x, table, out), result, after)
 
 
 def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
@@ -194,7 +192,7 @@ def _finish(builder: Builder, inputs: Mapping[int, Interface]) -> Imported:
             if not builder.knows(tensor):
                 raise ValueError(f"the output {describe(tensor)} is never written, or of another type")
             name = builder.activation(tensor)
-            if name in {*sources, *outputs, *builder.constants}:  # the same bytes once more
+            if name in {*sources, *outputs, *builder.constants, *builder.variables}:  # the same bytes once more
                 name = builder.copy(name, f"t{index}.copy")
             outputs[name] = _face(builder, tensor, name, _computed_by(file, index))
         graph = builder.graph(file.path.stem, tuple(sources), tuple(outputs))

@@ -7,7 +7,7 @@ read once, here, and whatever they trip over is reported as a damaged file.
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -37,6 +37,7 @@ _DAMAGE = (
 
 _TYPES: Final[Mapping[str, str]] = {
     "FLOAT32": "<f4",
+    "FLOAT16": "<f2",
     "INT32": "<i4",
     "UINT8": "u1",
     "INT64": "<i8",
@@ -48,6 +49,7 @@ _TYPES: Final[Mapping[str, str]] = {
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "AddOptions": ("FusedActivationFunction",),
     "BatchMatMulOptions": ("AdjX", "AdjY"),
+    "CallOnceOptions": ("InitSubgraphIndex",),
     "ConcatenationOptions": ("Axis", "FusedActivationFunction"),
     "Conv2DOptions": (
         "Padding",
@@ -66,6 +68,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "DilationHFactor",
     ),
     "DepthToSpaceOptions": ("BlockSize",),
+    "DivOptions": ("FusedActivationFunction",),
     "FullyConnectedOptions": ("FusedActivationFunction", "WeightsFormat"),
     "GatherOptions": ("Axis", "BatchDims"),
     "L2NormOptions": ("FusedActivationFunction",),
@@ -81,8 +84,11 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "SpaceToDepthOptions": ("BlockSize",),
     "StridedSliceOptions": ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset"),
     "SubOptions": ("FusedActivationFunction",),
+    "SVDFOptions": ("Rank",),
     "TransposeConvOptions": ("Padding", "StrideW", "StrideH", "FusedActivationFunction"),
+    "UnidirectionalSequenceLSTMOptions": ("FusedActivationFunction", "CellClip", "TimeMajor"),
     "UnpackOptions": ("Axis",),
+    "VarHandleOptions": ("Container", "SharedName"),
 }
 """The options that are read, by table. Every other table is skipped."""
 
@@ -106,6 +112,15 @@ class FileTensor:
     """To which several scales belong."""
     values: NDArray[Any] | None
     """Of a constant: ``shape``, a view of the file where the type is read; INT4 as one int8 each."""
+    variable: bool = False
+    """Whether its operator keeps something in it from run to run."""
+    unsigned: bool = False
+    """Whether it is INT8 here and UINT8 in the file: 128 more (``importers.unsigned``)."""
+
+    @property
+    def said(self) -> str:
+        """The type that the file says."""
+        return "UINT8" if self.unsigned else self.dtype
 
     @property
     def elements(self) -> int:
@@ -123,7 +138,7 @@ class FileOperator:
     inputs: tuple[int, ...]
     """Tensors; -1 for an optional one that is not there."""
     outputs: tuple[int, ...]
-    options: Mapping[str, int | float | bool]
+    options: Mapping[str, int | float | bool | str]
     """By the bindings' names; those that the file leaves out have the schema's defaults."""
     place: str = ""
     """What the network's author calls it, if that is not the index and the kind."""
@@ -140,6 +155,8 @@ class File:
     outputs: tuple[int, ...]
     orders: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """Of inputs and outputs whose axes its author has elsewhere: axis i of the tensor is the author's ``orders[i]``."""
+    once: Mapping[int, "File"] = field(default_factory=dict)
+    """The graphs that run once, before the first run, by number."""
 
 
 def read_file(path: Path) -> File:
@@ -180,7 +197,14 @@ class _Reader:
     def file(self) -> File:
         if self._model.SubgraphsLength() < 1:
             raise ValueError("it holds no graph")
-        graph = self._model.Subgraphs(0)
+        file = self._graph(0)
+        calls = [op.options.get("InitSubgraphIndex") for op in file.operators if op.kind == "CALL_ONCE"]
+        return replace(file, once={number: self._graph(number) for number in calls if isinstance(number, int)})
+
+    def _graph(self, number: int) -> File:
+        if not 0 <= number < self._model.SubgraphsLength():
+            raise ValueError(f"it calls graph {number}, which does not exist")
+        graph = self._model.Subgraphs(number)
         tensors = _items(graph.TensorsLength(), graph.Tensors, _MOST_TENSORS, "tensors")
         operators = _items(graph.OperatorsLength(), graph.Operators, _MOST_OPERATORS, "operators")
         file = File(
@@ -190,11 +214,11 @@ class _Reader:
             inputs=self._numbers(graph.InputsAsNumpy()),
             outputs=self._numbers(graph.OutputsAsNumpy()),
         )
-        named = [*file.inputs, *file.outputs, *(number for op in file.operators for number in op.outputs)]
-        optional = [number for op in file.operators for number in op.inputs]
-        for number in [*named, *(number for number in optional if number != -1)]:
-            if not 0 <= number < len(file.tensors):
-                raise ValueError(f"there is no tensor {number} among {len(file.tensors)}")
+        named = [*file.inputs, *file.outputs, *(each for op in file.operators for each in op.outputs)]
+        optional = [each for op in file.operators for each in op.inputs]
+        for each in [*named, *(each for each in optional if each != -1)]:
+            if not 0 <= each < len(file.tensors):
+                raise ValueError(f"there is no tensor {each} among {len(file.tensors)}")
         return file
 
     def _tensor(self, index: int, tensor: Any) -> FileTensor:
@@ -212,6 +236,7 @@ class _Reader:
             zero_point=zero_point,
             axis=axis,
             values=self._values(index, tensor, shape, dtype),
+            variable=bool(tensor.IsVariable()),
         )
 
     def _quantization(self, index: int, quantization: Any) -> tuple[tuple[float, ...], tuple[int, ...], int]:
@@ -279,14 +304,15 @@ class _Reader:
         if self._left < 0:
             raise ValueError("its parts overlap")
 
-    def _options(self, operator: Any) -> Mapping[str, int | float | bool]:
+    def _options(self, operator: Any) -> Mapping[str, int | float | bool | str]:
         name = self._tables.get(operator.BuiltinOptionsType(), "")
         table = operator.BuiltinOptions()
         if table is None or name not in _OPTIONS:
             return {}
         options = getattr(self._bindings, name)()
         options.Init(table.Bytes, table.Pos)
-        return {field: getattr(options, field)() for field in _OPTIONS[name]}
+        found = {field: getattr(options, field)() for field in _OPTIONS[name]}
+        return {key: value.decode() if isinstance(value, bytes) else value for key, value in found.items()}
 
 
 def _halves(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.int8]:

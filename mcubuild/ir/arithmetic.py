@@ -101,3 +101,9 @@ class FixedPoint:
     def times(self, acc: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """``requantize`` by this factor."""
         return requantize(acc, self.multiplier, self.shift)
+
+
+def requantize_wrapped(acc: NDArray[np.int64], factor: FixedPoint) -> NDArray[np.int64]:
+    """``requantize`` of sums that wrap at 32 bits, before and after they are shifted left."""
+    shifted = acc.astype(np.int32).astype(np.int64) << max(factor.shift, 0)
+    return requantize(shifted.astype(np.int32), factor.multiplier, min(factor.shift, 0))

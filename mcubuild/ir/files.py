@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mcubuild.errors import BuildError
-from mcubuild.ir.graph import Graph, Op, Quantization, Tensor
+from mcubuild.ir.graph import Constant, Graph, Op, Quantization, Tensor, Variable
 from mcubuild.ir.ops import operators
 from mcubuild.npz import read_npz, write_npz
 
@@ -19,17 +19,22 @@ def write_graph(graph: Graph, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps({"name": graph.name, **_structure(graph)}, indent=1, sort_keys=True)
     (folder / "model.json").write_text(content + "\n", encoding="utf-8")
-    write_npz(folder / "model.npz", {name: np.asarray(values) for name, values in graph.constants.items()})
+    write_npz(folder / "model.npz", {name: np.asarray(values) for name, values in _values(graph).items()})
 
 
 def fingerprint(graph: Graph) -> str:
     """SHA-256 of all that decides what ``graph`` computes, its name aside: structure, quantisation and constants."""
     digest = hashlib.sha256(json.dumps(_structure(graph), sort_keys=True).encode())
-    for _, values in sorted(graph.constants.items()):
+    for _, values in sorted(_values(graph).items()):
         array = np.asarray(values)
         digest.update(f"{array.dtype.newbyteorder('<').str} {array.shape}\n".encode())
         digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
     return digest.hexdigest()
+
+
+def _values(graph: Graph) -> dict[str, Constant]:
+    """Constants and initial values; no tensor has both."""
+    return {**graph.constants, **{name: variable.initial for name, variable in graph.variables.items()}}
 
 
 def _structure(graph: Graph) -> dict[str, Any]:
@@ -40,6 +45,7 @@ def _structure(graph: Graph) -> dict[str, Any]:
         "tensors": [asdict(tensor) for tensor in graph.tensors.values()],
         "operators": [{"kind": type(op).__name__, **vars(op)} for op in graph.ops],
         "constants": sorted(graph.constants),
+        **({"variables": {name: each.next for name, each in graph.variables.items()}} if graph.variables else {}),
     }
 
 
@@ -56,14 +62,16 @@ def read_graph(folder: Path) -> Graph:
         raise BuildError(f"{path}: cannot be read ({error}); delete {folder} and build again.") from None
     try:
         tensors = [_tensor(entry) for entry in content["tensors"]]
-        constants = read_npz(folder / "model.npz", content["constants"])
+        following = content.get("variables", {})
+        values = read_npz(folder / "model.npz", [*content["constants"], *following])
         return Graph(
             name=content["name"],
             tensors={tensor.name: tensor for tensor in tensors},
             ops=tuple(_operator(entry) for entry in content["operators"]),
             inputs=tuple(content["inputs"]),
             outputs=tuple(content["outputs"]),
-            constants=constants,
+            constants={name: values[name] for name in content["constants"]},
+            variables={name: Variable(next, values[name]) for name, next in following.items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BuildError(

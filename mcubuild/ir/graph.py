@@ -111,6 +111,11 @@ class Op:
     output: str
 
     @property
+    def state(self) -> tuple[str, ...]:
+        """Operands that are variables of its own: it overwrites them with what they hold in the next run."""
+        return ()
+
+    @property
     @abstractmethod
     def operands(self) -> tuple[str, ...]:
         """Names of the tensors that are computed on: activations, or constants where an operand is one."""
@@ -175,8 +180,18 @@ class Op:
 
         Args:
             graph: the quantised graph, for tensors and constants.
-            operands: values (N, ...); of constants (1, ...), one sample that fits all.
+            operands: values (N, ...); of constants (1, ...), one sample that fits all. Those of ``state`` are changed.
         """
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a network remembers from one run to the next; its tensor has the value from before the run."""
+
+    next: str
+    """The activation whose value it takes at the end of a run; its own tensor where an operator's ``state`` it is."""
+    initial: Constant
+    """Its value before the first run, in the tensor's shape."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +206,8 @@ class Graph:
     outputs: tuple[str, ...]
     constants: Mapping[str, Constant] = field(default_factory=dict)
     """Values of the constant tensors by name, one element a number of their type (also where ``bits`` is 4)."""
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    """By the tensor that is read."""
 
     def __post_init__(self) -> None:
         """Check that every tensor is produced once, before it is read, with the shape its operator gives it.
@@ -198,7 +215,7 @@ class Graph:
         Raises:
             ValueError: naming the operator by index and kind, and the tensor.
         """
-        ready = {*self.inputs, *self.constants}
+        ready = {*self.inputs, *self.constants, *self.variables}
         for index, op in enumerate(self.ops):
             where = f"operator {index} ({type(op).__name__})"
             for name in (*op.operands, *op.constants, op.output):
@@ -218,7 +235,15 @@ class Graph:
         for name in self.outputs:
             if name not in ready:
                 raise ValueError(f"output {name!r} is never written")
-        for name, values in self.constants.items():
+        for name, variable in self.variables.items():
+            own = name in {state for op in self.ops for state in op.state}
+            if variable.next not in ({name} if own else {op.output for op in self.ops}):
+                raise ValueError(f"variable {name!r}: no operator writes {variable.next!r}, its next value")
+            before, after = self.tensors[name], self.tensors[variable.next]
+            if (after.elements, after.dtype) != (before.elements, before.dtype):
+                raise ValueError(f"variable {name!r}: {variable.next!r}, its next value, has another type or size")
+        initial = {name: variable.initial for name, variable in self.variables.items()}
+        for name, values in (*self.constants.items(), *initial.items()):
             if values.shape != self.tensors[name].shape or values.dtype != self.tensors[name].dtype:
                 raise ValueError(
                     f"constant {name!r}: values {values.dtype}{values.shape} do not match {self.tensors[name]}"
@@ -251,6 +276,11 @@ class Graph:
         if self.tensors[name].dtype == "int16" and quantization.zero_point:
             raise ValueError(f"activation {name!r} is int16 with zero point {quantization.zero_point}, must have 0")
         return quantization.scale[0], quantization.zero_point
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """What a run is for: the outputs, and what variables take."""
+        return (*self.outputs, *dict.fromkeys(variable.next for variable in self.variables.values()))
 
     def activations(self) -> list[Tensor]:
         """Inputs, then what each operator writes, in order."""

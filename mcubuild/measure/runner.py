@@ -30,13 +30,15 @@ def measure(
     The firmware starts once. For each sample the input is written when it calls ``model_ready``, or rows of it whenever
     the firmware asks for them, which takes no time; the call of
     ``model_invoke`` is counted, and the output is read when it calls ``model_done``. The first sample is then run once
-    more with every access to memory watched, which gives the cycles that caches and wait states cost.
+    more with every access to memory watched, which gives the cycles that caches and wait states cost. A firmware that
+    keeps something from run to run begins each sample as after start-up; a sample may then be several runs.
 
     Args:
         elf: the linked firmware, unmodified.
         board: what to emulate.
         settings: how many samples.
-        inputs: int8 (N, ...), one network input each; several inputs of a network stand one behind the other.
+        inputs: int8 (N, ...), one network input each; several inputs of a network stand one behind the other, and so do
+            several runs of a sample.
         layers: names of the layers' C functions, in order.
 
     Raises:
@@ -48,23 +50,26 @@ def measure(
     Source.of(firmware).check(samples)
     session = Session(board, firmware, layers)
     counter = session.emulator.counter
-    outputs = np.empty((len(samples), sum(place.size for place in firmware.buffers("model_output"))), np.int8)
+    outputs: list[NDArray[np.int8]] = []
     rows: dict[bytes, NDArray[np.int64]] = {}  # most samples take the same ways: each row of counts is kept once
     counts: list[NDArray[np.int64]] = []
     with bar("measure", len(samples) + 2) as progress:  # the profile and the summary take as long as some samples
         before = counter.counts
         for index, sample in enumerate(samples):
-            outputs[index] = session.infer(sample, f"on sample {index}")
-            after = counter.counts
-            row = after.copy()
-            row[: len(before)] -= before
-            counts.append(rows.setdefault(row.tobytes(), row))
-            before = after
+            answers = []
+            for answer in session.run(sample, f"on sample {index}"):
+                answers.append(answer)
+                after = counter.counts
+                row = after.copy()
+                row[: len(before)] -= before
+                counts.append(rows.setdefault(row.tobytes(), row))
+                before = after
+            outputs.append(np.concatenate(answers))
             progress.advance()
         edges, stack_bytes = counter.edges, session.stack_bytes
         profile = session.profile(samples[0])
         progress.advance()
         decode = Decoder(board.core, session.emulator.read).instructions
-        result = summarise(Run(firmware, board, layers, decode, edges, counts, stack_bytes, profile, outputs))
+        result = summarise(Run(firmware, board, layers, decode, edges, counts, stack_bytes, profile, np.array(outputs)))
         progress.advance()
     return result

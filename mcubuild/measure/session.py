@@ -1,5 +1,7 @@
 """One firmware in one emulator: from reset to the output of each sample."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,8 +46,24 @@ class Session:
             self.emulator.run(firmware.symbol("clock_setup").address, _START_LIMIT, "starting up")
             self.emulator.leave(board.clock)
         self.emulator.run(self._ready, _START_LIMIT, "starting up")
+        self._initial = self._state()
         words = (self.emulator.stack_pointer - self._bottom) // 4
         self.emulator.write(self._bottom, _PAINT * words)
+
+    def _state(self) -> bytes:
+        place = self._source.state
+        return b"" if place is None else self.emulator.read(place.address, place.size)
+
+    def run(self, sample: NDArray[np.int8], doing: str) -> Iterator[NDArray[np.int8]]:
+        """The outputs of a sample's runs one after the other, int8 (bytes,), from what the network begins with.
+
+        Arguments and errors as for ``infer``; the sample is as many bytes as the inputs of all its runs.
+        """
+        if self._source.state is not None:
+            self.emulator.run(self._ready, _START_LIMIT, doing)
+            self.emulator.write(self._source.state.address, self._initial)
+        for number, part in enumerate(self._source.runs(sample)):
+            yield self.infer(part, f"{doing}, run {number}" if self._source.state else doing)
 
     def infer(self, sample: NDArray[np.int8], doing: str) -> NDArray[np.int8]:
         """The output for one input; the inference between is counted.
@@ -77,11 +95,11 @@ class Session:
         self.emulator.write(address, self._source.rows(self._sample, first, count))
 
     def profile(self, sample: NDArray[np.int8]) -> Profile:
-        """One more inference, with every access watched."""
+        """One more run of a sample, its first, with every access watched."""
         caches_on = bool(int.from_bytes(self.emulator.read(_CCR, 4), "little") & _CCR_CACHES)
         system = memory_system(self._board, caches_on)
         self._profiler = Profiler(self.emulator.uc, self.emulator.counter, self._layers, system)
-        self.infer(sample, "while it is profiled")
+        next(self.run(sample, "while it is profiled"))
         return self._profiler.profile
 
     def _observe(self, enabled: bool) -> None:

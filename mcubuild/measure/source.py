@@ -13,6 +13,9 @@ from mcubuild.measure.elf import Firmware, Symbol
 ROWS_WANTED = "model_rows_wanted"
 """The function that a firmware with a streamed input calls for rows: where to (r1), which first (r2), how many (r3)."""
 
+STATE = "model_state"
+"""What a firmware keeps from run to run."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -28,6 +31,8 @@ class Source:
     """Address of the function that asks for rows of a streamed input; None: there is none."""
     row_bytes: int = 0
     """Of a row of a streamed input."""
+    state: Symbol | None = None
+    """What the firmware keeps from run to run, where it keeps anything."""
 
     @classmethod
     def of(cls, firmware: Firmware) -> "Source":
@@ -36,11 +41,12 @@ class Source:
         Raises:
             BuildError: there are none.
         """
+        state = firmware.symbol(STATE) if firmware.has(STATE) else None
         if firmware.has(ROWS_WANTED):
             rows, row = (firmware.symbol(f"model_input_{name}").address for name in ("rows", "row_bytes"))
-            return cls(firmware.path, rows * row, asks=firmware.symbol(ROWS_WANTED).address, row_bytes=row)
+            return cls(firmware.path, rows * row, asks=firmware.symbol(ROWS_WANTED).address, row_bytes=row, state=state)
         places = firmware.buffers("model_input")
-        return cls(firmware.path, sum(place.size for place in places), tuple(places))
+        return cls(firmware.path, sum(place.size for place in places), tuple(places), state=state)
 
     def check(self, samples: NDArray[np.int8]) -> None:
         """Refuse samples (N, ...) that are no inputs of this firmware.
@@ -48,12 +54,17 @@ class Source:
         Raises:
             BuildError: another type or size.
         """
-        if samples.dtype != np.int8 or samples[0].nbytes != self.nbytes:
+        several = self.state is not None and samples[0].nbytes > 0 and samples[0].nbytes % self.nbytes == 0
+        if samples.dtype != np.int8 or not (samples[0].nbytes == self.nbytes or several):
             how = "symbol model_input" if self.asks is None else f"rows of {self.row_bytes}"
             raise BuildError(
                 f"{self.path}: an input is {self.nbytes} bytes of int8 ({how}); "
                 f"found {samples.dtype} {samples.shape[1:]}, {samples[0].nbytes} bytes."
             )
+
+    def runs(self, sample: NDArray[np.int8]) -> list[NDArray[np.int8]]:
+        """The inputs (bytes,) of a sample's runs; several where the firmware keeps something from run to run."""
+        return list(np.ascontiguousarray(sample).reshape(-1, self.nbytes))
 
     def parts(self, sample: NDArray[np.int8]) -> Iterator[tuple[int, bytes]]:
         """Addresses and bytes that are to be written before an inference: nothing of a streamed input."""

@@ -33,7 +33,8 @@ class Run:
     edges: list[Edge]
     """Every way from block to block."""
     counts: list[NDArray[np.int64]]
-    """How often each edge was taken in each sample: int64 (edges,), shorter where the last ones were not known yet."""
+    """How often each edge was taken in each run of each sample: int64 (edges,), shorter where the last ones were not
+    known yet."""
     stack_bytes: int
     profile: Profile
     """One inference, watched."""
@@ -42,14 +43,14 @@ class Run:
 
     @property
     def totals(self) -> NDArray[np.int64]:
-        """How often each edge was taken in all samples: int64 (edges,)."""
+        """How often each edge was taken in all runs: int64 (edges,)."""
         totals = np.zeros(len(self.edges), np.int64)
         for row in self.counts:
             totals[: len(row)] += row
         return totals
 
-    def of_samples(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each sample costs, given the cost of each edge: float64 (samples,)."""
+    def of_runs(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each run costs, given the cost of each edge: float64 (runs,)."""
         return np.array([row @ costs[: len(row)] for row in self.counts])
 
 
@@ -67,8 +68,8 @@ def summarise(run: Run) -> Measurement:
     if model is not None:
         without = _costs(run, model, memories=False)
         costs = _costs(run, model, memories=True) if model.sees_memories else without
-        zero_wait = float(run.of_samples(without).mean())
-        cycles = _range(run.of_samples(costs) + stalls)
+        zero_wait = float(run.of_runs(without).mean())
+        cycles = _range(run.of_runs(costs) + stalls)
     layers, outside, functions = _shares(run, lengths, costs)
     return Measurement(
         runner="emulator",
@@ -77,8 +78,8 @@ def summarise(run: Run) -> Measurement:
         if model
         else "none: there is no cycle model of this core",
         uncertainty=model.uncertainty if model else None,
-        samples=len(run.counts),
-        instructions=_range(run.of_samples(lengths)),
+        samples=len(run.outputs),
+        instructions=_range(run.of_runs(lengths)),
         cycles=cycles,
         zero_wait_cycles=zero_wait,
         latency_ms=cycles.mean / run.board.runs_at * 1e3 if cycles else None,
@@ -113,7 +114,7 @@ def _shares(
     run: Run, lengths: NDArray[np.float64], costs: NDArray[np.float64] | None
 ) -> tuple[tuple[Share, ...], Share, tuple[Share, ...]]:
     """What each layer, the rest, and each function take."""
-    totals, samples = run.totals, len(run.counts)
+    totals, runs = run.totals, len(run.counts)
     by_layer: dict[int, list[int]] = defaultdict(list)
     by_function: dict[str, list[int]] = defaultdict(list)
     for index, edge in enumerate(run.edges):
@@ -124,8 +125,8 @@ def _shares(
         waits[run.firmware.function_at(address)] += place.fetch_stalls + place.data_stalls
 
     def share(name: str, edges: list[int], waited: int) -> Share:
-        cycles = float(totals[edges] @ costs[edges]) / samples + waited if costs is not None else None
-        return Share(name, float(totals[edges] @ lengths[edges]) / samples, cycles)
+        cycles = float(totals[edges] @ costs[edges]) / runs + waited if costs is not None else None
+        return Share(name, float(totals[edges] @ lengths[edges]) / runs, cycles)
 
     waited = [int(stalls) for stalls in run.profile.layer_stalls]
     layers = tuple(share(name, by_layer[index], waited[index]) for index, name in enumerate(run.layers))

@@ -25,7 +25,7 @@ from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.skeleton import LayerBits, skeleton
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.network import Network
-from mcubuild.nas.training.recipe import calibrate, workers
+from mcubuild.nas.training.recipe import Log, calibrate, workers
 from mcubuild.progress import bar
 from mcubuild.quant.aware import finetune_simulated
 from mcubuild.quant.grid import folded, put_on_grid
@@ -96,7 +96,8 @@ def quantize(
     with bar("validate", 2 * len(val)) as progress:
         reference = _score(float_outputs(exact, val, progress), val, learning)
         calibrated = _score(real_outputs(graph, val, progress), val, learning)
-    learned, log, kept = None, [], "calibrated"
+    log: Log = []
+    learned, kept = None, "calibrated"
     if settings.epochs != 0 and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
         log, learned_ranges = finetune_simulated(

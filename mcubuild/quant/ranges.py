@@ -15,6 +15,10 @@ from mcubuild.progress import Bar, bar
 from mcubuild.quant.scales import activation
 
 Range: TypeAlias = tuple[float, float]
+Observer: TypeAlias = Callable[[str, Tensor], None]
+"""What is shown the values of a tensor, by name."""
+Method: TypeAlias = Literal["minmax", "percentile"]
+"""``minmax``: all that was seen; ``percentile``: the central 99.99 %."""
 
 TAIL: Final = 0.5e-4
 """Share of the values that ``percentile`` leaves outside on each side: 99.99 % are inside."""
@@ -26,11 +30,7 @@ _BINS: Final = 1 << 14
 
 @torch.no_grad()
 def observe(
-    network: nn.Module,
-    operators: Sequence[str],
-    samples: Split,
-    method: Literal["minmax", "percentile"],
-    narrow: Collection[str] = (),
+    network: nn.Module, operators: Sequence[str], samples: Split, method: Method, narrow: Collection[str] = ()
 ) -> dict[str, Range]:
     """Range of the output of each submodule in ``operators``.
 
@@ -38,21 +38,34 @@ def observe(
         network: in evaluation mode.
         operators: names of submodules, as in the skeleton.
         samples: at the network's resolution.
-        method: ``minmax``: all that was seen; ``percentile``: the central 99.99 %.
-        narrow: those of ``operators`` whose outputs have 4 bits: instead, the range whose integers are nearest to the
-            values by squared error.
+        method: which range.
+        narrow: as of ``ranges``: those of ``operators`` whose outputs have 4 bits.
     """
     images = list(image_batches(samples))
+    return ranges(lambda show, progress: _pass(network, operators, images, show, progress), len(images), method, narrow)
+
+
+def ranges(
+    run: Callable[[Observer, Bar], None], steps: int, method: Method, narrow: Collection[str] = ()
+) -> dict[str, Range]:
+    """Range by name of all that ``run`` shows.
+
+    Args:
+        run: shows the same each time that it is called, and advances the bar by ``steps``.
+        steps: of a run.
+        method: which range.
+        narrow: names of what has 4 bits: instead, the range whose integers are nearest to the values by squared error.
+    """
     once = method == "minmax" and not narrow
-    with bar("calibrate", len(images) * (1 if once else 2)) as progress:
+    with bar("calibrate", steps * (1 if once else 2)) as progress:
         extremes = _Extremes()
-        _pass(network, operators, images, extremes, progress)
+        run(extremes.add, progress)
         if once:
             return extremes.ranges
         histograms = _Histograms(extremes.ranges)
-        _pass(network, operators, images, histograms, progress)
+        run(histograms.add, progress)
         wide = extremes.ranges if method == "minmax" else histograms.central()
-        return {name: histograms.nearest(name) if name in narrow else wide[name] for name in operators}
+        return {name: histograms.nearest(name) if name in narrow else found for name, found in wide.items()}
 
 
 class _Extremes:
@@ -114,13 +127,13 @@ def _pass(
     network: nn.Module,
     operators: Sequence[str],
     images: Iterable[Tensor],
-    observer: _Extremes | _Histograms,
+    show: Observer,
     progress: Bar,
 ) -> None:
-    """Run the network on all ``images`` and show ``observer`` what each operator gives."""
+    """Run the network on all ``images`` and show what each operator gives."""
 
     def hook_of(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        return lambda _module, _inputs, output: observer.add(name, output)
+        return lambda _module, _inputs, output: show(name, output)
 
     handles = [network.get_submodule(name).register_forward_hook(hook_of(name)) for name in operators]
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mcubuild.report.amounts import FigureUnit, titled
 from mcubuild.report.layers import TIMES
-from mcubuild.report.model import Author, Figure, FigureOrigin, LatencyModel, Level, Remote, Report
+from mcubuild.report.model import Author, Figure, FigureOrigin, Floating, LatencyModel, Level, Remote, Report
 
 
 def key_figures(report: Report) -> list[Figure]:
@@ -42,16 +42,23 @@ def _quality(report: Report) -> Iterator[Figure]:
             "emulated",
             "equal to the integer reference",
             "tile",
+            accuracy.runs,
         )
+    if report.floating is not None:
+        yield _floating(report.floating)
     if report.author is not None:
         yield _author(report.author)
     if (remote := report.remote) is not None:
         where = f"{remote.target} ({remote.runner}) with the integer reference"
         origin: FigureOrigin = "measured" if remote.silicon else "emulated"
-        yield _agreement(f"outputs.{remote.runner}", remote.samples, remote.mismatches, origin, where, "line")
+        yield _agreement(
+            f"outputs.{remote.runner}", remote.samples, remote.mismatches, origin, where, "line", accuracy.runs
+        )
 
 
-def _agreement(key: str, samples: int, mismatches: int, origin: FigureOrigin, method: str, level: Level) -> Figure:
+def _agreement(
+    key: str, samples: int, mismatches: int, origin: FigureOrigin, method: str, level: Level, runs: int
+) -> Figure:
     return Figure(
         key=key,
         title="Outputs",
@@ -61,7 +68,23 @@ def _agreement(key: str, samples: int, mismatches: int, origin: FigureOrigin, me
         origin=origin,
         better="more",
         method=method,
+        note=f"{runs} runs each" if runs > 1 else "",
         level=level,
+    )
+
+
+def _floating(floating: Floating) -> Figure:
+    same = "" if floating.agreement is None else f"; {100 * floating.agreement:.2f} % of the answers are the same"
+    return Figure(
+        key="outputs.float",
+        title="Difference",
+        value=floating.mean,
+        unit="share",
+        origin="reference",
+        better="less",
+        method="from the network in floating point, mean, as a share of each output's range",
+        note=f"largest {100 * floating.largest:.2f} %{same}; quantised here by {floating.calibration} samples",
+        level="line",
     )
 
 

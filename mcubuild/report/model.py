@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mcubuild.report.amounts import FigureUnit, Unit
 
-VERSION: Literal[9] = 9
+VERSION: Literal[10] = 10
 """Of the format; see ``Report.version``."""
 NOT_RUN = "-"
 """In ``TestSet.device``."""
@@ -52,6 +52,8 @@ class Accuracy(_Part):
     """The firmware's own outputs, the samples that were run."""
     samples: int
     """Test samples behind ``float`` and ``int8``; ``Report.samples`` is behind ``device``."""
+    runs: int = 1
+    """Inferences that a sample is, one after the other: several of a network that remembers."""
     mismatches: int
     """Samples whose outputs in the emulator differ in any bit from the integer reference's; anything but 0 is a
     failure."""
@@ -253,6 +255,21 @@ class Author(_Part):
     """``[model] tolerance``."""
 
 
+class Floating(_Part):
+    """How far the integer reference is from the network in floating point, where that is somebody else's."""
+
+    calibration: int
+    """Samples that its levels were found by."""
+    samples: int
+    """Samples that were compared."""
+    mean: float
+    """Mean difference of an element, as a share of its output's range over all samples."""
+    largest: float
+    """The largest one."""
+    agreement: float | None
+    """Share of the samples that both put in the same class; ``None``: outputs are no classes."""
+
+
 class Start(_Part):
     """What the super network's training began with."""
 
@@ -361,7 +378,7 @@ class Figure(_Part):
 class Report(_Part):
     """A build's result. Everything that is not here can be derived from the other artifacts of the build folder."""
 
-    version: Literal[9] = Field(default=VERSION, alias="schema")
+    version: Literal[10] = Field(default=VERSION, alias="schema")
     """Version of this format: a whole number that grows by one whenever a field is added, removed or renamed, or
     changes its type, unit or meaning. A reader knows exactly the versions that it was written for and refuses others;
     the wording of texts (``reasons``, ``cautions``, ``note``, descriptions) may change without a new version."""
@@ -418,6 +435,9 @@ class Report(_Part):
     """The same firmware on a board or in QEMU; ``None``: the spec asks for neither."""
     author: Author | None
     """The integer reference beside ``[model] outputs``; ``None``: the spec names none."""
+    floating: Floating | None
+    """The integer reference beside the network in floating point; ``None``: it was trained here, or its file is of
+    integers."""
     board: Target
     """What it was built for."""
     budget: BudgetLines

@@ -23,6 +23,7 @@ from mcubuild.report.model import (
     Author,
     BudgetLines,
     Flash,
+    Floating,
     Intervals,
     LatencyModel,
     LayerCost,
@@ -122,6 +123,10 @@ def make(
         ),
         strict=budget.strict,
     )
+    near = artifacts.accuracy.floating
+    floating = None
+    if near is not None:
+        floating = Floating(**msgspec.structs.asdict(near), agreement=artifacts.accuracy.agreement)
     told = artifacts.accuracy.author
     author = None if told is None else Author(**msgspec.structs.asdict(told))
     reasons = verdict.reasons(
@@ -176,6 +181,7 @@ def make(
         latency_model=_latency_model(artifacts, conditions),
         remote=remote,
         author=author,
+        floating=floating,
         board=Target(
             name=board.name,
             title=printable(board.title),
@@ -333,6 +339,7 @@ def _accuracy(artifacts: Artifacts, remote: Remote | None) -> Accuracy:
             float=found.intervals.float, int8=found.intervals.int8, device=None if device is None else device[1]
         ),
         samples=len(artifacts.expected),
+        runs=artifacts.accuracy.runs,
         mismatches=_mismatches(artifacts, artifacts.outputs, samples),
         judged=None if judged is None else judged[0],
         judged_samples=count,

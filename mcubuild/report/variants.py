@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.report.amounts import amount, standing, titled
+from mcubuild.report.amounts import amount, grouped, standing, titled
 from mcubuild.report.interval import bounds
 
 if TYPE_CHECKING:
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 _FIGURES = (("latency", "ms"), ("sram", "B"), ("flash", "B"), ("energy", "mJ"))
 """Lines of the budget, as far as anything is known of them."""
 _TITLES = {"latency": "latency", "sram": "SRAM", "flash": "Flash", "energy": "energy"}
+_AXES = (
+    ("latency", "latency of the slowest sample, ms", 1.0),
+    ("flash", "Flash, kB", 1024.0),
+    ("sram", "SRAM, kB", 1024.0),
+)
+"""What scores are drawn against: the line of the budget, the axis's title, and its unit in the budget's."""
 _NAMED = 12
 """Builds of a chart that have their names in it; of more, pointing at one shows it."""
 
@@ -23,7 +29,7 @@ class Variant:
 
     name: str
     chosen: Mapping[str, Any]
-    """What tells it from others, by title: the values that [matrix] gives it, by dotted keys."""
+    """What tells it from others, by title: such as the values that [matrix] gives it, by dotted keys."""
     report: Mapping[str, Any] | None
     """The content of its report.json; None where that is not of the spec as it is."""
     state: str = "not built"
@@ -42,18 +48,26 @@ def _rows(variants: Sequence[Variant]) -> Iterator[list[tuple[str, float | None]
     metrics = list(dict.fromkeys(report["accuracy"]["metric"] for report in reports))
     figures = [(k, unit) for k, unit in _FIGURES if any(one["budget"][k]["used"] is not None for one in reports)]
     score = "score" if len(metrics) > 1 else (metrics or ["accuracy"])[0]
-    titles = ["build", *keys, "verdict", score, *(_TITLES[key] for key, _ in figures)]
+    counted = any(report["cycles"] for report in reports)
+    titles = ["build", *keys, "verdict", score, *["cycles"] * counted, *(_TITLES[key] for key, _ in figures)]
     yield [(title, None) for title in titles]
     for one in variants:
         row: list[tuple[str, float | None]] = [(one.name, None)]
-        row += [(str(one.chosen.get(key, "")), None) for key in keys]
+        row += [(_value(one.chosen.get(key, "")), None) for key in keys]
         if one.report is None:
-            yield [*row, (one.state, None), *[("", None)] * (1 + len(figures))]
+            yield [*row, (one.state, None), *[("", None)] * (1 + counted + len(figures))]
             continue
         row.append((standing(one.report["verdict"], one.report["cautions"]), None))
         row.append((_score(one.report, named=len(metrics) > 1), one.report["accuracy"]["judged"]))
+        cycles = one.report["cycles"] and one.report["cycles"]["mean"]
+        row += [("" if cycles is None else grouped(cycles), cycles)] * counted
         used = [one.report["budget"][key] for key, _ in figures]
         yield row + [(_used(line, unit), line["used"]) for line, (_, unit) in zip(used, figures, strict=True)]
+
+
+def _value(value: Any) -> str:
+    """Of a key of the spec, tables without their braces."""
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _used(line: Mapping[str, Any], unit: Any) -> str:
@@ -111,7 +125,7 @@ def _plots(variants: Sequence[Variant]) -> Iterator["Plot"]:
         (one.name, one.report) for one in variants if one.report and one.report["accuracy"]["judged"] is not None
     ]
     for metric in dict.fromkeys(report["accuracy"]["metric"] for _, report in reports):
-        for key, title, unit in (("latency", "latency of the slowest sample, ms", 1.0), ("sram", "SRAM, kB", 1024.0)):
+        for key, title, unit in _AXES:
             places = [
                 (report["budget"][key]["used"] / unit, 100 * report["accuracy"]["judged"], report["budget"][key], name)
                 for name, report in reports

@@ -9,7 +9,7 @@ from mcubuild.settings import Settings
 
 Width: TypeAlias = Literal[4, 8, "mixed"]
 """Bits of the weights: of all layers, or ``"mixed"``, 8 or 4 for each layer by itself."""
-WIDTHS = (8, 4)
+WIDTHS: tuple[Literal[8], Literal[4]] = (8, 4)
 """That a layer's weights may have, and activations, the widest first."""
 
 

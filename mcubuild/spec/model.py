@@ -12,12 +12,14 @@ Side: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 class ModelSettings(Settings):
     """A network in a file; paths are relative to the spec."""
 
-    file: str = Field(pattern=r"\.(([Tt][Ff])?[Ll][Ii][Tt][Ee]|[Oo][Nn][Nn][Xx])$")
+    file: str = Field(pattern=r"\.(([Tt][Ff])?[Ll][Ii][Tt][Ee]|[Oo][Nn][Nn][Xx]|[Pp][Tt]2)$")
     """A .tflite (or .lite) file, quantised to 8 bits, or to activations of 16 bits and weights of 8; or an .onnx file
-    with QuantizeLinear and DequantizeLinear around its operators."""
+    with QuantizeLinear and DequantizeLinear around its operators; or a .pt2 file of ``torch.export.save``, with PT2E's
+    quantize and dequantize; or any in floating point, which is quantised here by ``inputs`` or the data set."""
     inputs: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Without
-    them, and without a data set, the inputs are random."""
+    """.npy files of samples to run, one for each input of the network: (N, ...) of the type that the file says. Of a
+    network that remembers, a sample is a sequence of runs: (N, runs, ...). Without them, and without a data set, the
+    inputs are random. By them a network in floating point is quantised."""
     outputs: tuple[str, ...] | None = Field(default=None, min_length=1)
     """.npy files of what the network's author computed for ``inputs``, one for each output: if the integer reference
     differs from them by more than ``tolerance``, the verdict is "fail"."""
@@ -33,7 +35,7 @@ class ModelSettings(Settings):
     logit."""
     pixels: tuple[float, float] | None = None
     """Of a data set: the real values that the network takes for pixel values 0 and 255, such as ``[0, 1]``; default: as
-    scale and zero point of its input imply."""
+    scale and zero point of its input imply, which a network in floating point does not have."""
     anchors: tuple[tuple[Side, Side], ...] | None = Field(default=None, min_length=1, max_length=16)
     """Of a detector with YOLOv2's head, whose output (1, rows, columns, anchors x (5 + classes)) has x, y, width,
     height, objectness and classes of each anchor: heights and widths of these anchors, as shares of the input's.

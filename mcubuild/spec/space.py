@@ -6,16 +6,16 @@ from pydantic import Field
 
 from mcubuild.settings import Settings
 
-BlockKind: TypeAlias = Literal["mobile", "plain", "residual", "strided"]
+BlockKind: TypeAlias = Literal["mobile", "plain", "residual"]
 
 
 class SpaceSettings(Settings):
     """Search space optimisation (MCUNet, section 3.1)."""
 
-    blocks: tuple[BlockKind, ...] = Field(default=("mobile", "plain", "residual", "strided"), min_length=1)
+    blocks: tuple[BlockKind, ...] = Field(default=("mobile", "plain", "residual"), min_length=1)
     """What the competing spaces' networks are made of: inverted bottlenecks ("mobile", MCUNet's), 3x3 convolutions with
-    a max pool behind each stage ("plain", as in VGG), or pairs of 3x3 convolutions beside shortcuts, from the whole
-    picture on ("residual", as in ResNet for small images) or from half its side on ("strided", as for large ones)."""
+    a max pool behind each stage ("plain", as in VGG), or pairs of 3x3 convolutions beside shortcuts ("residual", as in
+    ResNet)."""
     samples: int = Field(default=1000, ge=10, le=100_000)
     """Networks drawn from each space: blocks x width x resolution."""
     widths: tuple[Annotated[float, Field(gt=0, le=4)], ...] = Field(

@@ -89,7 +89,7 @@ def test_ten_networks_are_run_where_nobody_has(changes: dict[str, Any], tmp_path
 
 
 def test_each_kind_of_blocks_has_a_factor_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    factors = {"mobile": 2.0, "plain": 3.0, "residual": 4.0, "strided": 5.0}
+    factors = {"mobile": 2.0, "plain": 3.0, "residual": 4.0}
 
     def run(cases: Sequence[Case], bench: Workbench) -> list[Estimate]:
         rows = []

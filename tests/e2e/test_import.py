@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from tests.e2e.checkout import Checkout
 from tests.importers.networks import random_network
@@ -100,6 +102,77 @@ def test_samples_labels_and_changes(checkout: Checkout) -> None:
     run = checkout.doit("build")
     assert run.code == 0, run.output
     assert "10 of 10 samples, reference: within 2 steps of [model] outputs" in run.output
+
+
+def real_classifier() -> bytes:
+    """The same in real numbers: nothing is quantised."""
+    w = Writer()
+    x, sums, y = (w.tensor((1, 4), "float32", name=name) for name in ("x", "sums", "y"))
+    weights = w.tensor((4, 4), "float32", values=np.eye(4))
+    w.operator("FULLY_CONNECTED", [x, weights, -1], [sums])
+    w.operator("SOFTMAX", [sums], [y], Beta=1.0)
+    return w.finish([x], [y])
+
+
+def test_real_numbers_are_quantised_by_the_samples(checkout: Checkout) -> None:
+    folder = checkout.write_spec(SPEC).parent
+    write(folder / "net.tflite", real_classifier())
+    run = checkout.doit("build")
+    assert run.code != 0
+    assert "is not quantised; give samples to quantise it by, a dataset or [model] inputs" in run.output, run.output
+    inputs = np.random.default_rng(0).normal(0, 3, (100, 4)).astype(np.float32)
+    np.save(folder / "x.npy", inputs)
+    np.save(folder / "labels.npy", inputs.argmax(axis=1))
+    (folder / "net.toml").write_text(SPEC + 'inputs = "x.npy"\nlabels = "labels.npy"\n')
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    found = report(checkout)
+    accuracy, floating = found["accuracy"], found["floating"]
+    assert isinstance(accuracy, dict) and isinstance(floating, dict)
+    assert accuracy["float"] == 1.0 and accuracy["int8"] > 0.95 and accuracy["mismatches"] == 0
+    assert floating["samples"] == floating["calibration"] == 100
+    assert 0 < floating["mean"] < 0.01 and floating["mean"] < floating["largest"] < 0.05
+    assert floating["agreement"] > 0.95
+    assert "The accuracy is of the samples that the network was quantised by" in run.output
+    assert "difference   " in run.output and "quantised here by 100 samples" in run.output
+    assert checkout.doit("build").did("built") == set()
+
+
+class Pictures(nn.Module):
+    """Of 8x8 grey pixels: ten classes, by nothing that was learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU6(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.body(x)
+        return found
+
+
+def test_a_program_of_pytorch_on_a_data_set(checkout: Checkout) -> None:
+    torch.manual_seed(0)
+    network = Pictures().eval()
+    spec = 'dataset = "digits"\n' + SPEC.replace("net.tflite", "net.pt2")
+    folder = checkout.write_spec(spec).parent
+    torch.export.save(torch.export.export(network, (torch.rand(1, 1, 8, 8),)), str(folder / "net.pt2"))
+    run = checkout.doit("build")
+    assert run.code != 0 and "which real values training fed for pixel values 0 and 255" in run.output, run.output
+    (folder / "net.toml").write_text(spec + "pixels = [0, 1]\n[measure]\nsamples = 8\n")
+    run = checkout.doit("build")
+    assert run.code == 0, run.output
+    found: Any = report(checkout)
+    test = np.load(checkout.path / "build" / "net" / "test.npz")
+    with torch.no_grad():
+        answers = network(torch.from_numpy(test["x"]).permute(0, 3, 1, 2) / 255).argmax(1).numpy()
+    assert found["accuracy"]["float"] == pytest.approx((answers == test["y"]).mean())
+    assert found["accuracy"]["mismatches"] == 0
+    assert found["floating"]["samples"] == len(test["y"]) and found["floating"]["calibration"] == 256
+    assert found["floating"]["agreement"] > 0.9 and found["floating"]["mean"] < 0.02
+    assert "#define MODEL_INPUT_ZERO_POINT -128" in (checkout.path / "build" / "net" / "c" / "model.h").read_text()
 
 
 def test_several_inputs_and_outputs_on_random_samples(checkout: Checkout) -> None:

@@ -4,8 +4,9 @@
 
 Random networks are generated, compiled (zig, -O2) and run in the emulator, as often as it takes for each layer to be
 computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
-all layers. Run it after a change of a kernel or of a cycle model, and see whether ``test_footprint`` agrees. Costs of
-kernels that none of the networks has stay as they are.
+all layers. What layers do only because their weights are narrow is fitted to them alone, all else being held: as fitted
+to the others, or as it was if there are none. Run it after a change of a kernel or of a cycle model, and see whether
+``test_footprint`` agrees. Costs of what none of the networks does stay as they are.
 
 Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say; keys of NETWORKS_OF) take less, for
 kernels that are in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
@@ -25,6 +26,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from mcubuild import ROOT
@@ -48,7 +50,7 @@ from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
 from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.resize import Resize
 from mcubuild.ir.ops.softmax import Softmax
-from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D
+from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D, Weighted
 from mcubuild.measure.runner import measure
 from mcubuild.progress import bar
 from mcubuild.spec.engine import EngineSettings
@@ -61,6 +63,8 @@ from tests.engine.skeletons import Sketch
 NETWORKS = 5
 OTHER_NETWORKS = 2
 """Of convolutions, of depthwise ones and of matrices, each."""
+NARROW_NETWORKS = 12
+"""Of these three kinds and of those that the search draws, in turn, in 4 bits."""
 POOL_NETWORKS = 6
 OPERATORS = (
     *("pad", "dilated", "many", "transposed", "rows", "lookup", "concat", "transpose", "slice", "nearest", "bilinear"),
@@ -187,6 +191,19 @@ def matrix_network(seed: int) -> Graph:
     for _ in range(10):
         last = sketch.fully_connected(last, int(np.exp(rng.uniform(np.log(4), np.log(300)))))
     return with_random_values(sketch.graph(), seed)
+
+
+def narrow_network(seed: int) -> Graph:
+    """A network of one of the kinds above, with weights of 4 bits."""
+    make = (convolution_network, depthwise_network, matrix_network, calibration_network)[seed % 4]
+    return with_random_values(_with_bits(make(seed + NETWORKS), 4), seed)
+
+
+def _with_bits(graph: Graph, bits: int) -> Graph:
+    """The skeleton of ``graph`` with weights of ``bits`` bits."""
+    names = {op.weights for op in graph.ops if isinstance(op, Weighted)}
+    tensors = {name: replace(one, bits=bits) if name in names else one for name, one in graph.tensors.items()}
+    return replace(graph, tensors=tensors, constants={})
 
 
 def pool_network(seed: int) -> Graph:
@@ -358,25 +375,45 @@ def samples_of_every_kernel(graph: Graph, board: Board) -> list[Sample]:
 
 def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
-    common = data[0].kernel.common
-    shared = frozenset(core_of(data[0].core).costs[common] if common else ())
+    common, costs = data[0].kernel.common, core_of(data[0].core).costs
+    shared = frozenset(costs[common] if common else ())
     if data[0].kernel.template:
         shared = frozenset(data[0].kernel.work(data[0].layer))
-    work = [
-        {
-            feature if feature in shared or not shared else f"{sample.kind}.{feature}": count
-            for feature, count in sample.kernel.work(sample.layer).items()
-        }
+
+    def work(sample: Sample, layer: Layer) -> dict[str, int]:
+        counts = sample.kernel.work(layer).items()
+        return {name if name in shared or not shared else f"{sample.kind}.{name}": count for name, count in counts}
+
+    done = [work(sample, sample.layer) for sample in data]
+    features = sorted({feature for row in done for feature in row})
+    rows = np.array([[row.get(name, 0) / one.cycles for name in features] for row, one in zip(done, data, strict=True)])
+    most = np.array([MOST_CALL if feature.endswith("call") else np.inf for feature in features])
+    share = np.array([1 - one.kernel.cycles_inside(one.layer, one.core) / one.cycles for one in data])
+    narrow = np.array([isinstance(one.layer.op, Weighted) and one.layer.weights.bits < 8 for one in data])
+    in_wide = {
+        feature
         for sample in data
-    ]
-    features = sorted({feature for row in work for feature in row})
-    rows = np.array(
-        [[row.get(feature, 0) / sample.cycles for feature in features] for row, sample in zip(work, data, strict=True)]
-    )
-    most = [MOST_CALL if feature.endswith("call") else np.inf for feature in features]
-    own = np.array([1 - sample.kernel.cycles_inside(sample.layer, sample.core) / sample.cycles for sample in data])
-    coefficients = lsq_linear(rows, own, (0, most)).x
-    return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - own).tolist()
+        for feature, count in work(sample, Layer(_with_bits(sample.layer.graph, 8), sample.layer.index)).items()
+        if count
+    }
+    others = np.array([feature in in_wide for feature in features])
+    if narrow.all():
+        places = [feature.rpartition(".") for feature in features]
+        known = [costs[kind or data[0].costed].get(feature, 0.0) for kind, _, feature in places]
+        coefficients = np.where(others, known, 0.0)
+    else:
+        coefficients = np.zeros(len(features))
+        coefficients[others] = _least_squares(rows[~narrow][:, others], share[~narrow], most[others])
+    if narrow.any() and not others.all():
+        left = share[narrow] - rows[narrow] @ coefficients
+        coefficients[~others] = _least_squares(rows[narrow][:, ~others], left, most[~others])
+    return dict(zip(features, coefficients.tolist(), strict=True)), (rows @ coefficients - share).tolist()
+
+
+def _least_squares(rows: NDArray[np.float64], wanted: NDArray[np.float64], most: NDArray[np.float64]) -> list[float]:
+    """Coefficients of 0 ... ``most``."""
+    solution: list[float] = lsq_linear(rows, wanted, (0, most)).x.tolist()
+    return solution
 
 
 NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
@@ -384,6 +421,7 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "convolution": (convolution_network, OTHER_NETWORKS),
     "depthwise": (depthwise_network, OTHER_NETWORKS),
     "matrix": (matrix_network, OTHER_NETWORKS),
+    "narrow": (narrow_network, NARROW_NETWORKS),
     "operator": (operator_network, OPERATOR_NETWORKS),
     "packed": (packed_network, NETWORKS),
     "pool": (pool_network, POOL_NETWORKS),
@@ -425,9 +463,11 @@ def show(data: Iterable[Sample]) -> None:
             print(f"{np.sqrt(np.mean(np.square(errors))):.0%} rms; code {min(code):.0%} ... {max(code):.0%}")
     for template, ratios in sorted(routines.items()):
         print(f"{template}: code {min(ratios):.0%} ... {max(ratios):.0%}")
-    for core, costs in fresh.items():
+    for core, fitted_costs in fresh.items():
+        known = core_of(core).costs
+        costs = {kind: {**known.get(kind, {}), **features} for kind, features in fitted_costs.items()}
         path = ROOT / "mcubuild" / "cores" / f"{core.replace('-', '_')}.py"
-        path.write_text(with_costs(path.read_text(), {**core_of(core).costs, **costs}))
+        path.write_text(with_costs(path.read_text(), {**known, **costs}))
 
 
 def _by_kind(kind: str, coefficients: Mapping[str, float]) -> dict[str, dict[str, float]]:

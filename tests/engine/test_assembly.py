@@ -87,8 +87,8 @@ def test_four_instructions_round_as_tensorflow_lite_does(seed: int) -> None:
     np.testing.assert_array_equal(four_instructions(sums, numbers), expected)
 
 
-def one_layer(filters: int = 8, shape: tuple[int, ...] = (1, 6, 6, 16)) -> Graph:
-    sketch = Sketch(shape)
+def one_layer(filters: int = 8, shape: tuple[int, ...] = (1, 6, 6, 16), bits: int = 8) -> Graph:
+    sketch = Sketch(shape, bits)
     sketch.conv("input", filters) if len(shape) == 4 else sketch.fully_connected("input", filters)
     return with_random_values(sketch.graph())
 
@@ -109,24 +109,37 @@ def test_portable_kernels_where_the_instructions_are_not_exact_or_missing() -> N
     assert kernel_of(graph.with_values(dict(graph.tensors) | {"t0": output}, graph.constants)) == "pointwise"
 
 
-def test_skeletons_take_the_kernels_of_their_networks() -> None:
+def test_sums_of_narrow_weights_beyond_28_bits_are_computed_in_c() -> None:
+    graph = one_layer(bits=4)
+    scale, weights = graph.tensor("input").quantization, graph.tensor("t0.weights").quantization
+    assert scale is not None and weights is not None
+    bias, widest = graph.constants["t0.bias"].copy(), int(np.argmax(weights.scale))
+    coarse = Quantization((scale.scale[0] * weights.scale[widest] * 2**20,), -50)
+    tensors = {**graph.tensors, "t0": replace(graph.tensor("t0"), quantization=coarse)}
+    for tie, kernel in ((2**26 + 2**19, "pointwise_dsp"), (2**27 + 2**19, "pointwise")):
+        bias[widest] = tie  # the output depends on the inputs
+        assert kernel_of(graph.with_values(tensors, {**graph.constants, "t0.bias": bias})) == kernel
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_skeletons_take_the_kernels_of_their_networks(bits: int) -> None:
     for shape, kind in (
         ((1, 6, 6, 16), "pointwise_dsp"),
         ((1, 3, 3, 16), "conv2d_dsp"),
         ((1, 64), "fully_connected_dsp"),
     ):
-        graph = one_layer(shape=shape)
+        graph = one_layer(shape=shape, bits=bits)
         assert kernel_of(graph) == kernel_of(replace(graph, constants={})) == kind
 
 
-def odd_shapes(seed: int) -> Graph:
+def odd_shapes(seed: int, bits: int) -> Graph:
     """Every depth of the loops, widths below and above four pixels, odd channels, padding on each side."""
     rng = np.random.default_rng(seed)
 
     def pick(*choices: int) -> int:
         return choices[int(rng.integers(len(choices)))]
 
-    sketch = Sketch((1, pick(5, 9, 12), pick(3, 4, 7, 10), pick(1, 2, 3, 5)))
+    sketch = Sketch((1, pick(5, 9, 12), pick(3, 4, 7, 10), pick(1, 2, 3, 5)), bits)
     last = sketch.conv("input", pick(7, 12, 33), (pick(1, 3, 10), pick(2, 3, 4)), pick(1, 2))
     last = sketch.conv(last, pick(2, 3, 26, 49))
     last = sketch.conv(last, pick(5, 18, 70))
@@ -137,14 +150,15 @@ def odd_shapes(seed: int) -> Graph:
     return with_random_values(sketch.graph(), seed)
 
 
+@pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("board", ["stm32f412", "stm32f746"])
 @pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 24))])
 @pytest.mark.parametrize("toolchains", [["zig"], pytest.param(["zig", "gcc"], marks=needs_arm_gcc)])
 def test_assembly_equals_its_twins_and_the_executor(
-    tmp_path: Path, seed: int, board: str, toolchains: list[ToolchainName]
+    tmp_path: Path, seed: int, board: str, toolchains: list[ToolchainName], bits: int
 ) -> None:
     """On both cores, from each toolchain, whose routines have the same bytes."""
-    graph, chip = odd_shapes(seed), read_board(board)
+    graph, chip = odd_shapes(seed, bits), read_board(board)
     target = Target.of(chip, EngineSettings())
     able = [(layer, kernel) for layer in layers(graph) for kernel in serving(layer, target) if kernel.routines(layer)]
     # Of layers this small, some would be faster in C.

@@ -43,6 +43,7 @@ def depthwise(
     padding: Padding,
     clamp: tuple[int, int] = (-128, 127),
     seed: int = 0,
+    bits: int = 8,
 ) -> Graph:
     """One layer with random values."""
     height, width, channels = shape
@@ -50,7 +51,7 @@ def depthwise(
     rows, columns = (height + top + bottom - kernel[0]) // stride + 1, (width + left + right - kernel[1]) // stride + 1
     tensors = {
         "x": Tensor("x", (1, *shape)),
-        "w": Tensor("w", (1, *kernel, channels)),
+        "w": Tensor("w", (1, *kernel, channels), bits=bits),
         "b": Tensor("b", (channels,), "int32", 32),
         "y": Tensor("y", (1, rows, columns, channels)),
     }
@@ -58,7 +59,7 @@ def depthwise(
     return with_random_values(Graph("one", tensors, (op,), ("x",), ("y",)), seed)
 
 
-def random_depthwise(seed: int) -> Graph:
+def random_depthwise(seed: int, bits: int = 8) -> Graph:
     """Odd sizes, few channels or many, any padding, maps smaller than the filter, limits of every kind."""
     rng = np.random.default_rng(seed)
     stride = int(rng.integers(1, 3))
@@ -68,7 +69,7 @@ def random_depthwise(seed: int) -> Graph:
     low = [max(1, size - padding[0] - padding[1]), max(1, size - padding[2] - padding[3])]
     height, width = (int(n + rng.integers(0, 14)) for n in low)
     clamp = [(-128, 127), (-128, 127), (-30, 127), (-128, 60), (3, 99)][int(rng.integers(5))]
-    return depthwise((height, width, int(rng.integers(4, 23))), (size, size), stride, padding, clamp, seed)
+    return depthwise((height, width, int(rng.integers(4, 23))), (size, size), stride, padding, clamp, seed, bits)
 
 
 def kind(graph: Graph) -> str:
@@ -76,22 +77,24 @@ def kind(graph: Graph) -> str:
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("seed", range(1, 9))
-def test_random_depthwise(tmp_path: Path, seed: int, toolchain: str) -> None:
-    check_random_depthwise(tmp_path, seed, toolchain)
+def test_random_depthwise(tmp_path: Path, seed: int, bits: int, toolchain: str) -> None:
+    check_random_depthwise(tmp_path, seed, bits, toolchain)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("seed", range(9, 80))
-def test_many_random_depthwise(tmp_path: Path, seed: int, toolchain: str) -> None:
-    if kind(random_depthwise(seed)) == "depthwise":
+def test_many_random_depthwise(tmp_path: Path, seed: int, bits: int, toolchain: str) -> None:
+    if kind(random_depthwise(seed, bits)) == "depthwise":
         pytest.skip("so few outputs that portable C should be faster")
-    check_random_depthwise(tmp_path, seed, toolchain)
+    check_random_depthwise(tmp_path, seed, bits, toolchain)
 
 
-def check_random_depthwise(folder: Path, seed: int, toolchain: str) -> None:
-    graph = random_depthwise(seed)
+def check_random_depthwise(folder: Path, seed: int, bits: int, toolchain: str) -> None:
+    graph = random_depthwise(seed, bits)
     assert kind(graph).startswith("depthwise_")
     check(graph, random_inputs(graph, 3, seed), folder, BOARDS[seed % 2], toolchain)
 

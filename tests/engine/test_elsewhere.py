@@ -86,7 +86,7 @@ def generated(name: str, folder: Path) -> Generated:
         "packed chains": lambda: packed_mobile(3),
         "portable": lambda: random_network(5),
         "4 bits": lambda: random_network(4, 4),
-        "m4": lambda: odd_shapes(1),
+        "m4": lambda: odd_shapes(1, 8),
         "m7": lambda: mobile(1),
     }[name]()
     target = Target.of(board, settings)

@@ -67,9 +67,10 @@ def check_memories(
     assert code <= predicted.code <= most_code * code
 
 
+@pytest.mark.parametrize("activations", [8, 4])
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746"])
-def test_cycles_of_a_network_that_was_not_calibrated_with(name: str) -> None:
-    sketch = Sketch((1, 28, 28, 3))
+def test_cycles_of_a_network_that_was_not_calibrated_with(name: str, activations: int) -> None:
+    sketch = Sketch((1, 28, 28, 3), activations=activations)
     last = sketch.bottleneck(sketch.conv("input", 16, 3, 2), 64, 16)
     last = sketch.bottleneck(last, 96, 24, 5, 2)
     last = sketch.bottleneck(last, 144, 24, 7)

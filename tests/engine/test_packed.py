@@ -84,6 +84,27 @@ def test_the_last_tensor_of_each_kind_is_where_the_plan_says(tmp_path: Path) -> 
     np.testing.assert_array_equal(read(tensor, found), values[last].reshape(rows, -1))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"fusion": False},
+        {"unrolling": False, "tiling": False},
+        {"model_im2col": False},
+        {"assembly": False, "plan": "smallest"},
+        {"overlap": False, "plan": "smallest"},
+        {"fused_blocks": False, "plan": "smallest"},
+    ],
+    ids=str,
+)
+def test_every_switch(tmp_path: Path, switches: dict[str, object]) -> None:
+    for name, graph in (("mobile", mobile(4)), ("random", packed(random_network(4, 4), 4))):
+        (folder := tmp_path / name).mkdir()
+        inputs = random_inputs(graph, 3)
+        compiled = Compiled(graph, folder, settings=EngineSettings.model_validate(switches))
+        np.testing.assert_array_equal(compiled.run(inputs), run(graph, inputs))
+
+
 def test_what_is_packed_can_be_read() -> None:
     rng = np.random.default_rng(0)
     for shape in ((1, 3, 5, 3), (1, 2, 4, 8), (1, 21)):

@@ -40,7 +40,8 @@ class Network:
     outputs: list[Value] = field(default_factory=list)
     """Values that are outputs besides those that nobody reads."""
     dtype: str = "int8"
-    """Of activations: int8, or int16 with zero points of 0, 64-bit biases and no weights of 4 bits."""
+    """Of activations: int8; int16 with zero points of 0, 64-bit biases and no weights of 4 bits; or uint8 with such
+    weights of one scale and zero point. Zero points are those of int8, here and in ``Value``."""
     narrow: float = 0.25
     """Share of weights of 4 bits."""
 
@@ -69,14 +70,25 @@ class Network:
     def limits(self) -> tuple[int, int]:
         return (-32768, 32767) if self.wide else (-128, 127)
 
+    @property
+    def unsigned(self) -> int:
+        """What levels of the file are more than those of int8."""
+        return 128 if self.dtype == "uint8" else 0
+
+    def tensor(
+        self, shape: Shape, scale: float, zero_point: int, values: NDArray[np.integer[Any]] | None = None
+    ) -> int:
+        """An activation, or a constant operand, in the file."""
+        return self.writer.tensor(shape, self.dtype, scale, zero_point + self.unsigned, values=values)
+
     def levels(self, shape: Shape) -> NDArray[np.integer[Any]]:
         """Random values of an activation."""
         low, high = self.limits
-        return self.rng.integers(low, high + 1, shape).astype(self.dtype)
+        return (self.rng.integers(low, high + 1, shape) + self.unsigned).astype(self.dtype)
 
     def constant(self, shape: Shape, scale: float, zero_point: int) -> Value:
         """An operand that is a constant."""
-        index = self.writer.tensor(shape, self.dtype, scale, zero_point, values=self.levels(shape))
+        index = self.tensor(shape, scale, zero_point, self.levels(shape))
         return Value(index, shape, scale, zero_point)
 
     def zero(self) -> int:
@@ -91,7 +103,7 @@ class Network:
     def value(self, shape: Shape, scale: float | None = None, zero_point: int | None = None) -> Value:
         scale = self.step() if scale is None else scale
         zero_point = self.zero() if zero_point is None else zero_point
-        value = Value(self.writer.tensor(shape, self.dtype, scale, zero_point), shape, scale, zero_point)
+        value = Value(self.tensor(shape, scale, zero_point), shape, scale, zero_point)
         self.values.append(value)
         return value
 
@@ -113,7 +125,7 @@ class Network:
 
     def bits(self) -> int:
         """Of weights."""
-        return 4 if self.chance(self.narrow) and not self.wide else 8
+        return 4 if self.chance(self.narrow) and not self.wide and not self.unsigned else 8
 
     def activation(self) -> int:
         return int(self.rng.choice([0, 0, 0, 1, 2, 3]))
@@ -144,9 +156,9 @@ def _weights(
     largest = 2 ** (bits - 1) - 1
     values = net.rng.integers(-largest, largest + 1, shape, np.int8)
     scales: float | list[float] = net.scale(0.001, 0.02)
-    if net.chance(0.7):
+    if net.chance(0.7) and not net.unsigned:
         scales = [net.scale(0.001, 0.02) for _ in range(channels)]
-    weights = net.writer.tensor(shape, f"int{bits}", scales, 0, axis, values)
+    weights = _constant(net, f"int{bits}", scales, axis, values)
     step = float(np.max(scales)) * largest / 127
     bias = net.writer.tensor(
         (channels,),
@@ -156,6 +168,15 @@ def _weights(
     )
     spread = x.scale * step * 60 * 60 * np.sqrt(terms)
     return [weights, bias], float(np.float32(spread / 60 * net.rng.uniform(0.5, 2)))
+
+
+def _constant(net: Network, kind: str, scales: float | list[float], axis: int, values: NDArray[np.integer[Any]]) -> int:
+    """Weights; those of uint8 around a zero point of their own."""
+    if not net.unsigned:
+        return net.writer.tensor(values.shape, kind, scales, 0, axis, values)
+    zero = net.number(60, 200) if net.chance(0.7) else 128
+    shifted = net.rng.integers(0, 256, values.shape) if net.chance(0.6) else np.clip(values.astype(int) + zero, 0, 255)
+    return net.writer.tensor(values.shape, "uint8", scales, zero, axis, shifted)
 
 
 def _windows(net: Network, x: Value, dilated: bool) -> tuple[Shape, Shape, Shape, int, Shape]:
@@ -282,7 +303,7 @@ def fully_connected(net: Network) -> None:
     largest = 2 ** (bits - 1) - 1
     values = net.rng.integers(-largest, largest + 1, (filters, depth), np.int8)
     scale = net.scale(0.001, 0.02)
-    weights = net.writer.tensor((filters, depth), f"int{bits}", scale, values=values)
+    weights = _constant(net, f"int{bits}", scale, 0, values)
     kind = "int64" if net.wide else "int32"
     bias = net.writer.tensor((filters,), kind, x.scale * scale, values=net.rng.integers(-3000, 3000, filters))
     out = float(np.float32(x.scale * scale * largest / 127 * 60 * np.sqrt(depth) * net.rng.uniform(0.5, 2)))
@@ -315,6 +336,20 @@ def binary(net: Network) -> None:
     result = net.value(out, float(np.float32(scale * net.rng.uniform(0.5, 1.5))))
     first, second = (left, right) if net.chance(0.6) else (right, left)
     net.emit(kind, [first.index, second.index], [result], FusedActivationFunction=net.activation())
+
+
+def division(net: Network) -> None:
+    """By constants other than 0: what Micro computes for a divisor of 0 is not defined."""
+    x = net.pick(lambda shape: prod(shape) < 2000)
+    if x is None or net.wide:
+        return
+    zero, shape = net.zero(), tuple(size if net.chance(0.5) else 1 for size in x.shape)
+    values = net.levels(shape)
+    values = np.where(values == zero, zero - 1 if zero > 0 else zero + 1, values)
+    scale = net.step()
+    divisor = net.tensor(shape, scale, zero, values)
+    result = net.value(x.shape, float(np.float32(x.scale / scale / 2.0 ** net.rng.uniform(7, 10))))
+    net.emit("DIV", [x.index, divisor], [result], FusedActivationFunction=net.activation())
 
 
 def _fits(shape: Shape, whole: Shape) -> bool:
@@ -356,7 +391,9 @@ def mean(net: Network) -> None:
 
 def function(net: Network) -> None:
     kinds = ["RELU", "RELU6", "LEAKY_RELU", "QUANTIZE"]
-    if net.wide:
+    if net.unsigned:
+        kinds.remove("LEAKY_RELU")
+    elif net.wide:
         kinds += ["LOGISTIC", "TANH"]
     else:  # LiteRT's host kernels lack ELU, and have tables of their own for sigmoids
         kinds += ["HARD_SWISH", "ABS"] if net.bias else ["HARD_SWISH", "ABS", "ELU", "LOGISTIC", "TANH"]
@@ -644,6 +681,97 @@ def matrices(net: Network) -> None:
     net.emit("BATCH_MATMUL", [left.index, right.index], [result], AdjX=turned, AdjY=other)
 
 
+def ring(net: Network) -> None:
+    """The rows that were seen last and the new ones, as streaming networks keep them from run to run."""
+    x = net.pick(_image)
+    if x is None:
+        return
+    rows = net.number(1, 5)
+    variable = net.writer.tensor((), "resource")
+    net.writer.operator("VAR_HANDLE", [], [variable], Container="", SharedName=f"ring{variable}")
+    before = net.like(x, (1, rows, *x.shape[2:]))
+    joined = net.like(x, (1, rows + x.shape[1], *x.shape[2:]))
+    after = net.like(x, before.shape)
+    net.emit("READ_VARIABLE", [variable], [before])
+    net.emit("CONCATENATION", [before.index, x.index], [joined], Axis=1)
+    begin, end, stride = net.integers(0, -rows, 0, 0), net.integers(0, 0, 0, 0), net.integers(1, 1, 1, 1)
+    net.emit("STRIDED_SLICE", [joined.index, begin, end, stride], [after], BeginMask=13, EndMask=15)
+    net.emit("ASSIGN_VARIABLE", [variable, after.index], [])
+    net.outputs.append(joined)
+
+
+def svdf(net: Network) -> None:
+    """Filters over time, with a memory of 8 or 16 bits."""
+    x = net.pick(lambda shape: len(shape) == 2 and shape[0] == 1 and shape[1] <= 400)
+    if net.wide:
+        return
+    if x is None:
+        x = net.pick(lambda shape: prod(shape) <= 400)
+        if x is None:
+            return
+        flat = net.like(x, (1, prod(x.shape)))
+        net.emit("RESHAPE", [x.index, net.integers(*flat.shape)], [flat])
+        x = flat
+    inputs, rank, units, length = x.shape[1], net.number(1, 2), net.number(1, 6), net.number(1, 7)
+    filters, kind = rank * units, str(net.rng.choice(["int8", "int16"]))
+    most = 127 if kind == "int8" else 32767
+    scale, slow = net.scale(0.001, 0.02), net.scale(0.001, 0.02) / most
+    kept = float(np.float32(x.scale * scale * np.sqrt(inputs) * 60 * net.rng.uniform(60, 200) / most))
+    feature = net.writer.tensor((filters, inputs), "int8", scale, values=net.rng.integers(-127, 128, (filters, inputs)))
+    time = net.writer.tensor((filters, length), kind, slow, values=net.rng.integers(-most, most + 1, (filters, length)))
+    step = float(np.float32(kept) * np.float32(slow))
+    bias = net.writer.tensor((units,), "int32", step, values=net.rng.integers(-most * 20, most * 20, units))
+    zero = net.zero() if kind == "int8" else 0
+    memory = net.writer.tensor((1, filters * length), kind, kept, zero, variable=True)
+    result = net.value((1, units), float(np.float32(step * most * most * net.rng.uniform(0.001, 0.02))))
+    net.emit("SVDF", [x.index, feature, time, bias, memory], [result], Rank=rank)
+
+
+def lstm(net: Network) -> None:
+    """Keras' layer over the rows of a matrix, or of an image that is made one."""
+    x = net.pick(lambda shape: len(shape) == 3 and shape[0] == 1 and prod(shape) <= 400)
+    if x is None:
+        x = net.pick(lambda shape: prod(shape) <= 400)
+        if x is None:
+            return
+        steps = net.number(1, 4)
+        depth = prod(x.shape) // steps if prod(x.shape) % steps == 0 else prod(x.shape)
+        flat = net.like(x, (1, prod(x.shape) // depth, depth))
+        net.emit("RESHAPE", [x.index, net.integers(*flat.shape)], [flat])
+        x = flat
+    _, steps, inputs = x.shape
+    units, timed = net.number(1, 6), net.chance(0.3)
+    if timed:
+        moved = net.like(x, (steps, 1, inputs))
+        net.emit("RESHAPE", [x.index, net.integers(*moved.shape)], [moved])
+        x = moved
+    step, zero = float(np.float32(net.rng.uniform(0.8, 1.2) / net.limits[1])), net.zero()
+
+    def matrix(columns: int, scale: float) -> int:
+        values = net.rng.integers(-127, 128, (units, columns))
+        return net.writer.tensor(
+            (units, columns), "int8", float(np.float32(scale * net.rng.uniform(0.3, 1))), 0, 0, values
+        )
+
+    first = 3 / (127 * 60 * np.sqrt(inputs) * x.scale * (256 if net.wide else 1))
+    second = 3 / (127 * np.sqrt(units))
+    weights = [matrix(inputs, first) for _ in range(4)] + [matrix(units, second) for _ in range(4)]
+    kind = "int64" if net.wide else "int32"
+    span = int(min(0.3 / (first * x.scale), 1e6)) + 1
+    biases = [net.writer.tensor((units,), kind, 1e-5, 0, 0, net.rng.integers(-span, span, units)) for _ in range(4)]
+    hidden = net.writer.tensor((1, units), net.dtype, step, zero, variable=True)
+    cell = net.writer.tensor((1, units), "int16", 2.0 ** -net.number(9, 15), variable=True)
+    result = net.value((steps, 1, units) if timed else (1, steps, units), step, zero)
+    net.emit(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        [x.index, *weights, -1, -1, -1, *biases, -1, -1, hidden, cell, -1, -1, -1, -1],
+        [result],
+        FusedActivationFunction=4,
+        TimeMajor=timed,
+        CellClip=float(net.rng.choice([0.0, 0.5, 10.0])),
+    )
+
+
 OPERATORS: dict[str, Callable[[Network], None]] = {
     "conv": conv,
     "grouped": grouped,
@@ -673,7 +801,14 @@ OPERATORS: dict[str, Callable[[Network], None]] = {
     "log_softmax": log_softmax,
     "arg_max": arg_max,
     "matrices": matrices,
+    "ring": ring,
+    "division": division,
+    "svdf": svdf,
+    "lstm": lstm,
 }
+
+REMEMBERING = ("ring", "svdf", "lstm")
+"""Those that keep something from run to run."""
 
 
 def random_network(

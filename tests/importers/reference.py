@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-Reference = Callable[[bytes, list[NDArray[Any]], list[int]], dict[int, NDArray[Any]]]
+Inputs = list[NDArray[Any]]
+Tensors = dict[int, NDArray[Any]]
+Reference = Callable[[bytes, Inputs, list[int]], Tensors]
 """File, inputs, numbers of tensors -> the tensors' values after one run."""
+References = Callable[[bytes, list[Inputs], list[int]], list[Tensors]]
+"""The same of one run after the other."""
 
 
 needs_micro = pytest.mark.needs("tflite_micro")
 
 
-def micro_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) -> dict[int, NDArray[Any]]:
-    """Values of the tensors ``wanted`` after one run of TensorFlow Lite Micro's interpreter."""
+def micro_runs(data: bytes, runs: list[Inputs], wanted: list[int]) -> list[Tensors]:
+    """Values of the tensors ``wanted`` after each of the runs of TensorFlow Lite Micro's interpreter."""
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(
@@ -23,13 +27,21 @@ def micro_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) ->
         arena_size=1 << 22,
         intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
     )
-    for index, values in enumerate(inputs):
-        interpreter.set_input(values, index)
-    interpreter.invoke()
-    return {index: np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index in wanted}
+    results = []
+    for inputs in runs:
+        for index, values in enumerate(inputs):
+            interpreter.set_input(values, index)
+        interpreter.invoke()
+        results.append({index: np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index in wanted})
+    return results
 
 
-def host_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) -> dict[int, NDArray[Any]]:
+def micro_tensors(data: bytes, inputs: Inputs, wanted: list[int]) -> Tensors:
+    """The same after one run."""
+    return micro_runs(data, [inputs], wanted)[0]
+
+
+def host_runs(data: bytes, runs: list[Inputs], wanted: list[int]) -> list[Tensors]:
     """The same with LiteRT's reference kernels."""
     from ai_edge_litert import interpreter as litert
 
@@ -39,7 +51,15 @@ def host_tensors(data: bytes, inputs: list[NDArray[Any]], wanted: list[int]) -> 
         experimental_preserve_all_tensors=True,
     )
     interpreter.allocate_tensors()
-    for detail, values in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(detail["index"], values)
-    interpreter.invoke()
-    return {index: np.array(interpreter.get_tensor(index)) for index in wanted}
+    results = []
+    for inputs in runs:
+        for detail, values in zip(interpreter.get_input_details(), inputs, strict=True):
+            interpreter.set_tensor(detail["index"], values)
+        interpreter.invoke()
+        results.append({index: np.array(interpreter.get_tensor(index)) for index in wanted})
+    return results
+
+
+def host_tensors(data: bytes, inputs: Inputs, wanted: list[int]) -> Tensors:
+    """The same after one run."""
+    return host_runs(data, [inputs], wanted)[0]

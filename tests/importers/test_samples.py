@@ -11,6 +11,7 @@ from mcubuild import ROOT
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.importers.files import write_imported
+from mcubuild.importers.network import import_network
 from mcubuild.importers.samples import refer
 from mcubuild.ir.files import read_graph
 from mcubuild.spec.model import ModelSettings
@@ -25,7 +26,7 @@ def accuracy(folder: Path, images: tuple[Split, int] | None = None, **keys: Any)
     settings = ModelSettings.model_validate({"file": "net.tflite", **keys})
     out = folder / "out"
     out.mkdir(exist_ok=True)
-    write_imported(folder / settings.file, out)
+    write_imported(import_network(folder / settings.file), out)
     refer(read_graph(out), out / "interface.json", settings, images, folder, seed=0, out=out)
     found: dict[str, Any] = json.loads((out / "accuracy.json").read_text())
     return found

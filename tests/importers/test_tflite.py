@@ -269,7 +269,10 @@ def test_what_is_supported_elsewhere_is_not_called_unsupported(tmp_path: Path) -
         return [x], [y]
 
     told = refused(tmp_path, build)
-    assert "operator 1 (SOFTMAX) is supported on INT8 and INT16 only, not on tensor 1 'real' FLOAT32 (1, 4)." in told
+    assert (
+        "operator 1 (SOFTMAX) is supported on INT8, INT16 and UINT8 only, not on tensor 1 'real' FLOAT32 (1, 4)."
+        in told
+    )
 
 
 def test_the_page_of_operators_is_up_to_date() -> None:
@@ -295,7 +298,10 @@ def test_functions_in_floating_point_become_a_table(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize(
     ("dtype", "words"),
-    [("int64", "must be INT8, INT16, UINT8 or FLOAT32"), ("float32", "(RELU) is supported on INT8 and INT16 only")],
+    [
+        ("int64", "must be INT8, INT16, UINT8 or FLOAT32"),
+        ("float32", "(RELU) is supported on INT8, INT16 and UINT8 only"),
+    ],
 )
 def test_other_types_are_told(tmp_path: Path, dtype: str, words: str) -> None:
     def build(w: Writer) -> tuple[list[int], list[int]]:

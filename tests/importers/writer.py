@@ -1,5 +1,7 @@
 """Writes small .tflite files, with the builder functions of the package ``tflite``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,13 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-_TYPES = {name: name.upper() for name in ("float32", "int4", "int8", "int16", "int32", "int64", "uint8")}
+_TYPES = {
+    name: name.upper()
+    for name in ("float16", "float32", "int4", "int8", "int16", "int32", "int64", "resource", "uint8")
+}
 
 _OPTIONS = {
+    "CALL_ONCE": "CallOnceOptions",
     "ADD": "AddOptions",
     "ARG_MAX": "ArgMaxOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
@@ -19,6 +25,7 @@ _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "DIV": "DivOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "GATHER": "GatherOptions",
     "L2_NORMALIZATION": "L2NormOptions",
@@ -40,9 +47,12 @@ _OPTIONS = {
     "STRIDED_SLICE": "StridedSliceOptions",
     "SUB": "SubOptions",
     "SUM": "ReducerOptions",
+    "SVDF": "SVDFOptions",
     "TRANSPOSE": "TransposeOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
     "UNPACK": "UnpackOptions",
+    "VAR_HANDLE": "VarHandleOptions",
 }
 
 
@@ -55,6 +65,7 @@ class Writer:
         self._operators: list[int] = []
         self._codes: dict[str, int] = {}
         self._buffers = [self._buffer(None)]
+        self._others: list[int] = []
         self.shapes: list[tuple[int, ...]] = []
 
     def tensor(
@@ -66,8 +77,12 @@ class Writer:
         axis: int = 0,
         values: NDArray[Any] | None = None,
         name: str | None = None,
+        variable: bool = False,
     ) -> int:
-        """A tensor; with ``values`` a constant. ``scale`` of a list is one scale for each index of ``axis``."""
+        """A tensor; with ``values`` a constant. ``scale`` of a list is one scale for each index of ``axis``.
+
+        ``variable``: its operator keeps something in it from run to run.
+        """
         build = self._builder
         number = 0
         if values is not None:
@@ -90,6 +105,7 @@ class Writer:
         tflite.TensorAddType(build, getattr(tflite.TensorType, _TYPES[dtype]))
         tflite.TensorAddBuffer(build, number)
         tflite.TensorAddName(build, text)
+        tflite.TensorAddIsVariable(build, variable)
         if quantization is not None:
             tflite.TensorAddQuantization(build, quantization)
         self._tensors.append(tflite.TensorEnd(build))
@@ -101,6 +117,8 @@ class Writer:
         build = self._builder
         table = _OPTIONS.get(kind)
         made = None
+        texts = {field: build.CreateString(value) for field, value in options.items() if isinstance(value, str)}
+        options |= texts
         if table is not None:
             getattr(tflite, f"{table}Start")(build)
             for field, value in options.items():
@@ -129,15 +147,7 @@ class Writer:
             tflite.OperatorCodeAddBuiltinCode(build, number)
             tflite.OperatorCodeAddVersion(build, 1)
             codes.append(tflite.OperatorCodeEnd(build))
-        sources = build.CreateNumpyVector(np.array(inputs, np.int32))
-        targets = build.CreateNumpyVector(np.array(outputs, np.int32))
-        tensors, operators = self._vector(self._tensors), self._vector(self._operators)
-        tflite.SubGraphStart(build)
-        tflite.SubGraphAddTensors(build, tensors)
-        tflite.SubGraphAddOperators(build, operators)
-        tflite.SubGraphAddInputs(build, sources)
-        tflite.SubGraphAddOutputs(build, targets)
-        graphs = self._vector([tflite.SubGraphEnd(build)])
+        graphs = self._vector([self._graph(inputs, outputs), *self._others])
         buffers, code_vector = self._vector(self._buffers), self._vector(codes)
         tflite.ModelStart(build)
         tflite.ModelAddVersion(build, 3)
@@ -146,6 +156,27 @@ class Writer:
         tflite.ModelAddBuffers(build, buffers)
         build.Finish(tflite.ModelEnd(build), file_identifier=b"TFL3")
         return bytes(build.Output())
+
+    @contextmanager
+    def another(self) -> Iterator[int]:
+        """Write tensors and operators of another graph meanwhile, with numbers of their own; its number."""
+        own = self._tensors, self._operators, self.shapes
+        self._tensors, self._operators, self.shapes = [], [], []
+        yield len(self._others) + 1
+        self._others.append(self._graph([], []))
+        self._tensors, self._operators, self.shapes = own
+
+    def _graph(self, inputs: list[int], outputs: list[int]) -> int:
+        build = self._builder
+        sources = build.CreateNumpyVector(np.array(inputs, np.int32))
+        targets = build.CreateNumpyVector(np.array(outputs, np.int32))
+        tensors, operators = self._vector(self._tensors), self._vector(self._operators)
+        tflite.SubGraphStart(build)
+        tflite.SubGraphAddTensors(build, tensors)
+        tflite.SubGraphAddOperators(build, operators)
+        tflite.SubGraphAddInputs(build, sources)
+        tflite.SubGraphAddOutputs(build, targets)
+        return int(tflite.SubGraphEnd(build))
 
     def _buffer(self, values: NDArray[Any] | None) -> int:
         build = self._builder

@@ -10,7 +10,7 @@ import pytest
 
 from mcubuild.ir import executor
 from mcubuild.ir.graph import Graph, Quantization, Tensor
-from mcubuild.ir.ops.elementwise import Add
+from mcubuild.ir.ops.elementwise import Add, Div
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import Conv2D, FullyConnected
 from tests.ir import scalar
@@ -115,3 +115,19 @@ def test_random_networks_exercise_every_operator() -> None:
     again = random_network(3)
     assert all((again.constants[name] == graphs[6].constants[name]).all() for name in again.constants)
     assert again.tensors == graphs[6].tensors
+
+
+def test_quotients() -> None:
+    """A divisor of 0 counts as 1; both signs of the divisor."""
+    left, right = [1, -2, 0, 1, -1, 3, -3], [4, 5, 3, 0, 0, -6, -5]
+    tensors = {
+        name: Tensor(name, (1, 7), quantization=Quantization((scale,), zero))
+        for name, scale, zero in (("left", 0.5, 2), ("right", 0.5, -1), ("y", 1 / 128, 3))
+    }
+    constants = {"right": np.array([right], np.int8) - np.int8(1)}
+    graph = Graph("div", tensors, (Div("left", "right", "y"),), ("left",), ("y",), constants)
+    found = executor.run(graph, np.array([left], np.int8) + np.int8(2))
+    assert found.tolist() == [[3 + 32, 3 - 51, 3, 127, 3 - 128, 3 - 64, 3 + 77]]
+    wide = replace(graph, tensors={**tensors, "y": replace(tensors["y"], quantization=Quantization((8.0,)))})
+    with pytest.raises(ValueError, match="shifted by more than 31 bits"):
+        executor.run(wide, np.zeros((1, 7), np.int8))

@@ -29,7 +29,7 @@ from tests.nas.toy import LEARNING, split
 
 BOARD = read_board("stm32f412")
 BLOCKS = list(BACKBONES)
-NEW = ["plain", "residual", "strided"]
+NEW = ["plain", "residual"]
 
 
 def space_of(block: str, width: float = 0.4, resolution: int = 20, channels: int = 1) -> Space:
@@ -61,9 +61,6 @@ def test_small_networks_that_beginners_train_are_in_the_spaces() -> None:
         (32, 16, 16, 1), (32, 32, 32, 2), (16, 64, 64, 2)
     ]  # fmt: skip
     assert residual["stem"] == Stem(32, 3, 16, 3, 1)
-    strided = parse_key(Space(1 / 3, 32, 3, 10, 3, "strided"), "3x4/3x4/3x4").blocks()
-    assert strided["stem"] == Stem(32, 3, 16, 3, 2)
-    assert [block.side for block in strided.values()] == [32, 16, 16, 8, 4], "the last is the head"
 
 
 @pytest.mark.parametrize("block", NEW)
@@ -77,7 +74,7 @@ def test_spaces_reach_from_25_thousand_weights_to_800_thousand(block: str) -> No
 
 @pytest.mark.parametrize(
     ("block", "counts"),
-    [("mobile", [2, 2, 2, 4]), ("plain", [2, 3, 3, 4]), ("residual", [2, 3, 3, 4]), ("strided", [2, 3, 3, 4])],
+    [("mobile", [2, 2, 2, 4]), ("plain", [2, 3, 3, 4]), ("residual", [2, 3, 3, 4])],
 )
 def test_as_many_stages_as_leave_maps_worth_it(block: str, counts: list[int]) -> None:
     assert [stages_for(side, block) for side in (8, 28, 32, 64)] == counts

@@ -114,7 +114,8 @@ def test_steps_are_learned() -> None:
     x = torch.randn(64, 500, generator=torch.Generator().manual_seed(0))
 
     def error(steps: Steps) -> torch.Tensor:
-        return (steps(x) - x).square().mean()
+        found: torch.Tensor = (steps(x) - x).square().mean()
+        return found
 
     errors = []
     for scale in (0.1, 1.2):
@@ -123,7 +124,7 @@ def test_steps_are_learned() -> None:
         before = float(error(steps).detach())
         for _ in range(100):
             optimiser.zero_grad()
-            error(steps).backward()
+            error(steps).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         errors.append(float(error(steps).detach()))
         assert errors[-1] < 0.5 * before

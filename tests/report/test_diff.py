@@ -216,7 +216,7 @@ def test_a_report_is_found_by_name_folder_or_file(original: dict[str, Any], tmp_
         ('"layers": [', '"layers": 3, "x": [', "layers: .* valid list"),
         ('"spec": {', '"spec": 3, "x": {', "provenance.spec is no table"),
         ('"schema": ', '"schema": ' + "[" * 100_000 + "]" * 100_000 + ', "x": ', "recursion"),
-        ('"schema": 9', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
+        ('"schema": 10', '"schema": "' + "4" * 400 + '"', "a report of version '444"),
         ("{", "\x00{", "not valid report.json"),
     ],
 )

@@ -106,7 +106,7 @@ def test_figures_are_those_of_the_artifacts(build: Path) -> None:
     report, html = make(build)
     sizes = json.loads((build / "sizes.json").read_text())
     measure = json.loads((build / "measure.json").read_text())
-    assert report["schema"] == 9
+    assert report["schema"] == 10
     assert report["verdict"] == "pass" and report["reasons"] == []
     assert report["sram_bytes"] == sizes["sram_static_bytes"] + STACK
     assert report["sram"]["static"] == STATIC

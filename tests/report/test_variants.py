@@ -19,6 +19,7 @@ def report(
     return {
         "verdict": "pass" if ok else "fail",
         "cautions": [],
+        "cycles": None if accuracy is None else {"mean": 1234567.4},
         "accuracy": {
             "metric": metric,
             "judged": accuracy,
@@ -41,12 +42,18 @@ BUILDS = [
 ]
 
 
+def test_tables_of_a_spec_are_shown_without_braces() -> None:
+    titles, row = table([Variant("net-w4", {"bits": {"weights": 4, "activations": 4}}, None)])
+    assert row[titles.index("bits")] == "weights 4, activations 4"
+
+
 def test_a_row_a_build() -> None:
     rows = table(BUILDS)
-    assert rows[0] == ["build", "board", "bits", "verdict", "accuracy", "latency", "SRAM", "Flash"]
-    assert rows[1] == ["net-a-8", "a", "8", "pass", "90.00 % (82.6 to 94.5)", "5.0 ms", "2.0 kB", "4.0 kB"]
-    assert rows[2][3:6] == ["fail", "90.00 % (82.6 to 94.5)", "7.0 ms !"]
-    assert rows[3] == ["net-b-8", "b", "8", "not built", "", "", "", ""]
+    assert rows[0] == ["build", "board", "bits", "verdict", "accuracy", "cycles", "latency", "SRAM", "Flash"]
+    assert rows[1][:6] == ["net-a-8", "a", "8", "pass", "90.00 % (82.6 to 94.5)", "1,234,567"]
+    assert rows[1][6:] == ["5.0 ms", "2.0 kB", "4.0 kB"]
+    assert rows[2][3:7] == ["fail", "90.00 % (82.6 to 94.5)", "1,234,567", "7.0 ms !"]
+    assert rows[3] == ["net-b-8", "b", "8", "not built", "", "", "", "", ""]
     assert len({line.index("8") for line in list(aligned(rows))[1:2]}) == 1
 
 
@@ -57,7 +64,7 @@ def test_the_page_leads_to_the_reports() -> None:
     text = page("net", "builds", BUILDS, LINKS)
     assert '<a href="../net-a-4/report.html">net-a-4</a>' in text and "<td>net-b-8</td>" in text
     assert "Accuracy against latency" in text
-    assert "Accuracy against SRAM" in text
+    assert "Accuracy against SRAM" in text and "Accuracy against Flash" in text
     assert "Accuracy against" not in page("net", "", [Variant("n", {"bits": 8}, report(1.0, accuracy=None))], {})
 
 
@@ -69,8 +76,10 @@ def test_scores_of_two_kinds_are_told_apart() -> None:
     charts = re.findall(r"<h3>(.*?)</h3>.*?</figure>", text, re.S)
     assert charts == [
         "Accuracy against latency",
+        "Accuracy against Flash",
         "Accuracy against SRAM",
         "mAP@0.5 against latency",
+        "mAP@0.5 against Flash",
         "mAP@0.5 against SRAM",
     ]
     assert text.count("<title>boxes: 40.00 %, 9.0 ms</title>") == 1

@@ -43,6 +43,7 @@ def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch, line: str, asked: li
         "baselines:a spec=a.toml archs=resnet8 seeds=3 trainings=2",
         "latency spec=a.toml networks=5",
         "curve spec=a.toml sizes=20,all draws=2 archs=resnet8",
+        "bits spec=a.toml widths=8,4x4,mixed",
         "bench models=x curve=y toolchain=gcc",
         "bench latency=50",
         "paper figure=3 samples=100",

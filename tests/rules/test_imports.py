@@ -88,6 +88,7 @@ RUNS = {
     "toolchain",
     "units",
 }
+BRINGS = TRAINS | {"artifacts", "importers", "quant", "quantities", "units"}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "tasks", "units"},
     "outline": {"data", "errors", "npz", "spec"},
@@ -107,20 +108,8 @@ REACHES = {
     "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
     "quantize": TRAINS | {"quant"},
     "threshold": TRAINS | {"quant", "quantities", "units"},
-    "import": {"errors", "importers", "ir", "npz"},
-    "reference": {
-        "artifacts",
-        "data",
-        "errors",
-        "importers",
-        "ir",
-        "npz",
-        "quantities",
-        "settings",
-        "spec",
-        "tasks",
-        "units",
-    },
+    "import": BRINGS,
+    "reference": BRINGS,
     "tune": RUNS | {"data", "engine", "escape", "files", "ir", "npz", "store", "tasks"},
     "codegen": (PLANS - {"nas", "processes"})
     | {"artifacts", "data", "escape", "importers", "npz", "tasks", "toolchain"},
@@ -204,8 +193,9 @@ def test_a_stage_depends_on_all_libraries_that_it_reaches(stage: str, libraries:
     assert libraries | {"python"} <= set(found)
 
 
-def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_nothing_that_is_integer() -> None:
+def test_what_computes_belongs_to_the_keys_of_all_that_trains_and_of_no_firmware() -> None:
     depending = {stage.name for stage in STAGES if arithmetic_of(stage)}
     trained = {"pace", "race", "rest", "start", "supernet", "search", "finetune", "scale", "train", "quantize"}
     rounded = {"accuracy", "widths", "threshold", "dataset"}  # whose spectrograms are floating point
-    assert depending == trained | rounded
+    brought = {"import", "reference"}  # of networks in floating point
+    assert depending == trained | rounded | brought

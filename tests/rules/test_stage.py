@@ -188,7 +188,7 @@ def _resolved(energy: str | None) -> Resolved:
     spec, board = read_spec(ROOT / "specs" / "quickstart.toml")
     values = spec.model_dump(mode="json")
     values["budget"]["energy"] = energy
-    values["model"] = {"file": "net.tflite"}  # so that every stage finds its settings
+    values["model"] = {"file": "net.tflite", "inputs": None, "pixels": None}  # so that every stage finds its settings
     return {"spec": values, "board": board.model_dump(mode="json"), "folder": "specs"}
 
 

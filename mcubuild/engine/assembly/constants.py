@@ -73,15 +73,16 @@ def channels(layer: Layer) -> Channels:
     """
     op = layer.weighted
     derived = op.parameters(layer.graph)
-    values = layer.graph.constants[op.weights]
+    values, offset = layer.graph.constants[op.weights], derived.weight_offset
     weights = values.astype(np.int64)
     where = f"layer {layer.index} ({type(op).__name__})"
     largest = 2 ** (layer.weights.bits - 1) - 1
-    if np.abs(weights).max(initial=0) > largest:
+    if np.abs(weights).max(initial=0) > largest + (offset != 0):
         raise BuildError(
             f"{where}: {op.weights!r} holds {int(np.abs(weights).max())}; weights of "
             f"{layer.weights.bits} bits lie in -{largest} ... {largest}; quantise them symmetrically."
         )
+    weights += offset
     filters = (
         weights.reshape(-1, layer.filters).T if isinstance(op, DepthwiseConv2D) else weights.reshape(len(weights), -1)
     )
@@ -117,7 +118,7 @@ def channels(layer: Layer) -> Channels:
     # Training leaves dead channels, whose factors and biases are often extreme: those that give one value for every
     # input get it from small numbers, so that they do not keep fast kernels from the whole layer.
     same = (low == high) & (shift >= 0)
-    values = np.moveaxis(np.where(same, 0, np.moveaxis(values, op.channel_axis, -1)), -1, op.channel_axis)
+    values = np.moveaxis(np.where(same, -offset, np.moveaxis(values, op.channel_axis, -1)), -1, op.channel_axis)
     bias = np.where(same, (low - derived.output_offset) * 4, bias)
     multiplier, shift = np.where(same, 2**30, multiplier), np.where(same, 1, shift)
     return Channels(

@@ -6,7 +6,9 @@ needs once more stay in the planes. So a strip's inputs are not needed any more 
 may be written over the input: strips go down if the output begins at or before the input, and up if it ends where the
 input does. Either way they lie behind what is still to be read.
 
-A word holds two values: of two rows (``kernels.depthwise_rows``) or of two columns (``kernels.depthwise_columns``).
+A word holds two values: of two rows (``kernels.depthwise_rows``) or of two columns (``kernels.depthwise_columns``). So
+does a word of weights; of those of 4 bits, a word in Flash holds four such words, which the inner loops widen when they
+begin a strip of a channel.
 """
 
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ SCRATCH = 4096
 """Bytes that a strip may take, if it has more than two rows of outputs."""
 OFFSET = 4095
 """The largest offset in a load or an addition."""
+_PACKED = 4
+"""Words of 4-bit weights that are one word in Flash."""
 _FLOATS = 28
 """Words of weights: as many as floating-point registers hold besides what else is used all the time."""
 
@@ -95,7 +99,7 @@ def serves(layer: Layer, target: Target) -> bool:
         return False
     if op.dilation != (1, 1) or layer.filters != layer.input.shape[3]:
         return False
-    if layer.weights.bits != 8 or layer.filters < CHANNELS or 4 * layer.filters > OFFSET:
+    if layer.weights.bits not in (8, 4) or layer.filters < CHANNELS or 4 * layer.filters > OFFSET:
         return False
     if layer.weighted.weights not in layer.graph.constants:
         return True
@@ -105,6 +109,32 @@ def serves(layer: Layer, target: Target) -> bool:
 def fits(weight_words: int, largest_offset: int) -> bool:
     """Whether the weights fit the registers, and distances in the planes the instructions."""
     return weight_words <= _FLOATS and largest_offset <= OFFSET
+
+
+def weight_words(layer: Layer, words: int) -> int:
+    """Words in Flash that a channel's ``words`` words of weights take."""
+    return words if layer.weights.bits == 8 else ceil(words / _PACKED)
+
+
+def packed(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of 4-bit weights, int64 (channels, words) each, as they lie in Flash: int64 (channels, ceil(words / 4))."""
+    count, words = first.shape
+    nibbles = np.zeros((count, ceil(words / _PACKED), 2, _PACKED), np.int64)
+    for half, values in enumerate((first, second)):
+        padded = np.pad(values & 0xF, ((0, 0), (0, -words % _PACKED)))
+        nibbles[:, :, half] = padded.reshape(count, -1, _PACKED)
+    shifts = 4 * np.arange(2 * _PACKED).reshape(2, _PACKED)
+    return np.asarray((nibbles << shifts).sum(axis=(2, 3)))
+
+
+def variant(layer: Layer, words: int) -> tuple[tuple[tuple[str, int], ...], int]:
+    """What a routine must know of a channel's ``words`` words of weights, and the bytes of code that this adds."""
+    return ((), 0) if layer.weights.bits == 8 else ((("bits", 4),), 30 + 18 * words)
+
+
+def widened(layer: Layer, words: int, strips: int) -> int:
+    """Words of weights that are widened, of ``words`` for each of ``strips`` strips of channels."""
+    return 0 if layer.weights.bits == 8 else strips * words
 
 
 def overwrites(layer: Layer) -> tuple[str, ...]:

@@ -27,12 +27,13 @@ from mcubuild.engine.layer import ALIGNMENT, Layer, align, layers
 from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.memory.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.memory.streaming import SOURCE
+from mcubuild.engine.memory.variables import as_bytes, initial_tables, updates
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters
 from mcubuild.ir.files import fingerprint
 from mcubuild.ir.geometry import Shape
-from mcubuild.ir.graph import BYTES, Constant, Graph, Tensor
+from mcubuild.ir.graph import BYTES, Graph, Tensor
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.movement import Reshape
 from mcubuild.ir.ops.pool import AveragePool2D
@@ -64,6 +65,8 @@ HELPERS = (
     "low_half",
     "high_half",
     "multiply_pair",
+    "multiply_narrow_pair",
+    "narrow",
     "requantize",
     "move",
     "unpack",
@@ -209,11 +212,15 @@ def generate(
         "bodies": bodies,
         "layers": [_layer_values(layer, plan) for layer in generated],
         "chains": _chain_values(graph, plan, names),
-        "moves": plan.moves,
+        "moves": plan.moves or updates(graph),
+        "variables": _variable_values(graph, plan, prefix),
         "steps": _steps(graph, plan, names),
         "structs": list({struct["name"]: struct for struct in map(_struct_values, weighted)}.values()),
         "constants": [_constant_values(layer) for layer in weighted],
-        "operands": [operand for layer in generated for operand in _operand_values(layer)],
+        "operands": [
+            *(operand for layer in generated for operand in _operand_values(layer)),
+            *_initial_values(graph, prefix),
+        ],
     }
     for name in FILES:
         text = environment.get_template(f"{name}.j2").render(values)
@@ -329,6 +336,7 @@ def _body_values(
             "rescale": "rescale_wide" if numbers.wide else "rescale" if numbers.plain else "rescale_any",
             "sum_type": "int32_t" if numbers.short else "int64_t",
             "wide": numbers.wide,
+            "weight_offset": layer.weight_offset,
             "struct": constants.struct,
         }
     elif isinstance(layer.op, Add):
@@ -400,15 +408,41 @@ def _operand_values(generated: GeneratedLayer) -> list[dict[str, object]]:
             "name": generated.operand_name(operand.name),
             "bytes": align(operand.nbytes),
             "comment": Text(f"{operand.name}: {_dimensions(operand.shape)}"),
-            "rows": _rows(Field("int8_t", "values", _bytes(graph.constants[operand.name]))),
+            "rows": _rows(Field("int8_t", "values", as_bytes(graph.constants[operand.name]))),
         }
         for operand in generated.layer.constant_operands
     ]
 
 
-def _bytes(values: Constant) -> NDArray[np.int8]:
-    """As they lie in memory, the low byte first."""
-    return np.ascontiguousarray(values.ravel()).astype(values.dtype.newbyteorder("<"), copy=False).view(np.int8)
+def _variable_values(graph: Graph, plan: Plan, prefix: str) -> list[dict[str, object]]:
+    """What model_reset writes: a byte again and again, or a table."""
+    tables, places = initial_tables(graph), plan.activations
+    return [
+        {
+            "name": Text(name),
+            "offset": places[name].offset,
+            "bytes": places[name].nbytes,
+            "table": _initial_name(graph, name, prefix) if name in tables else None,
+            "byte": int(as_bytes(variable.initial)[0]),
+        }
+        for name, variable in graph.variables.items()
+    ]
+
+
+def _initial_values(graph: Graph, prefix: str) -> list[dict[str, object]]:
+    return [
+        {
+            "name": _initial_name(graph, name, prefix),
+            "bytes": len(table),
+            "comment": Text(f"{name}: before the first run"),
+            "rows": _rows(Field("int8_t", "values", table)),
+        }
+        for name, table in initial_tables(graph).items()
+    ]
+
+
+def _initial_name(graph: Graph, name: str, prefix: str) -> str:
+    return f"{prefix}_variable_{list(graph.variables).index(name):02d}_initial"
 
 
 def _rows(field: Field) -> str:
@@ -523,7 +557,7 @@ def _planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> Plan
         constants=None,
         constants_reads=1,
         shape_in=output.shape,
-        shape_out=(1, ERROR_BYTES),
+        shape_out=(1, 1),
         kernel=None,
         stride=None,
         live=(output.name,),
@@ -582,7 +616,10 @@ def _layer_values(generated: GeneratedLayer, plan: Plan) -> dict[str, object]:
         target = f"arena + {plan.written(layer.op.output).offset}"
     else:
         arguments, target = [f"input{number}" for number in range(len(names))], "to"
-    arguments = [_typed(layer.graph.tensor(name), each) for name, each in zip(names, arguments, strict=True)]
+    arguments = [
+        _typed(layer.graph.tensor(name), each, written=name in layer.op.state)
+        for name, each in zip(names, arguments, strict=True)
+    ]
     arguments.append(_typed(layer.output, target, written=True))
     lines = [
         *(f"{name}: {_where(layer.graph, plan, name)}" for name in dict.fromkeys(names) if name in plan.activations),
@@ -638,7 +675,7 @@ def _chain_name(chain: ChainPlan) -> str:
 
 def _steps(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[str]:
     """The calls of model_run, by the names of the layers' functions."""
-    steps = []
+    steps, behind = [], updates(graph)
     for index, op in enumerate(graph.ops):
         chain = plan.chain_of(index)
         if chain is not None and index == chain.steps.start:
@@ -648,6 +685,9 @@ def _steps(graph: Graph, plan: Plan, names: Mapping[int, str]) -> list[str]:
         if op.output in plan.moves:
             before, after = plan.moves[op.output], plan.activations[op.output]
             steps.append(f"move(arena + {after.offset}, arena + {before.offset}, {after.nbytes})")
+        for name in (name for name, step in behind.items() if step == index):
+            to, source = plan.activations[name], plan.activations[graph.variables[name].next]
+            steps.append(f"move(arena + {to.offset}, arena + {source.offset}, {to.nbytes})")
     return steps
 
 

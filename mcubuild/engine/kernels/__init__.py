@@ -31,7 +31,8 @@ def serving(layer: Layer, target: Target) -> list[Kernel]:
     """
     if layer.packed:
         return packed(layer, target, serving)
-    typed = (kernel for kernel in kernels(target.settings) if layer.dtypes <= kernel.dtypes)
+    every = (kernel for kernel in kernels(target.settings) if kernel.offsets or not layer.weight_offset)
+    typed = (kernel for kernel in every if layer.dtypes <= kernel.dtypes)
     found = [kernel for kernel in typed if kernel.serves(layer, target)]
     if not found:
         raise BuildError(

@@ -30,6 +30,7 @@ class AveragePool(Kernel):
             "columns": layer.output.shape[2],
             "window": op.window,
             "stride": op.stride,
+            "origin": op.origin,
         }
 
     def code_bytes(self, layer: Layer) -> int:

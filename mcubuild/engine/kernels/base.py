@@ -45,6 +45,8 @@ class Kernel(ABC):
     """Whose costs it shares with other kernels, besides its own; empty: nobody's."""
     dtypes: ClassVar[frozenset[Dtype]] = frozenset({"int8"})
     """Types that activations may have."""
+    offsets: ClassVar[bool] = False
+    """Whether weights may have a zero point, ``weight_offset`` in the template."""
     settings: EngineSettings = EngineSettings()
     """The switches; portable kernels know those of their loops."""
     streams: bool = False

@@ -38,11 +38,11 @@ class GeneralConv2DDsp(Kernel):
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""
         windows = channels.weights.reshape(layer.filters, layer.kernel_size[0], -1)
-        return product.stream(channels, windows, _depth(layer).pairs, 2)
+        return product.stream(channels, windows, _depth(layer), 2)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Pairs of filters."""
-        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
+        return product.stream_bytes(layer.filters, _depth(layer).words, 2)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes, routines, places in the scratch."""
@@ -86,7 +86,7 @@ class GeneralConv2DDsp(Kernel):
 
 
 def _depth(layer: Layer) -> Depth:
-    return Depth.of(prod(layer.weights.shape[1:]))
+    return Depth.of(prod(layer.weights.shape[1:]), layer.weights.bits)
 
 
 def _window_bytes(layer: Layer) -> int:

@@ -19,14 +19,15 @@ class AnyConv2D(Kernel):
 
     kind = "conv2d_general"
     dtypes = BOTH
+    offsets = True
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Gaps in the filters, transposed, or several rows."""
+        """Gaps in the filters, transposed, several rows, int16, or weights with a zero point."""
         op = layer.op
         gaps = isinstance(op, Conv2D) and op.dilation != (1, 1)
         many = isinstance(op, FullyConnected) and len(layer.output.shape) > 2
-        wide = isinstance(op, Conv2D | FullyConnected) and layer.wide
-        return gaps or many or wide or isinstance(op, TransposeConv2D)
+        other = isinstance(op, Conv2D | FullyConnected) and (layer.wide or layer.weight_offset != 0)
+        return gaps or many or other or isinstance(op, TransposeConv2D)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

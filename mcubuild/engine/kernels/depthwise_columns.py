@@ -69,13 +69,12 @@ class DepthwiseColumns(Kernel):
         padded = np.zeros((layer.filters, rows, 2 * depth), np.int64)
         padded[:, :, lead : lead + columns] = channels.weights[0].transpose(2, 0, 1)
         even, odd = padded[:, :, 0::2], padded[:, :, 1::2]
-        pairs = odd + (even << FIELD)
+        first, second = (half.reshape(layer.filters, -1) for half in (odd, even))
+        pairs = first + (second << FIELD) if layer.weights.bits == 8 else planes.packed(first, second)
         # The highest field may make the number negative; its bits are those of two words.
         middle = _HALF - 128 * odd.sum(axis=(1, 2))
         start = _HALF + (middle << FIELD) - (128 * even.sum(axis=(1, 2)) << 2 * FIELD)
-        values = planes.stream(
-            channels, pairs.reshape(layer.filters, -1), [start & 0xFFFFFFFF, start >> 32], offset=2 * _HALF
-        )
+        values = planes.stream(channels, pairs, [start & 0xFFFFFFFF, start >> 32], offset=2 * _HALF)
         return Constants(f"stream_{len(values)}", (Field("int32_t", "stream", values),))
 
     def constant_bytes(self, layer: Layer) -> int:
@@ -85,6 +84,7 @@ class DepthwiseColumns(Kernel):
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Gather, convolve."""
         rows, depth, columns = layer.kernel_size[0], _place(layer)[1], layer.output.shape[2]
+        width, widening = planes.variant(layer, rows * depth)
         values = (
             ("size", rows),
             ("depth", depth),
@@ -92,9 +92,10 @@ class DepthwiseColumns(Kernel):
             ("channels", layer.filters),
             ("words", _planes(layer).words),
             *planes.limits(layer),
+            *width,
         )
         once = 4 * depth * (4 * rows + 1)
-        code = 350 + planes.limit_bytes(layer)[0] + once * (1 if columns % 2 else 2)
+        code = 350 + planes.limit_bytes(layer)[0] + once * (1 if columns % 2 else 2) + widening
         return Routine("column_pairs", (), 180), Routine("depthwise_twins", values, code)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
@@ -115,7 +116,7 @@ class DepthwiseColumns(Kernel):
         return _planes(layer).code_bytes(layer.output.shape[1])
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products of two words, blocks of outputs, rows of blocks, strips; lines and bytes copied."""
+        """Products of two words, blocks of outputs, rows of blocks, strips, words widened; lines and bytes copied."""
         _, rows, columns, channels = layer.output.shape
         place = _planes(layer)
         pairs = ceil(rows / 2) * channels
@@ -126,6 +127,7 @@ class DepthwiseColumns(Kernel):
             "block": pairs * ceil(columns / 2),
             "row": pairs,
             "strip": strips * channels,
+            "widen": planes.widened(layer, layer.kernel_size[0] * _place(layer)[1], strips * channels),
             "line": lines,
             "copy": lines * CHANNELS * layer.input.shape[2],
             "call": 1,
@@ -158,7 +160,7 @@ def _planes(layer: Layer) -> Planes:
 
 
 def _channel_words(layer: Layer) -> int:
-    return layer.kernel_size[0] * _place(layer)[1] + _CONSTANTS
+    return planes.weight_words(layer, layer.kernel_size[0] * _place(layer)[1]) + _CONSTANTS
 
 
 KERNEL = DepthwiseColumns()

@@ -18,12 +18,14 @@ class AnyDepthwise(Kernel):
 
     kind = "depthwise_general"
     dtypes = BOTH
+    offsets = True
 
     def serves(self, layer: Layer, target: Target) -> bool:
-        """Several filters a channel, or gaps in the filters."""
+        """Several filters a channel, gaps in the filters, int16, or weights with a zero point."""
         op = layer.op
         several = isinstance(op, DepthwiseConv2D) and layer.filters != layer.input.shape[3]
-        return isinstance(op, DepthwiseConv2D) and (several or op.dilation != (1, 1) or layer.wide)
+        other = layer.wide or layer.weight_offset != 0
+        return isinstance(op, DepthwiseConv2D) and (several or op.dilation != (1, 1) or other)
 
     def weight_bytes(self, layer: Layer) -> int:
         """Filter by filter."""

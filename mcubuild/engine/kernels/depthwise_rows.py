@@ -54,10 +54,11 @@ class DepthwiseRows(Kernel):
         """Columns of weights, in pairs: with stride 1, those of rows 0 and 1 and of rows 1 and 2."""
         size, stride = _shape(layer)
         padded = np.zeros((layer.filters, 2 * ceil(size / 2), size), np.int64)
-        padded[:, :size] = 2 * channels.weights[0].astype(np.int64).transpose(2, 0, 1)
-        first = (0, 1) if stride == (1, 1) else range(0, size, 2)
-        pairs = np.stack([(padded[:, row] & 0xFFFF) | padded[:, row + 1] << 16 for row in first], axis=2)
-        values = planes.stream(channels, pairs.reshape(layer.filters, -1), [])
+        padded[:, :size] = channels.weights[0].transpose(2, 0, 1)
+        rows = np.array((0, 1) if stride == (1, 1) else range(0, size, 2))
+        first, second = (padded[:, which].swapaxes(1, 2).reshape(layer.filters, -1) for which in (rows, rows + 1))
+        pairs = (2 * first & 0xFFFF) | 2 * second << 16 if layer.weights.bits == 8 else planes.packed(first, second)
+        values = planes.stream(channels, pairs, [])
         return Constants(f"stream_{len(values)}", (Field("int32_t", "stream", values),))
 
     def constant_bytes(self, layer: Layer) -> int:
@@ -75,13 +76,14 @@ class DepthwiseRows(Kernel):
             *planes.limits(layer),
         )
         block, last = planes.limit_bytes(layer)
+        words = size * ceil(size / 2)
+        width, widening = planes.variant(layer, words)
         if stride == (2, 2):
-            words = size * ceil(size / 2)
             code = 250 + 30 * words + block + (72 + 17 * words + last) * (columns % 2)
-            convolve = Routine("depthwise_stride2", (("size", size), *values), code)
+            convolve = Routine("depthwise_stride2", (("size", size), *values, *width), code + widening)
         else:
             code = 90 + (260 + block) * min(columns // 2, 2) + (144 + last) * (columns % 2)
-            convolve = Routine("depthwise_3x3", values, code)
+            convolve = Routine("depthwise_3x3", (*values, *width), code + widening)
         return Routine("row_pairs", (), 230), convolve
 
     def context(self, layer: Layer) -> Mapping[str, object]:
@@ -104,7 +106,7 @@ class DepthwiseRows(Kernel):
         return _planes(layer).code_bytes(layer.output.shape[1])
 
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """Products of two weights, blocks of outputs, rows of blocks, strips; lines and bytes copied."""
+        """Products of two weights, blocks of outputs, rows of blocks, strips, words widened; lines and bytes copied."""
         size, stride = _shape(layer)
         _, rows, columns, channels = layer.output.shape
         place = _planes(layer)
@@ -117,6 +119,7 @@ class DepthwiseRows(Kernel):
             "block": round(blocks),
             "row": pairs,
             "strip": strips * channels,
+            "widen": planes.widened(layer, size * ceil(size / 2), strips * channels),
             "line": lines,
             "copy": lines * 2 * CHANNELS * layer.input.shape[2],
             "call": 1,
@@ -140,7 +143,7 @@ def _planes(layer: Layer) -> Planes:
 
 def _channel_words(layer: Layer) -> int:
     size = layer.kernel_size[0]
-    return size * ceil(size / 2) + _CONSTANTS
+    return planes.weight_words(layer, size * ceil(size / 2)) + _CONSTANTS
 
 
 KERNEL = DepthwiseRows()

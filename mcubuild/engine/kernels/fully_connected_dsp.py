@@ -5,8 +5,9 @@ from math import ceil
 
 from mcubuild.engine.assembly import product
 from mcubuild.engine.assembly.constants import Channels, Constants
+from mcubuild.engine.assembly.product import Depth
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.kernels.base import Kernel
+from mcubuild.engine.kernels.base import Kernel, products
 from mcubuild.engine.kernels.fully_connected import KERNEL as PORTABLE
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
@@ -30,30 +31,32 @@ class MatrixVectorDsp(Kernel):
 
     def scratch_bytes(self, layer: Layer, rows: int | None = None) -> int:
         """The inputs in 16 bits."""
-        return 4 * _pairs(layer)
+        return 4 * _depth(layer).pairs
 
     def routines(self, layer: Layer) -> tuple[Routine, ...]:
         """Widen the inputs, multiply."""
-        values, nbytes = product.parts(layer, _TURN, _PART_BYTES)
-        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", values, 400 + nbytes)
+        values, nbytes = product.variant(layer, _TURN, _PART_BYTES)
+        nbytes += 400 if layer.weights.bits == 8 else 450
+        return product.gather(1, layer.input.elements, 1, step=1), Routine("vector", values, nbytes)
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Groups of filters."""
-        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _pairs(layer), _FILTERS)
+        windows = channels.weights.reshape(layer.filters, 1, -1)
+        return product.stream(channels, windows, _depth(layer), _FILTERS)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Groups of filters."""
-        return product.stream_bytes(layer.filters, _pairs(layer), _FILTERS)
+        return product.stream_bytes(layer.filters, _depth(layer).words, _FILTERS)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes and routines."""
         gather, vector = self.routines(layer)
-        pairs = _pairs(layer)
+        depth = _depth(layer)
         return {
             "channels": layer.input.elements,
             "filters": layer.filters,
-            "pairs": pairs,
-            "group": 2 * pairs + 16,
+            "pairs": depth.pairs,
+            "group": 2 * depth.words + 16,
             "gather": gather.name,
             "vector": vector.name,
         }
@@ -65,12 +68,12 @@ class MatrixVectorDsp(Kernel):
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Groups of four filters, turns of the loop over the inputs, inputs."""
         groups = ceil(layer.filters / _FILTERS)
-        turns = groups * _pairs(layer) // _TURN
-        return {"turn": turns, "group": groups, "copy": layer.input.elements, "call": 1}
+        turns = groups * _depth(layer).pairs // _TURN
+        return {products(layer, "turn"): turns, "group": groups, "copy": layer.input.elements, "call": 1}
 
 
-def _pairs(layer: Layer) -> int:
-    return ceil(layer.input.elements / (2 * _TURN)) * _TURN
+def _depth(layer: Layer) -> Depth:
+    return Depth(ceil(layer.input.elements / (2 * _TURN)) * _TURN, _TURN, layer.weights.bits)
 
 
 KERNEL = MatrixVectorDsp()

@@ -40,11 +40,12 @@ class PointwiseDsp(Kernel):
 
     def constants(self, layer: Layer, channels: Channels) -> Constants:
         """Pairs of filters."""
-        return product.stream(channels, channels.weights.reshape(layer.filters, 1, -1), _depth(layer).pairs, 2)
+        windows = channels.weights.reshape(layer.filters, 1, -1)
+        return product.stream(channels, windows, _depth(layer), 2)
 
     def constant_bytes(self, layer: Layer) -> int:
         """Pairs of filters."""
-        return product.stream_bytes(layer.filters, _depth(layer).pairs, 2)
+        return product.stream_bytes(layer.filters, _depth(layer).words, 2)
 
     def context(self, layer: Layer) -> Mapping[str, object]:
         """Shapes and routines."""
@@ -71,7 +72,7 @@ class PointwiseDsp(Kernel):
 
 
 def _depth(layer: Layer) -> Depth:
-    return Depth.of(layer.input.shape[3])
+    return Depth.of(layer.input.shape[3], layer.weights.bits)
 
 
 KERNEL = PointwiseDsp()

@@ -7,7 +7,7 @@ from mcubuild.engine.kernels.base import BOTH, Kernel
 from mcubuild.engine.layer import Layer
 from mcubuild.engine.target import Target
 from mcubuild.ir.geometry import Pair
-from mcubuild.ir.ops.pool import MaxPool2D, Pool
+from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D, Pool
 
 
 class GeneralPool(Kernel):
@@ -37,6 +37,7 @@ class GeneralPool(Kernel):
             "window": op.window,
             "stride": op.stride,
             "padding": op.padding,
+            "origin": op.origin if isinstance(op, AveragePool2D) else 0,
             "low": clamp[0],
             "high": clamp[1],
         }

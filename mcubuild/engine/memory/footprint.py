@@ -15,6 +15,7 @@ from mcubuild.engine.memory.flow import Flow
 from mcubuild.engine.memory.lifetimes import reserved
 from mcubuild.engine.memory.pieces import Piece, pieces
 from mcubuild.engine.memory.segments import Segment, choose_segments, some_way
+from mcubuild.engine.memory.variables import initial_tables, kept_bytes
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.deployment import Deployment
@@ -28,6 +29,10 @@ _CHAIN_BYTES, _STAGE_BYTES = 700, 200
 input counts as a layer."""
 
 
+VARIABLE_BYTES = 60
+"""Upper estimate of the code that resets a variable and that hands it its next value."""
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Estimates of a part of a network that begins and ends with a single tensor, such as a block."""
@@ -39,7 +44,7 @@ class Stretch:
     code: int
     """Bytes of compiled layers, an upper estimate."""
     reserved: int
-    """Bytes of working memory that layers keep for themselves."""
+    """Bytes of working memory that layers keep for themselves, and of variables."""
     routines: frozenset[Routine]
     """Inner loops in assembly, which stretches share."""
     macs: int
@@ -116,7 +121,8 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
     Raises:
         BuildError: no kernel serves one of its layers.
     """
-    weights = code = macs = 0
+    weights, macs = sum(len(table) for table in initial_tables(graph).values()), 0
+    code = VARIABLE_BYTES * len(graph.variables)
     routines: set[Routine] = set()
     every_layer = layers(graph)
     for layer in every_layer:
@@ -125,7 +131,7 @@ def estimate_stretch(graph: Graph, target: Target) -> Stretch:
         code += kernel.code_bytes(layer)
         routines.update(map(_one, kernel.routines(layer)))
         macs += layer.macs
-    own = sum(reserved(every_layer, target).values())
+    own = sum(reserved(every_layer, target).values()) + kept_bytes(graph)
     return Stretch(tuple(pieces(graph, target)), weights, code, own, frozenset(routines), macs)
 
 

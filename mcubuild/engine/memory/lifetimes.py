@@ -6,6 +6,7 @@ from itertools import product
 
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align
+from mcubuild.engine.memory.variables import updates
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.elementwise import Add
@@ -32,12 +33,14 @@ class Lifetime:
 
 
 def activation_lifetimes(graph: Graph) -> dict[str, Lifetime]:
-    """Lifetime of every activation by name, in the order of definition."""
+    """Lifetime of every activation by name, in the order of definition; variables are none."""
     end = max(len(graph.ops) - 1, 0)
     first = dict.fromkeys(graph.inputs, 0) | {op.output: index for index, op in enumerate(graph.ops)}
     last = dict(first)
     for index, op in enumerate(graph.ops):
         last.update(dict.fromkeys(op.operands, index))
+    for name, step in updates(graph).items():
+        last[graph.variables[name].next] = max(step, last[graph.variables[name].next])
     last.update(dict.fromkeys(graph.outputs, end))
     return {name: Lifetime(name, first[name], last[name], graph.tensor(name).nbytes) for name in first}
 
@@ -66,7 +69,9 @@ def overwritable(layer: Layer, lifetimes: dict[str, Lifetime], target: Target) -
         return ()
     names = dict.fromkeys(choose(layer, target).overwrites(layer))
     outputs = layer.graph.outputs
-    return tuple(name for name in names if lifetimes[name].last == layer.index and name not in outputs)
+    return tuple(
+        name for name in names if name in lifetimes and lifetimes[name].last == layer.index and name not in outputs
+    )
 
 
 def cuts(graph: Graph, lifetimes: dict[str, Lifetime]) -> list[int]:

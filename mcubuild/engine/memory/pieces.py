@@ -105,6 +105,7 @@ def _streams(own: list[Layer], lifetimes: dict[str, Lifetime], target: Target) -
     begin = alive if start else list(graph.inputs)
     ends = [name for name, life in lifetimes.items() if life.last >= stop or name in graph.outputs]
     ends = [name for name in ends if start <= lifetimes[name].first < stop and name not in graph.inputs]
+    variables = {*graph.variables, *(variable.next for variable in graph.variables.values())}
     unread = [layer.output.name for layer in own if lifetimes[layer.output.name].last == layer.index]
     return (
         (len(own) == 1 or target.settings.fused_blocks)
@@ -113,6 +114,7 @@ def _streams(own: list[Layer], lifetimes: dict[str, Lifetime], target: Target) -
         and begin[0] not in graph.outputs
         and ends == [own[-1].output.name]
         and all(name in ends for name in unread)
+        and not any({*layer.op.operands, layer.op.output} & variables for layer in own)
         and all(len(layer.input.shape) == len(layer.output.shape) == 4 for layer in own)
         and all(choose(layer, target).streams for layer in own)
     )

@@ -16,6 +16,7 @@ from mcubuild.engine.memory.chain import Chain
 from mcubuild.engine.memory.lifetimes import Lifetime, activation_lifetimes, reserved, scratch_lifetimes
 from mcubuild.engine.memory.pieces import Piece, pieces
 from mcubuild.engine.memory.segments import Segment, choose_segments
+from mcubuild.engine.memory.variables import kept_bytes
 from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 
@@ -60,7 +61,7 @@ class Plan:
     """Bytes of the arena, a multiple of ``layer.ALIGNMENT``."""
     activations: Mapping[str, Placement]
     """By tensor name, inputs first, then in the order in which they are written; of tensors that never exist in full,
-    the row buffer."""
+    the row buffer. Variables come last, one after the other at the end of the arena."""
     scratch: Mapping[int, Placement]
     """By layer index, for layers whose kernel needs working memory."""
     inplace: Mapping[str, str]
@@ -94,7 +95,7 @@ def plan(graph: Graph, target: Target, segments: Sequence[Segment] | None = None
     """
     cut = pieces(graph, target)
     own = reserved(layers(graph), target)
-    limit = target.arena_besides(sum(own.values()))
+    limit = target.arena_besides(sum(own.values()) + kept_bytes(graph))
     chosen = choose_segments(cut, limit, fed=target.fed) if segments is None else segments
     layout = _Layout(graph, target, max(segment.height for segment in chosen))
     for segment in chosen:
@@ -110,7 +111,7 @@ class _Layout:
     """Places segment by segment; between two of them the tensor that lives on is all that counts."""
 
     def __init__(self, graph: Graph, target: Target, arena: int) -> None:
-        self._layers, self._arena = layers(graph), arena
+        self._graph, self._layers, self._arena = graph, layers(graph), arena
         self._lifetimes = activation_lifetimes(graph)
         self._scratch_lifetimes = scratch_lifetimes(self._layers, target)
         self._target = target
@@ -121,14 +122,18 @@ class _Layout:
         self._moves: dict[str, Placement] = {}
 
     def plan(self, lower_bound: int, own: Mapping[int, int]) -> Plan:
-        """All that was placed, and above it what layers keep for themselves."""
-        arena = self._arena
+        """All that was placed, above it what layers keep for themselves, and on top what is kept between runs."""
+        arena, last = self._arena, len(self._layers) - 1
+        variables: dict[str, Placement] = {}
         for index, size in own.items():
-            self._scratch[index] = Placement(arena, size, 0, len(self._layers) - 1)
+            self._scratch[index] = Placement(arena, size, 0, last)
             arena += size
+        for name in self._graph.variables:
+            variables[name] = Placement(arena, self._graph.tensor(name).nbytes, 0, last)
+            arena += align(variables[name].nbytes)
         return Plan(
             arena=arena,
-            activations={name: self._activations[name] for name in self._lifetimes},
+            activations={**{name: self._activations[name] for name in self._lifetimes}, **variables},
             scratch=dict(sorted(self._scratch.items())),
             inplace=self._inplace,
             lower_bound=lower_bound + arena - self._arena,

@@ -14,6 +14,7 @@ import tflite
 
 from mcubuild.engine.emit.archive import entry
 from mcubuild.errors import BuildError, printable
+from mcubuild.export.limits import untold
 from mcubuild.export.tflite.flat import Flat, Place
 from mcubuild.export.tflite.model import Model, Step, Variable
 from mcubuild.export.tflite.operators import WRITERS, UntellableError, Writing
@@ -91,6 +92,8 @@ def told(graph: Graph, name: str) -> Model:
         try:
             if graph.tensor(op.output).packed and not isinstance(op, Clamping | Movement):
                 raise UntellableError("writes values of 4 bits, which it does not limit itself")
+            if (why := untold(graph, op)) is not None:
+                raise UntellableError(why)
             WRITERS[type(op)](Writing(model, op))
         except UntellableError as error:
             raise BuildError(

@@ -12,7 +12,7 @@ from mcubuild.export.tflite.versions import version_of
 from mcubuild.importers import tables
 from mcubuild.ir.geometry import Padding, Pair, dilated, same_padding
 from mcubuild.ir.graph import INT8, INT16, Clamp, Op, Quantization
-from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from mcubuild.ir.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 from mcubuild.ir.ops.l2_normalize import L2Normalize
 from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.ops.matmul import MatMul
@@ -487,6 +487,7 @@ WRITERS: Mapping[type[Op], Callable[[Writing], None]] = {
     Add: _clamping("ADD", "AddOptions", PotScaleInt16=False),
     Sub: _clamping("SUB", "SubOptions", PotScaleInt16=False),
     Mul: _clamping("MUL", "MulOptions"),
+    Div: _clamping("DIV", "DivOptions"),
     Maximum: _plain("MAXIMUM", "MaximumMinimumOptions"),
     Minimum: _plain("MINIMUM", "MaximumMinimumOptions"),
     SquaredDifference: _plain("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),

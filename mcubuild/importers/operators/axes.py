@@ -33,7 +33,7 @@ def opened(node: Node, tensor: FileTensor, touched: Iterable[int]) -> tuple[str,
 
 
 def strided(
-    options: Mapping[str, int | float | bool],
+    options: Mapping[str, int | float | bool | str],
     shape: tuple[int, ...],
     begin: tuple[int, ...],
     end: tuple[int, ...],

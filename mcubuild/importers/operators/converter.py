@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from mcubuild.importers.builder import Node
 
+UNSIGNED = ("INT8", "INT16", "UINT8")
+"""Types of operators whose arithmetic on UINT8 is that on INT8, 128 more."""
+
 
 @dataclass(frozen=True)
 class Converter:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from mcubuild.importers.builder import DTYPES, Node, UnsupportedError, activation_scale
-from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import fused_clamp
-from mcubuild.ir.ops.elementwise import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from mcubuild.ir.ops.elementwise import Add, Div, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 
 
-def _clamped(kind: type[Add | Sub | Mul]) -> Callable[[Node], None]:
+def _clamped(kind: type[Add | Sub | Mul | Div]) -> Callable[[Node], None]:
     def convert(node: Node) -> None:
         left, right = _operands(node)
         clamp = fused_clamp(node)
@@ -45,9 +45,10 @@ def _operands(node: Node) -> tuple[str, str]:
 
 
 CONVERTERS: Mapping[str, Converter] = {
-    "ADD": Converter(_clamped(Add)),
-    "SUB": Converter(_clamped(Sub)),
-    "MUL": Converter(_clamped(Mul)),
+    "ADD": Converter(_clamped(Add), UNSIGNED),
+    "SUB": Converter(_clamped(Sub), UNSIGNED),
+    "MUL": Converter(_clamped(Mul), UNSIGNED),
+    "DIV": Converter(_clamped(Div), types=("INT8",), limits="a divisor of 0 counts as 1 step"),
     "MAXIMUM": Converter(_plain(Maximum), limits="operands and result share their scale"),
     "MINIMUM": Converter(_plain(Minimum), limits="operands and result share their scale"),
     "PRELU": Converter(_plain(Prelu), types=("INT8",)),

@@ -5,7 +5,7 @@ from typing import Literal
 
 from mcubuild.importers import tables
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale
-from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import LIMITS
 from mcubuild.importers.tables import Table
 from mcubuild.ir.graph import Quantization, Tensor
@@ -26,6 +26,15 @@ def _function(table: Callable[[Node, Quantization, Quantization], Table]) -> Cal
         builder.emit(lambda out: Lookup(x, name, out), node.output)
 
     return convert
+
+
+def _quantize(node: Node) -> None:
+    """From int8 to int8: a table, or nothing where the levels mean the same."""
+    x = node.activation(0)
+    if node.builder.quantization(x) == activation_scale(node.output):
+        node.builder.alias(node.output, x)
+    else:
+        _function(lambda _, x, y: tables.requantized(x, y))(node)
 
 
 def _rescaled(low: float | None, high: float | None) -> Callable[[Node], None]:
@@ -102,12 +111,15 @@ CONVERTERS: Mapping[str, Converter] = {
     ),
     "ELU": Converter(_function(lambda _, x, y: tables.elu(x, y)), types=("INT8",)),
     "QUANTIZE": Converter(
-        _by_type(_function(lambda _, x, y: tables.requantized(x, y)), _rescaled(None, None)),
-        limits="also from and to UINT8 and FLOAT32 at inputs and outputs",
+        _by_type(_quantize, _rescaled(None, None)),
+        types=UNSIGNED,
+        limits="also from FLOAT32 at inputs",
     ),
-    "RELU": Converter(_by_type(_function(lambda _, x, y: tables.clamped(x, y, 0, None)), _rescaled(0, None))),
+    "RELU": Converter(_by_type(_function(lambda _, x, y: tables.clamped(x, y, 0, None)), _rescaled(0, None)), UNSIGNED),
     "RELU6": Converter(
-        _by_type(_function(lambda _, x, y: tables.relu6(x, y)), _relu6), limits="input and output share their scale"
+        _by_type(_function(lambda _, x, y: tables.relu6(x, y)), _relu6),
+        UNSIGNED,
+        limits="input and output share their scale",
     ),
     "LEAKY_RELU": Converter(
         _by_type(
@@ -123,5 +135,7 @@ CONVERTERS: Mapping[str, Converter] = {
         _by_type(_function(lambda _, x, y: tables.tanh(x, y)), _sigmoid("tanh")),
         limits="output of scale 1/128, of INT16 1/32768",
     ),
-    "SOFTMAX": Converter(_softmax, limits="output of scale 1/256, of INT16 1/32768; at most 4095 elements in a row"),
+    "SOFTMAX": Converter(
+        _softmax, UNSIGNED, limits="output of scale 1/256, of INT16 1/32768; at most 4095 elements in a row"
+    ),
 }

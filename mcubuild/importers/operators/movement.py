@@ -7,7 +7,7 @@ import numpy as np
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe, with_batch
 from mcubuild.importers.operators.axes import normal_axes, opened, strided
-from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import image
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.geometry import Shape
@@ -268,17 +268,19 @@ def _same_scale(node: Node, source: FileTensor, result: FileTensor) -> Quantizat
 
 
 CONVERTERS: Mapping[str, Converter] = {
-    "RESHAPE": Converter(_reshape),
-    "SQUEEZE": Converter(_reshape),
-    "EXPAND_DIMS": Converter(_reshape),
-    "CONCATENATION": Converter(_concatenation, limits="operands and result share their scale; no fused activation"),
-    "SPLIT": Converter(_split),
-    "SPLIT_V": Converter(_split_v),
-    "SLICE": Converter(_slice),
-    "STRIDED_SLICE": Converter(_strided_slice, limits="no ellipsis, new axis or offset"),
-    "PAD": Converter(_pad),
-    "PADV2": Converter(_pad),
-    "TRANSPOSE": Converter(_transpose),
+    "RESHAPE": Converter(_reshape, UNSIGNED),
+    "SQUEEZE": Converter(_reshape, UNSIGNED),
+    "EXPAND_DIMS": Converter(_reshape, UNSIGNED),
+    "CONCATENATION": Converter(
+        _concatenation, UNSIGNED, limits="operands and result share their scale; no fused activation"
+    ),
+    "SPLIT": Converter(_split, UNSIGNED),
+    "SPLIT_V": Converter(_split_v, UNSIGNED),
+    "SLICE": Converter(_slice, UNSIGNED),
+    "STRIDED_SLICE": Converter(_strided_slice, UNSIGNED, limits="no ellipsis, new axis or offset"),
+    "PAD": Converter(_pad, UNSIGNED),
+    "PADV2": Converter(_pad, UNSIGNED),
+    "TRANSPOSE": Converter(_transpose, UNSIGNED),
     "SPACE_TO_DEPTH": Converter(_space_to_depth, types=("INT8",), limits="a batch of one"),
     "DEPTH_TO_SPACE": Converter(_depth_to_space, types=("INT8",), limits="a batch of one"),
     "PACK": Converter(_pack, types=("INT8",), limits="operands and result share their scale"),

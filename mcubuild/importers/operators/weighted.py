@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcubuild.importers.builder import Builder, Node, UnsupportedError, activation_scale, describe
-from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import explicit_padding, fused_clamp, image, padding, pair
 from mcubuild.importers.tflite_file import FileTensor
 from mcubuild.ir.geometry import Padding, Pair, same_padding
@@ -165,9 +167,8 @@ def _filters(
             f"its weights, {describe(tensor)}, have {len(tensor.scale)} scales along axis {tensor.axis}, must have 1 "
             f"or {channels} along axis {axis}"
         )
-    if any(tensor.zero_point):
-        raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
-    quantization = Quantization(tensor.scale, 0, axis if len(tensor.scale) > 1 else None)
+    values, zero = _centred(tensor, tensor.values)
+    quantization = Quantization(tensor.scale, zero, axis if len(tensor.scale) > 1 else None)
     builder = node.builder
     wide = node.input(source).dtype == "INT16"
     # Kernels of packed weights have no -8, which symmetric quantisation does not make either.
@@ -176,11 +177,25 @@ def _filters(
         raise UnsupportedError(f"its weights, {describe(tensor)}, must be INT8 for INT16 activations")
     name = builder.constant(
         Tensor(builder.name_of(tensor), tensor.shape, bits=bits, quantization=quantization),
-        tensor.values.astype(np.int8),
+        values,
     )
     scale = activation_scale(node.input(source)).scale[0]
     sums = Quantization(tuple(scale * each for each in tensor.scale), 0, quantization.axis and 0)
     return name, _bias(node, node.optional_input(bias), channels, sums, wide), (tensor.shape[1], tensor.shape[-2])
+
+
+def _centred(tensor: FileTensor, values: NDArray[Any]) -> tuple[NDArray[np.int8], int]:
+    """Weights with the zero point 0 where they fit int8 then, else as they are; and their zero point.
+
+    Raises:
+        UnsupportedError: there is one other than 0, and the file does not have them as UINT8.
+    """
+    if not any(tensor.zero_point):
+        return values.astype(np.int8), 0
+    if not tensor.unsigned or len(tensor.zero_point) > 1:
+        raise UnsupportedError(f"its weights, {describe(tensor)}, must be symmetric (zero point 0)")
+    centred = values.astype(np.int16) - tensor.zero_point[0]
+    return (centred.astype(np.int8), 0) if abs(centred).max() <= 127 else (values, tensor.zero_point[0])
 
 
 def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Quantization, wide: bool) -> str:
@@ -203,8 +218,10 @@ def _bias(node: Node, tensor: FileTensor | None, channels: int, quantization: Qu
 
 
 CONVERTERS: Mapping[str, Converter] = {
-    "CONV_2D": Converter(_conv2d, limits="a batch of one; weights INT8 or INT4"),
-    "DEPTHWISE_CONV_2D": Converter(_depthwise, limits="a batch of one; weights INT8 or INT4"),
+    "CONV_2D": Converter(_conv2d, UNSIGNED, limits="a batch of one; weights INT8, INT4 or UINT8"),
+    "DEPTHWISE_CONV_2D": Converter(_depthwise, UNSIGNED, limits="a batch of one; weights INT8, INT4 or UINT8"),
     "TRANSPOSE_CONV": Converter(_transpose_conv, limits="a batch of one"),
-    "FULLY_CONNECTED": Converter(_fully_connected, limits="constant weights, INT8 or INT4, in the default format"),
+    "FULLY_CONNECTED": Converter(
+        _fully_connected, UNSIGNED, limits="constant weights, INT8, INT4 or UINT8, in the default format"
+    ),
 }

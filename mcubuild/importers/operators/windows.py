@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from mcubuild.importers.builder import Node, UnsupportedError, activation_scale, describe
 from mcubuild.importers.operators.axes import normal_axes, opened
-from mcubuild.importers.operators.converter import Converter
+from mcubuild.importers.operators.converter import UNSIGNED, Converter
 from mcubuild.importers.operators.fused import fused_clamp, image, padding, pair
 from mcubuild.ir.graph import Quantization
 from mcubuild.ir.ops.matmul import MatMul
@@ -19,7 +19,8 @@ def _pool(kind: type[Pool]) -> Callable[[Node], None]:
         window, stride = pair(node, "FilterHeight", "FilterWidth", 4096), pair(node, "StrideH", "StrideW", 4096)
         pad = padding(node, size, window, stride)
         clamp = fused_clamp(node)
-        node.builder.emit(lambda out: kind(x, out, window, stride, clamp, pad), node.output)
+        origin = {"origin": -128} if kind is AveragePool2D and node.output.unsigned else {}
+        node.builder.emit(lambda out: kind(x, out, window, stride, clamp, pad, **origin), node.output)
 
     return convert
 
@@ -84,9 +85,9 @@ def _resize(method: str) -> Callable[[Node], None]:
 
 
 CONVERTERS: Mapping[str, Converter] = {
-    "AVERAGE_POOL_2D": Converter(_pool(AveragePool2D), limits="a batch of one"),
-    "MAX_POOL_2D": Converter(_pool(MaxPool2D), limits="a batch of one"),
-    "MEAN": Converter(_reduction(Mean), limits="constant axes"),
+    "AVERAGE_POOL_2D": Converter(_pool(AveragePool2D), UNSIGNED, limits="a batch of one"),
+    "MAX_POOL_2D": Converter(_pool(MaxPool2D), UNSIGNED, limits="a batch of one"),
+    "MEAN": Converter(_reduction(Mean), UNSIGNED, limits="constant axes"),
     "SUM": Converter(_reduction(Sum), types=("INT8",), limits="constant axes"),
     "REDUCE_MAX": Converter(
         _reduction(ReduceMax), types=("INT8",), limits="constant axes; input and output share their scale"

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.ir.arithmetic import FixedPoint
+from mcubuild.ir.arithmetic import FixedPoint, doubling_high_mul, rounding_divide
 from mcubuild.ir.geometry import Shape
 from mcubuild.ir.graph import INT8, Clamp, Dtype, Graph, Levels
 from mcubuild.ir.ops.base import Binary, Clamping
+from mcubuild.ir.transcendental import one_over_one_plus
 
 _MOST_ENLARGED: Final = {"int8": 14, "int16": 0}
 """Bits by which a product of two operands (16 bits and a sign, or 30 of them) can be shifted left."""
@@ -61,7 +62,24 @@ class PreluParameters:
     clamp: Clamp
 
 
-ElementwiseParameters: TypeAlias = SumParameters | MulParameters | PreluParameters
+@dataclass(frozen=True)
+class DivParameters:
+    """Of Div, with both signs changed where the divisor is negative, and 1 for a divisor of 0.
+
+    left and right are brought to 31 bits; quotient = left * inverses[right], rounded to 31 bits, and
+    output = clamp(quotient * factor, shifted by what they were shifted by and rounded + output_offset).
+    """
+
+    left_offset: int
+    right_offset: int
+    output_offset: int
+    inverses: tuple[int, ...]
+    """1 / right for right in 0 ... 255, as 2**n / right in Q0 with the n that makes it 1/2 to 1."""
+    factor: FixedPoint
+    clamp: Clamp
+
+
+ElementwiseParameters: TypeAlias = SumParameters | MulParameters | PreluParameters | DivParameters
 
 
 class Elementwise(Binary):
@@ -195,6 +213,49 @@ class Mul(Elementwise, Clamping):
         return np.clip(derived.factor.times(product) + derived.output_offset, *derived.clamp)
 
 
+@dataclass(frozen=True)
+class Div(Elementwise, Clamping):
+    """Element-wise quotient of int8. Source: ``DivElementwise`` of TensorFlow Lite, which lets no divisor be 0."""
+
+    clamp: Clamp = INT8
+
+    def parameters(self, graph: Graph) -> DivParameters:
+        """Source: ``CalculateOpDataDiv`` of TensorFlow Lite Micro, which divides in float32."""
+        left_scale, left_zero = graph.scale(self.left)
+        right_scale, right_zero = graph.scale(self.right)
+        output_scale, output_zero = graph.scale(self.output)
+        ratio = np.float32(left_scale) / (np.float32(right_scale) * np.float32(output_scale))
+        factor = FixedPoint.of(float(ratio))
+        levels = graph.constants.get(self.right, np.arange(-128, 128)).astype(int)
+        bits = int(np.abs(levels - right_zero).max()).bit_length()
+        if not bits - 1 <= factor.shift <= 23:
+            raise ValueError(
+                f"Div: the scale {output_scale} of {self.output!r} does not go with its operands' {left_scale} and "
+                f"{right_scale}; quotients would be shifted by more than 31 bits"
+            )
+        divisors = np.arange(256).clip(1).astype(np.int64)
+        shifts = 32 - np.array([int(each).bit_length() for each in divisors])
+        inverses = one_over_one_plus((divisors << shifts) - (1 << 31))
+        return DivParameters(-left_zero, -right_zero, output_zero, tuple(inverses.tolist()), factor, self.within(graph))
+
+    def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
+        """In 31 bits: left times the inverse of right."""
+        derived = self.parameters(graph)
+        left, right = (x.astype(np.int64) for x in operands)
+        left, right = left + derived.left_offset, right + derived.right_offset
+        left, right = np.where(right < 0, -left, left), np.maximum(np.abs(right), 1)
+        room = np.where(left >= 0, 31, 32) - _bits(np.where(left >= 0, left, -2 * left - 1))
+        quotient = doubling_high_mul(left << room, np.array(derived.inverses, np.int64)[right])
+        shift = room + _bits(right) - 1 - derived.factor.shift
+        scaled = rounding_divide(doubling_high_mul(quotient, derived.factor.multiplier), shift)
+        return np.asarray(np.clip(scaled + derived.output_offset, *derived.clamp))
+
+
+def _bits(x: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bit lengths of numbers that are not negative."""
+    return np.frexp(x.astype(np.float64))[1].astype(np.int64)
+
+
 class Maximum(Elementwise):
     """Element-wise larger one of two tensors of one scale and zero point."""
 
@@ -236,4 +297,4 @@ class Prelu(Elementwise):
         return np.asarray(np.clip(levels, *derived.clamp))
 
 
-OPERATORS = (Add, Sub, Mul, Maximum, Minimum, SquaredDifference, Prelu)
+OPERATORS = (Add, Sub, Mul, Div, Maximum, Minimum, SquaredDifference, Prelu)

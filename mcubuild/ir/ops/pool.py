@@ -15,7 +15,7 @@ from mcubuild.ir.ops.base import Clamping, Unary
 class PoolParameters:
     """Of AveragePool2D and MaxPool2D.
 
-    Averages are clamp(sum / elements of the window inside the input), rounded to nearest, ties away from zero.
+    Averages are clamp(sum / elements of the window inside the input), rounded to nearest, ties away from ``origin``.
     """
 
     count: int
@@ -62,16 +62,20 @@ class Pool(Unary, Clamping):
         return windows(padded, self.window, self.stride)
 
 
+@dataclass(frozen=True)
 class AveragePool2D(Pool):
     """Average over the part of each window that lies inside the input; a window of (H, W) is the global average."""
+
+    origin: int = 0
+    """The level away from which ties are rounded: -128 of what was uint8."""
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """Sums divided by what of the window lies inside."""
         (x,) = operands
-        sums = self._windows(x, 0).sum(axis=(4, 5), dtype=np.int64)
+        sums = self._windows(x.astype(np.int64) - self.origin, 0).sum(axis=(4, 5))
         counts = self._windows(np.ones((1, *x.shape[1:]), np.int64), 0).sum(axis=(4, 5))
         # C's division truncates, so adding half the count away from zero first rounds ties away from zero.
-        means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
+        means = np.sign(sums) * ((np.abs(sums) + counts // 2) // counts) + self.origin
         return np.asarray(np.clip(means, *self.parameters(graph).clamp))
 
 

@@ -46,19 +46,24 @@ class Sigmoid(Unary):
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """Of x, in 1/32768; tanh(x) = 2 logistic(2 x) - 1."""
-        (x,), derived = operands, self.parameters(graph)
-        table = np.array(sigmoid_table(), np.int64)
-        half = (1 << derived.shift) >> 1
-        place = (x.astype(np.int64) * derived.multiplier + half) >> derived.shift
-        bits = 9 if self.function == "logistic" else 8
-        index, rest = np.abs(place) >> bits, np.abs(place) & ((1 << bits) - 1)
-        low = table[np.minimum(index, 254)]
-        between = (low << bits) + rest * (table[np.minimum(index, 254) + 1] - low)
-        if self.function == "logistic":
-            value = np.where(index >= 255, 0x7FFF << 10, between)
-            return np.asarray(np.where(place >= 0, value + (1 << 9), (1 << 25) - value + (1 << 9) - 1) >> 10, np.int64)
-        value = np.where(index >= 255, 0xFFFF << 8, between) - (1 << 23)
-        return np.asarray(np.where(place >= 0, value + (1 << 7), -value + (1 << 7) - 1) >> 8, np.int64)
+        return interpolated(operands[0].astype(np.int64), self.function, self.parameters(graph))
+
+
+def interpolated(
+    x: NDArray[np.int64], function: Literal["logistic", "tanh"], numbers: SigmoidParameters
+) -> NDArray[np.int64]:
+    """The function of elements in the range of int16, in 1/32768."""
+    table = np.array(sigmoid_table(), np.int64)
+    place = (x * numbers.multiplier + ((1 << numbers.shift) >> 1)) >> numbers.shift
+    bits = 9 if function == "logistic" else 8
+    index, rest = np.abs(place) >> bits, np.abs(place) & ((1 << bits) - 1)
+    low = table[np.minimum(index, 254)]
+    between = (low << bits) + rest * (table[np.minimum(index, 254) + 1] - low)
+    if function == "logistic":
+        value = np.where(index >= 255, 0x7FFF << 10, between)
+        return np.asarray(np.where(place >= 0, value + (1 << 9), (1 << 25) - value + (1 << 9) - 1) >> 10, np.int64)
+    value = np.where(index >= 255, 0xFFFF << 8, between) - (1 << 23)
+    return np.asarray(np.where(place >= 0, value + (1 << 7), -value + (1 << 7) - 1) >> 8, np.int64)
 
 
 @cache

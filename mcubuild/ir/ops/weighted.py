@@ -28,7 +28,8 @@ MOST_ENLARGED_SUM: Final = 7
 class WeightedParameters:
     """Of operators with weights.
 
-    output = clamp(requantize(bias + sum((input + input_offset) * weight), factors[channel]) + output_offset)
+    output = clamp(requantize(bias + sum((input + input_offset) * (weight + weight_offset)), factors[channel])
+                   + output_offset)
     """
 
     input_offset: int
@@ -38,6 +39,8 @@ class WeightedParameters:
     factors: tuple[FixedPoint, ...]
     """One an output channel, also where the weights have one scale for all."""
     clamp: Clamp
+    weight_offset: int
+    """Minus the weights' zero point, which is 0 but for weights that were uint8."""
     wide: bool
     """Whether sums have 64 bits and are rescaled by ``requantize_wide``: those whose bias is int64."""
 
@@ -71,7 +74,7 @@ class Weighted(Clamping):
         weights = graph.quantization(self.weights)
         if len(weights.scale) not in (1, channels):
             raise ValueError(f"weights {self.weights!r} have {len(weights.scale)} scales, must have 1 or {channels}")
-        if weights.zero_point != 0:
+        if weights.zero_point and (len(weights.scale) > 1 or isinstance(self, TransposeConv2D)):
             raise ValueError(f"weights {self.weights!r} have zero point {weights.zero_point}, must be symmetric (0)")
         factors = tuple(FixedPoint.of(input_scale * scale / output_scale) for scale in weights.scale)
         if len(factors) == 1:
@@ -81,7 +84,7 @@ class Weighted(Clamping):
             raise ValueError(
                 f"the scale {output_scale} of {self.output!r} is too small for the products of its operands"
             )
-        return WeightedParameters(-input_zero, output_zero, factors, self.within(graph), wide)
+        return WeightedParameters(-input_zero, output_zero, factors, self.within(graph), -weights.zero_point, wide)
 
     def compute(self, graph: Graph, *operands: Levels) -> NDArray[Any]:
         """Sums of products and the bias, requantised.
@@ -95,6 +98,7 @@ class Weighted(Clamping):
                 f"the graph holds no values for {self.weights!r} and {self.bias!r}; a skeleton cannot be run"
             )
         weights, bias = graph.constants[self.weights], graph.constants[self.bias]
+        weights = weights.astype(np.int16) + np.int16(derived.weight_offset)
         exact = self._exact_float(weights, 255 if x.dtype == np.int8 else 32768)
         centred: _Floats = (x.astype(np.int32) + np.int32(derived.input_offset)).astype(exact)
         return _finish(self._sums(graph, centred, weights.astype(exact)), bias, derived)

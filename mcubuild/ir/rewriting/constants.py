@@ -8,7 +8,7 @@ from mcubuild.ir.rewriting.rule import Match, Replacement, Rule
 
 
 def _all_constant(match: Match) -> bool:
-    return match.last.output not in match.graph.outputs and all(
+    return match.last.output not in match.graph.results and all(
         name in match.graph.constants for name in match.last.operands
     )
 

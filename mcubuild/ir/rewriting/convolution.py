@@ -48,7 +48,8 @@ def _ordinary(match: Match) -> Replacement:
     channels = match.shape(op.input)[3]
     before = match.values(op.weights)
     filters = before.shape[3]
-    values = np.zeros((filters, *before.shape[1:3], channels), np.int8)
+    shape = (filters, *before.shape[1:3], channels)
+    values = np.full(shape, match.quantization(op.weights).zero_point, np.int8)
     number = np.arange(filters)
     values[number, :, :, number // (filters // channels)] = before[0].transpose(2, 0, 1)
     tensor, name = _weights(match, "ordinary", values, 0)
@@ -70,7 +71,8 @@ def _filled(match: Match) -> Replacement:
     op = match.last
     assert isinstance(op, DepthwiseConv2D)
     before = match.values(op.weights)
-    values = np.zeros((1, *dilated(_kernel(match), op.dilation), before.shape[3]), np.int8)
+    shape = (1, *dilated(_kernel(match), op.dilation), before.shape[3])
+    values = np.full(shape, match.quantization(op.weights).zero_point, np.int8)
     values[:, :: op.dilation[0], :: op.dilation[1]] = before
     tensor, name = _weights(match, "filled", values)
     return Replacement((replace(op, weights=name, dilation=(1, 1)),), (tensor,), {name: values})
@@ -143,6 +145,7 @@ def _same_factors(match: Match, tensors: Sequence[Tensor], op: Op) -> bool:
         ops=(),
         outputs=(),
         constants={},
+        variables={},
     )
     return op.parameters(graph) == match.last.parameters(match.graph)
 

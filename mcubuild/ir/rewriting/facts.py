@@ -23,8 +23,8 @@ class Facts:
 
     @cached_property
     def reads(self) -> Counter[str]:
-        """How often tensors are read, by operators and as outputs of the network."""
-        return Counter([*self.graph.outputs, *(name for op in self.graph.ops for name in op.operands)])
+        """How often tensors are read, by operators and as results of the network."""
+        return Counter([*self.graph.results, *(name for op in self.graph.ops for name in op.operands)])
 
     def range(self, name: str) -> Clamp:
         """Smallest and largest value that the activation or constant ``name`` may hold, both inclusive."""

@@ -56,24 +56,32 @@ def _match(facts: Facts, op: Op, rule: Rule) -> Match | None:
 
 
 def _may_stand(graph: Graph, same: str, output: str) -> bool:
-    """Whether readers of ``output`` may read ``same``: an operator of its own writes each of the network's outputs."""
-    return output not in graph.outputs or same not in {*graph.inputs, *graph.outputs, *graph.constants}
+    """Whether readers of ``output`` may read ``same``: an operator of its own writes each of the network's results."""
+    return output not in graph.results or same not in {
+        *graph.inputs,
+        *graph.outputs,
+        *graph.constants,
+        *graph.variables,
+    }
 
 
 def _replaced(graph: Graph, index: int, replacement: Replacement) -> Graph:
     """The graph with the replacement, without operators, tensors and constants that no output needs any more."""
     output, same = graph.ops[index].output, replacement.same
     ops = [*graph.ops[:index], *replacement.ops, *graph.ops[index + 1 :]]
-    outputs = graph.outputs
+    outputs, variables = graph.outputs, graph.variables
     if same is not None:
         ops = [op.reading(output, same) if output in op.operands else op for op in ops]
         outputs = tuple(same if name == output else name for name in outputs)
-    needed, used = set(outputs), list[Op]()
+        variables = {
+            name: replace(each, next=same) if each.next == output else each for name, each in variables.items()
+        }
+    needed, used = {*outputs, *(variable.next for variable in variables.values())}, list[Op]()
     for op in reversed(ops):
         if op.output in needed:
             needed.update((*op.operands, *op.constants))
             used.append(op)
-    needed.update(graph.inputs)
+    needed.update((*graph.inputs, *variables))
     tensors = {**graph.tensors, **{tensor.name: tensor for tensor in replacement.tensors}}
     constants = {**graph.constants, **replacement.constants}
     return replace(
@@ -81,5 +89,6 @@ def _replaced(graph: Graph, index: int, replacement: Replacement) -> Graph:
         tensors={name: tensor for name, tensor in tensors.items() if name in needed},
         ops=tuple(reversed(used)),
         outputs=outputs,
+        variables=variables,
         constants={name: values for name, values in constants.items() if name in needed},
     )

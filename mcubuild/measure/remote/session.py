@@ -49,34 +49,39 @@ class Session:
         """Load the firmware, start it, and run every sample.
 
         Args:
-            samples: int8 (N, ...), each as many bytes as all inputs together.
+            samples: int8 (N, ...), each as many bytes as all inputs together, or as those of several runs.
 
         Raises:
             BuildError: the firmware lacks a symbol, faults or hangs, or the target does not obey.
         """
         source, results = Source.of(self.firmware), self.firmware.buffers("model_output")
         source.check(samples)
-        outputs = np.empty((len(samples), sum(place.size for place in results)), np.int8)
+        outputs: list[NDArray[np.int8]] = []
         cycles, longest = [], 0.0
         self.target.load(self.firmware)
         self.target.reset(self.firmware)
         self._go("model_ready", "starting up")
         clock = self._variable("model_clock_hz")
+        initial = b"" if source.state is None else self.target.read(source.state.address, source.state.size)
         with bar("remote", len(samples)) as progress:
             for index, sample in enumerate(samples):
-                for address, part in source.parts(sample):
-                    self.target.write(address, part)
-                begun = time.monotonic()
-                self._go("model_done", f"on sample {index}", (source, sample))
-                longest = max(longest, time.monotonic() - begun)
-                read = b"".join(self.target.read(place.address, place.size) for place in results)
-                outputs[index] = np.frombuffer(read, np.int8)
-                cycles.append(self._variable("model_cycles"))
+                if source.state is not None:
+                    self.target.write(source.state.address, initial)
+                answers, runs = [], source.runs(sample)
+                for number, inputs in enumerate(runs):
+                    for address, part in source.parts(inputs):
+                        self.target.write(address, part)
+                    begun = time.monotonic()
+                    self._go("model_done", f"on sample {index}", (source, inputs))
+                    longest = max(longest, time.monotonic() - begun)
+                    answers += [self.target.read(place.address, place.size) for place in results]
+                    cycles.append(self._variable("model_cycles"))
+                    if index + 1 < len(samples) or number + 1 < len(runs):
+                        self._go("model_ready", f"after sample {index}")
+                outputs.append(np.frombuffer(b"".join(answers), np.int8))
                 progress.advance()
-                if index + 1 < len(samples):
-                    self._go("model_ready", f"after sample {index}")
         counted, note = _counted(cycles, clock, longest)
-        return Observation(outputs, counted, clock or None, note)
+        return Observation(np.array(outputs), counted, clock or None, note)
 
     def _go(self, name: str, doing: str, feeding: tuple[Source, NDArray[np.int8]] | None = None) -> None:
         """Run to the function ``name``; on the way, write the rows of a sample that the firmware asks for."""

@@ -182,24 +182,10 @@ class Dense(_Quarters):
         return Stem(row.side, row.channels, self.channels(outputs, expansion), kernel, 1)
 
 
-class Strided(Residual):
-    """The same behind a convolution at stride 2, as ResNet has it for large images (section 3.3 there).
-
-    It sees every pixel, at the cost of blocks on a picture of half the side.
-    """
-
-    least_side = 4
-
-    def lead(self, row: Row, width: float) -> None:
-        """A convolution at stride 2, as wide as the first stage."""
-        row.append("stem", Stem(row.side, row.channels, round_channels(self.widths[0] * width), 3, 2))
-
-
 BACKBONES: dict[str, Backbone] = {
     "mobile": Mobile(),
     "plain": Plain(),
     "residual": Residual(),
-    "strided": Strided(),
 }
 """What ``space.blocks`` may have, in the order in which they are shown."""
 AUTOENCODER = "dense"

@@ -54,10 +54,13 @@ class Classification:
         """Real values (N, classes), the largest of which is the answer; of a single unit, how far it is beyond."""
         part = np.ascontiguousarray(outputs[:, self.first : self.first + self.units * self.bits // 8])
         levels = part.view(f"<i{self.bits // 8}").astype(np.float64)
-        real = self.scale * (levels - self.zero_point)
+        return self.weighed(self.scale * (levels - self.zero_point))
+
+    def weighed(self, units: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What ``scores`` are of real values of the output's units, (N, units)."""
         if self.threshold is None:
-            return real
-        return np.hstack([self.threshold - real, real - self.threshold])
+            return units
+        return np.hstack([self.threshold - units, units - self.threshold])
 
     def answers(self, outputs: NDArray[np.int8]) -> NDArray[np.int64]:
         """Classes (N,); of several that are equally large, and of a unit at its threshold, the first."""

@@ -33,9 +33,10 @@ CODE = (RAM + 0x400).to_bytes(4, "little") + (FLASH + 0x101).to_bytes(4, "little
 """A vector table and 2.5 kB with all the bytes that have to be escaped."""
 
 
-def firmware(*without: str) -> Firmware:
-    """The firmware that the board seems to run; ``without`` are symbols that it lacks."""
+def firmware(*without: str, more: tuple[Symbol, ...] = ()) -> Firmware:
+    """The firmware that the board seems to run; ``without`` are symbols that it lacks, ``more`` such as it has, too."""
     symbols = {name: symbol for name, symbol in SYMBOLS.items() if name not in without}
+    symbols |= {symbol.name: symbol for symbol in more}
     functions = [symbol for symbol in symbols.values() if symbol.address < RAM]
     data = Segment(FLASH + 0xC00, b"data", RAM + 0x500, False)
     return Firmware(Path("net.elf"), [Segment(FLASH, CODE, FLASH, True), data], symbols, functions)

@@ -9,6 +9,7 @@ import pytest
 
 from mcubuild.board import read_board
 from mcubuild.errors import BuildError
+from mcubuild.measure.elf import Symbol
 from mcubuild.measure.remote import runner
 from mcubuild.measure.remote.flash import blocks, flash_regions
 from mcubuild.measure.remote.runner import connected
@@ -16,7 +17,7 @@ from mcubuild.measure.remote.session import Observation, Session
 from mcubuild.measure.result import RemoteMeasurement
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
-from tests.measure.remote.server import BLOCK, CODE, FLASH, SYMBOLS, Server, firmware
+from tests.measure.remote.server import BLOCK, CODE, FLASH, RAM, SYMBOLS, Server, firmware
 
 BOARD = read_board("stm32f412")
 SAMPLES = np.arange(-8, 16, dtype=np.int8).reshape(3, 8)
@@ -46,6 +47,35 @@ def test_samples_and_cycles() -> None:
     assert seen.note is None
     assert server.requests[-1] == b"D"
     assert not server.breakpoints
+
+
+class Remembering(Server):
+    """Its board adds up the first byte of all inputs that it has seen, from 100 on."""
+
+    def run(self) -> None:
+        """To the next breakpoint."""
+        before = self.load(STATE.address, 1)[0]
+        super().run()
+        if self.registers[15] == SYMBOLS["model_done"].address:
+            total = before + self.load(SYMBOLS["model_input"].address, 1)[0] & 0xFF
+            self.store(STATE.address, bytes([total]))
+            self.store(SYMBOLS["model_output"].address, bytes([total]) * 8)
+        elif not self.cycles > 5000:
+            self.store(STATE.address, b"d")
+
+
+STATE = Symbol("model_state", RAM + 0x420, 1)
+
+
+def test_each_sample_begins_with_the_initial_state() -> None:
+    """Of a firmware that remembers; a sample is several runs, of which the outputs of all come back."""
+    runs = np.arange(1, 49, dtype=np.int8).reshape(2, 3 * 8)
+    image = firmware(more=(STATE,))
+    with Remembering() as server, connected(server.remote, BOARD) as target:
+        seen = Session(target, image, ("layer_00_add",)).run(runs)
+    expected = [100 + runs[:, ::8].cumsum(axis=1)[sample] for sample in range(2)]
+    np.testing.assert_array_equal(seen.outputs[:, ::8], np.array(expected).astype(np.int8))
+    assert seen.cycles is not None and len(seen.cycles) == 6
 
 
 def test_flash_is_erased_by_blocks_and_written_once() -> None:
