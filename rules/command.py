@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcubuild.errors import BuildError
-from rules.bench import run
+from rules.commands.bench import run
 from rules.graph import STAGES, broken_task
 from rules.options import usage
 from rules.stage import BUILD, Resolved, always, brings_model, located, pipeline, stem

@@ -15,7 +15,9 @@ from doit.exceptions import InvalidDodoFile
 
 from mcubuild.errors import BuildError, tell, writing
 from mcubuild.shared import shared_store
-from rules import (
+from rules import streams
+from rules.arguments import asked_for, check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.commands import (
     ablation,
     baselines,
     bench,
@@ -36,10 +38,8 @@ from rules import (
     run,
     schema,
     space_table,
-    streams,
     throughput,
 )
-from rules.arguments import asked_for, check_tasks, check_variables, lists, names_spec, needs_specs
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend

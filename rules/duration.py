@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcubuild.errors import tell
-from rules import margin, pace, race
 from rules.stage import Resolved, Stage, located, scales
+from rules.stages import margin, pace, race
 
 if TYPE_CHECKING:  # torch is not imported while the graph is built
     from mcubuild.nas.forecast import Part

@@ -125,7 +125,7 @@ def translated(arguments: Sequence[str]) -> list[str]:
 
 
 def _new(arguments: Sequence[str]) -> None:
-    from rules.new import ask, create
+    from rules.commands.new import ask, create
 
     found = _parser().parse_args(arguments)
     folder = Path(found.folder)
@@ -137,7 +137,7 @@ def _new(arguments: Sequence[str]) -> None:
 
 
 def _complete(arguments: Sequence[str]) -> None:
-    from rules.completion import Known, answer
+    from rules.commands.completion import Known, answer
 
     shell, *words = arguments
     [group] = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))

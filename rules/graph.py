@@ -10,7 +10,14 @@ from doit.exceptions import TaskFailed
 
 from mcubuild.errors import BuildError, printable, writing
 from mcubuild.progress import reporting
-from rules import (
+from rules import matrix
+from rules.arguments import asked_for
+from rules.execute import clean, code_paths, difference, execute
+from rules.history import History
+from rules.known import FILES
+from rules.resolve import bases, placed, resolve
+from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts, stem
+from rules.stages import (
     accuracy,
     choose,
     codegen,
@@ -20,7 +27,6 @@ from rules import (
     firmware,
     importer,
     margin,
-    matrix,
     measure,
     outline,
     pace,
@@ -41,12 +47,6 @@ from rules import (
     tune,
     widths,
 )
-from rules.arguments import asked_for
-from rules.execute import clean, code_paths, difference, execute
-from rules.history import History
-from rules.known import FILES
-from rules.resolve import bases, placed, resolve
-from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts, stem
 from rules.streams import INTERRUPTED
 
 STAGES: tuple[Stage, ...] = (

@@ -18,11 +18,11 @@ from mcubuild.errors import printable
 from mcubuild.progress import close_pipe, open_pipe
 from mcubuild.units import format_time
 from rules import matrix
+from rules.commands.plan import READING
 from rules.execute import sweep
 from rules.known import FILES
 from rules.lock import hold_lock
 from rules.memory import forget_success
-from rules.plan import READING
 from rules.stage import BUILD
 from rules.streams import INTERRUPTED
 

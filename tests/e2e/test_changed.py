@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mcubuild import ROOT
-from rules.new import DEFAULTS, Answers, create
+from rules.commands.new import DEFAULTS, Answers, create
 from tests.e2e.checkout import SPEC
 
 CALL = 'exec "{python}" -P -m rules.front "$@"\n'

@@ -8,11 +8,11 @@ import pytest
 
 from mcubuild.errors import BuildError
 from mcubuild.store import digest_file
-from rules import accuracy, codegen, dataset
 from rules.execute import execute
 from rules.graph import STAGES
 from rules.resolve import resolve
 from rules.stage import Resolved, pipeline
+from rules.stages import accuracy, codegen, dataset
 
 SPEC = """
 task = "image_classification"

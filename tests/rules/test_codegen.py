@@ -12,10 +12,10 @@ from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.splits import Index, write_index
 from mcubuild.ir.files import write_graph
 from mcubuild.spec.spec import read_spec
-from rules import codegen, dataset, firmware
 from rules.execute import execute
 from rules.known import Files
 from rules.stage import pipeline
+from rules.stages import codegen, dataset, firmware
 from tests.engine.skeletons import Sketch
 
 SPEC = """

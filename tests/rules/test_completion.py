@@ -14,7 +14,7 @@ import pytest
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
-from rules.completion import SCRIPTS, Known, answer
+from rules.commands.completion import SCRIPTS, Known, answer
 from rules.front import COMMANDS
 
 

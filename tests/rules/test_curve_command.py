@@ -9,7 +9,8 @@ import pytest
 
 from mcubuild.data.splits import Split, write_split
 from mcubuild.errors import BuildError
-from rules import curve, options
+from rules import options
+from rules.commands import curve
 from rules.known import Files
 from rules.stage import Job, Stage
 

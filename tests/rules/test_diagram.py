@@ -7,7 +7,7 @@ import pytest
 
 from mcubuild.store import Store
 from mcubuild.units import format_time
-from rules.diagram import mermaid, reads
+from rules.commands.diagram import mermaid, reads
 from rules.foresight import Foreseen, foresee
 from rules.resolve import resolve
 

@@ -12,8 +12,8 @@ import yaml
 from mcubuild import ROOT
 from mcubuild.errors import BuildError
 from mcubuild.spec.spec import read_spec
+from rules.commands.new import DEFAULTS, Answers, create
 from rules.front import COMMANDS, translated
-from rules.new import DEFAULTS, Answers, create
 
 ANSWERS = Answers(**DEFAULTS)
 

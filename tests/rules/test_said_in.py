@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rules.plan import said_in
+from rules.commands.plan import said_in
 
 
 def test_the_file_that_counts_is_named(tmp_path: Path) -> None:

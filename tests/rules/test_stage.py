@@ -8,12 +8,13 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.board import DESCRIPTIVE, Board
 from mcubuild.spec.spec import read_spec
-from rules import ablation, codegen, quantize, search, space, supernet, tune
-from rules.dataset import OVERVIEW
+from rules.commands import ablation
 from rules.execute import action_key, code_of
 from rules.graph import STAGES
 from rules.known import Files
 from rules.stage import UNSEEN, Job, Resolved, Stage, leading_to, pipeline
+from rules.stages import codegen, quantize, search, space, supernet, tune
+from rules.stages.dataset import OVERVIEW
 
 
 def _run(job: Job) -> None:

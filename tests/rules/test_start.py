@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from mcubuild.errors import BuildError
-from rules import space, start, supernet
-from rules.baselines import variant
+from rules.commands.baselines import variant
 from rules.execute import action_key
 from rules.graph import STAGES, read_specs, tasks
 from rules.known import Files
 from rules.resolve import resolve
 from rules.stage import Resolved, Stage, pipeline
+from rules.stages import space, start, supernet
 
 SPEC = 'task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\n'
 SOUND = 'task = "audio_classification"\ndataset = { kind = "audio_folder", path = "sounds" }\nboard = "stm32f412"\n'
