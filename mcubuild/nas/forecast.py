@@ -29,7 +29,7 @@ from mcubuild.nas.space.family import Family
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.training.batches import at_resolution, spread, training_batches
-from mcubuild.nas.training.fit import distilled
+from mcubuild.nas.training.fit import distilled, labelled
 from mcubuild.nas.training.length import ALONE, COMPARED, SUPERNET, Length, batch_for, length_of
 from mcubuild.nas.training.network import Network, build_network
 from mcubuild.nas.training.recipe import device, sgd, workers
@@ -130,7 +130,7 @@ def rates(
             step=_each(lambda: trainer.run(1)),
             judged=_judgement(network, ends, train, val, spec, learning, executor),
             evaluated=drawing + _judgement(network, some, train, judges, spec, learning, executor) / len(some),
-            alone=_step(likely, train, batch, learning, executor, teacher=network),
+            alone=_step(likely, train, batch, learning, executor, network if learning.taught else None),
             likely=footprints.of(likely),
         )
 
@@ -290,12 +290,14 @@ def _step(
     samples = at_resolution(spread(train, 2 * batch), arch.resolution)
     network = build_network(arch).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, rng = sgd(network), np.random.default_rng(0)
-    taught = None if teacher is None else distilled(network, _taught(teacher, arch), learning, 0.0, executor)
+    objective = labelled(network, learning, 0.0)
+    if teacher is not None:
+        objective = distilled(network, _taught(teacher, arch), learning, 0.0, executor)
 
     def some() -> None:
         for images, targets in training_batches(samples, batch, _STEPS, learning, rng):
             x, y = images.to(device()), targets.to(device())
-            loss = learning.loss(network(x), y) if taught is None else taught(x, y)[0]
+            loss, _ = objective(x, y)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

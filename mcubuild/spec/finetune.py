@@ -6,7 +6,7 @@ from mcubuild.spec.training import TrainingSettings
 
 
 class FinetuneSettings(TrainingSettings):
-    """Fine-tuning from the inherited weights, distilled from the super network's largest network."""
+    """Fine-tuning from the inherited weights, taught by the super network's largest network, too, but for detectors."""
 
     epochs: int | None = Field(default=None, ge=0, le=10_000)
     """Passes over the training samples, and over the validation samples where those were drawn from them; 0 keeps the

@@ -22,6 +22,13 @@ class Learning(Protocol):
     def longest(self) -> float | None:
         """Length that a step's gradient is cut to, where single samples may pull too hard; None: as long as it is."""
 
+    @property
+    def taught(self) -> bool:
+        """Whether the network that was chosen learns from the largest one of its space, too."""
+
+    def begin(self, bias: Tensor) -> None:
+        """Set the last layer's bias (outputs,), in place, of a network that has learned nothing; it is 0 before."""
+
     def wanted(self, x: Pixels, y: Targets) -> Targets:
         """What answers to the samples ``x`` with these targets are compared with (N, ...): most often the targets."""
 

@@ -10,7 +10,7 @@ from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Arch, Space, largest
 from mcubuild.nas.space.family import Family
 from mcubuild.nas.training.batches import at_resolution
-from mcubuild.nas.training.fit import distilled, finish, fit_alone
+from mcubuild.nas.training.fit import distilled, finish, fit_alone, labelled
 from mcubuild.nas.training.length import ALONE, Pace, length_of
 from mcubuild.nas.training.network import Network
 from mcubuild.nas.training.recipe import calibrate, device, mixed_precision, workers
@@ -38,7 +38,8 @@ def finetune(
 
     Args:
         arch: the network.
-        supernet: weights of the super network that it is from; the largest network of its space is the teacher.
+        supernet: weights of the super network that it is from; the largest network of its space is the teacher, if
+            there is to be one (``learning.taught``).
         train: the samples to learn from.
         val: the samples that say when to end, and for the log's accuracies; None: all are there to learn from.
         settings: epochs, batch, learning rate.
@@ -53,20 +54,21 @@ def finetune(
         train = at_resolution(train, arch.resolution)
         val = None if val is None else at_resolution(val, arch.resolution)
         whole = read_supernet(supernet, Family(arch.space, tuple(spaces)).largest)
-        teacher: Network = whole
-        if whole.largest.space != arch.space:
-            teacher = whole.extract(largest(arch.space)).to(device())
-            calibrate(teacher, train)
         network = whole.extract(arch).to(device())
         calibrate(network, train)
-        teacher.to(device())
 
         def forward(images: Tensor) -> Tensor:
             with mixed_precision(network):
                 outputs: Tensor = network(images)
             return outputs.float()
 
-        objective = distilled(forward, teacher, learning, settings.label_smoothing, executor)
+        objective = labelled(forward, learning, settings.label_smoothing)
+        if learning.taught:
+            teacher: Network = whole
+            if whole.largest.space != arch.space:
+                teacher = whole.extract(largest(arch.space))
+                calibrate(teacher.to(device()), train)
+            objective = distilled(forward, teacher.to(device()), learning, settings.label_smoothing, executor)
         progress = partial(bar, "finetune")
         length = length_of(settings, pace, len(train))
         log = fit_alone(

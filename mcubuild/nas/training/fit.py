@@ -153,6 +153,16 @@ def fit_alone(
     return fit(progress, network, train, settings, length, learn, judge, learning=learning, seed=[seed], work=work)
 
 
+def labelled(forward: Callable[[Tensor], Tensor], learning: Learning, smoothing: float) -> Objective:
+    """Targets alone; the arguments are those of ``distilled``."""
+
+    def objective(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = forward(images)
+        return learning.loss(outputs, targets, smoothing), outputs
+
+    return objective
+
+
 def distilled(
     forward: Callable[[Tensor], Tensor], teacher: nn.Module, learning: Learning, smoothing: float, executor: Executor
 ) -> Objective:

@@ -181,6 +181,12 @@ class Network(nn.Module):
             features = head.inputs if isinstance(head, Head) else head.side * head.width * head.inputs
             self.classifier = nn.Linear(features, head.classes)
 
+    @property
+    def bias(self) -> Tensor:
+        """Of the last layer, (outputs,)."""
+        assert self.classifier.bias is not None, "made with one"
+        return self.classifier.bias
+
     def _place(self, name: str, module: nn.Module) -> None:
         """Make ``module`` the submodule ``name``, dotted."""
         *path, last = name.split(".")
@@ -241,8 +247,7 @@ def initialise(network: Network) -> None:
         if isinstance(module, Conv):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
     nn.init.normal_(network.classifier.weight, std=0.01)
-    assert network.classifier.bias is not None, "made with one"
-    nn.init.zeros_(network.classifier.bias)
+    nn.init.zeros_(network.bias)
     for module in network.modules():
         if isinstance(module, InvertedBottleneck) and module.add is not None:
             # The block begins as the identity: deep networks of many sizes then learn in half the steps.

@@ -10,7 +10,7 @@ from torch import Tensor
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.training.batches import at_resolution
-from mcubuild.nas.training.fit import finish, fit_alone
+from mcubuild.nas.training.fit import finish, fit_alone, labelled
 from mcubuild.nas.training.length import ALONE, SUPERNET, Length, length_of
 from mcubuild.nas.training.network import Network, build_network
 from mcubuild.nas.training.recipe import Log, device, mixed_precision, workers
@@ -96,12 +96,14 @@ def from_scratch(
     with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(arch)
+    learning.begin(network.bias)
     network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def objective(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(images: Tensor) -> Tensor:
         with mixed_precision(network):
-            outputs = network(images).float()
-        return learning.loss(outputs, targets, settings.label_smoothing), outputs
+            outputs: Tensor = network(images)
+        return outputs.float()
 
+    objective = labelled(forward, learning, settings.label_smoothing)
     log = fit_alone(progress, network, objective, train, val, settings, length, learning=learning, seed=seed, work=work)
     return network, log

@@ -99,6 +99,7 @@ def train(
         network = fresh(family.largest, seed, kernel_transform=settings.kernel_transform)
         if start is not None:
             network.load_state_dict(load_file(start))
+        learning.begin(network.bias)  # of boxes it is fresh, whatever the start
         network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         length = length_of(settings, pace, len(train))
         run = _Run(network, family, train, judged, settings, length, learning, executor)

@@ -47,6 +47,14 @@ class ReconstructionLearning:
         """As it is: windows are not varied by their number."""
         return self
 
+    @property
+    def taught(self) -> bool:
+        """It does."""
+        return True
+
+    def begin(self, bias: Tensor) -> None:
+        """At 0."""
+
     def wanted(self, x: Pixels, y: Targets) -> Targets:
         """Label, recording, and the window."""
         return np.hstack([y, x.reshape(len(x), -1)]).astype(np.float32)

@@ -47,6 +47,14 @@ class ClassLearning:
         """Any: no sample's gradient is longer than a wrong answer's."""
         return None
 
+    @property
+    def taught(self) -> bool:
+        """It does."""
+        return True
+
+    def begin(self, bias: Tensor) -> None:
+        """At 0."""
+
     def wanted(self, x: Pixels, y: Targets) -> Targets:
         """The targets."""
         return y

@@ -1,12 +1,25 @@
 """The loss of YOLOv2's head, its score, and boxes that move with their pictures."""
 
 import math
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mcubuild.data.boxes import NOTHING, Boxes, BoxLists, packed, unpacked
+from mcubuild.data.splits import Split
+from mcubuild.nas.space.arch import Space, smallest
+from mcubuild.nas.training.finetune import finetune
+from mcubuild.nas.training.length import Length
+from mcubuild.nas.training.scratch import from_scratch
+from mcubuild.nas.training.supernet import fresh
+from mcubuild.nas.training.supernet_training import train
+from mcubuild.progress import bar
+from mcubuild.spec.finetune import FinetuneSettings
+from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.tasks.detection.augmentation import varied
 from mcubuild.tasks.detection.learning import BoxLearning
 from mcubuild.tasks.learning import from_json, to_json
@@ -96,6 +109,44 @@ def test_the_loss_has_gradients_and_falls() -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.1 * losses[0] and LEARNING.hits(outputs, TRUTH) == (3, 3)
+
+
+SPACE = Space(0.25, 64, 3, 14, 1, "mobile", stride=32)
+SAMPLES = Split(np.zeros((3, 64, 64, 3), np.uint8), np.zeros(3, np.int64), boxes=unpacked(TRUTH.numpy()))
+
+
+def test_networks_begin_by_seeing_nothing(tmp_path: Path) -> None:
+    """Objectness is 0.01 at first: of a network alone, of a super network, and of one with another's weights."""
+    settings = SupernetSettings(epochs=1, batch=2, learning_rate=1e-9, subnets=0)
+    network, _ = from_scratch(
+        smallest(SPACE), SAMPLES, None, settings, Length(2, 1, 0, patient=True),
+        learning=LEARNING, seed=0, work=tmp_path / "alone", progress=partial(bar, "train"),
+    )  # fmt: skip
+    begun = [network.bias.detach()]
+    save_file(fresh(SPACE, 1).state_dict(), tmp_path / "start.safetensors")
+    for start in (None, tmp_path / "start.safetensors"):
+        work = tmp_path / f"{len(begun)}"
+        train(SPACE, SAMPLES, SAMPLES, settings, learning=LEARNING, seed=0, out=tmp_path, work=work, start=start)
+        begun.append(load_file(tmp_path / "supernet.safetensors")["classifier.bias"])
+    for bias in begun:
+        anchors = bias.view(2, 7)
+        assert anchors[:, 4].sigmoid().tolist() == pytest.approx([0.01, 0.01], abs=1e-5)
+        assert anchors[:, [0, 1, 2, 3, 5, 6]].abs().max() < 1e-5
+
+
+def test_the_chosen_network_learns_from_boxes_alone(tmp_path: Path) -> None:
+    """Blocks that the largest network alone has do not matter."""
+    whole, tuned = fresh(SPACE, 1), []
+    own = whole.extract(smallest(SPACE)).state_dict()
+    for other in (0, 1):
+        state = {name: value if name in own else value + other for name, value in whole.state_dict().items()}
+        save_file(state, tmp_path / "supernet.safetensors")
+        finetune(
+            smallest(SPACE), tmp_path / "supernet.safetensors", SAMPLES, None, FinetuneSettings(epochs=2, batch=2),
+            learning=LEARNING, seed=0, out=tmp_path, work=tmp_path / f"{other}",
+        )  # fmt: skip
+        tuned.append((tmp_path / "weights.safetensors").read_bytes())
+    assert len(own) < len(state) and tuned[0] == tuned[1]
 
 
 def test_difficult_boxes_are_not_asked_for() -> None:
