@@ -94,6 +94,8 @@ class Footprints:
         for place in sorted(range(len(row)), key=lambda place: _gain(*choices[place]), reverse=True):
             beyond -= _saved(*choices[place])
             row[place] = choices[place][1]
+            if beyond <= 0:  # but for the inner loops, of which a mixture may need those of both widths
+                beyond = most_flash(row, self.target) - flash
             if beyond <= 0:
                 return row
         return row
