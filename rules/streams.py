@@ -5,12 +5,15 @@ import os
 import signal
 import sys
 from functools import cache
+from threading import Timer
 from types import TracebackType
 from typing import TextIO
 
 from mcubuild.errors import BuildError
 
 INTERRUPTED = "interrupted. The same command goes on from the last checkpoint."
+_AGAIN = 0.05
+"""Seconds until an interrupt that was dropped comes once more: the callback is over then."""
 
 
 class _Raw(io.FileIO):
@@ -56,6 +59,7 @@ def set_up(lists: bool) -> TextIO:
     sys.stderr = _safe(sys.stderr, _Raw(2, "w", closefd=False))
     sys.stdout = _safe(sys.stdout, (_RawList if lists else _Raw)(1, "w", closefd=False))
     sys.excepthook = _quiet_interrupt
+    sys.unraisablehook = _interrupt_again
     if lists:
         if closed:
             raise BuildError("stdout is closed, so there is nowhere to write to.")
@@ -75,3 +79,13 @@ def _quiet_interrupt(kind: type[BaseException], error: BaseException, traceback:
         print(f"\nERROR: {INTERRUPTED}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, traceback)
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C that meets a callback, whose errors Python drops, comes once more; all else is shown as ever."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+    else:
+        again = Timer(_AGAIN, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()

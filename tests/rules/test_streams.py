@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,24 @@ def test_files_do_not_become_streams(tmp_path: Path) -> None:
     )
     subprocess.run(["bash", "-c", '"$1" -c "$2" >&- 2>&-', "bash", sys.executable, program], cwd=ROOT, check=True)
     assert (tmp_path / "a").read_text() == "in"
+
+
+def test_an_interrupt_that_a_callback_drops_comes_once_more() -> None:
+    program = """
+import os, signal, time, weakref
+from rules.streams import set_up
+
+set_up(False)
+
+class Thing:
+    pass
+
+thing = Thing()
+watch = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+del thing
+time.sleep(20)
+"""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0 and "interrupted" in done.stderr and "ignored" not in done.stderr, done.stderr
+    assert time.monotonic() - began < 15
