@@ -88,15 +88,15 @@ class Pictures:
         empty = [file.name for file, one in zip(self.files, self.annotations, strict=True) if not one.names]
         if empty:
             self.findings.add_many("Pictures without a box, taken as ones with nothing in them", empty)
-        cautions = (*self.damage.cautions(count), *self.findings.cautions(count))
         return Found(
             classes,
             np.zeros(count, np.int64),
-            AnnotatedImages(self.files, self.annotations, classes, settings, cautions),
+            AnnotatedImages(self.files, self.annotations, classes, settings),
             self.splits,
             self._named(settings, Path(where)) if isinstance(settings, BoxFolderSettings) else None,
             held_out,
             strata=("pictures",),
+            cautions=(*self.damage.cautions(count), *self.findings.cautions(count)),
         )
 
     def _named(self, settings: BoxFolderSettings, folder: Path) -> list[str] | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.boxes import BoxLists
+from mcubuild.errors import printable
 from mcubuild.progress import bar
 
 _NAMES = 3
@@ -60,10 +61,14 @@ class Findings:
 
 def counted(what: str, names: Sequence[str], samples: int) -> str:
     """``"what: 4 of 90 (a.png, b.png, c.png, ...)"``."""
-    shown = [name if len(name) <= _LONGEST_NAME else "..." + name[-_LONGEST_NAME:] for name in names[:_NAMES]]
+    shown = [_shown(name) for name in names[:_NAMES]]
     if len(names) > _NAMES:
         shown.append("...")
     return f"{what}: {len(names)} of {samples} ({', '.join(shown)})"
+
+
+def _shown(name: str) -> str:
+    return printable(name if len(name) <= _LONGEST_NAME else "..." + name[-_LONGEST_NAME:])
 
 
 def check(
@@ -136,7 +141,9 @@ def _of_classes(labels: Mapping[str, NDArray[np.int64]], classes: Sequence[str])
         label for label in np.argsort(counts, kind="stable").tolist() if counts[label] < max(_FEW, _SHARE * median)
     ]
     if small:
-        shown = [f"{classes[label]} {counts[label]}" for label in small[:_NAMES]] + ["..."][: len(small) > _NAMES]
+        shown = [f"{_shown(classes[label])} {counts[label]}" for label in small[:_NAMES]] + ["..."][
+            : len(small) > _NAMES
+        ]
         found.append(
             f"Classes with few training samples: {len(small)} of {len(classes)} ({', '.join(shown)}; "
             f"the median class has {median:g})"

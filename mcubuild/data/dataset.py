@@ -1,5 +1,7 @@
 """From a spec's data set to index.json, inventory.json, train.npz, val.npz, test.npz, and an overview."""
 
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.boxes import BoxLists
-from mcubuild.data.checks import check, check_boxes
+from mcubuild.data.checks import check, check_boxes, counted
 from mcubuild.data.duplicates import (
     MOST_ACROSS_SPLITS,
     MOST_ALIKE,
@@ -137,6 +139,8 @@ def prepare(
             *cautions(copies, roll, "identical"),
             *cautions(similar, roll, "nearly identical"),
             *_partly(len(roll.names)),
+            *found.cautions,
+            *_alike(found.classes),
             *read.cautions,
             *(() if series else _enlarged(side, largest)),
             *check(
@@ -180,6 +184,27 @@ def _partly(samples: int) -> tuple[str, ...]:
     if samples <= MOST_LOOKED_AT:
         return ()
     return (f"Nearly identical samples were looked for among {MOST_LOOKED_AT} of {samples}",)
+
+
+def _alike(classes: Sequence[str]) -> tuple[str, ...]:
+    """A caution where two names are written differently and may mean one class."""
+    meant: dict[str, list[str]] = {}
+    for name in dict.fromkeys(classes):
+        meant.setdefault(_meaning(name), []).append(name)
+    same = [name for names in meant.values() if len(names) > 1 for name in names]
+    if not same:
+        return ()
+    what = "Classes whose names differ only in how they are written (capitals, spaces, accents, 1 and 1.0)"
+    return (counted(what, same, len(classes)),)
+
+
+def _meaning(name: str) -> str:
+    """A name without what people write either way; of a number, what it is."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    try:
+        return repr(float(plain))
+    except ValueError:
+        return re.sub(r"[\s_-]+", " ", plain).strip()
 
 
 def _enlarged(side: int, largest: int) -> tuple[str, ...]:

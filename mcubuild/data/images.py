@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -253,6 +253,16 @@ def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np
         return square.reshape(reading.side, reading.side, -1), (width, height, _orientation(image))
 
 
+def as_levels(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Values of any integers or floats as levels: ``low`` and less as 0, ``high`` and more as 255, the nearest level
+    between, the even one of two. Firmware does the same: ``model_level`` in ``kernels_templates/model/model.h.j2``.
+
+    255 (value - low) of integers is exact, so that division alone rounds, and ties are seen as such.
+    """
+    exact = 255 * (values - np.float64(low)) / (high - low)
+    return np.asarray(np.clip(np.rint(exact), 0, 255).astype(np.uint8))
+
+
 def _upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     return (height, width) if orientation >= 5 else (width, height)
 
@@ -264,8 +274,7 @@ def _flat(image: Image.Image, file: File, reading: _Reading, findings: Findings)
         values = f"{low:.7g} to {high:.7g} as 0 to 255"
         findings.add(f"Values of more than 8 bits were read as levels, {values}; a device must, too", file.name)
         found, known = _values(image)
-        pixels = np.clip(np.round(255 * (found - low) / (high - low)), 0, 255)
-        return Image.fromarray(np.where(known, pixels, _GROUNDS[reading.ground]).astype(np.uint8))
+        return Image.fromarray(np.where(known, as_levels(found, low, high), np.uint8(_GROUNDS[reading.ground])))
     layer = _layer(image)
     if layer is not None:
         findings.add(f"Images that are transparent in part were put on {reading.ground}", file.name)
@@ -296,8 +305,15 @@ def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.
     except Exception as error:  # decoders raise whatever they stumble over
         reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            reason = f"it begins as none of {', '.join(_FORMATS)} does"
+            reason = f"{_beginning(file)}, as none of {', '.join(_FORMATS)} does"
         raise DamagedError(file, f"cannot be read as an image ({reason})") from None
+
+
+def _beginning(file: File) -> str:
+    """What ``file`` begins with: it tells people what it is (HEIC, a web page, a pointer of Git LFS)."""
+    with file.open() as content:
+        start = content.read(16)
+    return f"it begins with {start!r}" if start else "it is empty"
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import gcd
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ _LEFT = 0.9
 """Of the power that unrelated channels leave in their mean; with less, they work against each other."""
 _FULL_SCALE = 0.99
 """Largest sample, from which on a recording can be clipped."""
+_LARGEST_DENOMINATOR = 10_000
+"""Of the ratio of two rates."""
 _CLIPPED = 0.01
 """Share of samples that are as large as the largest one in a clipped recording; a sine has far fewer."""
 
@@ -132,9 +134,22 @@ def heard(rate: int, sound: NDArray[np.float64], front_end: FrontEnd) -> NDArray
     The mean is taken away twice: before resampling and padding, which would make steps of it, and of the samples that
     are kept, as a device knows no others.
     """
-    level = resampled(sound - sound.mean(), rate, front_end.sample_rate)
-    kept = centred(level, min(len(level), front_end.clip))
+    kept = _middle(sound - sound.mean(), rate, front_end.sample_rate, front_end.clip)
     return centred(kept - kept.mean(), front_end.clip)
+
+
+def _middle(sound: NDArray[np.float64], rate: int, wanted: int, samples: int) -> NDArray[np.float64]:
+    """The middle ``samples`` of what ``resampled`` gives, or all if these are fewer; no others are computed."""
+    up, down = _ratio(rate, wanted)
+    length = -(-len(sound) * up // down)
+    start = max(0, length - samples) // 2
+    # The filter reaches ten samples of the lower rate to either side; at every `down` samples both rates coincide.
+    reach = 10 * max(up, down) // up + 2
+    first = max(0, start * down // up - reach) // down * down
+    last = (start + samples) * down // up + reach
+    level = resampled(sound[first:last], rate, wanted)
+    begin = start - first * up // down
+    return level[begin : begin + min(length, samples)]
 
 
 def _look_at(file: File, rate: int, channels: NDArray[np.float64], front_end: FrontEnd, findings: Findings) -> None:
@@ -187,8 +202,14 @@ def resampled(sound: NDArray[np.float64], rate: int, wanted: int) -> NDArray[np.
         return sound
     from scipy.signal import resample_poly
 
-    common = gcd(rate, wanted)
-    return np.asarray(resample_poly(sound, wanted // common, rate // common))
+    return np.asarray(resample_poly(sound, *_ratio(rate, wanted)))
+
+
+def _ratio(rate: int, wanted: int) -> tuple[int, int]:
+    """``wanted`` / ``rate`` in lowest terms, or nearly: of rates that have hardly anything in common the filter would
+    have millions of weights, and nobody hears a pitch that is off by a ten-thousandth.
+    """
+    return Fraction(wanted, rate).limit_denominator(_LARGEST_DENOMINATOR).as_integer_ratio()
 
 
 def centred(sound: NDArray[np.float64], samples: int) -> NDArray[np.float64]:

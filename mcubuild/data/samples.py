@@ -12,8 +12,9 @@ from mcubuild.data.annotations import Annotation, Reader
 from mcubuild.data.boxes import BoxLists
 from mcubuild.data.files import File, digests
 from mcubuild.data.front_end import FrontEnd
-from mcubuild.data.images import read_images
+from mcubuild.data.images import as_levels, read_images
 from mcubuild.data.recordings import pictures_of, read_recordings
+from mcubuild.data.room import pieces, room
 from mcubuild.data.series import finite, levels, ranges
 from mcubuild.data.splits import Pictures, Series
 from mcubuild.spec.datasets.base import AudioSettings, BoxSettings, ImageSettings
@@ -109,12 +110,17 @@ class Values:
         found, cautions = finite(squares, chosen, self.names, self.corrupt)
         train = squares[found["train"]]
         low, high = float(train.min()), float(train.max())
-        high = max(high, low + 1e-6)
-        scaled = {
-            split: np.clip(np.rint((squares[indexes] - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
-            for split, indexes in found.items()
-        }
+        high = high if high > low else low + max(1.0, abs(low))
+        scaled = {split: _levels(squares, indexes, low, high) for split, indexes in found.items()}
         return Read(found, scaled, Pictures((width, height), (low, high)), cautions)
+
+
+def _levels(x: NDArray[Any], chosen: NDArray[np.int64], low: float, high: float) -> NDArray[np.uint8]:
+    """The samples of ``x`` (N, ...) with the indexes ``chosen`` (M,) as levels, (M, ...)."""
+    out = room((len(chosen), *x.shape[1:]))
+    for piece in pieces(out):
+        out[piece] = as_levels(x[chosen[piece]], low, high)
+    return out
 
 
 @dataclass(frozen=True)
@@ -128,8 +134,6 @@ class Windows:
     """Names."""
     corrupt: float
     """Share of them that may have values that are no numbers."""
-    cautions: tuple[str, ...] = ()
-    """What was odd when they were cut."""
 
     @property
     def pictures(self) -> bool:
@@ -145,7 +149,7 @@ class Windows:
         found, cautions = finite(self.x, chosen, self.names, self.corrupt)
         series, odd = ranges(self.x[found["train"]], self.channels)
         pictures = {split: levels(self.x[indexes], series) for split, indexes in found.items()}
-        return Read(found, pictures, series, (*self.cautions, *cautions, *odd))
+        return Read(found, pictures, series, (*cautions, *odd))
 
 
 @dataclass(frozen=True)
@@ -197,8 +201,6 @@ class AnnotatedImages(_Files):
     classes: Sequence[str]
     """Names by label."""
     settings: BoxSettings
-    cautions: tuple[str, ...] = ()
-    """What was odd about the label files."""
 
     @property
     def pictures(self) -> bool:
@@ -216,7 +218,7 @@ class AnnotatedImages(_Files):
             boxes[split] = BoxLists.of(
                 [reader.boxes(self.annotations[at], self.files[at].name, tuple(frame)) for at, frame in frames]
             )
-        cautions = (*self.cautions, *read.cautions, *reader.cautions())
+        cautions = (*read.cautions, *reader.cautions())
         return Read(kept, read.pixels, read.pictures, cautions, boxes=boxes)
 
 

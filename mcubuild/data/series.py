@@ -42,8 +42,17 @@ def ranges(train: NDArray[np.float32], channels: tuple[str, ...]) -> tuple[Serie
     low, high = np.percentile(train, _INSIDE, axis=(0, 1)).astype(np.float32)
     still = ~(high > low)
     high = np.where(still, low + np.maximum(np.float32(1), np.abs(low)), high)
-    told = [name for name, one in zip(channels, still.tolist(), strict=True) if one]
-    cautions = (counted("Channels whose values hardly ever change", told, len(channels)),) if told else ()
+    never_falls = np.array([(values[:, 1:] >= values[:, :-1]).all() for values in np.moveaxis(train, 2, 0)])
+    apart = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    odd = {
+        "Channels whose values hardly ever change": still,
+        "Channels that never fall within a sample, as clocks and row numbers do: they may tell classes apart without "
+        "any sensor": never_falls & ~still,
+        "Channels whose levels lie closer together than 32-bit floats tell values apart; subtract a constant": ~still
+        & ((high - low) / 255 < apart),
+    }
+    named = {what: [channels[index] for index in np.flatnonzero(which).tolist()] for what, which in odd.items()}
+    cautions = tuple(counted(what, names, len(channels)) for what, names in named.items() if names)
     return Series(channels, tuple(low.astype(float).tolist()), tuple(high.astype(float).tolist())), cautions
 
 

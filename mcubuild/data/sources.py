@@ -27,8 +27,9 @@ SPLITS: Final = {
 }
 """The splits, and what folders of theirs are called, in capitals or not."""
 
-_LITTER: Final = ("Thumbs.db", "desktop.ini")
-"""Files that file managers leave behind; names with a leading dot are skipped too."""
+_LITTER: Final = ("thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r", "__macosx", "@eadir")
+"""What file managers, photo organisers, archivers and network drives leave behind, in small letters; names with a
+leading dot are skipped too."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,19 @@ def find_in_folder(
         listed.splits,
         listed.groups,
         {"val": settings.val_fraction, "test": settings.test_fraction},
+        cautions=_left_over(folder, listed, content),
     )
+
+
+def _left_over(folder: Path, listed: Listed, content: Content) -> tuple[str, ...]:
+    """A caution about files that look like samples, but are in no folder of a class."""
+    from mcubuild.data.checks import counted
+
+    used = set(map(str, listed.paths))
+    found = [name for name, path in files_below(folder).items() if path.suffix.lower() in content.suffixes]
+    left = [name for name in found if f"{folder}{os.sep}{name}" not in used]
+    what = f"{content.noun[0].upper()}{content.noun[1:]} in no folder of a class were left out"
+    return (counted(what, left, len(found)),) if left else ()
 
 
 def scan(folder: Path, settings: "FolderSettings", content: Content) -> Listed:
@@ -253,17 +266,22 @@ def entries(folder: Path | str) -> list[os.DirEntry[str]]:
     """Files and folders in ``folder``, by name; whether an entry is a folder is known then."""
     try:
         with os.scandir(folder) as entries:
-            wanted = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _LITTER]
-        for entry in wanted:
-            entry.is_dir()
+            wanted = [entry for entry in entries if not _is_litter(entry.name)]
+        special = [entry for entry in wanted if not (entry.is_dir() or entry.is_file()) and Path(entry.path).exists()]
     except OSError as error:  # such as links that go round in circles
         raise BuildError(f"{error.filename}: cannot be read ({error.strerror}); mend or remove it.") from None
+    if special:  # reading a pipe would wait for ever
+        raise BuildError(f"{special[0].path}: is a pipe, a socket or a device, no file; move it elsewhere.")
     for entry in wanted:
         try:
             entry.name.encode()
         except UnicodeEncodeError:
             raise BuildError(f"{folder}: the name {entry.name!r} in it is not UTF-8; rename it.") from None
     return sorted(wanted, key=lambda entry: entry.name)
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
 
 
 def _files(folder: Path | str) -> Iterator[str]:

@@ -59,6 +59,11 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
             )
         if twice := [cell for cell in (*special, *columns) if header.count(cell) > 1]:
             raise BuildError(f"{path}: has two columns {twice[0]!r}; rename one.")
+        if "" in columns:
+            raise BuildError(
+                f"{path}: has a column without a name, such as the row numbers that pandas writes: name it, name those "
+                f"to read in dataset.columns, or write the file without (index=False)."
+            )
         if not columns:
             raise BuildError(f"{path}: has no column but {', '.join(special)}; at least one with values is needed.")
         places = [header.index(column) for column in columns]
@@ -71,7 +76,7 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
             if len(row) != len(header):
                 raise BuildError(f"{path}:{rows.line_num}: found {len(row)} cells, the first line has {len(header)}.")
             try:
-                values.append([float(row[place] or "nan") for place in places])
+                values.append([_number(row[place]) for place in places])
             except ValueError:
                 _refuse(path, rows.line_num, columns, [row[place] for place in places])
             labels.append(row[label].strip())
@@ -80,14 +85,25 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
         return Table(name, columns, np.array(values, np.float32).reshape(-1, len(columns)), labels, groups)
 
 
+def _number(cell: str) -> float:
+    """The number in ``cell``; NaN where it is blank.
+
+    Raises:
+        ValueError: it is something else, such as 1_000, which Python takes for a number.
+    """
+    if "_" in cell:
+        raise ValueError
+    return float(cell if cell.strip() else "nan")
+
+
 def _refuse(path: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> None:
     for column, cell in zip(columns, cells, strict=True):
         try:
-            float(cell or "nan")
+            _number(cell)
         except ValueError:
             raise BuildError(
-                f"{path}:{line}: found {shown(cell)} in the column {column!r}; allowed are numbers with a point, and "
-                f"nothing where one is missing: correct it, or name the columns with values in dataset.columns."
+                f"{path}:{line}: found {shown(cell)} in the column {shown(column)}; allowed are numbers with a point, "
+                f"and nothing where one is missing: correct it, or name the columns with values in dataset.columns."
             ) from None
 
 

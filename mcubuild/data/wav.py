@@ -20,8 +20,9 @@ _OTHERS = {2: "ADPCM", 6: "ALAW", 7: "MULAW", 17: "IMA ADPCM", 49: "GSM", 80: "M
 """Compressed sound that one meets, by code."""
 _UNKNOWN = 0x7FFF0000
 """Sizes from here on stand for "not known yet" where a program wrote to a pipe: FFFFFFFF, or a bit less than 2 GB."""
-_LARGEST_RATE = 1_000_000
-"""Hz; bats are recorded with half of it. What is beyond comes from a damaged header, and would take for ever."""
+_RATES = (50, 1_000_000)
+"""Hz; bats are recorded with half of the largest. What is beyond comes from a damaged header, and would take for ever,
+or more memory than there is."""
 
 _LARGEST = 2.0**32
 """Float sample: some programs write integers as such."""
@@ -100,7 +101,7 @@ def _form(chunk: bytes, order: str) -> tuple[int, int, int, int]:
     code, channels, rate, _, frame, bits = struct.unpack(f"{order}HHIIHH", chunk[:16])
     if code == _EXTENSIBLE:
         code = struct.unpack(f"{order}H", chunk[24:26])[0]
-    if not channels or not 0 < rate <= _LARGEST_RATE or not frame or frame % channels:
+    if not channels or not _RATES[0] <= rate <= _RATES[1] or not frame or frame % channels:
         raise ValueError(f"its header says {channels} channels, {rate} Hz, {frame} bytes a frame")
     width = frame // channels
     if width not in {_PCM: (1, 2, 3, 4), _FLOAT: (4, 8), _A_LAW: (1,), _MU_LAW: (1,)}.get(code, ()):

@@ -143,12 +143,12 @@ def _find(settings: "AnomalyFolderSettings", root: Path) -> Found:
             names,
             tuple(f"band {band + 1}" for band in range(settings.bands)),
             settings.corrupt,
-            damage.cautions(len(listed)),
         ),
         splits,
         groups,
         {"val": settings.val_fraction},
         strata=CLASSES[:1],
+        cautions=damage.cautions(len(listed)),
     )
 
 

@@ -30,6 +30,8 @@ class Found:
     (``int``) so many of them, of each class as large a part."""
     strata: tuple[str, ...] | None = None
     """Names by label, where labels are no classes but parts from each of which splits get their share."""
+    cautions: tuple[str, ...] = ()
+    """What is odd about what was found, or left: sentences without the full stop."""
 
 
 def never(settings: Mapping[str, Any]) -> bool:

@@ -90,11 +90,11 @@ def _find(settings: "CsvSettings", root: Path) -> Found:
             [window.name for window in cut],
             tables[0].columns,
             settings.corrupt,
-            told,
         ),
         splits,
         groups,
         {"val": settings.val_fraction, "test": settings.test_fraction},
+        cautions=told,
     )
 
 

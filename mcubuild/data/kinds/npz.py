@@ -1,6 +1,6 @@
 """A file of the user's arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,18 @@ def _find(settings: "NpzSettings", root: Path) -> Found:
         raise BuildError(f"{path}: found both x and x{parts[0]}; leave the whole or the splits.")
     if "" not in parts and "_train" not in parts:
         raise BuildError(f"{path}: found x{parts[0]} without x_train; add it, or give all samples as x and y.")
+    if all(f"x{part}" in arrays for part in parts):
+        _refuse_unread(arrays, parts, path)
     given = {name: [_array(arrays, f"{name}{part}", path) for part in parts] for name in ("x", "y")}
     for part, x, y in zip(parts, given["x"], given["y"], strict=True):
         if y.shape != x.shape[:1]:
             raise BuildError(
-                f"{path}: found y{part} {y.shape} for x{part} {x.shape}; allowed is a class a sample (N,)."
+                f"{path}: found y{part} {y.shape} for x{part} {x.shape}; allowed is a class a sample (N,): of a column "
+                f"y[:, 0], of one-hot labels y.argmax(axis=1)."
             )
     if len(shapes := {x.shape[1:] for x in given["x"]}) > 1:
         raise BuildError(f"{path}: found samples of {' and '.join(map(str, sorted(shapes)))}; all must have one shape.")
-    x = np.concatenate(given["x"])
+    x = np.ascontiguousarray(np.concatenate(given["x"]))
     classes, labels = _classes(np.concatenate(given["y"]), arrays.get("classes"), path)
     names = [
         f"{path.name}: x{part}[{number}]"
@@ -53,7 +56,9 @@ def _find(settings: "NpzSettings", root: Path) -> Found:
     groups = None
     if any(f"groups{part}" in arrays for part in parts):
         found = [_array(arrays, f"groups{part}", path) for part in parts]
-        groups = [str(group) for one in found for group in one.tolist()]
+        if wrong := [one for one in found if one.ndim != 1]:
+            raise BuildError(f"{path}: found groups {wrong[0].shape}; allowed is one a sample (N,).")
+        groups = [name for one in found for name in _names(one, "groups", path)]
         if len(groups) != len(x):
             raise BuildError(f"{path}: found {len(groups)} groups for {len(x)} samples; allowed is one each.")
     samples = _samples(x, names, arrays.get("channels"), settings, path)
@@ -72,7 +77,7 @@ def _samples(
     if x.dtype.kind not in "uif" or 0 in x.shape:
         raise BuildError(f"{path}: found x {x.dtype}{x.shape}; allowed are integers or floats, and a sample at least.")
     if x.ndim == 3:
-        called = tuple(map(str, channels.tolist())) if channels is not None else ()
+        called = _names(channels, "channels", path) if channels is not None else ()
         if channels is not None and len(called) != x.shape[2]:
             raise BuildError(f"{path}: found {len(called)} channels for x {x.shape}; allowed is a name a channel.")
         if x.shape[1] < 8:
@@ -108,6 +113,22 @@ def _read(path: Path) -> "dict[str, NDArray[Any]]":
         ) from None
 
 
+def _refuse_unread(arrays: "Mapping[str, NDArray[Any]]", parts: Sequence[str], path: Path) -> None:
+    """See that every array is one that is read: a split called x_valid would be left out in silence.
+
+    Raises:
+        BuildError: one is not.
+    """
+    from mcubuild.errors import BuildError, shown
+
+    read = [f"{name}{part}" for part in parts for name in ("x", "y", "groups")] + ["classes", "channels"]
+    if unread := [name for name in arrays if name not in read]:
+        raise BuildError(
+            f"{path}: found the array {shown(unread[0])}, which is not read beside x{parts[0]}; allowed are "
+            f"{', '.join(read)}, and splits are called {', '.join(_SPLITS)}: rename or remove it."
+        )
+
+
 def _array(arrays: "Mapping[str, NDArray[Any]]", name: str, path: Path) -> "NDArray[Any]":
     from mcubuild.errors import BuildError
 
@@ -122,20 +143,25 @@ def _classes(
     """Names by label, and labels (N,)."""
     import numpy as np
 
-    from mcubuild.errors import BuildError
+    from mcubuild.errors import BuildError, shown
 
     if y.dtype.kind not in "uiUS":
         raise BuildError(
             f"{path}: found y of {y.dtype}; allowed are integers and strings: y.astype(int), y.astype(str)."
         )
     if y.dtype.kind == "S":
-        y = np.char.decode(y, "utf-8")
+        y = np.array(_names(y, "y", path))
     values, labels = np.unique(y, return_inverse=True)
     if names is None:
         if len(values) < 2:
             raise BuildError(f"{path}: found {len(values)} classes in y; at least two are needed.")
         return tuple(str(value) for value in values.tolist()), labels.astype(np.int64)
-    called = [str(name) for name in names.tolist()]
+    called = list(_names(names, "classes", path))
+    if twice := [name for name in called if called.count(name) > 1 or not name.strip()]:
+        raise BuildError(
+            f"{path}: found {shown(twice[0])} in classes, which is blank or there twice; allowed is a name of its own "
+            f"for each label."
+        )
     if y.dtype.kind == "U":
         if strange := sorted({*values.tolist()} - {*called}):
             raise BuildError(f"{path}: found the class {strange[0]!r} in y, which is not in classes; add it there.")
@@ -145,6 +171,24 @@ def _classes(
             f"{path}: found labels {values[0]} to {values[-1]} for {len(called)} classes; they begin at 0."
         )
     return tuple(called), y.astype(np.int64)
+
+
+def _names(values: "NDArray[Any]", array: str, path: Path) -> tuple[str, ...]:
+    """Names (N,) in an array, from text or whatever else has a plain form.
+
+    Raises:
+        BuildError: it has another shape, or bytes that are not UTF-8.
+    """
+    from mcubuild.errors import BuildError
+
+    if values.ndim != 1:
+        raise BuildError(f"{path}: found {array} {values.shape}; allowed is a list of names (N,).")
+    try:
+        return tuple(one.decode() if isinstance(one, bytes) else str(one) for one in values.tolist())
+    except UnicodeDecodeError:
+        raise BuildError(
+            f"{path}: found {array} of bytes that are not UTF-8; write strings: {array}.astype(str)."
+        ) from None
 
 
 KIND = Kind("arrays", _sources, _find)
