@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from mcubuild.cores import names
+from mcubuild.cores.registry import core_of
 from mcubuild.errors import BuildError
 from mcubuild.project import files
 from mcubuild.quantities import Bytes, Hertz
@@ -21,12 +22,20 @@ DESCRIPTIVE = frozenset({"title", "source", "openocd", "pyocd_target", "active_p
 FlashWay: TypeAlias = Literal["pyocd", "openocd", "probe-rs", "st-flash", "dfu-util", "uf2"]
 CoreName: TypeAlias = str
 """One of ``cores.names()``."""
-CLOCK_SETUPS: Final = ("stm32f4", "stm32f7", "stm32h7")
-"""Chips whose clock set-up comes with mcubuild: ``kernels_templates/firmware/clock_<...>.c.j2``."""
+CLOCK_SETUPS: Final[Mapping[str, CoreName]] = {"stm32f4": "cortex-m4", "stm32f7": "cortex-m7", "stm32h7": "cortex-m7"}
+"""Chips whose clock set-up comes with mcubuild, ``kernels_templates/firmware/clock_<...>.c.j2``, and their core."""
 SECOND_STAGE_BYTES: Final = 256
 """RP2040 data sheet, 2.8.1.3.1: the boot ROM copies so many bytes from the flash's beginning to RAM and runs them."""
 _EXTERNAL = range(0x6000_0000, 0xA000_0000)
-"""Armv7-M Architecture Reference Manual, B3.1: external RAM, where chips map flash that is not their own."""
+"""Armv7-M Architecture Reference Manual, B3.1: external RAM, where chips map flash that is not their own, too."""
+_DEVICES = (range(0x4000_0000, 0x6000_0000), range(0xA000_0000, 1 << 32))
+"""The same: peripherals and external devices. Cores run no code there, and accesses that are not aligned fault."""
+_VECTORS_ALIGNMENT: Final = 128
+"""The same, B3.2.5: of a vector table with 16 entries, and at least."""
+_RAM_ALIGNMENT: Final = 32
+"""Bytes; the stack lies where RAM begins, and wants 8 (AAPCS, 6.2.1.2); a cache line has up to 32."""
+_TAKEN: Final = frozenset({"FLASH", "MEMORY", "ORIGIN", "LENGTH", "SECTIONS", "ALIGN", "KEEP", "SIZEOF", "ADDR", "AT"})
+"""Words of linker scripts, and what the firmware's calls the flash."""
 _BOOT_ROMS: Final[Mapping[tuple[int, CoreName], str]] = {
     (0x1000_0000, "cortex-m0plus"): 'an RP2040 first runs a second stage from there: write boot = "rp2040"',
     (0x1000_0000, "cortex-m33"): "an RP2350 looks for an image definition there, which mcubuild does not write",
@@ -57,6 +66,24 @@ class Memory(Settings):
     def end(self) -> int:
         """First address behind the region."""
         return self.origin + self.size
+
+    @model_validator(mode="after")
+    def _where_such_memory_can_be(self) -> "Memory":
+        place = f"found {self.name}, of kind {self.kind!r}, at 0x{self.origin:08x}"
+        if any(self.origin in devices for devices in _DEVICES):
+            raise ValueError(
+                f"{place}, where cores see peripherals: no code runs there, and accesses that are not aligned fault; "
+                "leave it out, or give an address below 0xa0000000 to which the chip can map it"
+            )
+        alignment = _VECTORS_ALIGNMENT if self.kind == "flash" else _RAM_ALIGNMENT
+        if self.origin % alignment:
+            what = "the vector table" if self.kind == "flash" else "the stack"
+            raise ValueError(
+                f"{place}; {what}, which begins it, needs a multiple of {alignment}: begin at the next, end as now"
+            )
+        if self.kind == "ram" and self.name in _TAKEN:
+            raise ValueError(f"{place}; the linker script uses that name otherwise: give it another one, such as SRAM")
+        return self
 
     @model_validator(mode="after")
     def _within_the_address_space(self) -> "Memory":
@@ -181,6 +208,33 @@ class Board(Settings):
             raise ValueError(f"found {value!r}; write one of {', '.join(names())}")
         return value
 
+    @model_validator(mode="after")
+    def _the_core_has_what_is_said(self) -> "Board":
+        core = core_of(self.core)
+        if self.dsp and not core.dsp:
+            raise ValueError(f"found dsp = true; a {self.core} has no DSP extension: write dsp = false")
+        if self.fpu not in ("none", *core.fpus):
+            allowed = " or ".join(f'"{fpu}"' for fpu in ("none", *core.fpus))
+            raise ValueError(f'found fpu = "{self.fpu}"; a {self.core} may have {allowed}')
+        wanted = CLOCK_SETUPS.get(self.clock_setup or "", self.core)
+        if wanted != self.core:
+            raise ValueError(
+                f'found clock_setup = "{self.clock_setup}", which is for a {wanted}, and core = "{self.core}"; write a '
+                'C file of yours (clock_setup = "clock.c"), or the reset_clock that the core keeps without one'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _external_ram_is_set_up(self) -> "Board":
+        outside = [region for region in self.memory if region.kind == "ram" and region.origin in _EXTERNAL]
+        if outside and (self.clock_setup is None or self.clock_setup in CLOCK_SETUPS):
+            raise ValueError(
+                f"found {outside[0].name} at 0x{outside[0].origin:08x}, outside of the chip: it holds nothing before "
+                'its controller is set up; do that in a C file of yours, which runs first (clock_setup = "clock.c"), '
+                "or leave it out"
+            )
+        return self
+
     @field_validator("clock_setup")
     @classmethod
     def _clock_setup_is_known(cls, value: str | None) -> str | None:
@@ -194,6 +248,11 @@ class Board(Settings):
             raise ValueError(
                 "found neither clock_setup nor reset_clock: the firmware would keep the clock that the core has after "
                 'reset; say which that is (reset_clock = "16MHz"), or what sets another (clock_setup = "clock.c")'
+            )
+        if self.reset_clock is not None and self.reset_clock > self.clock:
+            raise ValueError(
+                f"found reset_clock = {self.reset_clock} Hz above clock = {self.clock} Hz, the fastest that the core "
+                "may have; correct one"
             )
         return self
 

@@ -139,8 +139,15 @@ def validated(
     try:
         return model.model_validate({**values, **(extra or {})})
     except ValidationError as error:
-        told = [_placed(problem, sources, written or model, changes, {*chosen}, origin) for problem in error.errors()]
+        told = [_placed(problem, sources, written or model, changes, {*chosen}, origin) for problem in _own(error)]
         raise BuildError(*told) from None
+
+
+def _own(error: ValidationError) -> list[Any]:
+    """The problems in ``error``, without those of lists that are too short because parts of them are not valid."""
+    found = error.errors()
+    inside = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
+    return [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inside]
 
 
 def _placed(

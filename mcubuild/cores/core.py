@@ -43,6 +43,10 @@ class Core:
     """Where QEMU runs firmware that is too large for its STM32F405; ``None``: nowhere."""
     cycle_model: str | None
     """Module of ``mcubuild.measure.cycles``; ``None``: only instructions are counted."""
+    fpus: tuple[str, ...] = ()
+    """Floating-point units that chips may have with it, as compilers name them; all may be without."""
+    dsp: bool = False
+    """Whether it may have the DSP extension."""
     issues: Literal[1, 2] = 1
     """Instructions a cycle at the most."""
     caches: bool = False

@@ -7,6 +7,8 @@ CORE = Core(
     emulator="UC_CPU_ARM_CORTEX_M33",
     machine=None,
     cycle_model=None,  # Arm publishes no timing of it
+    fpus=("fpv5-sp-d16",),
+    dsp=True,
     armv8m=True,
     like="cortex-m4",
 )

@@ -258,6 +258,8 @@ CORE = Core(
     emulator="UC_CPU_ARM_CORTEX_M4",
     machine=QemuMachine("mps2-an386", "Cortex-M4", (0, 4 << 20), (0x2000_0000, 4 << 20)),
     cycle_model="m4",
+    fpus=("fpv4-sp-d16",),
+    dsp=True,
     board="stm32f412",
     costs=COSTS,
 )

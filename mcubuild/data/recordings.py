@@ -134,11 +134,11 @@ def heard(rate: int, sound: NDArray[np.float64], front_end: FrontEnd) -> NDArray
     The mean is taken away twice: before resampling and padding, which would make steps of it, and of the samples that
     are kept, as a device knows no others.
     """
-    kept = _middle(sound - sound.mean(), rate, front_end.sample_rate, front_end.clip)
+    kept = middle(sound - sound.mean(), rate, front_end.sample_rate, front_end.clip)
     return centred(kept - kept.mean(), front_end.clip)
 
 
-def _middle(sound: NDArray[np.float64], rate: int, wanted: int, samples: int) -> NDArray[np.float64]:
+def middle(sound: NDArray[np.float64], rate: int, wanted: int, samples: int) -> NDArray[np.float64]:
     """The middle ``samples`` of what ``resampled`` gives, or all if these are fewer; no others are computed."""
     up, down = _ratio(rate, wanted)
     length = -(-len(sound) * up // down)

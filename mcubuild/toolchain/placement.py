@@ -79,8 +79,9 @@ class Placement:
 def place(board: "Board", static: int, arena: int, constants: Sequence[Constant] = ()) -> Placement:
     """Stack and variables in the fastest bank that holds them, then the arena in the fastest that has room left.
 
-    Tightly coupled memory comes before memory on the AXI bus, and that before the AHB; of equally fast banks the larger
-    comes first. An arena that fits nowhere is given to the largest bank, where the linker will find out by how much.
+    What waits less comes first; of memories that wait as long, tightly coupled ones come before those on the AXI bus,
+    and these before the AHB's; then the larger. An arena that fits nowhere is given to the largest bank, where the
+    linker will find out by how much.
 
     An arena may lie across regions that touch. Arm leaves open what an unaligned access does that straddles the border
     of a tightly coupled memory (Cortex-M7 Technical Reference Manual, 2.4.2); aligned accesses are safe.
@@ -91,7 +92,7 @@ def place(board: "Board", static: int, arena: int, constants: Sequence[Constant]
         arena: bytes of the arena.
         constants: the layers' constants, for memory that no variables go to.
     """
-    banks = [_bank(run) for run in sorted(board.ram_banks, key=lambda run: _SPEED[run[0].bus])]
+    banks = [_bank(run) for run in sorted(board.ram_banks, key=_slowness)]
     largest = max(banks, key=lambda bank: bank.size)
     first = next((bank for bank in banks if static <= bank.size), largest)
     room = {bank: bank.size - (static if bank == first else 0) for bank in banks}
@@ -101,6 +102,10 @@ def place(board: "Board", static: int, arena: int, constants: Sequence[Constant]
     if fast:
         reasons += (f"{fast.bank.name} has constants that no cache can keep while they are read again and again.",)
     return Placement(first, second, fast, reasons)
+
+
+def _slowness(run: "tuple[Memory, ...]") -> tuple[int, int]:
+    return max(region.wait_states for region in run), _SPEED[run[0].bus]
 
 
 def _fast(board: "Board", constants: Sequence[Constant]) -> FastConstants | None:

@@ -9,7 +9,7 @@ import pytest
 from mcubuild.data.dataset import prepare
 from mcubuild.data.files import PathFile
 from mcubuild.data.inventory import read_inventory
-from mcubuild.data.recordings import cancel, centred, read_wav, resampled
+from mcubuild.data.recordings import cancel, centred, middle, read_wav, resampled
 from mcubuild.data.splits import Split, read_index, read_split
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
@@ -201,6 +201,26 @@ def test_any_rate_becomes_the_wanted_one(rate: int) -> None:
 
 def test_what_the_lower_rate_cannot_hold_is_gone() -> None:
     assert np.abs(resampled(tone(15_000, 0.5, 44_100), 44_100, 8000)[200:-200]).max() < 0.01
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 11_025, 100, 7_919])
+def test_what_is_resampled_is_what_is_kept(rate: int) -> None:
+    """Every bit of what resampling the whole would give."""
+    rng = np.random.default_rng(rate)
+    for count in (1, 37, 4_001, 30_000 if rate > 1000 else 300):
+        sound = rng.normal(size=count)
+        whole = resampled(sound, rate, 16_000)
+        for samples in (1, 100, 7_999):
+            expected = centred(whole, min(len(whole), samples))
+            np.testing.assert_array_equal(middle(sound, rate, 16_000, samples), expected)
+
+
+def test_rates_that_have_nothing_in_common_take_no_longer(tmp_path: Path) -> None:
+    """A filter for 999,983 Hz has 20 million weights."""
+    sound = np.sin(2 * np.pi * 440 * np.arange(999_983) / 999_983)
+    level = middle(sound, 999_983, 16_000, 8_000)
+    spectrum = np.abs(np.fft.rfft(level * np.hanning(8_000)))
+    assert abs(int(spectrum.argmax()) - 220) <= 1 and len(level) == 8_000
 
 
 def test_the_middle_is_kept() -> None:

@@ -1,11 +1,13 @@
 """What names and folders tell of a sample, and how splits are drawn."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mcubuild.data.kinds.audio_folder import CONTENT
-from mcubuild.data.sources import Listed, scan
+from mcubuild.data.samples import Recordings
+from mcubuild.data.sources import Listed, find_in_folder, scan
 from mcubuild.errors import BuildError
 from mcubuild.spec.datasets.audio_folder import AudioFolderSettings
 from mcubuild.spec.pattern import compile_pattern
@@ -74,6 +76,29 @@ def test_folders_give_the_classes(tmp_path: Path) -> None:
     assert samples.classes == ("no", "yes")
     assert [path.name for path in samples.paths] == ["0.wav", "0.WAV", "1.wav"]
     assert (samples.labels, samples.splits, samples.groups) == ([0, 1, 1], [None] * 3, None)
+
+
+def test_litter_is_no_sample(tmp_path: Path) -> None:
+    litter = ("Thumbs.db", "thumbs.db", "Desktop.ini", "Icon\r", "@eaDir/0.wav", ".picasa.ini", "Picasa.ini")
+    samples = scanned(touch(tmp_path, "a/0.wav", "b/0.wav", "__MACOSX/a/._0.wav", *(f"a/{name}" for name in litter)))
+    assert samples.classes == ("a", "b") and [path.name for path in samples.paths] == ["0.wav", "0.wav"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, linked: bool) -> None:
+    touch(tmp_path / "data", "a/0.wav", "b/0.wav")
+    os.mkfifo(tmp_path / "pipe" if linked else tmp_path / "data/a/1.wav")
+    if linked:
+        (tmp_path / "data/a/1.wav").symlink_to(tmp_path / "pipe")
+    with pytest.raises(BuildError, match=r"a/1.wav: is a pipe, a socket or a device"):
+        scanned(tmp_path / "data")
+
+
+def test_samples_in_no_class_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/0.wav", "train/b/0.wav", "train/c.wav", "test/a/0.wav", "test/b/0.wav", "d.WAV", "e.txt")
+    settings = AudioFolderSettings(kind="audio_folder", path=".")
+    found = find_in_folder(settings, tmp_path, CONTENT, lambda files: Recordings(files, settings))
+    assert found.cautions == ("WAV files in no folder of a class were left out: 2 of 6 (d.WAV, train/c.wav)",)
 
 
 def test_folders_give_the_splits(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild.data.dataset import prepare
+from mcubuild.data.images import as_levels
 from mcubuild.data.inventory import read_inventory
 from mcubuild.data.series import levels
 from mcubuild.data.splits import Series, Split, read_index, read_split
@@ -142,6 +143,7 @@ ROWS = [("s1", label, number) for label in "xy" for number in range(40)]
         ([*ROWS, ("s1", "z", 1)], {"window": 8}, "the class 'z' has no 8 rows behind each other"),
         (ROWS[:40], {"window": 8}, "found 1 class in the column 'activity'"),
         (ROWS, {"window": 8, "test": ["s9"]}, "dataset.test: found 's9'"),
+        ([*ROWS, ("s1", "x", "1_000")], {}, ":82: found '1_000' in the column 'a'"),
     ],
 )
 def test_what_is_wrong_with_a_table(
@@ -151,6 +153,42 @@ def test_what_is_wrong_with_a_table(
     with pytest.raises(BuildError) as error:
         prepare(table(**options), tmp_path, 0, tmp_path / "out")
     assert message in str(error.value) and len(str(error.value)) < 500
+
+
+def told_of(out: Path) -> str:
+    return " | ".join(read_inventory(out / "inventory.json").cautions)
+
+
+def test_a_column_without_a_name_is_no_sensor(tmp_path: Path) -> None:
+    """pandas writes the numbers of rows so: they tell classes apart that follow each other."""
+    rows = [(number, *row) for number, row in enumerate(ROWS)]
+    write_rows(tmp_path / "data" / "one.csv", rows, header=",subject,activity,a")
+    with pytest.raises(BuildError, match="a column without a name, such as the row numbers that pandas writes"):
+        prepare(table(window=8, group=None, columns=None), tmp_path, 0, tmp_path / "out")
+
+
+def sensor(count: int) -> NDArray[np.float64]:
+    return np.random.default_rng(0).normal(size=count)
+
+
+def test_clocks_and_names_that_mean_the_same_are_told(tmp_path: Path) -> None:
+    values = sensor(400)
+    keys = [("s1", label) for label in ("Walk", "walk ", "1", "1.0", "-1") for _ in range(80)]
+    rows = [(*key, 0.02 * (number % 40), values[number], " ") for number, key in enumerate(keys)]
+    rows = [(*row[:-1], values[-number]) for number, row in enumerate(rows)]
+    write_rows(tmp_path / "data" / "one.csv", rows, header="subject,activity,time,a,b")
+    prepare(table(window=8, group=None, columns=["time", "a", "b"]), tmp_path, 0, tmp_path / "out")
+    told = told_of(tmp_path / "out")
+    assert "may tell classes apart without any sensor: 1 of 3 (time)" in told
+    assert "1 and 1.0): 4 of 5 (1, 1.0, Walk, ...)" in told
+
+
+def test_values_that_floats_of_32_bits_do_not_tell_apart(tmp_path: Path) -> None:
+    values = sensor(640)
+    rows = [("s1", "xy"[number // 8 % 2], f"{101325 + 0.1 * one:.4f}", one) for number, one in enumerate(values)]
+    write_rows(tmp_path / "data" / "one.csv", rows, header="subject,activity,pascal,a")
+    prepare(table(window=8, group=None, columns=["pascal", "a"]), tmp_path, 0, tmp_path / "out")
+    assert "than 32-bit floats tell values apart; subtract a constant: 1 of 2 (pascal)" in told_of(tmp_path / "out")
 
 
 def test_tables_must_have_the_same_columns(tmp_path: Path) -> None:
@@ -189,6 +227,42 @@ def test_images_of_floats_have_the_range_of_the_training_images(tmp_path: Path) 
     assert pictures is not None and pictures.levels == pytest.approx((0, 2.54), abs=0.02)
 
 
+LEVELS = np.random.default_rng(1).integers(0, 256, (80, 8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.asfortranarray(LEVELS.astype(np.uint8)),
+        np.asfortranarray((LEVELS - 100).astype(">i2")),
+        (LEVELS / 255 * 1e-6).astype(np.float16),
+        (LEVELS * 235).astype(np.float16),
+        (LEVELS * 2.0**40).astype(np.int64),
+    ],
+    ids=["Fortran", "big-endian", "tiny float16", "float16", "int64"],
+)
+def test_images_in_any_order_and_type(tmp_path: Path, x: NDArray[np.generic]) -> None:
+    """Each level stays one, and their order."""
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(80) % 2)
+    prepare(arrays(), tmp_path, 0, tmp_path / "out")
+    found = np.concatenate([split.x for split in splits(tmp_path / "out").values()])
+    wide = np.ascontiguousarray(x).astype(np.float64)
+    expected = np.rint(255 * (wide - wide.min()) / (wide.max() - wide.min()))
+    if x.dtype == np.uint8:
+        expected = wide
+    assert {one.tobytes() for one in found} == {one.tobytes() for one in expected.astype(np.uint8)}
+
+
+def test_levels_between_two_are_those_of_the_firmware() -> None:
+    """25 of 50 is 127.5, which goes to the even one; 255 / 50 in floating point is not exact."""
+    for span in range(1, 600):
+        values = np.arange(span + 1)
+        low = -span // 3
+        whole, half = np.divmod(2 * 255 * values + span, 2 * span)
+        expected = whole - ((half == 0) & (whole % 2 == 1))
+        assert np.array_equal(as_levels(values + low, low, low + span), expected), span
+
+
 GOOD = {"x": np.random.default_rng(0).normal(size=(60, 16, 3)), "y": np.arange(60) % 3}
 
 
@@ -207,6 +281,14 @@ GOOD = {"x": np.random.default_rng(0).normal(size=(60, 16, 3)), "y": np.arange(6
         ({**GOOD, "x": np.where(np.arange(16)[:, None] == 3, np.inf, GOOD["x"])}, "60 of 60 samples"),
         ({**GOOD, "channels": np.array(["a"])}, "found 1 channels"),
         ({"x_test": GOOD["x"], "y_test": GOOD["y"]}, "without x_train"),
+        ({**GOOD, "y": np.eye(3)[GOOD["y"]]}, "of one-hot labels y.argmax(axis=1)"),
+        ({**GOOD, "group": GOOD["y"]}, "'group', which is not read beside x"),
+        ({"x_train": GOOD["x"], "y_train": GOOD["y"], "x_valid": GOOD["x"]}, "'x_valid', which is not read"),
+        ({"x_train": GOOD["x"], "y_train": GOOD["y"], "groups": GOOD["y"]}, "'groups', which is not read beside x_tr"),
+        ({**GOOD, "classes": np.array("abc")}, "found classes (); allowed is a list of names"),
+        ({**GOOD, "classes": np.array(["a", "b", "a"])}, "found 'a' in classes"),
+        ({**GOOD, "classes": np.array(["a", "b", " "])}, "found ' ' in classes"),
+        ({**GOOD, "y": np.array([b"a", b"b", b"\xff"])[GOOD["y"]]}, "bytes that are not UTF-8"),
     ],
 )
 def test_what_is_wrong_with_arrays(tmp_path: Path, content: dict[str, NDArray[np.generic]], message: str) -> None:
@@ -214,6 +296,14 @@ def test_what_is_wrong_with_arrays(tmp_path: Path, content: dict[str, NDArray[np
     with pytest.raises(BuildError) as error:
         prepare(arrays(), tmp_path, 0, tmp_path / "out")
     assert message in str(error.value) and len(str(error.value)) < 500
+
+
+def test_names_may_be_bytes(tmp_path: Path) -> None:
+    names = np.array([b"a", b"b", b"caf\xc3\xa9"])
+    np.savez(tmp_path / "data.npz", x=GOOD["x"], y=names[GOOD["y"]], classes=names, channels=names)
+    prepare(arrays(), tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert index.series is not None and index.classes == index.series.channels == ("a", "b", "caf\u00e9")
 
 
 def test_the_task_must_be_that_of_the_samples(tmp_path: Path) -> None:

@@ -356,15 +356,34 @@ def test_models_may_be_called_lite(name: str) -> None:
         ("line = 16", "line = 256", "no multiple of line"),
         ("clock = ", 'clock = "0.1Hz" #', "from 1 Hz to 100 GHz"),
         ("active_power_mw = ", "active_power_mw = inf #", "finite"),
+        ('core = "cortex-m4"', 'core = "cortex-m3"', "a cortex-m3 has no DSP extension"),
+        ('fpu = "fpv4-sp-d16"', 'fpu = "fpv5-d16"', 'a cortex-m4 may have "none" or "fpv4-sp-d16"'),
+        ('"stm32f4"', '"stm32f7"', "is for a cortex-m7, and core = .cortex-m4"),
+        ("clock_setup = ", 'reset_clock = "101MHz"\nclock_setup = ', "above clock = 100000000 Hz"),
+        ("origin = 0x0800_0000", "origin = 0x0800_0040", "the vector table, which begins it, needs a multiple of 128"),
+        ("origin = 0x2000_0000", "origin = 0x2000_0004", "the stack, which begins it, needs a multiple of 32"),
+        ("origin = 0x2000_0000", "origin = 0xC000_0000", "cores see peripherals"),
+        ("origin = 0x0800_0000", "origin = 0x4000_0000", "no code runs there"),
+        ("origin = 0x2000_0000", "origin = 0x6000_0000", "holds nothing before its controller is set up"),
+        ('"SRAM1"', '"ORIGIN"', "the linker script uses that name"),
     ],
 )
 def test_boards_that_cannot_be(tmp_path: Path, old: str, new: str, told: str) -> None:
     text = board_files()["stm32f412"].read_text()
     assert old in text
-    (tmp_path / "mine.toml").write_text(text.replace(old, new))
+    (tmp_path / "mine.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(BuildError, match=told) as caught:
         board_in(tmp_path / "mine.toml")
     assert "mine.toml" in str(caught.value) and len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value), "one mistake, one line"
+
+
+def test_external_ram_that_the_user_sets_up(tmp_path: Path) -> None:
+    text = board_files()["stm32f412"].read_text().replace('"stm32f4"', '"clock.c"')
+    text += '[[memory]]\nname = "PSRAM"\nkind = "ram"\norigin = 0x6000_0000\nsize = "8MB"\nwait_states = 20\n'
+    (tmp_path / "mine.toml").write_text(text)
+    (tmp_path / "clock.c").write_text("uint32_t clock_setup(void) { return 100000000; }\n")
+    assert board_in(tmp_path / "mine.toml").sram_bytes == 8 << 20
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_the_fastest_memory_with_room_left(arena: int, place_of_arena: str) -> N
     assert (placement.static.name, placement.arena.name) == ("FAST", place_of_arena)
 
 
+def test_memory_that_waits_is_the_last() -> None:
+    """Whatever its size: external RAM is large."""
+    slow = {**ram("PSRAM", 0x3000_0000, "8MB", "ahb"), "wait_states": 20}
+    flash = {"name": "FLASH", "kind": "flash", "origin": 0x0800_0000, "size": "64kB", "wait_states": 0}
+    board = board_with("cortex-m4", memory=[flash, ram("SRAM", 0x2000_0000, "128kB", "ahb"), slow])
+    assert [bank.name for bank in place(board, 2 * KB, 100 * KB).banks] == ["SRAM"]
+    assert [bank.name for bank in place(board, 2 * KB, 127 * KB).banks] == ["SRAM", "PSRAM"]
+
+
 def test_constants_that_no_cache_keeps_go_to_the_memory_for_code() -> None:
     """The most read come first; of those that the cache of 4 kB holds, reads do not count. 16 kB, all but address 0."""
     constants = [
