@@ -197,6 +197,12 @@ def _array(path: Path, face: Interface, *, several: bool) -> Values:
             f"{path}: found {values.dtype} {values.shape}; {face.name!r} needs {face.dtype} {shape}, or any other "
             f"shape of as many elements a sample."
         )
+    axes, wanted = ([length for length in shape if length > 1] for shape in (values.shape[1:], face.shape))
+    if found == size and axes != wanted and sorted(axes) == sorted(wanted):
+        raise BuildError(
+            f"{path}: found {values.shape}; {face.name!r} is {face.shape}, the same axes in another order: move them, "
+            f"such as channels first to last by np.moveaxis(x, 1, -1)."
+        )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise BuildError(f"{path}: holds numbers that are not finite (nan or inf); replace them.")
     rows = face.arranged(values.reshape(-1, size)).astype(face.dtype, copy=False)

@@ -11,8 +11,9 @@ from mcubuild import ROOT
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.importers.files import write_imported
+from mcubuild.importers.interface import Interface
 from mcubuild.importers.network import import_network
-from mcubuild.importers.samples import refer
+from mcubuild.importers.samples import read_arrays, refer
 from mcubuild.ir.files import read_graph
 from mcubuild.spec.model import ModelSettings
 from tests.importers.writer import Writer, write
@@ -30,6 +31,17 @@ def accuracy(folder: Path, images: tuple[Split, int] | None = None, **keys: Any)
     refer(read_graph(out), out / "interface.json", settings, images, folder, seed=0, out=out)
     found: dict[str, Any] = json.loads((out / "accuracy.json").read_text())
     return found
+
+
+def test_axes_in_another_order_are_no_samples(tmp_path: Path) -> None:
+    """As many elements, and a picture that nobody would recognise."""
+    face = Interface("x", "int8", (1, 8, 8, 3), 1.0, 0)
+    for shape in ((5, 8, 8, 3), (5, 1, 8, 8, 3), (5, 64, 3), (5, 192)):
+        np.save(tmp_path / "x.npy", np.zeros(shape, np.int8))
+        assert read_arrays(["x.npy"], [face], tmp_path)[0].shape == (5, 192)
+    np.save(tmp_path / "x.npy", np.zeros((5, 3, 8, 8), np.int8))
+    with pytest.raises(BuildError, match=r"is \(1, 8, 8, 3\), the same axes in another order"):
+        read_arrays(["x.npy"], [face], tmp_path)
 
 
 @needs_field
