@@ -1,6 +1,6 @@
 """The kernels: every module here defines one as ``KERNEL``, and its C stands in a template of the same name.
 
-A new kernel is those two files; ``python -m tests.engine.calibrate`` gives its costs. Layers with activations of 4 bits
+A new kernel is those two files; ``doit calibrate`` fits its costs. Layers with activations of 4 bits
 are computed by kernels around these (``packed``).
 """
 
