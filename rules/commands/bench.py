@@ -28,9 +28,9 @@ from rules.stages import tune
 from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:
+    from mcubuild.artifacts.margin import Estimate
     from mcubuild.bench.workbench import Workbench
     from mcubuild.ir.graph import Graph
-    from mcubuild.report.estimates import Estimate
     from mcubuild.spec.firmware import FirmwareSettings
 
 

@@ -62,6 +62,7 @@ def test_stages_depend_on_the_code_they_run() -> None:
 
 TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec", "tasks"}
 PLANS = {
+    "artifacts",
     "board",
     "cores",
     "engine",
@@ -96,7 +97,7 @@ REACHES = {
     "margin": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"artifacts", "store"},
-    "race": TRAINS,
+    "race": TRAINS | {"artifacts"},
     "rest": PLANS | TRAINS | {"artifacts", "store"},
     "start": {"data", "errors", "ir", "nas", "npz", "spec"},
     "supernet": TRAINS,
@@ -106,7 +107,7 @@ REACHES = {
     "scale": PLANS | TRAINS,
     "train": TRAINS,
     "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
-    "quantize": TRAINS | {"quant"},
+    "quantize": TRAINS | {"artifacts", "quant"},
     "threshold": TRAINS | {"quant", "quantities", "units"},
     "import": BRINGS,
     "reference": BRINGS,

@@ -48,9 +48,9 @@ def choose(layer: Layer, target: Target) -> Kernel:
     Raises:
         BuildError: none can.
     """
-    if id(target) not in layer.chosen:
+    if target not in layer.chosen:
         tuned = target.tuned.get(layer.output.name)
         kernel = min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))
-        layer.chosen[id(target)] = (target, kernel)
-    found: Kernel = layer.chosen[id(target)][1]
+        layer.chosen[target] = kernel
+    found: Kernel = layer.chosen[target]
     return found
