@@ -62,6 +62,7 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
 
     If the space is not ``known`` yet, the race for it is the first of them.
     """
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.board import Board
     from mcubuild.data.inventory import read_inventory
     from mcubuild.data.splits import read_index, read_split
@@ -70,7 +71,6 @@ def parts(resolved: Resolved, folder: Path, *, known: bool) -> list["Part"]:
     from mcubuild.nas.space.contender import read_contenders
     from mcubuild.nas.space.family import Family
     from mcubuild.nas.space.files import read_neighbours, read_space
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.spec.spec import Spec
     from mcubuild.tasks.learning import learning
 

@@ -16,7 +16,7 @@ _BUILDS = ("diff",)
 """Commands with the names of two builds behind them."""
 _DOITS = ("list", "info", "clean", "forget")
 """Commands that are doit's own, with its options and tasks."""
-_ALONE = ("gc", "verify", "schema", "paper", "bench", "changed", "index")
+_ALONE = ("gc", "verify", "schema", "paper", "bench", "calibrate", "changed", "index")
 """Commands that no spec has a part in."""
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "new": ("a folder for a project of your own, by five questions", "new my-project --task image_classification"),
@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "bits": ("accuracy, memory and time with 8, 4 and mixed bits", "bits quickstart widths=8,4,4x4,mixed"),
     "ablation": ("what each optimisation is worth to the network of a spec", "ablation quickstart"),
     "bench": ("speed and memory beside other engines", "bench models=../models"),
+    "calibrate": ("what kernels cost on a core, by emulated runs", "calibrate core=cortex-m4 kernels=pool_dsp"),
     "paper": ("MCUNet's figures of search spaces and networks, and what comes out here", "paper table=accuracy"),
     "export": ("firmware and network of specs in formats of other tools", "export quickstart format=tflite"),
     "flash": ("the firmware of a spec to the flash of a board that is connected", "flash quickstart"),

@@ -3,7 +3,8 @@
 Found by reading import statements, nested ones included, without importing anything; so the graph is built in
 milliseconds, and a module that a stage starts to import counts from that moment on. A package that looks for its
 modules itself (``pkgutil.iter_modules``) imports all of them; one that asks the rooms of tasks (``in_room``)
-imports all modules of its own name in the packages beside it.
+imports all modules of its own name in the packages beside it. One that looks for files of a package
+(``importlib.resources``) depends on all beside it that are no modules.
 """
 
 import sys
@@ -88,7 +89,7 @@ def python_version() -> str:
 
 @cache
 def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[tuple[Path, ...], dict[str, str]]:
-    """Source files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
+    """Files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
 
     Args:
         module: the Python file to start from; it belongs to the result.
@@ -109,6 +110,8 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
             listed |= {name for name, module in modules.items() if module.parent == path.parent}
         if "mcubuild.tasks.in_room" in listed:
             listed |= {name for name, module in modules.items() if _in_a_room(module, path)}
+        if "importlib.resources" in listed:
+            files.update(beside for beside in path.parent.glob("[!.]*") if beside.is_file() and beside.suffix != ".py")
         fresh = {name for name in listed - names if not _without_influence(name)}
         names |= fresh
         for name in fresh:

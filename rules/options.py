@@ -7,6 +7,7 @@ from typing import Any
 
 from doit import get_var
 
+from mcubuild.cores import names as core_names
 from mcubuild.errors import BuildError, shown
 from mcubuild.export.formats import names
 
@@ -149,6 +150,8 @@ CURVE = Option("curve", "NETWORK", "cycles against memory of one network instead
 ERRORS = Count("latency", "N", "how far estimates of cycles are off, by N networks a board and kind; kept", "50")
 TOOLCHAIN = Choice("toolchain", "zig|gcc", "the compiler", "zig")
 WIDTHS = Option("widths", "BITS[,BITS...]", "of weights (8, 4, mixed), or of activations, too (4x4)", "8,4,4x4,mixed")
+CORE = Choice("core", "|".join(core_names()), "the core whose kernels are measured")
+KERNELS = Option("kernels", "KIND[,KIND...]", "these alone, and what they have costs in common with; all without it")
 SIZES = Option("sizes", "N[,N...]", "samples a class to learn from; all: what there is", "20,60,200,600,all")
 DRAWS = Count("draws", "N", "times that each size is drawn", "5")
 A = Option("a", "BUILD", "the build before, or a folder with a report.json")
@@ -175,6 +178,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
     "bits": (SPEC, SET, WIDTHS),
     "bench": (MODELS, CURVE, ERRORS, TOOLCHAIN),
+    "calibrate": (CORE, KERNELS),
     "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),
     "diff": (A, B),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mcubuild.artifacts.margin import NO_MARGIN, Estimate, Margin
 from mcubuild.bench.values import with_random_values
 from mcubuild.bench.workbench import Workbench, compiler
 from mcubuild.engine.memory.footprint import STATIC_BYTES, target_of, with_arena
@@ -24,11 +25,10 @@ from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
-from mcubuild.report.estimates import Estimate, conditions, reading, searched
+from mcubuild.report.estimates import conditions, reading, searched
 from mcubuild.spec.bits import WIDTHS
 from mcubuild.spec.deployment import Deployment
 

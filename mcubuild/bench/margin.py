@@ -9,15 +9,14 @@ Source: NIST/SEMATECH e-Handbook of Statistical Methods, 7.2.6.3, one-sided tole
 distribution.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts.margin import Estimate, Margin
 from mcubuild.bench.latency import Case, estimates
 from mcubuild.bench.workbench import Workbench, compiler
 from mcubuild.measure.cycles.model import cycle_model
@@ -26,7 +25,7 @@ from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.optimisation import blocks_for, sizes, spaces_for
-from mcubuild.report.estimates import Estimate, conditions, holding, reading, searched
+from mcubuild.report.estimates import conditions, holding, reading, searched
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
@@ -43,26 +42,6 @@ _POOL = 216
 """Networks to take the ten from: of the many spaces that compete, two each."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What margin.json has."""
-
-    scale: float
-    """Emulated cycles relative to the engine's estimate: the mean."""
-    too_low: float
-    """By how much emulated cycles may exceed an estimate that is multiplied by that."""
-    kinds: Mapping[str, float] = field(default_factory=dict)
-    """The mean of each kind of blocks, where they were run now."""
-    networks: tuple[Estimate, ...] = ()
-    """Those that were run now."""
-    told: str = ""
-    """What the user should know before the search, without the full stop."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "networks": [asdict(one) for one in self.networks]}
-
-
 def find(
     outline: Outline,
     space: SpaceSettings,
@@ -71,7 +50,7 @@ def find(
     bench: Workbench,
     *,
     seed: int,
-) -> Found:
+) -> Margin:
     """What earlier measurements say, where they hold for a kind that competes; otherwise what ten networks say now.
 
     Args:
@@ -95,17 +74,17 @@ def find(
     known = [*chain(*(holding(conditions(deployment, tool, kind)) for kind in kinds))]
     if known:
         worst = max(one.emulated / one.estimated for one in known)
-        return Found(1.0, max(0, ceil(100 * (worst - 1))) / 100)
+        return Margin(1.0, max(0, ceil(100 * (worst - 1))) / 100)
     if cycle_model(board.core) is None:
         told = (
             f"no latency can be promised: there is no cycle model of the {board.core}. Only a board that counts can "
             'judge it, [measure] runner = "gdb"; without one the build will fail'
         )
-        return Found(1.0, _UNMEASURED, told=told)
+        return Margin(1.0, _UNMEASURED, told=told)
     footprints = Footprints(deployment)
     pools = _pools(outline, space, arch, footprints, seed)
     if not pools:
-        return Found(1.0, _UNMEASURED)  # the next stage tells that nothing fits
+        return Margin(1.0, _UNMEASURED)  # the next stage tells that nothing fits
     assert latency is not None
     limit = latency * board.runs_at
 
@@ -127,7 +106,7 @@ def find(
         f"estimates of {len(every)} networks are {low:+.1%} ... {high:+.1%} off on this board; they are multiplied by "
         f"{factors}, and limits of the time allow for {too_low:.1%} more"
     )
-    return Found(float(np.mean(_ratios(every))), too_low, means, tuple(every), told)
+    return Margin(float(np.mean(_ratios(every))), too_low, means, tuple(every), told)
 
 
 def _measured(

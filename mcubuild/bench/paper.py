@@ -135,7 +135,7 @@ def plots_3(figure: Figure3) -> list[Plot]:
 
 def _distributions(figure: Figure3, engine: str) -> Plot:
     rows, clock = figure.ten(engine), read_board(BOARD).clock
-    plot = cdf_plot({"winner": figure.best(engine).name, "spaces": [row.to_json(clock) for row in rows]})
+    plot = cdf_plot(figure.best(engine).name, [row.described(clock) for row in rows])
     return replace(plot, name=f"{plot.name}: {engine}")
 
 

@@ -1,21 +1,21 @@
 """Figures of a network's firmware, for one board, one set of switches and one limit of the arena."""
 
-import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mcubuild.artifacts import A, Artifact, read_artifact, write_artifact
 from mcubuild.board import DESCRIPTIVE, Board, read_board
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run, sample_shape
-from mcubuild.ir.files import write_graph
+from mcubuild.ir.files import fingerprint
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.build import build_and_run
 from mcubuild.spec.deployment import Deployment
-from mcubuild.store import Store, digest_file, digest_json
+from mcubuild.store import Store, digest_json
 from mcubuild.toolchain.compile import find
 
 CORES: Mapping[str, str] = {"m4": "stm32f412", "m7": "stm32f746"}
@@ -25,8 +25,7 @@ _ROOM = 8 << 20
 _FILE = "figures.json"
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Artifact, frozen=True):
     """What one inference takes."""
 
     macs: int
@@ -87,28 +86,42 @@ class Workbench:
         Raises:
             BuildError: the firmware does not fit the board, or its outputs are not the reference executor's.
         """
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            write_graph(graph, folder / "graph")
-            key = digest_json(
-                {
-                    "code": self._code,
-                    "graph": [digest_file(path) for path in sorted((folder / "graph").iterdir())],
-                    "board": deployment.board.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
-                    "engine": deployment.engine.model_dump(mode="json"),
-                    "firmware": deployment.firmware.model_dump(mode="json"),
-                    "tool": compiler(deployment),
-                    "sram": deployment.sram,
-                    "tuned": tuned,
-                }
-            )
-            result = folder / "result"
+        ingredients = {
+            "graph": fingerprint(graph),
+            "engine": deployment.engine.model_dump(mode="json"),
+            "sram": deployment.sram,
+            "tuned": tuned,
+        }
+        return self.kept(ingredients, deployment, Figures, lambda folder: _figures(graph, deployment, folder, tuned))
+
+    def kept(
+        self, ingredients: Mapping[str, Any], deployment: Deployment, kind: type[A], make: Callable[[Path], A]
+    ) -> A:
+        """What ``make`` gives, or gave before for the same.
+
+        Args:
+            ingredients: what it depends on, as JSON, besides code, board and compiler.
+            deployment: has the latter two.
+            kind: of the result.
+            make: gets an empty folder to work in.
+        """
+        key = digest_json(
+            {
+                **ingredients,
+                "code": self._code,
+                "board": deployment.board.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
+                "firmware": deployment.firmware.model_dump(mode="json"),
+                "tool": compiler(deployment),
+            }
+        )
+        with tempfile.TemporaryDirectory() as folder, self._store.lock(key, lambda: None):
+            result, work = Path(folder) / "result", Path(folder) / "work"
             result.mkdir()
-            with self._store.lock(key, lambda: None):
-                if not self._store.fetch(key, result, [_FILE]):
-                    (result / _FILE).write_text(json.dumps(asdict(_figures(graph, deployment, folder, tuned))))
-                    self._store.put(key, result, [_FILE])
-            return Figures(**json.loads((result / _FILE).read_text()))
+            work.mkdir()
+            if not self._store.fetch(key, result, [_FILE]):
+                write_artifact(make(work), result / _FILE)
+                self._store.put(key, result, [_FILE])
+            return read_artifact(result / _FILE, kind)
 
 
 def compiler(deployment: Deployment) -> str:

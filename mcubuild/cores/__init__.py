@@ -1,6 +1,7 @@
 """Processor cores, a module each, named like the core: what compilers, emulators and estimates must know of it.
 
-A new core is such a module, and a cycle model in ``mcubuild.measure.cycles`` that it names.
+A new core is such a module, and a cycle model in ``mcubuild.measure.cycles`` that it names; what kernels cost on it is
+measured (``costs/``).
 """
 
 from pathlib import Path

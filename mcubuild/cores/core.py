@@ -1,22 +1,14 @@
-"""What a core is."""
+"""What a core is, and the cores by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Literal
 
-Costs: TypeAlias = Mapping[str, Mapping[str, float]]
-"""Cycles by kernel's kind, or by what several kernels have in common, and by feature of the kernel's work.
-
-``python -m tests.engine.calibrate`` fits them to emulated runs of generated C, compiled with zig's clang at -O2, on a
-board with its Flash wait states and caches: most layers come out within 10 %, portable ones on maps of a few pixels
-within 40 %,
-operators that only files have (in portable C) within 20 % for two of three; whole networks:
-``mcubuild/engine/estimates.jsonl``.
-
-Guesses are those of operators that only files from elsewhere have and that were not measured: ``arg_max``, ``gather``,
-``l2_normalize``, ``log_softmax``, ``matmul``, ``reduce_max``, ``rescale``, ``sigmoid``, ``wide_softmax``; and all those
-of 16-bit activations.
-"""
+from mcubuild.cores import names
 
 
 @dataclass(frozen=True)
@@ -56,10 +48,20 @@ class Core:
     armv8m: bool = False
     """Whether it has the instructions of Armv8-M, with the DSP extension as an option."""
     board: str | None = None
-    """What its costs are fitted on; ``None``: it has none of its own."""
-    costs: Costs = field(default_factory=dict)
-    """Fitted by ``python -m tests.engine.calibrate``."""
+    """What its ``costs`` are fitted on; ``None``: it has none of its own."""
     like: str | None = None
     """The core whose costs it takes, if it has none of its own,"""
     times: float = 1.0
     """and its cycles relative to that one's."""
+
+
+@cache
+def cores() -> Mapping[str, Core]:
+    """All cores, by name: ``CORE`` of each module."""
+    modules = {one.name.replace("_", "-"): one.name for one in iter_modules([str(Path(__file__).parent)])}
+    return {name: import_module(f"mcubuild.cores.{modules[name]}").CORE for name in names()}
+
+
+def core_of(name: str) -> Core:
+    """The core called ``name``."""
+    return cores()[name]

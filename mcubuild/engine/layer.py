@@ -30,8 +30,8 @@ class Layer:
         return self.graph.ops[self.index]
 
     @cached_property
-    def chosen(self) -> dict[int, tuple[object, Any]]:
-        """The kernel that ``kernels.choose`` took for a target, by id; with the target, which keeps its id alive."""
+    def chosen(self) -> dict[object, Any]:
+        """The kernel that ``kernels.choose`` took, by target."""
         return {}
 
     @cached_property

@@ -7,9 +7,12 @@ from mcubuild.board import Board, CoreName
 from mcubuild.spec.engine import EngineSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
-    """Everything that the choice of kernels and the memory plan depend on besides the network."""
+    """Everything that the choice of kernels and the memory plan depend on besides the network.
+
+    Each is equal to itself alone, so that layers remember what was chosen for it without comparing its fields.
+    """
 
     core: CoreName
     dsp: bool

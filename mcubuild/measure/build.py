@@ -49,13 +49,23 @@ def build_and_run(
     Raises:
         BuildError: the network cannot be computed exactly, does not fit the board, or does not run.
     """
-    board, stack, prefix = deployment.board, deployment.stack, deployment.firmware.prefix
-    target = target_of(deployment, tuned)
-    c = folder / "c"
+    write_c(graph, deployment, folder, tuned)
+    return link_and_run(deployment, inputs, folder)
+
+
+def write_c(graph: Graph, deployment: Deployment, folder: Path, tuned: Mapping[str, str] | None = None) -> Path:
+    """The first half of ``build_and_run``: the folder with the C, on which all that is measured depends."""
+    target, c = target_of(deployment, tuned), folder / "c"
     c.mkdir()
+    stack, prefix = deployment.stack, deployment.firmware.prefix
     generate(graph, plan(graph, target), target, c, stack=stack, prefix=prefix)
-    firmware.generate(board, stack, c, prefix)
-    link(c, board, deployment.firmware, folder)
-    names = [layer.name for layer in read_artifact(c / PLAN, Planned).layers]
-    measured = measure(folder / "firmware.elf", board, MeasureSettings(), inputs, names)
+    firmware.generate(deployment.board, stack, c, prefix)
+    return c
+
+
+def link_and_run(deployment: Deployment, inputs: NDArray[np.int8], folder: Path) -> Outcome:
+    """The second half: what becomes of the C that ``write_c`` has left in ``folder``."""
+    link(folder / "c", deployment.board, deployment.firmware, folder)
+    names = [layer.name for layer in read_artifact(folder / "c" / PLAN, Planned).layers]
+    measured = measure(folder / "firmware.elf", deployment.board, MeasureSettings(), inputs, names)
     return Outcome(measured, read_artifact(folder / SIZES, Sizes))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mcubuild.board import CoreName
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Block
 from mcubuild.measure.instruction import Instruction, classify

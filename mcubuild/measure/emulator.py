@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mcubuild.board import Board, Memory
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 from mcubuild.errors import BuildError
 from mcubuild.measure.counter import Counter, Stop
 from mcubuild.measure.elf import Firmware

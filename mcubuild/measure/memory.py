@@ -20,7 +20,7 @@ Sources:
 from dataclasses import dataclass
 
 from mcubuild.board import Board, Memory
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 from mcubuild.units import format_size
 
 _AXI_BYTES = 8  # [M7] the AXI master is 64 bits wide

@@ -7,13 +7,14 @@ layer of that shape, and an interrupted run goes on where it stopped.
 
 import json
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.tuned import TUNED, Tuned, TunedLayer
 from mcubuild.board import DESCRIPTIVE
 from mcubuild.engine.kernels import serving
 from mcubuild.engine.layer import Layer, layers
@@ -124,8 +125,6 @@ def _stand_in(layer: Layer) -> Graph:
 def tune(graph: Graph, bench: Bench, out: Path) -> None:
     """Measure every kernel of every layer that has a choice, and write tune.json to ``out``.
 
-    ``{"layers": {output: {"kernel": the fastest, "cycles": {kernel: cycles}}}}``
-
     Args:
         graph: the network, with values: they decide which kernels compute a layer exactly.
         bench: what to measure on.
@@ -142,13 +141,12 @@ def tune(graph: Graph, bench: Bench, out: Path) -> None:
         )
     able = [(layer, [kernel.kind for kernel in serving(layer, bench.target)]) for layer in layers(graph)]
     choices = [(layer.output.name, kinds, bench.alone(layer, kinds)) for layer, kinds in able if kinds[1:]]
-    result: dict[str, Mapping[str, object]] = {}
+    result: dict[str, TunedLayer] = {}
     with bar("tune", sum(len(kinds) for _, kinds, _ in choices)) as progress:
         for name, kinds, stand_in in choices:
             cycles: dict[str, int] = {}
             for kind in kinds:
                 cycles[kind] = bench.cycles(stand_in, kind)
                 progress.advance(layer=name)
-            result[name] = {"kernel": min(kinds, key=lambda kind: (cycles[kind], kind)), "cycles": cycles}
-    text = json.dumps({"layers": result}, indent=1, sort_keys=True) + "\n"
-    (out / "tune.json").write_text(text, encoding="utf-8")
+            result[name] = TunedLayer(min(kinds, key=lambda kind: (cycles[kind], kind)), cycles)
+    write_artifact(Tuned(result), out / TUNED)

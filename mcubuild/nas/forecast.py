@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 import torch
 
+from mcubuild.artifacts.margin import NO_MARGIN, Margin
 from mcubuild.board import Board
 from mcubuild.data.splits import Index, Split
 from mcubuild.engine.memory.footprint import Footprint
@@ -27,7 +28,6 @@ from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.contender import Contender
 from mcubuild.nas.space.family import Family
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.training.batches import at_resolution, spread, training_batches
 from mcubuild.nas.training.fit import distilled, labelled
 from mcubuild.nas.training.length import ALONE, COMPARED, SUPERNET, Length, batch_for, length_of

@@ -8,12 +8,14 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.quantized import QUANTIZED, Quantized
 from mcubuild.data.splits import Split
 from mcubuild.ir.files import write_graph
 from mcubuild.ir.graph import Graph, Quantization, Tensor
@@ -21,7 +23,6 @@ from mcubuild.ir.ops.pool import Pool
 from mcubuild.ir.ops.weighted import DepthwiseConv2D, FullyConnected, Weighted
 from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.blocks import Described
-from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.skeleton import LayerBits, skeleton
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.network import Network
@@ -97,7 +98,8 @@ def quantize(
         reference = _score(float_outputs(exact, val, progress), val, learning)
         calibrated = _score(real_outputs(graph, val, progress), val, learning)
     log: Log = []
-    learned, kept = None, "calibrated"
+    learned: float | None = None
+    kept: Literal["calibrated", "learned"] = "calibrated"
     if settings.epochs != 0 and reference - calibrated > settings.tolerance:
         train = at_resolution(train, arch.resolution)
         log, learned_ranges = finetune_simulated(
@@ -109,16 +111,8 @@ def quantize(
         if learned > calibrated:
             graph, kept = other, "learned"
     write_graph(graph, out)
-    content = {
-        "samples": len(val),
-        "float": reference,
-        "calibrated": calibrated,
-        "learned": learned,
-        "kept": kept,
-        "tolerance": settings.tolerance,
-        "epochs": log,
-    }
-    write_json(content, out / "quantize_log.json")
+    told = Quantized(len(val), reference, calibrated, learned, kept, settings.tolerance, log)
+    write_artifact(told, out / QUANTIZED)
 
 
 def _score(outputs: NDArray[np.float32], samples: Split, learning: Learning) -> float:

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from mcubuild.artifacts.margin import NO_MARGIN, Margin
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.recipe import workers
 from mcubuild.quant.allocation import Allocation, Ceilings

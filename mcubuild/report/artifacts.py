@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcubuild.artifacts import read_artifact
+from mcubuild.artifacts import A, read_artifact
 from mcubuild.artifacts.accuracy import ACCURACY, Accuracy
+from mcubuild.artifacts.margin import MARGIN, Margin, read_margin
 from mcubuild.artifacts.measured import MEASURED, MEASURED_REMOTELY, Measured, MeasuredRemotely
 from mcubuild.artifacts.plan import PLAN, Planned
+from mcubuild.artifacts.quantized import QUANTIZED, Quantized
 from mcubuild.artifacts.searched import SEARCHED, Searched
 from mcubuild.artifacts.sizes import SIZES, Sizes
+from mcubuild.artifacts.spaces import RACE, SCALING, SPACE_TABLE, Race, Scaling, SpaceTable
 from mcubuild.data.inventory import Inventory, read_inventory
 from mcubuild.data.splits import Index, Split, Targets, read_index, read_split
 from mcubuild.errors import BuildError
@@ -23,17 +26,12 @@ from mcubuild.tasks.reading import Reading, restored
 
 Json = dict[str, Any]
 _OPTIONAL = (
-    "margin",
     "arch",
-    "space_table",
     "pace",
-    "race",
     "start",
     "supernet_log",
-    "scaling",
     "finetune_log",
     "train_log",
-    "quantize_log",
     "preprocessing",
 )
 
@@ -53,23 +51,23 @@ class Artifacts:
     """What the firmware computed, int8 (samples, outputs)."""
     expected: NDArray[np.int8]
     """What the integer reference computed for all samples, int8 (N, outputs)."""
-    margin: Json | None
+    margin: Margin
     """What other networks took, where the search asked before it began."""
     arch: Json | None
-    space_table: Json | None
+    space_table: SpaceTable | None
     pace: Json | None
     """How long the search may take, where the spec says so."""
-    race: Json | None
+    race: Race | None
     start: Json | None
     """What the super network's training began with."""
     supernet_log: list[dict[str, float]] | None
     search: Searched | None
-    scaling: Json | None
+    scaling: Scaling | None
     finetune_log: list[dict[str, float]] | None
     """Of the network trained on alone."""
     train_log: list[dict[str, float]] | None
     """Of the network trained from scratch instead."""
-    quantize_log: Json | None
+    quantize_log: Quantized | None
     preprocessing: Json | None
     """What turning a picture into the network's input takes; ``None`` also where the board's RAM cannot hold one."""
     remote: MeasuredRemotely | None
@@ -117,7 +115,10 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
     optional: dict[str, Any] = {
         name: _json(files[f"{name}.json"]) if f"{name}.json" in files else None for name in _OPTIONAL
     }
-    remote, search = files.get(MEASURED_REMOTELY), files.get(SEARCHED)
+
+    def found(name: str, kind: type[A]) -> A | None:
+        return read_artifact(files[name], kind) if name in files else None
+
     return Artifacts(
         index=read_index(files["index.json"]) if "index.json" in files else None,
         inventory=read_inventory(files["inventory.json"]) if "inventory.json" in files else None,
@@ -128,9 +129,14 @@ def read(inputs: Mapping[str, Path]) -> Artifacts:
         measure=read_artifact(_file(files, MEASURED), Measured),
         outputs=np.load(_file(files, "device_outputs.npy")),
         expected=np.load(_file(files, "int8_outputs.npy")),
-        search=None if search is None else read_artifact(search, Searched),
-        remote=None if remote is None else read_artifact(remote, MeasuredRemotely),
-        remote_outputs=None if remote is None else np.load(_file(files, "remote_outputs.npy")),
+        margin=read_margin(files.get(MARGIN)),
+        space_table=found(SPACE_TABLE, SpaceTable),
+        race=found(RACE, Race),
+        search=found(SEARCHED, Searched),
+        scaling=found(SCALING, Scaling),
+        quantize_log=found(QUANTIZED, Quantized),
+        remote=found(MEASURED_REMOTELY, MeasuredRemotely),
+        remote_outputs=None if MEASURED_REMOTELY not in files else np.load(_file(files, "remote_outputs.npy")),
         **optional,
     )
 

@@ -6,13 +6,14 @@ it concerns.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mcubuild import ROOT
+from mcubuild.artifacts.margin import Estimate, Margin
 from mcubuild.report.model import Errors
 from mcubuild.report.plot import Axis, Dot, Plot, Rule, linear
 from mcubuild.spec.deployment import Deployment
@@ -24,38 +25,9 @@ TARGET = 0.05
 """Error that no network should exceed."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """One network: what the search was told, and what its firmware takes."""
-
-    core: str
-    """The board's core."""
-    board: str
-    """Whose memories the firmware waits for."""
-    toolchain: str
-    """Compiler and version."""
-    space: str
-    """Search space that it was drawn from."""
-    arena: int | None
-    """Bytes of the arena that its plan was to keep to; None: any number."""
-    streams: bool
-    """Whether some of its layers stream."""
-    estimated: int
-    """Cycles of an inference as the search knows them."""
-    emulated: float
-    """Cycles of an inference in the emulator."""
-    conditions: str
-    """What it holds for: see ``conditions``."""
-
-    @property
-    def error(self) -> float:
-        """Of the estimate, relative to the emulated cycles; positive where it is too high."""
-        return self.estimated / self.emulated - 1
-
-
 def read(path: Path = ESTIMATES) -> list[Estimate]:
     """The estimates in a file that ``write`` wrote."""
-    return [Estimate(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return msgspec.json.Decoder(Estimate).decode_lines(path.read_bytes())
 
 
 def searched(block: str, *, series: bool = False) -> str:
@@ -106,35 +78,31 @@ def holding(wanted: str) -> list[Estimate]:
     return [estimate for estimate in read() if estimate.conditions == wanted]
 
 
-def multiplied(margin: Mapping[str, Any] | None, arch: Mapping[str, Any] | None) -> float:
+def multiplied(margin: Margin, arch: Mapping[str, Any] | None) -> float:
     """What the search multiplied the engine's estimate of the network by.
 
     Args:
-        margin: the content of margin.json, if the build has it.
-        arch: that of arch.json.
+        margin: what other networks took.
+        arch: the content of arch.json.
     """
-    if margin is None:
-        return 1.0
-    block = arch["space"]["block"] if arch and "space" in arch else ""
-    return float(margin["kinds"].get(block, margin["scale"]))
+    return margin.of(arch["space"]["block"] if arch and "space" in arch else "")
 
 
-def beside(wanted: str, margin: Mapping[str, Any] | None, scale: float) -> list[Estimate]:
+def beside(wanted: str, margin: Margin, scale: float) -> list[Estimate]:
     """Estimates of other networks under the conditions ``wanted``, as the search multiplied them.
 
     Args:
         wanted: see ``conditions``.
-        margin: the content of margin.json, if the build has it; those that it has come first.
+        margin: what the build asked; networks that it ran come first.
         scale: what they were ``multiplied`` by.
     """
-    run = [Estimate(**values) for values in margin["networks"]] if margin else []
-    found = [estimate for estimate in run if estimate.conditions == wanted] or holding(wanted)
-    return [replace(estimate, estimated=round(scale * estimate.estimated)) for estimate in found]
+    found = [estimate for estimate in margin.networks if estimate.conditions == wanted] or holding(wanted)
+    return [msgspec.structs.replace(estimate, estimated=round(scale * estimate.estimated)) for estimate in found]
 
 
 def write(estimates: Iterable[Estimate], path: Path) -> None:
     """A line of JSON an estimate."""
-    lines = (json.dumps(asdict(estimate), sort_keys=True) for estimate in estimates)
+    lines = (json.dumps(msgspec.to_builtins(estimate), sort_keys=True) for estimate in estimates)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -143,13 +144,13 @@ def _quality(report: Report, artifacts: Artifacts, samples: NDArray[np.int64], m
 def _search(artifacts: Artifacts) -> dict[str, Any]:
     table, quantized, raced = artifacts.space_table, artifacts.quantize_log, artifacts.race
     if table and raced:
-        table = {**table, "winner": raced["winner"]}
+        table = msgspec.structs.replace(table, winner=raced.winner)
     names = ("supernet_plots", "finetune_plots", "train_plots", "aware_plots", "history_plot", "race", "race_plot")
     values: dict[str, Any] = dict.fromkeys(names) | {
         "augmentation": section(artifacts.task).augmentation(artifacts.index) if artifacts.index else None,
-        "cdf_plot": space.cdf_plot(table) if table else None,
+        "cdf_plot": space.cdf_plot(table.winner, table.spaces) if table else None,
         "heats": space.heat_tables(table) if table else [],
-        "spaces": len(table["spaces"]) if table else 0,
+        "spaces": len(table.spaces) if table else 0,
         "block": space.block(table) if table else None,
         "limits": space.limits(table) if table else None,
         "nothing_fits": space.nothing_fits(table) if table else None,
@@ -163,7 +164,7 @@ def _search(artifacts: Artifacts) -> dict[str, Any]:
         "supernet_plots": artifacts.supernet_log,
         "finetune_plots": artifacts.finetune_log,
         "train_plots": artifacts.train_log,
-        "aware_plots": quantized["epochs"] if quantized else None,
+        "aware_plots": quantized.epochs if quantized else None,
     }
     values |= {name: training.plots(log, metric) for name, log in logs.items() if log}
     if table and raced and (competed := race.table(raced, table, metric)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mcubuild.artifacts.quantized import Quantized
 from mcubuild.nas.training.length import DECAY
 from mcubuild.report.artifacts import Artifacts
 from mcubuild.report.interval import score_text
@@ -40,12 +41,12 @@ def cautions(artifacts: Artifacts, accuracy: Accuracy) -> list[str]:
     ]
 
 
-def _unlike_validation(accuracy: Accuracy, quantized: Mapping[str, float] | None, metric: Metric) -> Iterator[str]:
+def _unlike_validation(accuracy: Accuracy, quantized: Quantized | None, metric: Metric) -> Iterator[str]:
     """Of the integer network that was built, on both, where both intervals are known."""
     if quantized is None or accuracy.int8 is None:
         return
-    score, test = quantized[str(quantized["kept"])], accuracy.intervals.int8
-    validation = metric.ends(score, int(quantized["samples"]))
+    score, test = quantized.built, accuracy.intervals.int8
+    validation = metric.ends(score, quantized.samples)
     if validation is None or test is None:
         return
     if validation[0] > test[1] or test[0] > validation[1]:
@@ -94,7 +95,7 @@ def _idle(held: Log) -> bool:
     return bool(losses) and len(losses) - 1 - losses.index(min(losses)) > max(1, IDLE * len(losses))
 
 
-def _few(accuracy: Accuracy, quantized: Mapping[str, float] | None) -> Iterator[str]:
+def _few(accuracy: Accuracy, quantized: Quantized | None) -> Iterator[str]:
     assert accuracy.interval is not None
     if accuracy.judged_samples < FEW:
         low, high = (f"{100 * end:.1f}" for end in accuracy.interval)
@@ -102,5 +103,5 @@ def _few(accuracy: Accuracy, quantized: Mapping[str, float] | None) -> Iterator[
             f"{accuracy.judged_samples} test samples are few: the {accuracy.metric} is {low} to {high} % with 95 % "
             f"confidence"
         )
-    if quantized is not None and quantized["samples"] < FEW:
-        yield f"{quantized['samples']} validation samples are few to choose a network by"
+    if quantized is not None and quantized.samples < FEW:
+        yield f"{quantized.samples} validation samples are few to choose a network by"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mcubuild.artifacts import read_artifact
 from mcubuild.artifacts.plan import PLAN, Planned
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.errors import BuildError
 from mcubuild.escape import Text, add_filters

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 
 if TYPE_CHECKING:
     from mcubuild.board import Board

@@ -7,6 +7,8 @@ from rules.stages import codegen, quantize, tune
 
 
 def _climb(resolved: Resolved) -> None:
+    from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts.tuned import Tuned
     from mcubuild.bench.ablation import climb, lines, plots, table
     from mcubuild.bench.workbench import compiler
     from mcubuild.board import Board
@@ -18,7 +20,7 @@ def _climb(resolved: Resolved) -> None:
     spec, board = Spec.model_validate(resolved["spec"]), Board.model_validate(resolved["board"])
     folder = BUILD / spec.name
     deployment = Deployment.of(spec, board)
-    tuned = codegen.tuned(folder / codegen.TUNED) if spec.engine.tune else {}
+    tuned = read_artifact(folder / codegen.TUNED, Tuned).kernels if spec.engine.tune else {}
     rungs = climb(read_graph(folder), deployment, tuned, workbench())
     subtitle = f"{board.title}, {compiler(deployment)}; cycles modelled, memories included"
     page = render(f"{spec.name}: one optimisation after another", subtitle, plots(rungs), table(rungs, board))

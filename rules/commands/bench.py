@@ -7,7 +7,7 @@ nothing that they depend on has changed.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,9 @@ from rules.stages import tune
 from rules.streams import INTERRUPTED
 
 if TYPE_CHECKING:
+    from mcubuild.artifacts.margin import Estimate
     from mcubuild.bench.workbench import Workbench
     from mcubuild.ir.graph import Graph
-    from mcubuild.report.estimates import Estimate
     from mcubuild.spec.firmware import FirmwareSettings
 
 
@@ -47,14 +47,17 @@ def _firmware() -> "FirmwareSettings":
 
 def workbench() -> "Workbench":
     """Where firmware is built and run; results depend on all code that goes into that."""
-    from mcubuild.bench.workbench import Workbench
-
     code, libraries = dependencies(ROOT / "mcubuild" / "bench" / "workbench.py", ROOT, "mcubuild", FILES)
     files = {path.relative_to(ROOT).as_posix(): path for path in code}
-    files |= template_files(tune.STAGE)  # which builds and runs firmware, too
+    return workbench_of(files | template_files(tune.STAGE), libraries)  # which builds and runs firmware, too
+
+
+def workbench_of(files: Mapping[str, Path], libraries: Mapping[str, str]) -> "Workbench":
+    """The same, where results depend on these files, by name, and versions of libraries."""
+    from mcubuild.bench.workbench import Workbench
+
     known = dict(zip(files, FILES.meanings(files.values()), strict=True))
-    state = digest_json({"files": known, "libraries": libraries})
-    return Workbench(Store(), state)
+    return Workbench(Store(), digest_json({"files": known, "libraries": libraries}))
 
 
 def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:

@@ -11,10 +11,10 @@ from rules.stages import margin, race
 
 
 def _measure(resolved: Resolved) -> None:
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.bench.latency import estimates, within_budget
     from mcubuild.board import Board
     from mcubuild.nas.space.files import read_space
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.spec.deployment import Deployment
     from mcubuild.spec.spec import Spec
 

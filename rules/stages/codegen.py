@@ -1,6 +1,5 @@
 """codegen: the quantised graph as C, with everything that makes it a firmware."""
 
-import json
 from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
@@ -16,12 +15,6 @@ FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "
 FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
 
 
-def tuned(path: Path) -> dict[str, str]:
-    """The fastest kernels in tune.json, by their layer's output."""
-    layers = json.loads(path.read_text())["layers"]
-    return {name: layer["kernel"] for name, layer in layers.items()}
-
-
 def folder_of_c(job: Job) -> Path:
     """Where a stage that reads MODEL and FIRMWARE finds the C."""
     return job.file(FIRMWARE[0]).parent.parent
@@ -35,6 +28,8 @@ def _called(resolved: Resolved, artifact: str) -> str:
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts.tuned import Tuned
     from mcubuild.data.series import channels
     from mcubuild.data.splits import brought, read_index
     from mcubuild.engine.emit.archive import write_zip
@@ -54,7 +49,8 @@ def _run(job: Job) -> None:
     folder.mkdir()
     deployment = job.deployment
     stack, prefix = deployment.stack, deployment.firmware.prefix
-    target = target_of(deployment, tuned(job.file(TUNED)) if TUNED in job.names else None)
+    tuned = job.find(TUNED)
+    target = target_of(deployment, None if tuned is None else read_artifact(tuned, Tuned).kernels)
     index = read_index(job.file(INDEX)) if INDEX in job.names else None
     if index is not None and job["model"]:
         index = brought(index, job["model"].anchors)

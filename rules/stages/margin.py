@@ -6,10 +6,11 @@ from rules.stages.outline import OUTLINE
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts import write_artifact
+    from mcubuild.artifacts.margin import MARGIN
     from mcubuild.bench.margin import find
     from mcubuild.bench.workbench import Workbench
     from mcubuild.errors import tell
-    from mcubuild.nas.space.files import write_json
     from mcubuild.spec.outline import read_outline
     from mcubuild.store import Store
 
@@ -21,7 +22,7 @@ def _run(job: Job) -> None:
         Workbench(Store(), job.code),
         seed=job["seed"],
     )
-    write_json(found.to_json(), job.out / "margin.json")
+    write_artifact(found, job.out / MARGIN)
     if found.told:
         tell(f"{job.spec.name}: {found.told}.")
 

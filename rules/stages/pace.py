@@ -4,12 +4,12 @@ from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, searches
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.errors import tell
     from mcubuild.nas.forecast import Amounts, race_rate, raced, rates, searched, typical
     from mcubuild.nas.pace import GUESSED, write_pace
     from mcubuild.nas.space.contender import read_contenders
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.tasks.learning import learning
     from mcubuild.units import format_time
 

@@ -5,14 +5,14 @@ from rules.stages import pace
 
 
 def _run(job: Job) -> None:
-    import json
-
+    from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts.margin import read_margin
+    from mcubuild.artifacts.spaces import Race
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.forecast import Amounts, rates, searched
     from mcubuild.nas.pace import KNOWN, write_pace
     from mcubuild.nas.space.family import Family
     from mcubuild.nas.space.files import read_neighbours, read_space
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.tasks.learning import learning
 
     spec, board, index, space = job["spec"], job["board"], read_index(job.file("index.json")), job.file("space.json")
@@ -25,7 +25,8 @@ def _run(job: Job) -> None:
         parts = searched(spec, working, amounts, factor)
         return {part.stage: part.seconds for part in parts if part.stage in pace.SHARING}
 
-    raced = json.loads(job.file("race.json").read_text(encoding="utf-8"))["seconds"]
+    raced = read_artifact(job.file("race.json"), Race).seconds
+    assert raced is not None  # as a time is given
     write_pace(job["search.time"] - raced, forecast, job.out / "rest.json", planned=KNOWN)
 
 

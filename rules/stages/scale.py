@@ -5,9 +5,9 @@ from rules.stages.supernet import SHARING
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.search.scaling import scale
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.nas.training.scratch import reduced
     from mcubuild.tasks.learning import learning
 

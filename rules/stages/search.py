@@ -4,11 +4,11 @@ from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Sta
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.nas.pace import read_factor
     from mcubuild.nas.search.search import search
     from mcubuild.nas.space.files import read_neighbours, read_space
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.tasks.learning import learning
 
     search(

@@ -5,8 +5,8 @@ from rules.stages.outline import OUTLINE
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.nas.space.files import read_space
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.nas.space.optimisation import optimise
     from mcubuild.spec.outline import read_outline
 

@@ -6,9 +6,9 @@ WIDTHS = "widths.json"
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.margin import read_margin
     from mcubuild.data.splits import read_split
     from mcubuild.nas.space.described import read_described
-    from mcubuild.nas.space.margin import read_margin
     from mcubuild.quant.widths import choose_widths
 
     choose_widths(

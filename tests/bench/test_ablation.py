@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from mcubuild.bench.ablation import FIRST, LAST, SWITCHES, Rung, climb, lines, plots, table
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.workbench import Figures, Workbench
 from mcubuild.board import read_board
 from mcubuild.ir.graph import Graph
@@ -15,7 +16,6 @@ from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from tests.bench.figures import figures
-from tests.engine.skeletons import Sketch
 
 BOARD = read_board("stm32f412")
 

@@ -1,10 +1,11 @@
 """Estimates beside emulated networks."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from mcubuild.artifacts.margin import Estimate
 from mcubuild.bench.latency import SPACES, Case, estimate, mixed, within_budget
 from mcubuild.bench.workbench import Workbench, core, roomy
 from mcubuild.board import read_board
@@ -14,7 +15,7 @@ from mcubuild.nas.space.arch import Arch, Space, smallest
 from mcubuild.nas.space.backbones import BACKBONES
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.report import estimates
-from mcubuild.report.estimates import Estimate, errors, lines, plot, searched
+from mcubuild.report.estimates import errors, lines, plot, searched
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.store import Store
@@ -77,7 +78,7 @@ ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040
 
 
 def test_errors() -> None:
-    other = replace(ONE, estimated=900_000, streams=True, arena=4096)
+    other = structs.replace(ONE, estimated=900_000, streams=True, arena=4096)
     found = errors([ONE, other])
     assert found.networks == 2
     assert [found.mean, found.worst, found.rms] == pytest.approx([-0.03, -0.1, 0.0761577])
@@ -90,7 +91,7 @@ def test_errors() -> None:
 
 
 def test_estimates_are_kept_in_lines(tmp_path: Path) -> None:
-    rows = [ONE, replace(ONE, arena=4096)]
+    rows = [ONE, structs.replace(ONE, arena=4096)]
     estimates.write(rows, tmp_path / "rows")
     assert estimates.read(tmp_path / "rows") == rows
     assert len((tmp_path / "rows").read_text().splitlines()) == 2

@@ -1,23 +1,21 @@
 """What estimates are worth where nobody has measured them before."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mcubuild.artifacts.margin import Estimate, Margin
 from mcubuild.bench import margin as module
 from mcubuild.bench.latency import Case, estimate
-from mcubuild.bench.margin import NETWORKS, Found, find
+from mcubuild.bench.margin import NETWORKS, find
 from mcubuild.bench.workbench import Workbench
 from mcubuild.board import Board, Cache, read_board
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import Margin
-from mcubuild.report.estimates import Estimate
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -37,7 +35,7 @@ def slow_flash(board: Board = F412, waits: int = 5) -> Board:
     return board.model_copy(update={"cache": Cache(), "memory": (flash, *board.memory[1:])})
 
 
-def found(board: Board, folder: Path, **changes: Any) -> Found:
+def found(board: Board, folder: Path, **changes: Any) -> Margin:
     arch, deployment = changes.pop("arch", None), Deployment(board, **{"budget": BUDGET, **changes})
     return find(OUTLINE, SPACES, arch, deployment, Workbench(Store(folder), "code"), seed=0)
 
@@ -62,7 +60,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
 
 @pytest.mark.parametrize(("name", "worst"), [("stm32f412", 0.06), ("stm32f746", 0.04)])
 def test_nothing_is_run_where_it_was_before(name: str, worst: float, tmp_path: Path, emulated: list[Case]) -> None:
-    assert found(read_board(name), tmp_path) == Found(1.0, worst)
+    assert found(read_board(name), tmp_path) == Margin(1.0, worst)
     assert not emulated
 
 
@@ -144,4 +142,3 @@ def test_networks_keep_their_latency_on_a_board_without_cache(engine: EngineSett
         assert row.emulated / board.runs_at <= longest <= 0.05
         assert row.emulated > 2.5 * row.estimated, "the engine's own estimate breaks the limit"
         tried += 1
-    assert replace(margin, networks=()).to_json()["networks"] == []

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mcubuild.bench import workbench
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.bench.workbench import CORES, Figures, Workbench, core, roomy
 from mcubuild.board import read_board
@@ -18,7 +19,6 @@ from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.store import Store
-from tests.engine.skeletons import Sketch
 
 
 def small() -> Graph:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from mcubuild import ROOT
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.device.conversation import Conversation
@@ -34,7 +35,6 @@ from mcubuild.tasks.answers import answers
 from mcubuild.tasks.detection.decode import Decoding
 from mcubuild.tasks.detection.reading import Detection
 from tests.device.serving import BOARD, SETTINGS, Served, serve
-from tests.engine.skeletons import Sketch
 from tests.engine.test_stream import network as pictures
 from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
 from tests.measure.remote.stub import QEMU, needs_qemu

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild import ROOT
+from mcubuild.bench.kernel_networks import operator_network
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.memory.planner import Plan, plan
@@ -26,7 +27,6 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.toolchain.compile import host_library
-from tests.engine.calibrate import operator_network
 from tests.networks import random_inputs, random_network
 from tests.quant.networks import quantize_random, write_weights
 from tests.quant.networks import random_network as random_float_network

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.engine.kernels import choose
@@ -26,9 +27,9 @@ from mcubuild.measure.runner import measure
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
-from tests.engine.calibrate import BOARDS, build
-from tests.engine.skeletons import Sketch
+from tests.engine.building import build
 
+BOARDS = {"cortex-m4": "stm32f412", "cortex-m7": "stm32f746"}
 Reached = tuple[float, float] | None
 """Cycles a multiply-accumulate on a Cortex-M4 and a Cortex-M7 with memory that never waits."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.assembly import rounding
@@ -26,7 +27,6 @@ from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.sizes import read_image
 from mcubuild.toolchain.target import ToolchainName
 from tests.e2e.test_agreement import on_host
-from tests.engine.skeletons import Sketch
 from tests.networks import random_inputs
 from tests.toolchain.building import build
 from tests.toolchains import needs_arm_gcc

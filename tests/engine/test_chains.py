@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.engine.emit.chaincode import Buffer, ChainCode, Output, folded
 from mcubuild.engine.emit.codegen import generate
@@ -27,7 +28,6 @@ from mcubuild.ir.geometry import Rows
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import host_library
-from tests.engine.skeletons import Sketch
 from tests.networks import random_inputs, random_network
 
 ON = Target("cortex-m4", True, EngineSettings())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.assembly import planes
@@ -29,7 +30,6 @@ from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D
 from mcubuild.ir.ops.weighted import DepthwiseConv2D, Weighted
 from mcubuild.spec.engine import EngineSettings
 from tests.e2e.test_agreement import BOARDS, check
-from tests.engine.skeletons import Sketch
 from tests.networks import random_inputs
 from tests.toolchains import TOOLCHAINS
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.ir.executor import run
@@ -13,8 +14,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
-from tests.engine.calibrate import build
-from tests.engine.skeletons import Sketch
+from tests.engine.building import build
 from tests.networks import random_inputs
 from tests.toolchains import TOOLCHAINS
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mcubuild import ROOT
+from mcubuild.bench.kernel_networks import NETWORKS, calibration_network, operator_network, pool_network
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.cores import names
-from mcubuild.cores.registry import cores
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.footprint import STATIC_BYTES, Stretch, combine, estimate, estimate_stretch
@@ -20,16 +20,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain import firmware
-from tests.engine.calibrate import (
-    NETWORKS,
-    build,
-    calibration_network,
-    operator_network,
-    pool_network,
-    samples,
-    with_costs,
-)
-from tests.engine.skeletons import Sketch
+from tests.engine.building import build, run_layers
 from tests.networks import random_network
 from tests.toolchains import TOOLCHAINS
 
@@ -69,23 +60,24 @@ def check_memories(
 
 @pytest.mark.parametrize("activations", [8, 4])
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746"])
-def test_cycles_of_a_network_that_was_not_calibrated_with(name: str, activations: int) -> None:
+def test_cycles_of_a_network_that_was_not_calibrated_with(name: str, activations: int, tmp_path: Path) -> None:
     sketch = Sketch((1, 28, 28, 3), activations=activations)
     last = sketch.bottleneck(sketch.conv("input", 16, 3, 2), 64, 16)
     last = sketch.bottleneck(last, 96, 24, 5, 2)
     last = sketch.bottleneck(last, 144, 24, 7)
     sketch.fully_connected(sketch.pool(last), 10)
-    graph, board = with_random_values(sketch.graph()), read_board(name)
-    measured = sum(sample.cycles for sample in samples(graph, board, FirmwareSettings(), {}))
-    assert estimate(graph, Target.of(board, SETTINGS), 2048).cycles == pytest.approx(measured, rel=0.1)
+    graph = with_random_values(sketch.graph())
+    measured = sum(sample.cycles for sample in run_layers(graph, name, tmp_path))
+    assert estimate(graph, Target.of(read_board(name), SETTINGS), 2048).cycles == pytest.approx(measured, rel=0.1)
 
 
 @pytest.mark.parametrize("make", [operator_network, pool_network])
 @pytest.mark.parametrize("name", ["stm32f412", "stm32f746"])
-def test_cycles_of_operators_that_were_not_calibrated_with(name: str, make: Callable[[int], Graph]) -> None:
-    board = read_board(name)
-    found = samples(make(100), board, FirmwareSettings(), {})
-    estimated = sum(sample.kernel.cycles(sample.layer, board.core) for sample in found)
+def test_cycles_of_operators_that_were_not_calibrated_with(
+    name: str, make: Callable[[int], Graph], tmp_path: Path
+) -> None:
+    found = run_layers(make(100), name, tmp_path)
+    estimated = sum(sample.kernel.cycles(sample.layer, sample.core) for sample in found)
     assert estimated == pytest.approx(sum(sample.cycles for sample in found), rel=0.15)
 
 
@@ -120,12 +112,3 @@ def test_every_core_has_costs_for_everything_that_a_kernel_does() -> None:
         for layer in layers(calibration_network(seed)):
             for core in names():
                 assert choose(layer, Target(core, core in ("cortex-m4", "cortex-m7"), SETTINGS)).cycles(layer, core) > 0
-
-
-@pytest.mark.parametrize("core", ["cortex_m4", "cortex_m7"])
-def test_calibration_writes_what_is_in_the_module_of_a_core(core: str) -> None:
-    text = (ROOT / "mcubuild" / "cores" / f"{core}.py").read_text()
-    costs = cores()[core.replace("_", "-")].costs
-    assert with_costs(text, costs) == text
-    other = with_costs(text, {**costs, "add": {"call": 1.25}})
-    assert '    "add": {\n        "call": 1.25,\n    },\n' in other and with_costs(other, costs) == text

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import FILES, generate
@@ -21,7 +22,6 @@ from mcubuild.ir.graph import Graph, Quantization
 from mcubuild.ir.ops.weighted import Conv2D
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import host_library
-from tests.engine.skeletons import Sketch
 from tests.networks import random_inputs, random_network
 from tests.toolchains import needs_host_gcc
 

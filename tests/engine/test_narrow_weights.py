@@ -1,7 +1,11 @@
 """What weights of 4 bits cost: inner loops that take hardly longer than those of 8 bits, and half the Flash."""
 
+from pathlib import Path
+
 import pytest
 
+from mcubuild.bench.calibrate import Sample
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.kernels import choose
@@ -10,10 +14,8 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.spec.firmware import FirmwareSettings
 from tests.e2e.test_agreement import BOARDS
-from tests.engine.calibrate import Sample, samples
-from tests.engine.skeletons import Sketch
+from tests.engine.building import run_layers
 
 MOST = {Conv2D: 1.15, DepthwiseConv2D: 1.1, FullyConnected: 1.2}
 """Cycles, relative to those with 8 bits, on boards with their Flash wait states."""
@@ -29,15 +31,14 @@ def network(bits: int) -> Graph:
     return with_random_values(sketch.graph())
 
 
-def measured(bits: int, board: str) -> list[Sample]:
+def measured(bits: int, board: str, store: Path) -> list[Sample]:
     """The layers with weights."""
-    found = samples(network(bits), read_board(board), FirmwareSettings(), {})
-    return [sample for sample in found if type(sample.layer.op) in MOST]
+    return [sample for sample in run_layers(network(bits), board, store) if type(sample.layer.op) in MOST]
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_cycles(board: str) -> None:
-    wide, narrow = measured(8, board), measured(4, board)
+def test_cycles(board: str, tmp_path: Path) -> None:
+    wide, narrow = measured(8, board, tmp_path), measured(4, board, tmp_path)
     assert len(wide) == len(narrow) == 14
     for before, after in zip(wide, narrow, strict=True):
         assert after.kernel.routines(after.layer), "in assembly"

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.kernel_networks import packed_network
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
@@ -19,8 +21,6 @@ from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.graph import Graph, Tensor
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
-from tests.engine.calibrate import packed_network
-from tests.engine.skeletons import Sketch
 from tests.engine.test_footprint import check_memories
 from tests.engine.test_generated_c import Compiled
 from tests.networks import packed, random_inputs, random_network

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import Layer, align, layers
 from mcubuild.engine.memory.planner import Placement, Plan, plan
@@ -14,7 +15,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.weighted import DepthwiseConv2D
 from mcubuild.spec.engine import EngineSettings
-from tests.engine.skeletons import Sketch, branching, chain_with_residuals
+from tests.engine.skeletons import branching, chain_with_residuals
 from tests.networks import random_network
 
 

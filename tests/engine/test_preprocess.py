@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.data.resize import fit, network_input, resize
@@ -24,7 +25,6 @@ from mcubuild.measure.preprocessing import measure_preprocessing
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain.compile import find
-from tests.engine.skeletons import Sketch
 
 BOARD = read_board("stm32f412")
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.memory.footprint import estimate
@@ -24,8 +25,7 @@ from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
-from tests.engine.calibrate import build
-from tests.engine.skeletons import Sketch
+from tests.engine.building import build
 from tests.measure.remote.stub import needs_qemu
 from tests.networks import random_inputs
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.bench.workbench import Workbench, roomy
 from mcubuild.board import read_board
@@ -20,7 +21,6 @@ from mcubuild.ir.graph import Graph
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.store import Store
-from tests.engine.skeletons import Sketch
 from tests.engine.test_generated_c import Compiled
 from tests.networks import random_inputs, random_network
 

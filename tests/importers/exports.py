@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mcubuild.bench.networks import network
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.kernels import choose
@@ -31,7 +32,6 @@ from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, We
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.engine import EngineSettings
-from tests.engine.skeletons import Sketch
 from tests.importers.writer import Writer, write
 
 VALID, SAME = 1, 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mcubuild.bench.networks import network
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.memory.pieces import pieces
@@ -17,7 +18,6 @@ from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.movement import Pad
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D
 from mcubuild.spec.engine import EngineSettings
-from tests.engine.skeletons import Sketch
 from tests.engine.test_chains import FED, ON, check_bits
 from tests.importers.exports import EXPORTS, export, figures
 from tests.importers.reference import micro_tensors, needs_micro

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
-from mcubuild.cores.registry import costs_of
+from mcubuild.cores.costs import costs_of
 from mcubuild.engine.kernels import choose, kernels
 from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.footprint import target_of
@@ -17,7 +18,6 @@ from mcubuild.errors import BuildError
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.tuning import Bench, tune
 from mcubuild.spec.deployment import Deployment
-from tests.engine.skeletons import Sketch
 
 BENCH = Bench(Deployment(read_board("stm32f412")), code="of this test")
 

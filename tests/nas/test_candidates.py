@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from mcubuild.artifacts.margin import Margin
 from mcubuild.board import read_board
 from mcubuild.errors import NothingFitsError
 from mcubuild.nas.space.arch import Arch, Space, draw, from_genes, largest, smallest, to_genes
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import Margin
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from tests.nas.toy import seconds_for

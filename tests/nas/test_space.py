@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from mcubuild.artifacts.margin import Margin
 from mcubuild.board import read_board
 from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.target import Target
@@ -17,7 +18,6 @@ from mcubuild.nas.space.blocks import Bottleneck
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.contender import Contender, read_contenders
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import Margin
 from mcubuild.nas.space.optimisation import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.spec.bits import Width

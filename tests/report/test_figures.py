@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from mcubuild.artifacts.plan import Planned, PlannedTensor, Predicted
 from mcubuild.artifacts.searched import Ceilings, Evaluated, Method, Searched
+from mcubuild.artifacts.spaces import ComparedSpace, Macs, Smallest, SpaceLimits, SpaceTable
 from mcubuild.report.architecture import blocks, by_size
 from mcubuild.report.layers import Layer, by_kind, memory_plot
 from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
@@ -173,28 +175,26 @@ def test_large_pictures_are_embedded_smaller() -> None:
     assert Image.open(io.BytesIO(base64.b64decode(mistake.image.split(",")[1]))).size == (160, 120)
 
 
-def row(name: str, share: float, p80: float) -> dict[str, object]:
+def row(name: str, share: float, p80: float) -> ComparedSpace:
     *block, width, side = re.findall(r"^[a-z]{2,}|[\d.]+", name)
-    resolution = int(side)
-    return {
-        "name": name, "block": block[0] if block else "mobile",
-        "width": float(width), "resolution": resolution, "samples": 10, "share": share,
-        "macs": {"p80": p80, "median": p80 / 2, "max": p80} if share else None,
-        "smallest": {"sram": 1024 * resolution, "flash": 2048, "latency": float(width) / 10},
-        "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
-    }  # fmt: skip
+    return ComparedSpace(
+        name=name,
+        block=block[0] if block else "mobile",
+        width=float(width),
+        resolution=int(side),
+        samples=10,
+        share=share,
+        macs=Macs(p80 / 2, p80 / 2, p80, p80) if share else None,
+        cdf=((p80 / 2, 0), (p80, 1)) if share else (),
+        smallest=Smallest(1024 * int(side), 2048, float(width) / 10, 100),
+    )
 
 
 def test_spaces_with_too_few_networks_do_not_compete() -> None:
-    table = {
-        "winner": "w0.5-r32",
-        "contenders": ["w0.5-r32"],
-        "axes": "4 spaces",
-        "limits": {"sram": 4096, "flash": 8192, "latency": 0.04, "energy": 1.48e-3},
-        "active_power_mw": 37,
-        "spaces": [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.02, 3e6), row("w0.5-r16", 0, 0), row("w0.6-r16", 0, 0)],
-    }
-    assert len(cdf_plot(table).curves) == 1
+    spaces = (row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.02, 3e6), row("w0.5-r16", 0, 0), row("w0.6-r16", 0, 0))
+    limits = SpaceLimits(4096, 8192, latency=0.04, energy=1.48e-3)
+    table = SpaceTable("w0.5-r32", ("w0.5-r32",), "4 spaces", limits, 37, spaces)
+    assert len(cdf_plot(table.winner, table.spaces).curves) == 1
     assert [line[:3] for line in ranked(table)[1:]] == [
         ["1", "w0.5-r32", "60.0%"],
         ["", "w0.6-r32", "2.0%"],
@@ -206,7 +206,7 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
         "Nothing fits in 2 of the 4 spaces; "
         "the least that any of their smallest networks needs: 16.0 kB SRAM, 2.0 kB Flash, 50.0 ms."
     )
-    assert nothing_fits({**table, "spaces": [row("w0.5-r32", 0.6, 2e6)]}) == ""
+    assert nothing_fits(structs.replace(table, spaces=spaces[:1])) == ""
     (heat,) = heat_tables(table)
     assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
     wide, narrow = heat.rows[0][1], heat.rows[1][1]
@@ -217,16 +217,11 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
 
 def test_spaces_are_compared_with_those_of_the_same_blocks() -> None:
     spaces = [row("w0.5-r32", 0.6, 2e6), row("w0.6-r32", 0.3, 1e6), row("plain-w0.5-r32", 0.4, 9e6)]
-    table = {
-        "winner": "w0.5-r32",
-        "contenders": ["w0.5-r32", "plain-w0.5-r32"],
-        "axes": "3 spaces",
-        "limits": {"sram": 4096, "flash": 8192, "latency": None, "energy": None},
-        "active_power_mw": None,
-        "spaces": [spaces[2], *spaces[:2], row("residual-w0.5-r32", 0, 0)],
-    }
+    spaces = [spaces[2], *spaces[:2], row("residual-w0.5-r32", 0, 0)]
+    limits = SpaceLimits(4096, 8192, latency=None, energy=None)
+    table = SpaceTable("w0.5-r32", ("w0.5-r32", "plain-w0.5-r32"), "3 spaces", limits, None, tuple(spaces))
     assert [line[:2] for line in ranked(table)[1:]] == [["1", "w0.5-r32"], ["2", "w0.6-r32"], ["1", "plain-w0.5-r32"]]
-    assert len(cdf_plot(table).curves) == 2
+    assert len(cdf_plot(table.winner, table.spaces).curves) == 2
     assert [(heat.block, len(heat.rows)) for heat in heat_tables(table)] == [("plain", 1), ("mobile", 2)]
     assert list(lines(table))[-1].endswith("Short trainings decide among w0.5-r32, plain-w0.5-r32.")
     titles, *text = list(lines(table))[3:6]

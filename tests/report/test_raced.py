@@ -1,31 +1,36 @@
 """What the report tells of the race of search spaces."""
 
-from typing import Any
-
 import pytest
 
+from mcubuild.artifacts.spaces import ComparedSpace, Race, Raced, Smallest, SpaceLimits, SpaceTable
 from mcubuild.report.race import plot, table
 from mcubuild.tasks.classification import ACCURACY
 from mcubuild.tasks.detection import MEAN_AP
 
-SPACES = {"spaces": [{"name": "w0.5-r32", "block": "mobile"}, {"name": "plain-w0.5-r32", "block": "plain"},
-                     {"name": "plain-w0.2-r16", "block": "plain"}]}  # fmt: skip
+
+def space(name: str, block: str) -> ComparedSpace:
+    return ComparedSpace(name, block, 0.5, 32, 10, 1.0, None, (), Smallest(1, 1, 1.0, 1))
 
 
-def row(number: int, name: str, flash: int, loss: float, accuracy: float) -> dict[str, Any]:
-    return {"round": number, "name": name, "flash": flash, "steps": 100 * (number + 1), "folds": 1 + number,
-            "samples": 80 * (1 + number), "loss": loss, "accuracy": accuracy}  # fmt: skip
+SPACES = SpaceTable(
+    "w0.5-r32", (), "", SpaceLimits(1, 1, None, None), None,
+    (space("w0.5-r32", "mobile"), space("plain-w0.5-r32", "plain"), space("plain-w0.2-r16", "plain")),
+)  # fmt: skip
 
 
-ROUNDS = [
+def row(number: int, name: str, flash: int, loss: float, accuracy: float) -> Raced:
+    return Raced(number, name, flash, 100 * (number + 1), 1 + number, 80 * (1 + number), loss, accuracy)
+
+
+ROUNDS = (
     row(0, "plain-w0.2-r16", 9000, 0.6, 0.8), row(0, "w0.5-r32", 90_000, 0.7, 0.75),
     row(0, "plain-w0.5-r32", 50_000, 0.9, 0.7),
     row(1, "w0.5-r32", 90_000, 0.3, 0.9), row(1, "plain-w0.2-r16", 9000, 0.31, 0.875),
-]  # fmt: skip
+)  # fmt: skip
 
 
 def test_who_competed_and_what_each_round_saw() -> None:
-    found = table({"winner": "w0.5-r32", "rounds": ROUNDS}, SPACES, ACCURACY)
+    found = table(Race("w0.5-r32", ROUNDS), SPACES, ACCURACY)
     assert found is not None
     assert [(one.number, one.steps, one.trainings, one.samples) for one in found.rounds] == [
         (1, 100, 1, 80),
@@ -51,16 +56,16 @@ def test_who_competed_and_what_each_round_saw() -> None:
     ],
 )
 def test_why_the_winner_won(winner: str, reason: str) -> None:
-    found = table({"winner": winner, "rounds": ROUNDS}, SPACES, ACCURACY)
+    found = table(Race(winner, ROUNDS), SPACES, ACCURACY)
     assert found is not None and found.reason == reason
 
 
 def test_a_single_space_needs_no_race() -> None:
-    assert table({"winner": "w0.5-r32", "rounds": []}, SPACES, ACCURACY) is None
+    assert table(Race("w0.5-r32", ()), SPACES, ACCURACY) is None
 
 
 def test_a_line_for_each_contender_until_it_is_out() -> None:
-    drawn = plot({"winner": "w0.5-r32", "rounds": ROUNDS}, ACCURACY)
+    drawn = plot(Race("w0.5-r32", ROUNDS), ACCURACY)
     lines = {(curve.style, len(curve.points)) for curve in drawn.curves}
     assert lines == {("other", 2), ("other", 1), ("winner", 2)} and drawn.curves[-1].style == "winner"
     assert drawn.curves[-1].points == [(1, 75), (2, 90)]
@@ -70,7 +75,7 @@ def test_a_line_for_each_contender_until_it_is_out() -> None:
 
 
 def test_a_score_that_counts_no_samples_has_no_interval_from_their_number() -> None:
-    race = {"winner": "w0.5-r32", "rounds": ROUNDS}
+    race = Race("w0.5-r32", ROUNDS)
     found = table(race, SPACES, MEAN_AP)
     assert found is not None and found.rows[0].results[0] is not None
     assert found.rows[0].results[0].score == "75.00 %"

@@ -3,15 +3,18 @@
 import json
 import re
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from mcubuild import ROOT
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.margin import MARGIN, Margin
 from mcubuild.bench import published
 from mcubuild.board import Cache, read_board
 from mcubuild.data.features import design
@@ -218,10 +221,9 @@ def test_no_error_is_claimed_for_what_was_not_measured(build: Path, changes: dic
 
 
 def test_estimates_that_were_held_against_other_networks_before_the_search(build: Path) -> None:
-    one = replace(estimates.holding(MEASURED)[0], estimated=10, emulated=40, conditions="here")
-    others = [one, replace(one, emulated=50)]
-    margin = {"scale": 4.5, "too_low": 0.2, "kinds": {}, "networks": [asdict(one) for one in others], "told": ""}
-    (build / "margin.json").write_text(json.dumps(margin))
+    one = structs.replace(estimates.holding(MEASURED)[0], estimated=10, emulated=40, conditions="here")
+    others = [one, structs.replace(one, emulated=50)]
+    write_artifact(Margin(4.5, 0.2, networks=tuple(others)), build / MARGIN)
     report, html = make(build, conditions="here")
     model, predicted = report["latency_model"], json.loads((build / "c" / "plan.json").read_text())["predicted"]
     assert model["estimated"] == round(4.5 * predicted["cycles"]) and model["scale"] == 4.5

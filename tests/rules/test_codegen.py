@@ -7,6 +7,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.data.front_end import FrontEnd
 from mcubuild.data.splits import Index, write_index
@@ -16,7 +17,6 @@ from rules.execute import execute
 from rules.known import Files
 from rules.stage import pipeline
 from rules.stages import codegen, dataset, firmware
-from tests.engine.skeletons import Sketch
 
 SPEC = """
 task = "image_classification"

@@ -62,6 +62,7 @@ def test_stages_depend_on_the_code_they_run() -> None:
 
 TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec", "tasks"}
 PLANS = {
+    "artifacts",
     "board",
     "cores",
     "engine",
@@ -96,7 +97,7 @@ REACHES = {
     "margin": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"artifacts", "store"},
-    "race": TRAINS,
+    "race": TRAINS | {"artifacts"},
     "rest": PLANS | TRAINS | {"artifacts", "store"},
     "start": {"data", "errors", "ir", "nas", "npz", "spec"},
     "supernet": TRAINS,
@@ -106,7 +107,7 @@ REACHES = {
     "scale": PLANS | TRAINS,
     "train": TRAINS,
     "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
-    "quantize": TRAINS | {"quant"},
+    "quantize": TRAINS | {"artifacts", "quant"},
     "threshold": TRAINS | {"quant", "quantities", "units"},
     "import": BRINGS,
     "reference": BRINGS,
@@ -149,6 +150,24 @@ def test_modules_that_are_looked_for_count(tmp_path: Path) -> None:
     files, libraries = dependencies(start, tmp_path, "pack", Files(None))
     assert [path.name for path in files] == ["__init__.py", "a.py", "start.py"]
     assert set(libraries) == {"torch", "python"}
+
+
+def test_files_that_are_looked_for_count(tmp_path: Path) -> None:
+    package = tmp_path / "pack" / "tables"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from importlib.resources import files\n")
+    for name in ("a.json", "other.py", ".a.json.swp"):
+        (package / name).touch()
+    start = tmp_path / "start.py"
+    start.write_text("import pack.tables\n")
+    files, _ = dependencies(start, tmp_path, "pack", Files(None))
+    assert [path.name for path in files] == ["__init__.py", "a.json", "start.py"]
+
+
+def test_costs_of_kernels_count_where_cycles_are_estimated_and_nowhere_else() -> None:
+    estimating = {stage.name for stage in STAGES if "cortex-m4.json" in {path.name for path in code_of(stage)[0]}}
+    searching = {"margin", "space", "pace", "rest", "search", "scale", "widths"}
+    assert estimating == searching | {"tune", "codegen", "report"}
 
 
 def test_every_kernel_counts() -> None:

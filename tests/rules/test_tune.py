@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.ir.files import write_graph
 from mcubuild.spec.spec import read_spec
 from rules.execute import execute
 from rules.stage import pipeline
 from rules.stages import codegen, tune
-from tests.engine.skeletons import Sketch
 
 SPEC = """
 task = "image_classification"

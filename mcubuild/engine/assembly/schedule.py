@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mcubuild.board import CoreName
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 
 _EARLY, _LATE, _ACCUMULATE, _STORED = 0, 1, 2, 3
 """Cycles after issue at which a Cortex-M7 reads an operand: addresses and shifts, arithmetic, sums, stored data."""

@@ -1,6 +1,6 @@
 """The kernels: every module here defines one as ``KERNEL``, and its C stands in a template of the same name.
 
-A new kernel is those two files; ``python -m tests.engine.calibrate`` gives its costs. Layers with activations of 4 bits
+A new kernel is those two files; ``doit calibrate`` fits its costs. Layers with activations of 4 bits
 are computed by kernels around these (``packed``).
 """
 
@@ -48,9 +48,9 @@ def choose(layer: Layer, target: Target) -> Kernel:
     Raises:
         BuildError: none can.
     """
-    if id(target) not in layer.chosen:
+    if target not in layer.chosen:
         tuned = target.tuned.get(layer.output.name)
         kernel = min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))
-        layer.chosen[id(target)] = (target, kernel)
-    found: Kernel = layer.chosen[id(target)][1]
+        layer.chosen[target] = kernel
+    found: Kernel = layer.chosen[target]
     return found

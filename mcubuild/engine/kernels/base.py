@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.board import CoreName
-from mcubuild.cores.registry import costs_of
+from mcubuild.cores.costs import costs_of, uncosted
 from mcubuild.engine.assembly.constants import Channels, Constants, Field
 from mcubuild.engine.assembly.routine import Routine
 from mcubuild.engine.layer import Layer, align
@@ -137,13 +137,26 @@ class Kernel(ABC):
 
     @abstractmethod
     def work(self, layer: Layer) -> Mapping[str, int]:
-        """How often each feature occurs that has a cost in ``mcubuild.cores``."""
+        """How often each feature occurs that has a cost on a core (``mcubuild.cores.costs``)."""
+
+    @property
+    def costed(self) -> tuple[str, ...]:
+        """Whose costs they are: those that it has in common with others, and its own."""
+        own = self.template or self.kind
+        return (self.common, own) if self.common else (own,)
 
     def cycles(self, layer: Layer, core: CoreName) -> int:
-        """Estimated cycles of ``layer``."""
-        kind = self.template or self.kind
-        costs, times = costs_of(core, (self.common, kind) if self.common else (kind,))
-        own = round(times * sum(costs[feature] * count for feature, count in self.work(layer).items()))
+        """Estimated cycles of ``layer``.
+
+        Raises:
+            BuildError: a feature of its work has no cost.
+        """
+        costs, times = costs_of(core, self.costed)
+        work = self.work(layer)
+        try:
+            own = round(times * sum(costs[feature] * count for feature, count in work.items()))
+        except KeyError:
+            raise uncosted(core, self.costed[-1], work) from None
         return own + self.cycles_inside(layer, core)
 
     def cycles_inside(self, layer: Layer, core: CoreName) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from mcubuild.board import CoreName
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 from mcubuild.measure.cycles.pipeline import CycleModel
 
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from mcubuild.board import Board, Memory
-from mcubuild.cores.core import QemuMachine
-from mcubuild.cores.registry import core_of, cores
+from mcubuild.cores.core import QemuMachine, core_of, cores
 from mcubuild.errors import BuildError
 from mcubuild.lifeline import tied
 from mcubuild.measure.elf import Firmware, read_firmware

@@ -13,14 +13,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.spaces import RACE, Race, Raced
 from mcubuild.data.splits import Split, joined
 from mcubuild.nas.space.contender import Contender
-from mcubuild.nas.space.files import write_json, write_space
+from mcubuild.nas.space.files import write_space
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.length import ALONE, SUPERNET, Length, Pace, length_of
 from mcubuild.nas.training.recipe import calibrate, judge, workers
@@ -110,7 +112,7 @@ def race(
     """
     start = time.monotonic()
     folds = _folds(train, val, seed) if one_draw and len(val) < _PLENTY else [(train, val)]
-    left, table = by_turns(contenders), list[dict[str, Any]]()
+    left, table = by_turns(contenders), list[Raced]()
     whole = length_of(settings, pace, len(folds[0][0]))
     rounds = plan(len(contenders), whole, len(folds[0][1]), len(folds))
     steps = sum(one.length.total * one.contenders * len(one.folds) for one in rounds)
@@ -130,8 +132,8 @@ def race(
             table += [_describe(number, one, contender, judged[contender]) for contender in left]
         best = preferred(left, judged) if rounds else left[0]
     write_space(best.arch.space, best.neighbours, out / "space.json")
-    took = {"seconds": time.monotonic() - start} if timed else {}
-    write_json({"winner": best.arch.name, "rounds": table} | took, out / "race.json")
+    took = time.monotonic() - start if timed else None
+    write_artifact(Race(best.arch.name, tuple(table), took), out / RACE)
 
 
 def by_turns(contenders: Sequence[Contender]) -> list[Contender]:
@@ -236,15 +238,14 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     return Judgement(np.concatenate([one.losses for one in parts]), score)
 
 
-def _describe(number: int, one: Round, contender: Contender, judged: Judgement) -> dict[str, Any]:
-    """A row of race.json: ``loss`` and ``accuracy`` on ``samples`` samples after ``steps`` steps."""
-    return {
-        "round": number,
-        "name": contender.arch.name,
-        "flash": contender.flash,
-        "steps": one.length.total,
-        "folds": len(one.folds),
-        "samples": len(judged.losses),
-        "loss": judged.loss,
-        "accuracy": judged.score,
-    }
+def _describe(number: int, one: Round, contender: Contender, judged: Judgement) -> Raced:
+    return Raced(
+        round=number,
+        name=contender.arch.name,
+        flash=contender.flash,
+        steps=one.length.total,
+        folds=len(one.folds),
+        samples=len(judged.losses),
+        loss=judged.loss,
+        accuracy=judged.score,
+    )

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.margin import NO_MARGIN, Margin
+from mcubuild.artifacts.spaces import SCALING, ScaledSize, Scaling
 from mcubuild.data.splits import Index, Split
 from mcubuild.errors import NothingFitsError
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.optimisation import sizes
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.length import COMPARED, length_of
@@ -68,8 +69,8 @@ def scale(
     judged = _judge(largest, train, val, settings, learning=learning, seed=seed, work=work) if len(largest) > 1 else {}
     best = max(largest, key=lambda size: judged.get(size, (0.0, 0.0)))
     write_json(best.to_json(), out / "arch.json")
-    table = [_describe(size, footprints, judged.get(size)) for size in fitting]
-    write_json({"chosen": best.name, "fitting": table}, out / "scaling.json")
+    table = tuple(_describe(size, footprints, judged.get(size)) for size in fitting)
+    write_artifact(Scaling(best.name, table), out / SCALING)
 
 
 def _judge(
@@ -130,19 +131,18 @@ def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
     ]
 
 
-def _describe(size: Baseline, footprints: Footprints, judged: tuple[float, float] | None) -> dict[str, Any]:
-    """A row of scaling.json; the accuracy on the validation split is null for what was not trained."""
+def _describe(size: Baseline, footprints: Footprints, judged: tuple[float, float] | None) -> ScaledSize:
     needs = footprints.of(size)
-    return {
-        "name": size.name,
-        "width": size.width,
-        "resolution": size.resolution,
-        "macs": needs.macs,
-        "sram": needs.sram,
-        "flash": needs.flash,
-        "latency": footprints.latency(needs),
-        "accuracy": None if judged is None else judged[0],
-    }
+    return ScaledSize(
+        name=size.name,
+        width=size.width,
+        resolution=size.resolution,
+        macs=needs.macs,
+        sram=needs.sram,
+        flash=needs.flash,
+        latency=footprints.latency(needs),
+        accuracy=None if judged is None else judged[0],
+    )
 
 
 def _nothing_fits(name: str, candidates: Sequence[Baseline], footprints: Footprints, limits: Limits) -> str:

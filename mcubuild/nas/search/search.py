@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.margin import NO_MARGIN, Margin
 from mcubuild.artifacts.searched import (
     SEARCHED,
     Ceilings,
@@ -31,7 +32,6 @@ from mcubuild.nas.space.arch import Arch, Space
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.family import Family
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.training.batches import at_resolution, spread
 from mcubuild.nas.training.recipe import deterministic
 from mcubuild.nas.training.supernet import read_supernet

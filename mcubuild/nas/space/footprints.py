@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TypeAlias
 
+from mcubuild.artifacts.margin import NO_MARGIN, Margin
 from mcubuild.engine.memory.footprint import (
     Footprint,
     Stretch,
@@ -15,7 +16,6 @@ from mcubuild.engine.memory.footprint import (
 )
 from mcubuild.nas.space.arch import Arch, Place, Space
 from mcubuild.nas.space.blocks import Block, Cells, Described
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.nas.space.skeleton import block_skeleton
 from mcubuild.spec.bits import WIDTHS
 from mcubuild.spec.deployment import Deployment

@@ -8,10 +8,12 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mcubuild.artifacts import write_artifact
+from mcubuild.artifacts.margin import NO_MARGIN, Margin
+from mcubuild.artifacts.spaces import SPACE_TABLE, ComparedSpace, Macs, Smallest, SpaceLimits, SpaceTable
 from mcubuild.engine.memory.footprint import Footprint
 from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.nas.space.arch import (
@@ -27,9 +29,7 @@ from mcubuild.nas.space.arch import (
 from mcubuild.nas.space.backbones import AUTOENCODER, BACKBONES, EVERY, LEAST_STAGES
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.contender import Contender, write_contenders
-from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.spec.deployment import Deployment
@@ -77,30 +77,20 @@ class Row:
         """The 80th percentile of the multiply-accumulates of the networks that fit; 0 if none does."""
         return float(np.percentile(self.macs, PERCENTILE)) if self.macs else 0.0
 
-    def to_json(self, clock: int) -> dict[str, Any]:
-        """The row of space_table.json; ``macs`` is null where nothing fits, ``cdf`` has [macs, share below] points.
-
-        The smallest network's latency is in seconds at ``clock`` Hz, estimated.
-        """
-        points = np.percentile(self.macs, CDF_PERCENTILES).tolist() if self.macs else []
-        return {
-            "name": self.space.name,
-            "block": self.space.block,
-            "width": self.space.width,
-            "resolution": self.space.resolution,
-            "samples": self.samples,
-            "share": self.share,
-            "macs": {"mean": float(np.mean(self.macs)), "median": points[10], "p80": self.score, "max": points[-1]}
-            if self.macs
-            else None,
-            "cdf": [[value, percentile / 100] for value, percentile in zip(points, CDF_PERCENTILES, strict=False)],
-            "smallest": {
-                "sram": self.smallest.sram,
-                "flash": self.smallest.flash,
-                "latency": self.smallest.cycles / clock,
-                "macs": self.smallest.macs,
-            },
-        }
+    def described(self, clock: int) -> ComparedSpace:
+        """What space_table.json tells; the smallest network's latency is at ``clock`` Hz."""
+        points, least = np.percentile(self.macs, CDF_PERCENTILES).tolist() if self.macs else [], self.smallest
+        return ComparedSpace(
+            name=self.space.name,
+            block=self.space.block,
+            width=self.space.width,
+            resolution=self.space.resolution,
+            samples=self.samples,
+            share=self.share,
+            macs=Macs(float(np.mean(self.macs)), points[10], self.score, points[-1]) if self.macs else None,
+            cdf=tuple((value, percent / 100) for value, percent in zip(points, CDF_PERCENTILES, strict=False)),
+            smallest=Smallest(least.sram, least.flash, least.cycles / clock, least.macs),
+        )
 
 
 def optimise(
@@ -145,15 +135,15 @@ def optimise(
         beside = neighbours(row.space, spaces) if settings.neighbours else ()
         found.append(Contender(row.typical, needs.macs, needs.flash, beside))
     write_contenders(found, out / "contenders.json")
-    table = {
-        "winner": chosen[0].space.name,
-        "contenders": [row.space.name for row in chosen],
-        "axes": axes(outline, settings) + _preference(start, known),
-        "limits": {"sram": deployment.sram, "flash": limits.flash, "latency": limits.latency, "energy": energy},
-        "active_power_mw": None if energy is None else board.active_power_mw,
-        "spaces": [row.to_json(board.runs_at) for row in rows],
-    }
-    write_json(table, out / "space_table.json")
+    table = SpaceTable(
+        winner=chosen[0].space.name,
+        contenders=tuple(row.space.name for row in chosen),
+        axes=axes(outline, settings) + _preference(start, known),
+        limits=SpaceLimits(deployment.sram, limits.flash, limits.latency, energy),
+        active_power_mw=None if energy is None else board.active_power_mw,
+        spaces=tuple(row.described(board.runs_at) for row in rows),
+    )
+    write_artifact(table, out / SPACE_TABLE)
 
 
 def survey(

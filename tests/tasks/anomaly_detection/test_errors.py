@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
@@ -24,7 +25,6 @@ from mcubuild.tasks.anomaly_detection.errors import Errors
 from mcubuild.tasks.anomaly_detection.reading import Anomaly, chosen
 from mcubuild.toolchain.compile import find, link
 from mcubuild.toolchain.firmware import generate as generate_firmware
-from tests.engine.skeletons import Sketch
 
 FRAMES, BANDS = 4, 6
 VALUES = FRAMES * BANDS

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
@@ -20,7 +21,6 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.tasks.detection.boxes import Detections, overlaps
 from mcubuild.tasks.detection.decode import BOX_BYTES, ONE, Decoding, DeviceBoxes, Scores
 from mcubuild.toolchain.compile import find
-from tests.engine.skeletons import Sketch
 
 BOARD = read_board("stm32f746")
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")

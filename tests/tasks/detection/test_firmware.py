@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
@@ -20,7 +21,6 @@ from mcubuild.tasks.detection.decode import BOX_BYTES, Decoding
 from mcubuild.tasks.detection.reading import Detection
 from mcubuild.toolchain.compile import link
 from mcubuild.toolchain.firmware import generate as generate_firmware
-from tests.engine.skeletons import Sketch
 
 SAMPLES = 6
 
