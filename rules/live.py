@@ -20,7 +20,14 @@ from mcubuild.units import format_time
 _SECONDS_BETWEEN_FRAMES = 0.15
 _COLUMN = 24
 """Least width of a spec's column: a bar, a percentage and the time left."""
-_STYLES = {"failed": "bold red", "over budget": "bold red", "stopped": "yellow", "waiting": "dim", "not reached": "dim"}
+_STYLES = {
+    "failed": "bold red",
+    "over budget": "bold red",
+    "stopped": "yellow",
+    "waiting": "dim",
+    "not reached": "dim",
+    "left out": "dim",
+}
 _MARKS = {"built": ("✓", "green"), "from store": ("✓", "green"), "up to date": ("✓", "dim green")}
 _OVER = {"failed": ("✗", "red"), "over budget": ("✗", "red"), "stopped": ("✗", "yellow")}
 _PASSED = {"pass": ("✓", "green"), "cautions": ("!", "yellow")}
