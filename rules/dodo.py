@@ -19,12 +19,8 @@ from rules import streams
 from rules.arguments import asked_for, check_tasks, check_variables, lists, names_spec, needs_specs
 from rules.command import compared, with_derived
 from rules.commands import (
-    ablation,
-    baselines,
     bench,
-    bits,
     changed,
-    curve,
     data_table,
     diagram,
     diff,
@@ -41,6 +37,7 @@ from rules.commands import (
     space_table,
     throughput,
 )
+from rules.comparisons import COMPARISONS
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
@@ -52,15 +49,12 @@ from rules.workers import Tolerant, Workers
 __all__ = ("DOIT_CONFIG", "task_everything")
 
 COMMANDS = (
-    ablation.COMMAND,
     data_table.COMMAND,
     space_table.COMMAND,
     latency.COMMAND,
     throughput.COMMAND,
     forecast.COMMAND,
-    baselines.COMMAND,
-    curve.COMMAND,
-    bits.COMMAND,
+    *COMPARISONS.values(),
     export.COMMAND,
     flash.COMMAND,
     run.COMMAND,

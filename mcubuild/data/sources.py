@@ -27,8 +27,9 @@ SPLITS: Final = {
 }
 """The splits, and what folders of theirs are called, in capitals or not."""
 
-_LITTER: Final = ("Thumbs.db", "desktop.ini")
-"""Files that file managers leave behind; names with a leading dot are skipped too."""
+_LITTER: Final = ("Thumbs.db", "desktop.ini", "__MACOSX")
+"""What file managers leave behind; names with a leading dot are skipped too."""
+_PASSED_OVER: Final = re.compile(rf"(?:^|/)(?:\.(?!/)|(?:{'|'.join(map(re.escape, _LITTER))})(?:/|$))").search
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,15 @@ def fields_of(name: str, expression: re.Pattern[str], pattern: str, folder: Path
     return match.groupdict()
 
 
+def passed_over(name: str) -> bool:
+    """Whether the member ``name`` of an archive is what ``entries`` skips, or lies in such a folder."""
+    return _PASSED_OVER(name) is not None
+
+
 def entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    """Files and folders in ``folder``, by name; whether an entry is a folder is known then."""
+    """Files and folders in ``folder``, by name, but what is hidden or file managers left; whether an entry is a folder
+    is known then.
+    """
     try:
         with os.scandir(folder) as entries:
             wanted = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _LITTER]

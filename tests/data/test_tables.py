@@ -138,6 +138,8 @@ ROWS = [("s1", label, number) for label in "xy" for number in range(40)]
         (ROWS, {"delimiter": ";"}, "no 'activity'"),
         ([*ROWS, ("s1", "x", "1,5")], {}, ":82: found 4 cells, the first line has 3"),
         ([*ROWS, ("s1", "x", "high")], {}, ":82: found 'high' in the column 'a'"),
+        ([*ROWS, ("s1", "x", '"1')], {}, ":82: unexpected end of data; close the quotation mark"),
+        ([*ROWS[:3], ("s1", '"x', 1), *ROWS, ("s1", 'x"', 1)], {}, ":5: the cell in the column 'activity' goes on"),
         (ROWS, {"window": 64}, "no 64 rows behind each other have one label and one group"),
         ([*ROWS, ("s1", "z", 1)], {"window": 8}, "the class 'z' has no 8 rows behind each other"),
         (ROWS[:40], {"window": 8}, "found 1 class in the column 'activity'"),
@@ -151,6 +153,21 @@ def test_what_is_wrong_with_a_table(
     with pytest.raises(BuildError) as error:
         prepare(table(**options), tmp_path, 0, tmp_path / "out")
     assert message in str(error.value) and len(str(error.value)) < 500
+
+
+def test_every_column_with_values_has_a_name(tmp_path: Path) -> None:
+    write_rows(tmp_path / "data" / "one.csv", [(*row, "") for row in ROWS], header="subject,activity,a,")
+    with pytest.raises(BuildError, match=r"one\.csv: the column 4 has no name"):
+        prepare(table(window=8), tmp_path, 0, tmp_path / "out")
+    prepare(table(window=8, columns=["a"], group=None), tmp_path, 0, tmp_path / "out")
+
+
+def test_a_table_without_rows_is_told(tmp_path: Path) -> None:
+    write_rows(tmp_path / "data" / "one.csv", ROWS)
+    write_rows(tmp_path / "data" / "two.csv", [])
+    prepare(table(window=8, group=None, columns=["a"]), tmp_path, 0, tmp_path / "out")
+    told = read_inventory(tmp_path / "out" / "inventory.json").cautions
+    assert "Tables without a row below the names of columns: 1 of 2 (two.csv)" in told
 
 
 def test_tables_must_have_the_same_columns(tmp_path: Path) -> None:
@@ -207,6 +224,13 @@ GOOD = {"x": np.random.default_rng(0).normal(size=(60, 16, 3)), "y": np.arange(6
         ({**GOOD, "x": np.where(np.arange(16)[:, None] == 3, np.inf, GOOD["x"])}, "60 of 60 samples"),
         ({**GOOD, "channels": np.array(["a"])}, "found 1 channels"),
         ({"x_test": GOOD["x"], "y_test": GOOD["y"]}, "without x_train"),
+        ({"x_train": GOOD["x"], "y_train": GOOD["y"], "x_valid": GOOD["x"]}, "found x_valid, which is of no split"),
+        ({**GOOD, "y": np.eye(60, dtype=int)}, "such as y.argmax(1)"),
+        ({**GOOD, "y": np.array([b"\xff", b"a", b"b"] * 20)}, "not valid y in UTF-8"),
+        ({**GOOD, "classes": np.array(["a", "b", "a"])}, "classes has 'a' twice"),
+        ({**GOOD, "classes": np.array("abc")}, "found classes (); allowed are the names of two or more"),
+        ({"x": GOOD["x"], "y": np.zeros(60, int), "classes": np.array(["a"])}, "found classes (1,)"),
+        ({**GOOD, "channels": np.array(["a", "b", "a"])}, "channels has 'a' twice"),
     ],
 )
 def test_what_is_wrong_with_arrays(tmp_path: Path, content: dict[str, NDArray[np.generic]], message: str) -> None:

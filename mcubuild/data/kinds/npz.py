@@ -1,6 +1,6 @@
 """A file of the user's arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,17 @@ def _find(settings: "NpzSettings", root: Path) -> Found:
         raise BuildError(f"{path}: found both x and x{parts[0]}; leave the whole or the splits.")
     if "" not in parts and "_train" not in parts:
         raise BuildError(f"{path}: found x{parts[0]} without x_train; add it, or give all samples as x and y.")
+    known = {f"{name}_{split}" for name in ("x", "y", "groups") for split in _SPLITS}
+    if strange := [name for name in arrays if name.startswith(("x_", "y_", "groups_")) and name not in known]:
+        raise BuildError(
+            f"{path}: found {strange[0]}, which is of no split; there are {', '.join(_SPLITS)}: rename it."
+        )
     given = {name: [_array(arrays, f"{name}{part}", path) for part in parts] for name in ("x", "y")}
     for part, x, y in zip(parts, given["x"], given["y"], strict=True):
         if y.shape != x.shape[:1]:
+            hot = ", such as y.argmax(1) of a column a class" if y.ndim == 2 and len(x) == len(y) else ""
             raise BuildError(
-                f"{path}: found y{part} {y.shape} for x{part} {x.shape}; allowed is a class a sample (N,)."
+                f"{path}: found y{part} {y.shape} for x{part} {x.shape}; allowed is a class a sample (N,){hot}."
             )
     if len(shapes := {x.shape[1:] for x in given["x"]}) > 1:
         raise BuildError(f"{path}: found samples of {' and '.join(map(str, sorted(shapes)))}; all must have one shape.")
@@ -77,13 +83,14 @@ def _samples(
             raise BuildError(f"{path}: found {len(called)} channels for x {x.shape}; allowed is a name a channel.")
         if x.shape[1] < 8:
             raise BuildError(f"{path}: found windows of {x.shape[1]} moments in x {x.shape}; allowed are 8 and more.")
+        _refuse_twice(called, "channels", path)
         called = called or tuple(f"channel {number}" for number in range(x.shape[2]))
         return Windows(x.astype(np.float32), names, called, settings.corrupt)
     if x.ndim == 4 and x.shape[3] in (1, 3):
         return Values(x, names, settings.corrupt)
     raise BuildError(
         f"{path}: found x {x.shape}; allowed are images (N, H, W, C) with 1 or 3 channels and windows (N, T, C): add "
-        f"an axis of 1 for a single channel, x[..., np.newaxis]."
+        f"an axis of 1 for a single channel, x[..., np.newaxis], and put channels last, np.moveaxis(x, 1, -1)."
     )
 
 
@@ -122,20 +129,24 @@ def _classes(
     """Names by label, and labels (N,)."""
     import numpy as np
 
-    from mcubuild.errors import BuildError
+    from mcubuild.errors import BuildError, reading
 
     if y.dtype.kind not in "uiUS":
         raise BuildError(
             f"{path}: found y of {y.dtype}; allowed are integers and strings: y.astype(int), y.astype(str)."
         )
     if y.dtype.kind == "S":
-        y = np.char.decode(y, "utf-8")
+        with reading(path, "y in UTF-8"):
+            y = np.char.decode(y, "utf-8")
     values, labels = np.unique(y, return_inverse=True)
     if names is None:
         if len(values) < 2:
             raise BuildError(f"{path}: found {len(values)} classes in y; at least two are needed.")
         return tuple(str(value) for value in values.tolist()), labels.astype(np.int64)
+    if names.ndim != 1 or len(names) < 2:
+        raise BuildError(f"{path}: found classes {names.shape}; allowed are the names of two or more, by label (N,).")
     called = [str(name) for name in names.tolist()]
+    _refuse_twice(called, "classes", path)
     if y.dtype.kind == "U":
         if strange := sorted({*values.tolist()} - {*called}):
             raise BuildError(f"{path}: found the class {strange[0]!r} in y, which is not in classes; add it there.")
@@ -145,6 +156,13 @@ def _classes(
             f"{path}: found labels {values[0]} to {values[-1]} for {len(called)} classes; they begin at 0."
         )
     return tuple(called), y.astype(np.int64)
+
+
+def _refuse_twice(names: "Sequence[str]", what: str, path: Path) -> None:
+    from mcubuild.errors import BuildError, shown
+
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BuildError(f"{path}: {what} has {shown(twice[0])} twice; names must differ.")
 
 
 KIND = Kind("arrays", _sources, _find)
