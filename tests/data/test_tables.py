@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mcubuild.data.dataset import prepare
 from mcubuild.data.inventory import read_inventory
+from mcubuild.data.kinds import kind
+from mcubuild.data.samples import Windows
 from mcubuild.data.series import levels
 from mcubuild.data.splits import Series, Split, read_index, read_split
 from mcubuild.data.tables import read_table, windows
@@ -159,15 +161,16 @@ def test_every_column_with_values_has_a_name(tmp_path: Path) -> None:
     write_rows(tmp_path / "data" / "one.csv", [(*row, "") for row in ROWS], header="subject,activity,a,")
     with pytest.raises(BuildError, match=r"one\.csv: the column 4 has no name"):
         prepare(table(window=8), tmp_path, 0, tmp_path / "out")
-    prepare(table(window=8, columns=["a"], group=None), tmp_path, 0, tmp_path / "out")
+    read = read_table(tmp_path / "data" / "one.csv", "one.csv", table(window=8, columns=["a"]))
+    assert read.columns == ("a",)
 
 
 def test_a_table_without_rows_is_told(tmp_path: Path) -> None:
     write_rows(tmp_path / "data" / "one.csv", ROWS)
     write_rows(tmp_path / "data" / "two.csv", [])
-    prepare(table(window=8, group=None, columns=["a"]), tmp_path, 0, tmp_path / "out")
-    told = read_inventory(tmp_path / "out" / "inventory.json").cautions
-    assert "Tables without a row below the names of columns: 1 of 2 (two.csv)" in told
+    samples = kind("csv").find(table(window=8), tmp_path).samples
+    assert isinstance(samples, Windows)
+    assert samples.cautions == ("Tables without a row below the names of columns: 1 of 2 (two.csv)",)
 
 
 def test_tables_must_have_the_same_columns(tmp_path: Path) -> None:
