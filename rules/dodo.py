@@ -17,14 +17,11 @@ from mcubuild.errors import BuildError, tell, writing
 from mcubuild.shared import shared_store
 from rules import streams
 from rules.arguments import asked_for, check_tasks, check_variables, lists, names_spec, needs_specs
+from rules.command import compared, with_derived
 from rules.commands import (
-    ablation,
-    baselines,
     bench,
-    bits,
     calibrate,
     changed,
-    curve,
     data_table,
     diagram,
     diff,
@@ -41,25 +38,24 @@ from rules.commands import (
     space_table,
     throughput,
 )
+from rules.comparisons import COMPARISONS
 from rules.graph import named, read_specs, spec_files, tasks, without_data
 from rules.lock import exclusive
 from rules.memory import ByContent, Checked, mend
 from rules.options import SPEC, changes, help_of
 from rules.reporter import StageReporter
 from rules.stage import BUILD, stem
-from rules.workers import Workers
+from rules.workers import Tolerant, Workers
 
 __all__ = ("DOIT_CONFIG", "task_everything")
 
 COMMANDS = (
-    ablation.COMMAND,
     data_table.COMMAND,
     space_table.COMMAND,
     latency.COMMAND,
     throughput.COMMAND,
     forecast.COMMAND,
-    baselines.COMMAND,
-    curve.COMMAND,
+    *COMPARISONS.values(),
     export.COMMAND,
     flash.COMMAND,
     run.COMMAND,
@@ -89,7 +85,7 @@ with told():
     shared_store()  # before processes for stages are forked
 
 mend(MEMORY)
-cmd_run.MRunner = Workers
+cmd_run.Runner, cmd_run.MRunner = Tolerant, Workers
 Help._execute = help_of
 for command in (Clean, Forget, Ignore, ResetDep):
     command._execute = exclusive(command._execute)
@@ -115,12 +111,12 @@ def _of_specs() -> Iterator[dict[str, Any]]:
         for name, reason in without.items():
             tell(f"{name}: left out, as its data is not there. {reason}")
         specs = [one for one in specs if one["spec"]["name"] not in without]
-    if bits.asked():
-        specs = list(bits.builds(specs))
-    yield from tasks(specs, broken, named(chosen))
-    yield from bits.tasks(specs, broken, named(chosen))
+    words = {word.partition(":")[0] for word in asked_for()}
+    found = {command.name: compared(command, specs) for command in COMMANDS if command.name in words}
+    builds = with_derived(specs, [one for each in found.values() for one in each.values()])
+    yield from tasks(builds, broken, named(chosen))
     for command in COMMANDS:
-        yield from command.tasks(specs, broken, named(chosen))
+        yield from command.tasks(specs, broken, named(chosen), found.get(command.name))
 
 
 def task_everything() -> Iterator[dict[str, Any]]:

@@ -18,23 +18,19 @@ _forecasts: dict[tuple[Path, bool], list["Part"]] = {}
 """By folder of a spec, and whether its search space was known: what this process has told."""
 
 
-def tell_nothing_of(folder: Path) -> None:
-    """Of builds in ``folder`` nothing is told, nor timed for it: they are parts of something larger."""
-    _forecasts[folder, False] = _forecasts[folder, True] = []
-
-
 @contextmanager
 def told(stage: Stage, resolved: Resolved, folder: Path) -> Iterator[None]:
     """Tell how long the build will take from ``stage`` on, if that is the first long one that this process makes.
 
-    While a long stage runs, it is told once more if its first steps show that it takes another time.
+    While a long stage runs, it is told once more if its first steps show that it takes another time. Of builds with
+    some stages alone, for a comparison, nothing is told, nor timed for it: they are many.
 
     Args:
         stage: about to run.
         resolved: the spec.
         folder: of the spec's artifacts.
     """
-    if stage.name not in LONG:
+    if stage.name not in LONG or (resolved.get("part") and "stages" in resolved):
         yield
         return
     from mcubuild.nas import forecast

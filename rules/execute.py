@@ -297,7 +297,7 @@ def execute(
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f"{_PLACE}{stage.name}-")))
         made = place / "made"
         made.mkdir()
-        origin = "store"
+        origin, goes_on = "store", False
         if stage.stored and store.fetch(key, made, stage.outputs):
             shutil.rmtree(store.work(key))  # of a run that was killed after it had put the result there
         elif shared and shared.fetch(key, made, stage.outputs, place):
@@ -311,7 +311,9 @@ def execute(
                 if address := cluster.address_for(stage):
                     cluster.run(address, stage, resolved, depends, view, made)
                 else:
-                    job = job_of(stage, resolved, view, made, store.work(key), files)
+                    work = store.work(key)
+                    goes_on = any(work.iterdir())
+                    job = job_of(stage, resolved, view, made, work, files)
                     with duration.told(stage, resolved, folder):
                         stage.run(job)
             if _read(stage, resolved, folder, files) != before:
@@ -327,8 +329,8 @@ def execute(
         sources = source_digests(stage, resolved, files)
         kept = {"files": sources if len(sources) <= _NAMED_FILES else {}}
         history.note(key, {**depends, **kept}, code_files(stage))
-        if origin == "built":
-            history.took(stage.name, resolved["spec"]["name"], seconds)
+        if origin == "built" and not goes_on:
+            history.took(stage.name, resolved["spec"]["name"], key, seconds)
     return {"origin": origin, "seconds": seconds}
 
 

@@ -1,6 +1,6 @@
 """What a build would do, without doing it: the action keys follow from what build/ and the store have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,16 +33,27 @@ class Foreseen:
     """Why it can't be built."""
 
 
-def foresee(resolved: Resolved, store: Store, shared: SharedStore | None = None) -> list[Foreseen]:
-    """What a build of the spec would do, stage by stage in order, first those of specs that it starts from."""
+def foresee(
+    resolved: Resolved, store: Store, shared: SharedStore | None = None, others: Sequence[Resolved] = ()
+) -> list[Foreseen]:
+    """What a build of the spec would do, stage by stage in order, first those of specs that it starts from.
+
+    Args:
+        resolved: the spec's build.
+        store: what it may find there.
+        shared: the same of several machines.
+        others: builds that are derived from it, which come after.
+    """
     found = list[Foreseen]()
     known: dict[str, dict[str, str]] = {}
     """SHA-256 of artifacts as they will be, by spec and name, as far as that is known."""
-    everything = [(resolved, pipeline(STAGES, resolved)), *started(resolved)]
-    for one, stages in reversed(everything):
+    first = [(resolved, pipeline(STAGES, resolved)), *started(resolved)]
+    for one, stages in (*reversed(first), *((other, pipeline(STAGES, other)) for other in others)):
         own = known.setdefault(one["spec"]["name"], {})
         start = known.get(one["start"]["spec"]["name"], {}) if one.get("start") else {}
-        digests = {f"{START}{name}": digest for name, digest in start.items()} | own
+        taken = ((name, known.get(other, {}).get(name)) for name, other in one.get("shares", {}).items())
+        digests = {f"{START}{name}": digest for name, digest in start.items()}
+        digests |= {name: digest for name, digest in taken if digest is not None} | own
         for stage in stages:
             seen, made = _foresee(stage, one, digests, store, shared)
             digests |= made

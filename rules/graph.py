@@ -8,7 +8,7 @@ from typing import Any
 from doit import loader
 from doit.exceptions import TaskFailed
 
-from mcubuild.errors import BuildError, printable, writing
+from mcubuild.errors import BuildError, NothingFitsError, printable, writing
 from mcubuild.progress import reporting
 from rules import matrix
 from rules.arguments import asked_for
@@ -16,7 +16,7 @@ from rules.execute import clean, code_paths, difference, execute
 from rules.history import History
 from rules.known import FILES
 from rules.resolve import bases, placed, resolve
-from rules.stage import BUILD, START, Resolved, Stage, leading_to, pipeline, starts, stem
+from rules.stage import BUILD, START, Resolved, Stage, leading_to, maker, pipeline, starts, stem
 from rules.stages import (
     accuracy,
     choose,
@@ -25,11 +25,13 @@ from rules.stages import (
     dataset,
     finetune,
     firmware,
+    forest,
     importer,
     margin,
     measure,
     outline,
     pace,
+    plain,
     preprocess,
     quantize,
     race,
@@ -37,6 +39,7 @@ from rules.stages import (
     remote,
     report,
     rest,
+    rung,
     scale,
     search,
     space,
@@ -48,6 +51,7 @@ from rules.stages import (
     widths,
 )
 from rules.streams import INTERRUPTED
+from rules.workers import Unfit
 
 STAGES: tuple[Stage, ...] = (
     dataset.STAGE,
@@ -78,6 +82,9 @@ STAGES: tuple[Stage, ...] = (
     preprocess.STAGE,
     remote.STAGE,
     report.STAGE,
+    plain.STAGE,
+    forest.STAGE,
+    rung.STAGE,
 )
 """In the order of the pipeline."""
 
@@ -149,7 +156,8 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         return done
     except BuildError as error:
         HISTORY.failed(name, stage.name, str(error))
-        return TaskFailed(str(error))
+        unfit = isinstance(error, NothingFitsError) and resolved.get("part")
+        return Unfit(str(error)) if unfit else TaskFailed(str(error))
     except KeyboardInterrupt:
         return TaskFailed(INTERRUPTED)
 
@@ -181,7 +189,7 @@ def _first(stage: Stage, resolved: Resolved) -> list[str]:
     asked = {word.partition(":")[0] for word in asked_for()} or {"build"}
     wanted = {artifact for name in asked & stages.keys() for artifact in stages[name].outputs}
     needed = {one.name for one in leading_to(wanted, [*stages.values()])} | (asked - stages.keys())
-    whole = f"{dataset.STAGE.name}:{resolved['spec']['name']}"
+    whole = f"{dataset.STAGE.name}:{maker(dataset.INDEX, resolved)}"
     return [] if needed <= stages.keys() - {dataset.STAGE.name} else [whole]
 
 
@@ -283,16 +291,16 @@ def tasks(specs: Iterable[Resolved], broken: Mapping[str, str], named: Collectio
         if other["spec"]["name"] not in listed:
             listed.add(other["spec"]["name"])
             alone = {**other, "stages": [stage.name for stage in needed]}
-            yield from (_stage_task(stage, alone) for stage in needed)
+            yield from (_stage_task(stage, alone) for stage in pipeline(STAGES, alone))
     for resolved in specs:
         stages = {stage.name: stage for stage in pipeline(STAGES, resolved)}
         for stage in STAGES:
             if stage.name in stages:
                 yield _stage_task(stages[stage.name], resolved)
-            elif stem(resolved) in named:
+            elif stem(resolved) in named and not resolved.get("part"):
                 yield _refusal(stage, resolved)
     yield {"basename": "build", "name": None, "doc": "firmware and report of every spec, judged against its budget"}
-    for resolved in specs:
+    for resolved in (one for one in specs if not one.get("part")):
         name = resolved["spec"]["name"]
         folder = BUILD / name
         yield {

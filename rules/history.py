@@ -1,7 +1,7 @@
 """What earlier builds of a project were made from, how long their stages took, and which failed.
 
-For ``plan``, ``why`` and ``index`` alone. Nothing is built by it, so whatever is wrong with it is removed, and those
-know less.
+For ``plan``, ``why``, ``index`` and ``curve`` alone. Nothing is built by it, so whatever is wrong with it is removed,
+and those know less.
 """
 
 import ast
@@ -20,6 +20,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS ingredients (key TEXT PRIMARY KEY, made TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS definitions (digest TEXT PRIMARY KEY, found TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (spec TEXT, stage TEXT, told TEXT, PRIMARY KEY (spec, stage)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS durations (key TEXT PRIMARY KEY, seconds REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS times (stage TEXT, spec TEXT, seconds REAL, PRIMARY KEY (stage, spec)) WITHOUT ROWID;
 """
 
@@ -86,9 +87,15 @@ class History:
         """Why stages of the spec could not be made when they were tried last, by stage."""
         return dict(self._ask("SELECT stage, told FROM failures WHERE spec = ?", spec))
 
-    def took(self, stage: str, spec: str, seconds: float) -> None:
-        """Keep how long the stage of a spec took."""
+    def took(self, stage: str, spec: str, key: str, seconds: float) -> None:
+        """Keep how long the stage of a spec took, whose action key was ``key``."""
+        self._ask("INSERT OR REPLACE INTO durations VALUES (?, ?)", key, seconds)
         self._ask("INSERT OR REPLACE INTO times VALUES (?, ?, ?)", stage, spec, seconds)
+
+    def seconds(self, key: str) -> float | None:
+        """How long it took to make what has the action key ``key``, if it was made here and in one go."""
+        found = self._ask("SELECT seconds FROM durations WHERE key = ?", key)
+        return found[0][0] if found else None
 
     def times(self, stage: str) -> dict[str, float]:
         """How long the stage took when it was made last, by spec, in seconds."""

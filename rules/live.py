@@ -20,11 +20,18 @@ from mcubuild.units import format_time
 _SECONDS_BETWEEN_FRAMES = 0.15
 _COLUMN = 24
 """Least width of a spec's column: a bar, a percentage and the time left."""
-_STYLES = {"failed": "bold red", "over budget": "bold red", "stopped": "yellow", "waiting": "dim", "not reached": "dim"}
+_STYLES = {
+    "failed": "bold red",
+    "over budget": "bold red",
+    "stopped": "yellow",
+    "waiting": "dim",
+    "not reached": "dim",
+    "left out": "dim",
+}
 _MARKS = {"built": ("✓", "green"), "from store": ("✓", "green"), "up to date": ("✓", "dim green")}
 _OVER = {"failed": ("✗", "red"), "over budget": ("✗", "red"), "stopped": ("✗", "yellow")}
 _PASSED = {"pass": ("✓", "green"), "cautions": ("!", "yellow")}
-_DONE = {**_MARKS, **_OVER, **_PASSED}
+_DONE = {**_MARKS, **_OVER, **_PASSED, "left out": ("·", "dim")}
 
 
 @dataclass
@@ -134,7 +141,7 @@ class Display:
     def _by_spec(self) -> Table:
         """A row a spec: how many stages are done, and what it does now."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False, width=self._width())
-        table.add_column(no_wrap=True, overflow="ellipsis", style="bold", max_width=20)
+        table.add_column(no_wrap=True, overflow="ellipsis", style="bold", max_width=32)
         table.add_column(no_wrap=True, justify="right", style="dim")
         table.add_column(no_wrap=True, style="dim", width=8)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)

@@ -154,6 +154,7 @@ CORE = Choice("core", "|".join(core_names()), "the core whose kernels are measur
 KERNELS = Option("kernels", "KIND[,KIND...]", "these alone, and what they have costs in common with; all without it")
 SIZES = Option("sizes", "N[,N...]", "samples a class to learn from; all: what there is", "20,60,200,600,all")
 DRAWS = Count("draws", "N", "times that each size is drawn", "5")
+OF = Choice("of", "ablation|baselines|bits|curve", "the builds that this command compares, instead of the spec's own")
 A = Option("a", "BUILD", "the build before, or a folder with a report.json")
 B = Option("b", "BUILD", "the build after, likewise")
 SIZE = Option("size", "SIZE", "what the store may have, in kB, MB or GB", "5GB")
@@ -174,6 +175,7 @@ PORT = Option("port", "DEVICE", "serial port of the board, such as /dev/ttyACM0,
 WRITE = Choice("write", "yes|no", "whether the board at port= gets the firmware first, or has it", "yes")
 TRIED = Count("samples", "N", "test samples to answer", "10")
 
+_FORESEEN = (SPEC, SET, OF, ARCHS, SEEDS, TRAININGS, WIDTHS, SIZES, DRAWS)
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
     "bits": (SPEC, SET, WIDTHS),
@@ -188,9 +190,11 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "index": (),
     "latency": (SPEC, NETWORKS),
     "paper": (FIGURE, SAMPLES, TABLE),
+    "plan": _FORESEEN,
     "run": (SPEC, SET, ON, PORT, WRITE, TRIED),
     "schema": (),
     "verify": (),
+    "why": _FORESEEN,
 }
 """Of each command; those that are not listed have ``spec`` and ``set``."""
 

@@ -135,6 +135,10 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         """Show that a stage has nothing to do."""
         self._show(task, "up to date")
 
+    def skip_ignore(self, task: Any) -> None:
+        """Show that a stage is left out: its network does not fit, or the user has said so (``doit ignore``)."""
+        self._show(task, "left out")
+
     def _judge(self, task: Any, what: str) -> None:
         """Summarise a build: at once, or, on a terminal, below the table."""
         stage, _, spec = task.name.partition(":")

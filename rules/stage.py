@@ -16,9 +16,10 @@ if TYPE_CHECKING:  # pydantic is not imported while the graph is built
 
 Resolved = Mapping[str, Any]
 """A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}, and, if it starts from
-another spec, that one as "start"; if it is built only as far as such another one needs, the names of its "stages".
-"file" is what it is written in, "files" are that and those that it extends, and "chosen" what [matrix] gives it.
-"shares" are the "artifacts" that a build takes from another one, whose name is "with"."""
+another spec, that one as "start"; if only some of its stages are built, the names of these "stages". "file" is what it
+is written in, "files" are that and those that it extends, and "chosen" what [matrix] gives it. Of a build that is
+derived from it, "shares" are the artifacts that others make, with the names of their builds, and "part" says that it is
+not judged alone."""
 
 BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
@@ -118,6 +119,11 @@ def always(resolved: Resolved) -> bool:
     return True
 
 
+def listed(stage: str) -> Callable[[Resolved], bool]:
+    """Whether a build is derived to have the stage of that name, which no spec has by itself."""
+    return lambda resolved: stage in resolved.get("stages", ())
+
+
 def brings_model(resolved: Resolved) -> bool:
     """Whether the spec names a network that exists already ([model])."""
     return resolved["spec"]["model"] is not None
@@ -151,18 +157,22 @@ def stem(resolved: Resolved) -> str:
 def located(name: str, resolved: Resolved, folder: Path) -> Path:
     """Where the artifact ``name`` is; those of the spec itself are in ``folder``."""
     if name in _shared(resolved):
-        other: str = resolved["shares"]["with"]
-        return BUILD / other / name
+        return BUILD / _shared(resolved)[name] / name
     if not name.startswith(START):
         return folder / name
     start: str = resolved["start"]["spec"]["name"]
     return BUILD / start / name.removeprefix(START)
 
 
-def _shared(resolved: Resolved) -> Sequence[str]:
-    """Artifacts that another build makes."""
-    artifacts: Sequence[str] = resolved["shares"]["artifacts"] if "shares" in resolved else ()
-    return artifacts
+def _shared(resolved: Resolved) -> Mapping[str, str]:
+    """Artifacts that other builds make, with the names of these."""
+    shares: Mapping[str, str] = resolved.get("shares", {})
+    return shares
+
+
+def maker(artifact: str, resolved: Resolved) -> str:
+    """The name of the build that makes the artifact for ``resolved``."""
+    return _shared(resolved).get(artifact, resolved["spec"]["name"])
 
 
 UNSEEN: Mapping[str, Any] = {
@@ -278,9 +288,9 @@ def leading_to(artifacts: Set[str], stages: Sequence[Stage]) -> list[Stage]:
 def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
     """The stages of a spec, in order: optional inputs that exist have become inputs, and artifacts have its names.
 
-    Stages that make what it shares with another build are not among them.
+    Stages that make what it shares with another build are not among them, nor those that it does not name, if it does.
     """
-    stages, serving = tuple(stages), list[Stage]()
+    stages, serving, asked = tuple(stages), list[Stage](), resolved.get("stages")
     written: dict[str, str] = {}
     if starts(resolved):
         theirs = (START + name for stage in pipeline(stages, resolved["start"]) for name in stage.outputs)
@@ -288,8 +298,10 @@ def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
     for stage in stages:
         if stage.serves(resolved):
             made = {name: stage.called(resolved, name) for name in stage.outputs}
-            if set(made.values()) <= set(_shared(resolved)):
+            if _shared(resolved).keys() >= {*made.values()}:
                 written |= made
+                continue
+            if asked is not None and stage.name not in asked:
                 continue
             needed = (name for name in stage.inputs if name not in stage.needless(resolved))
             inputs = (*needed, *(name for name in stage.optional if name in written))

@@ -1,14 +1,18 @@
-"""doit's processes for stages (``-n 2``), which end with the build, and the build with any of them."""
+"""doit's processes for stages (``-n 2``), which end with the build, and the build with any of them.
+
+And what becomes of tasks where a network of a comparison does not fit: that is a result, so nothing fails; stages that
+read what was not made are left out, and the comparison itself, which says so, is not.
+"""
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import Empty
 from typing import Any
 
-from doit.exceptions import InvalidTask
-from doit.runner import MRunner
+from doit.exceptions import InvalidTask, TaskFailed
+from doit.runner import MRunner, Runner
 
 KILLED = (
     "a process that worked on stages was killed, perhaps because memory ran out. The same command goes on from the "
@@ -17,8 +21,34 @@ KILLED = (
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
-class Workers(MRunner):  # type: ignore[misc]
-    """doit's runner of tasks in several processes."""
+GATHERS: Mapping[str, Any] = {"gathers": True}
+"""What a task says (doit's ``meta``) that is run though tasks which it waits for were left out."""
+
+
+class Unfit(TaskFailed):  # type: ignore[misc]
+    """The failure of a stage whose network does not fit, where that is a result."""
+
+
+class Tolerant(Runner):  # type: ignore[misc]
+    """doit's runner of tasks, to which a network that does not fit is no failure."""
+
+    def select_task(self, node: Any, tasks_dict: Any) -> Any:
+        """See Runner."""
+        if node.task.meta == GATHERS:
+            node.ignored_deps.clear()
+        return super().select_task(node, tasks_dict)
+
+    def _handle_task_error(self, node: Any, base_fail: Any) -> None:
+        if not isinstance(base_fail, Unfit):
+            super()._handle_task_error(node, base_fail)
+            return
+        node.run_status = "ignore"  # and so will be all that waits for it
+        self.dep_manager.remove_success(node.task)
+        self.reporter.skip_ignore(node.task)
+
+
+class Workers(Tolerant, MRunner):  # type: ignore[misc]
+    """The same in several processes."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

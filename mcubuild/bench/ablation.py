@@ -1,12 +1,14 @@
 """Optimisations switched on one after another: what each does to cycles and SRAM."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from mcubuild.bench.workbench import Figures, Workbench, roomy
 from mcubuild.board import Board
 from mcubuild.ir.graph import Graph
-from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Box, Plot, linear
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
@@ -37,32 +39,35 @@ class Rung:
     figures: Figures
 
 
-def climb(graph: Graph, deployment: Deployment, tuned: Mapping[str, str], bench: Workbench) -> list[Rung]:
-    """Build and run ``graph`` with one switch more each time, the smallest plan; at last with the spec's settings.
+def steps() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Titles and [engine]: one switch more each time, the smallest plan; at last nothing that the spec does not say."""
+    on = dict.fromkeys(SWITCHES, False)
+    for switch, title in (("", FIRST), *((switch, f"+ {title}") for switch, title in SWITCHES.items())):
+        on |= {switch: True} if switch else {}
+        yield title, EngineSettings.model_validate({"plan": "smallest", **on}).model_dump(mode="json")
+    yield LAST, {}
+
+
+def rung(graph: Graph, deployment: Deployment, tuned: Mapping[str, str] | None, bench: Workbench) -> Figures:
+    """Build and run ``graph`` with the engine of ``deployment``.
 
     Args:
         graph: a network with values.
-        deployment: the spec's; what does not fit its board runs on one with more memory.
-        tuned: kernels of its build by their layer's output, if it asks to tune.
+        deployment: what does not fit its board runs on one with more memory.
+        tuned: kernels by their layer's output, if the engine is to tune.
         bench: where to build and run.
 
     Raises:
-        BuildError: a firmware's outputs are not the reference executor's.
+        BuildError: the firmware's outputs are not the reference executor's.
     """
-    off = dict.fromkeys(SWITCHES, False)
-    steps = [(FIRST, EngineSettings.model_validate({"plan": "smallest", **off}))]
-    for switch, title in SWITCHES.items():
-        off[switch] = True
-        steps.append((f"+ {title}", EngineSettings.model_validate({"plan": "smallest", **off})))
-    steps.append((LAST, deployment.engine))
     limits = Budget(sram=deployment.sram)
-    rungs = []
-    with bar("ablation", len(steps)) as progress:
-        for title, settings in steps:
-            built = replace(deployment, board=roomy(deployment.board), engine=settings, budget=limits)
-            rungs.append(Rung(title, bench.figures(graph, built, tuned if settings.tune else None)))
-            progress.advance()
-    return rungs
+    return bench.figures(graph, replace(deployment, board=roomy(deployment.board), budget=limits), tuned)
+
+
+def read_rungs(paths: Iterable[Path]) -> list[Rung]:
+    """The figures in these files, which ``steps`` gave."""
+    figures = (Figures(**json.loads(path.read_text(encoding="utf-8"))) for path in paths)
+    return [Rung(title, found) for (title, _), found in zip(steps(), figures, strict=True)]
 
 
 def lines(rungs: Sequence[Rung], board: Board) -> Iterator[str]:

@@ -62,6 +62,10 @@ def read_instances(file: File) -> Instances:
     strange = next((one.image_id for one in found.annotations if one.image_id not in known), None)
     if strange is not None:
         raise BuildError(f"{file}: has an annotation of an image {strange}, which it does not list; get it again.")
+    categories = {category.id for category in found.categories}
+    unknown = next((one.category_id for one in found.annotations if one.category_id not in categories), None)
+    if unknown is not None:
+        raise BuildError(f"{file}: has an annotation of a category {unknown}, which it does not list; get it again.")
     return found
 
 

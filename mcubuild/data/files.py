@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from mcubuild.data.sources import passed_over
 from mcubuild.errors import BuildError
 from mcubuild.processes import processes
 from mcubuild.progress import bar
@@ -136,7 +137,8 @@ def zipped(archive: Path) -> list[ZipMember]:
         BuildError: it is missing, no archive, or cut off.
     """
     with _whole(archive):
-        return [ZipMember(archive, name) for name in _zip(archive).namelist() if name and not name.endswith("/")]
+        names = [name for name in _zip(archive).namelist() if name and not name.endswith("/")]
+        return [ZipMember(archive, name) for name in names if not passed_over(name)]
 
 
 def tarred(archive: "Path | Piece") -> list[Piece]:
@@ -152,7 +154,8 @@ def tarred(archive: "Path | Piece") -> list[Piece]:
     with _whole(archive), path.open("rb") as file:
         file.seek(start)
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            found = [Piece(path, entry.name, entry.offset_data, entry.size) for entry in tar if entry.isfile()]
+            entries = (entry for entry in tar if entry.isfile() and not passed_over(entry.name))
+            found = [Piece(path, entry.name, entry.offset_data, entry.size) for entry in entries]
             file.seek(tar.offset)
             # Such a block ends every archive.
             whole = file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
@@ -227,7 +230,7 @@ def unpacked(archive: Path) -> list[Unpacked]:
             return [
                 Unpacked(archive, entry.name.removeprefix("./"), entry.offset_data, entry.size, content)
                 for entry in tar
-                if entry.isfile()
+                if entry.isfile() and not passed_over(entry.name)
             ]
 
 

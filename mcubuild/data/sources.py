@@ -262,8 +262,15 @@ def fields_of(name: str, expression: re.Pattern[str], pattern: str, folder: Path
     return match.groupdict()
 
 
+def passed_over(name: str) -> bool:
+    """Whether the member ``name`` of an archive is what ``entries`` skips, or lies in such a folder."""
+    return any(_is_litter(part) for part in name.split("/") if part != ".")
+
+
 def entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    """Files and folders in ``folder``, by name; whether an entry is a folder is known then."""
+    """Files and folders in ``folder``, by name, but what is hidden or file managers left; whether an entry is a folder
+    is known then.
+    """
     try:
         with os.scandir(folder) as entries:
             wanted = [entry for entry in entries if not _is_litter(entry.name)]

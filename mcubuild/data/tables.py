@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
         BuildError: it is no table, lacks a column, or has something else than a number among the values.
     """
     with reading(path, "CSV"), path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=settings.delimiter)
+        rows = csv.reader(file, delimiter=settings.delimiter, strict=True)
         header = [cell.strip() for cell in next(rows, [])]
         special = [settings.label, *([settings.group] if settings.group is not None else [])]
         columns = settings.columns or tuple(cell for cell in header if cell not in special)
@@ -61,8 +62,8 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
             raise BuildError(f"{path}: has two columns {twice[0]!r}; rename one.")
         if "" in columns:
             raise BuildError(
-                f"{path}: has a column without a name, such as the row numbers that pandas writes: name it, name those "
-                f"to read in dataset.columns, or write the file without (index=False)."
+                f"{path}: the column {1 + header.index('')} is a column without a name, such as the row numbers that "
+                f"pandas writes: name it, name those to read in dataset.columns, or write the file without (index=False)."
             )
         if not columns:
             raise BuildError(f"{path}: has no column but {', '.join(special)}; at least one with values is needed.")
@@ -70,15 +71,20 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
         label, group = (header.index(one) if one is not None else None for one in (settings.label, settings.group))
         assert label is not None  # it is not missing
         values, labels, groups = [], list[str](), list[str]()
-        for row in rows:
+        for line, row in _numbered(rows, path):
             if not row:
                 continue
             if len(row) != len(header):
-                raise BuildError(f"{path}:{rows.line_num}: found {len(row)} cells, the first line has {len(header)}.")
+                raise BuildError(f"{path}:{line}: found {len(row)} cells, the first line has {len(header)}.")
+            if odd := [one for one in (label, group) if one is not None and "\n" in row[one]]:
+                raise BuildError(
+                    f"{path}:{line}: the cell in the column {header[odd[0]]!r} goes on in the next line; close its "
+                    f"quotation mark, or remove it."
+                )
             try:
                 values.append([_number(row[place]) for place in places])
             except ValueError:
-                _refuse(path, rows.line_num, columns, [row[place] for place in places])
+                _refuse(path, line, columns, [row[place] for place in places])
             labels.append(row[label].strip())
             groups.append("" if group is None else row[group].strip())
     with np.errstate(over="ignore"):  # what no float can hold becomes infinite, which is told of samples
@@ -94,6 +100,24 @@ def _number(cell: str) -> float:
     if "_" in cell:
         raise ValueError
     return float(cell if cell.strip() else "nan")
+
+
+def _numbered(rows: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each row of the CSV reader ``rows`` with the number of the line in which it begins.
+
+    Raises:
+        BuildError: quotation marks are not in pairs.
+    """
+    while True:
+        line = rows.line_num + 1
+        try:
+            yield line, next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise BuildError(
+                f"{path}:{line}: {error}; close the quotation mark of the cell that begins there, or remove it."
+            ) from None
 
 
 def _refuse(path: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> None:

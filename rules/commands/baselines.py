@@ -2,103 +2,40 @@
 
 ``doit baselines spec=<file> [archs=NAME,...] [seeds=N] [trainings=N]``
 
-Each network is a variant of the spec and goes through the stages that any spec has; what was done before comes from
-the store. Nothing of it lands in the spec's own build folder.
+Each network is a build derived from the spec's, with the stages that any build has.
 """
 
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcubuild.errors import BuildError, NothingFitsError
-from rules import duration
+from mcubuild.errors import BuildError
 from rules.command import Command
-from rules.execute import execute
+from rules.derived import SAMPLES, Comparison, derived, folder, lacking, reseeded, upto
 from rules.graph import STAGES
 from rules.options import ARCHS, SEEDS, TRAININGS
-from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline, trains
-from rules.stages import dataset, finetune, search, start, train
+from rules.stage import BUILD, Resolved, leading_to, pipeline, trains
+from rules.stages import accuracy, choose, finetune, search, train
 
 if TYPE_CHECKING:
     from mcubuild.bench.comparison import Contender
 
-_SEEDS = 2**31
-"""As many as a spec may name."""
+_NAME = "baselines"
+_SCORE = accuracy.STAGE.outputs[0]
 
 
-def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | None = None, **fields: Any) -> Resolved:
-    """The spec with another network, searched for if ``arch`` is None, and other fields."""
+def variant(resolved: Resolved, arch: str | None, engine: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The spec's fields with another network, searched for if ``arch`` is None, and other values of [engine]."""
     from mcubuild.spec.search import SearchSettings
 
-    spec = {**resolved["spec"], "arch": arch, **fields}
+    spec = resolved["spec"]
+    fields: dict[str, Any] = {"arch": arch}
     if engine:
-        spec["engine"] = {**spec["engine"], **engine}
-        spec["search"] = {**spec["search"], "choose": None}  # another search, which may not know that network
-    if arch is None:
-        return {**resolved, "spec": spec}
-    spec |= {"search": SearchSettings().model_dump(mode="json"), "start": None}
-    return {**resolved, "spec": spec, "start": None}
-
-
-def from_scratch(stages: Iterable[Stage]) -> list[Stage]:
-    """The stages with training from scratch, for networks that are searched for too, instead of fine-tuning."""
-    kept = [stage for stage in stages if stage.name != train.STAGE.name]
-    return [replace(train.STAGE, serves=trains) if stage.name == finetune.STAGE.name else stage for stage in kept]
-
-
-def reseeded(resolved: Resolved, number: int) -> Resolved:
-    """The spec with another seed for each ``number``; a network chosen by its key need not turn up with others."""
-    spec = {**resolved["spec"], "seed": (resolved["spec"]["seed"] + number) % _SEEDS}
-    if spec["search"] is not None:
-        spec["search"] = {**spec["search"], "choose": None}
-    return {**resolved, "spec": spec}
-
-
-def copy(names: Iterable[str], source: Path, folder: Path) -> None:
-    """Put the artifacts ``names`` of the folder ``source`` into ``folder``, too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        shutil.copyfile(source / name, folder / name)
-
-
-def _contender(name: str, resolved: Resolved, stages: Sequence[Stage], folder: Path, trainings: int = 1) -> "Contender":
-    """Go through ``stages`` in ``folder``; up to the accuracy with other seeds, if there are more ``trainings``.
-
-    Raises:
-        BuildError: something else than that no network fits.
-    """
-    from mcubuild.bench.comparison import Missing, read_built
-
-    others = [folder / f"training{number}" for number in range(1, trainings)]
-    try:
-        for stage in stages:
-            execute(stage, resolved, folder)
-        for number, other in enumerate(others, start=1):
-            again = reseeded(resolved, number)
-            copy(dataset.STAGE.outputs, folder, other)
-            for stage in leading_to({"accuracy.json"}, stages):
-                if stage.name != dataset.STAGE.name:
-                    execute(stage, again, other)
-    except NothingFitsError as error:
-        return Missing(name, str(error))
-    built = read_built(name, folder, others)
-    print(f"  {name}: {built.arithmetic} accuracy {built.spread}")
-    return built
-
-
-def _searches(resolved: Resolved, seeds: int, searched: Path, folder: Path) -> list[Path]:
-    """search.json of ``seeds`` seeds in the space and super network of the folder ``searched``."""
-    found, searching = [], variant(resolved, None)
-    (stage,) = (stage for stage in pipeline(STAGES, searching) if stage.name == search.STAGE.name)
-    for number in range(seeds):
-        own = folder / f"seed{number}"
-        copy(stage.inputs, searched, own)
-        duration.tell_nothing_of(own)  # a search alone has not all that it takes to tell
-        execute(stage, reseeded(searching, number), own)
-        found.append(own / "search.json")
-    return found
+        fields["engine"] = {**spec["engine"], **engine}
+        fields["search"] = {**spec["search"], "choose": None}  # another search, which may not know that network
+    if arch is not None:
+        fields |= {"search": SearchSettings().model_dump(mode="json"), "start": None}
+    return fields
 
 
 def known_archs(default: Sequence[str]) -> list[str]:
@@ -116,64 +53,166 @@ def known_archs(default: Sequence[str]) -> list[str]:
     return names
 
 
-def _compare(resolved: Resolved) -> None:
-    from mcubuild.bench.comparison import (
-        ALONE,
-        ENGINES,
-        SEARCHED,
-        Missing,
-        best,
-        best_so_far,
-        integers,
-        lines,
-        plots,
-        table,
-    )
+@dataclass(frozen=True)
+class _Network:
+    """A network that is compared: its build, and the same with other seeds, as far as the accuracy."""
+
+    build: Resolved
+    others: Sequence[Resolved]
+
+    @property
+    def builds(self) -> list[Resolved]:
+        return [self.build, *self.others]
+
+    def contender(self, name: str) -> "Contender":
+        """What came out, under that name."""
+        from mcubuild.bench.comparison import Missing, read_built
+
+        for one in self.builds:
+            if (reason := lacking(one)) is not None:
+                return Missing(name, reason)
+        return read_built(name, folder(self.build), [folder(one) for one in self.others])
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """All that may be compared."""
+
+    searched: _Network
+    alone: _Network
+    """The same network, trained from scratch."""
+    published: Mapping[str, _Network]
+    layerwise: Mapping[str | None, _Network]
+    """Each chosen for an engine that works layer by layer; None is the one that is searched for."""
+    searches: Sequence[Resolved]
+    """With several seeds."""
+
+    def strongest(self) -> str | None:
+        """The best of those that are published."""
+        from mcubuild.bench.comparison import best
+
+        found = best([network.contender(name) for name, network in self.published.items()], [*self.published])
+        return found.name if found else None
+
+
+def _networks(resolved: Resolved) -> _Networks:
+    """See _Networks.
+
+    Raises:
+        BuildError: the spec's task has no published networks, or there is none of a name that is asked for.
+    """
+    from mcubuild.bench.comparison import LAYERWISE
     from mcubuild.nas.space.baselines import BASELINES
-    from mcubuild.report.figures import render
 
     if resolved["spec"]["task"] == "anomaly_detection":
         raise BuildError(
             'task: found "anomaly_detection"; the published networks that are known here are no autoencoders: ask for '
             "another spec."
         )
+    prefix = f"{resolved['spec']['name']}-{_NAME}"
+
+    def network(title: str, fields: Mapping[str, Any], whole: Resolved | None = None) -> _Network:
+        build = whole or derived(resolved, f"{prefix}-{title}", fields, sharing=SAMPLES)
+        others = [
+            derived(
+                resolved,
+                f"{prefix}-{title}-training{number}",
+                {**fields, **reseeded(build, number)},
+                sharing=SAMPLES,
+                stages=upto({_SCORE}, {**build, "shares": {}}),
+            )
+            for number in range(1, TRAININGS.number)
+        ]
+        return _Network(build, others)
+
+    fields = variant(resolved, None)
+    searched = network("searched", fields)
+    stages = pipeline(STAGES, searched.build)
+    found = leading_to({*choose.STAGE.outputs}, stages)
+    names = [train.NAME if stage.name == finetune.STAGE.name else stage.name for stage in stages]
+    alone = derived(searched.build, f"{prefix}-alone", sharing=(*SAMPLES, *found), stages=names)
     archs = known_archs([*BASELINES])
-    seeds, trainings = SEEDS.number, TRAININGS.number
-    spec = resolved["spec"]
-    folder = BUILD / "baselines" / spec["name"]
-    searching = variant(resolved, None)
-    searched = pipeline(STAGES, searching)
-    found = _contender(SEARCHED, searching, searched, folder / SEARCHED, trainings)
-    if isinstance(found, Missing):
-        raise BuildError(found.reason)
-    alone = pipeline(from_scratch(STAGES), searching)
-    contenders = [found, _contender(ALONE, searching, alone, folder / "alone", trainings)]
-    for arch in archs:
-        other = variant(resolved, arch)
-        contenders.append(_contender(arch, other, pipeline(STAGES, other), folder / arch, trainings))
-    strongest = best(contenders, archs)
-    corners = []
+    before = [stage for stage in found if stage.name not in (search.STAGE.name, choose.STAGE.name)]
+    return _Networks(
+        searched,
+        network("alone", fields, alone),
+        {arch: network(arch, variant(resolved, arch)) for arch in archs},
+        {
+            arch: network("-".join(filter(None, [arch, "layerwise"])), variant(resolved, arch, LAYERWISE))
+            for arch in (None, *archs)
+        },
+        [
+            derived(
+                searched.build,
+                f"{prefix}-seed{number}",
+                reseeded(searched.build, number),
+                sharing=before,
+                stages=[search.STAGE.name],
+            )
+            for number in range(SEEDS.number)
+        ],
+    )
+
+
+def _derives(resolved: Resolved) -> Comparison:
+    found = _networks(resolved)
+    first = [found.searched, found.alone, *found.published.values(), found.layerwise[None]]
+    possible = [network for arch, network in found.layerwise.items() if arch]
+
+    def choice() -> list[Resolved]:
+        strongest = found.strongest()
+        return found.layerwise[strongest].builds if strongest else []
+
+    return Comparison(
+        [*(one for network in first for one in network.builds), *found.searches],
+        [one for network in possible for one in network.builds],
+        choice,
+    )
+
+
+def _corners(found: _Networks) -> Iterator["Contender"]:
+    """The searched network and the best published one, chosen for each engine."""
+    from mcubuild.bench.comparison import ENGINES, SEARCHED
+
+    strongest = found.strongest()
     for title, engine in ENGINES.items():
-        for corner in (None, strongest.name) if strongest else (None,):
-            name, other = f"{corner or SEARCHED}, {title}", variant(resolved, corner, engine)
-            place = folder / f"{corner or SEARCHED}-{title.split()[0]}"
-            corners.append(_contender(name, other, pipeline(STAGES, other), place, trainings))
-    curves = best_so_far(_searches(resolved, seeds, folder / SEARCHED, folder))
-    page, kind = folder / "baselines.html", integers([found])
+        for arch in (None, strongest) if strongest else (None,):
+            own = found.searched if arch is None else found.published[arch]
+            yield (found.layerwise[arch] if engine else own).contender(f"{arch or SEARCHED}, {title}")
+
+
+def _compare(resolved: Resolved) -> None:
+    from mcubuild.bench.comparison import ALONE, SEARCHED, Missing, best_so_far, integers, lines, plots, table
+    from mcubuild.report.figures import render
+
+    found = _networks(resolved)
+    searched = found.searched.contender(SEARCHED)
+    if isinstance(searched, Missing):
+        raise BuildError(searched.reason)
+    contenders = [
+        searched,
+        found.alone.contender(ALONE),
+        *(network.contender(arch) for arch, network in found.published.items()),
+    ]
+    corners = [*_corners(found)]
+    curves = best_so_far([folder(one) / search.STAGE.outputs[0] for one in found.searches])
+    name, trainings = resolved["spec"]["name"], TRAININGS.number
+    page, kind = BUILD / name / f"{_NAME}.html", integers([searched])
+    page.parent.mkdir(exist_ok=True)
     several = "" if trainings == 1 else f", mean and standard deviation of {trainings} trainings"
     subtitle = f"{resolved['board']['title']}; {kind} accuracy on the test samples{several}; latency modelled"
     pictures = plots(contenders, curves)
     page.write_text(
-        render(f"{spec['name']}: beside published networks", subtitle, pictures, table([*contenders, *corners])),
+        render(f"{name}: beside published networks", subtitle, pictures, table([*contenders, *corners])),
         encoding="utf-8",
     )
     print("", *lines(contenders, corners, curves), f"picture: {page}", sep="\n")
 
 
 COMMAND = Command(
-    name="baselines",
+    name=_NAME,
     doc="the network searched for {} beside published ones",
     work=_compare,
-    optional=start.KNOWN,
+    derives=_derives,
     serves=trains,
 )

@@ -71,17 +71,20 @@ def show_estimates(title: str, found: "list[Estimate]", page: Path) -> None:
     print("", *lines(found), f"picture: {page}", sep="\n")
 
 
-def run(task: str, work: Callable[[], None]) -> Any:
-    """An action: ``work``, whose progress and lines are shown as those of ``task``; errors as doit wants them."""
+def run(task: str, work: Callable[[], Mapping[str, Any] | None]) -> Any:
+    """An action: ``work``, whose progress and lines are shown as those of ``task``; errors as doit wants them.
+
+    What it returns is for doit, as it is.
+    """
     start = time.monotonic()
     try:
         with reporting(task):
-            work()
+            values = work() or {}
     except BuildError as error:
         return TaskFailed(str(error))
     except KeyboardInterrupt:
         return TaskFailed(INTERRUPTED)
-    return {"origin": "built", "seconds": round(time.monotonic() - start, 2)}
+    return {"origin": "built", "seconds": round(time.monotonic() - start, 2), **values}
 
 
 def _networks() -> dict[str, "Graph"]:

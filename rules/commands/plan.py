@@ -1,6 +1,6 @@
 """What a build would run, for how long, and why: ``doit plan spec=<file>`` and ``doit why spec=<file>``.
 
-Both build nothing.
+Both build nothing. ``of=curve`` (or another comparison) is about the builds that this makes.
 """
 
 import json
@@ -15,12 +15,13 @@ from mcubuild.shared import shared_store
 from mcubuild.store import Store
 from mcubuild.units import format_time
 from rules.command import Command
+from rules.comparisons import builds
 from rules.execute import code_files, source_digests
 from rules.foresight import Foreseen, foresee
 from rules.graph import HISTORY
 from rules.history import definitions
 from rules.known import FILES
-from rules.options import changes
+from rules.options import OF, changes
 from rules.stage import BUILD, Resolved
 
 _MOST_CHANGES = 12
@@ -32,11 +33,12 @@ STATES = {"depends": "perhaps"}
 
 def _plan(resolved: Resolved) -> None:
     name = resolved["spec"]["name"]
-    found = foresee(resolved, Store(), shared_store())
+    found, more = _foreseen(resolved)
     total, unknown = 0.0, list[str]()
+    width = max(15, *(len(one.resolved["spec"]["name"]) for one in found))
     for one in found:
         spec = one.resolved["spec"]["name"]
-        line = f"{spec:<15} {one.stage.name:<11} {STATES.get(one.state, one.state):<11}"
+        line = f"{spec:<{width}} {one.stage.name:<11} {STATES.get(one.state, one.state):<11}"
         if one.state in ("to build", "depends"):
             seconds, of = expected(one.stage.name, spec)
             if seconds is None:
@@ -46,7 +48,9 @@ def _plan(resolved: Resolved) -> None:
                 line += f" {format_time(seconds):>8}" + (f"   (as in {of})" if of != spec else "")
         print(f"{line}   {one.reason}".rstrip())
     stages = {state: sum(one.state == state for one in found) for state in _DONE_BY_A_BUILD}
-    if not sum(stages.values()):
+    if more:
+        print(f"{name}: and some of {more} other builds; these decide which.")
+    elif not sum(stages.values()):
         print(f"{name}: nothing to do.")
         return
     also = f", {stages['from shared']} from the shared one" if stages["from shared"] else ""
@@ -59,6 +63,14 @@ def _plan(resolved: Resolved) -> None:
         print(f"{name}: none of them ever ran here, so their time is not known; doit forecast times the trainings.")
 
 
+def _foreseen(resolved: Resolved) -> tuple[list[Foreseen], int]:
+    """What the build would do, or what the comparison would that ``of=`` names; and how many other builds there are, of
+    which these decide.
+    """
+    (own, *others), more = builds(OF.chosen, resolved) if OF.chosen else ([resolved], 0)
+    return foresee(own, Store(), shared_store(), others), more
+
+
 def expected(stage: str, spec: str) -> tuple[float | None, str]:
     """How long a stage may take, in seconds, and of which spec that is known: its own, or the median of others."""
     times = HISTORY.times(stage)
@@ -68,7 +80,7 @@ def expected(stage: str, spec: str) -> tuple[float | None, str]:
 
 
 def _why(resolved: Resolved) -> None:
-    found = foresee(resolved, Store(), shared_store())
+    found, _ = _foreseen(resolved)
     makers = {name: one.stage.name for one in found for name in one.stage.outputs}
     differs = False
     for one in found:

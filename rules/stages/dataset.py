@@ -6,6 +6,7 @@ from rules.fetch import fetch
 from rules.own_code import libraries, own_code
 from rules.stage import Job, Resolved, Stage
 
+INDEX = "index.json"
 OVERVIEW = ("overview.json", "overview.npz")
 
 
@@ -63,7 +64,7 @@ STAGE = Stage(
     name="dataset",
     doc="samples found, verified and split",
     inputs=(),
-    outputs=("index.json", "inventory.json", *OVERVIEW, "train.npz", "val.npz", "test.npz"),
+    outputs=(INDEX, "inventory.json", *OVERVIEW, "train.npz", "val.npz", "test.npz"),
     settings=("task", "dataset", "detection.anchors", "detection.stride", "seed"),
     run=_run,
     serves=has_samples,

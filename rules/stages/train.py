@@ -1,6 +1,6 @@
 """train: a network trained from scratch, for as many epochs as a searched one has behind it."""
 
-from rules.stage import Job, Stage, scales
+from rules.stage import Job, Resolved, Stage, listed, scales
 from rules.stages.supernet import SHARING
 
 
@@ -24,13 +24,21 @@ def _run(job: Job) -> None:
     )
 
 
+NAME = "train"
+
+
+def _alone(resolved: Resolved) -> bool:
+    """Networks of papers; and one that was searched for, where a build shows what it learns without the search."""
+    return scales(resolved) or listed(NAME)(resolved)
+
+
 STAGE = Stage(
-    name="train",
+    name=NAME,
     doc="network trained from scratch",
     inputs=("index.json", "train.npz", "val.npz", "arch.json"),
     outputs=("weights.safetensors", "train_log.json"),
     settings=("supernet", "finetune.epochs", "seed"),
     run=_run,
-    serves=scales,
+    serves=_alone,
     ignored=SHARING,
 )

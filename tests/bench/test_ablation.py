@@ -1,12 +1,14 @@
 """The ablation: every switch, in order."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from mcubuild.bench.ablation import FIRST, LAST, SWITCHES, Rung, climb, lines, plots, table
+from mcubuild.bench.ablation import FIRST, LAST, SWITCHES, Rung, lines, plots, read_rungs, rung, steps, table
 from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.workbench import Figures, Workbench
 from mcubuild.board import read_board
@@ -24,24 +26,40 @@ class Recorder:
     """Stands for a workbench."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[EngineSettings, int, Mapping[str, str] | None]] = []
+        self.asked: list[tuple[Deployment, Mapping[str, str] | None]] = []
 
     def figures(self, graph: Graph, deployment: Deployment, tuned: Mapping[str, str] | None = None) -> Figures:
-        self.asked.append((deployment.engine, deployment.sram, tuned))
-        return figures(1e6 / len(self.asked))
+        self.asked.append((deployment, tuned))
+        return figures(1e6)
 
 
 def test_one_switch_more_each_time() -> None:
+    *switched, (last, own) = steps()
+    on = [{name for name in SWITCHES if engine[name]} for _, engine in switched]
+    assert on == [set(list(SWITCHES)[:count]) for count in range(len(SWITCHES) + 1)]
+    assert set(SWITCHES) == {name for name, field in EngineSettings.model_fields.items() if field.default is True}
+    assert all(engine["plan"] == "smallest" and not engine["tune"] for _, engine in switched)
+    assert (switched[0][0], last, own) == (FIRST, LAST, {})
+
+
+def test_a_rung_is_run_where_there_is_room_for_it() -> None:
     sketch = Sketch((1, 4, 4, 2))
     sketch.conv("input", 2)
     recorder, own, tuned = Recorder(), EngineSettings(tiling=False, tune=True), {"t0": "conv2d"}
-    rungs = climb(sketch.graph(), Deployment(BOARD, own, budget=Budget(sram=12345)), tuned, cast(Workbench, recorder))
-    on = [{name for name in SWITCHES if getattr(settings, name)} for settings, *_ in recorder.asked[:-1]]
-    assert on == [set(list(SWITCHES)[:count]) for count in range(len(SWITCHES) + 1)]
-    assert set(SWITCHES) == {name for name, field in EngineSettings.model_fields.items() if field.default is True}
-    assert all(settings.plan == "smallest" and not kernels for settings, _, kernels in recorder.asked[:-1])
-    assert recorder.asked[-1] == (own, 12345, tuned)
-    assert [rungs[0].title, rungs[-1].title] == [FIRST, LAST]
+    deployment = Deployment(BOARD, own, budget=Budget(sram=12345, flash=99))
+    rung(sketch.graph(), deployment, tuned, cast(Workbench, recorder))
+    ((asked, kernels),) = recorder.asked
+    assert (asked.engine, asked.sram, kernels) == (own, 12345, tuned)
+    assert asked.flash == asked.board.flash_bytes > BOARD.flash_bytes
+
+
+def test_rungs_are_read_in_order(tmp_path: Path) -> None:
+    titles = [title for title, _ in steps()]
+    paths = [tmp_path / f"{number}.json" for number in range(len(titles))]
+    for number, path in enumerate(paths):
+        path.write_text(json.dumps(asdict(figures(1e6 / (1 + number)))))
+    found = read_rungs(paths)
+    assert [one.title for one in found] == titles and found[3].figures == figures(1e6 / 4)
 
 
 def test_what_the_board_does_not_hold_is_marked() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mcubuild.data.files import File, Piece, digests, tarred, zipped
+from mcubuild.data.files import File, Piece, digests, tarred, unpacked, zipped
 from mcubuild.data.images import read_images
 from mcubuild.errors import BuildError
 
@@ -55,6 +55,21 @@ def test_members_are_read_where_they_are(tmp_path: Path, form: str) -> None:
     pixels = read_images({"train": found}, 64).pixels["train"]
     expected = np.asarray(Image.open(io.BytesIO(CONTENTS["train/1.png"])))[:, 2:22]
     assert (pixels[1] == expected).all()
+
+
+@pytest.mark.parametrize("form", ["a.zip", "a.tar", "a.tar.gz"])
+def test_what_file_managers_leave_is_passed_over_in_archives_too(tmp_path: Path, form: str) -> None:
+    path, left = tmp_path / form, ("__MACOSX/train/0.png", "train/._0.png", "./.hidden/0.png", "Thumbs.db", "./._train")
+    if form == "a.zip":
+        with zipfile.ZipFile(zip_of(path), "a") as archive:
+            for name in left:
+                archive.writestr(name, b"litter")
+    else:
+        with tarfile.open(path, "w:gz" if form.endswith("gz") else "w") as tar:
+            for name in (*left, "./train/a.b.png"):
+                tar.addfile(tarfile.TarInfo(name))
+    found = unpacked(path) if form.endswith("gz") else members(path)
+    assert [file.name.removeprefix("./") for file in found] == ([*CONTENTS] if form == "a.zip" else ["train/a.b.png"])
 
 
 def test_a_tar_in_a_tar_is_read_where_it_is(tmp_path: Path) -> None:

@@ -167,6 +167,21 @@ def test_what_is_missing_is_told(
     assert len(str(error.value)) < 500
 
 
+@pytest.mark.parametrize("name", ["one/00000000_nohash_1.flac", "one/more/00000000_nohash_1.wav"])
+def test_what_is_no_recording_among_those_of_a_word_is_told(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "speech", {**contents(("one", "two")), name: b"fLaC"})
+    with pytest.raises(BuildError, match=rf"{name}: no recording of a word that can be read; allowed in one/"):
+        counts(settings(tmp_path / "speech", words=["one", "two"]), tmp_path / "out")
+
+
+@pytest.mark.parametrize("folder", [".cache", "one"])
+def test_the_archive_is_read_beside_folders_that_have_nothing(tmp_path: Path, folder: str) -> None:
+    path = pack(tmp_path / "speech", contents(("one", "two")))
+    (path / folder).mkdir()
+    found = counts(settings(path, words=["one", "two"]), tmp_path / "out")
+    assert sum(map(sum, found.values())) == 2 * len(SPEAKERS)
+
+
 def test_no_noise_no_silence(tmp_path: Path) -> None:
     files = {name: content for name, content in contents(("yes", "no")).items() if "_background" not in name}
     ours = settings(write(tmp_path / "data", files), variant=12, words=["yes", "no"])

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from mcubuild.data.dataset import prepare
 from mcubuild.data.images import as_levels
 from mcubuild.data.inventory import read_inventory
+from mcubuild.data.kinds import kind
+from mcubuild.data.samples import Windows
 from mcubuild.data.series import levels
 from mcubuild.data.splits import Series, Split, read_index, read_split
 from mcubuild.data.tables import read_table, windows
@@ -139,6 +141,8 @@ ROWS = [("s1", label, number) for label in "xy" for number in range(40)]
         (ROWS, {"delimiter": ";"}, "no 'activity'"),
         ([*ROWS, ("s1", "x", "1,5")], {}, ":82: found 4 cells, the first line has 3"),
         ([*ROWS, ("s1", "x", "high")], {}, ":82: found 'high' in the column 'a'"),
+        ([*ROWS, ("s1", "x", '"1')], {}, ":82: unexpected end of data; close the quotation mark"),
+        ([*ROWS[:3], ("s1", '"x', 1), *ROWS, ("s1", 'x"', 1)], {}, ":5: the cell in the column 'activity' goes on"),
         (ROWS, {"window": 64}, "no 64 rows behind each other have one label and one group"),
         ([*ROWS, ("s1", "z", 1)], {"window": 8}, "the class 'z' has no 8 rows behind each other"),
         (ROWS[:40], {"window": 8}, "found 1 class in the column 'activity'"),
@@ -189,6 +193,22 @@ def test_values_that_floats_of_32_bits_do_not_tell_apart(tmp_path: Path) -> None
     write_rows(tmp_path / "data" / "one.csv", rows, header="subject,activity,pascal,a")
     prepare(table(window=8, group=None, columns=["pascal", "a"]), tmp_path, 0, tmp_path / "out")
     assert "than 32-bit floats tell values apart; subtract a constant: 1 of 2 (pascal)" in told_of(tmp_path / "out")
+
+
+def test_every_column_with_values_has_a_name(tmp_path: Path) -> None:
+    write_rows(tmp_path / "data" / "one.csv", [(*row, "") for row in ROWS], header="subject,activity,a,")
+    with pytest.raises(BuildError, match=r"one\.csv: the column 4 is a column without a name"):
+        prepare(table(window=8), tmp_path, 0, tmp_path / "out")
+    read = read_table(tmp_path / "data" / "one.csv", "one.csv", table(window=8, columns=["a"]))
+    assert read.columns == ("a",)
+
+
+def test_a_table_without_rows_is_told(tmp_path: Path) -> None:
+    write_rows(tmp_path / "data" / "one.csv", ROWS)
+    write_rows(tmp_path / "data" / "two.csv", [])
+    samples = kind("csv").find(table(window=8), tmp_path).samples
+    assert isinstance(samples, Windows)
+    assert samples.cautions == ("Tables without a row below the names of columns: 1 of 2 (two.csv)",)
 
 
 def test_tables_must_have_the_same_columns(tmp_path: Path) -> None:
@@ -289,6 +309,8 @@ GOOD = {"x": np.random.default_rng(0).normal(size=(60, 16, 3)), "y": np.arange(6
         ({**GOOD, "classes": np.array(["a", "b", "a"])}, "found 'a' in classes"),
         ({**GOOD, "classes": np.array(["a", "b", " "])}, "found ' ' in classes"),
         ({**GOOD, "y": np.array([b"a", b"b", b"\xff"])[GOOD["y"]]}, "bytes that are not UTF-8"),
+        ({"x": GOOD["x"], "y": np.zeros(60, int), "classes": np.array(["a"])}, "found classes (1,)"),
+        ({**GOOD, "channels": np.array(["a", "b", "a"])}, "found 'a' in channels"),
     ],
 )
 def test_what_is_wrong_with_arrays(tmp_path: Path, content: dict[str, NDArray[np.generic]], message: str) -> None:

@@ -199,9 +199,10 @@ def _changed(change: Any) -> Any:
         (_changed(lambda content: content["images"][0].update(id="a")), r"Expected `int`, got `str` - at `\$\.images"),
         (_changed(lambda content: content["images"][0].update(id=1)), "two of its images have the same id"),
         (_changed(lambda content: content["annotations"][0].update(image_id=99)), "annotation of an image 99"),
+        (_changed(lambda content: content["annotations"][0].update(category_id=77)), "annotation of a category 77"),
         (_changed(lambda content: content["annotations"][0].update(bbox=[1, 2])), "length 4"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_annotations_and_images_that_do_not_belong_together(tmp_path: Path, breakage: Any, told: str) -> None:
     write_coco(tmp_path)

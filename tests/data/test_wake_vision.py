@@ -133,6 +133,12 @@ def test_lists_that_say_something_else(tmp_path: Path, text: str, told: str) -> 
         found(folder)
 
 
+def test_a_list_without_images_is_told(tmp_path: Path) -> None:
+    write(data(tmp_path / "wake"), "test", [])
+    with pytest.raises(BuildError, match=r"wake_vision_test\.csv: lists no images"):
+        kind("wake_vision").find(settings(tmp_path / "wake"), tmp_path)
+
+
 def test_images_of_one_name_are_told(tmp_path: Path) -> None:
     folder = data(tmp_path / "data", "tar")
     (folder / "00103.jpg").write_bytes(encoded(5))

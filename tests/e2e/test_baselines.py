@@ -39,17 +39,29 @@ def test_published_networks_beside_the_searched_one(checkout: Checkout) -> None:
     checkout.write_spec(SPEC)
     run = checkout.doit("baselines", "archs=resnet8,resnet18", "trainings=2")
     assert run.code == 0, run.output
-    folder = checkout.path / "build" / "baselines" / "net"
+    build = checkout.path / "build"
     rows = [line.split("  ")[0] for line in run.output.splitlines() if line.endswith("kept")]
     assert {"searched", "searched, from scratch", "resnet8", "searched, layer-wise engine"} <= set(rows)
     assert " +- " in next(line for line in run.output.splitlines() if line.startswith("resnet8"))
-    assert "standard deviation" in run.output and (folder / "baselines.html").is_file()
-    seeds = [json.loads((folder / f"seed{number}" / "search.json").read_text()) for number in range(3)]
+    assert "standard deviation" in run.output and (build / "net" / "baselines.html").is_file()
+    folders = (build / "net", build / "net-baselines-seed1", build / "net-baselines-seed2")
+    seeds = [json.loads((folder / "search.json").read_text()) for folder in folders]
     assert seeds[0] != seeds[1] and seeds[1] != seeds[2] and seeds[0] != seeds[2]
-    assert not (checkout.path / "build" / "net").exists()
-    inherited, alone = ((folder / name / "report.html").read_text() for name in ("searched", "alone"))
+    inherited, alone = ((build / name / "report.html").read_text() for name in ("net", "net-baselines-alone"))
     assert "<h3>Fine-tuning</h3>" in inherited and "Training from scratch" not in inherited
     assert "<h3>Training from scratch</h3>" in alone and "<h3>Fine-tuning</h3>" not in alone
+    plan = checkout.doit("plan", "of=baselines", "archs=resnet8,resnet18", "trainings=2").output
+    assert "net: nothing to do." in plan, plan
+
+
+@pytest.mark.slow
+def test_a_published_network_that_does_not_fit_is_told_and_fails_nothing(checkout: Checkout) -> None:
+    checkout.write_spec(SPEC.replace('"512kB"', '"60kB"').replace('["mobile", "plain"]', '["plain"]'))
+    run = checkout.doit("-n", "2", "baselines", "archs=resnet8,mobilenet_v2")
+    assert run.code == 0, run.output
+    (row,) = (line for line in run.output.splitlines() if line.endswith("does not fit"))
+    reason = "\nmobilenet_v2: "
+    assert row.startswith("mobilenet_v2") and reason in run.output and "left out" in run.output
 
 
 @pytest.mark.parametrize(

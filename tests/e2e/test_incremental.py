@@ -18,6 +18,7 @@ STAGES = [
     for stage in graph.STAGES
     if stage.name
     not in ("import", "reference", "tune", "remote", "scale", "train", "pace", "rest", "start", "widths", "threshold")
+    and stage.name not in ("plain", "forest", "rung")
 ]
 """Those of a spec that searches for a network and asks for no board."""
 ALL = {stage.name for stage in STAGES}

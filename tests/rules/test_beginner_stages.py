@@ -7,8 +7,8 @@ import pytest
 
 from mcubuild.data.splits import Index, write_index, write_split
 from mcubuild.nas.training import beginner
-from rules.commands.beginner import PLAIN
 from rules.stage import Job
+from rules.stages import plain
 from tests.nas.toy import split
 
 
@@ -28,11 +28,11 @@ def test_the_plain_network_is_mirrored_where_the_searched_one_is(
 
     class Read(Job):
         def __getitem__(self, field: str) -> object:
-            assert field in PLAIN.settings
+            assert field in plain.STAGE.settings
             return 7
 
     monkeypatch.setattr(beginner, "plain_network", recorded)
-    nothing: tuple[None, None] = (None, None)
-    PLAIN.run(Read(tmp_path, PLAIN.settings, PLAIN.inputs, *nothing, {}, "", tmp_path, tmp_path, tmp_path))  # type: ignore[arg-type]
+    stage, rest = plain.STAGE, (None, None, {}, "", tmp_path, tmp_path, tmp_path)
+    stage.run(Read(tmp_path, stage.settings, stage.inputs, *rest))  # type: ignore[arg-type]
     assert asked == {"task": "image_classification", "mirror": mirror, "classes": 3, "seed": 7}
     assert json.loads((tmp_path / "plain.json").read_text()) == {"accuracy": 0.5}

@@ -1,6 +1,5 @@
 """What ``doit curve`` asks of the data, and how it knows times."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,13 @@ from mcubuild.data.splits import Split, write_split
 from mcubuild.errors import BuildError
 from rules import options
 from rules.commands import curve
+from rules.execute import action_key, execute
+from rules.history import History
 from rules.known import Files
-from rules.stage import Job, Stage
+from rules.resolve import resolve
+from rules.stage import Job, Resolved, Stage
 
-RESOLVED: dict[str, Any] = {"spec": {"dataset": {"samples": None, "draw": 0}, "seed": 3}, "folder": "."}
+RESOLVED: dict[str, Any] = {"spec": {"name": "net", "dataset": {"samples": None, "draw": 0}, "seed": 3}, "folder": "."}
 
 
 @pytest.mark.parametrize(
@@ -45,20 +47,22 @@ def _labels(folder: Path, train: list[int], val: list[int]) -> None:
         write_split(Split(np.zeros((len(y), 2, 2, 1), np.uint8), y), folder / f"{name}.npz")
 
 
-def test_sizes_that_the_data_has_not_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _labels(tmp_path, [90, 30], [10, 10])
-    found = curve._sizes(tmp_path, [20, 60, 100, 600, None])
+def test_sizes_that_the_data_has_not_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rules.derived.BUILD", tmp_path)
+    (tmp_path / "net").mkdir()
+    _labels(tmp_path / "net", [90, 30], [10, 10])
+    found, told = curve._sizes(RESOLVED, [20, 60, 100, 600, None])
     assert [(size.name, size.samples) for size in found] == [("20", 20.0), ("60", 50.0), ("all", 70.0)]
-    assert "sizes=100,600: no class has more than 100 samples to learn from; left out." in capsys.readouterr().out
+    assert told == "sizes=100,600: no class has more than 100 samples to learn from"
     with pytest.raises(BuildError, match=r"sizes=600: no class has more than 100 .* write smaller ones, or sizes=all"):
-        curve._sizes(tmp_path, [600])
+        curve._sizes(RESOLVED, [600])
 
 
 def test_every_draw_is_another_part_of_the_data_but_all_of_it_is_always_the_same() -> None:
     def part(most: int | None, draw: int, own: int | None = None) -> dict[str, Any]:
         settings = {**RESOLVED["spec"]["dataset"], "samples": own}
         found = curve._with_samples({**RESOLVED, "spec": {**RESOLVED["spec"], "dataset": settings}}, most, draw)
-        dataset: dict[str, Any] = found["spec"]["dataset"]
+        dataset: dict[str, Any] = found["dataset"]
         return dataset
 
     assert part(20, 2) == {"samples": 20, "draw": 2} and part(None, 2) == {"samples": None, "draw": 0}
@@ -66,37 +70,37 @@ def test_every_draw_is_another_part_of_the_data_but_all_of_it_is_always_the_same
 
 
 def _write(job: Job) -> None:
+    if job.work.parent.parent.name == "stopped":
+        (job.work / "checkpoint").touch()
+        raise KeyboardInterrupt
     (job.out / "made").write_text("made")
 
 
-STAGE = Stage("curve", "writes", inputs=(), outputs=("made",), settings=("seed",), run=_write)
+STAGE = Stage("slow", "writes", inputs=(), outputs=("made",), settings=("seed",), run=_write)
 
 
-def _executed(monkeypatch: pytest.MonkeyPatch, origin: str, error: type[BaseException] | None = None) -> None:
-    def execute(*arguments: Any) -> dict[str, Any]:
-        if error:
-            raise error
-        return {"origin": origin, "seconds": 2.5}
+def test_how_long_a_stage_took_is_known_by_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of what an interrupted run had begun: the rest alone took less."""
+    history, resolved = History(tmp_path / "history.db"), _resolved(tmp_path)
 
-    monkeypatch.setattr(curve, "execute", execute)
-    monkeypatch.setattr(curve, "action_key", lambda stage, *others: stage.name)
+    def seconds(seed: int) -> float | None:
+        one = {**resolved, "spec": {**resolved["spec"], "seed": seed}}
+        execute(STAGE, one, tmp_path / "net", Files(None), history)
+        return history.seconds(action_key(STAGE, one, tmp_path / "net", Files(None)))
 
-
-def test_times_are_kept_for_results_that_come_from_the_store_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(stage: Stage = STAGE) -> float | None:
-        return curve._Clock(tmp_path / "times.json").execute(stage, RESOLVED, tmp_path, Files(None))
-
-    _executed(monkeypatch, "built")
-    assert run() == 2.5
-    _executed(monkeypatch, "store")
-    assert run() == 2.5
-    assert run(replace(STAGE, name="done elsewhere")) is None
-    _executed(monkeypatch, "built", KeyboardInterrupt)
+    monkeypatch.setattr("rules.execute.code_of", lambda stage: ((), {}))
+    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path / "stopped"))
     with pytest.raises(KeyboardInterrupt):
-        run(replace(STAGE, name="interrupted"))
-    _executed(monkeypatch, "built")
-    assert run(replace(STAGE, name="interrupted")) is None, "the rest alone took 2.5 s"
-    (tmp_path / "times.json").write_text("{")
-    assert run() == 2.5
+        seconds(1)
+    (tmp_path / "stopped").rename(tmp_path / "store")
+    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path / "store"))
+    assert seconds(1) is None
+    took = seconds(2)
+    assert took is not None and seconds(2) == took, "from the store"
+
+
+def _resolved(folder: Path) -> Resolved:
+    path = folder / "net.toml"
+    path.write_text('task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\n')
+    (found,) = resolve(path, folder / "memory")
+    return found

@@ -120,6 +120,9 @@ REACHES = {
     "preprocess": RUNS | {"data", "engine", "escape", "ir", "npz"},
     "remote": RUNS | {"data", "engine", "escape", "npz"},
     "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store", "tasks"},
+    "plain": TRAINS,
+    "forest": {"data", "errors", "nas", "npz", "spec"},
+    "rung": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
 }
 """What a stage may depend on of mcubuild: whatever else is edited, its results are kept."""
 

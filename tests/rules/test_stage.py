@@ -79,11 +79,13 @@ def test_code_is_generated_with_the_tuned_kernels() -> None:
         assert ("tune.json" in found[-1].inputs) == wanted == (len(found) == 3)
 
 
-def test_the_ablation_runs_with_the_tuned_kernels() -> None:
+def test_the_ablation_ends_with_the_tuned_kernels() -> None:
     for wanted in (False, True):
-        spec = {**TRAINED, "name": "net", "arch": None, "engine": {"tune": wanted}}
-        (task,) = (task for task in ablation.COMMAND.tasks([{"spec": spec}], {}, ()) if task["name"])
-        assert task["file_dep"] == [f"build/net/{name}" for name in (*quantize.MODEL, *["tune.json"] * wanted)]
+        spec = {**TRAINED, "name": "net", "arch": None, "start": None, "engine": {"tune": wanted}}
+        rungs = [pipeline(STAGES, one) for one in ablation._rungs({"spec": spec}).first]
+        assert {stage.name for stages in rungs for stage in stages} == {"rung"} and len(rungs) == 11
+        assert [stage.inputs for (stage,) in rungs[:-1]] == [quantize.MODEL] * 10
+        assert rungs[-1][0].inputs == (*quantize.MODEL, *["tune.json"] * wanted)
 
 
 def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
@@ -172,6 +174,7 @@ WHOLE = {
     "preprocess",
     "remote",
     "report",
+    "rung",
 }
 SHOWS = {"codegen", "firmware", "report"}
 """Generated C names the board in a comment, and the linker when the firmware does not fit."""

@@ -25,6 +25,7 @@ def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
 def _find(settings: "CsvSettings", root: Path) -> Found:
     import numpy as np
 
+    from mcubuild.data.checks import counted
     from mcubuild.data.samples import Windows
     from mcubuild.data.tables import read_table, windows
     from mcubuild.errors import BuildError
@@ -77,11 +78,13 @@ def _find(settings: "CsvSettings", root: Path) -> Found:
         groups = [window.stretch for window in cut]
     rows = sum(len(table.labels) for table in tables)
     used = sum(window.fresh for window in cut)
-    told = (
-        ()
-        if used == rows
-        else (f"Rows in no window, as a label{_of(settings.group)} or a table ends before: {rows - used} of {rows}",)
-    )
+    told = list[str]()
+    if used < rows:
+        told.append(
+            f"Rows in no window, as a label{_of(settings.group)} or a table ends before: {rows - used} of {rows}"
+        )
+    if empty := [table.name for table in tables if not table.labels]:
+        told.append(counted("Tables without a row below the names of columns", empty, len(tables)))
     return Found(
         tuple(classes),
         np.array([number[window.label] for window in cut], np.int64),
@@ -94,7 +97,7 @@ def _find(settings: "CsvSettings", root: Path) -> Found:
         splits,
         groups,
         {"val": settings.val_fraction, "test": settings.test_fraction},
-        cautions=told,
+        cautions=tuple(told),
     )
 
 

@@ -82,13 +82,14 @@ def _samples(
             raise BuildError(f"{path}: found {len(called)} channels for x {x.shape}; allowed is a name a channel.")
         if x.shape[1] < 8:
             raise BuildError(f"{path}: found windows of {x.shape[1]} moments in x {x.shape}; allowed are 8 and more.")
+        _refuse_twice(called, "channels", path)
         called = called or tuple(f"channel {number}" for number in range(x.shape[2]))
         return Windows(x.astype(np.float32), names, called, settings.corrupt)
     if x.ndim == 4 and x.shape[3] in (1, 3):
         return Values(x, names, settings.corrupt)
     raise BuildError(
         f"{path}: found x {x.shape}; allowed are images (N, H, W, C) with 1 or 3 channels and windows (N, T, C): add "
-        f"an axis of 1 for a single channel, x[..., np.newaxis]."
+        f"an axis of 1 for a single channel, x[..., np.newaxis], and put channels last, np.moveaxis(x, 1, -1)."
     )
 
 
@@ -143,7 +144,7 @@ def _classes(
     """Names by label, and labels (N,)."""
     import numpy as np
 
-    from mcubuild.errors import BuildError, shown
+    from mcubuild.errors import BuildError
 
     if y.dtype.kind not in "uiUS":
         raise BuildError(
@@ -157,11 +158,9 @@ def _classes(
             raise BuildError(f"{path}: found {len(values)} classes in y; at least two are needed.")
         return tuple(str(value) for value in values.tolist()), labels.astype(np.int64)
     called = list(_names(names, "classes", path))
-    if twice := [name for name in called if called.count(name) > 1 or not name.strip()]:
-        raise BuildError(
-            f"{path}: found {shown(twice[0])} in classes, which is blank or there twice; allowed is a name of its own "
-            f"for each label."
-        )
+    if len(called) < 2:
+        raise BuildError(f"{path}: found classes {names.shape}; allowed are the names of two or more, by label (N,).")
+    _refuse_twice(called, "classes", path)
     if y.dtype.kind == "U":
         if strange := sorted({*values.tolist()} - {*called}):
             raise BuildError(f"{path}: found the class {strange[0]!r} in y, which is not in classes; add it there.")
@@ -189,6 +188,16 @@ def _names(values: "NDArray[Any]", array: str, path: Path) -> tuple[str, ...]:
         raise BuildError(
             f"{path}: found {array} of bytes that are not UTF-8; write strings: {array}.astype(str)."
         ) from None
+
+
+def _refuse_twice(names: "Sequence[str]", what: str, path: Path) -> None:
+    from mcubuild.errors import BuildError, shown
+
+    if twice := [name for name in names if names.count(name) > 1 or not name.strip()]:
+        raise BuildError(
+            f"{path}: found {shown(twice[0])} in {what}, which is blank or there twice; allowed is a name of its own for "
+            f"each."
+        )
 
 
 KIND = Kind("arrays", _sources, _find)

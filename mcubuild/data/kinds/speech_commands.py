@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcubuild.data.kinds.base import Found, Kind, always
 from mcubuild.data.places import place
-from mcubuild.data.sources import files_below
+from mcubuild.data.sources import entries, files_below
 
 if TYPE_CHECKING:
     from mcubuild.data.files import File
@@ -43,7 +43,7 @@ def _speaker(name: str) -> str:
 
 def _archive(folder: Path) -> Path | None:
     """The archive, where nobody has unpacked it."""
-    unpacked = folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir())
+    unpacked = folder.is_dir() and any(entry.is_dir() and entries(entry.path) for entry in entries(folder))
     archive = folder / _ARCHIVE
     return archive if archive.is_file() and not unpacked else None
 
@@ -68,13 +68,18 @@ def _find(settings: "SpeechCommandsSettings", root: Path) -> Found:
 
     folder = place(settings.kind, settings.path, root)
     there = _files(folder)
+    words = [name for name in settings.classes if name not in (UNKNOWN, SILENCE)]
     of_word: dict[str, list[str]] = {}
     for name in sorted(there):
         word, slash, rest = name.partition("/")
         if slash and "/" not in rest and name.lower().endswith(".wav"):
             of_word.setdefault(word, []).append(name)
+        elif slash and word in words:
+            raise BuildError(
+                f"{there[name]}: no recording of a word that can be read; allowed in {word}/ are .wav files alone: "
+                f"convert it (ffmpeg -i in out.wav), or move it elsewhere."
+            )
     noise = Noise([there[name] for name in of_word.pop(_NOISE, [])], settings.duration or 1.0)
-    words = [name for name in settings.classes if name not in (UNKNOWN, SILENCE)]
     if lacking := [word for word in words if word not in of_word]:
         has = ", ".join(list(of_word)[:10]) or "none"
         raise BuildError(

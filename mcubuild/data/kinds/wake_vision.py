@@ -92,7 +92,7 @@ def _labels(path: Path) -> dict[str, int]:
     """Whether there is a person, by names of images, as a list says it.
 
     Raises:
-        BuildError: it has no such columns, another value than 0 and 1, or an image twice.
+        BuildError: it has no such columns, no image, another value than 0 and 1, or an image twice.
     """
     import csv
 
@@ -113,6 +113,8 @@ def _labels(path: Path) -> dict[str, int]:
             if name in found:
                 raise BuildError(f"{path}:{number}: found {shown(name)} a second time; remove one of the lines.")
             found[name] = int(row["person"])
+    if not found:
+        raise BuildError(f"{path}: lists no images; get it again.")
     return found
 
 

@@ -1,0 +1,45 @@
+"""Commands that compare builds, which they derive from that of a spec."""
+
+from collections.abc import Mapping
+
+from mcubuild.errors import BuildError
+from rules.command import Command, nothing_to_do
+from rules.commands import ablation, baselines, bits, curve
+from rules.derived import lacking, upto
+from rules.stage import Resolved
+
+COMPARISONS: Mapping[str, Command] = {
+    command.name: command for command in (ablation.COMMAND, baselines.COMMAND, bits.COMMAND, curve.COMMAND)
+}
+"""By name."""
+
+
+def builds(command: str, resolved: Resolved) -> tuple[list[Resolved], int]:
+    """What ``command`` builds for the spec, in order; and how many other builds there are of which these decide.
+
+    The spec's own build comes first, with the stages alone that the others need if it is not one of them.
+
+    Raises:
+        BuildError: the spec has no such command.
+    """
+    derives = COMPARISONS[command].derives
+    if derives is None or not COMPARISONS[command].serves(resolved):
+        raise BuildError(nothing_to_do(command, resolved))
+    compared = derives(resolved)
+    found, name = [*compared.first], resolved["spec"]["name"]
+    open_ = len(compared.possible)
+    if open_ and all(lacking(one) is None for one in compared.first):
+        chosen, open_ = {one["spec"]["name"] for one in compared.choice()}, 0
+        taken = {other for one in compared.possible if one["spec"]["name"] in chosen for other in _takes(one).values()}
+        found += [one for one in compared.possible if one["spec"]["name"] in chosen | taken]
+    needed = {artifact for one in found for artifact, other in _takes(one).items() if other == name}
+    whole = [one for one in found if one["spec"]["name"] == name and "stages" not in one]
+    parts = [stage for one in found if one["spec"]["name"] == name for stage in one.get("stages", ())]
+    own = whole[0] if whole else {**resolved, "stages": [*parts, *upto(needed, resolved)]}
+    return [own, *(one for one in found if one["spec"]["name"] != name)], open_
+
+
+def _takes(resolved: Resolved) -> Mapping[str, str]:
+    """Artifacts that other builds make for this one, with the names of these."""
+    shares: Mapping[str, str] = resolved.get("shares", {})
+    return shares

@@ -1,0 +1,96 @@
+"""Builds that are derived from a spec's, to be compared with it: another network, other bits, part of the samples.
+
+Such a build is the spec with some fields of its own, under a name of its own, and takes from other builds what these
+make for it. Its stages are tasks as those of any build: keyed, kept by the store, run in several processes.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rules.execute import difference
+from rules.graph import HISTORY, STAGES
+from rules.known import FILES
+from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline
+from rules.stages import data, dataset, outline
+
+SAMPLES = (dataset.STAGE, data.STAGE, outline.STAGE)
+"""What depends on the samples alone."""
+_SEEDS = 2**31
+"""As many as a spec may name."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Builds that are compared."""
+
+    first: Sequence[Resolved]
+    """Those that are made in any case."""
+    possible: Sequence[Resolved] = ()
+    """Others, in order."""
+    choice: Callable[[], Sequence[Resolved]] = tuple
+    """Which of these are made, asked when the first are there."""
+
+
+def derived(
+    base: Resolved,
+    name: str,
+    fields: Mapping[str, Any] | None = None,
+    *,
+    sharing: Iterable[Stage] = (),
+    stages: Sequence[str] | None = None,
+    part: bool = True,
+) -> Resolved:
+    """The build of ``base`` with other ``fields``; itself where these are its own and it makes what is asked for.
+
+    Args:
+        base: what to begin with.
+        name: behind that of the spec.
+        fields: of the spec, whole tables.
+        sharing: stages whose artifacts it takes from ``base``, or from where this has them.
+        stages: the names of those that it has; None: all that a spec like it has.
+        part: of a comparison, not judged alone.
+    """
+    spec = {**base["spec"], **(fields or {})}
+    if spec == base["spec"] and {*(stages or ())} <= {stage.name for stage in pipeline(STAGES, base)}:
+        return base
+    names, own = {stage.name for stage in sharing}, base["spec"]["name"]
+    shared = [artifact for one in pipeline(STAGES, base) if one.name in names for artifact in one.outputs]
+    found = {**base, "spec": {**spec, "name": name}, "shares": {**base.get("shares", {}), **dict.fromkeys(shared, own)}}
+    if spec["start"] is None:
+        found["start"] = None
+    if stages is not None:
+        found["stages"] = [*stages]
+    return {**found, "part": True} if part else found
+
+
+def reseeded(resolved: Resolved, number: int) -> dict[str, Any]:
+    """The spec's fields with another seed for each ``number``; a network that it chooses need not turn up with that."""
+    fields: dict[str, Any] = {"seed": (resolved["spec"]["seed"] + number) % _SEEDS}
+    if resolved["spec"]["search"] is not None:
+        fields["search"] = {**resolved["spec"]["search"], "choose": None}
+    return fields
+
+
+def upto(artifacts: Collection[str], resolved: Resolved) -> list[str]:
+    """The names of the stages that ``resolved`` takes to make ``artifacts``."""
+    return [stage.name for stage in leading_to({*artifacts}, pipeline(STAGES, resolved))]
+
+
+def tasks_of(resolved: Resolved) -> list[str]:
+    """The tasks of doit that make the build."""
+    return [f"{stage.name}:{resolved['spec']['name']}" for stage in pipeline(STAGES, resolved)]
+
+
+def folder(resolved: Resolved) -> Path:
+    """Of its artifacts."""
+    return BUILD / resolved["spec"]["name"]
+
+
+def lacking(resolved: Resolved) -> str | None:
+    """Why the build is not there as it would be made now; None if it is."""
+    if all(difference(stage, resolved, folder(resolved), FILES) is None for stage in pipeline(STAGES, resolved)):
+        return None
+    failures = [*HISTORY.failures(resolved["spec"]["name"]).values()]
+    return failures[0] if failures else "nothing of it fits."
