@@ -14,7 +14,7 @@ from mcubuild.bench.values import with_random_values
 from mcubuild.engine.emit.chaincode import Buffer, ChainCode, Output, folded
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import Layer
+from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.chain import Chain
 from mcubuild.engine.memory.flow import STEPS, row_bytes
 from mcubuild.engine.memory.pieces import Piece, pieces
@@ -167,7 +167,7 @@ def stream(graph: Graph, result: Plan, chain: ChainPlan, memory: NDArray[np.int6
             state[0] = replace(output, end=stop)
             continue
         index = chain.steps.start + call.stage
-        layer, layer_call = Layer(graph, index), code.call(index)
+        layer, layer_call = layers(graph)[index], code.call(index)
         window, how = layer.vertical, layer_call.output
         top, bottom = window.outside(row, call.rows, layer.input_rows)
         begin = row * window.stride - window.padding
@@ -322,10 +322,10 @@ def test_a_chain_needs_what_its_stretches_need() -> None:
 
 
 def joined(graph: Graph, cut: Sequence[Piece]) -> tuple[list[Stage], list[str], int]:
-    layers = [Layer(graph, index) for piece in cut for index in piece.steps]
-    names = [*graph.inputs, *(layer.op.output for layer in layers)]
-    stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in layers]
-    return stages, names, layers[0].input_rows
+    own = [layers(graph)[index] for piece in cut for index in piece.steps]
+    names = [*graph.inputs, *(layer.op.output for layer in own)]
+    stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in own]
+    return stages, names, own[0].input_rows
 
 
 def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
@@ -337,9 +337,9 @@ def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
         part = cut[start : int(rng.integers(start, len(cut))) + 1]
         step = int(rng.choice(STEPS))
         flows = [piece.flow for piece in part if piece.flow]
-        layers = [Layer(graph, index) for piece in part for index in piece.steps]
-        names = [flows[0].names[0], *(layer.op.output for layer in layers)]
-        stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in layers]
+        own = [layers(graph)[index] for piece in part for index in piece.steps]
+        names = [flows[0].names[0], *(layer.op.output for layer in own)]
+        stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in own]
         first, last = row_bytes(flows[0].entry), row_bytes(flows[-1].exit)
         lead, done = 0, [0] * len(names)
         for call in schedule(stages, flows[0].entry.shape[1], step).calls:

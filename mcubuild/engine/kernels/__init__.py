@@ -48,9 +48,10 @@ def choose(layer: Layer, target: Target) -> Kernel:
     Raises:
         BuildError: none can.
     """
-    if id(target) not in layer.chosen:
+    key = (Kernel, id(target))
+    if key not in layer.known:
         tuned = target.tuned.get(layer.output.name)
         kernel = min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))
-        layer.chosen[id(target)] = (target, kernel)
-    found: Kernel = layer.chosen[id(target)][1]
+        layer.known[key] = (kernel, target)  # which keeps its id alive
+    found: Kernel = layer.known[key][0]
     return found
