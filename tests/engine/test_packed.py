@@ -20,9 +20,9 @@ from mcubuild.ir.graph import Graph, Tensor
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from tests.engine.calibrate import packed_network
+from tests.engine.compiled import Compiled
 from tests.engine.skeletons import Sketch
 from tests.engine.test_footprint import check_memories
-from tests.engine.test_generated_c import Compiled
 from tests.networks import packed, random_inputs, random_network
 from tests.packing import read, stored
 from tests.toolchains import needs_host_gcc
