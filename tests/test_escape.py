@@ -19,23 +19,10 @@ from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
+from tests.hostile import HOSTILE
 from tests.importers.networks import random_network as tflite_network
 from tests.networks import random_network
 from tests.toolchain.building import build
-
-HOSTILE = (
-    "a\nexecute_process(COMMAND touch owned)",
-    "*/ int owned; /*",
-    "/*/ **// *\\/",
-    'quote " and \\',
-    "ends in a backslash \\",
-    "trigraph ??/\n",
-    "$(touch owned) `touch owned` ${owned} %s %n",
-    "]] #[[ \r\x00\x1b[2J\u202e\u2066",
-    "# heading <script>alert(1)</script> [link](x) | cell",
-    "x" * 10_000,
-    "\ud800 half of a pair",
-)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

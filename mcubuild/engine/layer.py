@@ -30,13 +30,8 @@ class Layer:
         return self.graph.ops[self.index]
 
     @cached_property
-    def chosen(self) -> dict[object, Any]:
-        """The kernel that ``kernels.choose`` took, by target."""
-        return {}
-
-    @cached_property
-    def tiles(self) -> dict[Any, "Layer"]:
-        """Layers of bytes that compute parts of it, where it is ``packed``, by what they are cut into."""
+    def known(self) -> dict[object, Any]:
+        """What the engine has worked out of the layer, so that it does once: channels, tiles, kernels."""
         return {}
 
     @cached_property
@@ -130,5 +125,8 @@ class Layer:
 
 
 def layers(graph: Graph) -> list[Layer]:
-    """The operators of ``graph`` in the order in which they run."""
-    return [Layer(graph, index) for index in range(len(graph.ops))]
+    """The operators of ``graph`` in the order in which they run: each time the same objects, with what they know."""
+    found: tuple[Layer, ...] | None = graph.known.get(Layer)
+    if found is None:
+        graph.known[Layer] = found = tuple(Layer(graph, index) for index in range(len(graph.ops)))
+    return [*found]

@@ -12,6 +12,7 @@ A graph without constants and quantisation is a *skeleton*: enough to plan memor
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, Self, TypeAlias
 
@@ -276,6 +277,11 @@ class Graph:
         if self.tensors[name].dtype == "int16" and quantization.zero_point:
             raise ValueError(f"activation {name!r} is int16 with zero point {quantization.zero_point}, must have 0")
         return quantization.scale[0], quantization.zero_point
+
+    @cached_property
+    def known(self) -> dict[object, Any]:
+        """What others have worked out of the graph, so that they do once; one that is made of it begins anew."""
+        return {}
 
     @property
     def results(self) -> tuple[str, ...]:

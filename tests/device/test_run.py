@@ -39,7 +39,7 @@ from tests.engine.test_stream import network as pictures
 from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
 from tests.measure.remote.stub import QEMU, needs_qemu
 from tests.networks import random_network
-from tests.tasks.anomaly_detection.test_errors import ERRORS, autoencoder
+from tests.tasks.anomaly_detection.autoencoders import ERRORS, autoencoder
 from tests.toolchain.handwritten import board_with
 
 

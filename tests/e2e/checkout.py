@@ -1,16 +1,22 @@
 """A copy of the project that a test may edit, with its own store."""
 
+import atexit
+import compileall
 import os
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 from PIL import Image
 
 from mcubuild import ROOT
+from rules.known import Files
+from rules.stage import BUILD
 
 PARTS = ("boards", "kernels_templates", "mcubuild", "rules", "dodo.py", "pyproject.toml")
 _LINE = re.compile(r"^(\S+) +(\w+) +(built|from store|from shared|up to date|not reached)\b", re.MULTILINE)
@@ -82,15 +88,32 @@ class Run:
         return {stage for (_, stage), done in self.stages.items() if done == what}
 
 
+@cache
+def _read_code() -> Path:
+    """A database of what the code of this checkout means, as doit keeps it by content; its bytecode is written, too.
+
+    Copies begin with both: each would else parse and compile everything for some seconds.
+    """
+    sources = [path for part in PARTS if (ROOT / part).is_dir() for path in (ROOT / part).rglob("*.py")]
+    for source in sources:
+        compileall.compile_file(source, quiet=2)
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    files = Files(folder / ".files.db")
+    files.digests(sources)  # remembered at once
+    files.meanings(sources)
+    return folder
+
+
 class Checkout:
     """A copy of the checkout in ``path`` whose builds use the store in ``store``."""
 
     def __init__(self, path: Path, store: Path) -> None:
         self.path, self.store = path, store
-        path.mkdir()
+        shutil.copytree(_read_code(), path / BUILD)
         for part in PARTS:
             if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, path / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(ROOT / part, path / part)
             else:
                 shutil.copy(ROOT / part, path / part)
         (path / "specs").mkdir()

@@ -3,19 +3,17 @@
 So accuracy measured by the executor is the board's accuracy.
 """
 
-import ctypes
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mcubuild import ROOT
 from mcubuild.bench.kernel_networks import operator_network
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
-from mcubuild.engine.memory.planner import Plan, plan
+from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir.executor import run
@@ -26,14 +24,12 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.spec.quantize import QuantizeSettings
-from mcubuild.toolchain.compile import host_library
+from tests.e2e.agreement import Int8, on_host
 from tests.networks import random_inputs, random_network
 from tests.quant.networks import quantize_random, write_weights
 from tests.quant.networks import random_network as random_float_network
 from tests.toolchain.building import build
 from tests.toolchains import TOOLCHAINS
-
-Int8 = NDArray[np.int8]
 
 MODELS = ROOT.parent / "shared" / "models"
 BOARDS = ("stm32f412", "stm32f746")
@@ -42,27 +38,6 @@ LEVELS = ("O2", "Os", "O3")
 # Every seed with another mix of weights, core and optimisation level.
 QUICK = range(20)
 THOROUGH = range(20, 60)
-
-
-def on_host(graph: Graph, place: Plan, folder: Path, inputs: Int8) -> Int8:
-    """Outputs (N, bytes) of the C, compiled for this machine; of several runs one behind the other."""
-    library = ctypes.CDLL(str(host_library(folder, folder)))
-    sources, targets = ([place.activations[name] for name in names] for names in (graph.inputs, graph.outputs))
-    arena = np.zeros(place.arena, np.int8)
-    pointer = arena.ctypes.data_as(ctypes.c_void_p)
-    outputs = []
-    for sample in inputs:
-        data, answers = sample.ravel(), []
-        if graph.variables:
-            library.model_reset(pointer)
-        while len(data):
-            for source in sources:
-                arena[source.offset : source.offset + source.nbytes] = data[: source.nbytes]
-                data = data[source.nbytes :]
-            library.model_run(pointer)
-            answers += [arena[x.offset : x.offset + x.nbytes].copy() for x in targets]
-        outputs.append(np.concatenate(answers))
-    return np.array(outputs)
 
 
 def check(

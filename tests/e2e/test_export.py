@@ -7,7 +7,7 @@ import numpy as np
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.files import read_graph
-from tests.export.test_hex import read
+from tests.export.hex import read
 from tests.trials.build import BROUGHT, Small
 
 

@@ -123,6 +123,7 @@ def test_a_store_that_cannot_be_made(checkout: Checkout, place: str, told: str) 
 
 
 def test_build_is_a_file(checkout: Checkout) -> None:
+    shutil.rmtree(checkout.path / "build")
     (checkout.path / "build").touch()
     run = checkout.doit("build")
     assert run.code == 3 and run.output.startswith(
@@ -133,6 +134,7 @@ def test_build_is_a_file(checkout: Checkout) -> None:
 
 def test_build_has_no_room(checkout: Checkout, small_disk: Path) -> None:
     checkout.write_spec()
+    shutil.rmtree(checkout.path / "build")
     (checkout.path / "build").symlink_to(small_disk)
     run = checkout.doit("dataset")
     assert run.code == 1 and "the disk is full" in run.output and "Traceback" not in run.output

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from mcubuild.data.splits import read_split
 from mcubuild.ir.files import read_graph
 from tests.data.activities import CLASSES, write_csv, write_npz
-from tests.data.test_speech_commands import contents, pack
+from tests.data.archives import contents, pack
 from tests.e2e.checkout import SPEC, Checkout
 
 

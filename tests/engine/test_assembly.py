@@ -26,7 +26,8 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.sizes import read_image
 from mcubuild.toolchain.target import ToolchainName
-from tests.e2e.test_agreement import on_host
+from tests.e2e.agreement import on_host
+from tests.engine.networks import odd_shapes
 from tests.networks import random_inputs
 from tests.toolchain.building import build
 from tests.toolchains import needs_arm_gcc
@@ -130,24 +131,6 @@ def test_skeletons_take_the_kernels_of_their_networks(bits: int) -> None:
     ):
         graph = one_layer(shape=shape, bits=bits)
         assert kernel_of(graph) == kernel_of(replace(graph, constants={})) == kind
-
-
-def odd_shapes(seed: int, bits: int) -> Graph:
-    """Every depth of the loops, widths below and above four pixels, odd channels, padding on each side."""
-    rng = np.random.default_rng(seed)
-
-    def pick(*choices: int) -> int:
-        return choices[int(rng.integers(len(choices)))]
-
-    sketch = Sketch((1, pick(5, 9, 12), pick(3, 4, 7, 10), pick(1, 2, 3, 5)), bits)
-    last = sketch.conv("input", pick(7, 12, 33), (pick(1, 3, 10), pick(2, 3, 4)), pick(1, 2))
-    last = sketch.conv(last, pick(2, 3, 26, 49))
-    last = sketch.conv(last, pick(5, 18, 70))
-    last = sketch.conv(last, pick(2, 9, 34), (pick(1, 2, 3), 3), pick(1, 2))
-    last = sketch.conv(last, pick(4, 15))
-    last = sketch.fully_connected(last, pick(2, 5, 9, 40))
-    sketch.fully_connected(last, pick(1, 2, 3, 4, 6, 7))
-    return with_random_values(sketch.graph(), seed)
 
 
 @pytest.mark.parametrize("bits", [8, 4])

@@ -1,6 +1,5 @@
 """Chains: whatever streams, in whatever steps, nothing that is still needed is overwritten and no bit changes."""
 
-import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -13,9 +12,8 @@ from numpy.typing import NDArray
 from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.engine.emit.chaincode import Buffer, ChainCode, Output, folded
-from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.kernels import choose
-from mcubuild.engine.layer import Layer
+from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.chain import Chain
 from mcubuild.engine.memory.flow import STEPS, row_bytes
 from mcubuild.engine.memory.pieces import Piece, pieces
@@ -26,55 +24,11 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.geometry import Rows
 from mcubuild.ir.graph import Graph
-from mcubuild.spec.engine import EngineSettings
-from mcubuild.toolchain.compile import host_library
+from tests.engine.chains import FED, OFF, ON, check_bits, on_host, random_segments
+from tests.engine.networks import mobile, packed_mobile
 from tests.networks import random_inputs, random_network
 
-ON = Target("cortex-m4", True, EngineSettings())
-OFF = Target("cortex-m4", True, EngineSettings(inplace_depthwise=False, inplace_add=False))
-FED = Target("cortex-m4", True, EngineSettings(input="stream"))
 Tags = Callable[[str, int, int], NDArray[np.int64]]
-
-
-def packed_mobile(seed: int) -> Graph:
-    """The same with activations of 4 bits."""
-    return mobile(seed, activations=4)
-
-
-def mobile(seed: int, activations: int = 8) -> Graph:
-    """Inverted bottlenecks on maps of odd sizes: 3x3 to 7x7, strides, residuals, with and without expansion."""
-    rng = np.random.default_rng(seed)
-    shape = (1, int(rng.integers(9, 34)), int(rng.integers(4, 12)), int(rng.integers(1, 4)))
-    sketch = Sketch(shape, activations=activations)
-    last = sketch.conv("input", int(rng.integers(2, 9)), 3, int(rng.integers(1, 3)))
-    for _ in range(int(rng.integers(2, 6))):
-        channels = sketch.tensors[last].shape[3]
-        kernel, stride = int(rng.choice((3, 5, 7))), int(rng.choice((1, 1, 2)))
-        if rng.random() < 0.25:
-            last = sketch.conv(sketch.depthwise(last, kernel, stride), int(rng.integers(2, 13)))
-        elif rng.random() < 0.2:
-            last = sketch.conv(sketch.depthwise(sketch.depthwise(last, kernel), 3, stride), channels, 3)
-        else:
-            filters = channels if stride == 1 and rng.random() < 0.6 else int(rng.integers(2, 13))
-            last = sketch.bottleneck(last, channels * int(rng.integers(2, 5)), filters, kernel, stride)
-    sketch.fully_connected(sketch.pool(last), 5)
-    return with_random_values(sketch.graph(), seed)
-
-
-def random_segments(cut: Sequence[Piece], rng: np.random.Generator, *, fed: bool = False) -> list[Segment]:
-    """Some way to run the pieces: long and short chains, with steps of all sizes."""
-    result: list[Segment] = []
-    while (start := result[-1].stop if result else 0) < len(cut):
-        most = start
-        while most < len(cut) and cut[most].flow is not None:
-            most += 1
-        pulled = fed and start == 0
-        if most == start or (rng.random() < 0.2 and not pulled):
-            result.append(whole(cut, start))
-        else:
-            stop = int(rng.integers(start + 1, most + 1)) if rng.random() < 0.7 else most
-            result.append(chained(cut, start, stop, int(rng.choice((1, 1, 2, 3, 4, 7, 50))), fed=pulled))
-    return result
 
 
 def longest_chains(cut: Sequence[Piece], step: int, *, fed: bool = False) -> list[Segment]:
@@ -167,7 +121,7 @@ def stream(graph: Graph, result: Plan, chain: ChainPlan, memory: NDArray[np.int6
             state[0] = replace(output, end=stop)
             continue
         index = chain.steps.start + call.stage
-        layer, layer_call = Layer(graph, index), code.call(index)
+        layer, layer_call = layers(graph)[index], code.call(index)
         window, how = layer.vertical, layer_call.output
         top, bottom = window.outside(row, call.rows, layer.input_rows)
         begin = row * window.stride - window.padding
@@ -208,46 +162,6 @@ def at(buffer: Buffer, row: int, size: int) -> int:
     return place
 
 
-def on_host(graph: Graph, result: Plan, folder: Path, target: Target, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Outputs of the generated C in an arena of random bytes."""
-    folder.mkdir()
-    generate(graph, result, target, folder, stack=2048)
-    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-    call = ctypes.CDLL(str(host_library(folder, folder, warnings))).model_run
-    source, sink = result.activations[graph.inputs[0]], result.activations[graph.outputs[0]]
-    outputs = []
-    for number, sample in enumerate(inputs):
-        memory = np.random.default_rng(number).integers(-128, 128, result.arena + 128, np.int8)
-        before = memory.copy()
-        arena = memory[64:-64]
-        if target.fed:
-            camera = Camera(sample)
-            call(arena.ctypes.data_as(ctypes.c_void_p), camera.read, ctypes.c_void_p(4711))
-            assert 0 < camera.asked <= len(sample)
-        else:
-            arena[source.offset : source.offset + source.nbytes] = sample.ravel()
-            call(arena.ctypes.data_as(ctypes.c_void_p))
-        assert (memory[:64] == before[:64]).all() and (memory[-64:] == before[-64:]).all()
-        outputs.append(arena[sink.offset : sink.offset + sink.nbytes].copy())
-    return np.array(outputs)
-
-
-class Camera:
-    """Rows of a sample as the generated C asks for them: each once, from the top down."""
-
-    def __init__(self, sample: NDArray[np.int8]) -> None:
-        self.asked = 0
-
-        def read(context: int, rows: int, first: int, count: int) -> None:
-            assert (context, first) == (4711, self.asked) and count > 0
-            wanted = np.ascontiguousarray(sample[first : first + count])
-            ctypes.memmove(rows, wanted.ctypes.data, wanted.nbytes)
-            self.asked += count
-
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
-        self.read = kind(read)
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_any_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(mobile(seed), tmp_path, seed)
@@ -265,27 +179,6 @@ def test_many_chains_compute_the_same(tmp_path: Path, seed: int) -> None:
     check_bits(mobile(seed), tmp_path, seed)
     check_bits(packed_mobile(seed), tmp_path, seed)
     check_bits(random_network(seed, 8 if seed % 2 else 4), tmp_path, seed)
-
-
-def check_bits(graph: Graph, folder: Path, seed: int) -> None:
-    targets = {"array": OFF if seed % 5 == 4 else ON, "stream": FED}
-    if pieces(graph, FED)[0].flow is None:
-        del targets["stream"]
-    for name, target in targets.items():
-        (folder / name).mkdir(exist_ok=True)
-        check_target(graph, folder / name, seed, target)
-
-
-def check_target(graph: Graph, folder: Path, seed: int, target: Target) -> None:
-    cut, rng = pieces(graph, target), np.random.default_rng(seed)
-    inputs = random_inputs(graph, 3)
-    expected = run(graph, inputs).reshape(len(inputs), -1)
-    for number, segments in enumerate(
-        [random_segments(cut, rng, fed=target.fed), choose_segments(cut, 0, fed=target.fed)]
-    ):
-        result = plan(graph, target, segments)
-        outputs = on_host(graph, result, folder / f"{graph.name}{number}", target, inputs)
-        np.testing.assert_array_equal(outputs, expected)
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -322,10 +215,10 @@ def test_a_chain_needs_what_its_stretches_need() -> None:
 
 
 def joined(graph: Graph, cut: Sequence[Piece]) -> tuple[list[Stage], list[str], int]:
-    layers = [Layer(graph, index) for piece in cut for index in piece.steps]
-    names = [*graph.inputs, *(layer.op.output for layer in layers)]
-    stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in layers]
-    return stages, names, layers[0].input_rows
+    own = [layers(graph)[index] for piece in cut for index in piece.steps]
+    names = [*graph.inputs, *(layer.op.output for layer in own)]
+    stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in own]
+    return stages, names, own[0].input_rows
 
 
 def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
@@ -337,9 +230,9 @@ def test_lead_is_the_least_distance_that_the_calls_allow() -> None:
         part = cut[start : int(rng.integers(start, len(cut))) + 1]
         step = int(rng.choice(STEPS))
         flows = [piece.flow for piece in part if piece.flow]
-        layers = [Layer(graph, index) for piece in part for index in piece.steps]
-        names = [flows[0].names[0], *(layer.op.output for layer in layers)]
-        stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in layers]
+        own = [layers(graph)[index] for piece in part for index in piece.steps]
+        names = [flows[0].names[0], *(layer.op.output for layer in own)]
+        stages = [Stage(layer.vertical, tuple(names.index(n) for n in layer.op.operands)) for layer in own]
         first, last = row_bytes(flows[0].entry), row_bytes(flows[-1].exit)
         lead, done = 0, [0] * len(names)
         for call in schedule(stages, flows[0].entry.shape[1], step).calls:

@@ -20,7 +20,7 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.sizes import read_image
 from tests.engine.building import build
-from tests.engine.test_fast_weights import keyword_like
+from tests.engine.networks import keyword_like
 from tests.networks import random_inputs
 from tests.toolchains import needs_arm_gcc
 

@@ -27,17 +27,15 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
-from mcubuild.toolchain.compile import find, host_library, libc_flags
+from mcubuild.toolchain.compile import find, host_library
 from mcubuild.toolchain.target import ToolchainName, target_flags
-from tests.engine.test_assembly import odd_shapes
-from tests.engine.test_chains import mobile, packed_mobile
+from tests.engine.compilers import CORES, WARNINGS, compiler
+from tests.engine.networks import mobile, odd_shapes, packed_mobile
 from tests.networks import random_inputs, random_network
-from tests.toolchain.handwritten import board_with
 from tests.toolchains import needs_arm_gcc, needs_host_gcc
 
 Int8 = NDArray[np.int8]
 
-WARNINGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 USE = """
 #include "model.h"
 #include <stdio.h>
@@ -108,25 +106,6 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Genera
 @pytest.fixture(params=NETWORKS, scope="module")
 def network(request: pytest.FixtureRequest, networks: Callable[[str], Generated]) -> Generated:
     return networks(request.param)
-
-
-CORES = {
-    "cortex-m0plus": board_with("cortex-m0plus"),
-    "cortex-m3": board_with("cortex-m3"),
-    "cortex-m4 without FPU": board_with("cortex-m4", fpu="none"),
-    "cortex-m4": board_with("cortex-m4"),
-    "cortex-m7": board_with("cortex-m7"),
-    "cortex-m33": board_with("cortex-m33"),
-    "cortex-m33 without DSP": board_with("cortex-m33", dsp=False),
-}
-
-
-def compiler(toolchain: ToolchainName, core: str) -> list[str]:
-    """How to call the compiler for a core or for this machine ("host")."""
-    if core == "host":
-        return [*find("zig").command] if toolchain == "zig" else ["gcc"]
-    command = [*find(toolchain).command, *target_flags(toolchain, CORES[core])]
-    return [*command, *libc_flags()] if toolchain == "zig" else command
 
 
 def needs(toolchain: ToolchainName, core: str) -> tuple[pytest.MarkDecorator, ...]:

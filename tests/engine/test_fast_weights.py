@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcubuild.bench.sketch import Sketch
-from mcubuild.bench.values import with_random_values
 from mcubuild.board import Board, read_board
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
@@ -15,16 +13,9 @@ from mcubuild.measure.runner import measure
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.engine.building import build
+from tests.engine.networks import keyword_like
 from tests.networks import random_inputs
 from tests.toolchains import TOOLCHAINS
-
-
-def keyword_like() -> Graph:
-    """Three layers of 1x1 whose constants the STM32F746's 4 kB of data cache cannot keep."""
-    sketch = Sketch((1, 12, 8, 64))
-    last = sketch.conv(sketch.conv(sketch.conv("input", 64), 64), 64)
-    sketch.fully_connected(sketch.pool(last), 5)
-    return with_random_values(sketch.graph())
 
 
 def cycles(graph: Graph, board: Board, toolchain: str, folder: Path) -> tuple[float, float, int]:

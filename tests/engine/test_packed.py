@@ -21,8 +21,8 @@ from mcubuild.ir.executor import run, run_all
 from mcubuild.ir.graph import Graph, Tensor
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
+from tests.engine.compiled import Compiled
 from tests.engine.test_footprint import check_memories
-from tests.engine.test_generated_c import Compiled
 from tests.networks import packed, random_inputs, random_network
 from tests.packing import read, stored
 from tests.toolchains import needs_host_gcc

@@ -24,7 +24,7 @@ from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from mcubuild.toolchain.compile import find, link
 from mcubuild.toolchain.firmware import generate as generate_firmware
-from tests.engine.test_elsewhere import WARNINGS, compiler
+from tests.engine.compilers import WARNINGS, compiler
 from tests.engine.test_preprocess import as_trained, network, noise
 from tests.networks import random_inputs, random_network
 

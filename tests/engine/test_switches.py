@@ -21,7 +21,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.store import Store
-from tests.engine.test_generated_c import Compiled
+from tests.engine.compiled import Compiled
 from tests.networks import random_inputs, random_network
 
 SWITCHES = tuple(name for name, field in EngineSettings.model_fields.items() if field.default is True)

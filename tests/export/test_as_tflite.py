@@ -22,13 +22,13 @@ from mcubuild.ir.ops.lstm import Lstm
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.svdf import Svdf
 from mcubuild.ir.ops.weighted import FullyConnected, Weighted
+from tests.hostile import HOSTILE
 from tests.importers.networks import OPERATORS, REMEMBERING, Network, random_network
+from tests.importers.outputs import flat
 from tests.importers.reference import Reference, host_tensors, micro_tensors, needs_micro
-from tests.importers.test_operators import flat
 from tests.importers.writer import write
 from tests.networks import packed, random_inputs
 from tests.networks import random_network as searched_network
-from tests.test_escape import HOSTILE
 
 MODELS = ROOT.parent / "shared" / "models"
 ABOUT = About("net", "a net", "free")

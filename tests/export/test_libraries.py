@@ -28,11 +28,11 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain import firmware, sizes
 from mcubuild.toolchain.compile import find, libc_flags
 from mcubuild.toolchain.target import ToolchainName, target_flags
-from tests.engine.test_chains import mobile
+from tests.engine.networks import mobile
+from tests.hostile import HOSTILE
 from tests.importers.networks import random_network as random_tflite
 from tests.importers.writer import write
 from tests.networks import random_network
-from tests.test_escape import HOSTILE
 from tests.toolchain.plain_unicorn import Core
 from tests.toolchains import TOOLCHAINS
 

@@ -14,12 +14,12 @@ from mcubuild.importers.network import import_network
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.ir import executor
 from mcubuild.ir.graph import Graph
+from tests.hostile import HOSTILE
 from tests.importers.networks import random_network
-from tests.importers.test_operators import flat
+from tests.importers.outputs import flat
 from tests.importers.writer import write
 from tests.networks import packed, random_inputs
 from tests.networks import random_network as searched_network
-from tests.test_escape import HOSTILE
 
 onnx = pytest.importorskip("onnx")
 KINDS = ("conv", "depthwise", "pool", "concatenation", "pad", "transpose", "strided_slice", "binary", "mean", "softmax")

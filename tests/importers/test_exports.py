@@ -18,7 +18,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.ir.ops.movement import Pad
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D
 from mcubuild.spec.engine import EngineSettings
-from tests.engine.test_chains import FED, ON, check_bits
+from tests.engine.chains import FED, ON, check_bits
 from tests.importers.exports import EXPORTS, export, figures
 from tests.importers.reference import micro_tensors, needs_micro
 from tests.importers.writer import Writer, write

@@ -19,8 +19,9 @@ from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.ops.movement import Pad
 from mcubuild.ir.ops.pool import Pool
 from tests.e2e.test_agreement import BOARDS, LEVELS, check
-from tests.engine.test_chains import ON, check_bits
+from tests.engine.chains import ON, check_bits
 from tests.importers.networks import OPERATORS, Network, network_of, random_network
+from tests.importers.outputs import flat
 from tests.importers.reference import References, host_runs, micro_runs, needs_micro
 from tests.importers.writer import write
 from tests.toolchains import TOOLCHAINS
@@ -43,15 +44,6 @@ UNSIGNED = (
 def imported(net: Network, folder: Path) -> tuple[bytes, Graph]:
     data = net.finish()
     return data, import_tflite(write(folder / "net.tflite", data)).graph
-
-
-def flat(inputs: list[NDArray[np.integer[Any]]]) -> NDArray[np.int8]:
-    """As the executor takes them."""
-    if inputs[0].dtype == np.uint8:
-        inputs = [(part.astype(np.int16) - 128).astype(np.int8) for part in inputs]
-    if len(inputs) == 1 and inputs[0].dtype == np.int8:
-        return inputs[0].astype(np.int8)
-    return np.hstack([part.reshape(len(part), -1).view(np.int8) for part in inputs])
 
 
 def samples_of(net: Network, graph: Graph, count: int) -> tuple[list[NDArray[np.integer[Any]]], NDArray[np.int8]]:

@@ -1,6 +1,5 @@
 """The accuracy of networks from elsewhere."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +9,13 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
-from mcubuild.importers.files import write_imported
 from mcubuild.importers.interface import Interface
-from mcubuild.importers.network import import_network
-from mcubuild.importers.samples import read_arrays, refer
-from mcubuild.ir.files import read_graph
-from mcubuild.spec.model import ModelSettings
+from mcubuild.importers.samples import read_arrays
+from tests.importers.scores import accuracy
 from tests.importers.writer import Writer, write
 
 FIELD = ROOT.parent / "shared" / "field"
 needs_field = pytest.mark.skipif(not FIELD.is_dir(), reason="inputs from the field (../shared/field) are not here")
-
-
-def accuracy(folder: Path, images: tuple[Split, int] | None = None, **keys: Any) -> dict[str, Any]:
-    """accuracy.json for the network net.tflite in ``folder``, or where ``file`` says."""
-    settings = ModelSettings.model_validate({"file": "net.tflite", **keys})
-    out = folder / "out"
-    out.mkdir(exist_ok=True)
-    write_imported(import_network(folder / settings.file), out)
-    refer(read_graph(out), out / "interface.json", settings, images, folder, seed=0, out=out)
-    found: dict[str, Any] = json.loads((out / "accuracy.json").read_text())
-    return found
 
 
 def test_axes_in_another_order_are_no_samples(tmp_path: Path) -> None:

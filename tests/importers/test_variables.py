@@ -21,7 +21,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.spec.engine import EngineSettings
 from tests.e2e.test_agreement import check
 from tests.importers.reference import micro_runs, needs_micro
-from tests.importers.test_samples import accuracy
+from tests.importers.scores import accuracy
 from tests.importers.writer import Writer, write
 
 FRAMES = 5

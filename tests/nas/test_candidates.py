@@ -2,30 +2,14 @@ import numpy as np
 import pytest
 
 from mcubuild.artifacts.margin import Margin
-from mcubuild.board import read_board
 from mcubuild.errors import NothingFitsError
-from mcubuild.nas.space.arch import Arch, Space, draw, from_genes, largest, smallest, to_genes
+from mcubuild.nas.space.arch import Arch, draw, from_genes, largest, smallest, to_genes
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
+from tests.nas.limits import ANY, BOARD, FOOTPRINTS, LEAST, SPACE, tight
 from tests.nas.toy import seconds_for
-
-SPACE = Space(width=0.4, resolution=48, channels=1, classes=10)
-BOARD = read_board("stm32f412")
-FOOTPRINTS = Footprints(Deployment(BOARD))
-LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))
-ANY = Limits(MOST.flash, None)
-
-
-def between(low: float, high: float, share: float) -> float:
-    return low + share * (high - low)
-
-
-def tight(share: float) -> Limits:
-    cycles = between(LEAST.cycles, MOST.cycles, share)
-    flash = between(LEAST.flash, MOST.flash, share)
-    return Limits(round(flash), seconds_for(cycles, BOARD))
 
 
 def test_genes_round_trip() -> None:

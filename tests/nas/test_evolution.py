@@ -11,20 +11,10 @@ from mcubuild.nas.search.search import evaluated
 from mcubuild.nas.space.arch import Arch, smallest
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.spec.search import SearchSettings
-from tests.nas.test_candidates import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, tight
+from tests.nas.limits import ANY, BOARD, FOOTPRINTS, LEAST, MOST, SPACE, best, tight, toy
 from tests.nas.toy import seconds_for
 
 SETTINGS = SearchSettings(population=16, generations=8, parents=6, mutation=0.1).sized(100)
-
-
-def toy(archs: Sequence[Arch]) -> list[Score]:
-    """The share of blocks with kernel 5 and expansion 4: random networks are about a third right."""
-    blocks = [[choice for stage in arch.stages for choice in stage] for arch in archs]
-    return [Score(sum((k == 5) + (e == 4) for k, e in choices) / (2 * len(choices)), 0.0) for choices in blocks]
-
-
-def best(evaluations: list[Evaluation]) -> float:
-    return max(evaluation.score.accuracy for evaluation in evaluations)
 
 
 def entangled(archs: Sequence[Arch]) -> list[Score]:

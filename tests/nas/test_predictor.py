@@ -8,8 +8,7 @@ from mcubuild.nas.space.arch import draw, smallest
 from mcubuild.nas.space.candidates import Candidates
 from mcubuild.nas.space.family import Family
 from mcubuild.spec.search import SearchSettings
-from tests.nas.test_candidates import ANY, FOOTPRINTS, SPACE, tight
-from tests.nas.test_evolution import best, toy
+from tests.nas.limits import ANY, FOOTPRINTS, SPACE, best, tight, toy
 
 ARCHS = [draw(SPACE, np.random.default_rng(number)) for number in range(200)]
 FAMILY = Family(SPACE)

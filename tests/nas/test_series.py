@@ -22,7 +22,7 @@ from mcubuild.nas.training.network import build_network, initialise
 from mcubuild.nas.training.supernet import SuperNetwork
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
-from tests.engine.test_generated_c import Compiled
+from tests.engine.compiled import Compiled
 
 BOARD, SETTINGS = read_board("stm32f412"), EngineSettings()
 BLOCKS = sorted(BACKBONES)

@@ -195,8 +195,8 @@ def _refuse_twice(names: "Sequence[str]", what: str, path: Path) -> None:
 
     if twice := [name for name in names if names.count(name) > 1 or not name.strip()]:
         raise BuildError(
-            f"{path}: found {shown(twice[0])} in {what}, which is blank or there twice; allowed is a name of its own for "
-            f"each."
+            f"{path}: found {shown(twice[0])} in {what}, which is blank or there twice; allowed is a name of its own "
+            f"for each."
         )
 
 

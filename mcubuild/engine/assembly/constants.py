@@ -71,6 +71,13 @@ def channels(layer: Layer) -> Channels:
     Raises:
         BuildError: weights do not fit their bits, or a sum could leave int32.
     """
+    if Channels not in layer.known:
+        layer.known[Channels] = _channels(layer)
+    found: Channels = layer.known[Channels]
+    return found
+
+
+def _channels(layer: Layer) -> Channels:
     op = layer.weighted
     derived = op.parameters(layer.graph)
     values, offset = layer.graph.constants[op.weights], derived.weight_offset

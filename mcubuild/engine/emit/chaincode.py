@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcubuild.engine.layer import Layer
+from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.flow import row_bytes
 from mcubuild.engine.memory.planner import ChainPlan, Plan
 from mcubuild.engine.memory.streaming import Call, Stage, first_rows, schedule
@@ -101,7 +101,7 @@ class ChainCode:
 
     def __init__(self, graph: Graph, plan: Plan, chain: ChainPlan) -> None:
         self._graph, self._plan, self._chain = graph, plan, chain
-        self._layers = [Layer(graph, index) for index in chain.steps]
+        self._layers = layers(graph)[chain.steps.start : chain.steps.stop]
         self._names = [chain.first, *(layer.op.output for layer in self._layers)]
         self._stages = [
             Stage(layer.vertical, tuple(self._names.index(name) for name in layer.op.operands))
@@ -140,8 +140,8 @@ class ChainCode:
 
     def call(self, index: int) -> LayerCall:
         """How a call of layer ``index`` of the network finds its rows."""
-        layer = Layer(self._graph, index)
         number = index - self._chain.steps.start
+        layer = self._layers[number]
         stage = self._stages[number]
         return LayerCall(
             output=self.output(number + 1),

@@ -48,9 +48,11 @@ def choose(layer: Layer, target: Target) -> Kernel:
     Raises:
         BuildError: none can.
     """
-    if target not in layer.chosen:
+    key = (Kernel, target)
+    if key not in layer.known:
         tuned = target.tuned.get(layer.output.name)
-        kernel = min(serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind))
-        layer.chosen[target] = kernel
-    found: Kernel = layer.chosen[target]
+        layer.known[key] = min(
+            serving(layer, target), key=lambda k: (k.kind != tuned, k.cycles(layer, target.core), k.kind)
+        )
+    found: Kernel = layer.known[key]
     return found

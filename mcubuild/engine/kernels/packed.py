@@ -73,10 +73,10 @@ class Cut:
 
     def tile(self, layer: Layer, number: int = 0) -> Layer:
         """The layer of bytes that computes a tile: of strips, in full height; of groups, that of the given number."""
-        known: dict[object, Layer] = layer.tiles
-        if (self, number) not in known:
-            known[self, number] = self._tile(layer, number)
-        return known[self, number]
+        if (self, number) not in layer.known:
+            layer.known[self, number] = self._tile(layer, number)
+        found: Layer = layer.known[self, number]
+        return found
 
     def _tile(self, layer: Layer, number: int) -> Layer:
         graph, op = layer.graph, layer.op
@@ -175,9 +175,16 @@ class Packed(Kernel):
 
     def _strip(self, layer: Layer) -> int:
         """Rows of outputs a strip."""
-        rows = layer.vertical.rows
         if self.form != "rows":
-            return rows
+            return layer.vertical.rows
+        if Packed not in layer.known:
+            layer.known[Packed] = self._highest_strip(layer)
+        found: int = layer.known[Packed]
+        return found
+
+    def _highest_strip(self, layer: Layer) -> int:
+        """The same of a kernel that streams; how it cuts the layer depends on the layer alone."""
+        rows = layer.vertical.rows
         # Strips of a group should not take more than what packing saves.
         most = min(_GROUP_STRIP, max(layer.input.nbytes, layer.output.nbytes)) if self.cut.channels else _STRIP
         strips = range(2, rows + 2, 2)

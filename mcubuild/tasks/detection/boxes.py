@@ -34,23 +34,6 @@ def mirrored(boxes: Boxes) -> Boxes:
     return replace(boxes, corners=np.stack([top, 1 - right, bottom, 1 - left], axis=1))
 
 
-def cropped(boxes: Boxes, window: tuple[float, float, float, float], least: float) -> Boxes:
-    """Those of a window of the picture, as shares of the window: scaling and shifting are windows, too.
-
-    Args:
-        boxes: of the picture.
-        window: top, left, bottom, right, as shares of the picture; may reach beyond it.
-        least: share of a box that must lie in the window, or it is dropped; so is any of which nothing is left.
-    """
-    top, left, bottom, right = window
-    start, size = np.array([top, left] * 2), np.array([bottom - top, right - left] * 2)
-    moved = (boxes.corners.astype(np.float64) - start) / size
-    inside = np.clip(moved, 0, 1)
-    before, after = areas(moved), areas(inside)
-    kept = (after > 0) & (after >= least * before)
-    return replace(boxes, corners=inside.astype(np.float32)).part(kept)
-
-
 @dataclass(frozen=True, eq=False)
 class Detections:
     """What a detector found in one picture; arrays have an entry for each box."""

@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mcubuild.bench.sketch import Sketch
-from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
@@ -25,20 +22,7 @@ from mcubuild.tasks.anomaly_detection.errors import Errors
 from mcubuild.tasks.anomaly_detection.reading import Anomaly, chosen
 from mcubuild.toolchain.compile import find, link
 from mcubuild.toolchain.firmware import generate as generate_firmware
-
-FRAMES, BANDS = 4, 6
-VALUES = FRAMES * BANDS
-ERRORS = {
-    "usual": Errors(VALUES, 0.9, -100, threshold=1234),
-    "coarse": Errors(VALUES, 40.0, 127),
-    "fine": Errors(VALUES, 0.01, 5),
-}
-
-
-def autoencoder() -> Graph:
-    sketch = Sketch((1, FRAMES, 1, BANDS))
-    sketch.conv(sketch.conv("input", 8, FRAMES, FRAMES), VALUES)
-    return with_random_values(sketch.graph())
+from tests.tasks.anomaly_detection.autoencoders import BANDS, ERRORS, FRAMES, VALUES, autoencoder
 
 
 def test_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Boxes: overlap, and what becomes of them when their picture is turned, mirrored or cut."""
+"""Boxes: overlap, and what becomes of them when their picture is turned or mirrored."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from PIL import Image
 
 from mcubuild.data.boxes import Boxes, BoxLists, turned
 from mcubuild.data.images import TURNS
-from mcubuild.tasks.detection.boxes import areas, cropped, mirrored, overlaps
+from mcubuild.tasks.detection.boxes import areas, mirrored, overlaps
 
 CELLS = 40
 """Pictures of so many pixels a side, on which boxes of whole pixels are painted."""
@@ -65,27 +65,6 @@ def test_turned_with_the_picture(corners: tuple[int, ...], orientation: int) -> 
 def test_mirrored_with_the_picture(corners: tuple[int, ...]) -> None:
     got = mirrored(boxes(tuple(value / CELLS for value in corners))).corners[0] * CELLS
     np.testing.assert_allclose(got, extent(painted(corners)[:, ::-1]), atol=1e-4)
-
-
-@given(pixel_boxes, pixel_boxes, st.floats(0.01, 1))
-def test_cropped_with_the_picture(corners: tuple[int, ...], window: tuple[int, ...], least: float) -> None:
-    top, left, bottom, right = window
-    part = painted(corners)[top:bottom, left:right]
-    share = part.sum() / painted(corners).sum()
-    shares = tuple(value / CELLS for value in window)
-    got = cropped(boxes(tuple(value / CELLS for value in corners)), (shares[0], shares[1], shares[2], shares[3]), least)
-    if abs(share - least) < 1e-3:
-        return  # either is right
-    assert len(got) == (share > 0 and share >= least)
-    if len(got):
-        scale = np.array([bottom - top, right - left] * 2)
-        np.testing.assert_allclose(got.corners[0] * scale, extent(part), atol=1e-3)
-
-
-def test_a_larger_window_shrinks() -> None:
-    got = cropped(boxes((0, 0, 1, 1), (0.5, 0.5, 1, 0.75)), (-0.5, -0.5, 1.5, 1.5), 0.5)
-    np.testing.assert_allclose(got.corners, [[0.25, 0.25, 0.75, 0.75], [0.5, 0.5, 0.75, 0.625]])
-    assert got.classes.tolist() == [0, 1]
 
 
 def test_lists_of_boxes() -> None:

@@ -13,8 +13,8 @@ from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.importers.tflite import import_tflite
 from mcubuild.spec.engine import EngineSettings
+from tests.importers.mutations import mutations
 from tests.importers.networks import random_network
-from tests.importers.test_damage import mutations
 from tests.trials.trial import WrongError
 
 COUNT = 3000
