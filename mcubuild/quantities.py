@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from mcubuild.resolution import Resolution, parse_resolution
 from mcubuild.units import parse_energy, parse_frequency, parse_share, parse_size, parse_time
 
 Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
@@ -20,3 +21,10 @@ Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=s
 
 Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=str | float), PlainSerializer(float)]
 """A share of a whole, 0 ... 1, written as ``"90%"`` or ``0.9`` in TOML."""
+
+Sides = Annotated[
+    Resolution,
+    BeforeValidator(parse_resolution, json_schema_input_type=int | str),
+    PlainSerializer(lambda value: value.height if value.height == value.width else str(value), int | str),
+]
+"""A resolution in pixels: a side, or height x width as ``"128x160"`` in TOML."""

@@ -169,7 +169,9 @@ def _pools(
             kinds[block] = [*dict.fromkeys(draw(one, rng) for one in alike for _ in range(count))]
     else:
         every = sizes(outline, space)
-        kinds[arch] = [Baseline(arch, *size, outline.channels, outline.classes, outline.series) for size in every]
+        kinds[arch] = [
+            Baseline(arch, *size, outline.channels, outline.outputs, outline.series, outline.stride) for size in every
+        ]
     flash = footprints.deployment.flash
     fitting = {kind: [one for one in networks if footprints.fits(one, flash)] for kind, networks in kinds.items()}
     return {

@@ -7,6 +7,7 @@ from typing import Any
 
 from mcubuild.nas.space.optimisation import ENOUGH, PERCENTILE
 from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
+from mcubuild.resolution import Resolution
 from mcubuild.units import format_energy, format_size, format_time
 
 
@@ -136,7 +137,7 @@ class Table:
 
     block: str
     """What the networks are made of."""
-    resolutions: list[int]
+    resolutions: list[Resolution]
     rows: list[tuple[float, list[Cell | None]]]
     """Width and its cells, the widest first; ``None`` where no network fits."""
     enough: float
@@ -150,11 +151,12 @@ def heat_tables(table: Mapping[str, Any]) -> list[Table]:
 
 
 def _heat_table(table: Mapping[str, Any], block: str) -> Table:
-    spaces = {(row["width"], row["resolution"]): row for row in table["spaces"] if row["block"] == block}
+    rows = [row for row in table["spaces"] if row["block"] == block]
+    spaces = {(row["width"], Resolution(**row["resolution"])): row for row in rows}
     widths, resolutions = sorted({w for w, _ in spaces}, reverse=True), sorted({r for _, r in spaces})
     top = max(row["macs"]["p80"] for row in spaces.values() if row["macs"])
 
-    def cell(width: float, resolution: int) -> Cell | None:
+    def cell(width: float, resolution: Resolution) -> Cell | None:
         row = spaces.get((width, resolution))
         if row is None or not row["macs"]:
             return None

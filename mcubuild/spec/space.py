@@ -2,11 +2,23 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from mcubuild.quantities import Sides
+from mcubuild.resolution import Resolution, square
 from mcubuild.settings import Settings
 
 BlockKind: TypeAlias = Literal["mobile", "plain", "residual"]
+
+
+LEAST_SIDE, MOST_SIDE = 8, 512
+"""Pixels."""
+
+
+def _within_bounds(value: Resolution) -> Resolution:
+    if not (value.covers(square(LEAST_SIDE)) and square(MOST_SIDE).covers(value)):
+        raise ValueError(f"found {value} pixels; a side has {LEAST_SIDE} to {MOST_SIDE}")
+    return value
 
 
 class SpaceSettings(Settings):
@@ -22,8 +34,9 @@ class SpaceSettings(Settings):
         default=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), min_length=1
     )
     """Width multipliers of the competing spaces."""
-    resolutions: tuple[Annotated[int, Field(ge=8, le=512)], ...] | None = Field(default=None, min_length=1)
-    """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``."""
+    resolutions: tuple[Annotated[Sides, AfterValidator(_within_bounds)], ...] | None = Field(default=None, min_length=1)
+    """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``. Of
+    detectors also height x width, ``"128x160"``: multiples of 32; default: squares from 96 to 320."""
     neighbours: bool = False
     """Whether super network and search extend to the spaces next to the best: one step narrower, and one resolution
     below and above."""

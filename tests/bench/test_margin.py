@@ -18,6 +18,7 @@ from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import Margin
 from mcubuild.report.estimates import Estimate
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -106,7 +107,7 @@ def test_each_kind_of_blocks_has_a_factor_of_its_own(tmp_path: Path, monkeypatch
     footprints = Footprints(Deployment(slow_flash(), budget=BUDGET), Margin(margin.scale, 0, margin.kinds))
     plain = Footprints(Deployment(slow_flash(), budget=BUDGET))
     for block, factor in factors.items():
-        arch = draw(Space(0.3, 16, 1, 3, 2, block=block), np.random.default_rng(0))
+        arch = draw(Space(0.3, square(16), 1, 3, 2, block=block), np.random.default_rng(0))
         assert footprints.of(arch).cycles == pytest.approx(factor * plain.of(arch).cycles, rel=1e-6)
 
 
@@ -136,7 +137,7 @@ def test_networks_keep_their_latency_on_a_board_without_cache(engine: EngineSett
     bench = Workbench(Store(tmp_path), "code")
     tried = 0
     while tried < 5:
-        arch = draw(Space(0.3, 16, 1, 3, 3), rng)
+        arch = draw(Space(0.3, square(16), 1, 3, 3), rng)
         longest = footprints.longest(footprints.of(arch))
         if not footprints.fits(arch, limits.flash, limits.latency) or longest < 0.02:
             continue

@@ -25,6 +25,7 @@ from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.network import build_network
 from mcubuild.quant.quantize import quantized
 from mcubuild.quant.ranges import observe
+from mcubuild.resolution import parse_resolution, square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -54,13 +55,13 @@ def test_a_spec_may_name_each() -> None:
     ],
 )
 def test_they_have_the_published_work(name: str, resolution: int, channels: int, classes: int, millions: float) -> None:
-    graph = skeleton(Baseline(name, 1, resolution, channels, classes), 8)
+    graph = skeleton(Baseline(name, 1, square(resolution), channels, classes), 8)
     assert graph.macs() / 1e6 == pytest.approx(millions, rel=0.04)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_the_float_network_becomes_the_graph_whose_footprint_was_asked(name: str, tmp_path: Path) -> None:
-    baseline = Baseline(name, 0.25, 16, 1, 3)
+    baseline = Baseline(name, 0.25, square(16), 1, 3)
     asked = skeleton(baseline, 8)
     torch.manual_seed(1)
     network = build_network(baseline).eval()
@@ -92,8 +93,9 @@ def test_the_float_network_becomes_the_graph_whose_footprint_was_asked(name: str
 
 
 def test_the_frontier_has_what_no_other_exceeds() -> None:
-    sizes = [Baseline("resnet8", *size, 1, 3) for size in ((0.5, 32), (0.5, 16), (1.0, 16), (1.0, 8), (0.2, 32))]
-    assert [(size.width, size.resolution) for size in frontier(sizes)] == [(0.5, 32), (1.0, 16)]
+    pairs = ((0.5, 32), (0.5, 16), (1.0, 16), (1.0, 8), (0.2, 32), (1.0, "8x16"), (1.0, "8x24"))
+    sizes = [Baseline("resnet8", width, parse_resolution(size), 1, 3) for width, size in pairs]
+    assert [size.name for size in frontier(sizes)] == [f"resnet8-{name}" for name in ("w0.5-r32", "w1-r16", "w1-r8x24")]
 
 
 def scaled(folder: Path, budget: Budget) -> None:
@@ -115,7 +117,9 @@ def scaled(folder: Path, budget: Budget) -> None:
 
 
 def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
-    limit = estimate(skeleton(Baseline("resnet8", 0.5, 12, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    limit = estimate(
+        skeleton(Baseline("resnet8", 0.5, square(12), 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048
+    )
     scaled(tmp_path, Budget(flash=limit.flash + 1000))
     chosen = read_described(tmp_path / "arch.json")
     assert isinstance(chosen, Baseline)
@@ -125,7 +129,9 @@ def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    widest = estimate(skeleton(Baseline("resnet8", 1.0, 8, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    widest = estimate(
+        skeleton(Baseline("resnet8", 1.0, square(8), 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048
+    )
     budget = Budget(latency=seconds_for(widest.cycles, BOARD))
     scaled(tmp_path / "many", budget)
     table = json.loads((tmp_path / "many/scaling.json").read_text())
@@ -143,7 +149,7 @@ def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("name", BASELINES)
 def test_blocks_add_up_to_the_whole_network(name: str) -> None:
     for side, sram in ((32, 320 << 10), (32, 20 << 10), (48, None)):
-        baseline = Baseline(name, 0.25, side, 3, 10)
+        baseline = Baseline(name, 0.25, square(side), 3, 10)
         footprints = Footprints(Deployment(BOARD, budget=Budget(sram=sram)))
         assert footprints.of(baseline) == estimate(skeleton(baseline, 8), footprints.target, 2048)
 

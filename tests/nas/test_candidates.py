@@ -7,11 +7,12 @@ from mcubuild.nas.space.arch import Arch, Space, draw, from_genes, largest, smal
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import Margin
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from tests.nas.toy import seconds_for
 
-SPACE = Space(width=0.4, resolution=48, channels=1, classes=10)
+SPACE = Space(width=0.4, resolution=square(48), channels=1, classes=10)
 BOARD = read_board("stm32f412")
 FOOTPRINTS = Footprints(Deployment(BOARD))
 LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))

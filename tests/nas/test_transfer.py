@@ -12,8 +12,9 @@ from mcubuild.nas.space.arch import Space, largest
 from mcubuild.nas.training.network import ConvNorm
 from mcubuild.nas.training.supernet import SuperNetwork, fresh, share
 from mcubuild.nas.training.transfer import Known, carry, carry_rows, for_channels, shared_classes, warm_start
+from mcubuild.resolution import square
 
-SPACE = Space(width=0.3, resolution=16, channels=1, classes=3, count=2)
+SPACE = Space(width=0.3, resolution=square(16), channels=1, classes=3, count=2)
 CLASSES = ("a", "b", "c")
 
 

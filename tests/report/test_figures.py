@@ -4,7 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_tables, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
+from mcubuild.resolution import square
 from mcubuild.tasks.classification import ACCURACY
 from mcubuild.tasks.classification import confusion as classes
 from mcubuild.tasks.classification.reading import Classification
@@ -178,7 +179,7 @@ def row(name: str, share: float, p80: float) -> dict[str, object]:
     resolution = int(side)
     return {
         "name": name, "block": block[0] if block else "mobile",
-        "width": float(width), "resolution": resolution, "samples": 10, "share": share,
+        "width": float(width), "resolution": asdict(square(resolution)), "samples": 10, "share": share,
         "macs": {"p80": p80, "median": p80 / 2, "max": p80} if share else None,
         "smallest": {"sram": 1024 * resolution, "flash": 2048, "latency": float(width) / 10},
         "cdf": [[p80 / 2, 0], [p80, 1]] if share else [],
@@ -208,7 +209,7 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
     )
     assert nothing_fits({**table, "spaces": [row("w0.5-r32", 0.6, 2e6)]}) == ""
     (heat,) = heat_tables(table)
-    assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
+    assert heat.resolutions == [square(16), square(32)] and [width for width, _ in heat.rows] == [0.6, 0.5]
     wide, narrow = heat.rows[0][1], heat.rows[1][1]
     assert wide[0] is None and narrow[0] is None
     assert wide[1] is not None and not wide[1].competes and not wide[1].best and wide[1].text == "3"

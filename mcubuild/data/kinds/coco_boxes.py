@@ -21,7 +21,7 @@ def _listings(folder: Path) -> dict[str, "File"]:
     from mcubuild.data.annotated import labels_below
     from mcubuild.errors import BuildError
 
-    found = labels_below(folder, ".json")
+    found = labels_below(folder, ".json", zips=True)
     for wanted in ("instances_", "_annotations.coco"):
         chosen = {name: file for name, file in found.items() if PurePosixPath(name).name.startswith(wanted)}
         if chosen:
@@ -76,7 +76,7 @@ def _find(settings: "CocoBoxesSettings", root: Path) -> Found:
     from mcubuild.progress import bar
 
     folder = root / settings.path
-    images = pictures_below(folder)
+    images = pictures_below(folder, zips=True)
     listings = _listings(folder)
     splits = {name: _split_of(name) for name in listings}
     if "test" not in splits.values():  # COCO's own test pictures have no labels that anybody may see

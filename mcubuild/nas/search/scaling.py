@@ -1,6 +1,7 @@
 """A published network on a small board: width and resolution scaled down until it fits, then trained from scratch."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
         size
         for size in fitting
         if not any(
-            other != size and other.width >= size.width and other.resolution >= size.resolution for other in fitting
+            other != size and other.width >= size.width and other.resolution.covers(size.resolution)
+            for other in fitting
         )
     ]
 
@@ -136,7 +138,7 @@ def _describe(size: Baseline, footprints: Footprints, judged: tuple[float, float
     return {
         "name": size.name,
         "width": size.width,
-        "resolution": size.resolution,
+        "resolution": asdict(size.resolution),
         "macs": needs.macs,
         "sram": needs.sram,
         "flash": needs.flash,

@@ -6,7 +6,7 @@ each space is judged without training, by the multiply-accumulates of those of i
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import NO_MARGIN, Margin
 from mcubuild.processes import processes
 from mcubuild.progress import bar
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
@@ -47,7 +48,7 @@ _SIDES = (1, 3 / 4, 1 / 2)
 """Of the highest resolution: those of spaces that race."""
 CELL = 32
 """Pixels: a detector's resolutions are multiples of that;"""
-DETECTED = tuple(range(96, 321, CELL))
+DETECTED = tuple(map(square, range(96, 321, CELL)))
 """these are the usual ones."""
 CDF_PERCENTILES = tuple(range(0, 101, 5))
 _WORTH_PROCESSES = 5_000
@@ -87,7 +88,7 @@ class Row:
             "name": self.space.name,
             "block": self.space.block,
             "width": self.space.width,
-            "resolution": self.space.resolution,
+            "resolution": asdict(self.space.resolution),
             "samples": self.samples,
             "share": self.share,
             "macs": {"mean": float(np.mean(self.macs)), "median": points[10], "p80": self.score, "max": points[-1]}
@@ -209,7 +210,7 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
         assert best is not None
         sides, found = sorted({row.space.resolution for row in own}), [best]
         for share in _SIDES:
-            side = min(sides, key=lambda side: abs(side - share * sides[-1]))
+            side = min(sides, key=lambda side: abs(side.side - share * sides[-1].side))
             found.append(max((row for row in own if row.space.resolution == side), key=lambda row: row.space.width))
         alike = [row for row in enough if row.space.resolution == best.space.resolution]
         found.append(min(alike, key=lambda row: abs(row.space.width - best.space.width / 2)))
@@ -229,7 +230,7 @@ def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]
     if start.width not in settings.widths and settings.widths != SpaceSettings().widths:
         return []
     sides = {side for _, side in sizes(outline, settings)}
-    if settings.resolutions is None and start.resolution <= outline.max_resolution:
+    if settings.resolutions is None and start.resolution.longer <= outline.max_resolution:
         sides.add(start.resolution)
     same = replace(
         start, channels=outline.channels, classes=outline.outputs, series=outline.series, stride=outline.stride
@@ -240,7 +241,7 @@ def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]
     ]
 
 
-def familiar(rows: Sequence[Row], known: Collection[Space], resolution: int) -> Row | None:
+def familiar(rows: Sequence[Row], known: Collection[Space], resolution: Resolution) -> Row | None:
     """Of the ``known`` spaces in which a tenth of the networks fit, that of ``resolution``, else the best, if any."""
     enough = [row for row in rows if row.space in known and row.share >= ENOUGH]
     return winner([row for row in enough if row.space.resolution == resolution] or enough)
@@ -278,7 +279,7 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
         origin = f"({listed}), as space.resolutions says"
     elif outline.stride:
         return f"{count} ({listed}: multiples of {CELL}); stages are those that leave cells of {outline.stride} pixels"
-    elif sides == list(BASE_RESOLUTIONS):
+    elif sides == list(map(square, BASE_RESOLUTIONS)):
         origin = f"({low} to {high} pixels, the paper's)"
     else:
         origin = (
@@ -341,13 +342,13 @@ def blocks_for(outline: Outline, settings: SpaceSettings) -> list[str]:
     return [block for block in blocks if not outline.stride or stages_of_stride(block, outline.stride)]
 
 
-def _stages(outline: Outline, side: int, block: str) -> int:
+def _stages(outline: Outline, resolution: Resolution, block: str) -> int:
     if outline.reconstructs:
         return len(EVERY[block].widths)
     if outline.stride:
         return stages_of_stride(block, outline.stride)
     whole = block == "mobile" and _large(outline)
-    return len(BACKBONES[block].widths) if whole else stages_for(side, block, series=outline.series)
+    return len(BACKBONES[block].widths) if whole else stages_for(resolution, block, series=outline.series)
 
 
 def _large(outline: Outline) -> bool:
@@ -355,43 +356,49 @@ def _large(outline: Outline) -> bool:
     return outline.max_resolution >= BASE_RESOLUTIONS[-1]
 
 
-def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, int]]:
+def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, Resolution]]:
     """The pairs of width and resolution that compete, ascending.
 
     Raises:
-        BuildError: a resolution is above the data set's.
+        BuildError: a resolution is above the data set's, or no square where networks see no whole pictures.
     """
     resolutions = settings.resolutions or _usual(outline)
-    if outline.reconstructs and resolutions != (outline.max_resolution,):
+    if outline.reconstructs and resolutions != (square(outline.max_resolution),):
         raise BuildError(
             f"space.resolutions: found {', '.join(map(str, resolutions))}, but an autoencoder sees whole windows of "
             f"{outline.max_resolution} frames; leave it out, or set dataset.frames."
         )
-    odd = [side for side in resolutions if outline.anchors and side % CELL]
-    if odd:
-        raise BuildError(
-            f"space.resolutions: found {odd[0]}, which is no multiple of {CELL}; a detector's cells fill the picture: "
-            f"write multiples of {CELL}."
-        )
-    if max(resolutions) > outline.max_resolution:
-        raise BuildError(
-            f"space.resolutions: found {max(resolutions)}, but networks for this data set take at most "
-            f"{outline.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
-        )
+    for one in resolutions:
+        if outline.anchors and (one.height % CELL or one.width % CELL):
+            raise BuildError(
+                f"space.resolutions: found {one}, which is no multiple of {CELL}; a detector's cells fill the picture: "
+                f"write multiples of {CELL}."
+            )
+        if one.height != one.width and not outline.anchors:
+            raise BuildError(
+                f"space.resolutions: found {one}; only detectors see whole pictures, of any shape: write one number."
+            )
+        if one.longer > outline.max_resolution:
+            raise BuildError(
+                f"space.resolutions: found {one}, but networks for this data set take at most "
+                f"{outline.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
+            )
+    if outline.series:
+        resolutions = tuple(Resolution(one.height, 1) for one in resolutions)
     return [(width, resolution) for width in sorted(set(settings.widths)) for resolution in sorted(set(resolutions))]
 
 
-def _usual(outline: Outline) -> tuple[int, ...]:
+def _usual(outline: Outline) -> tuple[Resolution, ...]:
     """The resolutions where the spec gives none: the paper's, scaled, or a detector's.
 
     Raises:
         BuildError: pictures are too small for a detector.
     """
     if outline.reconstructs:
-        return (outline.max_resolution,)
+        return (square(outline.max_resolution),)
     if not outline.stride:
-        return resolutions_for(outline.max_resolution)
-    sides = tuple(side for side in DETECTED if side <= outline.max_resolution)
+        return tuple(map(square, resolutions_for(outline.max_resolution)))
+    sides = tuple(side for side in DETECTED if side.longer <= outline.max_resolution)
     if not sides:
         raise BuildError(
             f"dataset.max_resolution: found {outline.max_resolution} pixels; a detector takes {DETECTED[0]} or more: "
@@ -416,7 +423,7 @@ def _sample(space: Space, samples: int, footprints: Footprints, limits: Limits, 
 
 def draw_samples(space: Space, samples: int, seed: int) -> list[Arch]:
     """The smallest network and ``samples`` - 1 random ones; they depend on the space and the seed alone."""
-    rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution])
+    rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution.height])
     return [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
 
 
