@@ -1,5 +1,6 @@
 """Pictures and label files brought together: what kinds of data sets with boxes have in common."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -179,9 +180,11 @@ def by_key(files: Mapping[str, File]) -> dict[str, File]:
 
 
 def split_of(name: str) -> str | None:
-    """The split that one of a file's folders names."""
+    """The split that one of a file's folders names; CVAT's YOLO folders are called obj_train_data."""
     for part in PurePosixPath(name).parent.parts:
+        inner = re.fullmatch(r"obj_(.+)_data", part)
+        called = (inner[1] if inner else part).lower()
         for split, aliases in SPLITS.items():
-            if part.lower() in aliases:
+            if called in aliases:
                 return split
     return None

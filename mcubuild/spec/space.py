@@ -2,23 +2,12 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from mcubuild.quantities import Sides
-from mcubuild.resolution import Resolution, square
 from mcubuild.settings import Settings
 
 BlockKind: TypeAlias = Literal["mobile", "plain", "residual"]
-
-
-LEAST_SIDE, MOST_SIDE = 8, 512
-"""Pixels."""
-
-
-def _within_bounds(value: Resolution) -> Resolution:
-    if not (value.covers(square(LEAST_SIDE)) and square(MOST_SIDE).covers(value)):
-        raise ValueError(f"found {value} pixels; a side has {LEAST_SIDE} to {MOST_SIDE}")
-    return value
 
 
 class SpaceSettings(Settings):
@@ -34,7 +23,7 @@ class SpaceSettings(Settings):
         default=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), min_length=1
     )
     """Width multipliers of the competing spaces."""
-    resolutions: tuple[Annotated[Sides, AfterValidator(_within_bounds)], ...] | None = Field(default=None, min_length=1)
+    resolutions: tuple[Sides, ...] | None = Field(default=None, min_length=1)
     """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``. Of
     detectors also height x width, ``"128x160"``: multiples of 32; default: squares from 96 to 320."""
     neighbours: bool = False

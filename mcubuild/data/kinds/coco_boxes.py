@@ -106,6 +106,9 @@ def _find(settings: "CocoBoxesSettings", root: Path) -> Found:
                 )
                 pictures.add(picture, annotation, splits[listing])
             progress.advance()
+    used = {str(file) for file in pictures.files}
+    if unlisted := [name for name, file in images.items() if str(file) not in used]:
+        pictures.findings.add_many("Pictures that no JSON file lists were left out", unlisted)
     listed = sorted(ids, key=lambda name: (ids[name], name))
     held_out = {"val": settings.val_fraction, "test": settings.test_fraction}
     return pictures.found(settings, str(folder), held_out, listed)
