@@ -27,7 +27,7 @@ from mcubuild.spec.space import SpaceSettings
 from mcubuild.store import Store
 
 OUTLINE = Outline("image_classification", 3, 1, 16)
-SPACES = SpaceSettings(widths=(0.2, 0.3), resolutions=(8, 12, 16))
+SPACES = SpaceSettings(widths=(0.2, 0.3), resolutions=(square(8), square(12), square(16)))
 F412 = read_board("stm32f412")
 BUDGET = Budget(sram=64 << 10, flash=512 << 10, latency=0.05)
 

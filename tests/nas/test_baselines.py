@@ -15,20 +15,23 @@ from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.memory.footprint import estimate
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.errors import NothingFitsError
+from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.ir.executor import run
 from mcubuild.nas.search.scaling import frontier, scale
 from mcubuild.nas.space.baselines import BASELINES, Baseline
+from mcubuild.nas.space.blocks import Cells
 from mcubuild.nas.space.described import read_described
 from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.optimisation import baselines_for
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.network import build_network
 from mcubuild.quant.quantize import quantized
 from mcubuild.quant.ranges import observe
-from mcubuild.resolution import parse_resolution, square
+from mcubuild.resolution import Resolution, parse_resolution, square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
 from mcubuild.spec.training import TrainingSettings
@@ -92,6 +95,25 @@ def test_the_float_network_becomes_the_graph_whose_footprint_was_asked(name: str
     assert error <= 0.15 * np.ptp(floats), "ReLUs, sums and pools are the same in both"
 
 
+@pytest.mark.parametrize(("stride", "last"), [(16, "stages.4.2"), (32, "mix")])
+def test_detectors_end_where_cells_have_their_stride(stride: int, last: str) -> None:
+    blocks = Baseline("mobilenet_v2", 0.5, Resolution(96, 160), 3, 40, stride=stride).blocks()
+    *_, before, end = blocks
+    assert (before, end) == (last, "head") and blocks[end] == Cells(
+        Resolution(96, 160).reduced(stride), blocks[before].outputs, 40
+    )
+
+
+def test_networks_whose_cells_are_too_small_are_refused() -> None:
+    outline, settings = (
+        Outline("object_detection", 2, 3, 96, anchors=5, stride=32),
+        SpaceSettings(resolutions=(square(96),)),
+    )
+    assert len(baselines_for("mobilenet_v2", outline, settings)) == 9
+    with pytest.raises(BuildError, match=r'"resnet8" leaves cells of 4 pixels, \[detection\] stride asks for 32'):
+        baselines_for("resnet8", outline, settings)
+
+
 def test_the_frontier_has_what_no_other_exceeds() -> None:
     pairs = ((0.5, 32), (0.5, 16), (1.0, 16), (1.0, 8), (0.2, 32), (1.0, "8x16"), (1.0, "8x24"))
     sizes = [Baseline("resnet8", width, parse_resolution(size), 1, 3) for width, size in pairs]
@@ -100,7 +122,7 @@ def test_the_frontier_has_what_no_other_exceeds() -> None:
 
 def scaled(folder: Path, budget: Budget) -> None:
     index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1)
-    space = SpaceSettings(widths=(0.25, 0.5, 1.0), resolutions=(8, 12))
+    space = SpaceSettings(widths=(0.25, 0.5, 1.0), resolutions=(square(8), square(12)))
     scale(
         "resnet8",
         index,

@@ -20,7 +20,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.margin import Margin
 from mcubuild.nas.space.optimisation import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.nas.space.skeleton import skeleton
-from mcubuild.resolution import square
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
@@ -31,7 +31,7 @@ from tests.nas.toy import seconds_for
 
 BOARD = read_board("stm32f412")
 OUTLINE = Outline("image_classification", 3, 1, 32)
-SETTINGS = SpaceSettings(blocks=("mobile",), samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
+SETTINGS = SpaceSettings(blocks=("mobile",), samples=20, widths=(0.3, 0.5, 0.8), resolutions=(square(16), square(32)))
 
 
 def run(
@@ -158,7 +158,9 @@ def test_axes_say_how_they_come_from_the_papers() -> None:
 
 
 def test_small_images_have_no_stages_that_would_see_maps_of_a_few_pixels() -> None:
-    settings = SpaceSettings(blocks=("mobile",), widths=(0.5,), resolutions=(16, 48, 64, 112))
+    settings = SpaceSettings(
+        blocks=("mobile",), widths=(0.5,), resolutions=(square(16), square(48), square(64), square(112))
+    )
     photos, pictures = replace(OUTLINE, max_resolution=224), replace(OUTLINE, max_resolution=128)
     assert [space.count for space in module.spaces_for(photos, settings)] == [6, 6, 6, 6]
     spaces = module.spaces_for(pictures, settings)
@@ -205,7 +207,7 @@ def test_when_the_energy_is_what_nothing_fits_the_error_names_it(tmp_path: Path)
 
 
 def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
-    settings = SpaceSettings(samples=10, resolutions=(48,))
+    settings = SpaceSettings(samples=10, resolutions=(square(48),))
     with pytest.raises(BuildError, match=r"space.resolutions: found 48.* at most 32 pixels"):
         optimise(OUTLINE, settings, Deployment(BOARD), seed=0, out=tmp_path)
 
@@ -214,26 +216,31 @@ PHOTOS = Outline("object_detection", 2, 3, 224, anchors=5, stride=32)
 
 
 def test_detectors_may_see_pictures_that_are_no_squares(tmp_path: Path) -> None:
-    settings = SpaceSettings(blocks=("mobile",), samples=10, widths=(0.3,), resolutions=(128, "96x160", "160x96"))
+    settings = SpaceSettings(
+        blocks=("mobile",),
+        samples=10,
+        widths=(0.3,),
+        resolutions=(square(128), Resolution(96, 160), Resolution(160, 96)),
+    )
     optimise(PHOTOS, settings, Deployment(BOARD), seed=0, out=tmp_path)
     table = json.loads((tmp_path / "space_table.json").read_text())
-    assert [row["name"] for row in table["spaces"]] == ["w0.3-r96x160-s5", "w0.3-r160x96-s5", "w0.3-r128-s5"]
-    wide, tall, _ = (row["macs"]["max"] for row in table["spaces"])
+    assert [row["name"] for row in table["spaces"]] == ["w0.3-r96x160", "w0.3-r160x96", "w0.3-r128"]
+    wide, tall, _ = (row["smallest"]["macs"] for row in table["spaces"])
     assert wide == pytest.approx(tall, rel=0.01)
     assert table["axes"] == "3 spaces: 1 widths x 3 resolutions (96x160, 160x96, 128), as space.resolutions says"
 
 
 @pytest.mark.parametrize(
-    ("sizes", "outline", "message"),
+    ("size", "outline", "message"),
     [
-        (("96x150",), PHOTOS, "found 96x150, which is no multiple of 32"),
-        (("96x256",), PHOTOS, "found 96x256, but networks for this data set take at most 224 pixels"),
-        (("16x32",), OUTLINE, "found 16x32; only detectors see whole pictures"),
+        (Resolution(96, 150), PHOTOS, "found 96x150, which is no multiple of 32"),
+        (Resolution(96, 256), PHOTOS, "found 96x256, but networks for this data set take at most 224 pixels"),
+        (Resolution(16, 32), OUTLINE, "found 16x32; only detectors see whole pictures"),
     ],
 )
-def test_shapes_that_do_not_suit(sizes: tuple[str, ...], outline: Outline, message: str, tmp_path: Path) -> None:
+def test_shapes_that_do_not_suit(size: Resolution, outline: Outline, message: str, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=f"space.resolutions: {message}"):
-        optimise(outline, SpaceSettings(samples=10, resolutions=sizes), Deployment(BOARD), seed=0, out=tmp_path)
+        optimise(outline, SpaceSettings(samples=10, resolutions=(size,)), Deployment(BOARD), seed=0, out=tmp_path)
 
 
 @pytest.mark.parametrize("value", ["96x", "x96", "96x96x3", "big", "4x64", 600, 96.5, True, "-96x96"])

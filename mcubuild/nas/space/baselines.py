@@ -29,7 +29,8 @@ class Baseline:
     series: bool = False
     """Whether it reads series of values, (length, 1, channels), with kernels k x 1."""
     stride: int = 0
-    """Pixels a cell, of a detector, whose ``classes`` are the values that it puts out for it."""
+    """Pixels a cell, of a detector, whose ``classes`` are the values that it puts out for it: the network ends before
+    the first block that would leave larger ones."""
 
     @property
     def name(self) -> str:
@@ -53,13 +54,13 @@ class Baseline:
 
 
 class _Row:
-    """Blocks behind each other: knows the map's size and channels at its end."""
+    """Blocks behind each other: knows size and channels of the map at its end; ends where cells have their stride."""
 
     def __init__(self, baseline: Baseline) -> None:
         self.blocks: dict[str, Block] = {}
         self.size, self.channels = baseline.resolution, baseline.channels
         self._width, self._classes, self._series = baseline.width, baseline.classes, baseline.series
-        self._stride = baseline.stride
+        self._stride, self._reduced, self._ended = baseline.stride, 1, False
 
     def scaled(self, channels: int) -> int:
         return round_channels(channels * self._width)
@@ -82,8 +83,9 @@ class _Row:
         self._append("mix", Mix(self.size, self.channels, self.scaled(outputs)), 1, outputs)
 
     def max_pool(self, name: str) -> None:
-        self._place(name, MaxPool(self.size, self.channels, 3))
-        self.size = self.size.reduced(2)
+        if self._goes_on(2):
+            self._place(name, MaxPool(self.size, self.channels, 3))
+            self.size = self.size.reduced(2)
 
     def head(self) -> None:
         self._place("head", head(self.size, self.channels, self._classes, stride=self._stride))
@@ -94,9 +96,15 @@ class _Row:
     def _place(self, name: str, block: Block) -> None:
         self.blocks[name] = replace(block, series=self._series)
 
+    def _goes_on(self, stride: int) -> bool:
+        self._reduced *= stride
+        self._ended = self._ended or 0 < self._stride < self._reduced
+        return not self._ended
+
     def _append(self, name: str, block: Block, stride: int, outputs: int) -> None:
-        self._place(name, block)
-        self.size, self.channels = self.size.reduced(stride), self.scaled(outputs)
+        if self._goes_on(stride):
+            self._place(name, block)
+            self.size, self.channels = self.size.reduced(stride), self.scaled(outputs)
 
 
 @dataclass(frozen=True)

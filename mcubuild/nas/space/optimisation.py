@@ -25,6 +25,7 @@ from mcubuild.nas.space.arch import (
     stages_of_stride,
 )
 from mcubuild.nas.space.backbones import AUTOENCODER, BACKBONES, EVERY, LEAST_STAGES
+from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.contender import Contender, write_contenders
 from mcubuild.nas.space.files import write_json
@@ -332,6 +333,25 @@ def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
         for block in blocks_for(outline, settings)
         for width, side in pairs
     ]
+
+
+def baselines_for(name: str, outline: Outline, settings: SpaceSettings) -> list[Baseline]:
+    """A published network, one of BASELINES, at every width and resolution.
+
+    Raises:
+        BuildError: as ``sizes``, or a detector's cells would be smaller than the spec says.
+    """
+    found = [
+        Baseline(name, *size, outline.channels, outline.outputs, outline.series, outline.stride)
+        for size in sizes(outline, settings)
+    ]
+    *_, end = found[0].blocks().values()
+    if outline.stride and (cell := found[0].resolution.height // end.size.height) != outline.stride:
+        raise BuildError(
+            f'arch: "{name}" leaves cells of {cell} pixels, [detection] stride asks for {outline.stride}; take a '
+            f'network that reduces pictures more, such as "mobilenet_v2".'
+        )
+    return found
 
 
 def blocks_for(outline: Outline, settings: SpaceSettings) -> list[str]:
