@@ -34,4 +34,4 @@ def test_from_wide_pictures_to_boxes_on_the_device(tmp_path: Path) -> None:
     header = (built / "c" / "model.h").read_text()
     assert "#define MODEL_INPUT_HEIGHT 64" in header and "#define MODEL_INPUT_WIDTH 96" in header
     page = (built / "report.html").read_text()
-    assert "64×96" in page and "w0.2-r64x96" in page
+    assert "64\N{MULTIPLICATION SIGN}96" in page and "w0.2-r64x96" in page
