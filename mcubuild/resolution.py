@@ -17,11 +17,6 @@ class Resolution:
         return self.height * self.width
 
     @property
-    def side(self) -> float:
-        """Of the square that has as many pixels."""
-        return self.pixels**0.5
-
-    @property
     def longer(self) -> int:
         """The longer side."""
         return max(self.height, self.width)

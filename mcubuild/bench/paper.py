@@ -191,7 +191,7 @@ def plots_12(found: Mapping[str, Chosen]) -> list[Plot]:
         _plot(f"{what} of the best space: {name}", title, chosen, value)
         for name, chosen in found.items()
         for what, title, value in (
-            ("Resolution", "pixels", lambda space: space.resolution.side),
+            ("Resolution", "pixels", lambda space: float(space.resolution.height)),
             ("Width", "width multiplier", lambda space: space.width),
         )
     ]

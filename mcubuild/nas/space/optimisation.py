@@ -211,7 +211,7 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
         assert best is not None
         sides, found = sorted({row.space.resolution for row in own}), [best]
         for share in _SIDES:
-            side = min(sides, key=lambda side: abs(side.side - share * sides[-1].side))
+            side = min(sides, key=lambda side: abs(side.longer - share * sides[-1].longer))
             found.append(max((row for row in own if row.space.resolution == side), key=lambda row: row.space.width))
         alike = [row for row in enough if row.space.resolution == best.space.resolution]
         found.append(min(alike, key=lambda row: abs(row.space.width - best.space.width / 2)))
