@@ -1,6 +1,7 @@
 """Whatever holds for spaces holds for those of every kind of blocks."""
 
 import json
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
@@ -156,7 +157,7 @@ def test_running_as_a_network_is_running_the_extracted_network(block: str) -> No
     space = space_of(block)
     family = Family(space, (space_of(block, 0.2),))
     supernet, rng = supernet_of(family.largest), np.random.default_rng(0)
-    x = torch.rand(8, 1, space.resolution, space.resolution)
+    x = torch.rand(8, 1, *astuple(space.resolution))
     for arch in (smallest(space), largest(space), draw(space, rng), draw(family.neighbours[0], rng)):
         extracted = supernet.extract(arch).train()
         torch.testing.assert_close(supernet.forward_as(x, arch), extracted(x), rtol=1e-3, atol=1e-3)
@@ -166,7 +167,7 @@ def test_running_as_a_network_is_running_the_extracted_network(block: str) -> No
 def test_sorted_channels_are_by_importance_and_change_nothing_for_the_largest(block: str) -> None:
     space = space_of(block)
     supernet = supernet_of(space).eval()
-    x = torch.rand(4, 1, space.resolution, space.resolution)
+    x = torch.rand(4, 1, *astuple(space.resolution))
     with torch.no_grad():
         before = supernet(x)
         sort_channels(supernet)

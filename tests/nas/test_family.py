@@ -1,6 +1,7 @@
 """A space and its neighbours: one super network, one search."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Literal
 
@@ -124,7 +125,7 @@ def test_footprints_are_those_of_the_own_space_and_the_limits_hold() -> None:
         Candidates(SPACE, footprints, only)
     for space in (NARROW, LOW):
         arch = draw(space, np.random.default_rng(1))
-        assert skeleton(arch, 8).tensor("input").shape == (1, space.resolution, space.resolution, 1)
+        assert skeleton(arch, 8).tensor("input").shape == (1, *astuple(space.resolution), 1)
         assert candidates.footprint(arch) == Footprints(Deployment(BOARD)).of(arch)
         assert candidates.footprint(arch) != candidates.footprint(within(arch, SPACE))
 

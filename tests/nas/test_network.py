@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,7 @@ def test_every_operator_has_a_submodule_of_its_name_with_its_shape(seed: int, sp
     for op in graph.ops:
         observe(op.output)
     with torch.no_grad():
-        network(torch.zeros(2, 3, space.resolution.height, space.resolution.width))
+        network(torch.zeros(2, 3, *astuple(space.resolution)))
     for op in graph.ops:
         expected = graph.tensor(op.output).shape
         actual = shapes[op.output]
