@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
+from mcubuild.resolution import Resolution, parse_resolution, square
 from mcubuild.units import parse_energy, parse_frequency, parse_share, parse_size, parse_time
 
 Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int)]
@@ -20,3 +21,22 @@ Hertz = Annotated[int, BeforeValidator(parse_frequency, json_schema_input_type=s
 
 Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=str | float), PlainSerializer(float)]
 """A share of a whole, 0 ... 1, written as ``"90%"`` or ``0.9`` in TOML."""
+
+_LEAST_SIDE, _MOST_SIDE = 8, 512
+
+
+def _within_bounds(value: Resolution) -> Resolution:
+    if not (value.covers(square(_LEAST_SIDE)) and square(_MOST_SIDE).covers(value)):
+        raise ValueError(f"found {value} pixels; a side has {_LEAST_SIDE} to {_MOST_SIDE}")
+    return value
+
+
+_Side = Annotated[int, Field(ge=_LEAST_SIDE, le=_MOST_SIDE)]
+_HeightAndWidth = Annotated[str, Field(pattern=r"^\d+x\d+$")]
+Sides = Annotated[
+    Resolution,
+    BeforeValidator(parse_resolution, json_schema_input_type=_Side | _HeightAndWidth),
+    AfterValidator(_within_bounds),
+    PlainSerializer(lambda value: value.height if value.height == value.width else str(value), int | str),
+]
+"""A resolution in pixels: a side, or height x width as ``"128x160"`` in TOML."""

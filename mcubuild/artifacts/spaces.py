@@ -1,6 +1,7 @@
 """space_table.json, race.json and scaling.json: how search spaces, or the sizes of a published network, compared."""
 
 from mcubuild.artifacts import Artifact
+from mcubuild.resolution import Resolution
 
 SPACE_TABLE = "space_table.json"
 RACE = "race.json"
@@ -36,7 +37,7 @@ class ComparedSpace(Artifact, frozen=True):
     block: str
     """What its networks are made of."""
     width: float
-    resolution: int
+    resolution: Resolution
     samples: int
     """Networks that were drawn."""
     share: float
@@ -112,7 +113,7 @@ class ScaledSize(Artifact, frozen=True):
 
     name: str
     width: float
-    resolution: int
+    resolution: Resolution
     macs: int
     sram: int
     """Bytes."""

@@ -29,25 +29,29 @@ from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.estimates import conditions, reading, searched
+from mcubuild.resolution import square
 from mcubuild.spec.bits import WIDTHS
 from mcubuild.spec.deployment import Deployment
 
 
 def _small(block: str, *sizes: tuple[float, int, int]) -> tuple[Space, ...]:
     """Spaces for small images, of as many stages as those have: by width, pixels and channels."""
-    return tuple(Space(width, side, channels, 10, stages_for(side, block), block) for width, side, channels in sizes)
+    return tuple(
+        Space(width, square(side), channels, 10, stages_for(square(side), block), block)
+        for width, side, channels in sizes
+    )
 
 
 SPACES: Mapping[str, tuple[Space, ...]] = {
     "mobile": (
-        Space(0.3, 64, 3, 10),
-        Space(0.5, 48, 3, 10),
-        Space(0.2, 80, 3, 2),
-        Space(0.5, 16, 1, 10),
-        Space(0.7, 28, 1, 12),
-        Space(0.4, 96, 3, 100),
-        Space(1.0, 32, 3, 10),
-        Space(0.35, 112, 3, 2),
+        Space(0.3, square(64), 3, 10),
+        Space(0.5, square(48), 3, 10),
+        Space(0.2, square(80), 3, 2),
+        Space(0.5, square(16), 1, 10),
+        Space(0.7, square(28), 1, 12),
+        Space(0.4, square(96), 3, 100),
+        Space(1.0, square(32), 3, 10),
+        Space(0.35, square(112), 3, 2),
     ),
     "plain": _small(
         "plain", (0.3, 32, 3), (1.0, 16, 1), (0.2, 48, 3), (0.4, 28, 1), (0.5, 24, 3), (0.5, 16, 1), (0.2, 32, 3)

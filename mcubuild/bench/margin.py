@@ -21,10 +21,9 @@ from mcubuild.bench.latency import Case, estimates
 from mcubuild.bench.workbench import Workbench, compiler
 from mcubuild.measure.cycles.model import cycle_model
 from mcubuild.nas.space.arch import draw
-from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.optimisation import blocks_for, sizes, spaces_for
+from mcubuild.nas.space.optimisation import baselines_for, blocks_for, spaces_for
 from mcubuild.report.estimates import conditions, holding, reading, searched
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
@@ -147,8 +146,7 @@ def _pools(
             count = ceil(_POOL / len(alike))
             kinds[block] = [*dict.fromkeys(draw(one, rng) for one in alike for _ in range(count))]
     else:
-        every = sizes(outline, space)
-        kinds[arch] = [Baseline(arch, *size, outline.channels, outline.classes, outline.series) for size in every]
+        kinds[arch] = [*baselines_for(arch, outline, space)]
     flash = footprints.deployment.flash
     fitting = {kind: [one for one in networks if footprints.fits(one, flash)] for kind, networks in kinds.items()}
     return {

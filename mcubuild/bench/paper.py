@@ -21,6 +21,7 @@ from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.plot import Axis, Curve, Dot, Plot, linear
 from mcubuild.report.space import cdf_plot
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -62,7 +63,7 @@ Chosen: TypeAlias = dict[tuple[int, int], Row | None]
 
 def paper_spaces() -> list[Space]:
     """The 108 spaces of the paper."""
-    return [Space(width, side, 3, CLASSES) for width in SpaceSettings().widths for side in BASE_RESOLUTIONS]
+    return [Space(width, square(side), 3, CLASSES) for width in SpaceSettings().widths for side in BASE_RESOLUTIONS]
 
 
 def footprints(engine: EngineSettings, sram: int) -> Footprints:
@@ -79,7 +80,7 @@ class Figure3:
 
     def ten(self, engine: str) -> list[Row]:
         """The ten spaces of the figure, in the order in which they are printed."""
-        known = {(row.space.width, row.space.resolution): row for row in self.rows[engine]}
+        known = {(row.space.width, row.space.resolution.height): row for row in self.rows[engine]}
         return [known[place] for place in PRINTED]
 
     def correlation(self, engine: str) -> float:
@@ -110,7 +111,7 @@ def table_3(figure: Figure3) -> list[list[str]]:
     for index, ((width, resolution), printed) in enumerate(PRINTED.items()):
         found = [figure.ten(name)[index] for name in figure.rows]
         cells = [cell for row in found for cell in (f"{row.score / 1e6:.1f}", f"{row.share:.0%}")]
-        rows.append([Space(width, resolution, 3, CLASSES).name, f"{printed:.1f}", *cells])
+        rows.append([Space(width, square(resolution), 3, CLASSES).name, f"{printed:.1f}", *cells])
     return rows
 
 
@@ -190,7 +191,7 @@ def plots_12(found: Mapping[str, Chosen]) -> list[Plot]:
         _plot(f"{what} of the best space: {name}", title, chosen, value)
         for name, chosen in found.items()
         for what, title, value in (
-            ("Resolution", "pixels", lambda space: float(space.resolution)),
+            ("Resolution", "pixels", lambda space: float(space.resolution.height)),
             ("Width", "width multiplier", lambda space: space.width),
         )
     ]

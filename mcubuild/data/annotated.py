@@ -1,6 +1,7 @@
 """Pictures and label files brought together: what kinds of data sets with boxes have in common."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +10,7 @@ import numpy as np
 from mcubuild.data.annotations import Annotation
 from mcubuild.data.checks import Findings
 from mcubuild.data.damage import Damage
-from mcubuild.data.files import File, PathFile
+from mcubuild.data.files import File, PathFile, zipped
 from mcubuild.data.kinds.base import Found
 from mcubuild.data.kinds.image_folder import CONTENT
 from mcubuild.data.samples import AnnotatedImages
@@ -115,29 +116,47 @@ class Pictures:
         return [fields_of(name, expression, settings.pattern, folder)[settings.group] for name in names]
 
 
-def pictures_below(folder: Path) -> dict[str, File]:
-    """The image files in ``folder`` and its folders, by their names below it.
+def pictures_below(folder: Path, *, zips: bool = False) -> dict[str, File]:
+    """The image files in ``folder`` and its folders, with ``zips`` those in zip archives there, too, by their names.
 
     Raises:
-        BuildError: there is no such folder, or no picture in it.
+        BuildError: there is no such folder, or no picture in it, or an archive is damaged.
     """
     if not folder.is_dir():
         raise BuildError(f"{folder}: no such folder; dataset.path names the folder with pictures and label files.")
-    found: dict[str, File] = {
-        name: PathFile(path, name) for name, path in _named(folder) if path.suffix.lower() in CONTENT.suffixes
-    }
+    found = _with_suffix(folder, CONTENT.suffixes, zips)
     if not found:
         raise BuildError(f"{folder}: found no pictures ({', '.join(CONTENT.suffixes)}); is the path right?")
     return found
 
 
-def labels_below(folder: Path, suffix: str) -> dict[str, File]:
-    """The files with a ``suffix`` in ``folder`` and its folders, by their names below it."""
-    return {name: PathFile(path, name) for name, path in _named(folder) if path.suffix.lower() == suffix}
+def labels_below(folder: Path, suffix: str, *, zips: bool = False) -> dict[str, File]:
+    """The files with a ``suffix`` there, likewise."""
+    return _with_suffix(folder, (suffix,), zips)
 
 
-def _named(folder: Path) -> Iterator[tuple[str, Path]]:
-    return ((PurePosixPath(name).as_posix(), path) for name, path in files_below(folder).items())
+def _with_suffix(folder: Path, suffixes: Sequence[str], zips: bool) -> dict[str, File]:
+    """By names below ``folder``. Those in archives have the names that unpacking there would give them, or into a
+    folder named like the archive where another has the first; what was unpacked, in either place, counts instead.
+    """
+    paths = files_below(folder)
+    found: dict[str, File] = {}
+    for path_name, path in paths.items():
+        name = PurePosixPath(path_name)
+        if name.suffix.lower() in suffixes:
+            found[name.as_posix()] = PathFile(path, name.as_posix())
+        if zips and name.suffix.lower() == ".zip":
+            for member in zipped(path):
+                places = [(home / member.name).as_posix() for home in (name.parent, name.with_suffix(""))]
+                wanted = PurePosixPath(member.name).suffix.lower() in suffixes
+                if wanted and not any(place in paths for place in places) and not _litter(member.name):
+                    found[places[places[0] in found]] = member
+    return found
+
+
+def _litter(name: str) -> bool:
+    """Whether macOS put it into an archive beside the real files, or its name has a leading dot."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def key(name: str) -> str:
@@ -161,9 +180,11 @@ def by_key(files: Mapping[str, File]) -> dict[str, File]:
 
 
 def split_of(name: str) -> str | None:
-    """The split that one of a file's folders names."""
+    """The split that one of a file's folders names; CVAT's YOLO folders are called obj_train_data."""
     for part in PurePosixPath(name).parent.parts:
+        inner = re.fullmatch(r"obj_(.+)_data", part)
+        called = (inner[1] if inner else part).lower()
         for split, aliases in SPLITS.items():
-            if part.lower() in aliases:
+            if called in aliases:
                 return split
     return None

@@ -25,9 +25,10 @@ class _Category(msgspec.Struct):
 class _Annotation(msgspec.Struct):
     image_id: int
     category_id: int
-    area: float
     bbox: tuple[float, float, float, float]
     """Left, top, width and height, in pixels."""
+    area: float | None = None
+    """Of the outline, in pixels; many tools leave it out."""
     iscrowd: int = 0
     """1 for a box around many that are not told apart."""
 
@@ -82,7 +83,7 @@ def images_with(
         file: where ``instances`` come from, for messages.
 
     Raises:
-        BuildError: there is no such category.
+        BuildError: there is no such category, or an area is missing.
     """
     ids = {category.name: category.id for category in instances.categories}
     for name in classes:
@@ -96,6 +97,8 @@ def images_with(
     for one in instances.annotations:
         if one.category_id in wanted:
             area = one.area if rule == "area" else one.bbox[2] * one.bbox[3]
+            if area is None:
+                raise BuildError(f'{file}: an annotation of image {one.image_id} has no area; write rule = "box".')
             if area / pixels[one.image_id] > threshold:
                 found.add(one.image_id)
     return found

@@ -29,6 +29,7 @@ from mcubuild.data.resize import resize
 from mcubuild.data.room import pieces, room
 from mcubuild.errors import BuildError, shortened
 from mcubuild.progress import Bar, bar
+from mcubuild.resolution import square
 
 Pairs = NDArray[np.int64]
 """Indexes (M, 2) of samples, each pair once."""
@@ -156,7 +157,7 @@ def _small(pictures: Sequence[NDArray[np.uint8]], looked_at: NDArray[np.int64], 
         own = looked_at[(looked_at >= first) & (looked_at < first + len(piece))] - first
         for part in pieces(piece[: len(own)]):
             chosen = own[part]
-            small[start : start + len(chosen)] = resize(piece[chosen], _SIDE)
+            small[start : start + len(chosen)] = resize(piece[chosen], square(_SIDE))
             start += len(chosen)
             progress.advance(len(chosen))
         first += len(piece)

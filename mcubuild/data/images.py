@@ -30,6 +30,7 @@ from mcubuild.data.splits import Pictures
 from mcubuild.errors import BuildError
 from mcubuild.processes import processes
 from mcubuild.progress import Bar, bar
+from mcubuild.resolution import square
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Of Pillow. Others that it would recognise behind these names start programs (EPS) or are no pictures."""
@@ -249,8 +250,8 @@ def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np
             findings.add("Only the square in the middle is read, which is less than half of the image", file.name)
         if 2 * shorter <= reading.side:
             findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", file.name)
-        square = np.asarray(fit(flat.convert(reading.mode), reading.side, whole=reading.whole))
-        return square.reshape(reading.side, reading.side, -1), (width, height, _orientation(image))
+        pixels = np.asarray(fit(flat.convert(reading.mode), square(reading.side), whole=reading.whole))
+        return pixels.reshape(reading.side, reading.side, -1), (width, height, _orientation(image))
 
 
 def as_levels(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.resize import resize
+from mcubuild.resolution import square
 
 _LOOKED_AT = 2000
 """Pictures."""
@@ -70,7 +71,7 @@ def _gradients(x: NDArray[np.uint8]) -> NDArray[np.float64]:
 
     Edges count by their steepness; square roots of shares keep a strong edge from drowning the others.
     """
-    x = resize(np.ascontiguousarray(x), min(_SIDE, x.shape[1]))
+    x = resize(np.ascontiguousarray(x), square(min(_SIDE, x.shape[1])))
     samples, side = x.shape[:2]
     padded = np.pad(x.astype(np.int64), ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     down, right = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1], padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]

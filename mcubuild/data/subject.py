@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcubuild.data.resize import resize
+from mcubuild.resolution import square
 
 Subject: TypeAlias = Literal["photos", "drawings"]
 
@@ -29,7 +30,7 @@ def subject_of(pictures: NDArray[np.uint8]) -> Subject:
     once. So it is counted how many of the steps between neighbours that can be seen at all are gentle.
     """
     some = pictures[np.linspace(0, len(pictures) - 1, min(_LOOKED_AT, len(pictures))).astype(int)]
-    levels = resize(some, min(_SIDE, some.shape[1])).astype(np.int16)
+    levels = resize(some, square(min(_SIDE, some.shape[1]))).astype(np.int16)
     steps = np.concatenate([_steps(levels, axis) for axis in (1, 2)], axis=1)
     reach = np.ptp(levels, axis=(1, 2, 3))[:, np.newaxis]
     seen = steps > _VISIBLE * reach

@@ -62,8 +62,9 @@ def read_table(path: Path, name: str, settings: CsvSettings) -> Table:
             raise BuildError(f"{path}: has two columns {twice[0]!r}; rename one.")
         if "" in columns:
             raise BuildError(
-                f"{path}: the column {1 + header.index('')} is a column without a name, such as the row numbers that pandas "
-                f"writes: name it, name those to read in dataset.columns, or write the file without (index=False)."
+                f"{path}: the column {1 + header.index('')} is a column without a name, such as the row numbers that "
+                f"pandas writes: name it, name those to read in dataset.columns, or write the file without "
+                f"(index=False)."
             )
         if not columns:
             raise BuildError(f"{path}: has no column but {', '.join(special)}; at least one with values is needed.")

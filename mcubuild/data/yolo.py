@@ -7,12 +7,20 @@ from mcubuild.data.damage import DamagedError
 from mcubuild.data.files import DAMAGES, File
 from mcubuild.errors import shown
 
+_FAR = 2.0
+"""Sides of the picture from its corner beyond which numbers can be no shares: they may be pixels."""
 
-def read_yolo(file: File, classes: tuple[str, ...]) -> Annotation:
+
+def read_yolo(file: File, classes: tuple[str, ...], keypoints: int = 0) -> Annotation:
     """What ``file`` says of its picture: nothing if it is empty.
 
     A line has the number of a class and, as shares of the picture, a box's centre, width and height, or the points of
-    an outline (x, y), of which the box around it is taken, as Ultralytics does.
+    an outline (x, y), of which the box around it is taken, as Ultralytics does. So it is of turned boxes.
+
+    Args:
+        file: text.
+        classes: names by number.
+        keypoints: numbers behind each box, which are left alone.
 
     Raises:
         DamagedError: a line is something else.
@@ -29,15 +37,19 @@ def read_yolo(file: File, classes: tuple[str, ...]) -> Annotation:
         label, *values = _numbers(file, number, words)
         if not (label.is_integer() and label >= 0):
             raise DamagedError(file, f"line {number}: found {shown(words[0])} as the number of a class")
-        if len(values) == 4:
-            x, y, width, height = values
+        if max(map(abs, values), default=0) > _FAR:
+            raise DamagedError(file, f"line {number}: found {max(values, key=abs):g}, which is no share of the picture")
+        if len(values) == 4 + keypoints:
+            x, y, width, height = values[:4]
             corners.append([y - height / 2, x - width / 2, y + height / 2, x + width / 2])
-        elif len(values) >= 6 and len(values) % 2 == 0:
+        elif not keypoints and len(values) >= 6 and len(values) % 2 == 0:
             xs, ys = values[::2], values[1::2]
             corners.append([min(ys), min(xs), max(ys), max(xs)])
         else:
             raise DamagedError(
-                file, f"line {number}: found {len(words)} numbers; a class and x, y, width, height make 5"
+                file,
+                f"line {number}: found {len(words)} numbers; a class and x, y, width, height make {5 + keypoints}"
+                f"{' with key points' if keypoints else ', the points of an outline an odd number from 7 on'}",
             )
         names.append(classes[int(label)] if label < len(classes) else f"number {int(label)}")
     found = np.array(corners, np.float64).reshape(-1, 4)

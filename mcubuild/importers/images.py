@@ -10,6 +10,7 @@ from mcubuild.data.splits import Split
 from mcubuild.errors import BuildError
 from mcubuild.importers.interface import Interface
 from mcubuild.ir.geometry import Shape
+from mcubuild.resolution import Resolution
 
 Range = tuple[float, float]
 _USUAL: tuple[Range, ...] = ((0, 1), (-1, 1), (-0.5, 0.5), (0, 255), (-128, 127))
@@ -32,15 +33,16 @@ def as_inputs(
         file: the network's, for messages.
         faces: its inputs.
         shapes: of these in the graph.
-        test: square images.
+        test: images, or pictures with boxes, which are seen whole whatever the input's shape.
         pixels: the real values of pixel values 0 and 255; by default one of the usual, by the input's range.
 
     Raises:
-        BuildError: the input is no square image of as many channels, or the real values of pixels are not known.
+        BuildError: the input is no image of as many channels, or one that is no square for images that are, or the real
+            values of pixels are not known.
     """
-    side = _side(file, faces, shapes, test)
+    resolution = _resolution(file, faces, shapes, test)
     table, pixels = pixel_table(file, faces[0], pixels)
-    return table[resize(test.x, side)].reshape(len(test), -1), pixels
+    return table[resize(test.x, resolution)].reshape(len(test), -1), pixels
 
 
 def real_inputs(
@@ -51,7 +53,7 @@ def real_inputs(
     Raises:
         BuildError: as ``as_inputs``.
     """
-    side = _side(file, faces, shapes, split)
+    resolution = _resolution(file, faces, shapes, split)
     if pixels is None:
         raise BuildError(
             f"{file}: its input is real, and nothing tells its range; say which real values training fed for pixel "
@@ -59,11 +61,11 @@ def real_inputs(
         )
     low, high = pixels
     table = np.linspace(low, high, 256).astype(np.float32)
-    return table[resize(split.x, side)].reshape(len(split), -1)
+    return table[resize(split.x, resolution)].reshape(len(split), -1)
 
 
-def _side(file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: Split) -> int:
-    """Pixels of the square that the input is."""
+def _resolution(file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: Split) -> Resolution:
+    """Of the image that the input is."""
     instead = "give the samples as the network takes them: [model] inputs and labels"
     if len(faces) != 1 or len(shapes[0]) != 4:
         raise BuildError(
@@ -72,12 +74,12 @@ def _side(file: str, faces: Sequence[Interface], shapes: Sequence[Shape], test: 
     face, (_, height, width, channels) = faces[0], shapes[0]
     if face.bits == 16:
         raise BuildError(f"{file}: its input has 16 bits, pixels have 8: {instead}.")
-    if height != width:
+    if height != width and test.boxes is None:
         raise BuildError(f"{file}: its input is {height}x{width}; the images of a data set are square: {instead}.")
     if channels != test.x.shape[3]:
         grey = "grey (1 channel)" if test.x.shape[3] == 1 else f"colour ({test.x.shape[3]} channels)"
         raise BuildError(f"{file}: its input has {channels} channels, the data set's images are {grey}: {instead}.")
-    return height
+    return Resolution(height, width)
 
 
 def pixel_table(file: str, face: Interface, pixels: Range | None) -> tuple[NDArray[np.int8], Range]:

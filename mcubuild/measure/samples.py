@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.data.resize import network_input
 from mcubuild.data.splits import read_split
+from mcubuild.resolution import Resolution
 
 
 def read_samples(files: Mapping[str, Path], shape: Sequence[int]) -> NDArray[np.int8]:
@@ -15,7 +16,7 @@ def read_samples(files: Mapping[str, Path], shape: Sequence[int]) -> NDArray[np.
 
     Args:
         files: ``inputs.npy`` or ``test.npz``, by name.
-        shape: of the network's input, (1, side, side, channels) where there are images.
+        shape: of the network's input, (1, height, width, channels) where there are images.
 
     Raises:
         BuildError: a file is missing or damaged.
@@ -23,4 +24,4 @@ def read_samples(files: Mapping[str, Path], shape: Sequence[int]) -> NDArray[np.
     if "inputs.npy" in files:
         inputs: NDArray[np.int8] = np.load(files["inputs.npy"])
         return inputs
-    return network_input(read_split(files["test.npz"]).x, shape[1])
+    return network_input(read_split(files["test.npz"]).x, Resolution(*shape[1:3]))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mcubuild.data.resize import network_input
+from mcubuild.data.resize import network_input, resolution_of
 from mcubuild.data.splits import Split
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
@@ -26,7 +26,7 @@ def integer_outputs(graph: Graph, samples: Split, progress: Bar) -> NDArray[np.i
     """Outputs int8 (N, ..., channels) of the integer executor for samples at the network's resolution."""
 
     def answers(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
-        return run(graph, network_input(pixels, pixels.shape[1]))
+        return run(graph, network_input(pixels, resolution_of(pixels)))
 
     return _on_all_cores(answers, samples, progress)
 

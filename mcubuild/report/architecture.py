@@ -6,6 +6,7 @@ from itertools import groupby
 from math import sqrt
 
 from mcubuild.report.layers import Layer
+from mcubuild.resolution import Resolution, square
 
 KERNELS = (1, 3, 5, 7)
 """Filter sides that have a colour of their own."""
@@ -30,8 +31,8 @@ class Block:
     kernel: int
     channels: tuple[int, int, int]
     """At the input, in the middle, at the output."""
-    size: tuple[int, int]
-    """Side of input and output in pixels."""
+    size: tuple[Resolution, Resolution]
+    """Of input and output."""
     residual: bool
     first: int
     last: int
@@ -98,10 +99,10 @@ def _kind(layer: Layer) -> str:
     return "pointwise" if layer.kind == "conv2d" and max(layer.kernel) == layer.stride == 1 else layer.kind
 
 
-def _pixels(shape: Sequence[int]) -> int:
-    return shape[1] if len(shape) == 4 else 1
+def _pixels(shape: Sequence[int]) -> Resolution:
+    return Resolution(*shape[1:3]) if len(shape) == 4 else square(1)
 
 
-def by_size(row: Sequence[Block]) -> list[tuple[int, list[Block]]]:
-    """Neighbours with the same output side in pixels."""
+def by_size(row: Sequence[Block]) -> list[tuple[Resolution, list[Block]]]:
+    """Neighbours with the same size of their output."""
     return [(size, list(group)) for size, group in groupby(row, key=lambda block: block.size[1])]

@@ -83,12 +83,13 @@ def render(name: str, index: Index, inventory: Inventory, shown: Overview) -> st
         inventory: of the same.
         shown: counts, and the samples to show.
     """
+    shape = index.pictures.size if index.pictures is not None and index.pictures.whole else None
     examples = [
         Shown(
             one.name,
             TITLES[one.split],
             index.classes[one.label],
-            png(x, boxes=one.boxes) if shown.pictures else None,
+            png(x, boxes=one.boxes, shape=shape) if shown.pictures else None,
             None if one.sound is None else f"data:audio/wav;base64,{base64.b64encode(one.sound).decode()}",
             None if shown.pictures else measured(x),
         )

@@ -19,11 +19,13 @@ def png(
     image: NDArray[np.uint8],
     boxes: Sequence[tuple[int, float, float, float, float]] = (),
     largest: int = LARGEST_PICTURE,
+    shape: tuple[int, int] | None = None,
 ) -> str:
     """A picture (H, W, 1 or 3) as a PNG in a data URI, one pixel a pixel, or smaller where it would be large.
 
     A series (T, 1, C) has time to the right and a band a channel, light where its values are large. Boxes are drawn as
-    frames: label, top, left, bottom and right as shares of the picture.
+    frames: label, top, left, bottom and right as shares of the picture. One that was stretched to a square, whole, gets
+    back its ``shape``: the proportion of width to height.
     """
     from PIL import Image, ImageDraw
 
@@ -31,6 +33,8 @@ def png(
         band = max(1, LARGEST_PICTURE // 4 // image.shape[2])
         image = np.repeat(image[:, 0].T, band, axis=0)[..., np.newaxis]
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    if shape is not None:
+        picture = picture.resize([max(1, round(largest * side / max(shape))) for side in shape])
     picture.thumbnail((largest, largest))
     if boxes:
         picture = picture.convert("RGB")

@@ -7,6 +7,7 @@ from itertools import groupby
 from mcubuild.artifacts.spaces import ComparedSpace, SpaceTable
 from mcubuild.nas.space.optimisation import ENOUGH, PERCENTILE
 from mcubuild.report.plot import Axis, Curve, Plot, Rule, linear
+from mcubuild.resolution import Resolution
 from mcubuild.units import format_energy, format_size, format_time
 
 
@@ -135,7 +136,7 @@ class Table:
 
     block: str
     """What the networks are made of."""
-    resolutions: list[int]
+    resolutions: list[Resolution]
     rows: list[tuple[float, list[Cell | None]]]
     """Width and its cells, the widest first; ``None`` where no network fits."""
     enough: float
@@ -153,7 +154,7 @@ def _heat_table(table: SpaceTable, block: str) -> Table:
     widths, resolutions = sorted({w for w, _ in spaces}, reverse=True), sorted({r for _, r in spaces})
     top = max(row.score for row in spaces.values())
 
-    def cell(width: float, resolution: int) -> Cell | None:
+    def cell(width: float, resolution: Resolution) -> Cell | None:
         row = spaces.get((width, resolution))
         if row is None or not row.macs:
             return None

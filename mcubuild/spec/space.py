@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from mcubuild.quantities import Sides
 from mcubuild.settings import Settings
 
 BlockKind: TypeAlias = Literal["mobile", "plain", "residual"]
@@ -22,8 +23,9 @@ class SpaceSettings(Settings):
         default=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), min_length=1
     )
     """Width multipliers of the competing spaces."""
-    resolutions: tuple[Annotated[int, Field(ge=8, le=512)], ...] | None = Field(default=None, min_length=1)
-    """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``."""
+    resolutions: tuple[Sides, ...] | None = Field(default=None, min_length=1)
+    """Input sides in pixels; default: the paper's 48, 64, ... 224, scaled to the data set's ``max_resolution``. Of
+    detectors also height x width, ``"128x160"``: multiples of 32; default: squares from 96 to 320."""
     neighbours: bool = False
     """Whether super network and search extend to the spaces next to the best: one step narrower, and one resolution
     below and above."""

@@ -15,7 +15,7 @@ def read(path: Path | None) -> int | None:
 
 
 def _run(job: Job) -> None:
-    from mcubuild.data.resize import network_input
+    from mcubuild.data.resize import network_input, resolution_of
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.ir.files import read_graph
     from mcubuild.nas.space.files import write_json
@@ -27,7 +27,7 @@ def _run(job: Job) -> None:
     reads = Anomaly.of(read_index(job.file("index.json")), graph, None)
     with bar("threshold", len(val)) as progress:
         outputs = integer_outputs(graph, val, progress)
-    completed = reads.completed(outputs.reshape(len(val), -1), network_input(val.x, val.x.shape[1]))
+    completed = reads.completed(outputs.reshape(len(val), -1), network_input(val.x, resolution_of(val.x)))
     write_json({"threshold": chosen(reads, completed, val.targets, job["anomaly"].false_alarms)}, job.out / THRESHOLD)
 
 

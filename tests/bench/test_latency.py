@@ -16,6 +16,7 @@ from mcubuild.nas.space.backbones import BACKBONES
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.report import estimates
 from mcubuild.report.estimates import errors, lines, plot, searched
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.store import Store
@@ -37,7 +38,7 @@ def test_every_kind_that_a_spec_may_name_is_measured() -> None:
 
 
 def test_networks_of_a_spec_keep_to_its_budget() -> None:
-    board, space = read_board("stm32f412"), Space(0.4, 32, 1, 10)
+    board, space = read_board("stm32f412"), Space(0.4, square(32), 1, 10)
     tight = Deployment(board, budget=Budget(sram=20 << 10, flash=300 << 10, latency=0.03))
     for case in within_budget(space, tight, 0, 10):
         needs = footprint(case.shapes, case.target, tight.stack)
@@ -47,7 +48,7 @@ def test_networks_of_a_spec_keep_to_its_budget() -> None:
 
 
 def test_an_estimate_is_held_against_the_whole_firmware(tmp_path: Path) -> None:
-    case = Case(smallest(Space(0.2, 12, 1, 3)), Deployment(core("m4")))
+    case = Case(smallest(Space(0.2, square(12), 1, 3)), Deployment(core("m4")))
     found = estimate(case, Workbench(Store(tmp_path), "code"))
     assert abs(found.error) < 0.1 and found.emulated > 100_000
     assert (found.core, found.board, found.space) == ("cortex-m4", "stm32f412", "w0.2-r12")

@@ -16,6 +16,7 @@ from mcubuild.board import Board, Cache, read_board
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.footprints import Footprints
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -24,7 +25,7 @@ from mcubuild.spec.space import SpaceSettings
 from mcubuild.store import Store
 
 OUTLINE = Outline("image_classification", 3, 1, 16)
-SPACES = SpaceSettings(widths=(0.2, 0.3), resolutions=(8, 12, 16))
+SPACES = SpaceSettings(widths=(0.2, 0.3), resolutions=(square(8), square(12), square(16)))
 F412 = read_board("stm32f412")
 BUDGET = Budget(sram=64 << 10, flash=512 << 10, latency=0.05)
 
@@ -104,7 +105,7 @@ def test_each_kind_of_blocks_has_a_factor_of_its_own(tmp_path: Path, monkeypatch
     footprints = Footprints(Deployment(slow_flash(), budget=BUDGET), Margin(margin.scale, 0, margin.kinds))
     plain = Footprints(Deployment(slow_flash(), budget=BUDGET))
     for block, factor in factors.items():
-        arch = draw(Space(0.3, 16, 1, 3, 2, block=block), np.random.default_rng(0))
+        arch = draw(Space(0.3, square(16), 1, 3, 2, block=block), np.random.default_rng(0))
         assert footprints.of(arch).cycles == pytest.approx(factor * plain.of(arch).cycles, rel=1e-6)
 
 
@@ -134,7 +135,7 @@ def test_networks_keep_their_latency_on_a_board_without_cache(engine: EngineSett
     bench = Workbench(Store(tmp_path), "code")
     tried = 0
     while tried < 5:
-        arch = draw(Space(0.3, 16, 1, 3, 3), rng)
+        arch = draw(Space(0.3, square(16), 1, 3, 3), rng)
         longest = footprints.longest(footprints.of(arch))
         if not footprints.fits(arch, limits.flash, limits.latency) or longest < 0.02:
             continue

@@ -11,14 +11,15 @@ from mcubuild.bench.paper import (
     plots_12,
 )
 from mcubuild.nas.space.arch import Space
+from mcubuild.resolution import square
 
-TEN = [space for space in paper_spaces() if (space.width, space.resolution) in PRINTED]
+TEN = [space for space in paper_spaces() if (space.width, space.resolution.height) in PRINTED]
 TINY, OURS = ENGINES
 
 
 def test_with_tiny_engines_memory_the_papers_space_is_best() -> None:
     figure = figure_3(TEN, 60, seed=0)
-    assert figure.best(TINY) == Space(0.5, 144, 3, 100)
+    assert figure.best(TINY) == Space(0.5, square(144), 3, 100)
     assert figure.correlation(TINY) >= 0.7
     shares = {name: sum(row.share for row in rows) for name, rows in figure.rows.items()}
     assert shares[OURS] > shares[TINY], "less memory a network: more of them fit"
@@ -31,7 +32,7 @@ def test_with_tiny_engines_memory_the_papers_space_is_best() -> None:
 
 
 def test_more_sram_buys_resolution_and_more_flash_width() -> None:
-    spaces = [Space(width, side, 3, 100) for width in (0.3, 0.5, 0.7) for side in (96, 160)]
+    spaces = [Space(width, square(side), 3, 100) for width in (0.3, 0.5, 0.7) for side in (96, 160)]
     found = figure_12(spaces, 10, seed=0)
     won = {limits: row.space for limits, row in found[TINY].items() if row}
     assert won[192 << 10, 512 << 10].resolution < won[512 << 10, 512 << 10].resolution

@@ -7,12 +7,13 @@ from mcubuild.engine.target import Target
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.report.figures import render
+from mcubuild.resolution import square
 from mcubuild.spec.engine import EngineSettings
 from tests.bench.figures import figures
 
 
 def test_limits_lead_from_the_fastest_plan_to_the_smallest() -> None:
-    graph, board = skeleton(Baseline("mobilenet_v2", 0.35, 48, 3, 1000), 8), core("m7")
+    graph, board = skeleton(Baseline("mobilenet_v2", 0.35, square(48), 3, 1000), 8), core("m7")
     found = limits(graph, board)
     assert found[0] is None and 2 < len(found) <= POINTS
     arenas = [plan(graph, Target.of(board, EngineSettings(), limit)).arena for limit in found]

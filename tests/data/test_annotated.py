@@ -1,7 +1,9 @@
 """Data sets with boxes, in the layouts in which tools write them."""
 
 import json
+import shutil
 import tarfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -141,10 +143,58 @@ def coco_cvat(root: Path) -> None:
     write(root / "annotations/person_keypoints_default.json", "{}")
 
 
+def voc_cvat(root: Path) -> None:
+    """Names with spaces and dots, in folders."""
+    for split, numbers in thirds().items():
+        names = {n: f"my camera/frame {n:03} v1.{n}" for n in numbers}
+        for n, name in names.items():
+            picture(root / "JPEGImages" / f"{name}.png", n)
+            write(root / "Annotations" / f"{name}.xml", xml(boxes_of(n)))
+        write(root / "ImageSets/Main" / f"{split}.txt", "".join(f"{name}\n" for name in names.values()))
+
+
+def yolo_cvat(root: Path) -> None:
+    write(root / "obj.names", "bright\ndark\n")
+    for split, numbers in thirds().items():
+        folder = f"obj_{'valid' if split == 'val' else split}_data"
+        for n in numbers:
+            picture(root / folder / f"a frame {n:03}.png", n)
+            write(root / folder / f"a frame {n:03}.txt", yolo(boxes_of(n)))
+        write(root / f"{split}.txt", "".join(f"data/{folder}/a frame {n:03}.png\n" for n in numbers))
+
+
+def yolo_pose(root: Path) -> None:
+    """Two key points of two numbers behind each box, which are no outline."""
+    yolo_ultralytics(root)
+    for path in (root / "labels").rglob("*.txt"):
+        path.write_text(path.read_text().replace("\n", " 0.1 0.1 0.9 0.9\n"))
+    with (root / "own.yaml").open("a") as file:
+        file.write("kpt_shape: [2, 2]\n")
+
+
+def zipped(path: Path, folder: Path) -> None:
+    """``folder`` as an archive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, f"{folder.name}/{file.relative_to(folder)}")
+    shutil.rmtree(folder)
+
+
+def coco_zips(root: Path) -> None:
+    """As COCO comes: an archive a split, and one with all its annotations."""
+    for part, numbers in (("train2017", [*range(25)]), ("val2017", [*range(25, 30)])):
+        for n in numbers:
+            picture(root / part / f"{n:03}.png", n)
+        write(root / "annotations" / f"instances_{part}.json", json.dumps(coco(numbers)))
+        write(root / "annotations" / f"captions_{part}.json", "{}")
+        zipped(root / f"{part}.zip", root / part)
+    zipped(root / "annotations_trainval2017.zip", root / "annotations")
+
+
 LAYOUTS = {
-    "voc_folder": (voc_beside, voc_lists),
-    "yolo_folder": (yolo_labelimg, yolo_roboflow, yolo_ultralytics),
-    "coco_boxes": (coco_roboflow, coco_cvat),
+    "voc_folder": (voc_beside, voc_lists, voc_cvat),
+    "yolo_folder": (yolo_labelimg, yolo_roboflow, yolo_ultralytics, yolo_cvat, yolo_pose),
+    "coco_boxes": (coco_roboflow, coco_cvat, coco_zips),
 }
 
 
@@ -163,7 +213,9 @@ def test_boxes_are_where_the_pixels_are(name: str, layout: Any, tmp_path: Path) 
     assert index.task == "object_detection"
     assert index.pictures is not None and index.pictures.whole
     assert sum(map(len, splits.values())) == 30
-    if layout in (voc_lists, yolo_roboflow, yolo_ultralytics, coco_roboflow):
+    if layout is coco_zips:
+        assert len(splits["test"]) == 5
+    elif layout not in (voc_beside, yolo_labelimg, coco_cvat):
         assert [len(splits[split]) for split in SPLITS] == [20, 5, 5]
     seen = 0
     for split in splits.values():
@@ -295,6 +347,8 @@ def test_damaged_xml(text: str, reason: str, tmp_path: Path) -> None:
         ("dark 0.5 0.5 0.1 0.1", "it must have numbers alone"),
         ("-1 0.5 0.5 0.1 0.1", "as the number of a class"),
         ("0 0.5 nan 0.1 0.1", "it must have numbers alone"),
+        ("0 320 240 16 16", "line 1: found 320, which is no share of the picture"),
+        ("0 0.5 0.5 0.1 0.1 0.9 0.3 0.2", "line 1: found 8 numbers"),
     ],
 )
 def test_damaged_lines(line: str, reason: str, tmp_path: Path) -> None:
@@ -310,6 +364,49 @@ def test_outlines_become_boxes(tmp_path: Path) -> None:
     splits = prepared("yolo_folder", tmp_path, tmp_path / "out")
     corners = np.concatenate([s.boxes.all.corners for s in splits.values() if s.boxes is not None])
     assert (np.abs(corners - np.array([0.3, 0.2, 0.7, 0.4])).max(axis=1) < 1e-6).sum() == 1
+
+
+def test_turned_boxes_become_upright_ones(tmp_path: Path) -> None:
+    yolo_labelimg(tmp_path / "data")
+    write(tmp_path / "data/003.txt", "1 0.2 0.4 0.4 0.2 0.6 0.4 0.4 0.6\n")
+    splits = prepared("yolo_folder", tmp_path, tmp_path / "out")
+    corners = np.concatenate([s.boxes.all.corners for s in splits.values() if s.boxes is not None])
+    assert (np.abs(corners - np.array([0.2, 0.2, 0.6, 0.6])).max(axis=1) < 1e-6).sum() == 1
+
+
+def test_what_was_unpacked_beside_its_archive_counts_once(tmp_path: Path) -> None:
+    coco_zips(tmp_path / "data")
+    whole = prepared("coco_boxes", tmp_path, tmp_path / "out")
+    for path in (tmp_path / "data").glob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(tmp_path / "data")
+    picture(tmp_path / "data/train2017/more.png", 40)
+    again = prepared("coco_boxes", tmp_path, tmp_path / "again")
+    for split in SPLITS:
+        np.testing.assert_array_equal(whole[split].x, again[split].x)
+    told = "\n".join(read_inventory(tmp_path / "again/inventory.json").cautions)
+    assert "Pictures that no JSON file lists were left out: 1 of" in told
+
+
+def test_archives_with_the_same_names_in_them(tmp_path: Path) -> None:
+    """Two exports of one tool, each with its own train/001.png."""
+    for export in ("one", "two"):
+        root = tmp_path / "data" / export
+        for n in range(15) if export == "one" else range(15, 30):
+            picture(root / "train" / f"{n % 15:03}.png", n)
+        numbers = [*range(15)]
+        content = coco(numbers)
+        content["annotations"] = [
+            one | {"image_id": one["image_id"] % 15}
+            for one in coco(range(15 if export == "two" else 0, 30 if export == "two" else 15))["annotations"]
+        ]
+        write(root / "train/_annotations.coco.json", json.dumps(content))
+        with zipfile.ZipFile(tmp_path / "data" / f"{export}.zip", "w") as archive:
+            for file in sorted(root.rglob("*.*")):
+                archive.write(file, f"{file.relative_to(root)}")
+        shutil.rmtree(root)
+    splits = prepared("coco_boxes", tmp_path, tmp_path / "out")
+    assert sum(map(len, splits.values())) == 30
 
 
 def test_no_boxes_at_all(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from mcubuild.data.resize import network_input, resize
 from mcubuild.data.splits import Split, joined, read_split, write_split
 from mcubuild.errors import BuildError
 from mcubuild.nas.training.batches import training_batches
+from mcubuild.resolution import square
 from mcubuild.tasks.classification.learning import ClassLearning
 
 
@@ -55,11 +56,11 @@ def test_mapped_room_is_written_and_read_like_memory() -> None:
 
 def test_pixels_do_not_depend_on_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     x = pixels(20)
-    whole = resize(x, 5)
+    whole = resize(x, square(5))
     monkeypatch.setattr(room, "MOST_IN_MEMORY", 1000)
     monkeypatch.setattr(room, "_PIECE", 700)
-    assert is_mapped(resize(x, 5)) and np.array_equal(resize(x, 5), whole)
-    assert np.array_equal(network_input(x, 8), x.astype(np.int16) - 128)
+    assert is_mapped(resize(x, square(5))) and np.array_equal(resize(x, square(5)), whole)
+    assert np.array_equal(network_input(x, square(8)), x.astype(np.int16) - 128)
 
 
 def test_a_split_stays_in_its_file(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.e2e.checkout import Checkout
 from tests.importers.writer import Writer, write
 
-CELL, CELLS = 16, 6
-SIDE = CELL * CELLS
+CELL = 16
+Grid = tuple[int, int]
 SPEC = """
 board = "stm32f412"
 
@@ -21,7 +21,7 @@ path = "squares"
 
 [model]
 file = "net.tflite"
-anchors = [[{share}, {share}]]
+anchors = [[{high}, {wide}]]
 
 [detection]
 threshold = 0.5
@@ -29,11 +29,11 @@ max_boxes = 8
 """
 
 
-def detector() -> bytes:
+def detector(rows: int, columns: int) -> bytes:
     """A cell that is white is surely an object of the first class, in its middle and as large as the anchor."""
     w = Writer()
-    x = w.tensor((1, SIDE, SIDE, 1), scale=float(np.float32(1 / 255)), zero_point=-128, name="x")
-    y = w.tensor((1, CELLS, CELLS, 7), scale=0.1, name="y")
+    x = w.tensor((1, CELL * rows, CELL * columns, 1), scale=float(np.float32(1 / 255)), zero_point=-128, name="x")
+    y = w.tensor((1, rows, columns, 7), scale=0.1, name="y")
     weights, bias = np.zeros((7, CELL, CELL, 1)), np.zeros(7)
     weights[4], step = 100, 20 / CELL**2 / 100
     bias[4], bias[5] = -10 / (step / 255), 5 / (step / 255)
@@ -43,26 +43,27 @@ def detector() -> bytes:
     return w.finish([x], [y])
 
 
-def write_squares(folder: Path) -> None:
+def write_squares(folder: Path, rows: int, columns: int) -> None:
     """White squares in cells of black pictures, some of which have nothing in them."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
     (folder / "classes.txt").write_text("square\nnever\n")
     for number in range(40):
-        pixels, lines = rng.integers(0, 30, (SIDE, SIDE), np.uint8), []
-        for place in rng.choice(CELLS**2, number % 4, replace=False).tolist():
-            row, column = divmod(place, CELLS)
+        pixels, lines = rng.integers(0, 30, (CELL * rows, CELL * columns), np.uint8), []
+        for place in rng.choice(rows * columns, number % 4, replace=False).tolist():
+            row, column = divmod(place, columns)
             pixels[CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 255
-            lines.append(f"0 {(column + 0.5) / CELLS} {(row + 0.5) / CELLS} {1 / CELLS} {1 / CELLS}\n")
+            lines.append(f"0 {(column + 0.5) / columns} {(row + 0.5) / rows} {1 / columns} {1 / rows}\n")
         Image.fromarray(pixels).save(folder / f"{number:02d}.png")
         (folder / f"{number:02d}.txt").write_text("".join(lines))
 
 
-def test_a_detector_of_the_user_finds_what_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grid", [(6, 6), (4, 6)], ids=["square", "wide"])
+def test_a_detector_of_the_user_finds_what_is_there(grid: Grid, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "project", tmp_path / "store")
-    folder = checkout.write_spec(SPEC.format(share=1 / CELLS)).parent
-    write(folder / "net.tflite", detector())
-    write_squares(folder / "squares")
+    folder = checkout.write_spec(SPEC.format(high=1 / grid[0], wide=1 / grid[1])).parent
+    write(folder / "net.tflite", detector(*grid))
+    write_squares(folder / "squares", *grid)
     run = checkout.doit("build")
     assert run.code == 0, run.output
     built = checkout.path / "build" / "net"
@@ -76,15 +77,15 @@ def test_a_detector_of_the_user_finds_what_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("anchors = [[{share}, {share}]]", "", "found [model] with a data set of boxes and no anchors"),
-        ("[[{share}, {share}]]", "[[0.1, 0.2], [0.5, 0.5]]", "2 anchors and 2 classes have one, int8"),
+        ("anchors = [[{high}, {wide}]]", "", "found [model] with a data set of boxes and no anchors"),
+        ("[[{high}, {wide}]]", "[[0.1, 0.2], [0.5, 0.5]]", "2 anchors and 2 classes have one, int8"),
         ('[dataset]\nkind = "yolo_folder"\npath = "squares"\n', "", "found model.anchors without a data set"),
     ],
 )
 def test_what_does_not_go_together(old: str, new: str, message: str, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "project", tmp_path / "store")
-    folder = checkout.write_spec(SPEC.replace(old, new).format(share=1 / CELLS)).parent
-    write(folder / "net.tflite", detector())
-    write_squares(folder / "squares")
+    folder = checkout.write_spec(SPEC.replace(old, new).format(high=1 / 6, wide=1 / 6)).parent
+    write(folder / "net.tflite", detector(6, 6))
+    write_squares(folder / "squares", 6, 6)
     run = checkout.doit("build")
     assert run.code != 0 and message in " ".join(run.output.split())

@@ -15,6 +15,7 @@ from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
 from mcubuild.nas.space.arch import Space, draw
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.resolution import square
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
@@ -30,7 +31,7 @@ M4, M7 = "stm32f412", "stm32f746"
 
 def deep_network() -> Graph:
     """The first network of 60 layers or more that is drawn from a search space."""
-    space, rng = Space(0.5, 80, 3, 2), np.random.default_rng(0)
+    space, rng = Space(0.5, square(80), 3, 2), np.random.default_rng(0)
     while True:
         graph = skeleton(draw(space, rng), 8)
         if len(graph.ops) >= 60:

@@ -19,6 +19,7 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.runner import measure
+from mcubuild.resolution import square
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
@@ -62,7 +63,7 @@ def write_c(graph: Graph, folder: Path, prefix: str, settings: EngineSettings | 
 
 def test_two_networks_in_one_program(tmp_path: Path) -> None:
     """All of their files lie in one folder, and both headers in one translation unit."""
-    first, second = random_network(5), network(24, 3)
+    first, second = random_network(5), network(square(24), 3)
     write_c(first, tmp_path, "kws")
     write_c(second, tmp_path, "wake_2")
     (tmp_path / "main.c").write_text(USE)
@@ -73,7 +74,7 @@ def test_two_networks_in_one_program(tmp_path: Path) -> None:
     sample, pixels = random_inputs(first, 1), noise(48, 32, 3)
     given = sample.tobytes() + pixels.tobytes()
     result = subprocess.run([tmp_path / "program"], input=given, capture_output=True, check=True)
-    answers = run(second, network_input(as_trained(pixels, 24)[None], 24))
+    answers = run(second, network_input(as_trained(pixels, square(24))[None], square(24)))
     assert result.stdout == run(first, sample).tobytes() + answers.tobytes()
     label = int(answers.argmax())
     assert result.stderr.decode().startswith(f"kws 0 model_run MODEL_H wake_2 {label} model_run MODEL_H ")
@@ -112,8 +113,8 @@ def test_one_network_twice_shares_no_name(tmp_path: Path, core: str) -> None:
 def test_only_names_differ(tmp_path: Path, stream: bool) -> None:
     """Names of classes are the user's, whatever they contain."""
     settings = EngineSettings(input="stream" if stream else "array")
-    write_c(network(24, 3), tmp_path / "plain", PREFIX, settings)
-    write_c(network(24, 3), tmp_path / "named", "kws", settings)
+    write_c(network(square(24), 3), tmp_path / "plain", PREFIX, settings)
+    write_c(network(square(24), 3), tmp_path / "named", "kws", settings)
     files = "|".join(re.escape(file_name(name, "kws")) for name in FILES)
     for name in (*FILES, "plan.json"):
         text = (tmp_path / "named" / file_name(name, "kws")).read_text()
@@ -144,7 +145,7 @@ target_link_libraries(program PRIVATE kws wake_2)
 
 @pytest.mark.needs("cmake", "cc")
 def test_two_archives_in_one_cmake_project(tmp_path: Path) -> None:
-    for prefix, graph in (("kws", random_network(5)), ("wake_2", network(24, 3))):
+    for prefix, graph in (("kws", random_network(5)), ("wake_2", network(square(24), 3))):
         write_c(graph, tmp_path / f"{prefix}.c", prefix)
         write_zip(tmp_path / f"{prefix}.c", tmp_path / f"{prefix}.zip", prefix)
         subprocess.run(["python3", "-m", "zipfile", "-e", f"{prefix}.zip", "."], cwd=tmp_path, check=True)

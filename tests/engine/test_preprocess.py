@@ -22,6 +22,7 @@ from mcubuild.engine.target import Target
 from mcubuild.ir.executor import run
 from mcubuild.ir.graph import Graph
 from mcubuild.measure.preprocessing import measure_preprocessing
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.toolchain.compile import find
@@ -41,8 +42,8 @@ class Picture(ctypes.Structure):
     _fields_ = (("pixels", ctypes.c_char_p), *((name, ctypes.c_int32) for name in ("width", "height", "stride")))
 
 
-def network(side: int, channels: int) -> Graph:
-    sketch = Sketch((1, side, side, channels))
+def network(size: Resolution, channels: int) -> Graph:
+    sketch = Sketch((1, size.height, size.width, channels))
     sketch.fully_connected(sketch.pool(sketch.conv("input", 8, 3, 2)), 5)
     return with_random_values(sketch.graph())
 
@@ -56,12 +57,12 @@ def write_c(
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """The library for a network's side and channels, and the side of the stored pictures."""
+    """The library for a network's size and channels, and the side of the stored pictures."""
 
     @cache
-    def library(side: int, channels: int, stored: int | None = None, whole: bool = False) -> ctypes.CDLL:
+    def library(size: Resolution, channels: int, stored: int | None = None, whole: bool = False) -> ctypes.CDLL:
         folder = tmp_path_factory.mktemp("c")
-        write_c(network(side, channels), folder, stored=stored, whole=whole)
+        write_c(network(size, channels), folder, stored=stored, whole=whole)
         command = [*find("zig").command, *WARNINGS, "-O2", "-shared", "-fPIC", "-o", "lib.so", "preprocess.c"]
         subprocess.run(command, cwd=folder, check=True)
         return ctypes.CDLL(str(folder / "lib.so"))
@@ -76,17 +77,17 @@ def noise(width: int, height: int, channels: int) -> Pixels:
     return np.where(rng.random(values.shape) < 0.5, values, 255 * (values > 128)).astype(np.uint8)
 
 
-def as_trained(pixels: Pixels, side: int, whole: bool = False) -> Pixels:
-    """Pixels (side, side, channels) as ``mcubuild.data.images`` reads them."""
+def as_trained(pixels: Pixels, size: Resolution, whole: bool = False) -> Pixels:
+    """Pixels (height, width, channels) as ``mcubuild.data.images`` reads them."""
     image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-    return np.asarray(fit(image, side, whole=whole)).reshape(side, side, -1)
+    return np.asarray(fit(image, size, whole=whole)).reshape(size.height, size.width, -1)
 
 
-def preprocessed(library: ctypes.CDLL, pixels: Pixels, side: int, gap: int = 0) -> NDArray[np.int8]:
+def preprocessed(library: ctypes.CDLL, pixels: Pixels, size: Resolution, gap: int = 0) -> NDArray[np.int8]:
     height, width, channels = pixels.shape
     rows = np.zeros((height, width * channels + gap), np.uint8)
     rows[:, : width * channels] = pixels.reshape(height, -1)
-    out = np.zeros((side, side, channels), np.int8)
+    out = np.zeros((size.height, size.width, channels), np.int8)
     picture = Picture(rows.tobytes(), width, height, rows.shape[1])
     library.model_preprocess(ctypes.byref(picture), out.ctypes.data_as(ctypes.c_void_p))
     return out
@@ -101,13 +102,17 @@ def test_equals_the_trainings_reading(compiled: Library, side: int, channels: in
     """Reduced up to 20 times, enlarged, neither; with an odd number of pixels too many, the square begins at a half."""
     for width, height in SIZES:
         pixels = noise(width, height, channels)
-        check(preprocessed(compiled(side, channels), pixels, side, gap=width % 3), pixels, side)
+        size = square(side)
+        check(preprocessed(compiled(size, channels), pixels, size, gap=width % 3), pixels, size)
 
 
-def check(got: NDArray[np.int8], pixels: Pixels, side: int, stored: int | None = None, whole: bool = False) -> None:
+def check(
+    got: NDArray[np.int8], pixels: Pixels, size: Resolution, stored: int | None = None, whole: bool = False
+) -> None:
     """Every bit."""
     height, width, _ = pixels.shape
-    expected = network_input(as_trained(pixels, stored or side, whole)[None], side)[0]
+    read = as_trained(pixels, square(stored) if stored else size, whole)
+    expected = network_input(read[None], size)[0]
     np.testing.assert_array_equal(got, expected, err_msg=f"{width} x {height}")
 
 
@@ -115,15 +120,30 @@ def check(got: NDArray[np.int8], pixels: Pixels, side: int, stored: int | None =
 def test_pictures_that_training_resized_twice(compiled: Library, stored: int, side: int) -> None:
     for width, height in SIZES:
         pixels = noise(width, height, 3)
-        check(preprocessed(compiled(side, 3, stored), pixels, side), pixels, side, stored)
+        size = square(side)
+        check(preprocessed(compiled(size, 3, stored), pixels, size), pixels, size, stored)
 
 
-@pytest.mark.parametrize("stored, side", [(32, 32), (60, 32), (20, 47)])
-def test_whole_pictures_are_stretched(compiled: Library, stored: int, side: int) -> None:
+@pytest.mark.parametrize(
+    "stored, size",
+    [
+        (32, square(32)),
+        (60, square(32)),
+        (20, square(47)),
+        (60, Resolution(32, 48)),
+        (60, Resolution(48, 32)),
+        (20, Resolution(32, 20)),
+        (32, Resolution(32, 64)),
+        (None, Resolution(24, 32)),
+        (None, Resolution(64, 32)),
+    ],
+    ids=str,
+)
+def test_whole_pictures_are_stretched(compiled: Library, stored: int | None, size: Resolution) -> None:
     for width, height in SIZES:
         pixels = noise(width, height, 3)
-        got = preprocessed(compiled(side, 3, stored, True), pixels, side)
-        check(got, pixels, side, stored, whole=True)
+        got = preprocessed(compiled(size, 3, stored, True), pixels, size)
+        check(got, pixels, size, stored, whole=True)
 
 
 def test_training_reads_pictures_that_are_not_tall_as_pillow_fits_them() -> None:
@@ -131,22 +151,23 @@ def test_training_reads_pictures_that_are_not_tall_as_pillow_fits_them() -> None
     for width, height in ((160, 120), (97, 96), (64, 64), (5, 3)):
         pixels = noise(width, height, 3)
         fitted = ImageOps.fit(Image.fromarray(pixels), (32, 32), Image.Resampling.BILINEAR)
-        np.testing.assert_array_equal(as_trained(pixels, 32), np.asarray(fitted))
+        np.testing.assert_array_equal(as_trained(pixels, square(32)), np.asarray(fitted))
 
 
 @pytest.mark.slow
 def test_equals_it_for_many_sizes(compiled: Library) -> None:
     rng = np.random.default_rng(0)
     for side, stored in ((5, None), (48, None), (96, None), (224, None), (48, 131), (96, 120), (160, 96), (10, 224)):
-        library = compiled(side, 1, stored)
+        size = square(side)
+        library = compiled(size, 1, stored)
         for width, height in rng.integers(1, 500, (150, 2)).tolist():
             pixels = noise(width, height, 1)
-            check(preprocessed(library, pixels, side), pixels, side, stored)
+            check(preprocessed(library, pixels, size), pixels, size, stored)
 
 
 def test_cost(tmp_path: Path) -> None:
     """2.1 million cycles by the emulator's model; what is allowed beyond is the compiler's."""
-    write_c(network(96, 3), tmp_path)
+    write_c(network(square(96), 3), tmp_path)
     cost = measure_preprocessing(tmp_path, BOARD, FirmwareSettings(), (160, 120))
     assert cost is not None and 1_000_000 < cost.cycles < 3_000_000 and cost.stack_bytes < 2048
     assert measure_preprocessing(tmp_path, BOARD, FirmwareSettings(), (640, 480)) is None  # 0.9 MB
@@ -178,14 +199,14 @@ int main(void)
 @pytest.mark.parametrize("stored", [None, 31])
 @pytest.mark.parametrize("stream", [False, True])
 def test_picture_in_answer_out(tmp_path: Path, stream: bool, stored: int | None) -> None:
-    graph = network(24, 3)
+    graph = network(square(24), 3)
     write_c(graph, tmp_path, stream=stream, stored=stored)
     (tmp_path / "main.c").write_text(MAIN)
     sources = ["main.c", "model.c", "weights.c", "preprocess.c"]
     subprocess.run([*find("zig").command, *WARNINGS, *CHECKS, "-o", "program", *sources], cwd=tmp_path, check=True)
     pixels = noise(50, 37, 3)
     result = subprocess.run([tmp_path / "program"], input=pixels.tobytes(), capture_output=True, check=True)
-    expected = run(graph, network_input(as_trained(pixels, stored or 24)[None], 24))
+    expected = run(graph, network_input(as_trained(pixels, square(stored or 24))[None], square(24)))
     assert result.stdout == expected.tobytes()
 
 
@@ -202,7 +223,7 @@ int main(void)
 
 @pytest.mark.parametrize("low, high", [(2929, 3083), (0, 65535), (0, 16383), (-300, 210), (-30000, 40000000)])
 def test_values_of_more_than_8_bits(tmp_path: Path, low: float, high: float) -> None:
-    graph, target = network(24, 1), Target.of(BOARD, EngineSettings())
+    graph, target = network(square(24), 1), Target.of(BOARD, EngineSettings())
     levels = (float(low), float(high))
     generate(graph, plan(graph, target), target, tmp_path, stack=2048, data="pictures", levels=levels)
     (tmp_path / "main.c").write_text(LEVELS)
@@ -214,7 +235,7 @@ def test_values_of_more_than_8_bits(tmp_path: Path, low: float, high: float) -> 
 
 
 def test_there_is_none_for_what_are_no_pictures(tmp_path: Path) -> None:
-    graph = network(24, 1)
+    graph = network(square(24), 1)
     target = Target.of(read_board("stm32f412"), EngineSettings())
     cases: tuple[tuple[Literal["sounds"] | None, str], ...] = (
         ("sounds", "spectrograms"),
@@ -230,12 +251,12 @@ def test_there_is_none_for_what_are_no_pictures(tmp_path: Path) -> None:
 
 def test_quantised_as_the_network_asks(tmp_path: Path) -> None:
     """A network from elsewhere, whose input is not level - 128."""
-    graph, target = network(24, 1), Target.of(BOARD, EngineSettings())
+    graph, target = network(square(24), 1), Target.of(BOARD, EngineSettings())
     table = np.random.default_rng(0).integers(-128, 128, 256, np.int8)
     generate(graph, plan(graph, target), target, tmp_path, stack=2048, data="pictures", stored=30, table=table)
     command = [*find("zig").command, *WARNINGS, "-O2", "-shared", "-fPIC", "-o", "lib.so", "preprocess.c"]
     subprocess.run(command, cwd=tmp_path, check=True)
     pixels = noise(50, 70, 1)
-    got = preprocessed(ctypes.CDLL(str(tmp_path / "lib.so")), pixels, 24)
-    expected = table[resize(as_trained(pixels, 30)[None], 24)[0]]
+    got = preprocessed(ctypes.CDLL(str(tmp_path / "lib.so")), pixels, square(24))
+    expected = table[resize(as_trained(pixels, square(30))[None], square(24))[0]]
     np.testing.assert_array_equal(got, expected)

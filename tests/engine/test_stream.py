@@ -20,6 +20,7 @@ from mcubuild.measure.runner import measure
 from mcubuild.nas.space.arch import Space, smallest
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -91,7 +92,7 @@ def test_the_arena_is_smaller_by_nearly_the_image() -> None:
 
 
 def test_search_and_plan_agree() -> None:
-    arch = smallest(Space(0.3, 64, 3, 2))
+    arch = smallest(Space(0.3, square(64), 3, 2))
     needed = Footprints(Deployment(BOARD, EngineSettings(input="stream", plan="smallest"))).of(arch).sram
     assert needed < Footprints(Deployment(BOARD, EngineSettings(plan="smallest"))).of(arch).sram
     for sram in (needed - 32, needed, needed + 3000):

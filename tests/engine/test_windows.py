@@ -18,6 +18,7 @@ from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.nas.space.arch import Space, smallest
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.resolution import Resolution
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.toolchain.compile import find
 from tests.toolchains import needs_host_gcc
@@ -27,7 +28,7 @@ CHANNELS = 3
 
 
 def write_c(folder: Path, series: Series, stored: int, side: int, *, stream: bool = False) -> None:
-    graph = with_random_values(skeleton(smallest(Space(0.2, side, CHANNELS, 4, 3, series=True)), 8))
+    graph = with_random_values(skeleton(smallest(Space(0.2, Resolution(side, 1), CHANNELS, 4, 3, series=True)), 8))
     target = Target.of(read_board("stm32f412"), EngineSettings(input="stream" if stream else "array"))
     given = [Channel(*one) for one in channels(series)]
     generate(graph, plan(graph, target), target, folder, stack=2048, data="series", stored=stored, channels=given)

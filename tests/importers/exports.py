@@ -31,6 +31,7 @@ from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, Weighted
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.resolution import square
 from mcubuild.spec.engine import EngineSettings
 from tests.importers.writer import Writer, write
 
@@ -162,7 +163,7 @@ EXPORTS: Mapping[str, Callable[[], bytes]] = {
     "mobile-80-torch": lambda: export(network("mobile-80"), torch=True),
     "mbv2-w0.35-r144-torch": lambda: export(network("mbv2-w0.35-r144"), torch=True),
     "mbv2-w1-r224-torch": lambda: export(
-        with_random_values(skeleton(Baseline("mobilenet_v2", 1.0, 224, 3, 1000), 8)), torch=True
+        with_random_values(skeleton(Baseline("mobilenet_v2", 1.0, square(224), 3, 1000), 8)), torch=True
     ),
     "person-96-keras": lambda: export(person_detection(), torch=False),
 }

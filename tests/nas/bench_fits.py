@@ -15,6 +15,7 @@ import numpy as np
 from mcubuild.board import read_board
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.footprints import Footprints
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 
@@ -49,7 +50,7 @@ def main(count: int) -> None:
     print("networks a second   " + "".join(f"{sram:>12} kB" for sram in SRAM))
     total, agreed = 0.0, 0
     for width, resolution in SPACES:
-        space, rng = Space(width, resolution, 3, 2), np.random.default_rng(0)
+        space, rng = Space(width, square(resolution), 3, 2), np.random.default_rng(0)
         archs = [draw(space, rng) for _ in range(count)]
         line = f"{space.name:20}"
         for sram in SRAM:

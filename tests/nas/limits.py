@@ -7,10 +7,11 @@ from mcubuild.nas.search.evolution import Evaluation, Score
 from mcubuild.nas.space.arch import Arch, Space, largest, smallest
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.footprints import Footprints
+from mcubuild.resolution import square
 from mcubuild.spec.deployment import Deployment
 from tests.nas.toy import seconds_for
 
-SPACE = Space(width=0.4, resolution=48, channels=1, classes=10)
+SPACE = Space(width=0.4, resolution=square(48), channels=1, classes=10)
 BOARD = read_board("stm32f412")
 FOOTPRINTS = Footprints(Deployment(BOARD))
 LEAST, MOST = FOOTPRINTS.of(smallest(SPACE)), FOOTPRINTS.of(largest(SPACE))

@@ -14,8 +14,9 @@ from mcubuild.nas.space.arch import (
 )
 from mcubuild.nas.space.backbones import round_channels
 from mcubuild.nas.space.blocks import Bottleneck, Stem
+from mcubuild.resolution import square
 
-SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
+SPACE = Space(width=0.5, resolution=square(144), channels=3, classes=100)
 
 
 def test_channels_are_multiples_of_eight_and_never_more_than_a_tenth_too_few() -> None:
@@ -26,10 +27,10 @@ def test_channels_are_multiples_of_eight_and_never_more_than_a_tenth_too_few() -
 
 
 def test_widths_of_the_base_space_at_multiplier_one() -> None:
-    stem, first, *_ = smallest(Space(1.0, 224, 3, 1000)).blocks().values()
+    stem, first, *_ = smallest(Space(1.0, square(224), 3, 1000)).blocks().values()
     assert isinstance(stem, Stem) and isinstance(first, Bottleneck)
     assert (stem.outputs, first.outputs) == (32, 16)
-    assert Space(1.0, 224, 3, 1000).stages == (24, 40, 80, 96, 192, 320)
+    assert Space(1.0, square(224), 3, 1000).stages == (24, 40, 80, 96, 192, 320)
 
 
 def test_imagenet_sizes_have_the_papers_resolutions() -> None:
@@ -38,7 +39,7 @@ def test_imagenet_sizes_have_the_papers_resolutions() -> None:
 
 def test_kernels_never_reach_across_the_whole_map() -> None:
     assert all(kernels == (3, 5, 7) for stage in SPACE.kernels for kernels in stage)
-    small = Space(width=0.5, resolution=32, channels=1, classes=10)
+    small = Space(width=0.5, resolution=square(32), channels=1, classes=10)
     # maps that the blocks read: 16 and 8, 8 and 4, 4 and 2, 2 and 2, 2 and 1, 1
     assert [stage[0] for stage in small.kernels] == [(3, 5, 7), (3, 5, 7), (3, 5, 7), (3,), (3,), (3,)]
     assert [stage[-1] for stage in small.kernels] == [(3, 5, 7), (3, 5, 7), (3,), (3,), (3,), (3,)]

@@ -1,6 +1,7 @@
 """Whatever holds for spaces holds for those of every kind of blocks."""
 
 import json
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,6 +22,7 @@ from mcubuild.nas.space.skeleton import block_skeleton, skeleton
 from mcubuild.nas.training.network import build_network, initialise
 from mcubuild.nas.training.supernet import SuperNetwork, sort_channels
 from mcubuild.nas.training.supernet_training import train
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.space import BlockKind
@@ -33,7 +35,7 @@ NEW = ["plain", "residual"]
 
 
 def space_of(block: str, width: float = 0.4, resolution: int = 20, channels: int = 1) -> Space:
-    return Space(width, resolution, channels, 5, stages_for(resolution, block), block)
+    return Space(width, square(resolution), channels, 5, stages_for(square(resolution), block), block)
 
 
 def supernet_of(space: Space) -> SuperNetwork:
@@ -51,16 +53,16 @@ def test_the_spec_knows_all_kinds() -> None:
 
 
 def test_small_networks_that_beginners_train_are_in_the_spaces() -> None:
-    plain = parse_key(Space(0.4, 32, 3, 10, 3, "plain"), "3x4/3x4/3x3").blocks()
+    plain = parse_key(Space(0.4, square(32), 3, 10, 3, "plain"), "3x4/3x4/3x3").blocks()
     assert [block.outputs for block in plain.values() if isinstance(block, Stem)] == [24, 48, 64]
-    assert [block.side for block in plain.values()] == [32, 32, 16, 16, 8, 8, 4]
-    assert plain["stages.0.pool"] == MaxPool(32, 24, 2)
-    residual = parse_key(Space(1 / 3, 32, 3, 10, 3, "residual"), "3x4/3x4/3x4").blocks()
+    assert [block.size.height for block in plain.values()] == [32, 32, 16, 16, 8, 8, 4]
+    assert plain["stages.0.pool"] == MaxPool(square(32), 24, 2)
+    residual = parse_key(Space(1 / 3, square(32), 3, 10, 3, "residual"), "3x4/3x4/3x4").blocks()
     blocks = [block for block in residual.values() if isinstance(block, Basic)]
-    assert [(block.side, block.hidden, block.outputs, block.stride) for block in blocks] == [
+    assert [(block.size.height, block.hidden, block.outputs, block.stride) for block in blocks] == [
         (32, 16, 16, 1), (32, 32, 32, 2), (16, 64, 64, 2)
     ]  # fmt: skip
-    assert residual["stem"] == Stem(32, 3, 16, 3, 1)
+    assert residual["stem"] == Stem(square(32), 3, 16, 3, 1)
 
 
 @pytest.mark.parametrize("block", NEW)
@@ -77,14 +79,14 @@ def test_spaces_reach_from_25_thousand_weights_to_800_thousand(block: str) -> No
     [("mobile", [2, 2, 2, 4]), ("plain", [2, 3, 3, 4]), ("residual", [2, 3, 3, 4])],
 )
 def test_as_many_stages_as_leave_maps_worth_it(block: str, counts: list[int]) -> None:
-    assert [stages_for(side, block) for side in (8, 28, 32, 64)] == counts
-    space = Space(0.5, 64, 3, 2, 99, block)
+    assert [stages_for(square(side), block) for side in (8, 28, 32, 64)] == counts
+    space = Space(0.5, square(64), 3, 2, 99, block)
     assert space.count == len(BACKBONES[block].widths), "no more than there are"
 
 
 def test_names_tell_kinds_apart_and_files_without_a_kind_are_of_mobile_spaces() -> None:
     assert space_of("plain", 0.5, 32).name == "plain-w0.5-r32-s3" and space_of("mobile").name == "w0.4-r20-s2"
-    assert Space(0.5, 64, 3, 10, block="residual").name == "residual-w0.5-r64"
+    assert Space(0.5, square(64), 3, 10, block="residual").name == "residual-w0.5-r64"
     values = space_of("mobile").to_json()
     del values["block"]
     assert Space.from_json(values) == space_of("mobile")
@@ -155,7 +157,7 @@ def test_running_as_a_network_is_running_the_extracted_network(block: str) -> No
     space = space_of(block)
     family = Family(space, (space_of(block, 0.2),))
     supernet, rng = supernet_of(family.largest), np.random.default_rng(0)
-    x = torch.rand(8, 1, space.resolution, space.resolution)
+    x = torch.rand(8, 1, *astuple(space.resolution))
     for arch in (smallest(space), largest(space), draw(space, rng), draw(family.neighbours[0], rng)):
         extracted = supernet.extract(arch).train()
         torch.testing.assert_close(supernet.forward_as(x, arch), extracted(x), rtol=1e-3, atol=1e-3)
@@ -165,7 +167,7 @@ def test_running_as_a_network_is_running_the_extracted_network(block: str) -> No
 def test_sorted_channels_are_by_importance_and_change_nothing_for_the_largest(block: str) -> None:
     space = space_of(block)
     supernet = supernet_of(space).eval()
-    x = torch.rand(4, 1, space.resolution, space.resolution)
+    x = torch.rand(4, 1, *astuple(space.resolution))
     with torch.no_grad():
         before = supernet(x)
         sort_channels(supernet)
@@ -180,7 +182,7 @@ def test_sorted_channels_are_by_importance_and_change_nothing_for_the_largest(bl
 def test_super_networks_learn(block: str, schedule: Literal["sandwich", "shrinking"], tmp_path: Path) -> None:
     settings = SupernetSettings(epochs=12, batch=32, learning_rate=0.1, schedule=schedule, subnets=1)
     train(
-        Space(0.2, 8, 1, 3, 2, block), split(64, 1), split(32, 2), settings,
+        Space(0.2, square(8), 1, 3, 2, block), split(64, 1), split(32, 2), settings,
         learning=LEARNING, seed=0, out=tmp_path, work=tmp_path / "work",
     )  # fmt: skip
     log = json.loads((tmp_path / "supernet_log.json").read_text())

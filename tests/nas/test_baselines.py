@@ -15,19 +15,23 @@ from mcubuild.engine.emit.codegen import generate
 from mcubuild.engine.memory.footprint import estimate
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
-from mcubuild.errors import NothingFitsError
+from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.ir.executor import run
 from mcubuild.nas.search.scaling import frontier, scale
 from mcubuild.nas.space.baselines import BASELINES, Baseline
+from mcubuild.nas.space.blocks import Cells
 from mcubuild.nas.space.described import read_described
 from mcubuild.nas.space.footprints import Footprints
+from mcubuild.nas.space.optimisation import baselines_for
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.network import build_network
 from mcubuild.quant.quantize import quantized
 from mcubuild.quant.ranges import observe
+from mcubuild.resolution import Resolution, parse_resolution, square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
+from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
 from mcubuild.spec.spec import Spec
 from mcubuild.spec.training import TrainingSettings
@@ -54,13 +58,13 @@ def test_a_spec_may_name_each() -> None:
     ],
 )
 def test_they_have_the_published_work(name: str, resolution: int, channels: int, classes: int, millions: float) -> None:
-    graph = skeleton(Baseline(name, 1, resolution, channels, classes), 8)
+    graph = skeleton(Baseline(name, 1, square(resolution), channels, classes), 8)
     assert graph.macs() / 1e6 == pytest.approx(millions, rel=0.04)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_the_float_network_becomes_the_graph_whose_footprint_was_asked(name: str, tmp_path: Path) -> None:
-    baseline = Baseline(name, 0.25, 16, 1, 3)
+    baseline = Baseline(name, 0.25, square(16), 1, 3)
     asked = skeleton(baseline, 8)
     torch.manual_seed(1)
     network = build_network(baseline).eval()
@@ -91,14 +95,34 @@ def test_the_float_network_becomes_the_graph_whose_footprint_was_asked(name: str
     assert error <= 0.15 * np.ptp(floats), "ReLUs, sums and pools are the same in both"
 
 
+@pytest.mark.parametrize(("stride", "last"), [(16, "stages.4.2"), (32, "mix")])
+def test_detectors_end_where_cells_have_their_stride(stride: int, last: str) -> None:
+    blocks = Baseline("mobilenet_v2", 0.5, Resolution(96, 160), 3, 40, stride=stride).blocks()
+    *_, before, end = blocks
+    assert (before, end) == (last, "head") and blocks[end] == Cells(
+        Resolution(96, 160).reduced(stride), blocks[before].outputs, 40
+    )
+
+
+def test_networks_whose_cells_are_too_small_are_refused() -> None:
+    outline, settings = (
+        Outline("object_detection", 2, 3, 96, anchors=5, stride=32),
+        SpaceSettings(resolutions=(square(96),)),
+    )
+    assert len(baselines_for("mobilenet_v2", outline, settings)) == 9
+    with pytest.raises(BuildError, match=r'"resnet8" leaves cells of 4 pixels, \[detection\] stride asks for 32'):
+        baselines_for("resnet8", outline, settings)
+
+
 def test_the_frontier_has_what_no_other_exceeds() -> None:
-    sizes = [Baseline("resnet8", *size, 1, 3) for size in ((0.5, 32), (0.5, 16), (1.0, 16), (1.0, 8), (0.2, 32))]
-    assert [(size.width, size.resolution) for size in frontier(sizes)] == [(0.5, 32), (1.0, 16)]
+    pairs = ((0.5, 32), (0.5, 16), (1.0, 16), (1.0, 8), (0.2, 32), (1.0, "8x16"), (1.0, "8x24"))
+    sizes = [Baseline("resnet8", width, parse_resolution(size), 1, 3) for width, size in pairs]
+    assert [size.name for size in frontier(sizes)] == [f"resnet8-{name}" for name in ("w0.5-r32", "w1-r16", "w1-r8x24")]
 
 
 def scaled(folder: Path, budget: Budget) -> None:
     index = Index("toy", "image_classification", ("a", "b", "c"), 8, 12, 1)
-    space = SpaceSettings(widths=(0.25, 0.5, 1.0), resolutions=(8, 12))
+    space = SpaceSettings(widths=(0.25, 0.5, 1.0), resolutions=(square(8), square(12)))
     scale(
         "resnet8",
         index,
@@ -115,7 +139,9 @@ def scaled(folder: Path, budget: Budget) -> None:
 
 
 def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
-    limit = estimate(skeleton(Baseline("resnet8", 0.5, 12, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    limit = estimate(
+        skeleton(Baseline("resnet8", 0.5, square(12), 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048
+    )
     scaled(tmp_path, Budget(flash=limit.flash + 1000))
     chosen = read_described(tmp_path / "arch.json")
     assert isinstance(chosen, Baseline)
@@ -125,7 +151,9 @@ def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    widest = estimate(skeleton(Baseline("resnet8", 1.0, 8, 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048)
+    widest = estimate(
+        skeleton(Baseline("resnet8", 1.0, square(8), 1, 3), 8), Target.of(BOARD, EngineSettings(), None), 2048
+    )
     budget = Budget(latency=seconds_for(widest.cycles, BOARD))
     scaled(tmp_path / "many", budget)
     table = json.loads((tmp_path / "many/scaling.json").read_text())
@@ -143,7 +171,7 @@ def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("name", BASELINES)
 def test_blocks_add_up_to_the_whole_network(name: str) -> None:
     for side, sram in ((32, 320 << 10), (32, 20 << 10), (48, None)):
-        baseline = Baseline(name, 0.25, side, 3, 10)
+        baseline = Baseline(name, 0.25, square(side), 3, 10)
         footprints = Footprints(Deployment(BOARD, budget=Budget(sram=sram)))
         assert footprints.of(baseline) == estimate(skeleton(baseline, 8), footprints.target, 2048)
 

@@ -6,18 +6,18 @@ from mcubuild.nas.training.depthwise import conv_same
 
 
 def reference(x: torch.Tensor, weight: torch.Tensor, stride: int, groups: int) -> torch.Tensor:
-    size, kernel = x.shape[2], weight.shape[2]
-    top, bottom, left, right = same_padding((size, size), (kernel, kernel), (stride, stride))
+    kernel = weight.shape[2]
+    top, bottom, left, right = same_padding((x.shape[2], x.shape[3]), (kernel, kernel), (stride, stride))
     padded = torch.nn.functional.pad(x, (left, right, top, bottom))
     return torch.nn.functional.conv2d(padded, weight, None, stride, 0, 1, groups)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5, 7])
-@pytest.mark.parametrize("size", [1, 2, 5, 8, 16, 24])
-def test_values_and_gradients_are_those_of_torch(size: int, kernel: int, stride: int) -> None:
-    generator = torch.Generator().manual_seed(size)
-    x = torch.randn(3, 6, size, size, generator=generator).contiguous(memory_format=torch.channels_last)
+@pytest.mark.parametrize("size", [*((n, n) for n in (1, 2, 5, 8, 16, 24)), (4, 5), (5, 4), (8, 11), (16, 7), (2, 24)])
+def test_values_and_gradients_are_those_of_torch(size: tuple[int, int], kernel: int, stride: int) -> None:
+    generator = torch.Generator().manual_seed(size[0])
+    x = torch.randn(3, 6, *size, generator=generator).contiguous(memory_format=torch.channels_last)
     weight = torch.randn(6, 1, kernel, kernel, generator=generator)
     x.requires_grad_()
     weight.requires_grad_()

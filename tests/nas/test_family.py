@@ -1,6 +1,7 @@
 """A space and its neighbours: one super network, one search."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from mcubuild.nas.training.network import initialise
 from mcubuild.nas.training.recipe import calibrate, evaluate
 from mcubuild.nas.training.supernet import SuperNetwork, read_supernet
 from mcubuild.nas.training.supernet_training import train
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.search import SearchSettings
@@ -32,17 +34,17 @@ from mcubuild.spec.supernet import SupernetSettings
 from tests.nas.toy import LEARNING, seconds_for, split
 
 BOARD = read_board("stm32f412")
-SPACES = [Space(width, side, 1, 3) for width in (0.2, 0.4, 0.6) for side in (6, 8, 12, 16)]
-SPACE = Space(0.4, 8, 1, 3)
+SPACES = [Space(width, square(side), 1, 3) for width in (0.2, 0.4, 0.6) for side in (6, 8, 12, 16)]
+SPACE = Space(0.4, square(8), 1, 3)
 NEIGHBOURS = neighbours(SPACE, SPACES)
 FAMILY = Family(SPACE, NEIGHBOURS)
-NARROW, LOW, HIGH = Space(0.2, 8, 1, 3), Space(0.4, 6, 1, 3), Space(0.4, 12, 1, 3)
+NARROW, LOW, HIGH = Space(0.2, square(8), 1, 3), Space(0.4, square(6), 1, 3), Space(0.4, square(12), 1, 3)
 
 
 def test_neighbours_are_one_step_narrower_and_one_resolution_away() -> None:
     assert {space.name for space in NEIGHBOURS} == {"w0.2-r6", "w0.2-r8", "w0.2-r12", "w0.4-r6", "w0.4-r12"}
     assert {space.name for space in neighbours(SPACES[0], SPACES)} == {"w0.2-r8"}
-    assert FAMILY.largest == HIGH and FAMILY.smallest == Space(0.2, 6, 1, 3)
+    assert FAMILY.largest == HIGH and FAMILY.smallest == Space(0.2, square(6), 1, 3)
 
 
 def test_space_json_keeps_them_and_has_nothing_more_without(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_space_json_keeps_them_and_has_nothing_more_without(tmp_path: Path) -> N
 def test_running_as_a_network_of_a_smaller_space_is_running_the_extracted_one(
     seed: int, kernel_transform: bool
 ) -> None:
-    whole = Space(width=0.5, resolution=40, channels=1, classes=5)
+    whole = Space(width=0.5, resolution=square(40), channels=1, classes=5)
     torch.manual_seed(seed)
     supernet = SuperNetwork(whole, kernel_transform=kernel_transform)
     initialise(supernet)
@@ -67,8 +69,9 @@ def test_running_as_a_network_of_a_smaller_space_is_running_the_extracted_one(
             torch.nn.init.normal_(parameter, mean=1, std=0.3)
         elif name.startswith("transforms."):
             torch.nn.init.normal_(parameter, std=0.1)
-    for space in (Space(0.3, 40, 1, 5), Space(0.5, 22, 1, 5), Space(0.1, 22, 1, 5)):
-        arch, x = draw(space, np.random.default_rng(seed)), torch.rand(8, 1, space.resolution, space.resolution)
+    for space in (Space(0.3, square(40), 1, 5), Space(0.5, square(22), 1, 5), Space(0.1, Resolution(22, 36), 1, 5)):
+        arch, size = draw(space, np.random.default_rng(seed)), space.resolution
+        x = torch.rand(8, 1, size.height, size.width)
         extracted = supernet.extract(arch).train()
         assert extracted.classifier.in_features == space.stages[-1]
         torch.testing.assert_close(supernet.forward_as(x, arch), extracted(x), rtol=1e-3, atol=2e-4)
@@ -76,14 +79,15 @@ def test_running_as_a_network_of_a_smaller_space_is_running_the_extracted_one(
 
 def test_batches_are_reduced_as_stored_images_are() -> None:
     images = split(4, 0)
-    exact = to_tensor(at_resolution(images, 6).x)
-    assert (resized(to_tensor(images.x), 6) - exact).abs().max() < 1.5 / 255
+    for size in (square(6), Resolution(6, 8), Resolution(4, 7)):
+        exact = to_tensor(at_resolution(images, size).x)
+        assert (resized(to_tensor(images.x), size) - exact).abs().max() < 1.5 / 255
     batch = to_tensor(images.x)
-    assert resized(batch, 8) is batch
+    assert resized(batch, square(8)) is batch
 
 
 def test_choices_are_kept_between_spaces_and_kernels_fit_the_maps() -> None:
-    wide, low = Space(0.4, 40, 1, 3), Space(0.3, 20, 1, 3)
+    wide, low = Space(0.4, square(40), 1, 3), Space(0.3, square(20), 1, 3)
     arch = within(largest(wide), low)
     assert arch == largest(low) and arch.space == low
     assert within(smallest(low), wide) == smallest(wide)
@@ -105,7 +109,7 @@ def test_width_and_resolution_are_inherited_and_mutated_like_other_choices() -> 
     assert {candidates.draw(rng).space for _ in range(60)} == set(FAMILY.spaces)
     one, other = draw(NARROW, rng), draw(HIGH, rng)
     children = [candidates.cross(one, other, rng) for _ in range(40)]
-    assert {child.space for child in children} == {NARROW, HIGH, SPACE, Space(0.2, 12, 1, 3)}
+    assert {child.space for child in children} == {NARROW, HIGH, SPACE, Space(0.2, square(12), 1, 3)}
     moved = [candidates.mutate(one, 0.1, rng).space != NARROW for _ in range(300)]
     assert 0.04 < np.mean(moved) < 0.25  # two genes; a fresh one is often the old one
 
@@ -121,7 +125,7 @@ def test_footprints_are_those_of_the_own_space_and_the_limits_hold() -> None:
         Candidates(SPACE, footprints, only)
     for space in (NARROW, LOW):
         arch = draw(space, np.random.default_rng(1))
-        assert skeleton(arch, 8).tensor("input").shape == (1, space.resolution, space.resolution, 1)
+        assert skeleton(arch, 8).tensor("input").shape == (1, *astuple(space.resolution), 1)
         assert candidates.footprint(arch) == Footprints(Deployment(BOARD)).of(arch)
         assert candidates.footprint(arch) != candidates.footprint(within(arch, SPACE))
 

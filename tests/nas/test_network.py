@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,16 @@ from mcubuild.nas.space.arch import Space, draw, largest
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.depthwise import conv_same
 from mcubuild.nas.training.network import ConvNorm, build_network
+from mcubuild.resolution import Resolution, square
 
-SPACE = Space(width=0.3, resolution=30, channels=3, classes=7)
+SPACE = Space(width=0.3, resolution=square(30), channels=3, classes=7)
+WIDE = Space(width=0.3, resolution=Resolution(24, 40), channels=3, classes=7)
 
 
+@pytest.mark.parametrize("space", [SPACE, WIDE], ids=lambda space: space.name)
 @pytest.mark.parametrize("seed", range(4))
-def test_every_operator_has_a_submodule_of_its_name_with_its_shape(seed: int) -> None:
-    arch = draw(SPACE, np.random.default_rng(seed))
+def test_every_operator_has_a_submodule_of_its_name_with_its_shape(seed: int, space: Space) -> None:
+    arch = draw(space, np.random.default_rng(seed))
     graph, network = skeleton(arch, 8), build_network(arch).eval()
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -30,7 +35,7 @@ def test_every_operator_has_a_submodule_of_its_name_with_its_shape(seed: int) ->
     for op in graph.ops:
         observe(op.output)
     with torch.no_grad():
-        network(torch.zeros(2, 3, 30, 30))
+        network(torch.zeros(2, 3, *astuple(space.resolution)))
     for op in graph.ops:
         expected = graph.tensor(op.output).shape
         actual = shapes[op.output]

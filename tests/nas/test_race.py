@@ -15,12 +15,13 @@ from mcubuild.nas.space.contender import Contender, read_contenders, write_conte
 from mcubuild.nas.space.files import read_neighbours, read_space
 from mcubuild.nas.training.batches import for_the_last_training
 from mcubuild.nas.training.length import Length
+from mcubuild.resolution import square
 from mcubuild.spec.training import TrainingSettings
 from tests.nas.toy import LEARNING, split
 
 WHOLE = Length(batch=32, steps=50, rounds=72, patient=False)
 SHORT = TrainingSettings(epochs=8, learning_rate=0.1, label_smoothing=0.1, batch=16)
-SPACES = [Space(width, side, 1, 3, 2) for width, side in ((0.3, 8), (0.2, 8), (0.2, 4))]
+SPACES = [Space(width, square(side), 1, 3, 2) for width, side in ((0.3, 8), (0.2, 8), (0.2, 4))]
 WIDE, NARROW, SMALL = (
     Contender(smallest(space), macs=1000 * size, flash=size) for size, space in zip((3, 2, 1), SPACES, strict=True)
 )
@@ -54,7 +55,7 @@ def test_rounds_too_short_to_tell_anything_are_left_out() -> None:
 def test_a_part_of_the_contenders_is_of_all_kinds() -> None:
     blocks = ("mobile", "mobile", "plain", "plain", "residual")
     every = [
-        Contender(smallest(Space(0.2, 16, 1, 3, 2, block)), macs=number, flash=number)
+        Contender(smallest(Space(0.2, square(16), 1, 3, 2, block)), macs=number, flash=number)
         for number, block in enumerate(blocks)
     ]
     assert [one.macs for one in by_turns(every)] == [2, 4, 0, 3, 1]

@@ -20,6 +20,7 @@ from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.nas.training.network import build_network, initialise
 from mcubuild.nas.training.supernet import SuperNetwork
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from tests.engine.compiled import Compiled
@@ -29,7 +30,7 @@ BLOCKS = sorted(BACKBONES)
 
 
 def space(block: str, resolution: int = 50, width: float = 0.3) -> Space:
-    return Space(width, resolution, 6, 5, 4, block, series=True)
+    return Space(width, Resolution(resolution, 1), 6, 5, 4, block, series=True)
 
 
 def random_network(block: str) -> Arch:
@@ -76,7 +77,7 @@ def test_footprints_are_those_of_whole_skeletons(block: str) -> None:
 
 def test_a_series_costs_less_than_a_picture() -> None:
     footprints = Footprints(Deployment(BOARD, SETTINGS))
-    series, picture = (Space(0.3, 48, 3, 5, 4, series=flag) for flag in (True, False))
+    series, picture = (Space(0.3, size, 3, 5, 4, series=size.width == 1) for size in (Resolution(48, 1), square(48)))
     assert footprints.macs(smallest(series)) * 10 < footprints.macs(smallest(picture))
 
 
@@ -89,7 +90,7 @@ def test_generated_c_equals_the_executor(tmp_path: Path, block: str, bits: int) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BASELINES)
 def test_published_networks(tmp_path: Path, name: str) -> None:
-    network = Baseline(name, 0.35, 40, 3, 4, series=True)
+    network = Baseline(name, 0.35, Resolution(40, 1), 3, 4, series=True)
     assert build_network(network).eval()(torch.rand(2, 3, 40, 1)).shape == (2, 4)
     check(network, 8, tmp_path)
 

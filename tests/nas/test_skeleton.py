@@ -12,9 +12,10 @@ from mcubuild.nas.space.arch import Space, draw, largest, smallest
 from mcubuild.nas.space.backbones import Mobile
 from mcubuild.nas.space.blocks import Bottleneck
 from mcubuild.nas.space.skeleton import block_skeleton, skeleton
+from mcubuild.resolution import Resolution, square
 
-SPACE = Space(width=0.5, resolution=144, channels=3, classes=100)
-SMALL = Space(width=0.3, resolution=30, channels=1, classes=10)
+SPACE = Space(width=0.5, resolution=square(144), channels=3, classes=100)
+SMALL = Space(width=0.3, resolution=square(30), channels=1, classes=10)
 
 
 def test_activations_of_four_bits_are_those_between_the_ends() -> None:
@@ -42,6 +43,15 @@ def test_shapes_of_the_smallest_network() -> None:
     assert graph.outputs == ("classifier",)
     assert "first.expand" not in shapes
     assert "stages.0.0.add" not in shapes
+
+
+def test_shapes_of_networks_that_are_no_squares() -> None:
+    graph = skeleton(smallest(Space(0.5, Resolution(96, 160), 3, 40, 5, stride=32)), 8)
+    shapes = {op.output: graph.tensor(op.output).shape for op in graph.ops}
+    assert graph.tensor("input").shape == (1, 96, 160, 3)
+    assert shapes["stem"] == (1, 48, 80, 16)
+    assert shapes["stages.0.0.depthwise"] == (1, 24, 40, 24)
+    assert shapes["classifier"] == (1, 3, 5, 40)
 
 
 def test_macs_of_the_smallest_network_by_hand() -> None:

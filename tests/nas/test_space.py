@@ -20,6 +20,7 @@ from mcubuild.nas.space.contender import Contender, read_contenders
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.nas.space.optimisation import Row, contenders, optimise, spaces_for, survey, winner
 from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.bits import Width
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
@@ -30,7 +31,7 @@ from tests.nas.toy import seconds_for
 
 BOARD = read_board("stm32f412")
 OUTLINE = Outline("image_classification", 3, 1, 32)
-SETTINGS = SpaceSettings(blocks=("mobile",), samples=20, widths=(0.3, 0.5, 0.8), resolutions=(16, 32))
+SETTINGS = SpaceSettings(blocks=("mobile",), samples=20, widths=(0.3, 0.5, 0.8), resolutions=(square(16), square(32)))
 
 
 def run(
@@ -53,7 +54,7 @@ def test_blocks_together_cost_what_the_whole_network_costs(
     asked = Deployment(BOARD, engine, bits=bits, activations=activations)
     footprints = Footprints(replace(asked, budget=Budget(sram=1 << 30)))
     rng = np.random.default_rng(1)
-    for space in (Space(0.5, 144, 3, 100), Space(0.3, 30, 1, 10), Space(0.2, 7, 1, 2)):
+    for space in (Space(0.5, square(144), 3, 100), Space(0.3, square(30), 1, 10), Space(0.2, square(7), 1, 2)):
         for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
             whole = skeleton(arch, bits, activations)
             assert footprints.of(arch) == estimate(whole, Target.of(BOARD, engine), 2048)
@@ -65,14 +66,14 @@ def test_blocks_together_cost_what_the_whole_network_costs(
 def test_activations_of_four_bits_admit_larger_networks() -> None:
     """In the RAM that a network takes with activations of 8 bits, nearly one of twice the resolution's area fits."""
     wide, narrow = (Footprints(Deployment(BOARD, activations=bits, budget=Budget(sram=1 << 30))) for bits in (8, 4))
-    needs = wide.of(largest(Space(0.5, 96, 3, 10))).arena
+    needs = wide.of(largest(Space(0.5, square(96), 3, 10))).arena
     for side, fits in ((128, True), (144, False)):
-        assert (narrow.of(largest(Space(0.5, side, 3, 10))).arena <= needs) is fits
+        assert (narrow.of(largest(Space(0.5, square(side), 3, 10))).arena <= needs) is fits
 
 
 def test_mixed_bits_are_as_wide_as_flash_allows() -> None:
     """All networks fit that fit with either width everywhere, and more."""
-    rng, space, flash, within = np.random.default_rng(2), Space(0.5, 32, 3, 10, 5), 300 << 10, 0
+    rng, space, flash, within = np.random.default_rng(2), Space(0.5, square(32), 3, 10, 5), 300 << 10, 0
     budget, widths = Budget(sram=48 << 10, flash=flash), list[Width]([8, 4, "mixed"])
     wide, narrow, mixed = (Footprints(Deployment(BOARD, bits=width, budget=budget)) for width in widths)
     for arch in (smallest(space), *(draw(space, rng) for _ in range(30))):
@@ -103,7 +104,7 @@ def test_the_table_has_every_space_and_the_winner_has_the_highest_percentile(tmp
     ]
     assert table["limits"] == {"sram": 64 << 10, "flash": 512 << 10, "latency": None, "energy": None}
     assert table["active_power_mw"] is None  # of no interest without a limit of the energy
-    least = Footprints(Deployment(BOARD)).of(smallest(Space(0.3, 16, 1, 3, 2))).cycles
+    least = Footprints(Deployment(BOARD)).of(smallest(Space(0.3, square(16), 1, 3, 2))).cycles
     assert table["spaces"][0]["smallest"]["latency"] == pytest.approx(least / BOARD.clock)
     chosen = read_contenders(tmp_path / "contenders.json")[0].arch.space
     assert table["winner"] == chosen.name
@@ -140,7 +141,7 @@ def test_a_tight_latency_leaves_less_work(tmp_path: Path) -> None:
 
 
 def test_processes_find_the_same_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    spaces = [Space(0.2, 16, 1, 3), Space(0.3, 32, 1, 3)]
+    spaces = [Space(0.2, square(16), 1, 3), Space(0.3, square(32), 1, 3)]
     footprints, limits = Footprints(Deployment(BOARD, budget=Budget(sram=24 << 10))), Limits(200 << 10, None)
     alone = survey(spaces, 20, footprints, limits, 0)
     monkeypatch.setattr(module, "_WORTH_PROCESSES", 0)
@@ -157,19 +158,21 @@ def test_axes_say_how_they_come_from_the_papers() -> None:
 
 
 def test_small_images_have_no_stages_that_would_see_maps_of_a_few_pixels() -> None:
-    settings = SpaceSettings(blocks=("mobile",), widths=(0.5,), resolutions=(16, 48, 64, 112))
+    settings = SpaceSettings(
+        blocks=("mobile",), widths=(0.5,), resolutions=(square(16), square(48), square(64), square(112))
+    )
     photos, pictures = replace(OUTLINE, max_resolution=224), replace(OUTLINE, max_resolution=128)
     assert [space.count for space in module.spaces_for(photos, settings)] == [6, 6, 6, 6]
     spaces = module.spaces_for(pictures, settings)
     assert [space.name for space in spaces] == ["w0.5-r16-s2", "w0.5-r48-s2", "w0.5-r64-s4", "w0.5-r112"]
     for space in spaces[1:]:
         *_, last, _ = largest(space).blocks().values()
-        assert isinstance(last, Bottleneck) and last.side >= 4
+        assert isinstance(last, Bottleneck) and last.size.height >= 4
         assert Arch.from_json(largest(space).to_json()) == largest(space)
 
 
 def _row(width: float, macs: tuple[int, ...], samples: int = 100) -> Row:
-    return Row(Space(width, 32, 1, 10), samples, macs, Footprint(1, 1, 1, 1, 1, 1, 1))
+    return Row(Space(width, square(32), 1, 10), samples, macs, Footprint(1, 1, 1, 1, 1, 1, 1))
 
 
 def test_winner_is_judged_by_the_80th_percentile_of_what_fits() -> None:
@@ -190,7 +193,7 @@ def test_spaces_where_hardly_anything_fits_do_not_compete_with_those_where_much_
 def test_when_nothing_fits_the_error_tells_what_would(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         run(tmp_path, sram=2000, flash=512 << 10)
-    least = Footprints(Deployment(BOARD, budget=Budget(sram=2000))).of(smallest(Space(0.3, 16, 1, 3, 2)))
+    least = Footprints(Deployment(BOARD, budget=Budget(sram=2000))).of(smallest(Space(0.3, square(16), 1, 3, 2)))
     assert f"least SRAM that one needs is {least.sram / 1024:.1f} kB (w0.3-r16-s2)" in str(caught.value)
     assert "budget.sram" in str(caught.value)
     assert not list(tmp_path.iterdir())
@@ -204,9 +207,46 @@ def test_when_the_energy_is_what_nothing_fits_the_error_names_it(tmp_path: Path)
 
 
 def test_resolutions_above_the_data_sets_are_refused(tmp_path: Path) -> None:
-    settings = SpaceSettings(samples=10, resolutions=(48,))
+    settings = SpaceSettings(samples=10, resolutions=(square(48),))
     with pytest.raises(BuildError, match=r"space.resolutions: found 48.* at most 32 pixels"):
         optimise(OUTLINE, settings, Deployment(BOARD), seed=0, out=tmp_path)
+
+
+PHOTOS = Outline("object_detection", 2, 3, 224, anchors=5, stride=32)
+
+
+def test_detectors_may_see_pictures_that_are_no_squares(tmp_path: Path) -> None:
+    settings = SpaceSettings(
+        blocks=("mobile",),
+        samples=10,
+        widths=(0.3,),
+        resolutions=(square(128), Resolution(96, 160), Resolution(160, 96)),
+    )
+    optimise(PHOTOS, settings, Deployment(BOARD), seed=0, out=tmp_path)
+    table = json.loads((tmp_path / "space_table.json").read_text())
+    assert [row["name"] for row in table["spaces"]] == ["w0.3-r96x160", "w0.3-r160x96", "w0.3-r128"]
+    wide, tall, _ = (row["smallest"]["macs"] for row in table["spaces"])
+    assert wide == pytest.approx(tall, rel=0.01)
+    assert table["axes"] == "3 spaces: 1 widths x 3 resolutions (96x160, 160x96, 128), as space.resolutions says"
+
+
+@pytest.mark.parametrize(
+    ("size", "outline", "message"),
+    [
+        (Resolution(96, 150), PHOTOS, "found 96x150, which is no multiple of 32"),
+        (Resolution(96, 256), PHOTOS, "found 96x256, but networks for this data set take at most 224 pixels"),
+        (Resolution(16, 32), OUTLINE, "found 16x32; only detectors see whole pictures"),
+    ],
+)
+def test_shapes_that_do_not_suit(size: Resolution, outline: Outline, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=f"space.resolutions: {message}"):
+        optimise(outline, SpaceSettings(samples=10, resolutions=(size,)), Deployment(BOARD), seed=0, out=tmp_path)
+
+
+@pytest.mark.parametrize("value", ["96x", "x96", "96x96x3", "big", "4x64", 600, 96.5, True, "-96x96"])
+def test_what_is_no_resolution(value: object) -> None:
+    with pytest.raises(ValueError, match=r"a side in pixels|a side has 8 to 512|for switches"):
+        SpaceSettings.model_validate({"resolutions": [value]})
 
 
 def test_default_is_the_papers_108_spaces() -> None:
@@ -218,7 +258,7 @@ def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -
     """Budgets at and just below what networks need, where answers are hardest."""
     rng, engine = np.random.default_rng(3), EngineSettings(plan=plan)
     answers = []
-    for space in (Space(0.5, 80, 3, 2), Space(0.3, 48, 1, 10)):
+    for space in (Space(0.5, square(80), 3, 2), Space(0.3, square(48), 1, 10)):
         archs = [draw(space, rng) for _ in range(4)]
         smallest_plans = Footprints(Deployment(BOARD, EngineSettings(plan="smallest")))
         for needed in (smallest_plans.of(archs[0]).sram, Footprints(Deployment(BOARD, engine)).of(archs[1]).sram):
@@ -239,7 +279,7 @@ def test_what_fits_is_what_the_plan_says(plan: Literal["fastest", "smallest"]) -
 
 def test_limits_allow_for_what_estimates_are_off() -> None:
     """Estimates are multiplied; a limit is tighter by what they may still be too low."""
-    arch, margin = smallest(Space(0.3, 16, 1, 3, 2)), Margin(4.0, 0.25)
+    arch, margin = smallest(Space(0.3, square(16), 1, 3, 2)), Margin(4.0, 0.25)
     plain = Footprints(Deployment(BOARD, budget=Budget(sram=256 << 10)))
     scaled = Footprints(Deployment(BOARD, budget=Budget(sram=256 << 10)), margin)
     assert scaled.of(arch).cycles == 4 * plain.of(arch).cycles
@@ -259,7 +299,7 @@ def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> Non
     assert set(blocks) == set(BACKBONES) and len(found) == len({row.space for row in found}) <= 15
     for block in set(blocks):
         own = [row for row in found if row.space.block == block]
-        assert len({row.space.resolution for row in own}) >= 3 and max(row.space.resolution for row in own) > 20
+        assert len({row.space.resolution for row in own}) >= 3 and max(row.space.resolution.height for row in own) > 20
         for row in own:
             assert row.typical is not None and footprints.fits(row.typical, 256 << 10, 0.1)
             assert footprints.macs(row.typical) == pytest.approx(row.score, rel=0.2)
@@ -270,7 +310,7 @@ def test_contenders_are_of_every_kind_from_small_to_large(tmp_path: Path) -> Non
     assert contenders(nothing) == []
 
 
-START = Space(width=0.5, resolution=24, channels=3, classes=7, count=2)
+START = Space(width=0.5, resolution=square(24), channels=3, classes=7, count=2)
 """Of a super network trained elsewhere, on colours, at a resolution that does not compete here."""
 
 
@@ -316,9 +356,9 @@ def test_a_space_of_other_blocks_to_start_from_is_the_only_contender(tmp_path: P
 
 def test_a_resolution_that_does_not_compete_leaves_the_width(tmp_path: Path) -> None:
     assert only(begun(tmp_path, START)).name == "w0.5-r32-s2"  # space.resolutions has 16 and 32
-    assert only(begun(tmp_path, replace(START, resolution=16))).name == "w0.5-r16-s2"
-    larger = only(begun(tmp_path, replace(START, resolution=64), SpaceSettings(samples=20)))
-    assert larger.width == 0.5 and larger.resolution <= OUTLINE.max_resolution
+    assert only(begun(tmp_path, replace(START, resolution=square(16)))).name == "w0.5-r16-s2"
+    larger = only(begun(tmp_path, replace(START, resolution=square(64)), SpaceSettings(samples=20)))
+    assert larger.width == 0.5 and larger.resolution.height <= OUTLINE.max_resolution
 
 
 def test_the_budget_and_the_spec_come_before_the_space_to_start_from(tmp_path: Path) -> None:
@@ -332,6 +372,6 @@ def test_the_budget_and_the_spec_come_before_the_space_to_start_from(tmp_path: P
 def test_neighbours_of_the_space_to_start_from_are_every_pair(tmp_path: Path) -> None:
     (contender,) = begun(tmp_path, START, SpaceSettings(samples=20, neighbours=True))
     spaces = (contender.arch.space, *contender.neighbours)
-    found = {(one.width, one.resolution, one.count) for one in spaces}
+    found = {(one.width, one.resolution.height, one.count) for one in spaces}
     assert found == {(width, side, 2) for width in (0.4, 0.5) for side in {side for _, side, _ in found}}
     assert len(found) == 6 and {one.block for one in spaces} == {"mobile"}

@@ -18,6 +18,7 @@ from mcubuild.nas.training.network import initialise
 from mcubuild.nas.training.recipe import evaluate
 from mcubuild.nas.training.supernet import SuperNetwork, fresh, read_supernet, share, sort_channels
 from mcubuild.nas.training.supernet_training import train
+from mcubuild.resolution import square
 from mcubuild.spec.supernet import SupernetSettings
 from tests.damage import DAMAGES
 from tests.nas.toy import LEARNING, SPACE, logged, split
@@ -51,7 +52,7 @@ def test_smaller_networks_share_the_first_channels_and_the_kernels_centre() -> N
 
 @pytest.mark.parametrize("seed", range(3))
 def test_running_as_a_network_is_running_the_extracted_network(seed: int) -> None:
-    space = Space(width=0.4, resolution=20, channels=1, classes=5)
+    space = Space(width=0.4, resolution=square(20), channels=1, classes=5)
     torch.manual_seed(seed)
     supernet = SuperNetwork(space)
     initialise(supernet)
@@ -65,7 +66,7 @@ def test_running_as_a_network_is_running_the_extracted_network(seed: int) -> Non
 
 
 def test_gradients_reach_exactly_the_shared_weights() -> None:
-    space = Space(width=0.2, resolution=30, channels=1, classes=5)
+    space = Space(width=0.2, resolution=square(30), channels=1, classes=5)
     supernet = SuperNetwork(space)
     initialise(supernet)
     for parameter in supernet.parameters():
@@ -205,7 +206,7 @@ def _some_network(space: Space, *, kernel_transform: bool = False) -> SuperNetwo
 
 
 def test_sorted_channels_change_the_small_networks_alone() -> None:
-    space = Space(width=0.2, resolution=20, channels=1, classes=5)
+    space = Space(width=0.2, resolution=square(20), channels=1, classes=5)
     network, x = _some_network(space), torch.rand(8, 1, 20, 20)
     archs = largest(space), smallest(space)
     before = [network.forward_as(x, arch) for arch in archs]
@@ -218,7 +219,7 @@ def test_sorted_channels_change_the_small_networks_alone() -> None:
 
 
 def test_transformed_kernels_begin_as_the_centre_and_are_in_the_extracted_network() -> None:
-    space = Space(width=0.2, resolution=40, channels=1, classes=5)
+    space = Space(width=0.2, resolution=square(40), channels=1, classes=5)
     arch, x = smallest(space), torch.rand(8, 1, 40, 40)
     plain, learned = _some_network(space), _some_network(space, kernel_transform=True)
     torch.testing.assert_close(learned.extract(arch).train()(x), learned.forward_as(x, arch), rtol=1e-3, atol=1e-4)
@@ -231,7 +232,7 @@ def test_transformed_kernels_begin_as_the_centre_and_are_in_the_extracted_networ
 
 def test_the_matrices_of_kernels_learn(tmp_path: Path) -> None:
     settings = SupernetSettings(epochs=1, batch=32, kernel_transform=True)
-    space = Space(width=0.2, resolution=16, channels=1, classes=3)
+    space = Space(width=0.2, resolution=square(16), channels=1, classes=3)
     train(
         space,
         split(64, 1),
@@ -278,7 +279,7 @@ def test_shrinking_goes_on_in_any_phase(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_networks_of_a_phase_differ_in_its_choices_alone() -> None:
-    space = Space(width=0.2, resolution=40, channels=1, classes=5)
+    space = Space(width=0.2, resolution=square(40), channels=1, classes=5)
     rng = np.random.default_rng(0)
     assert draw_among(space, (), rng) == largest(space)
     for _ in range(20):

@@ -12,8 +12,9 @@ from mcubuild.nas.space.arch import Space, largest
 from mcubuild.nas.training.network import ConvNorm
 from mcubuild.nas.training.supernet import SuperNetwork, fresh, share
 from mcubuild.nas.training.transfer import Known, carry, carry_rows, for_channels, shared_classes, warm_start
+from mcubuild.resolution import square
 
-SPACE = Space(width=0.3, resolution=16, channels=1, classes=3, count=2)
+SPACE = Space(width=0.3, resolution=square(16), channels=1, classes=3, count=2)
 CLASSES = ("a", "b", "c")
 
 
@@ -47,7 +48,7 @@ def test_the_same_space_and_classes_carry_everything(tmp_path: Path) -> None:
 
 def test_a_resolution_does_not_matter_to_channels(tmp_path: Path) -> None:
     known, _ = learned(SPACE)
-    begun = started(known, replace(SPACE, resolution=32), tmp_path)
+    begun = started(known, replace(SPACE, resolution=square(32)), tmp_path)
     for name, value in begun.state_dict().items():
         if not name.startswith("classifier"):
             wanted = known.weights[name]
@@ -66,7 +67,7 @@ def test_a_narrower_network_has_the_first_channels(tmp_path: Path) -> None:
 
 def test_carried_channels_of_a_wider_network_with_more_stages_compute_what_they_did(tmp_path: Path) -> None:
     known, network = learned(SPACE)
-    begun = started(known, replace(SPACE, width=0.6, resolution=32, count=3), tmp_path)
+    begun = started(known, replace(SPACE, width=0.6, resolution=square(32), count=3), tmp_path)
     x = torch.rand(4, 1, 16, 16)
     y = x
     for name in largest(SPACE).blocks():

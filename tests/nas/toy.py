@@ -10,10 +10,11 @@ from mcubuild.board import Board
 from mcubuild.checkpoint import restore
 from mcubuild.data.splits import Split
 from mcubuild.nas.space.arch import Space
+from mcubuild.resolution import square
 from mcubuild.tasks.classification.learning import ClassLearning
 
 LEARNING = ClassLearning("drawings")
-SPACE = Space(width=0.2, resolution=8, channels=1, classes=3)
+SPACE = Space(width=0.2, resolution=square(8), channels=1, classes=3)
 
 
 def split(samples: int, seed: int) -> Split:

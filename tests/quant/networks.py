@@ -14,10 +14,12 @@ from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.network import Network, build_network
 from mcubuild.nas.training.recipe import calibrate
 from mcubuild.quant.quantize import quantize
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.tasks.classification.learning import ClassLearning
 
 NATIVE = 10
+SIDE = square(12)
 
 
 def random_samples(seed: int, count: int, channels: int = 1, classes: int = 5) -> Split:
@@ -28,7 +30,7 @@ def random_samples(seed: int, count: int, channels: int = 1, classes: int = 5) -
     return Split(x.astype(np.uint8), rng.integers(0, classes, count).astype(np.int64))
 
 
-def random_network(seed: int, channels: int = 1, resolution: int = 12) -> tuple[Arch, Network]:
+def random_network(seed: int, channels: int = 1, resolution: Resolution = SIDE) -> tuple[Arch, Network]:
     """A network whose layers have lively outputs: its statistics are its own, scale and shift are random."""
     space = Space(width=0.2, resolution=resolution, channels=channels, classes=5)
     # As few blocks as there may be, but with the kernels and expansions of a random network.

@@ -9,10 +9,11 @@ from mcubuild.board import read_board
 from mcubuild.engine.target import Target
 from mcubuild.nas.space.baselines import Baseline
 from mcubuild.quant.allocation import Allocation, Ceilings
+from mcubuild.resolution import square
 from mcubuild.spec.engine import EngineSettings
 
 TARGET = Target.of(read_board("stm32f412"), EngineSettings(), 20 << 10)
-ALLOCATION = Allocation(Baseline("smallcifar", 0.5, 16, 1, 10), TARGET, 2048, (8, 4))
+ALLOCATION = Allocation(Baseline("smallcifar", 0.5, square(16), 1, 10), TARGET, 2048, (8, 4))
 LOSSES = dict(zip(ALLOCATION.names, np.random.default_rng(0).random(len(ALLOCATION.names)).tolist(), strict=True))
 CHOICES = [ALLOCATION.bits(narrow) for narrow in product((False, True), repeat=len(ALLOCATION.names))]
 NEEDS = [ALLOCATION.footprint(bits) for bits in CHOICES]

@@ -32,13 +32,14 @@ from mcubuild.quant.quantize import quantize, quantized
 from mcubuild.quant.ranges import observe
 from mcubuild.quant.scales import activation
 from mcubuild.quant.weights import read_network
+from mcubuild.resolution import square
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.spec.training import TrainingSettings
 from mcubuild.tasks.classification.learning import ClassLearning
 from mcubuild.tasks.learning import Learning
 from tests.quant.networks import random_network, random_samples
 
-SMALL = Baseline("smallcifar", 0.1, 8, 1, 10)
+SMALL = Baseline("smallcifar", 0.1, square(8), 1, 10)
 LEARNING = ClassLearning("drawings")
 
 
@@ -89,7 +90,7 @@ def simulate(
 
 def resnet8() -> tuple[Described, Network]:
     """One with shortcuts that are convolutions, and one that ends in ReLU."""
-    arch = Baseline("resnet8", 0.5, 12, 1, 5)
+    arch = Baseline("resnet8", 0.5, square(12), 1, 5)
     torch.manual_seed(0)
     network = Network(arch)
     for parameter in network.parameters():
@@ -140,9 +141,9 @@ def test_every_operator_is_simulated(
 ) -> None:
     """Given the same integers it gives the same, but where rounding twice (gemmlowp's way) makes a difference."""
     arch, network = make()
-    samples = at_resolution(random_samples(1, 60), 12)
+    samples = at_resolution(random_samples(1, 60), square(12))
     simulated, graph = simulate(arch, network, samples, bits, activations)
-    integers = run_all(graph, network_input(random_samples(9, 10).x, 12))
+    integers = run_all(graph, network_input(random_samples(9, 10).x, square(12)))
 
     def real(name: str) -> torch.Tensor:
         quantization = graph.tensor(name).quantization
@@ -170,7 +171,7 @@ def test_a_trained_network_answers_alike(trained: Path, bits: int) -> None:
     simulated, graph = simulate(SMALL, network, train, bits)
     with torch.no_grad():
         logits = simulated(to_tensor(val.x)).numpy()
-    integers = run(graph, network_input(val.x, 8))
+    integers = run(graph, network_input(val.x, square(8)))
     quantization = graph.tensor("classifier").quantization
     assert quantization is not None
     steps = logits / quantization.scale[0] + quantization.zero_point - integers
@@ -193,7 +194,7 @@ def test_lost_accuracy_is_regained(trained: Path, tmp_path: Path) -> None:
     assert len(log["epochs"]) == 3
     _, val = digits()
     graph = read_graph(tmp_path)
-    assert (run(graph, network_input(val.x, 8)).argmax(axis=1) == val.y).mean() == log["learned"]
+    assert (run(graph, network_input(val.x, square(8))).argmax(axis=1) == val.y).mean() == log["learned"]
     for op in graph.ops:
         if isinstance(op, Weighted):
             assert graph.tensor(op.weights).bits == 4 and np.abs(graph.constants[op.weights]).max() <= 7

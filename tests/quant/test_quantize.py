@@ -25,12 +25,13 @@ from mcubuild.nas.training.batches import to_tensor
 from mcubuild.nas.training.network import Network
 from mcubuild.quant import quantize as quantizing
 from mcubuild.quant.accuracy import evaluate
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.detection import DetectionSettings
 from mcubuild.spec.quantize import QuantizeSettings
 from mcubuild.tasks.classification.learning import ClassLearning
 from mcubuild.tasks.interval import wilson
 from mcubuild.tasks.reading import reading, restored
-from tests.quant.networks import quantize_random, random_network, random_samples, write_weights
+from tests.quant.networks import SIDE, quantize_random, random_network, random_samples, write_weights
 
 Floats = NDArray[np.floating[Any]] | NDArray[np.int8]
 
@@ -48,7 +49,7 @@ def real(graph: Graph, name: str, integers: Floats) -> Floats:
     return quantization.scale[0] * (integers.astype(np.float64) - quantization.zero_point)
 
 
-def errors_in_steps(network: Network, graph: Graph, samples: Split, resolution: int) -> dict[str, float]:
+def errors_in_steps(network: Network, graph: Graph, samples: Split, resolution: Resolution) -> dict[str, float]:
     """Root mean square error of each operator on the inputs that it gets, in steps of its output.
 
     Each submodule of the float network sees what the operator saw. Over the whole depth the errors of a network that
@@ -72,11 +73,13 @@ def errors_in_steps(network: Network, graph: Graph, samples: Split, resolution: 
 
 
 @pytest.mark.parametrize("method", ["minmax", "percentile"])
-@pytest.mark.parametrize(("seed", "channels"), [(0, 1), (1, 3), (2, 1)])
+@pytest.mark.parametrize(
+    ("seed", "channels", "resolution"), [(0, 1, SIDE), (1, 3, SIDE), (2, 1, SIDE), (3, 3, Resolution(8, 20))]
+)
 def test_every_operator_computes_what_its_module_computes(
-    tmp_path: Path, seed: int, channels: int, method: str
+    tmp_path: Path, seed: int, channels: int, resolution: Resolution, method: str
 ) -> None:
-    arch, network = random_network(seed, channels)
+    arch, network = random_network(seed, channels, resolution)
     graph = graph_of(arch, network, tmp_path, method=method)
     errors = errors_in_steps(network, graph, random_samples(9, 20, channels), arch.space.resolution)
     assert errors.keys() == {op.output for op in graph.ops}
@@ -85,7 +88,7 @@ def test_every_operator_computes_what_its_module_computes(
     assert np.median(list(errors.values())) < 0.5
 
 
-def logit_error(network: Network, graph: Graph, samples: Split, resolution: int) -> float:
+def logit_error(network: Network, graph: Graph, samples: Split, resolution: Resolution) -> float:
     """Root mean square error of the logits as a share of their standard deviation."""
     with torch.no_grad():
         expected = network(to_tensor(resize(samples.x, resolution))).numpy()
@@ -96,7 +99,7 @@ def logit_error(network: Network, graph: Graph, samples: Split, resolution: int)
 def test_the_logits_follow_the_float_networks(tmp_path: Path) -> None:
     """Loosely, as errors grow from layer to layer where nothing was trained; a wrong layer gives above 1."""
     arch, network = random_network(0)
-    assert logit_error(network, graph_of(arch, network, tmp_path), random_samples(9, 60), 12) < 0.8
+    assert logit_error(network, graph_of(arch, network, tmp_path), random_samples(9, 60), SIDE) < 0.8
 
 
 def test_conventions(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_conventions(tmp_path: Path) -> None:
     assert len(stem.quantization.scale) == stem.shape[0]
 
 
-def mean_bias(network: Network, graph: Graph, samples: Split, resolution: int) -> float:
+def mean_bias(network: Network, graph: Graph, samples: Split, resolution: Resolution) -> float:
     """How far the channels' means are off, as a share of the tensor's standard deviation; mean over all tensors."""
     means: dict[str, tuple[Floats, float]] = {}
 
@@ -156,7 +159,7 @@ def test_four_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantizing, "_adapt_batch_norm", lambda *_: None)
     plain = graph_of(arch, network, tmp_path, bits=4)
     samples = random_samples(9, 60)
-    assert mean_bias(network, graph, samples, 12) < 0.75 * mean_bias(network, plain, samples, 12)
+    assert mean_bias(network, graph, samples, SIDE) < 0.75 * mean_bias(network, plain, samples, SIDE)
 
 
 def test_bits_of_each_layer(tmp_path: Path) -> None:
@@ -182,7 +185,7 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     arch, network = random_network(0)
     path = write_weights(network, tmp_path / "w.safetensors")
     settings = QuantizeSettings(samples=16)
-    other = smallest(Space(width=0.5, resolution=12, channels=1, classes=5))
+    other = smallest(Space(width=0.5, resolution=square(12), channels=1, classes=5))
     with pytest.raises(BuildError, match=r"w\.safetensors: not the weights of w0\.5-r12"):
         quantize_random(other, path, settings, 8, tmp_path)
     path.write_bytes(path.read_bytes()[:1000])

@@ -11,12 +11,13 @@ from mcubuild.data.inventory import Inventory, write_inventory
 from mcubuild.data.splits import Index, Split, write_index, write_split
 from mcubuild.nas.space.arch import Arch, Space, draw
 from mcubuild.nas.space.blocks import Bottleneck, Head, Stem
+from mcubuild.resolution import square
 from mcubuild.tasks.classification.reading import Classification
 from mcubuild.tasks.interval import wilson
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST, STATIC, STACK, CODE = 360, 220, 424, 21_480
-SPACE = Space(0.3, 32, 1, len(CLASSES))
+SPACE = Space(0.3, square(32), 1, len(CLASSES))
 
 
 def write_build(folder: Path, *, seed: int = 3) -> None:
@@ -126,9 +127,9 @@ def _plan(arch: Arch) -> dict[str, Any]:
 
     for name, block in arch.blocks().items():
         if isinstance(block, Stem):
-            conv(name, block.side, block.inputs, block.outputs, block.kernel, block.stride)
+            conv(name, block.size.height, block.inputs, block.outputs, block.kernel, block.stride)
         elif isinstance(block, Bottleneck):
-            entry, side, k = tensors[-1], block.side, block.kernel
+            entry, side, k = tensors[-1], block.size.height, block.kernel
             if block.expands:
                 conv(f"{name}.expand", side, block.inputs, block.hidden, 1, 1)
             after = -(-side // block.stride)
@@ -148,7 +149,7 @@ def _plan(arch: Arch) -> dict[str, Any]:
                 layer("add", f"{name}.add", (after, after, block.outputs), 1, 1, 0, 0)
         else:
             assert isinstance(block, Head)
-            layer("average_pool", "pool", (1, 1, block.inputs), block.side, 1, 0, 0)
+            layer("average_pool", "pool", (1, 1, block.inputs), block.size.height, 1, 0, 0)
             weights = block.inputs * block.classes
             layer("fully_connected", "classifier", (block.classes,), 0, 1, weights, weights + 12 * block.classes)
     _place(tensors)
@@ -231,14 +232,15 @@ def _space_table(rng: np.random.Generator) -> dict[str, Any]:
             points = np.percentile(macs, range(0, 101, 5)).tolist()
             macs_of = {"mean": float(np.mean(macs)), "median": points[10], "p80": points[16], "max": points[-1]}
             row: dict[str, Any] = {
-                "name": f"w{width:g}-r{resolution}", "block": "mobile", "width": width, "resolution": resolution,
+                "name": f"w{width:g}-r{resolution}", "block": "mobile", "width": width,
+                "resolution": asdict(square(resolution)),
                 "samples": 200, "share": share, "macs": macs_of if share else None,
                 "cdf": [[value, 5 * k / 100] for k, value in enumerate(points)] if share else [],
                 "smallest": {"sram": 9000, "flash": 60000, "latency": 0.012, "macs": 200000},
             }  # fmt: skip
             rows.append(row)
     fitting = [row for row in rows if row["share"] >= 0.1]
-    best = max(fitting, key=lambda row: (row["macs"]["p80"], row["resolution"]))
+    best = max(fitting, key=lambda row: (row["macs"]["p80"], row["resolution"]["height"]))
     limits = {"sram": 128 << 10, "flash": 512 << 10, "latency": 0.05, "energy": None}
     contenders = [best["name"], *(row["name"] for row in fitting[:4] if row is not best)]
     return {

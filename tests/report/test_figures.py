@@ -20,6 +20,7 @@ from mcubuild.report.plot import Axis, Curve, Plot, linear, nice_ticks
 from mcubuild.report.search import front_table, history_plot, pareto_plot
 from mcubuild.report.space import cdf_plot, heat_tables, lines, nothing_fits, ranked
 from mcubuild.report.training import plots
+from mcubuild.resolution import square
 from mcubuild.tasks.classification import ACCURACY
 from mcubuild.tasks.classification import confusion as classes
 from mcubuild.tasks.classification.reading import Classification
@@ -181,7 +182,7 @@ def row(name: str, share: float, p80: float) -> ComparedSpace:
         name=name,
         block=block[0] if block else "mobile",
         width=float(width),
-        resolution=int(side),
+        resolution=square(int(side)),
         samples=10,
         share=share,
         macs=Macs(p80 / 2, p80 / 2, p80, p80) if share else None,
@@ -208,7 +209,7 @@ def test_spaces_with_too_few_networks_do_not_compete() -> None:
     )
     assert nothing_fits(structs.replace(table, spaces=spaces[:1])) == ""
     (heat,) = heat_tables(table)
-    assert heat.resolutions == [16, 32] and [width for width, _ in heat.rows] == [0.6, 0.5]
+    assert heat.resolutions == [square(16), square(32)] and [width for width, _ in heat.rows] == [0.6, 0.5]
     wide, narrow = heat.rows[0][1], heat.rows[1][1]
     assert wide[0] is None and narrow[0] is None
     assert wide[1] is not None and not wide[1].competes and not wide[1].best and wide[1].text == "3"

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from mcubuild.report.layers import TIMES
 from mcubuild.report.model import Report
 from mcubuild.report.report import write
 from mcubuild.report.schema import report_schema
+from mcubuild.resolution import square
 from mcubuild.spec.budget import Budget
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
@@ -391,7 +392,7 @@ def test_training_from_scratch_is_no_fine_tuning(build: Path) -> None:
 def test_which_sizes_of_a_published_network_competed(build: Path) -> None:
     assert "Sizes of the published network" not in make(build)[1]
     sizes: list[dict[str, Any]] = [
-        {"name": f"resnet8-w{width}-r{side}", "width": width, "resolution": side, "accuracy": accuracy,
+        {"name": f"resnet8-w{width}-r{side}", "width": width, "resolution": asdict(square(side)), "accuracy": accuracy,
          "macs": 1_250_000, "sram": 2048, "flash": 4096, "latency": 0.0125}
         for width, side, accuracy in ((0.5, 16, None), (0.5, 32, 0.75), (1, 16, 0.5))
     ]  # fmt: skip

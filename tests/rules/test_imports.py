@@ -60,7 +60,9 @@ def test_stages_depend_on_the_code_they_run() -> None:
         assert any(path.is_relative_to(ROOT / "mcubuild") for path in files), stage.name
 
 
-TRAINS = {"checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "settings", "spec", "tasks"}
+TRAINS = {
+    "checkpoint", "data", "errors", "files", "ir", "nas", "npz", "processor", "resolution", "settings", "spec", "tasks",
+}  # fmt: skip
 PLANS = {
     "artifacts",
     "board",
@@ -72,6 +74,7 @@ PLANS = {
     "processes",
     "project",
     "quantities",
+    "resolution",
     "settings",
     "spec",
     "units",
@@ -84,6 +87,7 @@ RUNS = {
     "measure",
     "project",
     "quantities",
+    "resolution",
     "settings",
     "spec",
     "toolchain",
@@ -91,18 +95,18 @@ RUNS = {
 }
 BRINGS = TRAINS | {"artifacts", "importers", "quant", "quantities", "units"}
 REACHES = {
-    "dataset": {"data", "errors", "npz", "processes", "quantities", "settings", "spec", "tasks", "units"},
-    "outline": {"data", "errors", "npz", "spec"},
-    "data": {"artifacts", "data", "errors", "escape", "npz", "report", "spec", "units"},
+    "dataset": {"data", "errors", "npz", "processes", "quantities", "resolution", "settings", "spec", "tasks", "units"},
+    "outline": {"data", "errors", "npz", "resolution", "spec"},
+    "data": {"artifacts", "data", "errors", "escape", "npz", "report", "resolution", "spec", "units"},
     "margin": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
     "space": PLANS,
     "pace": PLANS | TRAINS | {"artifacts", "store"},
     "race": TRAINS | {"artifacts"},
     "rest": PLANS | TRAINS | {"artifacts", "store"},
-    "start": {"data", "errors", "ir", "nas", "npz", "spec"},
+    "start": {"data", "errors", "ir", "nas", "npz", "resolution", "spec"},
     "supernet": TRAINS,
     "search": PLANS | TRAINS | {"artifacts", "store"},
-    "choose": {"artifacts", "errors", "nas"},
+    "choose": {"artifacts", "errors", "nas", "resolution"},
     "finetune": TRAINS,
     "scale": PLANS | TRAINS,
     "train": TRAINS,

@@ -12,6 +12,7 @@ from mcubuild.nas import forecast
 from mcubuild.nas.space.arch import Space, smallest
 from mcubuild.nas.space.contender import Contender, write_contenders
 from mcubuild.nas.space.files import write_space
+from mcubuild.resolution import square
 from mcubuild.spec.spec import read_spec
 from rules.stage import Job, Stage
 from rules.stages import pace, rest
@@ -37,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_index(Index("toy", "image_classification", ("a", "b", "c"), 8, 8, 1), tmp_path / "index.json")
     write_split(split(96, 1), tmp_path / "train.npz")
     write_split(split(32, 2), tmp_path / "val.npz")
-    spaces = (Space(0.3, 8, 1, 3, 2), Space(0.2, 8, 1, 3, 2))
+    spaces = (Space(0.3, square(8), 1, 3, 2), Space(0.2, square(8), 1, 3, 2))
     contenders = [Contender(smallest(space), 1000 * n, n) for n, space in enumerate(spaces, 1)]
     write_contenders(contenders, tmp_path / "contenders.json")
     write_space(spaces[1], (), tmp_path / "space.json")

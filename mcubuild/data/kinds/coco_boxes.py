@@ -21,7 +21,7 @@ def _listings(folder: Path) -> dict[str, "File"]:
     from mcubuild.data.annotated import labels_below
     from mcubuild.errors import BuildError
 
-    found = labels_below(folder, ".json")
+    found = labels_below(folder, ".json", zips=True)
     for wanted in ("instances_", "_annotations.coco"):
         chosen = {name: file for name, file in found.items() if PurePosixPath(name).name.startswith(wanted)}
         if chosen:
@@ -76,7 +76,7 @@ def _find(settings: "CocoBoxesSettings", root: Path) -> Found:
     from mcubuild.progress import bar
 
     folder = root / settings.path
-    images = pictures_below(folder)
+    images = pictures_below(folder, zips=True)
     listings = _listings(folder)
     splits = {name: _split_of(name) for name in listings}
     if "test" not in splits.values():  # COCO's own test pictures have no labels that anybody may see
@@ -106,6 +106,9 @@ def _find(settings: "CocoBoxesSettings", root: Path) -> Found:
                 )
                 pictures.add(picture, annotation, splits[listing])
             progress.advance()
+    used = {str(file) for file in pictures.files}
+    if unlisted := [name for name, file in images.items() if str(file) not in used]:
+        pictures.findings.add_many("Pictures that no JSON file lists were left out", unlisted)
     listed = sorted(ids, key=lambda name: (ids[name], name))
     held_out = {"val": settings.val_fraction, "test": settings.test_fraction}
     return pictures.found(settings, str(folder), held_out, listed)

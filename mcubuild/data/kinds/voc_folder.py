@@ -13,11 +13,13 @@ _LISTS = "ImageSets/Main"
 
 
 def _listed(folder: Path) -> dict[str, str] | None:
-    """The split of each picture's stem, by the lists; None without lists.
+    """The split of each picture, by the lists, which have its name, or its path, without a suffix; None without lists.
 
     Raises:
         BuildError: a picture is in two lists, or a list cannot be read.
     """
+    from mcubuild.data.annotated import key
+    from mcubuild.data.kinds.image_folder import CONTENT
     from mcubuild.errors import BuildError, reading
 
     found = dict[str, str]()
@@ -25,9 +27,9 @@ def _listed(folder: Path) -> dict[str, str] | None:
         path = folder / _LISTS / f"{split}.txt"
         if path.is_file():
             with reading(path, "a list of pictures"):
-                names = path.read_text(encoding="utf-8").split()
-            for name in names:
-                stem = Path(name).stem if Path(name).suffix else name
+                lines = path.read_text(encoding="utf-8-sig").splitlines()
+            for name in filter(None, map(str.strip, lines)):
+                stem = key(name) if name.lower().endswith(CONTENT.suffixes) else name
                 if found.setdefault(stem, split) != split:
                     raise BuildError(
                         f"{path}: {name} is in the list of the split {found[stem]!r}, too; remove it from one."
@@ -51,7 +53,7 @@ def _find(settings: "VocFolderSettings", root: Path) -> Found:
     for name, file in images.items():
         split = split_of(name)
         if lists is not None:
-            split = lists.get(Path(name).stem)
+            split = lists.get(key(name), lists.get(Path(name).stem))
             if split is None:
                 pictures.findings.add(f"Pictures that no list in {_LISTS} has were left out", name)
                 continue

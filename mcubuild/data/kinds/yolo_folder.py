@@ -56,6 +56,21 @@ def _classes(path: Path, names: Any) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
+def _keypoints(path: Path, content: Mapping[str, Any]) -> int:
+    """How many numbers of key points stand behind each box, by ``kpt_shape`` of a description.
+
+    Raises:
+        BuildError: it is no pair of numbers.
+    """
+    from mcubuild.errors import BuildError, shown
+
+    match content.get("kpt_shape", [0, 0]):
+        case [int(points), int(numbers)]:
+            return points * numbers
+        case other:
+            raise BuildError(f"{path}: found kpt_shape: {shown(other)}; it must be [points, numbers a point].")
+
+
 def _listed_classes(folder: Path) -> tuple[str, ...]:
     """The names in the file that has one a line.
 
@@ -145,9 +160,9 @@ def _in_list(listing: Path, folder: Path, images: Mapping[str, "File"]) -> list[
             ends.setdefault("/".join(parts[start:]), name)
     found = []
     with reading(listing, "a list of pictures"):
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
     for number, line in enumerate(lines, start=1):
-        parts = [part for part in line.strip().split("/") if part not in ("", ".", "..")]
+        parts = [part for part in line.strip().replace("\\", "/").split("/") if part not in ("", ".", "..")]
         if not parts:
             continue
         tails = ("/".join(parts[start:]) for start in range(len(parts)))
@@ -173,10 +188,11 @@ def _find(settings: "YoloFolderSettings", root: Path) -> Found:
     pictures = Pictures()
     description = _description(folder)
     if description is None:
-        classes, splits = _listed_classes(folder), {}
+        classes, splits, keypoints = _listed_classes(folder), {}, 0
     else:
         path, content = description
         classes, splits = _classes(path, content["names"]), _splits(path, content, images, pictures.findings)
+        keypoints = _keypoints(path, content)
     pairs = []
     for name, file in images.items():
         if splits and name not in splits:
@@ -187,7 +203,7 @@ def _find(settings: "YoloFolderSettings", root: Path) -> Found:
     for one, label in labels.items():
         if one not in used and "labels" in Path(label.name).parts:
             pictures.findings.add("Label files without a picture were left alone", label.name)
-    pictures.read(pairs, lambda label: read_yolo(label, classes))
+    pictures.read(pairs, lambda label: read_yolo(label, classes, keypoints))
     held_out = {"val": settings.val_fraction, "test": settings.test_fraction}
     return pictures.found(settings, str(folder), held_out, classes)
 

@@ -112,7 +112,7 @@ def generate(
         data: what the network is trained on, or fed with, where that is known.
         stored: side of the pictures, or length of the series, as the data set keeps them, from which they are resized
             to the network's; by default the network's.
-        whole: pictures that are no squares are stretched to one; else the square in the middle is taken.
+        whole: pictures are seen whole, stretched to the input's shape; else the square in the middle is taken.
         levels: values of more than 8 bits that pictures had as levels 0 and 255, if they had such.
         table: the input for each level of a picture, int8 (256,); by default level - 128.
         channels: of series, in order.
@@ -155,7 +155,9 @@ def generate(
         "arena": arena,
         "hash": fingerprint(graph)[:16],
         "classes": [Text(name) for name in classes],
-        "pictures": _pictures(graph, stored, table, whole) if data == "pictures" and _takes_pictures(graph) else None,
+        "pictures": _pictures(graph, stored, table, whole)
+        if data == "pictures" and _takes_pictures(graph, whole)
+        else None,
         "levels": None if levels is None else _levels(*levels),
         "sounds": data == "sounds",
         "series": _series(graph, stored, channels) if data == "series" and _takes_series(graph, channels) else None,
@@ -244,22 +246,23 @@ def _interface(graph: Graph, plan: Plan, name: str) -> dict[str, object]:
     }
 
 
-def _takes_pictures(graph: Graph) -> bool:
-    """Whether the only input is square, int8, grey or RGB: others are refused before they are fed with pictures."""
+def _takes_pictures(graph: Graph, whole: bool) -> bool:
+    """Whether the only input is int8, grey or RGB, and square if pictures are not seen whole: others are refused before
+    they are fed with pictures.
+    """
     shapes = [graph.tensor(name).shape for name in graph.inputs]
-    square = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2]
-    return square and shapes[0][3] in (1, 3) and graph.tensor(graph.inputs[0]).dtype == "int8"
+    fits = len(shapes) == 1 and len(shapes[0]) == 4 and (whole or shapes[0][1] == shapes[0][2])
+    return fits and shapes[0][3] in (1, 3) and graph.tensor(graph.inputs[0]).dtype == "int8"
 
 
 def _pictures(graph: Graph, stored: int | None, table: NDArray[np.int8] | None, whole: bool) -> dict[str, object]:
-    """Sides in pixels, what bounds the stack of preprocess.c, and the input by level if it is not level - 128."""
-    side = graph.tensor(graph.inputs[0]).shape[1]
-    stored = stored or side
-    column = 2 * ceil(max(stored / side, 1)) + 1  # of a resized picture: so many of the stored one are needed at once
+    """The stored side, what bounds the stack of preprocess.c, and the input by level if it is not level - 128."""
+    _, height, width, _ = graph.tensor(graph.inputs[0]).shape
+    column = 2 * ceil(max((stored or 1) / width, 1)) + 1  # of a resized picture: so many of the stored one at once
     plain = table is None or np.array_equal(table, np.arange(-128, 128))
     return {
-        "side": side,
         "stored": stored,
+        "twice": stored is not None and (height, width) != (stored, stored),
         "whole": whole,
         "columns": max(COLUMNS, column),
         "weights": WEIGHTS,
@@ -277,10 +280,10 @@ def _takes_series(graph: Graph, channels: Sequence[Channel]) -> bool:
 
 def _series(graph: Graph, stored: int | None, channels: Sequence[Channel]) -> dict[str, object]:
     """Lengths, and names and constants of the channels in C: 9 digits tell 32-bit floats apart."""
-    side = graph.tensor(graph.inputs[0]).shape[1]
+    length = graph.tensor(graph.inputs[0]).shape[1]
     return {
-        "side": side,
-        "stored": stored or side,
+        "length": length,
+        "stored": stored or length,
         "names": [Text(channel.name) for channel in channels],
         "lows": [f"{channel.low:.8e}f" for channel in channels],
         "scales": [f"{channel.scale:.8e}f" for channel in channels],

@@ -12,7 +12,7 @@ from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.files import write_json
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.optimisation import sizes
+from mcubuild.nas.space.optimisation import baselines_for
 from mcubuild.nas.training.batches import at_resolution
 from mcubuild.nas.training.length import COMPARED, length_of
 from mcubuild.nas.training.recipe import calibrate, evaluate, workers
@@ -110,10 +110,7 @@ def fitting_sizes(
         NothingFitsError: none is.
         BuildError: a resolution is above the data set's.
     """
-    candidates = [
-        Baseline(name, *size, index.channels, index.outline.outputs, index.outline.series, index.outline.stride)
-        for size in sizes(index.outline, space)
-    ]
+    candidates = baselines_for(name, index.outline, space)
     fitting = [size for size in candidates if footprints.fits(size, limits.flash, limits.latency)]
     if not fitting:
         raise NothingFitsError(_nothing_fits(name, candidates, footprints, limits))
@@ -126,7 +123,8 @@ def frontier(fitting: Sequence[Baseline]) -> list[Baseline]:
         size
         for size in fitting
         if not any(
-            other != size and other.width >= size.width and other.resolution >= size.resolution for other in fitting
+            other != size and other.width >= size.width and other.resolution.covers(size.resolution)
+            for other in fitting
         )
     ]
 

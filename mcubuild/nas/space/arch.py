@@ -9,6 +9,7 @@ import numpy as np
 
 from mcubuild.nas.space.backbones import BACKBONES, EVERY, LEAST_STAGES, Backbone, Choice, Row, round_channels
 from mcubuild.nas.space.blocks import Block, MaxPool, head
+from mcubuild.resolution import Resolution, square
 
 BASE_RESOLUTIONS = tuple(range(48, 225, 16))
 """The paper's input sides, for images of up to 224 pixels."""
@@ -30,17 +31,18 @@ def resolutions_for(max_resolution: int) -> tuple[int, ...]:
 def stages_of_stride(block: str, stride: int) -> int:
     """How many stages a detector with cells of ``stride`` pixels has: as many as reduce the picture to these; or 0."""
     most = len(BACKBONES[block].widths)
-    sides = {
-        count: largest(Space(1.0, stride, 1, 1, count, block)).blocks()["head"].side for count in range(1, most + 1)
-    }
-    fine = {count: largest(Space(1.0, 2 * stride, 1, 1, count, block)).blocks()["head"].side for count in sides}
-    return max((count for count in sides if (sides[count], fine[count]) == (1, 2)), default=0)
+
+    def left(side: int, count: int) -> int:
+        return largest(Space(1.0, square(side), 1, 1, count, block)).blocks()["head"].size.height
+
+    counts = range(1, most + 1)
+    return max((count for count in counts if (left(stride, count), left(2 * stride, count)) == (1, 2)), default=0)
 
 
-def stages_for(resolution: int, block: str = "mobile", *, series: bool = False) -> int:
+def stages_for(resolution: Resolution, block: str = "mobile", *, series: bool = False) -> int:
     """How many stages make sense for small images: those that leave large enough maps behind, and two at least."""
     space = Space(1.0, resolution, 1, 1, block=block, series=series)
-    behind = [*(sides[0] for sides in space.sides[1:]), largest(space).blocks()["head"].side]
+    behind = [*(sides[0] for sides in space.sides[1:]), largest(space).blocks()["head"].size.longer]
     return max(LEAST_STAGES, sum(side >= space.backbone.least_side for side in behind))
 
 
@@ -50,8 +52,8 @@ class Space:
 
     width: float
     """Multiplier of the backbone's widths."""
-    resolution: int
-    """Input side in pixels, or values of a series."""
+    resolution: Resolution
+    """Of the input; series are one pixel wide."""
     channels: int
     """Of the input."""
     classes: int
@@ -60,7 +62,7 @@ class Space:
     block: str = "mobile"
     """One of EVERY."""
     series: bool = False
-    """Whether networks read series of values, (resolution, 1, channels), with kernels k x 1."""
+    """Whether networks read series of values, (length, 1, channels), with kernels k x 1."""
     stride: int = 0
     """Pixels a cell, of detectors, whose ``classes`` are the values that they put out for it; 0: of all others."""
 
@@ -84,11 +86,11 @@ class Space:
 
     @cached_property
     def sides(self) -> tuple[tuple[int, ...], ...]:
-        """Pixels of the maps that the blocks of each stage read, as many as it may have."""
+        """Pixels of the longer side of the maps that the blocks of each stage read, as many as it may have."""
         some = (self.backbone.kernels[0], self.backbone.expansions(self.stages[0])[0])
         blocks = Arch(self, tuple((some,) * max(depths) for depths in self.depths)).blocks()
         return tuple(
-            tuple(blocks[f"stages.{stage}.{index}"].side for index in range(max(depths)))
+            tuple(blocks[f"stages.{stage}.{index}"].size.longer for index in range(max(depths)))
             for stage, depths in enumerate(self.depths)
         )
 
@@ -137,7 +139,7 @@ class Space:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Space":
         """The space that ``to_json`` described."""
-        return cls(**values)
+        return cls(**{**values, "resolution": Resolution(**values["resolution"])})
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ class Arch:
         return self.space.name
 
     @property
-    def resolution(self) -> int:
-        """Input side in pixels."""
+    def resolution(self) -> Resolution:
+        """Of the input."""
         return self.space.resolution
 
     @property
@@ -176,9 +178,9 @@ class Arch:
                 block = backbone.block(row, stage, index, space.stages[stage], choice)
                 row.append(f"stages.{stage}.{index}", block)
             if backbone.pools:
-                row.append(f"stages.{stage}.pool", MaxPool(row.side, row.channels, 2))
+                row.append(f"stages.{stage}.pool", MaxPool(row.size, row.channels, 2))
         return row.blocks | {
-            "head": head(row.side, row.channels, space.classes, stride=space.stride, series=space.series)
+            "head": head(row.size, row.channels, space.classes, stride=space.stride, series=space.series)
         }
 
     def places(self) -> list[Place]:

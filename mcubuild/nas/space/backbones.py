@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import ClassVar, TypeAlias
 
 from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, MaxPool, Stem
+from mcubuild.resolution import Resolution
 
 LEAST_STAGES = 2
 """Of small images."""
@@ -26,16 +27,16 @@ def round_channels(channels: float) -> int:
 
 
 class Row:
-    """Blocks behind each other: knows side and channels of the map at its end."""
+    """Blocks behind each other: knows size and channels of the map at its end."""
 
-    def __init__(self, side: int, channels: int, *, series: bool = False) -> None:
+    def __init__(self, size: Resolution, channels: int, *, series: bool = False) -> None:
         self.blocks: dict[str, Block] = {}
-        self.side, self.channels, self.series = side, channels, series
+        self.size, self.channels, self.series = size, channels, series
 
     def append(self, name: str, block: Inner) -> None:
         """Put ``block``, which reads the map at the end, there."""
         self.blocks[name] = replace(block, series=True) if self.series else block
-        self.side, self.channels = -(-self.side // block.stride), block.outputs
+        self.size, self.channels = self.size.reduced(block.stride), block.outputs
 
 
 class Backbone(ABC):
@@ -90,14 +91,14 @@ class Mobile(Backbone):
 
     def lead(self, row: Row, width: float) -> None:
         """A convolution at stride 2 and a block without expansion."""
-        row.append("stem", Stem(row.side, row.channels, round_channels(32 * width), 3, 2))
-        row.append("first", Bottleneck(row.side, row.channels, row.channels, round_channels(16 * width), 3, 1))
+        row.append("stem", Stem(row.size, row.channels, round_channels(32 * width), 3, 2))
+        row.append("first", Bottleneck(row.size, row.channels, row.channels, round_channels(16 * width), 3, 1))
 
     def block(self, row: Row, stage: int, index: int, outputs: int, choice: Choice) -> Bottleneck:
         """An inverted bottleneck."""
         kernel, expansion = choice
         stride = self.strides[stage] if index == 0 else 1
-        return Bottleneck(row.side, row.channels, row.channels * expansion, outputs, kernel, stride)
+        return Bottleneck(row.size, row.channels, row.channels * expansion, outputs, kernel, stride)
 
 
 class _Quarters(Backbone):
@@ -131,7 +132,7 @@ class Plain(_Quarters):
     def block(self, row: Row, stage: int, index: int, outputs: int, choice: Choice) -> Stem:
         """A convolution."""
         kernel, expansion = choice
-        return Stem(row.side, row.channels, self.channels(outputs, expansion), kernel, 1)
+        return Stem(row.size, row.channels, self.channels(outputs, expansion), kernel, 1)
 
 
 class Residual(_Quarters):
@@ -149,12 +150,12 @@ class Residual(_Quarters):
 
     def lead(self, row: Row, width: float) -> None:
         """A convolution as wide as the first stage."""
-        row.append("stem", Stem(row.side, row.channels, round_channels(self.widths[0] * width), 3, 1))
+        row.append("stem", Stem(row.size, row.channels, round_channels(self.widths[0] * width), 3, 1))
 
     def block(self, row: Row, stage: int, index: int, outputs: int, choice: Choice) -> Basic:
         """A basic block, the first of a later stage at stride 2."""
         stride = 2 if stage and index == 0 else 1
-        return Basic(row.side, row.channels, self.channels(outputs, choice[1]), outputs, stride)
+        return Basic(row.size, row.channels, self.channels(outputs, choice[1]), outputs, stride)
 
 
 class Dense(_Quarters):
@@ -174,12 +175,15 @@ class Dense(_Quarters):
 
     def lead(self, row: Row, width: float) -> None:
         """A layer as wide as the first stage."""
-        row.append("stem", Stem(row.side, row.channels, round_channels(self.widths[0] * width), row.side, row.side))
+        row.append(
+            "stem",
+            Stem(row.size, row.channels, round_channels(self.widths[0] * width), row.size.height, row.size.height),
+        )
 
     def block(self, row: Row, stage: int, index: int, outputs: int, choice: Choice) -> Inner:
         """A layer."""
         kernel, expansion = choice
-        return Stem(row.side, row.channels, self.channels(outputs, expansion), kernel, 1)
+        return Stem(row.size, row.channels, self.channels(outputs, expansion), kernel, 1)
 
 
 BACKBONES: dict[str, Backbone] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from mcubuild.nas.space.backbones import round_channels
 from mcubuild.nas.space.blocks import Basic, Block, Bottleneck, Flat, MaxPool, Mix, Separable, Stem, head
+from mcubuild.resolution import Resolution
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,16 @@ class Baseline:
     """One of BASELINES."""
     width: float
     """Multiplier of the published widths."""
-    resolution: int
-    """Input side in pixels."""
+    resolution: Resolution
+    """Of the input; series are one pixel wide."""
     channels: int
     """Of the input."""
     classes: int
     series: bool = False
-    """Whether it reads series of values, (resolution, 1, channels), with kernels k x 1."""
+    """Whether it reads series of values, (length, 1, channels), with kernels k x 1."""
     stride: int = 0
-    """Pixels a cell, of a detector, whose ``classes`` are the values that it puts out for it."""
+    """Pixels a cell, of a detector, whose ``classes`` are the values that it puts out for it: the network ends before
+    the first block that would leave larger ones."""
 
     @property
     def name(self) -> str:
@@ -48,54 +50,61 @@ class Baseline:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Baseline":
         """The network that ``to_json`` described."""
-        return cls(**values)
+        return cls(**{**values, "resolution": Resolution(**values["resolution"])})
 
 
 class _Row:
-    """Blocks behind each other: knows the map's side and channels at its end."""
+    """Blocks behind each other: knows size and channels of the map at its end; ends where cells have their stride."""
 
     def __init__(self, baseline: Baseline) -> None:
         self.blocks: dict[str, Block] = {}
-        self.side, self.channels = baseline.resolution, baseline.channels
+        self.size, self.channels = baseline.resolution, baseline.channels
         self._width, self._classes, self._series = baseline.width, baseline.classes, baseline.series
-        self._stride = baseline.stride
+        self._stride, self._reduced, self._ended = baseline.stride, 1, False
 
     def scaled(self, channels: int) -> int:
         return round_channels(channels * self._width)
 
     def conv(self, name: str, outputs: int, kernel: int, stride: int) -> None:
-        self._append(name, Stem(self.side, self.channels, self.scaled(outputs), kernel, stride), stride, outputs)
+        self._append(name, Stem(self.size, self.channels, self.scaled(outputs), kernel, stride), stride, outputs)
 
     def bottleneck(self, name: str, outputs: int, kernel: int, expansion: int, stride: int) -> None:
         hidden, width = self.channels * expansion, self.scaled(outputs)
-        self._append(name, Bottleneck(self.side, self.channels, hidden, width, kernel, stride), stride, outputs)
+        self._append(name, Bottleneck(self.size, self.channels, hidden, width, kernel, stride), stride, outputs)
 
     def separable(self, name: str, outputs: int, stride: int) -> None:
-        self._append(name, Separable(self.side, self.channels, self.scaled(outputs), stride), stride, outputs)
+        self._append(name, Separable(self.size, self.channels, self.scaled(outputs), stride), stride, outputs)
 
     def basic(self, name: str, outputs: int, stride: int) -> None:
         width = self.scaled(outputs)
-        self._append(name, Basic(self.side, self.channels, width, width, stride), stride, outputs)
+        self._append(name, Basic(self.size, self.channels, width, width, stride), stride, outputs)
 
     def mix(self, outputs: int) -> None:
-        self._append("mix", Mix(self.side, self.channels, self.scaled(outputs)), 1, outputs)
+        self._append("mix", Mix(self.size, self.channels, self.scaled(outputs)), 1, outputs)
 
     def max_pool(self, name: str) -> None:
-        self._place(name, MaxPool(self.side, self.channels, 3))
-        self.side = -(-self.side // 2)
+        if self._goes_on(2):
+            self._place(name, MaxPool(self.size, self.channels, 3))
+            self.size = self.size.reduced(2)
 
     def head(self) -> None:
-        self._place("head", head(self.side, self.channels, self._classes, stride=self._stride))
+        self._place("head", head(self.size, self.channels, self._classes, stride=self._stride))
 
     def flat(self) -> None:
-        self._place("head", Flat(self.side, self.channels, self._classes))
+        self._place("head", Flat(self.size, self.channels, self._classes))
 
     def _place(self, name: str, block: Block) -> None:
         self.blocks[name] = replace(block, series=self._series)
 
+    def _goes_on(self, stride: int) -> bool:
+        self._reduced *= stride
+        self._ended = self._ended or 0 < self._stride < self._reduced
+        return not self._ended
+
     def _append(self, name: str, block: Block, stride: int, outputs: int) -> None:
-        self._place(name, block)
-        self.side, self.channels = -(-self.side // stride), self.scaled(outputs)
+        if self._goes_on(stride):
+            self._place(name, block)
+            self.size, self.channels = self.size.reduced(stride), self.scaled(outputs)
 
 
 @dataclass(frozen=True)

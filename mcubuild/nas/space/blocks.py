@@ -7,27 +7,24 @@ the same cost the same, wherever they stand.
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from mcubuild.resolution import Resolution
+
 
 @dataclass(frozen=True)
 class _Reader:
     """What all blocks have: the map that they read."""
 
-    side: int
-    """Its height; its width, too, unless it is a series."""
+    size: Resolution
+    """Its height and width."""
     inputs: int
     """Its channels."""
     series: bool = field(default=False, kw_only=True)
     """Whether maps are one pixel wide and kernels k x 1, as for samples that are series of values."""
 
-    @property
-    def width(self) -> int:
-        """Of the map that it reads."""
-        return 1 if self.series else self.side
-
 
 @dataclass(frozen=True)
 class Stem(_Reader):
-    """Convolution of full depth: (side, side, inputs) -> (ceil(side / stride), ..., outputs), ReLU6."""
+    """Convolution of full depth: (height, width, inputs) -> (ceil(height / stride), ..., outputs), ReLU6."""
 
     outputs: int
     kernel: int
@@ -56,7 +53,7 @@ class Bottleneck(_Reader):
 
 @dataclass(frozen=True)
 class Separable(_Reader):
-    """Depthwise 3x3, then 1x1, both with ReLU6: (side, side, inputs) -> (ceil(side / stride), ..., outputs)."""
+    """Depthwise 3x3, then 1x1, both with ReLU6: (height, width, inputs) -> (ceil(height / stride), ..., outputs)."""
 
     outputs: int
     stride: int
@@ -66,7 +63,7 @@ class Separable(_Reader):
 class Basic(_Reader):
     """Two 3x3 convolutions beside a shortcut, ReLU after their sum: the basic block of ResNet.
 
-    (side, side, inputs) -> (ceil(side / stride), ..., outputs), with ``hidden`` channels between the convolutions.
+    (height, width, inputs) -> (ceil(height / stride), ..., outputs), with ``hidden`` channels between the convolutions.
     """
 
     hidden: int
@@ -81,7 +78,7 @@ class Basic(_Reader):
 
 @dataclass(frozen=True)
 class MaxPool(_Reader):
-    """Largest of kernel x kernel pixels at stride 2: (side, side, inputs) -> (ceil(side / 2), ..., inputs)."""
+    """Largest of kernel x kernel pixels at stride 2: (height, width, inputs) -> (ceil(height / 2), ..., inputs)."""
 
     kernel: int
 
@@ -98,28 +95,28 @@ class MaxPool(_Reader):
 
 @dataclass(frozen=True)
 class Mix(_Reader):
-    """1x1 convolution (ReLU6) before the head: (side, side, inputs) -> (side, side, outputs); baselines have it."""
+    """1x1 convolution (ReLU6) before the head, of baselines: (height, width, inputs) -> (height, width, outputs)."""
 
     outputs: int
 
 
 @dataclass(frozen=True)
 class Head(_Reader):
-    """Global average pool and classifier: (side, side, inputs) -> (classes,)."""
+    """Global average pool and classifier: (height, width, inputs) -> (classes,)."""
 
     classes: int
 
 
 @dataclass(frozen=True)
 class Flat(_Reader):
-    """Classifier of all pixels, without a pool: (side, side, inputs) -> (classes,)."""
+    """Classifier of all pixels, without a pool: (height, width, inputs) -> (classes,)."""
 
     classes: int
 
 
 @dataclass(frozen=True)
 class Cells(_Reader):
-    """1x1 convolution without activation: (side, side, inputs) -> (side, side, outputs), an answer for each cell."""
+    """1x1 convolution without activation, an answer a cell: (height, width, inputs) -> (height, width, outputs)."""
 
     outputs: int
 
@@ -129,9 +126,9 @@ End: TypeAlias = Head | Flat | Cells
 Block: TypeAlias = Stem | Bottleneck | Separable | Basic | MaxPool | Mix | End
 
 
-def head(side: int, inputs: int, outputs: int, *, stride: int, series: bool = False) -> Head | Cells:
+def head(size: Resolution, inputs: int, outputs: int, *, stride: int, series: bool = False) -> Head | Cells:
     """The usual end: one answer for the whole sample, or where a detector has a ``stride`` one for each cell."""
-    return Cells(side, inputs, outputs) if stride else Head(side, inputs, outputs, series=series)
+    return Cells(size, inputs, outputs) if stride else Head(size, inputs, outputs, series=series)
 
 
 class Described(Protocol):
@@ -142,8 +139,8 @@ class Described(Protocol):
         """Short, such as ``w0.5-r144``."""
 
     @property
-    def resolution(self) -> int:
-        """Input side in pixels."""
+    def resolution(self) -> Resolution:
+        """Of the input."""
 
     def blocks(self) -> dict[str, Block]:
         """Its blocks by name, in the order in which they run; the last is a Head or Flat."""

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from mcubuild.nas.space.arch import Arch, Space, parse_key
+from mcubuild.resolution import Resolution
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Family:
         return tuple(sorted({space.width for space in self.spaces}))
 
     @cached_property
-    def resolutions(self) -> tuple[int, ...]:
+    def resolutions(self) -> tuple[Resolution, ...]:
         """Ascending."""
         return tuple(sorted({space.resolution for space in self.spaces}))
 
@@ -88,7 +89,7 @@ class Family:
         resolution = space.resolution if high else arch.space.resolution
         return within(arch, self._space(width, resolution))
 
-    def _space(self, width: float, resolution: int) -> Space:
+    def _space(self, width: float, resolution: Resolution) -> Space:
         return replace(self.space, width=width, resolution=resolution)
 
 

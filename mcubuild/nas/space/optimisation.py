@@ -27,11 +27,13 @@ from mcubuild.nas.space.arch import (
     stages_of_stride,
 )
 from mcubuild.nas.space.backbones import AUTOENCODER, BACKBONES, EVERY, LEAST_STAGES
+from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.candidates import Limits
 from mcubuild.nas.space.contender import Contender, write_contenders
 from mcubuild.nas.space.footprints import Footprints
 from mcubuild.processes import processes
 from mcubuild.progress import bar
+from mcubuild.resolution import Resolution, square
 from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.outline import Outline
 from mcubuild.spec.space import SpaceSettings
@@ -47,7 +49,7 @@ _SIDES = (1, 3 / 4, 1 / 2)
 """Of the highest resolution: those of spaces that race."""
 CELL = 32
 """Pixels: a detector's resolutions are multiples of that;"""
-DETECTED = tuple(range(96, 321, CELL))
+DETECTED = tuple(map(square, range(96, 321, CELL)))
 """these are the usual ones."""
 CDF_PERCENTILES = tuple(range(0, 101, 5))
 _WORTH_PROCESSES = 5_000
@@ -199,7 +201,7 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
         assert best is not None
         sides, found = sorted({row.space.resolution for row in own}), [best]
         for share in _SIDES:
-            side = min(sides, key=lambda side: abs(side - share * sides[-1]))
+            side = min(sides, key=lambda side: abs(side.longer - share * sides[-1].longer))
             found.append(max((row for row in own if row.space.resolution == side), key=lambda row: row.space.width))
         alike = [row for row in enough if row.space.resolution == best.space.resolution]
         found.append(min(alike, key=lambda row: abs(row.space.width - best.space.width / 2)))
@@ -219,7 +221,7 @@ def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]
     if start.width not in settings.widths and settings.widths != SpaceSettings().widths:
         return []
     sides = {side for _, side in sizes(outline, settings)}
-    if settings.resolutions is None and start.resolution <= outline.max_resolution:
+    if settings.resolutions is None and start.resolution.longer <= outline.max_resolution:
         sides.add(start.resolution)
     same = replace(
         start, channels=outline.channels, classes=outline.outputs, series=outline.series, stride=outline.stride
@@ -230,7 +232,7 @@ def akin(start: Space, outline: Outline, settings: SpaceSettings) -> list[Space]
     ]
 
 
-def familiar(rows: Sequence[Row], known: Collection[Space], resolution: int) -> Row | None:
+def familiar(rows: Sequence[Row], known: Collection[Space], resolution: Resolution) -> Row | None:
     """Of the ``known`` spaces in which a tenth of the networks fit, that of ``resolution``, else the best, if any."""
     enough = [row for row in rows if row.space in known and row.share >= ENOUGH]
     return winner([row for row in enough if row.space.resolution == resolution] or enough)
@@ -268,7 +270,7 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
         origin = f"({listed}), as space.resolutions says"
     elif outline.stride:
         return f"{count} ({listed}: multiples of {CELL}); stages are those that leave cells of {outline.stride} pixels"
-    elif sides == list(BASE_RESOLUTIONS):
+    elif sides == list(map(square, BASE_RESOLUTIONS)):
         origin = f"({low} to {high} pixels, the paper's)"
     else:
         origin = (
@@ -323,6 +325,25 @@ def spaces_for(outline: Outline, settings: SpaceSettings) -> list[Space]:
     ]
 
 
+def baselines_for(name: str, outline: Outline, settings: SpaceSettings) -> list[Baseline]:
+    """A published network, one of BASELINES, at every width and resolution.
+
+    Raises:
+        BuildError: as ``sizes``, or a detector's cells would be smaller than the spec says.
+    """
+    found = [
+        Baseline(name, *size, outline.channels, outline.outputs, outline.series, outline.stride)
+        for size in sizes(outline, settings)
+    ]
+    *_, end = found[0].blocks().values()
+    if outline.stride and (cell := found[0].resolution.height // end.size.height) != outline.stride:
+        raise BuildError(
+            f'arch: "{name}" leaves cells of {cell} pixels, [detection] stride asks for {outline.stride}; take a '
+            f'network that reduces pictures more, such as "mobilenet_v2".'
+        )
+    return found
+
+
 def blocks_for(outline: Outline, settings: SpaceSettings) -> list[str]:
     """The kinds of blocks: of detectors those whose stages end at cells of the stride; autoencoders have their own."""
     if outline.reconstructs:
@@ -331,13 +352,13 @@ def blocks_for(outline: Outline, settings: SpaceSettings) -> list[str]:
     return [block for block in blocks if not outline.stride or stages_of_stride(block, outline.stride)]
 
 
-def _stages(outline: Outline, side: int, block: str) -> int:
+def _stages(outline: Outline, resolution: Resolution, block: str) -> int:
     if outline.reconstructs:
         return len(EVERY[block].widths)
     if outline.stride:
         return stages_of_stride(block, outline.stride)
     whole = block == "mobile" and _large(outline)
-    return len(BACKBONES[block].widths) if whole else stages_for(side, block, series=outline.series)
+    return len(BACKBONES[block].widths) if whole else stages_for(resolution, block, series=outline.series)
 
 
 def _large(outline: Outline) -> bool:
@@ -345,43 +366,49 @@ def _large(outline: Outline) -> bool:
     return outline.max_resolution >= BASE_RESOLUTIONS[-1]
 
 
-def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, int]]:
+def sizes(outline: Outline, settings: SpaceSettings) -> list[tuple[float, Resolution]]:
     """The pairs of width and resolution that compete, ascending.
 
     Raises:
-        BuildError: a resolution is above the data set's.
+        BuildError: a resolution is above the data set's, or no square where networks see no whole pictures.
     """
     resolutions = settings.resolutions or _usual(outline)
-    if outline.reconstructs and resolutions != (outline.max_resolution,):
+    if outline.reconstructs and resolutions != (square(outline.max_resolution),):
         raise BuildError(
             f"space.resolutions: found {', '.join(map(str, resolutions))}, but an autoencoder sees whole windows of "
             f"{outline.max_resolution} frames; leave it out, or set dataset.frames."
         )
-    odd = [side for side in resolutions if outline.anchors and side % CELL]
-    if odd:
-        raise BuildError(
-            f"space.resolutions: found {odd[0]}, which is no multiple of {CELL}; a detector's cells fill the picture: "
-            f"write multiples of {CELL}."
-        )
-    if max(resolutions) > outline.max_resolution:
-        raise BuildError(
-            f"space.resolutions: found {max(resolutions)}, but networks for this data set take at most "
-            f"{outline.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
-        )
+    for one in resolutions:
+        if outline.anchors and (one.height % CELL or one.width % CELL):
+            raise BuildError(
+                f"space.resolutions: found {one}, which is no multiple of {CELL}; a detector's cells fill the picture: "
+                f"write multiples of {CELL}."
+            )
+        if one.height != one.width and not outline.anchors:
+            raise BuildError(
+                f"space.resolutions: found {one}; only detectors see whole pictures, of any shape: write one number."
+            )
+        if one.longer > outline.max_resolution:
+            raise BuildError(
+                f"space.resolutions: found {one}, but networks for this data set take at most "
+                f"{outline.max_resolution} pixels; leave it out, or raise dataset.max_resolution."
+            )
+    if outline.series:
+        resolutions = tuple(Resolution(one.height, 1) for one in resolutions)
     return [(width, resolution) for width in sorted(set(settings.widths)) for resolution in sorted(set(resolutions))]
 
 
-def _usual(outline: Outline) -> tuple[int, ...]:
+def _usual(outline: Outline) -> tuple[Resolution, ...]:
     """The resolutions where the spec gives none: the paper's, scaled, or a detector's.
 
     Raises:
         BuildError: pictures are too small for a detector.
     """
     if outline.reconstructs:
-        return (outline.max_resolution,)
+        return (square(outline.max_resolution),)
     if not outline.stride:
-        return resolutions_for(outline.max_resolution)
-    sides = tuple(side for side in DETECTED if side <= outline.max_resolution)
+        return tuple(map(square, resolutions_for(outline.max_resolution)))
+    sides = tuple(side for side in DETECTED if side.longer <= outline.max_resolution)
     if not sides:
         raise BuildError(
             f"dataset.max_resolution: found {outline.max_resolution} pixels; a detector takes {DETECTED[0]} or more: "
@@ -406,7 +433,7 @@ def _sample(space: Space, samples: int, footprints: Footprints, limits: Limits, 
 
 def draw_samples(space: Space, samples: int, seed: int) -> list[Arch]:
     """The smallest network and ``samples`` - 1 random ones; they depend on the space and the seed alone."""
-    rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution])
+    rng = np.random.default_rng([seed, round(1000 * space.width), space.resolution.height])
     return [smallest(space), *(draw(space, rng) for _ in range(samples - 1))]
 
 

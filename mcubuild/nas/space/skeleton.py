@@ -27,7 +27,7 @@ def skeleton(arch: Described, bits: LayerBits, activations: int = 8) -> Graph:
 
     Input, output and the mean of all pixels have 8 bits in any case.
 
-    Input (1, R, R, C), or (1, R, 1, C) of series, "input"; output (1, classes) "classifier".
+    Input (1, H, W, C), "input"; output (1, classes) "classifier".
     """
     return row_skeleton(arch.name, arch.blocks(), bits, activations)
 
@@ -42,7 +42,7 @@ def row_skeleton(
 ) -> Graph:
     """A network of these blocks, by name, each of which fits the one before; ``first`` as of ``block_skeleton``."""
     begin = next(iter(parts.values()))
-    source = Tensor(INPUT, (1, begin.side, begin.width, begin.inputs), bits=8 if first else activations)
+    source = Tensor(INPUT, (1, begin.size.height, begin.size.width, begin.inputs), bits=8 if first else activations)
     builder = _Builder(source, bits, activations, series=begin.series)
     for prefix, block in parts.items():
         builder.append(prefix, block)
@@ -89,7 +89,7 @@ class _Builder:
 
     def _mean(self, block: Head) -> None:
         """Of all pixels: of activations of 4 bits, it has a finer scale than they have."""
-        pool: Op = AveragePool2D(self.last, "pool", (block.side, block.width))
+        pool: Op = AveragePool2D(self.last, "pool", (block.size.height, block.size.width))
         if self.tensors[self.last].packed:
             pool = Mean(self.last, "pool", (1, 2))
         self._emit(pool, (1, 1, 1, block.inputs), 8)

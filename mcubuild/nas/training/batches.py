@@ -13,23 +13,25 @@ from torch import Tensor
 from mcubuild.data.resize import resize
 from mcubuild.data.splits import Split, joined
 from mcubuild.nas.training.length import steps_per_epoch
+from mcubuild.resolution import Resolution
 from mcubuild.tasks.learning import Learning
 
 _EVALUATED = 256
 """Samples a batch where no gradient is needed."""
 
 
-def at_resolution(split: Split, resolution: int) -> Split:
-    """The split with images of ``resolution`` pixels."""
+def at_resolution(split: Split, resolution: Resolution) -> Split:
+    """The split with images of that ``resolution``."""
     noise = None if split.noise is None else resize(split.noise, resolution)
     return replace(split, x=resize(split.x, resolution), noise=noise)
 
 
-def resized(images: Tensor, resolution: int) -> Tensor:
-    """Images (N, C, R, R), or series (N, C, R, 1), at ``resolution``, filtered like stored ones; or as they are."""
-    if images.shape[2] == resolution:
+def resized(images: Tensor, resolution: Resolution) -> Tensor:
+    """Images (N, C, H, W) at ``resolution``, filtered like stored ones; or as they are."""
+    size = (resolution.height, resolution.width)
+    if images.shape[2:] == size:
         return images
-    return F.interpolate(images, (resolution, min(resolution, images.shape[3])), mode="bilinear", antialias=True)
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def spread(split: Split, samples: int) -> Split:
@@ -56,7 +58,7 @@ def training_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``steps`` batches, pass after pass in random order, each image varied at random.
 
-    Images are (N, C, R, R) in 0 ... 1, with their targets (N, ...). Those of many samples are read by their indexes
+    Images are (N, C, H, W) in 0 ... 1, with their targets (N, ...). Those of many samples are read by their indexes
     while the training computes, as the split need not fit into memory.
     """
     epoch, learning = steps_per_epoch(len(split), batch), learning.suited(len(split))
@@ -98,7 +100,7 @@ def image_batches(split: Split) -> Iterator[Tensor]:
 
 
 def to_tensor(x: NDArray[np.uint8]) -> Tensor:
-    """Pixels (N, R, R, C) -> pixel / 255 as float32 (N, C, R, R), channels last in memory: twice as fast on CPUs."""
+    """Pixels (N, H, W, C) -> pixel / 255 as float32 (N, C, H, W), channels last in memory: twice as fast on CPUs."""
     # Mapped pixels cannot be written, and torch knows no such tensors.
     images = torch.from_numpy(np.require(x, requirements=("C", "W"))).permute(0, 3, 1, 2).float() / 255
     return images.contiguous(memory_format=torch.channels_last)

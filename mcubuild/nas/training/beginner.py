@@ -18,6 +18,7 @@ from mcubuild.nas.training.batches import to_tensor
 from mcubuild.nas.training.length import steps_per_epoch
 from mcubuild.nas.training.recipe import deterministic, device, device_of, evaluate
 from mcubuild.progress import bar
+from mcubuild.resolution import Resolution
 from mcubuild.tasks.classification.learning import ClassLearning
 
 LARGEST = 64
@@ -117,7 +118,7 @@ def random_forest(samples: Split, test: Split, *, seed: int) -> float:
 
 
 def _reduced(split: Split) -> Split:
-    return Split(resize(split.x, min(split.x.shape[1], LARGEST)), split.y)
+    return Split(resize(split.x, Resolution(*(min(side, LARGEST) for side in split.x.shape[1:3]))), split.y)
 
 
 def _varied(images: Tensor, rng: np.random.Generator, *, down: int, right: int, mirror: bool) -> Tensor:

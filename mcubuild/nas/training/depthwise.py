@@ -1,4 +1,4 @@
-"""Convolutions of maps that are square or one pixel wide.
+"""Convolutions of maps, among them those of series, one pixel wide.
 
 On CPUs the weight gradient of large depthwise kernels takes another way than torch's, which takes five to ten times as
 long as the forward pass: oneDNN has fast code only for kernels of up to three columns, and on maps that are larger than
@@ -23,7 +23,7 @@ _LARGEST = 1 << 14
 
 
 def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int, bias: Tensor | None = None) -> Tensor:
-    """Convolution of maps (N, C, H, W), square or one pixel wide, with TensorFlow's SAME padding.
+    """Convolution of maps (N, C, H, W) with TensorFlow's SAME padding.
 
     Args:
         x: (N, C, H, W).
@@ -35,14 +35,15 @@ def conv_same(x: Tensor, weight: Tensor, stride: int, groups: int, bias: Tensor 
     Returns:
         (N, outputs, ceil(H / stride), ceil(W / stride)).
     """
-    (size, width), (kernel, across) = x.shape[2:], weight.shape[2:]
-    top, bottom, left, right = same_padding((size, width), (kernel, across), (stride, stride))
+    (height, width), (kernel, across) = x.shape[2:], weight.shape[2:]
+    top, bottom, left, right = same_padding((height, width), (kernel, across), (stride, stride))
     plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     if plain and kernel == 1 and groups == 1:
         # Also where stride is above 1: oneDNN's own gradient writes past its memory there.
         seen = x[:, :, ::stride, ::stride].permute(0, 2, 3, 1)
         return F.linear(seen, weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
-    faster = _in_bands(size, kernel, stride) or (size * -(-size // stride)) ** 2 <= _LARGEST
+    products = height * width * -(-height // stride) * -(-width // stride)
+    faster = _in_bands(width, kernel, stride) or products <= _LARGEST
     if plain and groups > 1 and kernel in _BANDS and across > 1 and faster and torch.is_grad_enabled():
         result: Tensor = _Depthwise.apply(x, weight, stride, (left, right, top, bottom))  # type: ignore[no-untyped-call]
         return result if bias is None else result + bias[:, None, None]
@@ -68,24 +69,24 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        channels, kernel, size = x.shape[1], weight.shape[2], x.shape[2]
-        left, right, top, _ = ctx.padding
+        (_, channels, height, width), kernel = x.shape, weight.shape[2]
+        left, right, top, bottom = ctx.padding
         gradient = gradients[0]
-        symmetric = left == right
-        padded, pad = (x, left) if symmetric else (F.pad(x, ctx.padding), 0)
+        symmetric = left == right and top == bottom
+        padded, pad = (x, [top, left]) if symmetric else (F.pad(x, ctx.padding), [0, 0])
         to_x = torch.ops.aten.convolution_backward(
-            gradient, padded, weight, None, [ctx.stride] * 2, [pad] * 2, [1, 1], False, [0, 0], channels,
+            gradient, padded, weight, None, [ctx.stride] * 2, pad, [1, 1], False, [0, 0], channels,
             (True, False, False),
         )[0]  # fmt: skip
         if not symmetric:
-            to_x = to_x[:, :, top : top + size, left : left + size]
-        if _in_bands(size, kernel, ctx.stride):
+            to_x = to_x[:, :, top : top + height, left : left + width]
+        if _in_bands(width, kernel, ctx.stride):
             return to_x, _by_bands(x, gradient, kernel), None, None
-        return to_x, _by_products(x, gradient, kernel, ctx.stride, top), None, None
+        return to_x, _by_products(x, gradient, kernel, ctx.stride, (top, left)), None, None
 
 
-def _in_bands(size: int, kernel: int, stride: int) -> bool:
-    return stride == 1 and 2 * size >= 3 * kernel
+def _in_bands(width: int, kernel: int, stride: int) -> bool:
+    return stride == 1 and 2 * width >= 3 * kernel
 
 
 def _by_bands(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
@@ -105,10 +106,11 @@ def _by_bands(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     return torch.cat(parts, dim=3)
 
 
-def _by_products(x: Tensor, gradient: Tensor, kernel: int, stride: int, top: int) -> Tensor:
+def _by_products(x: Tensor, gradient: Tensor, kernel: int, stride: int, pads: tuple[int, int]) -> Tensor:
     """Every input pixel correlated with every output pixel, then the sum of the pairs that a tap joins."""
     pairs = torch.bmm(_by_channel(x).transpose(1, 2), _by_channel(gradient)).view(x.shape[1], -1)
-    taps = _taps(x.shape[2], gradient.shape[2], kernel, stride, top)
+    sides = zip(x.shape[2:], gradient.shape[2:], pads, strict=True)
+    taps = _taps(*sides, kernel=kernel, stride=stride)
     return (pairs @ taps).view(x.shape[1], 1, kernel, kernel)
 
 
@@ -119,8 +121,15 @@ def _by_channel(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _taps(size: int, out: int, kernel: int, stride: int, pad: int) -> Tensor:
-    """0/1 matrix (size^2 * out^2, kernel^2): whether input pixel and output pixel meet at a tap."""
-    offset = torch.arange(size)[:, None] - stride * torch.arange(out)[None, :] + pad
-    meets = (offset[..., None] == torch.arange(kernel)).float()
-    return torch.einsum("hpa,wqb->hwpqab", meets, meets).reshape(size * size * out * out, kernel * kernel).contiguous()
+def _taps(down: tuple[int, int, int], across: tuple[int, int, int], *, kernel: int, stride: int) -> Tensor:
+    """0/1 matrix (input pixels * output pixels, kernel^2): whether two meet at a tap.
+
+    ``down`` and ``across``: pixels of the input and of the output in that direction, and of the padding before them.
+    """
+
+    def meets(size: int, out: int, pad: int) -> Tensor:
+        offset = torch.arange(size)[:, None] - stride * torch.arange(out)[None, :] + pad
+        return (offset[..., None] == torch.arange(kernel)).float()
+
+    both = torch.einsum("hpa,wqb->hwpqab", meets(*down), meets(*across))
+    return both.reshape(-1, kernel * kernel).contiguous()

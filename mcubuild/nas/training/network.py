@@ -178,7 +178,7 @@ class Network(nn.Module):
         if isinstance(head, Cells):
             self.classifier = nn.Conv2d(head.inputs, head.outputs, 1)
         else:
-            features = head.inputs if isinstance(head, Head) else head.side * head.width * head.inputs
+            features = head.inputs if isinstance(head, Head) else head.size.pixels * head.inputs
             self.classifier = nn.Linear(features, head.classes)
 
     @property

@@ -118,7 +118,10 @@ def values(artifacts: Artifacts, samples: NDArray[np.int64], examples: int) -> d
     threshold, best = _best(judged)
     shown = [_above(one, threshold) for one in found]
     kept = judge(truth, shown, reads.classes, OVERLAP)
-    pictures = [] if artifacts.test is None else _examples(artifacts.test.x[samples], samples, truth, shown, examples)
+    pictures = []
+    if artifacts.test is not None:
+        shape = None if artifacts.index is None or artifacts.index.pictures is None else artifacts.index.pictures.size
+        pictures = _examples(artifacts.test.x[samples], samples, truth, shown, examples, shape)
     return {
         "threshold": threshold,
         "f1": best,
@@ -222,15 +225,18 @@ def _examples(
     truth: BoxLists,
     shown: Sequence[Detections],
     count: int,
+    shape: tuple[int, int] | None,
 ) -> list[Example]:
     """The pictures with the most mistakes, and as many with the fewest for their boxes."""
-    found = [_example(*one) for one in zip(pictures, samples.tolist(), truth, shown, strict=True)]
+    found = [_example(*one, shape) for one in zip(pictures, samples.tolist(), truth, shown, strict=True)]
     order = sorted(found, key=lambda one: (one.missed + one.wrong - 0.01 * one.found, one.sample))
     half = count // 2
     return order[: count - half] + order[::-1][: min(half, max(0, len(order) - (count - half)))]
 
 
-def _example(picture: NDArray[np.uint8], sample: int, boxes: Any, found: Detections) -> Example:
+def _example(
+    picture: NDArray[np.uint8], sample: int, boxes: Any, found: Detections, shape: tuple[int, int] | None
+) -> Example:
     asked = boxes.part(~boxes.difficult)
     matches = overlaps(found.corners, boxes.corners) * (found.classes[:, None] == boxes.classes[None])
     right = int((overlaps(asked.corners, found.corners) * (asked.classes[:, None] == found.classes[None])
@@ -238,8 +244,8 @@ def _example(picture: NDArray[np.uint8], sample: int, boxes: Any, found: Detecti
     wrong = int((matches.max(axis=1, initial=0) < OVERLAP).sum())
     return Example(
         sample,
-        png(picture, _frames(boxes.classes, boxes.corners), _LARGE),
-        png(picture, _frames(found.classes, found.corners), _LARGE),
+        png(picture, _frames(boxes.classes, boxes.corners), _LARGE, shape),
+        png(picture, _frames(found.classes, found.corners), _LARGE, shape),
         right,
         len(asked) - right,
         wrong,

@@ -26,10 +26,13 @@ SAMPLES = 6
 
 
 @pytest.mark.parametrize(("name", "prefix"), [("stm32f412", "model"), ("stm32f746", "cells")])
-@pytest.mark.parametrize("most", [3, 60])
-def test_the_elf_gives_the_boxes_of_the_reference(name: str, prefix: str, most: int, tmp_path: Path) -> None:
-    board, decoding = read_board(name), Decoding((6, 6), (48, 48), ((0.2, 0.1), (0.5, 0.6)), 3, 0.06, 4, most=most)
-    sketch = Sketch((1, 48, 48, 3))
+@pytest.mark.parametrize(("most", "grid"), [(3, (6, 6)), (60, (6, 6)), (60, (4, 9)), (60, (9, 4))])
+def test_the_elf_gives_the_boxes_of_the_reference(
+    name: str, prefix: str, most: int, grid: tuple[int, int], tmp_path: Path
+) -> None:
+    shape = (8 * grid[0], 8 * grid[1], 3)
+    board, decoding = read_board(name), Decoding(grid, shape[:2], ((0.2, 0.1), (0.5, 0.6)), 3, 0.06, 4, most=most)
+    sketch = Sketch((1, *shape))
     sketch.conv(sketch.conv("input", 8, 3, 8), decoding.channels)
     graph = with_random_values(sketch.graph())
     target, c = Target.of(board, EngineSettings(), 100_000), tmp_path / "c"
@@ -38,7 +41,7 @@ def test_the_elf_gives_the_boxes_of_the_reference(name: str, prefix: str, most: 
     generate_firmware(board, 2048, c, prefix)
     link(c, board, FirmwareSettings(prefix=prefix), tmp_path)
     layers = [layer["name"] for layer in json.loads((c / "plan.json").read_text())["layers"]]
-    inputs = np.random.default_rng(0).integers(-128, 128, (SAMPLES, 48, 48, 3), np.int8)
+    inputs = np.random.default_rng(0).integers(-128, 128, (SAMPLES, *shape), np.int8)
     found = measure(tmp_path / "firmware.elf", board, MeasureSettings(), inputs, layers)
     reads = Detection(decoding)
     expected = reads.completed(run(graph, inputs).reshape(SAMPLES, -1), inputs)

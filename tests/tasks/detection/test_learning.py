@@ -18,6 +18,7 @@ from mcubuild.nas.training.scratch import from_scratch
 from mcubuild.nas.training.supernet import fresh
 from mcubuild.nas.training.supernet_training import train
 from mcubuild.progress import bar
+from mcubuild.resolution import square
 from mcubuild.spec.finetune import FinetuneSettings
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.tasks.detection.augmentation import varied
@@ -111,7 +112,7 @@ def test_the_loss_has_gradients_and_falls() -> None:
     assert losses[-1] < 0.1 * losses[0] and LEARNING.hits(outputs, TRUTH) == (3, 3)
 
 
-SPACE = Space(0.25, 64, 3, 14, 1, "mobile", stride=32)
+SPACE = Space(0.25, square(64), 3, 14, 1, "mobile", stride=32)
 SAMPLES = Split(np.zeros((3, 64, 64, 3), np.uint8), np.zeros(3, np.int64), boxes=unpacked(TRUTH.numpy()))
 
 
