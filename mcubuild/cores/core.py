@@ -14,8 +14,8 @@ operators that only files have (in portable C) within 20 % for two of three; who
 ``mcubuild/engine/estimates.jsonl``.
 
 Guesses are those of operators that only files from elsewhere have and that were not measured: ``arg_max``, ``gather``,
-``l2_normalize``, ``log_softmax``, ``matmul``, ``reduce_max``, ``rescale``, ``sigmoid``, ``wide_softmax``; and all those
-of 16-bit activations.
+``l2_normalize``, ``log_softmax``, ``matmul``, ``normalize``, ``reduce_max``, ``rescale``, ``sigmoid``,
+``wide_softmax``; and all those of 16-bit activations.
 """
 
 

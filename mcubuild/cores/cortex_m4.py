@@ -141,6 +141,10 @@ COSTS: Costs = {
         "output": 5.89,
         "row": 5.89,
     },
+    "normalize": {
+        "output": 45.0,
+        "set": 500.0,
+    },
     "packed": {
         "call": 63.97,
         "kept": 2.35,

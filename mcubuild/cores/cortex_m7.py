@@ -141,6 +141,10 @@ COSTS: Costs = {
         "output": 6.3,
         "row": 6.14,
     },
+    "normalize": {
+        "output": 26.0,
+        "set": 350.0,
+    },
     "packed": {
         "call": 107.03,
         "kept": 1.98,
