@@ -24,8 +24,8 @@ _FLOAT: Final = 7
 _ALIASES: Final = frozenset({"alias", "contiguous", "detach", "dropout", "feature_dropout", "to"})
 """Operators whose result is their operand, memory and all, in evaluation mode, wherever they change nothing."""
 _VIEWS: Final = frozenset({
-    "chunk", "expand", "flatten", "narrow", "permute", "reshape", "select", "slice", "split",
-    "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unflatten", "unsqueeze", "view",
+    "chunk", "expand", "expand_as", "flatten", "movedim", "narrow", "permute", "reshape", "select", "slice", "split",
+    "split_with_sizes", "squeeze", "swapaxes", "t", "transpose", "unbind", "unflatten", "unsqueeze", "view",
 })  # fmt: skip
 """Operators whose result may be a part of their operand's memory, and change with it."""
 
