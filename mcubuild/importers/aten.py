@@ -24,8 +24,8 @@ _FLOAT: Final = 7
 _ALIASES: Final = frozenset({"alias", "contiguous", "detach", "dropout", "feature_dropout", "to"})
 """Operators whose result is their operand, memory and all, in evaluation mode, wherever they change nothing."""
 _VIEWS: Final = frozenset({
-    "chunk", "expand", "flatten", "narrow", "permute", "reshape", "select", "slice", "split",
-    "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unflatten", "unsqueeze", "view",
+    "chunk", "expand", "expand_as", "flatten", "movedim", "narrow", "permute", "reshape", "select", "slice", "split",
+    "split_with_sizes", "squeeze", "swapaxes", "t", "transpose", "unbind", "unflatten", "unsqueeze", "view",
 })  # fmt: skip
 """Operators whose result may be a part of their operand's memory, and change with it."""
 
@@ -222,6 +222,25 @@ def _product(second: str) -> Converter:
     return lambda t: t.call("MatMul", t.tensor("self"), t.tensor(second))
 
 
+def _attention(t: _Translation) -> str:
+    """Of every query over all keys; the scale of their products goes into softmax."""
+    if t.argument("attn_mask") is not None or t.argument("is_causal"):
+        raise UnsupportedError("has a mask; must attend to all of its keys")
+    if t.argument("enable_gqa"):
+        raise UnsupportedError("has fewer heads for keys than for queries; repeat them before")
+    query, key = t.shape("query"), t.shape("key")
+    axes = list(range(len(key)))
+    turned = t.call("Transpose", t.tensor("key"), perm=(*axes[:-2], axes[-1], axes[-2]))
+    scale = t.argument("scale")
+    weights = t.call(
+        "Softmax",
+        t.call("MatMul", t.tensor("query"), turned),
+        axis=-1,
+        beta=1 / sqrt(query[-1]) if scale is None else float(scale),
+    )
+    return t.call("MatMul", weights, t.tensor("value"))
+
+
 def _batch_norm(t: _Translation) -> str:
     channels = t.shape("input")[1]
     if t.argument("training") or not t.optional("running_mean"):
@@ -233,6 +252,22 @@ def _batch_norm(t: _Translation) -> str:
     moments = t.tensor("running_mean"), t.tensor("running_var")
     epsilon = float(t.argument("eps", 1e-5))
     return t.call("BatchNormalization", t.tensor("input"), scale, bias, *moments, epsilon=epsilon)
+
+
+def _layer_norm(t: _Translation) -> str:
+    kind = "RMSNormalization" if "rms" in t.node.target else "LayerNormalization"
+    epsilon = float(t.argument("eps", np.finfo(np.float32).eps if "rms" in t.node.target else 1e-5))
+    operands = [t.optional(name) for name in ("input", "weight", "bias")]
+    return t.call(kind, *operands, axis=-len(t.argument("normalized_shape")), epsilon=epsilon)
+
+
+def _group_norm(t: _Translation) -> str:
+    instance = "instance" in t.node.target
+    if instance and not t.argument("use_input_stats", True):
+        raise UnsupportedError("takes statistics of the training; make it a batch norm")
+    groups = t.shape("input")[1] if instance else t.argument("num_groups", t.argument("group"))
+    operands = [t.optional(name) for name in ("input", "weight", "bias")]
+    return t.call("GroupNormalization", *operands, num_groups=groups, epsilon=float(t.argument("eps", 1e-5)))
 
 
 # ---- elements --------------------------------------------------------------------------------------------------------
@@ -308,6 +343,28 @@ def _elu(t: _Translation) -> str:
     return t.call("Elu", t.tensor("self"), alpha=float(t.argument("alpha", 1)))
 
 
+def _selu(t: _Translation) -> str:
+    """Source of the numbers: Klambauer et al., Self-Normalizing Neural Networks, 2017."""
+    bent = t.call("Elu", t.tensor("self"), alpha=1.6732632423543772)
+    return t.call("Mul", bent, t.constant(np.float32(1.0507009873554805)))
+
+
+def _celu(t: _Translation) -> str:
+    alpha = float(t.argument("alpha", 1))
+    bent = t.call("Elu", t.call("Mul", t.tensor("self"), t.constant(np.float32(1 / alpha))), alpha=1.0)
+    return t.call("Mul", bent, t.constant(np.float32(alpha)))
+
+
+def _log_sigmoid(t: _Translation) -> str:
+    return t.call("Neg", t.call("Softplus", t.call("Neg", t.tensor("self"))))
+
+
+def _glu(t: _Translation) -> str:
+    axis = t.argument("dim", -1)
+    half = t.result_shape()[axis]
+    return t.call("Mul", _cut(t, axis, 0, half), t.call("Sigmoid", _cut(t, axis, half, 2 * half)))
+
+
 def _softplus(t: _Translation) -> str:
     if t.argument("beta", 1) != 1:
         raise UnsupportedError(f"has beta {t.argument('beta')}, must be 1")
@@ -374,6 +431,48 @@ def _reduction(kind: str) -> Converter:
     return convert
 
 
+def _extreme(kind: str, reduced: str) -> Converter:
+    """``max`` and ``min``: of two tensors, or of all along an axis, without their places."""
+
+    def convert(t: _Translation) -> str:
+        return (_binary(kind) if "other" in t.node.arguments else _REDUCTIONS[reduced])(t)
+
+    return convert
+
+
+def _smallest(t: _Translation) -> str:
+    axes = t.numbers("dim", 1, ()) or None
+    largest = t.call(
+        "ReduceMax", t.call("Neg", t.tensor("self")), axes=axes, keepdims=int(t.argument("keepdim", False))
+    )
+    return t.call("Neg", largest)
+
+
+_REDUCTIONS: Final[Mapping[str, Converter]] = {"amax": _reduction("ReduceMax"), "amin": _smallest}
+
+
+def _variance(t: _Translation) -> str:
+    """Of what is left of all elements less some, which are one where the call does not say."""
+    shape, axes = t.shape("self"), t.numbers("dim", 1, ()) or None
+    x, keep = t.tensor("self"), int(t.argument("keepdim", False))
+    less = t.argument("correction", 1 if t.argument("unbiased", True) else 0)
+    count = prod(shape[axis] for axis in axes or range(len(shape)))
+    if count <= less:
+        raise ValueError(f"is of {count} elements less {less}")
+    off = t.call("Sub", x, t.call("ReduceMean", x, axes=axes, keepdims=1))
+    mean = t.call("ReduceMean", t.call("Mul", off, off), axes=axes, keepdims=keep)
+    found = t.call("Mul", mean, t.constant(np.float32(count / (count - less))))
+    return t.call("Sqrt", found) if "std" in t.node.target else found
+
+
+def _vector_norm(t: _Translation) -> str:
+    if t.argument("ord", 2) != 2:
+        raise UnsupportedError(f"is of order {t.argument('ord')}, must be of 2")
+    x, axes = t.tensor("self"), t.numbers("dim", 1, ()) or None
+    squares = t.call("ReduceSum", t.call("Mul", x, x), axes=axes, keepdims=int(t.argument("keepdim", False)))
+    return t.call("Sqrt", squares)
+
+
 def _arg_max(t: _Translation) -> str:
     if t.argument("dim") is None:
         raise UnsupportedError("is over all axes at once; name one")
@@ -428,7 +527,8 @@ def _permute(t: _Translation) -> str:
 
 def _transpose(t: _Translation) -> str:
     rank = len(t.shape("self"))
-    order, (one, other) = list(range(rank)), (t.argument("dim0", 0), t.argument("dim1", rank - 1))
+    first, second = ("axis0", "axis1") if "swapaxes" in t.node.target else ("dim0", "dim1")
+    order, (one, other) = list(range(rank)), (t.argument(first, 0), t.argument(second, rank - 1))
     order[one], order[other] = order[other], order[one]
     return t.call("Transpose", t.tensor("self"), perm=tuple(order))
 
@@ -482,7 +582,9 @@ def _pad(t: _Translation) -> str:
     pads, rank = t.argument("pad", t.argument("padding")), len(t.shape("self"))
     count = len(pads) // 2
     axes = tuple(rank - 1 - number for number in range(count))
-    mode = "reflect" if "reflection" in t.node.target else t.argument("mode", "constant")
+    mode = {"reflection": "reflect", "replication": "replicate"}.get(t.node.target.split(".")[1].split("_")[0])
+    mode = mode or t.argument("mode", "constant")
+    mode = {"replicate": "edge", "circular": "wrap"}.get(mode, mode)
     options = {"pads": (*pads[::2], *pads[1::2]), "mode": mode, "value": float(t.argument("value", 0))}
     return t.call("Pad", t.tensor("self"), "", "", t.constant(np.array(axes, np.int64)), **options)
 
@@ -501,6 +603,65 @@ def _channel_shuffle(t: _Translation) -> str:
     (_, channels, *size), groups = t.shape("self"), t.argument("groups")
     apart = _reshaped(t, t.tensor("self"), 1, groups, channels // groups, prod(size))
     return _reshaped(t, t.call("Transpose", apart, perm=(0, 2, 1, 3)), *t.result_shape())
+
+
+def _repeat(t: _Translation) -> str:
+    shape, times = t.shape("self"), t.argument("repeats", t.argument("dims"))
+    more = max(0, len(times) - len(shape))
+    x = _reshaped(t, t.tensor("self"), *(1,) * more, *shape)
+    rank = more + len(shape)
+    return t.call("Tile", x, t.constant(np.array((*(1,) * (rank - len(times)), *times), np.int64)))
+
+
+def _flip(t: _Translation) -> str:
+    axes = tuple(t.argument("dims"))
+    count = len(axes)
+    return t.call(
+        "Slice", t.tensor("self"), starts=(-1,) * count, ends=(-(1 << 30),) * count, axes=axes, steps=(-1,) * count
+    )
+
+
+def _roll(t: _Translation) -> str:
+    """What leaves at an end comes in at the other."""
+    x, shape = t.tensor("self"), t.shape("self")
+    for axis, shift in zip(t.numbers("dims", 1, ()), t.numbers("shifts", 1, ()), strict=True):
+        size = shape[axis]
+        x = t.call("Gather", x, t.constant((np.arange(size) - shift) % size), axis=axis)
+    return x
+
+
+def _taken(t: _Translation) -> str:
+    """Of ``index_select``, and of a tensor with one list of places between its brackets."""
+    if "dim" in t.node.arguments:
+        return t.call("Gather", t.tensor("self"), t.tensor("index"), axis=t.argument("dim"))
+    lists = [(axis, each) for axis, each in enumerate(t.argument("indices")) if each is not None]
+    if len(lists) != 1:
+        raise UnsupportedError(f"has {len(lists)} lists of places; must have one")
+    ((axis, name),) = lists
+    return t.call("Gather", t.tensor("self"), t.current(name), axis=axis)
+
+
+def _move(t: _Translation) -> str:
+    rank = len(t.shape("self"))
+    sources, targets = ([axis % rank for axis in t.numbers(name, 1, ())] for name in ("source", "destination"))
+    order = [axis for axis in range(rank) if axis not in sources]
+    for target, source in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, source)
+    return t.call("Transpose", t.tensor("self"), perm=tuple(order))
+
+
+def _narrow(t: _Translation) -> str:
+    return _cut(t, t.argument("dim"), t.argument("start"), t.argument("start") + t.argument("length"))
+
+
+def _filled(t: _Translation) -> str:
+    value = {"zeros": 0, "ones": 1}.get(t.node.target.split(".")[1], t.argument("fill_value"))
+    return t.constant(np.full(t.result_shape(), value, np.float32))
+
+
+def _counted(t: _Translation) -> str:
+    start, step, (count,) = t.argument("start", 0), t.argument("step", 1), t.result_shape()
+    return t.constant(np.asarray(start + step * np.arange(count), np.result_type(type(start), type(step), np.int64)))
 
 
 def _expand(t: _Translation) -> str:
@@ -551,25 +712,31 @@ _LEVELS: Final[Mapping[str, Converter]] = {
 
 _CONVERTERS: Final[Mapping[str, Converter]] = {
     "_adaptive_avg_pool2d": _adaptive("AveragePool"),
+    "_fused_rms_norm": _layer_norm,
     "_log_softmax": _softmax("LogSoftmax"),
     "_native_batch_norm_legit_no_training": _batch_norm,
+    "_safe_softmax": _softmax("Softmax"),
     "_softmax": _softmax("Softmax"),
     "_to_copy": _cast,
     "_unsafe_view": _view,
     "abs": _function("Abs"),
     "adaptive_avg_pool1d": _adaptive("AveragePool"),
     "adaptive_avg_pool2d": _adaptive("AveragePool"),
+    "adaptive_max_pool1d": _adaptive("MaxPool"),
     "adaptive_max_pool2d": _adaptive("MaxPool"),
     "add": _binary("Add"),
     "addmm": _addmm,
     "alias": _same,
     "amax": _reduction("ReduceMax"),
+    "amin": _smallest,
+    "arange": _counted,
     "argmax": _arg_max,
     "avg_pool1d": _pool("AveragePool"),
     "avg_pool2d": _pool("AveragePool"),
     "batch_norm": _batch_norm,
     "bmm": _product("mat2"),
     "cat": _cat,
+    "celu": _celu,
     "channel_shuffle": _channel_shuffle,
     "chunk": _split,
     "clamp": _clip("min", "max"),
@@ -580,8 +747,10 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "contiguous": _same,
     "conv1d": _conv,
     "conv2d": _conv,
+    "conv_transpose1d": _conv,
     "conv_transpose2d": _conv,
     "convolution": _conv,
+    "cos": _function("Cos"),
     "detach": _same,
     "div": _binary("Div"),
     "dropout": _same,
@@ -589,29 +758,47 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "erf": _function("Erf"),
     "exp": _function("Exp"),
     "expand": _expand,
+    "expand_as": _expand,
     "feature_dropout": _same,
     "flatten": _view,
+    "flip": _flip,
+    "full": _filled,
     "gelu": _gelu,
+    "glu": _glu,
+    "group_norm": _group_norm,
     "hardsigmoid": _hard_sigmoid,
     "hardswish": _function("HardSwish"),
     "hardtanh": _clip("min_val", "max_val", (-1.0, 1.0)),
+    "index": _taken,
+    "index_select": _taken,
+    "instance_norm": _group_norm,
+    "layer_norm": _layer_norm,
     "leaky_relu": _function("LeakyRelu", ("alpha", "negative_slope", 0.01)),
     "lift_fresh_copy": _same,
+    "linalg_vector_norm": _vector_norm,
     "linear": _linear,
     "log": _function("Log"),
+    "log_sigmoid": _log_sigmoid,
     "log_softmax": _softmax("LogSoftmax"),
     "matmul": _product("other"),
+    "max": _extreme("Max", "amax"),
     "max_pool1d": _pool("MaxPool"),
     "max_pool2d": _pool("MaxPool"),
     "max_pool2d_with_indices": _pool("MaxPool"),
     "maximum": _binary("Max"),
     "mean": _reduction("ReduceMean"),
+    "min": _extreme("Min", "amin"),
     "minimum": _binary("Min"),
     "mish": _mish,
     "mm": _product("mat2"),
+    "movedim": _move,
     "mul": _binary("Mul"),
+    "narrow": _narrow,
     "native_dropout": _same,
+    "native_group_norm": _group_norm,
+    "native_layer_norm": _layer_norm,
     "neg": _function("Neg"),
+    "ones": _filled,
     "pad": _pad,
     "permute": _permute,
     "pixel_shuffle": _pixel_shuffle,
@@ -619,15 +806,24 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "pow": _pow,
     "prelu": _prelu,
     "reciprocal": _function("Reciprocal"),
+    "reflection_pad1d": _pad,
     "reflection_pad2d": _pad,
     "relu": _function("Relu"),
     "relu6": _relu6,
+    "repeat": _repeat,
+    "replication_pad1d": _pad,
+    "replication_pad2d": _pad,
     "reshape": _view,
+    "rms_norm": _layer_norm,
+    "roll": _roll,
     "rsqrt": lambda t: t.call("Pow", t.tensor("self"), t.constant(np.float32(-0.5))),
     "rsub": _binary("Sub"),
+    "scaled_dot_product_attention": _attention,
     "select": _select,
+    "selu": _selu,
     "sigmoid": _function("Sigmoid"),
     "silu": _silu,
+    "sin": _function("Sin"),
     "slice": _slice,
     "softmax": _softmax("Softmax"),
     "softplus": _softplus,
@@ -637,10 +833,13 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "square": lambda t: t.call("Pow", t.tensor("self"), t.constant(np.float32(2))),
     "squeeze": _view,
     "stack": _stack,
+    "std": _variance,
     "sub": _binary("Sub"),
     "sum": _reduction("ReduceSum"),
+    "swapaxes": _transpose,
     "t": _transpose,
     "tanh": _function("Tanh"),
+    "tile": _repeat,
     "to": _cast,
     "transpose": _transpose,
     "unbind": _unbind,
@@ -648,7 +847,9 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "unsqueeze": _view,
     "upsample_bilinear2d": _upsample("linear"),
     "upsample_nearest2d": _upsample("nearest"),
+    "var": _variance,
     "view": _view,
+    "zeros": _filled,
 }
 """By the name in ``torch.ops.aten``, without overload."""
 KINDS: Final = tuple(_CONVERTERS)

@@ -17,6 +17,7 @@ from mcubuild.importers.reals import FUNCTIONS, is_function
 from mcubuild.importers.refusals import refused
 from mcubuild.importers.tflite_file import File, FileOperator, FileTensor
 from mcubuild.ir.graph import Quantization
+from mcubuild.ir.ops.normalize import fraction
 
 Floats = NDArray[np.float64]
 
@@ -259,6 +260,8 @@ class _Integral:
             pass
         elif op.kind in _WEIGHTED:
             self._weighted(op)
+        elif op.kind == "NORMALIZATION":
+            self._normalized(op)
         else:
             self._plain(op)
 
@@ -378,6 +381,19 @@ class _Integral:
         if operands[sums] != -1 or levels.any():
             operands[sums] = self._constant(levels.astype(kind), dtype, (), 0, f"{weights.name}_bias")
         operands[place] = x
+        self._operators.append(replace(op, inputs=tuple(operands), outputs=(result,)))
+        self._levels[op.outputs[0]] = result
+
+    def _normalized(self, op: FileOperator) -> None:
+        """Weights of 16 bits, and biases that are added to normalised numbers times these."""
+        x, result = self._known_levels(op.inputs[0]), self._chosen(op.outputs[0])
+        weights, biases = (real_values(self._tensors[index]) for index in op.inputs[1:])
+        steps = 1 << fraction(int(op.options["Pixels"]) * int(op.options["Channels"]))
+        scale = max(float(np.abs(weights).max()) / 32767, float(np.abs(biases).max()) * steps / (1 << 30)) or 1.0
+        operands = [x]
+        for values, dtype, unit in ((weights, "INT16", scale), (biases, "INT32", scale / steps)):
+            levels = np.rint(values / unit).astype(dtype.lower())
+            operands.append(self._constant(levels, dtype, (unit,), 0, f"{self._tensors[op.outputs[0]].name}_{dtype}"))
         self._operators.append(replace(op, inputs=tuple(operands), outputs=(result,)))
         self._levels[op.outputs[0]] = result
 

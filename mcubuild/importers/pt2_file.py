@@ -240,7 +240,7 @@ def _argument(argument: Mapping[str, Any]) -> Any:
     if kind == "as_tensor":
         return _name(value)
     if kind in ("as_tensors", "as_optional_tensors"):
-        return tuple(_name(each.get("as_tensor", each)) for each in value)
+        return tuple(None if "as_none" in each else _name(each.get("as_tensor", each)) for each in value)
     if kind in ("as_int", "as_float", "as_string", "as_bool", "as_scalar_type"):
         return value
     if kind in ("as_ints", "as_floats", "as_bools"):

@@ -49,6 +49,7 @@ def _erf(x: NDArray[np.float64]) -> NDArray[np.float64]:
 FUNCTIONS: Final[Mapping[str, Callable[..., Values]]] = {
     "ABS": lambda options, x: np.abs(x),
     "ADD": lambda options, x, y: x + y,
+    "COS": _through_double(np.cos),
     "DIV": lambda options, x, y: x / y,
     "ELU": lambda options, x: np.where(
         x < 0, np.float32(options.get("Alpha", 1.0)) * np.expm1(np.minimum(x, 0).astype(np.float64)), x
@@ -69,6 +70,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Values]]] = {
     "RELU_0_TO_1": _limited(0, 1),
     "RELU_N1_TO_1": _limited(-1, 1),
     "RSQRT": _through_double(lambda x: 1 / np.sqrt(x)),
+    "SIN": _through_double(np.sin),
     "SOFTPLUS": _through_double(lambda x: np.logaddexp(0, x)),
     "SQRT": _through_double(np.sqrt),
     "SQUARE": lambda options, x: np.square(x),

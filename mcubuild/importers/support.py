@@ -19,6 +19,7 @@ def operators_page() -> str:
         *(
             f"| {kind} | {', '.join(converter.types)} | {converter.limits} |"
             for kind, converter in sorted(CONVERTERS.items())
+            if not converter.own
         ),
         "| DEQUANTIZE | INT8, INT16 | at outputs; of INT8 also before functions in FLOAT32 (below) |",
         "",

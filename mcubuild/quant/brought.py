@@ -55,10 +55,10 @@ def of_arrays(paths: Sequence[str], root: Path, method: "Method") -> Calibration
     return Calibration(lambda file: read_arrays(paths, real_faces(file), root), method)
 
 
-def write_quantized(path: Path, calibration: Calibration | None, out: Path) -> None:
+def write_quantized(path: Path, calibration: Calibration | None, out: Path) -> int:
     """Import the network in ``path`` and write what ``write_imported`` does to the existing folder ``out``.
 
-    Levels that the file does not say are found by ``calibration``.
+    Levels that the file does not say are found by ``calibration``; by how many samples is returned.
 
     Raises:
         BuildError: the network cannot be imported, or the samples do not fit it.
@@ -71,7 +71,9 @@ def write_quantized(path: Path, calibration: Calibration | None, out: Path) -> N
         return quantizers[0]
 
     imported = import_network(path, None if calibration is None else quantizer)
-    write_imported(imported, out, calibrated=sum(each.samples for each in quantizers))
+    calibrated = sum(each.samples for each in quantizers)
+    write_imported(imported, out, calibrated=calibrated)
+    return calibrated
 
 
 class Calibrated:

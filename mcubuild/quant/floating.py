@@ -222,6 +222,17 @@ def _matrices(node: Node, left: Tensor, right: Tensor) -> Tensor:
     return left @ right
 
 
+def _normalized(node: Node, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Sets on the axes in the middle of (outer, pixels, groups, channels); see ``ir.ops.normalize``."""
+    pixels, groups, channels = (node.option(name) for name in ("Pixels", "Groups", "Channels"))
+    sets = x.reshape(-1, pixels, groups, channels)
+    if node.option("Centred"):
+        sets = sets - sets.mean((1, 3), keepdim=True)
+    deviation = (sets.square().mean((1, 3), keepdim=True) + float(node.op.options["Epsilon"])).sqrt()
+    weight, bias = (each.reshape(1, -1, groups, channels) for each in (weight, bias))
+    return sets / deviation * weight + bias
+
+
 # ---- windows and axes ------------------------------------------------------------------------------------------------
 
 
@@ -360,6 +371,7 @@ _COMPUTED: Final[Mapping[str, Callable[..., Tensor | Sequence[Tensor]]]] = {
     "MEAN": lambda node, x, _: x.mean(_axes(node)),
     "MIRROR_PAD": _mirror,
     "MUL": lambda node, x, y: node.limited(x * y),
+    "NORMALIZATION": _normalized,
     "PACK": lambda node, *parts: torch.stack(parts, node.option("Axis")),
     "PAD": _pad,
     "PADV2": _pad,

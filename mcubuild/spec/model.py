@@ -51,6 +51,16 @@ class ModelSettings(Settings):
             raise ValueError(f'found {value!r}; write the number of the output, from 0 on, or its name: output = "y"')
         return value
 
+    @field_validator("pixels", mode="before")
+    @classmethod
+    def _one_range(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and any(isinstance(each, list | tuple) for each in value):
+            raise ValueError(
+                "found a range a channel; all channels have one. Let the network subtract the mean and divide by the "
+                "deviation itself, before its first layer, and export it again: pixels = [0, 1]"
+            )
+        return value
+
     @field_validator("pixels")
     @classmethod
     def _a_range(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -106,6 +106,7 @@ class Spec(Settings):
             )
         if self.dataset is not None and self.model.inputs is not None:
             raise ValueError("found dataset beside inputs of [model]; both say what to run: remove one")
+        self._quantises(self.model)
         boxes = self.dataset is not None and "object_detection" in self.dataset.tasks
         if boxes and self.model.anchors is None:
             raise ValueError(
@@ -178,9 +179,30 @@ class Spec(Settings):
             )
         return self
 
+    def _quantises(self, model: ModelSettings) -> None:
+        """Refuse what [quantize] says of training, and of samples that are not chosen."""
+        fields = type(self.quantize).model_fields
+        found = [key for key in fields if getattr(self.quantize, key) != fields[key].default]
+        trained = [key for key in found if key not in _OF_LEVELS]
+        if trained:
+            raise ValueError(
+                f"found quantize.{trained[0]} with [model]; a network that exists is not trained: of [quantize] it "
+                f"takes {' and '.join(_OF_LEVELS)}, if it is in floating point"
+            )
+        if "samples" in found and self.dataset is None:
+            raise ValueError(
+                "found quantize.samples with [model] and no dataset; all of [model] inputs count: remove it"
+            )
+        if found and self.dataset is None and model.inputs is None:
+            raise ValueError(
+                "found quantize.method with [model] and nothing to quantise it by: add inputs or a dataset"
+            )
 
-_OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", "finetune", "quantize")
+
+_OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", "finetune")
 """Keys that mean nothing for a network that exists already."""
+_OF_LEVELS = ("samples", "method")
+"""Keys of [quantize] that mean something for one in floating point."""
 
 
 class SpecFile(Spec):

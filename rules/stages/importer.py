@@ -7,14 +7,18 @@ from rules.stage import Job, Resolved, Stage, brings_model
 
 def _run(job: Job) -> None:
     from mcubuild.data.splits import read_split
+    from mcubuild.errors import BuildError
     from mcubuild.quant.brought import of_arrays, of_images, write_quantized
+    from mcubuild.spec.quantize import QuantizeSettings
 
     calibration, method = None, job["quantize.method"]
     if (train := job.find("train.npz")) is not None:
         calibration = of_images(read_split(train), job["quantize.samples"], job["model.pixels"], method)
     elif (inputs := job["model.inputs"]) is not None:
         calibration = of_arrays(inputs, job.root, method)
-    write_quantized(job.root / job["model.file"], calibration, job.out)
+    levels = QuantizeSettings(samples=job["quantize.samples"], method=method)
+    if not write_quantized(job.root / job["model.file"], calibration, job.out) and levels != QuantizeSettings():
+        raise BuildError(f"{job['model.file']}: it comes quantised, so that [quantize] means nothing; remove it.")
 
 
 def network_files(resolved: Resolved) -> dict[str, Path]:

@@ -84,6 +84,34 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "shuffled": lambda x: F.pixel_shuffle(x, 2),
     "shuffled back": lambda x: F.channel_shuffle(F.pixel_unshuffle(F.pixel_shuffle(x, 2), 2), 2) + x,
     "several": lambda x: (x + 1, x.flatten(1)),
+    "norms of rows": lambda x: (
+        F.layer_norm(x, (9,), torch.arange(9) + 0.5, torch.arange(9) * 0.1)
+        + F.layer_norm(x, (6, 9), eps=1e-3)
+        + F.rms_norm(x, (9,), torch.arange(9) + 0.5)
+    ),
+    "norms of channels": lambda x: (
+        F.group_norm(x, 2, torch.arange(4) + 0.5, torch.arange(4) * 0.1)
+        + F.instance_norm(x)
+        + F.layer_norm(x.permute(0, 2, 3, 1), (4,), torch.arange(4) + 0.5).permute(0, 3, 1, 2)
+    ),
+    "the same twice": lambda x: (
+        x[:, :, :4, :4] @ x[:, :, :4, :4].transpose(2, 3) + (x @ x.transpose(2, 3))[:, :, :4, :4]
+    ),
+    "attention": lambda x: (
+        F.scaled_dot_product_attention(x, x * 2, x + 1) + F.scaled_dot_product_attention(x, x, x, scale=0.5)
+    ),
+    "extremes": lambda x: x.max(1, keepdim=True)[0] - x.amin((2, 3), keepdim=True) + x.min(3, keepdim=True)[0],
+    "spread": lambda x: x.var((2, 3), keepdim=True) + x.std(1, keepdim=True) + F.normalize(x, dim=1),
+    "bent": lambda x: (
+        F.selu(x) + F.celu(x, 0.7) + F.logsigmoid(x) + torch.sin(x) * torch.cos(x) + F.glu(x.repeat(1, 2, 1, 1), 1)
+    ),
+    "repeated": lambda x: (
+        x.mean(1, keepdim=True).expand_as(x) * x
+        + torch.cat([x[:, :1].expand(-1, 2, -1, -1), x[:, :2].tile(1, 1, 1, 1)], 1)
+    ),
+    "edges": lambda x: F.pad(x, (1, 2, 0, 3), mode="replicate") + F.pad(x, (2, 1, 3, 0), mode="circular"),
+    "turned": lambda x: x.flip(3) + torch.roll(x, (2, -1), (2, 3)) + x[:, [0, 3, 2, 1]] + x.narrow(1, 1, 1),
+    "moved": lambda x: torch.movedim(x, 1, 3).reshape(1, 54, 4).swapaxes(1, 2) + torch.zeros(1, 4, 54),
 }
 
 
@@ -114,6 +142,7 @@ def last(x: Tensor) -> NDArray[np.float32]:
         nn.Conv2d(4, 8, 3, 2, 1, dilation=2),
         nn.Conv2d(4, 8, 3, padding="same", groups=4),
         nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1),
+        nn.Sequential(nn.Flatten(2), nn.ConvTranspose1d(4, 3, 5, 3, 1, output_padding=2)),
         nn.Sequential(nn.Flatten(2), nn.Conv1d(4, 3, 5, padding=2), nn.MaxPool1d(2), nn.AvgPool1d(3, 2, 1)),
         nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4)),
         nn.Sequential(nn.Flatten(), nn.Linear(216, 5), nn.Dropout(0.5), nn.Linear(5, 3, bias=False)),

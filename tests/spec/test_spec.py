@@ -150,6 +150,10 @@ file = "net.tflite"
             "model.threshold: Input should be a finite number (found inf)",
         ),
         ("pixels = [1, 1]", "two different numbers"),
+        ("pixels = [[0, 1], [0, 1], [-1, 1]]", "found a range a channel; all channels have one"),
+        ("[quantize]\nepochs = 3", "found quantize.epochs with [model]; a network that exists is not trained"),
+        ('inputs = "x.npy"\n[quantize]\nsamples = 64', "found quantize.samples with [model] and no dataset"),
+        ('[quantize]\nmethod = "minmax"', "found quantize.method with [model] and nothing to quantise it by"),
         ("pixels = [0, nan]", "model.pixels.1: Input should be a finite number (found nan)"),
     ],
 )

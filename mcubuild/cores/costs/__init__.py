@@ -5,8 +5,8 @@ and caches: most layers come out within 10 %, portable ones on maps of a few pix
 files have (in portable C) within 20 % for two of three; whole networks: ``mcubuild/engine/estimates.jsonl``.
 
 Guesses are those of operators that only files from elsewhere have and that were not measured: ``arg_max``, ``gather``,
-``l2_normalize``, ``log_softmax``, ``matmul``, ``reduce_max``, ``rescale``, ``sigmoid``, ``wide_softmax``; and all those
-of 16-bit activations.
+``l2_normalize``, ``log_softmax``, ``matmul``, ``normalize``, ``reduce_max``, ``rescale``, ``sigmoid``,
+``wide_softmax``; and all those of 16-bit activations.
 """
 
 import json

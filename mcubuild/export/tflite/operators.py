@@ -17,6 +17,7 @@ from mcubuild.ir.ops.l2_normalize import L2Normalize
 from mcubuild.ir.ops.lookup import Lookup
 from mcubuild.ir.ops.matmul import MatMul
 from mcubuild.ir.ops.movement import Concat, Gather, Pad, Reshape, Slice, Transpose
+from mcubuild.ir.ops.normalize import Normalize
 from mcubuild.ir.ops.pool import AveragePool2D, MaxPool2D, Pool
 from mcubuild.ir.ops.reduction import ArgMax, Mean, ReduceMax, Reduction, Sum
 from mcubuild.ir.ops.rescale import Rescale
@@ -470,6 +471,10 @@ def _gather(w: Writing) -> None:
     w.step("GATHER", [w.number(w.op.input), indices], None, "GatherOptions", Axis=w.op.axis)
 
 
+def _normalize(w: Writing) -> None:
+    raise UntellableError("normalises at a time what TensorFlow Lite takes several operators for, with other bits")
+
+
 WRITERS: Mapping[type[Op], Callable[[Writing], None]] = {
     Conv2D: _convolution,
     DepthwiseConv2D: _convolution,
@@ -493,6 +498,7 @@ WRITERS: Mapping[type[Op], Callable[[Writing], None]] = {
     SquaredDifference: _plain("SQUARED_DIFFERENCE", "SquaredDifferenceOptions"),
     Prelu: _plain("PRELU"),
     L2Normalize: _plain("L2_NORMALIZATION", "L2NormOptions"),
+    Normalize: _normalize,
     Lookup: _lookup,
     Rescale: _rescale,
     Sigmoid: lambda w: _plain(w.op.function.upper())(w),

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from mcubuild.errors import BuildError
 from mcubuild.importers.builder import UnsupportedError
-from mcubuild.importers.lowering import elementwise, movement, quantization, weighted, windows
+from mcubuild.importers.lowering import elementwise, movement, normalization, quantization, weighted, windows
 from mcubuild.importers.lowering.constants import computed
 from mcubuild.importers.lowering.lowering import Lowering, Value
-from mcubuild.importers.lowering.place import Known, Placed, channels_last, placed_shape
+from mcubuild.importers.lowering.place import Known, Placed, channels_last, placed_shape, plain
 from mcubuild.importers.program import Call, Program, printable
 from mcubuild.importers.refusals import told
 from mcubuild.importers.tflite_file import File
@@ -21,6 +21,7 @@ CONVERTERS: Mapping[str, Callable[[Lowering, Call], Value | Sequence[Value]]] = 
     **elementwise.CONVERTERS,
     **windows.CONVERTERS,
     **movement.CONVERTERS,
+    **normalization.CONVERTERS,
     **quantization.CONVERTERS,
 }
 """By ONNX's name; each gives the values of the results."""
@@ -60,11 +61,16 @@ def _lower(lowering: Lowering, call: Call) -> None:
     lowering.values.update(zip(call.outputs, results, strict=False))
 
 
+def _is_of_signals(lowering: Lowering) -> bool:
+    """Whether anything slides along an axis, so that the one before it is that of channels; else it may be either."""
+    return any("Conv" in call.kind or "Pool" in call.kind or "BatchN" in call.kind for call in lowering.program.calls)
+
+
 def _input(lowering: Lowering, name: str, shape: tuple[int, ...], dtype: str) -> Placed:
     """An input; images and signals lie with their channels last."""
     if dtype not in _INPUTS:
         raise UnsupportedError(f"the input {printable(name, 40)!r} is {dtype}, must be {', '.join(_INPUTS)}")
-    order = channels_last(len(shape))
+    order = channels_last(len(shape)) if len(shape) > 3 or _is_of_signals(lowering) else plain(len(shape))
     place = Placed(lowering.tensor(name, placed_shape(shape, order), _INPUTS[dtype]), shape, order)
     lowering.values[name] = place
     return place

@@ -26,7 +26,8 @@ class Lowering:
         self.reads = Counter([*program.outputs, *(name for call in program.calls for name in call.inputs)])
         self.unsigned = set[int]()
         """INT8 tensors that are uint8 in the program, less 128."""
-        self._arranged: dict[tuple[int, Shape], Placed] = {}
+        self._arranged: dict[tuple[int, Shape], int] = {}
+        """What has the axes of a tensor in another order."""
 
     # ---- tensors -----------------------------------------------------------------------------------------------------
 
@@ -109,8 +110,8 @@ class Lowering:
         """The activation with its axes in ``order``: itself, or transposed."""
         if value.order == order:
             return value
-        if (value.index, order) not in self._arranged:
-            permutation = tuple(value.axis(axis) for axis in order)
+        permutation = tuple(value.axis(axis) for axis in order)  # what the program calls the axes may differ
+        if (value.index, permutation) not in self._arranged:
             source = self.tensors[value.index]
             long = [axis for axis in permutation if source.shape[axis] > 1]
             shape = tuple(source.shape[axis] for axis in permutation)
@@ -120,8 +121,8 @@ class Lowering:
                 self.append(call, "RESHAPE", [value.index], [result.index])
             else:
                 self.append(call, "TRANSPOSE", [value.index, self.integers(*permutation)], [result.index])
-            self._arranged[value.index, order] = Placed(result.index, value.shape, order)
-        return self._arranged[value.index, order]
+            self._arranged[value.index, permutation] = result.index
+        return Placed(self._arranged[value.index, permutation], value.shape, order)
 
     def reshaped(self, call: Call, value: Placed, shape: Shape, order: Shape) -> Placed:
         """The activation in another shape and order in which its elements lie where they are."""
@@ -134,6 +135,10 @@ class Lowering:
         self.tensors.append(result)
         self.append(call, "RESHAPE", [value.index], [result.index])
         return Placed(result.index, shape, order)
+
+    def readers(self, name: str) -> list[Call]:
+        """The calls that read ``name``."""
+        return [call for call in self.program.calls if name in call.inputs]
 
     # ---- operands ----------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from typing import Final, Literal
 
 import numpy as np
 
 from mcubuild.importers.builder import UnsupportedError
 from mcubuild.importers.lowering.constants import target_shape
-from mcubuild.importers.lowering.lowering import Lowering, Value
+from mcubuild.importers.lowering.lowering import Lowering, Value, same_rank
 from mcubuild.importers.lowering.place import Known, Placed, Shape, channels_last, plain, regrouped
 from mcubuild.importers.lowering.windows import levels, marked, without
 from mcubuild.importers.program import Call
@@ -173,10 +174,19 @@ def _gather(lowering: Lowering, call: Call) -> Value:
     indices = [int(index) % x.shape[axis] for index in known.values.ravel().tolist()]
     if known.values.ndim == 0:
         return without(lowering, call, cut(lowering, call, x, {axis: range(indices[0], indices[0] + 1)}), {axis})
+    return taken(lowering, call, x, axis, indices)
+
+
+def taken(lowering: Lowering, call: Call, x: Placed, axis: int, indices: Sequence[int]) -> Placed:
+    """The elements of ``x`` at ``indices`` along an axis of the program."""
     shape = tuple(len(indices) if each == axis else size for each, size in enumerate(x.shape))
     operands = [x.index, lowering.integers(*indices)]
     result = lowering.emit(call, "GATHER", operands, shape, x.order, {"Axis": x.axis(axis)}, **levels(lowering, x))
     return marked(lowering, x, result)
+
+
+_AROUND: Final[tuple[Literal["edge", "wrap"], ...]] = ("edge", "wrap")
+"""Modes of padding whose elements are taken from the image."""
 
 
 def _pad(lowering: Lowering, call: Call) -> Value:
@@ -195,12 +205,17 @@ def _pad(lowering: Lowering, call: Call) -> Value:
     numbers = np.array([around[axis] for axis in x.order], np.int32)
     operands = [x.index, lowering.tensor("", numbers.shape, "INT32", values=numbers)]
     mode = call.options.get("mode", "constant")
+    if mode in _AROUND:
+        for axis, (before, after) in around.items():
+            if before or after:
+                x = taken(lowering, call, x, axis, np.pad(np.arange(x.shape[axis]), (before, after), mode).tolist())
+        return x
     if mode == "reflect":
         return marked(lowering, x, lowering.emit(
             call, "MIRROR_PAD", operands, shape, x.order, {"Mode": 0}, **levels(lowering, x)
         ))  # fmt: skip
     if mode != "constant":
-        raise UnsupportedError(f"has mode {mode}; supported: constant, reflect")
+        raise UnsupportedError(f"has mode {mode}; supported: constant, reflect, {', '.join(_AROUND)}")
     if lowering.tensors[x.index].dtype != "FLOAT32":
         raise UnsupportedError("pads levels; put it in front of the quantisation")
     if value == 0:
@@ -235,9 +250,41 @@ def _space_to_depth(lowering: Lowering, call: Call) -> Value:
 
 
 def _expand(lowering: Lowering, call: Call) -> Value:
+    """Repeated, unless all that reads it repeats it itself."""
     x, wanted = lowering.activation(call), lowering.numbers(call, 1, "shape")
-    if wanted is None or np.broadcast_shapes(x.shape, wanted) != x.shape:
-        raise UnsupportedError(f"repeats {x.shape} to {wanted}")
+    if wanted is None:
+        raise ValueError("has no shape")
+    shape = np.broadcast_shapes(x.shape, wanted)
+    whole = same_rank(lowering, call, x, len(shape))
+    assert isinstance(whole, Placed)
+    if call.outputs[0] not in lowering.program.outputs and all(
+        _repeats(lowering, call.outputs[0], reader, shape) for reader in lowering.readers(call.outputs[0])
+    ):
+        return whole
+    for axis, size in enumerate(shape):
+        if whole.shape[axis] != size:
+            whole = taken(lowering, call, whole, axis, [0] * size)
+    return whole
+
+
+def _repeats(lowering: Lowering, name: str, reader: Call, shape: Shape) -> bool:
+    """Whether ``reader`` repeats ``name`` to ``shape`` by itself: its other operand has that."""
+    others = [lowering.values.get(each) for each in reader.inputs if each != name]
+    return (
+        reader.kind in ("Add", "Sub", "Mul", "Div")
+        and len(others) == 1
+        and others[0] is not None
+        and (others[0].shape == shape)
+    )
+
+
+def _tile(lowering: Lowering, call: Call) -> Value:
+    x, times = lowering.activation(call), lowering.numbers(call, 1, "repeats")
+    if times is None or len(times) != len(x.shape) or min(times) < 1:
+        raise ValueError(f"repeats {x.shape} {times} times")
+    for axis, count in enumerate(times):
+        if count > 1:
+            x = taken(lowering, call, x, axis, [*range(x.shape[axis])] * count)
     return x
 
 
@@ -256,6 +303,7 @@ CONVERTERS: Mapping[str, Callable[[Lowering, Call], Value | Sequence[Value]]] = 
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mcubuild.importers.builder import UnsupportedError
 from mcubuild.importers.lowering.lowering import Lowering, Value
-from mcubuild.importers.lowering.place import Grid, Known, Placed, Shape, channels_last
+from mcubuild.importers.lowering.place import Grid, Known, Placed, Shape, channels_last, plain
 from mcubuild.importers.lowering.quantization import symmetric
 from mcubuild.importers.lowering.windowing import Window, image, restored, window_of
 from mcubuild.importers.program import Call
@@ -47,33 +47,39 @@ def _bias(lowering: Lowering, call: Call, position: int) -> list[int]:
 def _conv_transpose(lowering: Lowering, call: Call) -> Value:
     """Operands: activation, filters (C, N, *kernel), bias (N,)."""
     x = lowering.activation(call)
-    if len(x.shape) != 4:
-        raise UnsupportedError(f"is supported on images only, not on {x.shape}")
-    filters = _filters(lowering, call, 4)
+    picture = image(lowering, call, x)
+    filters = _filters(lowering, call, len(x.shape))
     if call.options.get("group", 1) != 1:
         raise UnsupportedError(f"has {call.options['group']} groups, must have one")
     if any(each != 1 for each in call.options.get("dilations", ())):
         raise UnsupportedError(f"has dilations {call.options['dilations']}, must be 1")
     if filters.shape[0] != x.shape[1]:
         raise ValueError(f"has filters {filters.shape} for {x.shape[1]} channels")
-    kernel, stride = filters.shape[2:], tuple(call.options.get("strides", (1, 1)))
-    more = tuple(call.options.get("output_padding", (0, 0)))
-    full = [step * (size - 1) + reach for step, size, reach in zip(stride, x.shape[2:], kernel, strict=True)]
+    before, signal = picture.shape[2:], len(x.shape) == 3
+
+    def pair(option: str, default: int) -> tuple[int, ...]:
+        """Of height and width; a signal has a height of 1."""
+        found = tuple(call.options.get(option, (default,) * (1 if signal else 2)))
+        return (default, *found) if signal else found
+
+    kernel, stride, more = filters.shape[2:], pair("strides", 1), pair("output_padding", 0)
+    full = [step * (size - 1) + reach for step, size, reach in zip(stride, before, kernel, strict=True)]
     if call.options.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in call.options:
-        wanted = call.options.get("output_shape", [step * size for step, size in zip(stride, x.shape[2:], strict=True)])
-        size = tuple(wanted)[-2:]
+        wanted = call.options.get("output_shape", [step * size for step, size in zip(stride, before, strict=True)])
+        size = (1, wanted[-1]) if signal else tuple(wanted)[-2:]
         over = [most + extra - end for most, extra, end in zip(full, more, size, strict=True)]
         lower = call.options.get("auto_pad") == "SAME_LOWER"
         top, left = ((each + lower) // 2 for each in over)
     else:
-        top, left, bottom, right = call.options.get("pads", (0, 0, 0, 0))
+        pads = tuple(call.options.get("pads", (0, 0) if signal else (0, 0, 0, 0)))
+        top, left, bottom, right = (0, pads[0], 0, pads[1]) if signal else pads
         size = (full[0] + more[0] - top - bottom, full[1] + more[1] - left - right)
     options = {"StrideH": stride[0], "StrideW": stride[1], **Window.padding((top, 0, left, 0))}
-    picture = lowering.arranged(call, x, channels_last(4))
     weights = lowering.constant(filters, "weights", (1, 2, 3, 0))
     shape = (1, filters.shape[1], *size)
     operands = [lowering.integers(1, *size, shape[1]), weights, picture.index, *_bias(lowering, call, 2)]
-    return lowering.emit(call, "TRANSPOSE_CONV", operands, shape, channels_last(4), options)
+    result = lowering.emit(call, "TRANSPOSE_CONV", operands, shape, channels_last(4), options)
+    return restored(lowering, call, result, len(x.shape))
 
 
 def _gemm(lowering: Lowering, call: Call) -> Value:
@@ -115,13 +121,16 @@ def _mat_mul(lowering: Lowering, call: Call) -> Value:
         raise UnsupportedError(f"multiplies {left.shape} and {right.shape}, must be matrices")
     rank = max(len(left.shape), len(right.shape))
     shape = (*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), left.shape[-2], right.shape[-1])
-    operands = []
-    for each in (left, right):
+    operands, options = [], {}
+    for each, turned in ((left, "AdjX"), (right, "AdjY")):
+        order = plain(len(each.shape))
+        swapped = (*order[:-2], order[-1], order[-2])
+        options[turned] = isinstance(each, Placed) and each.order == swapped
         if isinstance(each, Known):
             operands.append(lowering.constant(each, "operand"))
         else:
-            operands.append(lowering.arranged(call, each, tuple(range(len(each.shape)))).index)
-    return lowering.emit(call, "BATCH_MATMUL", operands, shape, tuple(range(rank)), {"AdjX": False, "AdjY": False})
+            operands.append(lowering.arranged(call, each, swapped if options[turned] else order).index)
+    return lowering.emit(call, "BATCH_MATMUL", operands, shape, plain(rank), options)
 
 
 def _batch_normalization(lowering: Lowering, call: Call) -> Value:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mcubuild.importers.builder import UnsupportedError
 from mcubuild.importers.lowering.lowering import Lowering, Value
-from mcubuild.importers.lowering.place import Placed, channels_last
+from mcubuild.importers.lowering.place import Placed, Shape, channels_last
 from mcubuild.importers.lowering.windowing import image, restored, window_of
 from mcubuild.importers.program import Call
 from mcubuild.ir.ops.resize import Resize
@@ -104,10 +104,14 @@ def reduced(lowering: Lowering, call: Call, x: Placed, kind: str, axes: Sequence
 
 def without(lowering: Lowering, call: Call, x: Placed, gone: set[int]) -> Placed:
     """``x`` without some axes of size 1."""
+    return lowering.reshaped(call, x, *_left(x, gone))
+
+
+def _left(x: Placed, gone: set[int]) -> tuple[Shape, Shape]:
+    """Shape and order of ``x`` without some axes."""
     left = [axis for axis in range(len(x.shape)) if axis not in gone]
     number = {axis: place for place, axis in enumerate(left)}
-    shape, order = tuple(x.shape[axis] for axis in left), tuple(number[axis] for axis in x.order if axis in number)
-    return lowering.reshaped(call, x, shape, order)
+    return tuple(x.shape[axis] for axis in left), tuple(number[axis] for axis in x.order if axis in number)
 
 
 def _softmax(kind: str) -> Converter:
@@ -118,7 +122,7 @@ def _softmax(kind: str) -> Converter:
         if version < 13 and any(size != 1 for size in x.shape[axis + 1 :]):
             raise UnsupportedError(f"is over {x.shape[axis:]} at once in version {version} of ONNX's operators")
         x = lowering.arranged(call, x, (*(each for each in x.order if each != axis), axis))
-        return lowering.emit(call, kind, [x.index], x.shape, x.order, {"Beta": 1.0})
+        return lowering.emit(call, kind, [x.index], x.shape, x.order, {"Beta": call.options.get("beta", 1.0)})
 
     return convert
 
@@ -128,9 +132,10 @@ def _arg_max(lowering: Lowering, call: Call) -> Value:
     axis = call.options.get("axis", 0) % len(x.shape)
     if call.options.get("select_last_index"):
         raise UnsupportedError("takes the last of equal elements, must take the first")
-    shape = tuple(1 if each == axis else size for each, size in enumerate(x.shape))
-    kept = lowering.emit(call, "ARG_MAX", [x.index, lowering.integers(x.axis(axis))], shape, x.order, dtype="INT32")
-    return kept if call.options.get("keepdims", 1) else without(lowering, call, kept, {axis})
+    shape, order = _left(x, {axis})
+    if call.options.get("keepdims", 1):
+        shape, order = tuple(1 if each == axis else size for each, size in enumerate(x.shape)), x.order
+    return lowering.emit(call, "ARG_MAX", [x.index, lowering.integers(x.axis(axis))], shape, order, dtype="INT32")
 
 
 # ---- resizing --------------------------------------------------------------------------------------------------------

@@ -19,3 +19,5 @@ class Converter:
     """Of its activations."""
     limits: str = ""
     """What of it is not supported, for users; part of docs/operators.md."""
+    own: bool = False
+    """Whether the schema does not have it: importers of other formats alone write it."""
