@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mcubuild.processor import floating_point
 from mcubuild.shared import shared_store
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
 from rules import cluster, duration
-from rules.history import History
+from rules.history import Attempt, History
 from rules.imports import FLOATING, dependencies
 from rules.known import FILES, Files, Made, listing, remove
 from rules.resolve import placed
@@ -273,7 +273,7 @@ def execute(
         resolved: for which spec.
         folder: holds the artifacts that the stage reads.
         files: knows what earlier stages made, and will know what this one did.
-        history: will know what it was made from, and how long that took.
+        history: will know what it was made from, and how long that took, or why it could not be made.
 
     Returns:
         ``origin``: "built", "store" or "shared", which several machines share; ``seconds``: wall time.
@@ -285,6 +285,7 @@ def execute(
     store, files = Store(), files or Files(None)
     shared = shared_store() if stage.stored else None
     with ExitStack() as stack:
+        attempt = stack.enter_context(_attempt(stage, resolved, history))
         stack.enter_context(disk_errors(store.root))
         folder.mkdir(parents=True, exist_ok=True)
         _check_code(stage, files)
@@ -292,7 +293,7 @@ def execute(
         _check_inputs(stage, resolved, folder, files)
         _tell_damage(stage, folder, files)
         depends = ingredients(stage, resolved, _inputs(stage, resolved, folder, files), files)
-        key = key_of(depends)
+        attempt.key = key = key_of(depends)
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f"{_PLACE}{stage.name}-")))
         made = place / "made"
@@ -330,6 +331,10 @@ def execute(
         if origin == "built":
             history.took(stage.name, resolved["spec"]["name"], seconds)
     return {"origin": origin, "seconds": seconds}
+
+
+def _attempt(stage: Stage, resolved: Resolved, history: History | None) -> AbstractContextManager[Attempt]:
+    return history.attempt(resolved["spec"]["name"], stage.name) if history else nullcontext(Attempt())
 
 
 def _waiting(stage: Stage, resolved: Resolved) -> None:

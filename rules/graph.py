@@ -144,11 +144,8 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            done = dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
-        HISTORY.made(name, stage.name)
-        return done
+            return dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
     except BuildError as error:
-        HISTORY.failed(name, stage.name, str(error))
         return TaskFailed(str(error))
     except KeyboardInterrupt:
         return TaskFailed(INTERRUPTED)
