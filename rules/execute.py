@@ -14,13 +14,16 @@ from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
 from mcubuild.shared import shared_store
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
+from mcubuild.tasks import ROOMS
 from rules import cluster, duration
 from rules.history import Attempt, History
 from rules.imports import FLOATING, dependencies
+from rules.job import Job
 from rules.known import FILES, Files, Made, listing, remove
 from rules.resolve import placed
-from rules.stage import Job, Resolved, Stage
+from rules.stage import Resolved, Stage
 
+_JOB = ROOT / "rules" / "job.py"
 _NAMED_FILES = 2000
 """Most files of the user whose names are kept, for messages, with what a result was made from."""
 _PLACE = ".stage-"
@@ -37,7 +40,8 @@ def template_files(stage: Stage) -> dict[str, Path]:
 def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
     module = ROOT.joinpath(*stage.run.__module__.split(".")).with_suffix(".py")
-    return dependencies(module, ROOT, "mcubuild", FILES)
+    files, libraries = dependencies(module, ROOT, "mcubuild", FILES, stage.task and ROOMS[stage.task])
+    return (*files, _JOB), libraries
 
 
 def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:

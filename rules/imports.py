@@ -2,8 +2,8 @@
 
 Found by reading import statements, nested ones included, without importing anything; so the graph is built in
 milliseconds, and a module that a stage starts to import counts from that moment on. A package that looks for its
-modules itself (``pkgutil.iter_modules``) imports all of them; one that asks the rooms of tasks (``in_room``)
-imports all modules of its own name in the packages beside it.
+modules itself (``pkgutil.iter_modules``) imports all of them; one that asks the room of a task (``in_room``) imports
+the module of its own name there, and in every room if the task is not known.
 """
 
 import sys
@@ -87,7 +87,9 @@ def python_version() -> str:
 
 
 @cache
-def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[tuple[Path, ...], dict[str, str]]:
+def dependencies(
+    module: Path, root: Path, package: str, known: Files, room: str | None = None
+) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Source files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
 
     Args:
@@ -95,6 +97,7 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
         root: folder that holds ``package``.
         package: only its modules are followed, but for those ``WITHOUT_INFLUENCE``.
         known: reads the files.
+        room: the package beside ``mcubuild.tasks``'s modules that is asked for a task; None: any.
 
     Returns:
         The files, sorted; versions by distribution, and of Python.
@@ -108,7 +111,7 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
         if "pkgutil.iter_modules" in listed:
             listed |= {name for name, module in modules.items() if module.parent == path.parent}
         if "mcubuild.tasks.in_room" in listed:
-            listed |= {name for name, module in modules.items() if _in_a_room(module, path)}
+            listed |= {name for name, module in modules.items() if _in_the_room(room, module, path)}
         fresh = {name for name in listed - names if not _without_influence(name)}
         names |= fresh
         for name in fresh:
@@ -120,9 +123,10 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
     return tuple(sorted(files)), {**versions, "python": python_version()}
 
 
-def _in_a_room(module: Path, asking: Path) -> bool:
-    """Whether ``module`` is of a package beside the file ``asking`` and called like it."""
-    return module.name == asking.name and module.parent.parent == asking.parent
+def _in_the_room(room: str | None, module: Path, asking: Path) -> bool:
+    """Whether ``module`` is of the package ``room`` (None: any) beside the file ``asking``, and called like it."""
+    beside = module.name == asking.name and module.parent.parent == asking.parent
+    return beside and module.parent.name == (room or module.parent.name)
 
 
 def _absolute(name: str, path: Path, names_of: Mapping[Path, str]) -> str:

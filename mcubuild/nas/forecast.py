@@ -54,6 +54,10 @@ _INTEGER = 2e8
 at 2.5 GHz."""
 
 
+PACED: Final = ("race", "supernet", "search", "finetune")
+"""Stages that share the time which the spec gives."""
+
+
 @dataclass(frozen=True)
 class Part:
     """The time of one stage."""

@@ -1,6 +1,7 @@
 """What a beginner tries first on a spec's data, for comparison: a plain network, and a random forest."""
 
-from rules.stage import Job, Stage
+from rules.job import Job
+from rules.stage import Stage
 
 _READ = ("index.json", "train.npz", "val.npz", "test.npz")
 

@@ -4,8 +4,9 @@ import json
 from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
-from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
-from rules.stages.threshold import THRESHOLD, read
+from rules.job import DEPLOYMENT, Job
+from rules.stage import LIMITS, POWER, QUALITY, Resolved, Stage
+from rules.stages.threshold import THRESHOLD
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -22,11 +23,6 @@ def tuned(path: Path) -> dict[str, str]:
     return {name: layer["kernel"] for name, layer in layers.items()}
 
 
-def folder_of_c(job: Job) -> Path:
-    """Where a stage that reads MODEL and FIRMWARE finds the C."""
-    return job.file(FIRMWARE[0]).parent.parent
-
-
 def _called(resolved: Resolved, artifact: str) -> str:
     if artifact not in MODEL:
         return artifact
@@ -35,6 +31,7 @@ def _called(resolved: Resolved, artifact: str) -> str:
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.threshold import read_threshold
     from mcubuild.data.series import channels
     from mcubuild.data.splits import brought, read_index
     from mcubuild.engine.emit.archive import write_zip
@@ -79,7 +76,7 @@ def _run(job: Job) -> None:
             channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
             after=None
             if index is None or (job["model"] and index.detector is None)
-            else after(index, graph, job["detection"], read(job.find(THRESHOLD))),
+            else after(index, graph, job["detection"], read_threshold(job.find(THRESHOLD))),
             prefix=prefix,
         )
     write_zip(folder, job.out / "model.zip", prefix)

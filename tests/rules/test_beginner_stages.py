@@ -8,7 +8,7 @@ import pytest
 from mcubuild.data.splits import Index, write_index, write_split
 from mcubuild.nas.training import beginner
 from rules.commands.beginner import PLAIN
-from rules.stage import Job
+from rules.job import Job
 from tests.nas.toy import split
 
 

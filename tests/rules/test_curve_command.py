@@ -11,8 +11,9 @@ from mcubuild.data.splits import Split, write_split
 from mcubuild.errors import BuildError
 from rules import options
 from rules.commands import curve
+from rules.job import Job
 from rules.known import Files
-from rules.stage import Job, Stage
+from rules.stage import Stage
 
 RESOLVED: dict[str, Any] = {"spec": {"dataset": {"samples": None, "draw": 0}, "seed": 3}, "folder": "."}
 
