@@ -139,7 +139,7 @@ class Desk(Settings):
     baud: int = Field(default=115_200, ge=300, le=12_000_000)
     """Bits a second on that wire."""
     led: Led | None = None
-    """A light that shows answers."""
+    """A table as below: a light that shows answers."""
 
 
 class Board(Settings):

@@ -183,7 +183,9 @@ def _check_inputs(stage: Stage, resolved: Resolved, folder: Path, files: Files) 
     for path in stage.read(resolved, folder).values():
         made = files.made(path)
         if made and not files.holds(path, made):
-            raise BuildError(f"{path}: something else than the build has changed it meanwhile; doit build restores it.")
+            raise BuildError(
+                f"{path}: something else than the build has changed it meanwhile; mcubuild build restores it."
+            )
 
 
 def _check(stage: Stage, made: Path) -> None:

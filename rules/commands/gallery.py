@@ -28,7 +28,7 @@ def _lacks(resolved: Resolved, store: Store) -> tuple[str, str]:
         if tried and (told := HISTORY.failure(one.resolved["spec"]["name"], one.stage.name, one.key)):
             return "failed", f"{one.stage.name}: {one.reason or told}"
     state = "of an older spec" if (BUILD / name / "report.json").is_file() else "not built"
-    return state, waiting[0].reason or f"{waiting[0].stage.name} is to be made first; doit why spec={name} tells more"
+    return state, waiting[0].reason or f"{waiting[0].stage.name} is to be made first; mcubuild why {name} tells more"
 
 
 def _write() -> None:
