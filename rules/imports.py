@@ -65,6 +65,12 @@ def _modules(root: Path, package: str) -> dict[str, Path]:
     return modules
 
 
+@cache
+def _names_of(root: Path, package: str) -> dict[Path, str]:
+    """The dotted name of every source file of ``package``."""
+    return {path: name for name, path in _modules(root, package).items()}
+
+
 def _executed(name: str, modules: dict[str, Path]) -> list[Path]:
     """The source files that importing the dotted ``name`` executes: the packages on the way and the module."""
     parts = name.split(".")
@@ -102,25 +108,31 @@ def dependencies(
     Returns:
         The files, sorted; versions by distribution, and of Python.
     """
-    modules = _modules(root, package)
-    names_of = {path: name for name, path in modules.items()}
     pending, files, names = [module], {module}, set[str]()
     while pending:
         path = pending.pop()
-        listed = {_absolute(name, path, names_of) for name in known.code(path).imports}
-        if "pkgutil.iter_modules" in listed:
-            listed |= {name for name, module in modules.items() if module.parent == path.parent}
-        if "mcubuild.tasks.in_room" in listed:
-            listed |= {name for name, module in modules.items() if _in_the_room(room, module, path)}
-        fresh = {name for name in listed - names if not _without_influence(name)}
-        names |= fresh
-        for name in fresh:
-            found = [path for path in _executed(name, modules) if path not in files]
-            files.update(found)
-            pending.extend(found)
+        imports, executed = _imported(path, root, package, known)
+        if "mcubuild.tasks.in_room" in imports:
+            modules = _modules(root, package)
+            asked = {name for name, module in modules.items() if _in_the_room(room, module, path)}
+            imports, executed = imports | asked, executed.union(*(_executed(name, modules) for name in asked))
+        names |= imports
+        pending += executed - files
+        files |= executed
     libraries = {library for name in names for library in LIBRARIES.get(name.split(".")[0], ())}
     versions = {library: library_version(library) for library in sorted(libraries)}
     return tuple(sorted(files)), {**versions, "python": python_version()}
+
+
+@cache
+def _imported(path: Path, root: Path, package: str, known: Files) -> tuple[frozenset[str], frozenset[Path]]:
+    """What the file ``path`` imports that may have influence: dotted names, and the files of ``package`` among them."""
+    modules, names_of = _modules(root, package), _names_of(root, package)
+    names = {_absolute(name, path, names_of) for name in known.code(path).imports}
+    if "pkgutil.iter_modules" in names:
+        names |= {name for name, module in modules.items() if module.parent == path.parent}
+    names = {name for name in names if not _without_influence(name)}
+    return frozenset(names), frozenset(file for name in names for file in _executed(name, modules))
 
 
 def _in_the_room(room: str | None, module: Path, asking: Path) -> bool:
