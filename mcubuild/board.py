@@ -120,6 +120,28 @@ class Cache(Settings):
         return self
 
 
+class RegisterBits(Settings):
+    """Bits of a register that are changed: an item of the list."""
+
+    address: int = Field(ge=0, lt=2**32, multiple_of=4)
+    """Of the register."""
+    clear: int = Field(default=0, ge=0, lt=2**32)
+    """Bits that become 0."""
+    set: int = Field(default=0, ge=0, lt=2**32)
+    """Bits that then become 1."""
+
+
+class Led(Settings):
+    """A light at a pin, that goes on, or off, with each sample that the firmware of ``doit run`` answers."""
+
+    address: int = Field(ge=0, lt=2**32, multiple_of=4)
+    """Of the register with the pin's output: ``0x40020414``, GPIOB_ODR of an STM32F4."""
+    bit: int = Field(ge=0, le=31)
+    """The pin's bit in it."""
+    setup: tuple[RegisterBits, ...] = ()
+    """What makes the pin an output, in order: its port's clock, its mode."""
+
+
 class Desk(Settings):
     """What ``doit flash`` and ``doit run`` know of the board on the desk; no build depends on it."""
 
@@ -143,6 +165,8 @@ class Desk(Settings):
     ``void uart_write(uint8_t byte)``: ``doit run port=...`` talks over it."""
     baud: int = Field(default=115_200, ge=300, le=12_000_000)
     """Bits a second on that wire."""
+    led: Led | None = None
+    """A table as below: a light that shows answers."""
 
 
 class Board(Settings):

@@ -1,4 +1,8 @@
-"""Stages on the workers of a Dask cluster: what a stage reads goes there, what it writes comes back.
+"""Stages on the workers of a Dask cluster: what a stage reads is found or sent there, what it writes comes back.
+
+A worker reads an artifact where the machine that asks has it, if it sees that file; else it takes it from its own store
+or from the shared one, by the key that it was made with; only what it finds nowhere is sent to it. All are known by
+their SHA-256.
 
 A worker is started in a copy of the project. It computes the action key anew, of its own code, libraries, tools and
 files, and refuses where that is another one: so where a stage runs changes no bit of what it makes. Each stage has a
@@ -12,13 +16,13 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, shortened
-from rules.stage import Resolved, Stage
+from rules.stage import BUILD, START, Resolved, Stage, located, pipeline, starts
 
 ADDRESS = "MCUBUILD_DASK"
 """Environment variable: address of a Dask scheduler; the search's own, too, which has its networks judged there."""
@@ -28,7 +32,9 @@ GOING = frozenset(
 """Stages that compute for long. The search stays where the command is, and sends networks."""
 _PATIENCE = 20
 """Seconds in which a scheduler must answer and have a worker."""
-_JOB, _INPUTS, _MADE, _REFUSED = "job.json", "inputs", "made", "refused"
+_JOB, _INPUTS, _MADE, _REFUSED, _LACKING = "job.json", "inputs", "made", "refused", "lacking.json"
+Answer: TypeAlias = dict[str, bytes] | list[str] | str
+"""Of a worker: what the stage wrote, by name; or names of what it reads that are to be sent; or why it is not made."""
 
 
 def address_for(stage: Stage) -> str | None:
@@ -58,15 +64,21 @@ def run(
         raise BuildError(
             f"{ADDRESS} is {address}, but dask.distributed is not installed; pip install '.[cluster]', or unset it."
         ) from None
-    job = json.dumps({"stage": stage.name, "resolved": dict(resolved), "ingredients": ingredients})
-    files = {name: (inputs / name).read_bytes() for name in stage.inputs}
+    places = _places(stage, resolved, inputs)
+    job = json.dumps({"stage": stage.name, "resolved": dict(resolved), "ingredients": ingredients, "places": places})
     try:
         with Client(address, timeout=_PATIENCE, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=_PATIENCE)
             warnings.filterwarnings("ignore", message="Sending large graph")  # a worker may be lost, and what it holds
-            future = client.submit(there, job, files, pure=False)
-            failure = future.exception()  # of the worker or the scheduler; what this machine meets is raised
-            answer = None if failure else future.result()
+            sent, answer = dict[str, bytes](), None
+            while answer is None or isinstance(answer, list):
+                future = client.submit(there, job, sent, pure=False)
+                failure = future.exception()  # of the worker or the scheduler; what this machine meets is raised
+                if failure:
+                    break
+                answer = future.result()
+                if isinstance(answer, list):
+                    sent |= {name: (inputs / name).read_bytes() for name in answer}
     except (OSError, ValueError) as error:
         raise BuildError(
             f"{ADDRESS} is {address}, where there is no Dask scheduler with a worker ({error}); start them (dask "
@@ -76,7 +88,7 @@ def run(
         failure = error
     if isinstance(failure, CancelledError | KilledWorker):
         raise BuildError(f"{ADDRESS} is {address}, where workers were lost ({failure}); run the same command again.")
-    if answer is None:
+    if failure:
         raise BuildError(
             f"{ADDRESS} is {address}, where this could not be done ({type(failure).__name__}: "
             f"{shortened(str(failure), 200)}); start scheduler and workers in copies of the project, with the same "
@@ -89,14 +101,41 @@ def run(
         (out / name).write_bytes(content)
 
 
-def there(job: str, files: Mapping[str, bytes]) -> dict[str, bytes] | str:
-    """On a worker, whose working directory is the project: what the stage writes, by name; or why not."""
+def _places(stage: Stage, resolved: Resolved, inputs: Path) -> dict[str, Any]:
+    """Where the artifacts that a stage reads are on this machine, and by which key a store may have them, by name."""
+    from rules.known import FILES
+
+    makers, found = _makers(resolved), dict[str, Any]()
+    for name in stage.inputs:
+        path = (inputs / name).resolve()
+        made = FILES.made(located(name, resolved, BUILD / resolved["spec"]["name"]))
+        found[name] = {"path": str(path), "key": made and made.key, "files": makers.get(name, ())}
+    return found
+
+
+def _makers(resolved: Resolved) -> dict[str, tuple[str, ...]]:
+    """For each artifact of a spec, and of that which it starts from, all that its stage writes."""
+    from rules.graph import STAGES
+
+    found = {name: stage.outputs for stage in pipeline(STAGES, resolved) for name in stage.outputs}
+    if starts(resolved):
+        found |= {START + name: files for name, files in _makers(resolved["start"]).items()}
+    return found
+
+
+def there(job: str, sent: Mapping[str, bytes]) -> Answer:
+    """On a worker, whose working directory is the project.
+
+    Args:
+        job: a stage of a spec.
+        sent: what it reads, as far as it cannot be found here, by name.
+    """
     from mcubuild.lifeline import tied
 
     with tempfile.TemporaryDirectory(prefix="mcubuild-") as name:
         folder = Path(name)
         (folder / _JOB).write_text(job, encoding="utf-8")
-        for path, content in files.items():
+        for path, content in sent.items():
             (folder / _INPUTS / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / _INPUTS / path).write_bytes(content)
         search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -111,12 +150,64 @@ def there(job: str, files: Mapping[str, bytes]) -> dict[str, bytes] | str:
             check=False,
             preexec_fn=tied(),
         )
+        if (folder / _LACKING).is_file():
+            lacking: list[str] = json.loads((folder / _LACKING).read_text("utf-8"))
+            return lacking
         if (folder / _REFUSED).is_file():
             return (folder / _REFUSED).read_text("utf-8")
         if done.returncode:
             return f"a worker's process ended with {done.returncode}: {shortened(done.stdout.strip()[-600:], 300)}"
         made = folder / _MADE
         return {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+
+
+def _find(places: Mapping[str, Any], digests: Mapping[str, str], folder: Path) -> list[str]:
+    """Put what a stage reads into place; the names of what is not to be found.
+
+    Args:
+        places: where each artifact is on the machine that asks, and the key that it was made with.
+        digests: SHA-256 of each.
+        folder: of the job, where some have been sent already.
+    """
+    from rules.known import FILES
+
+    def right(path: Path) -> bool:
+        try:
+            return FILES.digest(path) == digests[name]
+        except (OSError, BuildError):
+            return False
+
+    lacking = []
+    for name, place in places.items():
+        target, there = folder / _INPUTS / name, Path(place["path"])
+        if target.is_file():
+            continue
+        if not right(there):
+            there = _fetched(place["key"], place["files"], folder) / name.removeprefix(START)
+        if right(there):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(there)
+        else:
+            lacking.append(name)
+    return lacking
+
+
+def _fetched(key: str | None, files: Sequence[str], folder: Path) -> Path:
+    """The folder with an artifact of the stores, the worker's own or the shared one; it is empty if none has it."""
+    from mcubuild.shared import shared_store
+    from mcubuild.store import Store
+
+    place = folder / f"artifact-{key}"
+    if key is None or place.exists():
+        return place
+    place.mkdir()
+    store, shared = Store(), shared_store()
+    if store.fetch(key, place, files) or shared is None:
+        return place
+    with store.lock(key, lambda: None):  # what several stages read is fetched once
+        if not store.fetch(key, place, files) and shared.fetch(key, place, files, folder):
+            store.put(key, place, files)
+    return place
 
 
 def _work(folder: Path) -> None:
@@ -129,19 +220,17 @@ def _work(folder: Path) -> None:
     from rules.execute import ingredients, job_of, key_of
     from rules.graph import STAGES
     from rules.known import FILES
-    from rules.stage import pipeline
 
     job = json.loads((folder / _JOB).read_text("utf-8"))
     resolved, asked = job["resolved"], job["ingredients"]
     stage = next(one for one in pipeline(STAGES, resolved) if one.name == job["stage"])
     inputs, made = folder / _INPUTS, folder / _MADE
+    if lacking := _find(job["places"], asked["inputs"], folder):
+        (folder / _LACKING).write_text(json.dumps(lacking), encoding="utf-8")
+        return
     made.mkdir()
-    own = ingredients(
-        stage,
-        resolved,
-        dict(zip(stage.inputs, FILES.digests(inputs / name for name in stage.inputs), strict=True)),
-        FILES,
-    )
+    digests = FILES.digests((inputs / name).resolve() for name in stage.inputs)
+    own = ingredients(stage, resolved, dict(zip(stage.inputs, digests, strict=True)), FILES)
     if key_of(own) != key_of(asked):
         here = json.loads(json.dumps(own))
         other = [name for name in asked if asked[name] != here.get(name)]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rules.execute import difference
+from mcubuild.errors import BuildError
+from rules.execute import action_key, difference
 from rules.graph import HISTORY, STAGES
 from rules.known import FILES
 from rules.stage import BUILD, Resolved, Stage, leading_to, pipeline
@@ -90,7 +91,12 @@ def folder(resolved: Resolved) -> Path:
 
 def lacking(resolved: Resolved) -> str | None:
     """Why the build is not there as it would be made now; None if it is."""
-    if all(difference(stage, resolved, folder(resolved), FILES) is None for stage in pipeline(STAGES, resolved)):
+    place = folder(resolved)
+    waiting = [stage for stage in pipeline(STAGES, resolved) if difference(stage, resolved, place, FILES) is not None]
+    if not waiting:
         return None
-    failures = [*HISTORY.failures(resolved["spec"]["name"]).values()]
-    return failures[0] if failures else "nothing of it fits."
+    try:
+        key = action_key(waiting[0], resolved, place, FILES)
+    except (BuildError, OSError):
+        key = None
+    return HISTORY.failure(resolved["spec"]["name"], waiting[0].name, key) or "nothing of it fits."

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +14,16 @@ from mcubuild.errors import BuildError, printable, tell
 from mcubuild.processor import floating_point
 from mcubuild.shared import shared_store
 from mcubuild.store import Store, digest_file, digest_json, disk_errors
+from mcubuild.tasks import ROOMS
 from rules import cluster, duration
-from rules.history import History
+from rules.history import Attempt, History
 from rules.imports import FLOATING, dependencies
+from rules.job import Job
 from rules.known import FILES, Files, Made, listing, remove
 from rules.resolve import placed
-from rules.stage import Job, Resolved, Stage
+from rules.stage import Resolved, Stage
 
+_JOB = ROOT / "rules" / "job.py"
 _NAMED_FILES = 2000
 """Most files of the user whose names are kept, for messages, with what a result was made from."""
 _PLACE = ".stage-"
@@ -37,7 +40,8 @@ def template_files(stage: Stage) -> dict[str, Path]:
 def code_of(stage: Stage) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The source files that ``stage`` depends on, and the versions of the libraries that it uses."""
     module = ROOT.joinpath(*stage.run.__module__.split(".")).with_suffix(".py")
-    return dependencies(module, ROOT, "mcubuild", FILES)
+    files, libraries = dependencies(module, ROOT, "mcubuild", FILES, stage.task and ROOMS[stage.task])
+    return (*files, _JOB), libraries
 
 
 def arithmetic_of(stage: Stage) -> Mapping[str, object] | None:
@@ -179,7 +183,9 @@ def _check_inputs(stage: Stage, resolved: Resolved, folder: Path, files: Files) 
     for path in stage.read(resolved, folder).values():
         made = files.made(path)
         if made and not files.holds(path, made):
-            raise BuildError(f"{path}: something else than the build has changed it meanwhile; doit build restores it.")
+            raise BuildError(
+                f"{path}: something else than the build has changed it meanwhile; mcubuild build restores it."
+            )
 
 
 def _check(stage: Stage, made: Path) -> None:
@@ -273,7 +279,7 @@ def execute(
         resolved: for which spec.
         folder: holds the artifacts that the stage reads.
         files: knows what earlier stages made, and will know what this one did.
-        history: will know what it was made from, and how long that took.
+        history: will know what it was made from, and how long that took, or why it could not be made.
 
     Returns:
         ``origin``: "built", "store" or "shared", which several machines share; ``seconds``: wall time.
@@ -285,6 +291,7 @@ def execute(
     store, files = Store(), files or Files(None)
     shared = shared_store() if stage.stored else None
     with ExitStack() as stack:
+        attempt = stack.enter_context(_attempt(stage, resolved, history))
         stack.enter_context(disk_errors(store.root))
         folder.mkdir(parents=True, exist_ok=True)
         _check_code(stage, files)
@@ -292,7 +299,7 @@ def execute(
         _check_inputs(stage, resolved, folder, files)
         _tell_damage(stage, folder, files)
         depends = ingredients(stage, resolved, _inputs(stage, resolved, folder, files), files)
-        key = key_of(depends)
+        attempt.key = key = key_of(depends)
         stack.enter_context(store.lock(key, lambda: _waiting(stage, resolved)))
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=f"{_PLACE}{stage.name}-")))
         made = place / "made"
@@ -332,6 +339,10 @@ def execute(
         if origin == "built" and not goes_on:
             history.took(stage.name, resolved["spec"]["name"], key, seconds)
     return {"origin": origin, "seconds": seconds}
+
+
+def _attempt(stage: Stage, resolved: Resolved, history: History | None) -> AbstractContextManager[Attempt]:
+    return history.attempt(resolved["spec"]["name"], stage.name) if history else nullcontext(Attempt())
 
 
 def _waiting(stage: Stage, resolved: Resolved) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mcubuild.errors import BuildError, shown
+from mcubuild.tasks import ROOMS
 
 _BUILDS = ("diff",)
 """Commands with the names of two builds behind them."""
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _QUESTIONS: Mapping[str, str] = {
-    "task": "image_classification, audio_classification or sensor_classification",
+    "task": ", ".join(ROOMS),
     "data": "digits, another kind of data set, or a folder with one folder a class",
     "board": "a board's name",
     "limits": "such as 'sram=128kB flash=512kB latency=5ms'",

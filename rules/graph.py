@@ -151,11 +151,8 @@ def _run(stage: Stage, resolved: Resolved) -> Any:
         with reporting(f"{stage.name}:{name}"):
             with writing(BUILD / name):
                 (BUILD / name).mkdir(parents=True, exist_ok=True)
-            done = dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
-        HISTORY.made(name, stage.name)
-        return done
+            return dict(execute(stage, resolved, BUILD / name, FILES, HISTORY))
     except BuildError as error:
-        HISTORY.failed(name, stage.name, str(error))
         unfit = isinstance(error, NothingFitsError) and resolved.get("part")
         return Unfit(str(error)) if unfit else TaskFailed(str(error))
     except KeyboardInterrupt:

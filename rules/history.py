@@ -10,19 +10,29 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcubuild.errors import BuildError
 from rules.known import remove_database
 from rules.stage import BUILD
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS ingredients (key TEXT PRIMARY KEY, made TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS definitions (digest TEXT PRIMARY KEY, found TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (spec TEXT, stage TEXT, told TEXT, PRIMARY KEY (spec, stage)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failed (spec TEXT, stage TEXT, key TEXT, told TEXT, PRIMARY KEY (spec, stage)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS durations (key TEXT PRIMARY KEY, seconds REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS times (stage TEXT, spec TEXT, seconds REAL, PRIMARY KEY (stage, spec)) WITHOUT ROWID;
 """
+
+
+@dataclass
+class Attempt:
+    """One run of a stage, which may fail."""
+
+    key: str | None = None
+    """Its action key, as soon as that is known."""
 
 
 class History:
@@ -75,17 +85,28 @@ class History:
                 return found
         return None
 
-    def failed(self, spec: str, stage: str, told: str) -> None:
-        """Keep why the stage of a spec could not be made, until it is."""
-        self._ask("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", spec, stage, told)
+    @contextmanager
+    def attempt(self, spec: str, stage: str) -> Iterator["Attempt"]:
+        """Keep why the stage of a spec could not be made, until it is.
 
-    def made(self, spec: str, stage: str) -> None:
-        """The stage of a spec has been made: it has not failed."""
-        self._ask("DELETE FROM failures WHERE spec = ? AND stage = ?", spec, stage)
+        Raises:
+            BuildError: what is kept.
+        """
+        attempt = Attempt()
+        try:
+            yield attempt
+        except BuildError as error:
+            self._ask("INSERT OR REPLACE INTO failed VALUES (?, ?, ?, ?)", spec, stage, attempt.key, str(error))
+            raise
+        self._ask("DELETE FROM failed WHERE spec = ? AND stage = ?", spec, stage)
 
-    def failures(self, spec: str) -> dict[str, str]:
-        """Why stages of the spec could not be made when they were tried last, by stage."""
-        return dict(self._ask("SELECT stage, told FROM failures WHERE spec = ?", spec))
+    def failure(self, spec: str, stage: str, key: str | None) -> str | None:
+        """Why the stage of the spec could not be made with that action key, when it was tried last; None: it was not.
+
+        A stage whose key could not be found (a file that it reads is not there, say) has failed with None.
+        """
+        told = self._ask("SELECT told FROM failed WHERE spec = ? AND stage = ? AND key IS ?", spec, stage, key)
+        return told[0][0] if told else None
 
     def took(self, stage: str, spec: str, key: str, seconds: float) -> None:
         """Keep how long the stage of a spec took, whose action key was ``key``."""

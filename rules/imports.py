@@ -2,8 +2,8 @@
 
 Found by reading import statements, nested ones included, without importing anything; so the graph is built in
 milliseconds, and a module that a stage starts to import counts from that moment on. A package that looks for its
-modules itself (``pkgutil.iter_modules``) imports all of them; one that asks the rooms of tasks (``in_room``)
-imports all modules of its own name in the packages beside it. One that looks for files of a package
+modules itself (``pkgutil.iter_modules``) imports all of them; one that asks the room of a task (``in_room``) imports
+the module of its own name there, and in every room if the task is not known. One that looks for files of a package
 (``importlib.resources``) depends on all beside it that are no modules.
 """
 
@@ -66,6 +66,12 @@ def _modules(root: Path, package: str) -> dict[str, Path]:
     return modules
 
 
+@cache
+def _names_of(root: Path, package: str) -> dict[Path, str]:
+    """The dotted name of every source file of ``package``."""
+    return {path: name for name, path in _modules(root, package).items()}
+
+
 def _executed(name: str, modules: dict[str, Path]) -> list[Path]:
     """The source files that importing the dotted ``name`` executes: the packages on the way and the module."""
     parts = name.split(".")
@@ -88,7 +94,9 @@ def python_version() -> str:
 
 
 @cache
-def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[tuple[Path, ...], dict[str, str]]:
+def dependencies(
+    module: Path, root: Path, package: str, known: Files, room: str | None = None
+) -> tuple[tuple[Path, ...], dict[str, str]]:
     """Files of ``package`` that ``module`` reaches through imports, and versions of the libraries.
 
     Args:
@@ -96,36 +104,45 @@ def dependencies(module: Path, root: Path, package: str, known: Files) -> tuple[
         root: folder that holds ``package``.
         package: only its modules are followed, but for those ``WITHOUT_INFLUENCE``.
         known: reads the files.
+        room: the package beside ``mcubuild.tasks``'s modules that is asked for a task; None: any.
 
     Returns:
         The files, sorted; versions by distribution, and of Python.
     """
-    modules = _modules(root, package)
-    names_of = {path: name for name, path in modules.items()}
     pending, files, names = [module], {module}, set[str]()
     while pending:
         path = pending.pop()
-        listed = {_absolute(name, path, names_of) for name in known.code(path).imports}
-        if "pkgutil.iter_modules" in listed:
-            listed |= {name for name, module in modules.items() if module.parent == path.parent}
-        if "mcubuild.tasks.in_room" in listed:
-            listed |= {name for name, module in modules.items() if _in_a_room(module, path)}
-        if "importlib.resources" in listed:
-            files.update(beside for beside in path.parent.glob("[!.]*") if beside.is_file() and beside.suffix != ".py")
-        fresh = {name for name in listed - names if not _without_influence(name)}
-        names |= fresh
-        for name in fresh:
-            found = [path for path in _executed(name, modules) if path not in files]
-            files.update(found)
-            pending.extend(found)
+        imports, executed = _imported(path, root, package, known)
+        if "mcubuild.tasks.in_room" in imports:
+            modules = _modules(root, package)
+            asked = {name for name, module in modules.items() if _in_the_room(room, module, path)}
+            imports, executed = imports | asked, executed.union(*(_executed(name, modules) for name in asked))
+        names |= imports
+        pending += executed - files
+        files |= executed
     libraries = {library for name in names for library in LIBRARIES.get(name.split(".")[0], ())}
     versions = {library: library_version(library) for library in sorted(libraries)}
     return tuple(sorted(files)), {**versions, "python": python_version()}
 
 
-def _in_a_room(module: Path, asking: Path) -> bool:
-    """Whether ``module`` is of a package beside the file ``asking`` and called like it."""
-    return module.name == asking.name and module.parent.parent == asking.parent
+@cache
+def _imported(path: Path, root: Path, package: str, known: Files) -> tuple[frozenset[str], frozenset[Path]]:
+    """What the file ``path`` imports that may have influence: dotted names, and the files that it reads then."""
+    modules, names_of = _modules(root, package), _names_of(root, package)
+    names = {_absolute(name, path, names_of) for name in known.code(path).imports}
+    if "pkgutil.iter_modules" in names:
+        names |= {name for name, module in modules.items() if module.parent == path.parent}
+    files = set[Path]()
+    if "importlib.resources" in names:
+        files.update(beside for beside in path.parent.glob("[!.]*") if beside.is_file() and beside.suffix != ".py")
+    names = {name for name in names if not _without_influence(name)}
+    return frozenset(names), frozenset(files.union(*(_executed(name, modules) for name in names)))
+
+
+def _in_the_room(room: str | None, module: Path, asking: Path) -> bool:
+    """Whether ``module`` is of the package ``room`` (None: any) beside the file ``asking``, and called like it."""
+    beside = module.name == asking.name and module.parent.parent == asking.parent
+    return beside and module.parent.name == (room or module.parent.name)
 
 
 def _absolute(name: str, path: Path, names_of: Mapping[Path, str]) -> str:

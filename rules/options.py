@@ -172,6 +172,7 @@ LINKS = Option(
 BY = Choice("by", "pyocd|openocd|probe-rs|st-flash|dfu-util|uf2", "what writes the flash; else the first that is there")
 ON = Choice("on", "emulator|qemu|gdb|pyocd|port", "what runs the firmware; the emulator, or the board at port=")
 PORT = Option("port", "DEVICE", "serial port of the board, such as /dev/ttyACM0, or host:port; of on=gdb its server")
+OVER = Choice("over", "semihosting|rtt|uart", "how bytes get there; uart to a port=, semihosting elsewhere")
 WRITE = Choice("write", "yes|no", "whether the board at port= gets the firmware first, or has it", "yes")
 TRIED = Count("samples", "N", "test samples to answer", "10")
 
@@ -191,7 +192,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "latency": (SPEC, NETWORKS),
     "paper": (FIGURE, SAMPLES, TABLE),
     "plan": _FORESEEN,
-    "run": (SPEC, SET, ON, PORT, WRITE, TRIED),
+    "run": (SPEC, SET, ON, PORT, OVER, WRITE, TRIED),
     "schema": (),
     "verify": (),
     "why": _FORESEEN,

@@ -90,7 +90,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             return
         if self._display:
             self._display.set(task.name, what, seconds)
-        elif stage != "build":
+        elif stage not in ("build", *READING):
             time = "" if seconds is None else format_time(seconds)
             self._lines[task.name] = what, f"{spec:<15} {stage:<11} {what:<11} {time:>8}".rstrip() + "\n"
             if self._pipe is None:

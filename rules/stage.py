@@ -7,12 +7,9 @@ from functools import reduce
 from math import inf
 from operator import getitem
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # pydantic is not imported while the graph is built
-    from mcubuild.board import Board
-    from mcubuild.spec.deployment import Deployment
-    from mcubuild.spec.spec import Spec
+from rules.job import Job, keys_of
 
 Resolved = Mapping[str, Any]
 """A validated spec as JSON: {"spec": {...}, "board": {...}, "folder": folder of the spec file}, and, if it starts from
@@ -25,73 +22,6 @@ BUILD = Path("build")
 """Results, a folder a spec; relative to the checkout, which doit makes the working directory."""
 START = "start/"
 """In front of the names of artifacts that belong to the spec which the build starts from."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a stage: its inputs, the settings it declared, and where to write."""
-
-    inputs: Path
-    """The folder with the artifacts of the spec; a stage may open those it declared."""
-    declared: tuple[str, ...]
-    names: tuple[str, ...]
-    spec: "Spec"
-    board: "Board"
-    identities: Mapping[str, str]
-    """Names and versions of the declared tools."""
-    code: str
-    """Digest of the stage's code, its libraries and its tools, for parts of the result that the store is to keep."""
-    root: Path
-    """Folder of the spec file: relative paths in the spec start here."""
-    out: Path
-    """Empty folder for the outputs."""
-    work: Path
-    """Folder for checkpoints; what an interrupted run left there is still there."""
-
-    def file(self, name: str) -> Path:
-        """The declared input artifact ``name``.
-
-        Raises:
-            KeyError: the stage did not declare it, so a change of it would go unnoticed.
-        """
-        if name not in self.names:
-            raise KeyError(f"the stage reads {name!r} without declaring it")
-        return self.inputs / name
-
-    def find(self, name: str) -> Path | None:
-        """The optional input artifact ``name``; None where the spec has no stage that writes it."""
-        return self.file(name) if name in self.names else None
-
-    def __getitem__(self, field: str) -> Any:
-        """The declared setting ``field``: ``"search"``, ``"budget.sram"``, ..., the whole ``"spec"`` or ``"board"``.
-
-        Raises:
-            KeyError: the stage did not declare it, so a change of it would go unnoticed.
-        """
-        if field not in self.declared:
-            raise KeyError(f"the stage uses {field!r} without declaring it")
-        if field == "board":
-            return self.board
-        value: Any = self.spec
-        for part in _path(field):
-            value = getattr(value, part)
-        return value
-
-    @property
-    def deployment(self) -> "Deployment":
-        """What the spec builds for, with defaults of what the stage ignores.
-
-        Raises:
-            KeyError: the stage did not declare ``DEPLOYMENT``.
-        """
-        from mcubuild.spec.deployment import Deployment
-
-        board, *fields = (self[field] for field in DEPLOYMENT)
-        return Deployment(board, *fields)
-
-
-def _path(field: str) -> list[str]:
-    return [] if field == "spec" else field.split(".")
 
 
 def _no_identities(resolved: Resolved) -> dict[str, str]:
@@ -187,8 +117,6 @@ UNSEEN: Mapping[str, Any] = {
 UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field not in ("active_power_mw", "desk"))
 """What the board is called, and by whom."""
 POWER = ("board.active_power_mw",)
-DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "bits.activations", "budget")
-"""What a stage declares that builds for the spec's ``Deployment``, without what it ignores of that."""
 COMPILING = ("firmware.toolchain", "firmware.optimize", "firmware.prefix")
 """How the C is compiled and called, which plans and estimates do not depend on."""
 LIMITS = ("budget.flash", "budget.latency", "budget.energy")
@@ -218,6 +146,8 @@ class Stage:
     """Files of the user's with code that it runs, by names that are the same everywhere; ``pipeline`` fills it in."""
     owns: Callable[[Resolved], Mapping[str, Path]] = _no_sources
     """Those that it has for a spec."""
+    task: str | None = None
+    """The spec's, of which alone it asks the room; None: of any. ``pipeline`` fills it in."""
     identities: Callable[[Resolved], dict[str, str]] = _no_identities
     """Names and versions of tools that it runs."""
     sources: Callable[[Resolved], Mapping[str, Path]] = _no_sources
@@ -244,7 +174,7 @@ class Stage:
         """The spec as JSON, without what the stage ignores."""
         spec: dict[str, Any] = deepcopy(resolved["spec"])
         for field in self.ignored:
-            *tables, key = _path(field)
+            *tables, key = keys_of(field)
             if tables != ["board"]:
                 reduce(getitem, tables, spec).pop(key, None)
         return spec
@@ -271,7 +201,7 @@ class Stage:
                 unseen = self.unseen(resolved)
                 values[field] = {key: value for key, value in resolved["board"].items() if key not in unseen}
                 continue
-            values[field] = reduce(getitem, _path(field), spec)
+            values[field] = reduce(getitem, keys_of(field), spec)
         return values
 
 
@@ -307,6 +237,7 @@ def pipeline(stages: Iterable[Stage], resolved: Resolved) -> tuple[Stage, ...]:
             inputs = (*needed, *(name for name in stage.optional if name in written))
             written |= made
             inputs = tuple(written.get(name, name) for name in inputs)
-            own = tuple(sorted(stage.owns(resolved).items()))
-            serving.append(replace(stage, inputs=inputs, optional=(), outputs=tuple(made.values()), own=own))
+            own, task = tuple(sorted(stage.owns(resolved).items())), resolved["spec"].get("task")
+            outputs = tuple(made.values())
+            serving.append(replace(stage, inputs=inputs, optional=(), outputs=outputs, own=own, task=task))
     return tuple(serving)

@@ -11,6 +11,7 @@ from mcubuild.board import Board, Desk
 from mcubuild.device import flash
 from mcubuild.device.conversation import Conversation, Wire
 from mcubuild.device.firmware import make
+from mcubuild.device.rtt import Rings
 from mcubuild.device.semihosting import Debugged, Emulated, Semihosted
 from mcubuild.device.wires import opened
 from mcubuild.measure.elf import read_firmware
@@ -22,6 +23,10 @@ from mcubuild.measure.remote.target import Target
 from mcubuild.spec.firmware import FirmwareSettings
 
 Runner = Literal["emulator", "qemu", "gdb", "pyocd"]
+Probed = Literal["semihosting", "rtt"]
+"""How bytes get to a firmware that a debugger has in hand."""
+Ported = Literal["uart", "rtt"]
+"""What a port may be of."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,14 @@ class Reached:
 
 
 @contextmanager
-def over_semihosting(
-    code: Path, board: Board, settings: FirmwareSettings, runner: Runner, remote: str, out: Path
+def over_debugger(
+    code: Path,
+    board: Board,
+    settings: FirmwareSettings,
+    runner: Runner,
+    remote: str,
+    out: Path,
+    wire: Probed = "semihosting",
 ) -> Iterator[Reached]:
     """The network in ``code`` where a debugger or the emulator has the core in hand.
 
@@ -48,11 +59,14 @@ def over_semihosting(
         runner: what runs it.
         remote: host:port of the GDB server of ``runner`` "gdb".
         out: a folder for the firmware.
+        wire: how bytes get there; the emulator serves semihosting alone.
 
     Raises:
         BuildError: it does not fit, or there is nothing to run it on.
     """
-    elf = make(code, board, settings, "semihosting", out)
+    if runner in ("emulator", "qemu"):
+        board = board.model_copy(update={"desk": None})  # there is no light
+    elf = make(code, board, settings, wire, out)
     firmware = read_firmware(elf)
     with ExitStack() as stack:
         if runner == "emulator":
@@ -69,28 +83,36 @@ def over_semihosting(
             target = stack.enter_context(connected(remote, board))
         else:
             target = stack.enter_context(attached(board))
-        wire = Semihosted(Debugged(target, firmware))
-        yield Reached(Conversation(wire, patience=20.0), target.description, target.silicon)
+        probed = Rings(target, firmware) if wire == "rtt" else Semihosted(Debugged(target, firmware))
+        yield Reached(Conversation(probed, patience=20.0), target.description, target.silicon)
 
 
 @contextmanager
 def over_port(
-    code: Path, board: Board, settings: FirmwareSettings, port: str, out: Path, *, write: bool
+    code: Path,
+    board: Board,
+    settings: FirmwareSettings,
+    port: str,
+    out: Path,
+    *,
+    write: bool,
+    over: Ported = "uart",
 ) -> Iterator[Reached]:
-    """The network in ``code`` on the board at a serial port.
+    """The network in ``code`` on the board at a serial port, or at the port of a server that shows its RTT.
 
     Args:
         code: the folder with the network's C.
-        board: which it is; its file names a UART.
+        board: which it is; its file names a UART, if it talks ``over`` that.
         settings: how it is compiled.
         port: such as ``/dev/ttyACM0``, or host:port.
         out: a folder for the firmware.
         write: whether the firmware is written to the flash first, or is there already.
+        over: what the port is of.
 
     Raises:
         BuildError: it does not fit, cannot be written, or nobody answers.
     """
-    elf = make(code, board, settings, "uart", out)
+    elf = make(code, board, settings, over, out)
     if write:
         flash.write(board, flash.Image(elf, elf.with_suffix(".bin")))
     wire: Wire

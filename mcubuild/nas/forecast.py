@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Final
 
 import numpy as np
 import torch
@@ -52,6 +53,10 @@ _EMULATED = 3e8
 _INTEGER = 2e8
 """multiply-accumulates that the integer reference computes in a second on one core: both as measured on a server's core
 at 2.5 GHz."""
+
+
+PACED: Final = ("race", "supernet", "search", "finetune")
+"""Stages that share the time which the spec gives."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,13 @@ def board_page() -> str:
         "",
         *_table({key: value for key, value in described["properties"].items() if key not in tables}, required),
     ]
-    for title, name in (("cache = { ... }", "Cache"), ("desk = { ... }", "Desk"), ("[[memory]]", "Memory")):
+    titles = {
+        "Cache": "cache = { ... }",
+        "Desk": "desk = { ... }",
+        "Led": "[desk.led]",
+        "RegisterBits": "desk.led.setup",
+    }
+    for name, title in {**titles, "Memory": "[[memory]]"}.items():
         table = definitions[name]
         keys = _table(table["properties"], set(table.get("required", ())))
         lines += ["", f"## {title}", "", _text(table["description"]), "", *keys]

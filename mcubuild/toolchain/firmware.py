@@ -32,7 +32,7 @@ FOLDER = "firmware"
 SOURCES = ("startup.c", "clock.c", "main.c")
 """The firmware's own C files."""
 
-Wire = Literal["semihosting", "uart"]
+Wire = Literal["semihosting", "rtt", "uart"]
 
 _PLL_STEPS = {"stm32f4": (1, 50, 180), "stm32f7": (1, 50, 216), "stm32h7": (8, 96, 480)}
 """MHz: step, lowest and highest core clock that clock_<...>.c.j2 can set."""
@@ -66,6 +66,7 @@ def generate(board: "Board", stack: int, out: Path, prefix: str = PREFIX, serve:
         "second_stage": second_stage() if board.boot == "rp2040" else None,
         "wire": serve,
         "baud": board.desk.baud if board.desk else None,
+        "led": board.desk.led if board.desk else None,
     }
     for name in SOURCES:
         _render(name, values, out, template="serve.c" if serve and name == "main.c" else name)

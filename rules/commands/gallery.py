@@ -23,12 +23,12 @@ def _lacks(resolved: Resolved, store: Store) -> tuple[str, str]:
     waiting = [one for one in foresee(resolved, store) if one.state != "up to date"]
     if not waiting:
         return "", ""
-    failures = HISTORY.failures(name)
-    failed = [one.stage.name for one in waiting if one.stage.name in failures]
-    if failed:
-        return "failed", f"{failed[0]}: {failures[failed[0]]}"
+    for one in waiting:
+        tried = one.state in ("to build", "refused")  # the key of others is not known yet
+        if tried and (told := HISTORY.failure(one.resolved["spec"]["name"], one.stage.name, one.key)):
+            return "failed", f"{one.stage.name}: {one.reason or told}"
     state = "of an older spec" if (BUILD / name / "report.json").is_file() else "not built"
-    return state, waiting[0].reason or f"{waiting[0].stage.name} is to be made first; doit why spec={name} tells more"
+    return state, waiting[0].reason or f"{waiting[0].stage.name} is to be made first; mcubuild why {name} tells more"
 
 
 def _write() -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mcubuild.errors import BuildError, printable, shown, writing
+from mcubuild.tasks import ROOMS
 
 _TEMPLATES = Path(__file__).parents[1] / "project"
 _FOLDERS: Mapping[str, str] = {
@@ -52,14 +53,20 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _OTHER_DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "audio_classification": {"data": "data/recordings", "limits": ""},
     "sensor_classification": {"data": "data/tables", "limits": ""},
+    "object_detection": {"data": "data/pictures", "limits": ""},
+    "anomaly_detection": {"data": "data/machine", "limits": ""},
 }
 """By task."""
 _FOLDERS_OF: Mapping[str, str] = {
     "image_classification": "image_folder",
     "audio_classification": "audio_folder",
     "sensor_classification": "csv",
+    "object_detection": "yolo_folder",
+    "anomaly_detection": "anomaly_folder",
 }
-"""What a folder is, by task."""
+"""What a folder is, by task,"""
+_BOXES_IN: Mapping[str, str] = {".xml": "voc_folder", ".json": "coco_boxes"}
+"""and where it has such files with boxes."""
 _WINDOW = 128
 """Rows of a table that are a sample."""
 
@@ -72,8 +79,8 @@ def ask(given: Mapping[str, str | None]) -> Answers:
     from mcubuild.board import board_names
 
     questions = {
-        "task": "task (image_classification, audio_classification, sensor_classification)",
-        "data": "data: digits, or a folder with one folder a class, or with tables (.csv), or an .npz",
+        "task": f"task ({', '.join(ROOMS)})",
+        "data": "data: digits, or a folder (a folder a class, tables, pictures with boxes, train and test), or an .npz",
         "board": f"board ({', '.join(board_names())})",
         "limits": "limits, such as sram=128kB flash=512kB latency=5ms",
         "bits": "bits of the weights (8, 4, mixed)",
@@ -91,8 +98,19 @@ def ask(given: Mapping[str, str | None]) -> Answers:
     return Answers(**answers)
 
 
-def _spec(answers: Answers) -> str:
-    """The text of the first spec."""
+def _kind(answers: Answers, folder: Path) -> str:
+    """What the data is, if that is a path from the project in ``folder``."""
+    if answers.data.endswith(".npz"):
+        return "npz"
+    if answers.task == "object_detection":
+        there = {path.suffix.lower() for path in (folder / answers.data).rglob("*")}
+        if found := [kind for suffix, kind in _BOXES_IN.items() if suffix in there]:
+            return found[0]
+    return _FOLDERS_OF.get(answers.task, "image_folder")
+
+
+def _spec(answers: Answers, folder: Path) -> str:
+    """The text of the first spec of the project in ``folder``."""
     from mcubuild.data.kinds import names
 
     if answers.data == "digits":
@@ -100,7 +118,7 @@ def _spec(answers: Answers) -> str:
     elif answers.data in names():
         dataset = _quoted(answers.data)
     else:
-        kind = "npz" if answers.data.endswith(".npz") else _FOLDERS_OF.get(answers.task, "image_folder")
+        kind = _kind(answers, folder)
         window = f", window = {_WINDOW}" if kind == "csv" else ""
         path = answers.data if Path(answers.data).is_absolute() else f"../{answers.data}"
         dataset = f'{{ kind = "{kind}", path = {_quoted(path)}{window} }}'
@@ -119,8 +137,8 @@ def _quoted(text: str) -> str:
     return f'"{printable(escaped)}"'
 
 
-def _files(answers: Answers, name: str) -> dict[str, str]:
-    """All files of the project, by their places in it."""
+def _files(answers: Answers, name: str, folder: Path) -> dict[str, str]:
+    """All files of the project in ``folder``, by their places in it."""
     texts = {
         path.relative_to(_TEMPLATES).as_posix(): path.read_text("utf-8")
         for path in sorted(_TEMPLATES.rglob("*"))
@@ -128,7 +146,7 @@ def _files(answers: Answers, name: str) -> dict[str, str]:
     }
     texts["requirements.txt"] = texts["requirements.txt"].replace("{{ version }}", version("mcubuild"))
     texts |= {f"{folder}/README.md": f"{text}\n" for folder, text in _FOLDERS.items()}
-    return texts | {f"specs/{name}.toml": _spec(answers)}
+    return texts | {f"specs/{name}.toml": _spec(answers, folder)}
 
 
 def _check(spec: str, name: str, folder: Path) -> None:
@@ -164,7 +182,7 @@ def create(folder: Path, answers: Answers, spec: str) -> list[str]:
     """
     if not re.fullmatch(_NAME, spec):
         raise BuildError(f"--spec: found {shown(spec)}; a spec's name has letters, digits, _, . and - alone: first.")
-    texts = _files(answers, spec)
+    texts = _files(answers, spec, folder)
     if there := [name for name in texts if (folder / name).exists()]:
         raise BuildError(f"{folder / there[0]}: is there already, and nothing is overwritten; name another folder.")
     _check(texts[f"specs/{spec}.toml"], spec, folder)

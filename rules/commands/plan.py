@@ -60,7 +60,7 @@ def _plan(resolved: Resolved) -> None:
         least = f"; not counted, as they never ran here: {', '.join(unknown)}" if unknown else ""
         print(f"{name}: at most {format_time(total)} by what stages took here last{least}.")
     elif unknown:
-        print(f"{name}: none of them ever ran here, so their time is not known; doit forecast times the trainings.")
+        print(f"{name}: none of them ever ran here; mcubuild forecast {name} times steps of the trainings.")
 
 
 def _foreseen(resolved: Resolved) -> tuple[list[Foreseen], int]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mcubuild.errors import BuildError, printable, shortened
 from rules.command import Command
-from rules.options import ON, PORT, TRIED, WRITE
+from rules.options import ON, OVER, PORT, TRIED, WRITE
 from rules.stage import BUILD, Resolved
 from rules.stages import codegen
 
 if TYPE_CHECKING:
-    from mcubuild.device.reach import Reached, Runner
+    from mcubuild.device.reach import Ported, Probed, Reached, Runner
 
 _ACCURACY, _MEASURED, _OUTPUTS, _INDEX = "accuracy.json", "measure.json", "int8_outputs.npy", "index.json"
 _SAMPLES = ("test.npz", "inputs.npy")
@@ -20,6 +20,7 @@ _LONGEST = 60
 """Letters of an answer, and of a class."""
 _SERVER = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 """host:port"""
+_ELSEWHERE = {"uart": "a UART is at port=/dev/ttyACM0, say", "rtt": "write on=gdb, qemu or pyocd, or port=host:port"}
 
 
 def _reached(resolved: Resolved, folder: Path) -> AbstractContextManager["Reached"]:
@@ -29,23 +30,33 @@ def _reached(resolved: Resolved, folder: Path) -> AbstractContextManager["Reache
         BuildError: it says two things at once.
     """
     from mcubuild.board import Board
-    from mcubuild.device.reach import over_port, over_semihosting
+    from mcubuild.device.reach import over_debugger, over_port
     from mcubuild.spec.firmware import FirmwareSettings
     from mcubuild.spec.measure import DEFAULT_REMOTE
 
     board = Board.model_validate(resolved["board"])
     settings = FirmwareSettings.model_validate(resolved["spec"]["firmware"])
-    out, code, runner, port = folder / "run", folder / "c", ON.chosen, PORT.given
+    out, code, runner, port, over = folder / "run", folder / "c", ON.chosen, PORT.given, OVER.chosen
     if port is not None and runner in (None, "port"):
-        return over_port(code, board, settings, port, out, write=WRITE.chosen == "yes")
+        if over == "semihosting":
+            raise BuildError(f"over=semihosting: not at port={port}; write on=gdb, qemu or pyocd.")
+        if over == "rtt" and not _SERVER.fullmatch(port):
+            raise BuildError(
+                f"port={port}: with over=rtt it is host:port of a debug server, as in port=localhost:19021."
+            )
+        wire = cast("Ported", over or "uart")
+        return over_port(code, board, settings, port, out, write=WRITE.chosen == "yes", over=wire)
     if runner == "port":
         raise BuildError("on=port: which? Write port=/dev/ttyACM0, say.")
     if port is not None and runner != "gdb":
         raise BuildError(f"port={port}: {runner} has no port; write one of both.")
     if port is not None and not _SERVER.fullmatch(port):
         raise BuildError(f"port={port}: with on=gdb it is host:port of the server, such as port={DEFAULT_REMOTE}.")
+    if over == "uart" or (over == "rtt" and runner in (None, "emulator")):
+        raise BuildError(f"over={over}: not {f'on={runner}' if runner else 'in the emulator'}; {_ELSEWHERE[over]}.")
     remote = port or resolved["spec"]["measure"]["remote"] or DEFAULT_REMOTE
-    return over_semihosting(code, board, settings, cast("Runner", runner or "emulator"), remote, out)
+    probed = cast("Probed", over or "semihosting")
+    return over_debugger(code, board, settings, cast("Runner", runner or "emulator"), remote, out, probed)
 
 
 def _run(resolved: Resolved) -> None:

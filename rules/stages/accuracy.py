@@ -1,10 +1,12 @@
 """accuracy: the float and the quantised network on the test split."""
 
-from rules.stage import Job, Stage, trains
-from rules.stages.threshold import THRESHOLD, read
+from rules.job import Job
+from rules.stage import Stage, trains
+from rules.stages.threshold import THRESHOLD
 
 
 def _run(job: Job) -> None:
+    from mcubuild.artifacts.threshold import read_threshold
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.ir.files import read_graph
     from mcubuild.nas.space.described import read_described
@@ -19,7 +21,7 @@ def _run(job: Job) -> None:
         job.file("weights.safetensors"),
         read_split(job.file("test.npz")),
         learning(index),
-        reading(index, graph, job["detection"], read(job.find(THRESHOLD))),
+        reading(index, graph, job["detection"], read_threshold(job.find(THRESHOLD))),
         job.out,
     )
 

@@ -3,7 +3,8 @@
 Apart from the search, so that choosing another one evaluates nothing again.
 """
 
-from rules.stage import Job, Stage, searches
+from rules.job import Job
+from rules.stage import Stage, searches
 
 
 def _run(job: Job) -> None:

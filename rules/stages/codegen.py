@@ -3,8 +3,9 @@
 from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
-from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
-from rules.stages.threshold import THRESHOLD, read
+from rules.job import DEPLOYMENT, Job
+from rules.stage import LIMITS, POWER, QUALITY, Resolved, Stage
+from rules.stages.threshold import THRESHOLD
 
 TUNED = "tune.json"
 PLAN = "c/plan.json"
@@ -29,6 +30,7 @@ def _called(resolved: Resolved, artifact: str) -> str:
 
 def _run(job: Job) -> None:
     from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts.threshold import read_threshold
     from mcubuild.artifacts.tuned import Tuned
     from mcubuild.data.series import channels
     from mcubuild.data.splits import brought, read_index
@@ -75,7 +77,7 @@ def _run(job: Job) -> None:
             channels=[Channel(*one) for one in channels(index.series)] if index and index.series else (),
             after=None
             if index is None or (job["model"] and index.detector is None)
-            else after(index, graph, job["detection"], read(job.find(THRESHOLD))),
+            else after(index, graph, job["detection"], read_threshold(job.find(THRESHOLD))),
             prefix=prefix,
         )
     write_zip(folder, job.out / "model.zip", prefix)

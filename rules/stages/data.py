@@ -1,6 +1,7 @@
 """data: a page to look at what the data set has."""
 
-from rules.stage import Job, Stage
+from rules.job import Job
+from rules.stage import Stage
 from rules.stages.dataset import OVERVIEW, has_samples
 
 

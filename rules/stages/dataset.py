@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from rules.fetch import fetch
+from rules.job import Job
 from rules.own_code import libraries, own_code
-from rules.stage import Job, Resolved, Stage
+from rules.stage import Resolved, Stage
 
 INDEX = "index.json"
 OVERVIEW = ("overview.json", "overview.npz")

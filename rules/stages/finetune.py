@@ -1,6 +1,7 @@
 """finetune: the chosen network trained on its own."""
 
-from rules.stage import Job, Stage, searches
+from rules.job import Job
+from rules.stage import Stage, searches
 
 
 def _run(job: Job) -> None:

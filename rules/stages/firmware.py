@@ -1,14 +1,15 @@
 """firmware: C compiled and linked, sections against the board's memories."""
 
 from mcubuild.errors import BuildError
-from rules.stage import POWER, Job, Resolved, Stage
+from rules.job import Job
+from rules.stage import POWER, Resolved, Stage
 from rules.stages import codegen
 
 
 def _run(job: Job) -> None:
     from mcubuild.toolchain.compile import link
 
-    link(codegen.folder_of_c(job), job["board"], job["firmware"], job.out)
+    link(job.file(codegen.FIRMWARE[0]).parent.parent, job["board"], job["firmware"], job.out)
 
 
 def _compiler(resolved: Resolved) -> dict[str, str]:

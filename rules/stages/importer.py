@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from rules.stage import Job, Resolved, Stage, brings_model
+from rules.job import Job
+from rules.stage import Resolved, Stage, brings_model
 
 
 def _run(job: Job) -> None:

@@ -1,6 +1,7 @@
 """margin: what the engine's estimates of cycles are worth on this board, with these kernels and this compiler."""
 
-from rules.stage import DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
+from rules.job import DEPLOYMENT, Job
+from rules.stage import POWER, QUALITY, UNNAMED, Resolved, Stage, trains
 from rules.stages import firmware
 from rules.stages.outline import OUTLINE
 

@@ -1,6 +1,7 @@
 """measure: the ELF run on the test samples."""
 
-from rules.stage import POWER, UNNAMED, Job, Stage
+from rules.job import Job
+from rules.stage import POWER, UNNAMED, Stage
 from rules.stages import codegen
 
 

@@ -1,7 +1,8 @@
 """outline: what networks for a data set depend on; where the spec alone says it, no data is needed for it."""
 
+from rules.job import Job
 from rules.own_code import libraries, own_code
-from rules.stage import Job, Stage, trains
+from rules.stage import Stage, trains
 from rules.stages.dataset import foretells
 
 OUTLINE = "outline.json"
@@ -11,13 +12,15 @@ def _run(job: Job) -> None:
     from dataclasses import replace
 
     from mcubuild.data.splits import read_index
+    from mcubuild.spec.datasets import DatasetSettings
     from mcubuild.spec.outline import write_outline
 
     index = job.find("index.json")
     if index is not None:
         outline = read_index(index).outline
     else:
-        outline = job["dataset"].outline()
+        settings: DatasetSettings = job["dataset"]
+        outline = settings.outline()
         if job["task"] == "object_detection":
             outline = replace(outline, anchors=job["detection.anchors"], stride=job["detection.stride"])
     write_outline(outline, job.out / OUTLINE)

@@ -1,13 +1,14 @@
 """pace: how long trainings and search may be to keep the time that the spec gives; found by timing them here."""
 
-from rules.stage import POWER, QUALITY, UNNAMED, Job, Resolved, Stage, searches
+from rules.job import Job
+from rules.stage import POWER, QUALITY, UNNAMED, Resolved, Stage, searches
 
 
 def _run(job: Job) -> None:
     from mcubuild.artifacts.margin import read_margin
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.errors import tell
-    from mcubuild.nas.forecast import Amounts, race_rate, raced, rates, searched, typical
+    from mcubuild.nas.forecast import PACED, Amounts, race_rate, raced, rates, searched, typical
     from mcubuild.nas.pace import GUESSED, write_pace
     from mcubuild.nas.space.contender import read_contenders
     from mcubuild.tasks.learning import learning
@@ -27,7 +28,7 @@ def _run(job: Job) -> None:
             raced(spec, len(contenders), racing, amounts, factor),
             *searched(spec, working, amounts, factor),
         ]
-        return {part.stage: part.seconds for part in parts if part.stage in SHARING}
+        return {part.stage: part.seconds for part in parts if part.stage in PACED}
 
     seconds = write_pace(job["search.time"], forecast, job.out / "pace.json", planned=GUESSED)
     if seconds > job["search.time"]:
@@ -35,10 +36,6 @@ def _run(job: Job) -> None:
             f"{job.spec.name}: search.time: {format_time(job['search.time'])} is too short on this machine, busy as it "
             f"is: the shortest race, trainings and search take about {format_time(seconds)}; write that, or more."
         )
-
-
-SHARING = ("race", "supernet", "search", "finetune")
-"""Stages that the time is for."""
 
 
 def timed(resolved: Resolved) -> bool:

@@ -1,6 +1,7 @@
 """plain: the network that a beginner tries first on a spec's data, for comparison."""
 
-from rules.stage import Job, Stage, listed
+from rules.job import Job
+from rules.stage import Stage, listed
 
 NAME = "plain"
 

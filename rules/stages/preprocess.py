@@ -1,6 +1,7 @@
 """preprocess: what turning a picture into the network's input takes, apart from the network."""
 
-from rules.stage import POWER, UNNAMED, Job, Stage
+from rules.job import Job
+from rules.stage import POWER, UNNAMED, Stage
 from rules.stages import codegen, dataset, firmware
 
 COST = "preprocessing.json"

@@ -2,7 +2,8 @@
 
 import json
 
-from rules.stage import Job, Stage, trains
+from rules.job import Job
+from rules.stage import Stage, trains
 from rules.stages.widths import WIDTHS
 
 

@@ -1,6 +1,7 @@
 """race: which of the spaces that fit suits the samples, by short trainings."""
 
-from rules.stage import Job, Stage, searches
+from rules.job import Job
+from rules.stage import Stage, searches
 from rules.stages.supernet import SHARING
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rules.stage import Job, Stage, brings_model
+from rules.job import Job
+from rules.stage import Stage, brings_model
 from rules.stages.importer import arrays, network_files
 
 

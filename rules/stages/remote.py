@@ -1,6 +1,7 @@
 """remote: the firmware run once more, where the spec asks for a board or QEMU."""
 
-from rules.stage import POWER, Job, Resolved, Stage
+from rules.job import Job
+from rules.stage import POWER, Resolved, Stage
 from rules.stages import codegen, firmware
 
 
@@ -15,7 +16,7 @@ def _run(job: Job) -> None:
     samples = read_samples({name: job.file(name) for name in job.names}, layers[0].shape_in)
     result = measure_remotely(
         job.file("firmware.elf"),
-        codegen.folder_of_c(job),
+        job.file(codegen.PLAN).parent,
         job["board"],
         job["measure"],
         job["firmware"],

@@ -4,7 +4,8 @@ from itertools import chain
 from platform import python_version
 
 from rules.imports import LIBRARIES, library_version
-from rules.stage import Job, Resolved, Stage
+from rules.job import Job
+from rules.stage import Resolved, Stage
 from rules.stages import codegen, firmware, preprocess, quantize, tune
 
 

@@ -1,6 +1,7 @@
 """rest: how long what follows the race may be, for the space that won it, to keep the time that the spec gives."""
 
-from rules.stage import POWER, QUALITY, UNNAMED, Job, Stage
+from rules.job import Job
+from rules.stage import POWER, QUALITY, UNNAMED, Stage
 from rules.stages import pace
 
 
@@ -9,7 +10,7 @@ def _run(job: Job) -> None:
     from mcubuild.artifacts.margin import read_margin
     from mcubuild.artifacts.spaces import Race
     from mcubuild.data.splits import read_index, read_split
-    from mcubuild.nas.forecast import Amounts, rates, searched
+    from mcubuild.nas.forecast import PACED, Amounts, rates, searched
     from mcubuild.nas.pace import KNOWN, write_pace
     from mcubuild.nas.space.family import Family
     from mcubuild.nas.space.files import read_neighbours, read_space
@@ -23,7 +24,7 @@ def _run(job: Job) -> None:
 
     def forecast(factor: float) -> dict[str, float]:
         parts = searched(spec, working, amounts, factor)
-        return {part.stage: part.seconds for part in parts if part.stage in pace.SHARING}
+        return {part.stage: part.seconds for part in parts if part.stage in PACED}
 
     raced = read_artifact(job.file("race.json"), Race).seconds
     assert raced is not None  # as a time is given

@@ -1,6 +1,7 @@
 """rung: what a network takes with some of the engine's optimisations alone, for comparison."""
 
-from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, UNNAMED, Job, Stage, listed
+from rules.job import DEPLOYMENT, Job
+from rules.stage import LIMITS, POWER, QUALITY, UNNAMED, Stage, listed
 from rules.stages import codegen, firmware, quantize, tune
 
 NAME = "rung"

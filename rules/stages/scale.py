@@ -1,6 +1,7 @@
 """scale: width and resolution of a published network that suit data and budget best."""
 
-from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Stage, scales
+from rules.job import DEPLOYMENT, Job
+from rules.stage import COMPILING, POWER, QUALITY, UNNAMED, Stage, scales
 from rules.stages.supernet import SHARING
 
 

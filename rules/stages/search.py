@@ -1,6 +1,7 @@
 """search: the networks of the space that suit data and budget best (TinyNAS, second half)."""
 
-from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Stage, searches
+from rules.job import DEPLOYMENT, Job
+from rules.stage import COMPILING, POWER, QUALITY, UNNAMED, Stage, searches
 
 
 def _run(job: Job) -> None:

@@ -1,6 +1,7 @@
 """space: which width and resolution suit the board (TinyNAS, first half)."""
 
-from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Stage, searches
+from rules.job import DEPLOYMENT, Job
+from rules.stage import COMPILING, POWER, QUALITY, UNNAMED, Stage, searches
 from rules.stages.outline import OUTLINE
 
 

@@ -1,6 +1,7 @@
 """start: the weights that the super network begins with, from the build of the spec that this one starts from."""
 
-from rules.stage import Job, Stage, starts
+from rules.job import Job
+from rules.stage import Stage, starts
 
 
 def _run(job: Job) -> None:

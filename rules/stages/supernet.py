@@ -1,6 +1,7 @@
 """supernet: one network whose parts are all networks of the space (TinyNAS, second half)."""
 
-from rules.stage import Job, Stage, searches
+from rules.job import Job
+from rules.stage import Stage, searches
 
 
 def _run(job: Job) -> None:

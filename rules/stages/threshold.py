@@ -1,24 +1,18 @@
 """threshold: above which error a recording is anomalous, by the quantised network on the validation split."""
 
-import json
-from pathlib import Path
-
-from rules.stage import Job, Resolved, Stage
+from rules.job import Job
+from rules.stage import Resolved, Stage
 from rules.stages.quantize import MODEL
 
 THRESHOLD = "threshold.json"
 
 
-def read(path: Path | None) -> int | None:
-    """The threshold in the file; None without one."""
-    return None if path is None else int(json.loads(path.read_text())["threshold"])
-
-
 def _run(job: Job) -> None:
+    from mcubuild.artifacts import write_artifact
+    from mcubuild.artifacts.threshold import Threshold
     from mcubuild.data.resize import network_input, resolution_of
     from mcubuild.data.splits import read_index, read_split
     from mcubuild.ir.files import read_graph
-    from mcubuild.nas.space.files import write_json
     from mcubuild.progress import bar
     from mcubuild.quant.outputs import integer_outputs
     from mcubuild.tasks.anomaly_detection.reading import Anomaly, chosen
@@ -28,7 +22,8 @@ def _run(job: Job) -> None:
     with bar("threshold", len(val)) as progress:
         outputs = integer_outputs(graph, val, progress)
     completed = reads.completed(outputs.reshape(len(val), -1), network_input(val.x, resolution_of(val.x)))
-    write_json({"threshold": chosen(reads, completed, val.targets, job["anomaly"].false_alarms)}, job.out / THRESHOLD)
+    threshold = chosen(reads, completed, val.targets, job["anomaly"].false_alarms)
+    write_artifact(Threshold(threshold), job.out / THRESHOLD)
 
 
 def _serves(resolved: Resolved) -> bool:

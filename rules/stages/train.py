@@ -1,6 +1,7 @@
 """train: a network trained from scratch, for as many epochs as a searched one has behind it."""
 
-from rules.stage import Job, Resolved, Stage, listed, scales
+from rules.job import Job
+from rules.stage import Resolved, Stage, listed, scales
 from rules.stages.supernet import SHARING
 
 

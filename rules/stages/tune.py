@@ -1,6 +1,7 @@
 """tune: which kernel computes each layer fastest, where the spec asks to try."""
 
-from rules.stage import DEPLOYMENT, POWER, UNNAMED, Job, Resolved, Stage
+from rules.job import DEPLOYMENT, Job
+from rules.stage import POWER, UNNAMED, Resolved, Stage
 from rules.stages import codegen, firmware
 
 

@@ -1,6 +1,7 @@
 """widths: bits of each layer's weights, where the spec leaves them open."""
 
-from rules.stage import COMPILING, DEPLOYMENT, POWER, QUALITY, UNNAMED, Job, Resolved, Stage, trains
+from rules.job import DEPLOYMENT, Job
+from rules.stage import COMPILING, POWER, QUALITY, UNNAMED, Resolved, Stage, trains
 
 WIDTHS = "widths.json"
 

@@ -5,6 +5,7 @@ import pty
 import random
 import re
 import select
+import socket
 import struct
 import subprocess
 import threading
@@ -19,13 +20,16 @@ import pytest
 from mcubuild import ROOT
 from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
-from mcubuild.board import read_board
+from mcubuild.board import Desk, Led, RegisterBits, read_board
 from mcubuild.device.conversation import Conversation
-from mcubuild.device.reach import over_port, over_semihosting
-from mcubuild.device.semihosting import Debugged, Semihosted
+from mcubuild.device.firmware import make
+from mcubuild.device.reach import Probed, over_debugger, over_port
+from mcubuild.device.rtt import Rings
+from mcubuild.device.semihosting import Debugged, Emulated, Semihosted
 from mcubuild.device.wires import Descriptor, opened
 from mcubuild.errors import BuildError
-from mcubuild.measure.elf import Firmware, Symbol
+from mcubuild.measure.elf import Firmware, Symbol, read_firmware
+from mcubuild.measure.emulator import Emulator
 from mcubuild.measure.remote.gdb import GdbTarget
 from mcubuild.measure.remote.runner import connected
 from mcubuild.spec.engine import EngineSettings
@@ -37,7 +41,7 @@ from mcubuild.tasks.detection.reading import Detection
 from tests.device.serving import BOARD, SETTINGS, Served, serve
 from tests.engine.test_stream import network as pictures
 from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
-from tests.measure.remote.stub import QEMU, needs_qemu
+from tests.measure.remote.stub import QEMU, needs_qemu, stub
 from tests.networks import random_network
 from tests.tasks.anomaly_detection.autoencoders import ERRORS, autoencoder
 from tests.toolchain.handwritten import board_with
@@ -59,7 +63,7 @@ def check(conversation: Conversation, served: Served) -> None:
 def test_the_emulator_answers(name: str, tmp_path: Path) -> None:
     board = read_board(name) if name.startswith("stm32") else board_with(name)
     found = serve(random_network(8), tmp_path / "net", board)
-    with over_semihosting(found.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
+    with over_debugger(found.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
         check(reached.conversation, found)
         assert not reached.silicon and reached.where == f"emulator ({board.core})"
         assert re.search(rf'_HASH "{reached.conversation.hello.network}"', (found.code / "model.h").read_text())
@@ -96,7 +100,7 @@ def test_the_error_of_a_window_comes_behind_the_output(tmp_path: Path) -> None:
 def test_a_clock_of_the_users_is_not_run_in_the_emulator(tmp_path: Path, served: Served) -> None:
     endless = '#include <stdint.h>\nuint32_t clock_setup(void) { for (;;) { __asm__ volatile(""); } }\n'
     board = BOARD.model_copy(update={"clock_setup": "clock.c", "clock_code": endless})
-    with over_semihosting(served.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
+    with over_debugger(served.code, board, SETTINGS, "emulator", "", tmp_path) as reached:
         assert reached.conversation.hello.clock_hz == board.clock
 
 
@@ -210,7 +214,7 @@ class Script(Server):
         return super().reply(body)
 
 
-CALL = FLASH + 0x1A0
+CALL, RTT = FLASH + 0x1A0, RAM + 0x800
 OPENED = [(1, (RAM + 0x700, 0, 3)), (1, (RAM + 0x700, 4, 3))]
 
 
@@ -246,14 +250,111 @@ def test_other_calls_are_refused() -> None:
         debugged(server, target).read(1.0)
 
 
+class Echo(Server):
+    """A GDB server whose board says again what it reads, by rings of eight bytes, while it runs."""
+
+    UP, DOWN = RTT + 24, RTT + 48
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store(RTT, bytes(72))
+        self.lost = False
+
+    def reply(self, body: bytes) -> bytes | None:
+        if body == b"\x03":
+            return b"T05thread:1;"
+        if body != b"c":
+            return super().reply(body)
+        if self.load(RTT, 1) == b"\0":
+            self.store(RTT, b"SEGGER RTT\0\0\0\0\0\0" + struct.pack("<II", 1, 1))
+            for ring, place in ((self.UP, RTT + 100), (self.DOWN, RTT + 108)):
+                self.store(ring, struct.pack("<6I", 0, place, 8, 5, 5, 2))
+        while (place := self.number(self.DOWN + 16)) != self.number(self.DOWN + 12):
+            at = self.number(self.UP + 12)
+            if (at + 1) % 8 == self.number(self.UP + 16):
+                break
+            self.store(RTT + 100 + at, self.load(RTT + 108 + place, 1))
+            self.store(self.UP + 12, struct.pack("<I", (at + 1) % 8))
+            self.store(self.DOWN + 16, struct.pack("<I", (place + 1) % 8))
+        if self.lost:
+            self.registers[15] = SYMBOLS["HardFault_Handler"].address
+            return b"T05thread:1;"
+        return None
+
+    def number(self, address: int) -> int:
+        return int.from_bytes(self.load(address, 4), "little")
+
+
+def test_rings_are_filled_and_read_through_a_debugger() -> None:
+    code = firmware(more=(Symbol("_SEGGER_RTT", RTT, 72),))
+    with Echo() as server, connected(server.remote, BOARD) as target:
+        server.store(RTT, b"SEGGER RTT, of an earlier start")
+        wire = Rings(target, code)
+        wire.write(sent := bytes(range(50)))
+        said = b""
+        while len(said) < len(sent):
+            more = wire.read(5.0)
+            assert more
+            said += more
+        assert said == sent
+        assert wire.read(0.05) == b""
+        server.lost = True
+        with pytest.raises(BuildError, match=r"net\.elf: .*: the firmware stopped by itself at 0x08000120"):
+            wire.read(1.0)
+        server.lost = False
+        server.store(Echo.DOWN + 12, struct.pack("<I", 8))
+        with pytest.raises(BuildError, match=r"a ring of the firmware is damaged \(8 of 8\)"):
+            wire.read(1.0)
+
+
 @needs_qemu
-@pytest.mark.parametrize("name", ["stm32f412", "stm32h743"])
-def test_qemu_answers_behind_its_debugger(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "wire"), [("stm32f412", "semihosting"), ("stm32h743", "semihosting"), ("stm32f412", "rtt")]
+)
+def test_qemu_answers_behind_its_debugger(name: str, wire: Probed, tmp_path: Path) -> None:
     board = read_board(name)
     found = serve(random_network(4), tmp_path / "net", board)
-    with over_semihosting(found.code, board, SETTINGS, "qemu", "", tmp_path) as reached:
+    with over_debugger(found.code, board, SETTINGS, "qemu", "", tmp_path, wire) as reached:
         check(reached.conversation, found)
         assert reached.where.startswith("QEMU ") and not reached.silicon
+
+
+@needs_qemu
+def test_a_port_of_a_server_that_shows_rings(tmp_path: Path, served: Served) -> None:
+    elf, ends = served.elf(tmp_path, "rtt"), threading.Event()
+    with stub() as remote, connected(remote, BOARD) as target, socket.create_server(("127.0.0.1", 0)) as listening:
+        rings = Rings(target, read_firmware(elf))
+
+        def show() -> None:
+            stream, _ = listening.accept()
+            with stream:
+                while not ends.is_set():
+                    if select.select([stream], [], [], 0.0)[0]:
+                        rings.write(stream.recv(4096))
+                    stream.sendall(rings.read(0.01))
+
+        thread = threading.Thread(target=show, daemon=True)
+        thread.start()
+        port = f"127.0.0.1:{listening.getsockname()[1]}"
+        with over_port(served.code, BOARD, SETTINGS, port, tmp_path, write=False, over="rtt") as reached:
+            check(reached.conversation, served)
+            ends.set()
+            thread.join()
+
+
+def test_a_light_changes_with_each_answer(tmp_path: Path, served: Served) -> None:
+    output, mode = 0x2003_0000, 0x2003_0004
+    led = Led(address=output, bit=5, setup=(RegisterBits(address=mode, clear=0xF0, set=0x21),))
+    board = BOARD.model_copy(update={"desk": Desk(led=led)})
+    machine = read_firmware(make(served.code, board, SETTINGS, "semihosting", tmp_path))
+    emulator = Emulator(board, machine, [])
+    emulator.write(mode, b"\xff\0\0\0")
+    emulator.write(output, b"\x01\0\0\0")
+    conversation = Conversation(Semihosted(Emulated(emulator, machine)))
+    assert emulator.read(mode, 1) == b"\x2f"
+    for sample, light in zip(served.samples, (0x21, 0x01, 0x21), strict=False):
+        conversation.answer(sample)
+        assert emulator.read(output, 1)[0] == light
 
 
 @contextmanager

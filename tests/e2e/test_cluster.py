@@ -98,6 +98,16 @@ def test_a_worker_with_other_code_is_refused(tmp_path: Path) -> None:
     assert "MCUBUILD_DASK: a worker has other code than the machine that asks; give it the same checkout" in run.output
 
 
+def test_what_workers_do_not_see_is_sent(tmp_path: Path) -> None:
+    alone, many = labelled(tmp_path / "alone"), labelled(tmp_path / "many")
+    assert alone.doit("build", "spec=net").code == 0
+    many.edit("rules/cluster.py", '"path": str(path)', '"path": "/nowhere"')
+    with cluster(many.path, tmp_path / "workers", workers=1) as (address, _):
+        run = many.doit("build", "spec=net", MCUBUILD_DASK=address)
+    assert run.code == 0, run.output
+    assert artifacts(many) == artifacts(alone)
+
+
 def test_no_scheduler_is_told(tmp_path: Path) -> None:
     run = labelled(tmp_path).doit("measure:net", MCUBUILD_DASK="tcp://127.0.0.1:1")
     assert run.code == 1

@@ -67,6 +67,12 @@ def test_a_stage_that_failed_is_told_until_it_is_made(checkout: Checkout) -> Non
     run = checkout.doit("index")
     assert rows(run)["net"] == "stm32f412 failed"
     assert "net: import: " in run.output
+    checkout.write_spec(LABELLED + "[budget]\nflash = '1kB'\n")
+    assert rows(checkout.doit("index"))["net"] == "stm32f412 failed", "what failed does not depend on that"
+    checkout.write_spec(LABELLED)
     (checkout.path / "specs" / "net.tflite").write_bytes(whole)
+    run = checkout.doit("index")
+    assert rows(run)["net"] == "stm32f412 not built", "another file was not tried yet"
+    assert "net: import is to be made first" in run.output
     assert checkout.doit("build", "spec=net").code == 0
     assert "pass" in rows(checkout.doit("index"))["net"]

@@ -3,8 +3,13 @@
 import json
 import multiprocessing
 import os
+import shlex
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +25,7 @@ from mcubuild.nas.space.files import write_json
 from mcubuild.nas.training import group, supernet_training
 from mcubuild.nas.training.fit import fit
 from mcubuild.nas.training.length import SUPERNET, length_of
-from mcubuild.nas.training.many import launch
+from mcubuild.nas.training.many import HOSTS, launch
 from mcubuild.nas.training.recipe import evaluate
 from mcubuild.nas.training.supernet import fresh
 from mcubuild.progress import bar
@@ -130,6 +135,42 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
     _in_two_processes(_cut_off_in_the_second_epoch, tmp_path)
     assert len(logged(tmp_path / "cut_w")) == 1
     assert _train(tmp_path, "cut") == whole
+
+
+def test_two_hosts_learn_the_same_as_two_processes_on_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = _train(tmp_path, "whole")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv(HOSTS, f"--nnodes=2 --master-addr=127.0.0.1 --master-port={port}")
+    capsys.readouterr()
+    with ThreadPoolExecutor() as executor:
+        first = executor.submit(_train, tmp_path, "many")
+        job, told = tmp_path / "many_w" / "job.json", ""
+        while "run there" not in told and not first.done():
+            time.sleep(0.05)
+            told += capsys.readouterr().err
+        assert "waits for 1 more of 2 hosts" in told and str(job) in told
+        command = told.partition("N = 1 ... 1: python ")[2].strip().replace("=N", "=1")
+        second = subprocess.run([sys.executable, *shlex.split(command)], check=False, timeout=300)
+        assert first.result() == whole
+    assert second.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--nnodes=2", 'such as "--nnodes=2 --master-addr'),
+        ("--nnodes=1 --master-addr=a", "must be options of torchrun"),
+        ("--nnodes=4 --master-addr=a", "shared equally among the 4 hosts"),
+    ],
+)
+def test_hosts_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, told: str) -> None:
+    monkeypatch.setenv(HOSTS, options)
+    with pytest.raises(BuildError, match=told):
+        _train(tmp_path, "many")
 
 
 def test_a_process_that_fails_is_an_error(tmp_path: Path) -> None:

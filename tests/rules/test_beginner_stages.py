@@ -7,7 +7,7 @@ import pytest
 
 from mcubuild.data.splits import Index, write_index, write_split
 from mcubuild.nas.training import beginner
-from rules.stage import Job
+from rules.job import Job
 from rules.stages import plain
 from tests.nas.toy import split
 

@@ -12,9 +12,10 @@ from rules import options
 from rules.commands import curve
 from rules.execute import action_key, execute
 from rules.history import History
+from rules.job import Job
 from rules.known import Files
 from rules.resolve import resolve
-from rules.stage import Job, Resolved, Stage
+from rules.stage import Resolved, Stage
 
 RESOLVED: dict[str, Any] = {"spec": {"name": "net", "dataset": {"samples": None, "draw": 0}, "seed": 3}, "folder": "."}
 

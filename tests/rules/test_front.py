@@ -83,6 +83,25 @@ def test_answers_become_the_spec(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("task", "file", "kind"),
+    [
+        ("object_detection", "labels/1.txt", "yolo_folder"),
+        ("object_detection", "Annotations/1.xml", "voc_folder"),
+        ("object_detection", "train/instances.json", "coco_boxes"),
+        ("object_detection", None, "yolo_folder"),
+        ("anomaly_detection", None, "anomaly_folder"),
+    ],
+)
+def test_a_folder_is_what_its_files_and_the_task_say(task: str, file: str | None, kind: str, tmp_path: Path) -> None:
+    if file is not None:
+        (tmp_path / "data" / file).parent.mkdir(parents=True)
+        (tmp_path / "data" / file).touch()
+    create(tmp_path, Answers(task, "data", "stm32f746", "", "8"), "first")
+    spec, _ = read_spec(tmp_path / "specs" / "first.toml")
+    assert (spec.task, spec.dataset.kind) == (task, kind)  # type: ignore[union-attr]
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n")
     with pytest.raises(BuildError, match="nothing is overwritten"):

@@ -1,16 +1,27 @@
 """What a stage depends on: the code that it reaches, and the libraries."""
 
+import ast
+import inspect
 import re
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import requires
 from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from mcubuild import ROOT
+from mcubuild.board import Board
+from mcubuild.spec.spec import Spec
+from mcubuild.tasks import ROOMS
 from rules.execute import arithmetic_of, code_of
 from rules.graph import STAGES
 from rules.imports import LIBRARIES, WITHOUT_INFLUENCE, dependencies
+from rules.job import Job
 from rules.known import FILES, Files
 from rules.stage import Stage
 
@@ -96,7 +107,7 @@ RUNS = {
 BRINGS = TRAINS | {"artifacts", "importers", "quant", "quantities", "units"}
 REACHES = {
     "dataset": {"data", "errors", "npz", "processes", "quantities", "resolution", "settings", "spec", "tasks", "units"},
-    "outline": {"data", "errors", "npz", "resolution", "spec"},
+    "outline": {"data", "errors", "npz", "quantities", "resolution", "settings", "spec", "units"},
     "data": {"artifacts", "data", "errors", "escape", "npz", "report", "resolution", "spec", "units"},
     "margin": PLANS | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
     "space": PLANS,
@@ -112,7 +123,7 @@ REACHES = {
     "train": TRAINS,
     "widths": (PLANS - {"processes"}) | TRAINS | {"quant"},
     "quantize": TRAINS | {"artifacts", "quant"},
-    "threshold": TRAINS | {"quant", "quantities", "units"},
+    "threshold": TRAINS | {"artifacts", "quant", "quantities", "units"},
     "import": BRINGS,
     "reference": BRINGS,
     "tune": RUNS | {"data", "engine", "escape", "files", "ir", "npz", "store", "tasks"},
@@ -142,8 +153,104 @@ def test_what_training_reaches_of_the_engine_and_of_the_graph() -> None:
     """How windows lie on images, but no kernel: those change every day, and a super network takes hours."""
     for stage in STAGES:
         if stage.name in ("race", "supernet", "finetune", "train"):
-            reached = {path.relative_to(ROOT / "mcubuild").as_posix() for path in code_of(stage)[0][:-1]}
-            assert {name for name in reached if name.startswith("ir/")} == {"ir/__init__.py", "ir/geometry.py"}
+            reached = {path.relative_to(ROOT).as_posix() for path in code_of(stage)[0]}
+            graph = {"mcubuild/ir/__init__.py", "mcubuild/ir/geometry.py"}
+            assert {name for name in reached if name.startswith("mcubuild/ir/")} == graph
+
+
+def test_a_stage_asks_the_room_of_its_task_alone() -> None:
+    """A better loss for detectors trains no classifier again."""
+    for stage in STAGES:
+        any_room = set(code_of(stage)[0])
+        for task, room in ROOMS.items():
+            left_out = any_room - set(code_of(replace(stage, task=task))[0])
+            assert all(path.is_relative_to(ROOT / "mcubuild") for path in left_out)
+            assert not any(path.parent.name == room for path in left_out)
+            if stage.name in ("race", "supernet", "search", "finetune", "train"):
+                kept = {path.parent.name for path in any_room - left_out if path.name == "learning.py"}
+                assert kept == {"tasks", room}
+
+
+def _of_rules(stage: Stage) -> Iterator[tuple[str, object]]:
+    """What the functions that a stage runs take from modules of ``rules`` other than its own, by name."""
+    module = sys.modules[stage.run.__module__]
+    pending, seen = [stage.run.__name__], set[str]()
+    while pending:
+        name = pending.pop()
+        seen.add(name)
+        tree = ast.parse(inspect.getsource(vars(module)[name]))
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & vars(module).keys()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                owner = vars(module).get(node.value.id)
+                if inspect.ismodule(owner) and owner.__name__.startswith("rules"):
+                    yield f"{node.value.id}.{node.attr}", getattr(owner, node.attr)
+        for name in used - seen:
+            value = vars(module)[name]
+            if inspect.isfunction(value) and value.__module__ == module.__name__:
+                pending.append(name)
+            elif name in _imported(module):
+                yield name, value
+
+
+def _imported(module: ModuleType) -> set[str]:
+    """What a module has of others of ``rules`` by import."""
+    tree = ast.parse(inspect.getsource(module))
+    froms = [node for node in tree.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rules")]
+    names = {alias.asname or alias.name for node in froms for alias in node.names}
+    return {name for name in names if not inspect.ismodule(vars(module)[name])}
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_of_rules_a_stage_runs_its_own_module_and_takes_names_of_artifacts(stage: Stage) -> None:
+    """Other modules of ``rules`` say what is run when, and are no part of keys."""
+    artifacts = {*stage.inputs, *stage.optional, *stage.outputs}
+    for name, value in _of_rules(stage):
+        taken = {value} if isinstance(value, str) else set(value) if isinstance(value, tuple) else {value}
+        assert value is Job or taken <= artifacts, f"{stage.name} runs with {name}"
+
+
+def _classes(annotation: Any) -> set[type]:
+    """Those of mcubuild in a type and, if these are settings, in their fields."""
+    found = set().union(*map(_classes, get_args(annotation)))
+    if isinstance(annotation, type) and annotation.__module__.startswith("mcubuild."):
+        found |= {one for one in annotation.__mro__ if one.__module__.startswith("mcubuild.")}
+        if issubclass(annotation, BaseModel):
+            found |= set().union(*(_classes(field.annotation) for field in annotation.model_fields.values()))
+    return found
+
+
+def _annotation(setting: str) -> Any:
+    """The type of a field of the spec."""
+    found: Any = Board if setting == "board" else Spec
+    for key in [] if setting in ("board", "spec") else setting.split("."):
+        (model,) = (one for one in (found, *get_args(found)) if isinstance(one, type) and issubclass(one, BaseModel))
+        found = model.model_fields[key].annotation
+    return found
+
+
+def _computes(kind: type) -> bool:
+    """Whether settings of this class say more than their values: by methods and properties."""
+    checks = getattr(kind, "__pydantic_decorators__", None)
+    own = {name for name, value in vars(kind).items() if inspect.isfunction(value) or isinstance(value, property)}
+    own -= {*checks.field_validators, *checks.model_validators} if checks else set()
+    return any(not name.startswith("__") for name in own)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_what_settings_compute_is_reached(stage: Stage) -> None:
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in code_of(stage)[0]]
+    reached = {name.removesuffix(".__init__") for name in names}
+    declared = {*stage.settings} - ({"spec"} if stage.name == "report" else set())  # which copies its values
+    computing = {one for setting in declared for one in _classes(_annotation(setting)) if _computes(one)}
+    assert {one.__module__ for one in computing} <= reached
+    if "deployment" in stage.run.__code__.co_names:
+        assert "mcubuild.spec.deployment" in reached
+
+
+def test_what_hands_a_stage_its_settings_is_in_every_key() -> None:
+    for stage in STAGES:
+        assert ROOT / "rules" / "job.py" in code_of(stage)[0]
 
 
 def test_modules_that_are_looked_for_count(tmp_path: Path) -> None:

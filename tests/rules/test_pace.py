@@ -14,7 +14,8 @@ from mcubuild.nas.space.contender import Contender, write_contenders
 from mcubuild.nas.space.files import write_space
 from mcubuild.resolution import square
 from mcubuild.spec.spec import read_spec
-from rules.stage import Job, Stage
+from rules.job import Job
+from rules.stage import Stage
 from rules.stages import pace, rest
 from tests.nas.toy import split
 

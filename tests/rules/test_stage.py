@@ -11,8 +11,9 @@ from mcubuild.spec.spec import read_spec
 from rules.commands import ablation
 from rules.execute import action_key, code_of
 from rules.graph import STAGES
+from rules.job import Job
 from rules.known import Files
-from rules.stage import UNSEEN, Job, Resolved, Stage, leading_to, pipeline
+from rules.stage import UNSEEN, Resolved, Stage, leading_to, pipeline
 from rules.stages import codegen, quantize, search, space, supernet, tune
 from rules.stages.dataset import OVERVIEW
 
@@ -41,7 +42,7 @@ TRAINED = {
 
 
 def test_a_stage_that_does_not_serve_is_left_out_and_its_artifacts_with_it() -> None:
-    found = pipeline((MAKER, EXTRA, READER), {"wanted": False})
+    found = pipeline((MAKER, EXTRA, READER), {"spec": {}, "wanted": False})
     assert [(stage.name, stage.inputs) for stage in found] == [("maker", ()), ("reader", ("a",))]
 
 
@@ -89,7 +90,7 @@ def test_the_ablation_ends_with_the_tuned_kernels() -> None:
 
 
 def test_optional_artifacts_become_inputs_where_a_stage_writes_them() -> None:
-    found = pipeline((MAKER, EXTRA, READER), {"wanted": True})
+    found = pipeline((MAKER, EXTRA, READER), {"spec": {}, "wanted": True})
     assert [(stage.name, stage.inputs) for stage in found] == [
         ("maker", ()),
         ("extra", ("a",)),

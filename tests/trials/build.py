@@ -15,8 +15,10 @@ BOTH = "spec=specs/*.toml"
 class Small(Checkout):
     """A checkout with both specs; store and temporary files are beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
+        """Write it to ``folder``; its builds have the environment's ``variables``."""
         folder.mkdir(exist_ok=True)
+        self._variables = variables
         super().__init__(folder / "checkout", folder / "store")
         self._temporary = folder / "tmp"
         self._temporary.mkdir()
@@ -27,7 +29,7 @@ class Small(Checkout):
 
     def environment(self, **changes: str) -> dict[str, str]:
         """See Checkout."""
-        return super().environment(TMPDIR=str(self._temporary), **changes)
+        return super().environment(TMPDIR=str(self._temporary), **self._variables, **changes)
 
 
 def digests(small: Checkout) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Training of a super network in several processes, started by torchrun.
 
-``launch`` does that on this machine. On several, run in each of them what it runs (PyTorch's documentation of torchrun
-has the options that join machines), with the file job.json from the folder of checkpoints::
-
-    torchrun --nnodes=2 --nproc-per-node=4 --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT -m <this module> job.json
+``launch`` does that on this machine. Where ``MCUBUILD_TORCHRUN`` has torchrun's options that join several, this one is
+the first of them, which writes what comes out, and ``launch`` tells what to run on the others. They see the same files
+under the same paths.
 """
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict
@@ -18,14 +19,17 @@ import torch
 
 from mcubuild import ROOT
 from mcubuild.data.splits import read_split
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, shown, tell
 from mcubuild.files import make_folder, write_whole
 from mcubuild.lifeline import tied
 from mcubuild.nas.training.length import SUPERNET, Pace, batch_for
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.tasks.learning import Learning, from_json, to_json
 
+HOSTS = "MCUBUILD_TORCHRUN"
+"""Environment variable: ``--nnodes=2 --master-addr=10.0.0.5 --master-port=29500``."""
 _FOLLOW = "follow"
+_MODULE = "mcubuild.nas.training.many"
 
 
 def launch(
@@ -46,12 +50,21 @@ def launch(
     They end with the process that started them, even if that is killed.
 
     Raises:
-        BuildError: there are fewer GPUs than processes or fewer samples than a batch, or a process failed.
+        BuildError: there are fewer GPUs than processes or fewer samples than a batch, a process failed, or processes
+            cannot be shared equally among hosts.
     """
-    gpus = torch.cuda.device_count()
-    if 0 < gpus < settings.processes:
+    gpus, options, hosts = torch.cuda.device_count(), os.environ.get(HOSTS, ""), 1
+    if options:
+        hosts = _hosts(options)
+        if settings.processes % hosts:
+            raise BuildError(
+                f"supernet.processes = {settings.processes}: cannot be shared equally among the {hosts} hosts of "
+                f"{HOSTS}; write a multiple of {hosts}."
+            )
+    here = settings.processes // hosts
+    if 0 < gpus < here:
         raise BuildError(
-            f"supernet.processes = {settings.processes}: there are {gpus} GPUs here; write at most {gpus}."
+            f"supernet.processes = {settings.processes}: there are {gpus} GPUs here; write at most {gpus * hosts}."
         )
     samples, least = len(read_split(train)), 2 * settings.processes
     batch = settings.batch or max(1, batch_for(settings, samples) // least) * least
@@ -69,8 +82,15 @@ def launch(
     path = work / "job.json"
     places = {name: str(file.resolve()) for name, file in files.items()}
     write_whole(path, json.dumps(job | places, indent=1).encode())
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.processes}"]
-    command += ["--local-ranks-filter=0", "-m", "mcubuild.nas.training.many", str(path.resolve()), _FOLLOW]
+    torchrun, place = "torch.distributed.run", [f"--nproc-per-node={here}"]
+    joined = ["--node-rank=0", *shlex.split(options)] if options else ["--standalone"]
+    if options:
+        there = (
+            f"python -m {torchrun} --node-rank=N {options} {place[0]} -m {_MODULE} {shlex.quote(str(path.resolve()))}"
+        )
+        tell(f"supernet: waits for {hosts - 1} more of {hosts} hosts; run there, N = 1 ... {hosts - 1}: {there}")
+    command = [sys.executable, "-m", torchrun, *joined, *place, "--local-ranks-filter=0"]
+    command += ["-m", _MODULE, str(path.resolve()), _FOLLOW]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -95,6 +115,21 @@ def launch(
             f"supernet.processes = {settings.processes}: a training process failed (torchrun's exit code {code}, its "
             f"last lines are above); processes = 1 trains without torchrun."
         )
+
+
+def _hosts(options: str) -> int:
+    """How many hosts torchrun's ``options`` join.
+
+    Raises:
+        BuildError: they do not say it, or not where the hosts meet.
+    """
+    found = re.search(r"--nnodes[= ](\d{1,4})(?!\S)", options)
+    if found is None or int(found[1]) < 2 or "--master-addr" not in options:
+        raise BuildError(
+            f"{HOSTS}={shown(options)}: must be options of torchrun with a number of hosts and the address of this "
+            f'one, such as "--nnodes=2 --master-addr=10.0.0.5 --master-port=29500".'
+        )
+    return int(found[1])
 
 
 def _leave_at_end_of_input() -> None:

@@ -59,6 +59,11 @@ def _undisturbed(specs: str) -> tuple[dict[str, str], float]:
 
 def trial(rng: Random, folder: Path) -> None:
     """Kill a build and build again."""
+    killed(rng, folder)
+
+
+def killed(rng: Random, folder: Path, **variables: str) -> tuple[str, dict[str, str]]:
+    """The same, with these ``variables`` in the environment: what was built, and digests of all that must come out."""
     specs = rng.choice((BROUGHT, BROUGHT, BOTH))
     right, seconds = _undisturbed(specs)
     count, whom, name = (
@@ -66,7 +71,7 @@ def trial(rng: Random, folder: Path) -> None:
         rng.choice(("main", "worker", "group")),
         rng.choice([*_SIGNALS]),
     )
-    small = Small(folder)
+    small = Small(folder, **variables)
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(
             small.command("-n", count, "build", specs),
@@ -105,6 +110,7 @@ def trial(rng: Random, folder: Path) -> None:
     left = [*small.path.rglob("build/**/.stage-*"), *small.store.rglob(".new-*"), *(small.store / "work").glob("*")]
     left += (folder / "tmp").iterdir()
     assert not left, f"{what}: left behind: {left}"
+    return specs, right
 
 
 def _different(one: dict[str, str], other: dict[str, str]) -> list[str]:

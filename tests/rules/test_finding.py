@@ -1,0 +1,81 @@
+"""What a stage reads on a worker: found where the machine that asks has it, or in a store; else it is to be sent."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcubuild.shared import SharedStore, shared_store
+from mcubuild.store import Store
+from rules import cluster
+from rules.known import Files
+
+CONTENT = b"thousands of pictures"
+KEY = "5" * 64
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a job on a machine with stores of its own."""
+    monkeypatch.setattr("rules.known.FILES", Files(None))
+    monkeypatch.setenv("MCUBUILD_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("MCUBUILD_STORE_URL", str(tmp_path / "shared"))
+    shared_store.cache_clear()
+    (tmp_path / "job").mkdir()
+    yield tmp_path / "job"
+    shared_store.cache_clear()
+
+
+def _lacking(worker: Path, path: Path, name: str = "train.npz") -> list[str]:
+    place: dict[str, Any] = {"path": str(path), "key": KEY, "files": ["index.json", "train.npz"]}
+    return cluster._find({name: place}, {name: hashlib.sha256(CONTENT).hexdigest()}, worker)
+
+
+def _made(folder: Path, content: bytes = CONTENT) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "index.json").write_text("{}")
+    (folder / "train.npz").write_bytes(content)
+    return folder
+
+
+def test_a_file_that_the_worker_sees_is_read_in_place(worker: Path) -> None:
+    there = _made(worker.parent / "build") / "train.npz"
+    assert _lacking(worker, there) == []
+    assert (worker / "inputs" / "train.npz").resolve() == there
+
+
+def test_another_file_of_that_name_is_not_taken(worker: Path) -> None:
+    assert _lacking(worker, _made(worker.parent / "build", b"other pictures") / "train.npz") == ["train.npz"]
+    assert not (worker / "inputs").exists()
+
+
+@pytest.mark.parametrize("name", ["train.npz", "start/train.npz"])
+def test_the_workers_own_store_has_it(worker: Path, name: str) -> None:
+    store = Store()
+    with store.lock(KEY, lambda: None):
+        store.put(KEY, _made(worker.parent / "made"), ["index.json", "train.npz"])
+    assert _lacking(worker, Path("/nowhere/train.npz"), name) == []
+    assert (worker / "inputs" / name).read_bytes() == CONTENT
+
+
+def test_the_shared_store_has_it_and_then_the_workers_own(worker: Path) -> None:
+    made = _made(worker.parent / "made")
+    SharedStore(str(worker.parent / "shared")).push(KEY, made, ["index.json", "train.npz"], worker)
+    assert _lacking(worker, Path("/nowhere/train.npz")) == []
+    assert (worker / "inputs" / "train.npz").read_bytes() == CONTENT
+    digests = Store().contents(KEY, ["index.json", "train.npz"])
+    assert digests is not None and digests["train.npz"] == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_what_a_store_has_of_another_content_is_not_taken(worker: Path) -> None:
+    made = _made(worker.parent / "made", b"what another machine made")
+    SharedStore(str(worker.parent / "shared")).push(KEY, made, ["index.json", "train.npz"], worker)
+    assert _lacking(worker, Path("/nowhere/train.npz")) == ["train.npz"]
+
+
+def test_what_was_sent_is_not_looked_for(worker: Path) -> None:
+    (worker / "inputs").mkdir()
+    (worker / "inputs" / "train.npz").write_bytes(CONTENT)
+    assert _lacking(worker, Path("/nowhere/train.npz")) == []
