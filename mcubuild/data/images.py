@@ -306,7 +306,7 @@ def _opened(file: File, findings: Findings | None = None) -> Iterator[ImageFile.
     except Exception as error:  # decoders raise whatever they stumble over
         reason = " ".join(f"{error} {' '.join(said)}".split())[:_LONGEST_REASON] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            reason = f"{_beginning(file)}, as none of {', '.join(_FORMATS)} does"
+            reason = _beginning(file)
         raise DamagedError(file, f"cannot be read as an image ({reason})") from None
 
 
@@ -314,7 +314,7 @@ def _beginning(file: File) -> str:
     """What ``file`` begins with: it tells people what it is (HEIC, a web page, a pointer of Git LFS)."""
     with file.open() as content:
         start = content.read(16)
-    return f"it begins with {start!r}" if start else "it is empty"
+    return f"it begins with {start!r}, as none of {', '.join(_FORMATS)} does" if start else "it is empty"
 
 
 @contextmanager
