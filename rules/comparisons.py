@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from mcubuild.errors import BuildError
-from rules.command import Command, nothing_to_do
+from rules.command import Command
 from rules.commands import ablation, baselines, bits, curve
 from rules.derived import lacking, upto
+from rules.options import OF
 from rules.stage import Resolved
 
 COMPARISONS: Mapping[str, Command] = {
@@ -18,13 +18,9 @@ def builds(command: str, resolved: Resolved) -> tuple[list[Resolved], int]:
     """What ``command`` builds for the spec, in order; and how many other builds there are of which these decide.
 
     The spec's own build comes first, with the stages alone that the others need if it is not one of them.
-
-    Raises:
-        BuildError: the spec has no such command.
     """
     derives = COMPARISONS[command].derives
-    if derives is None or not COMPARISONS[command].serves(resolved):
-        raise BuildError(nothing_to_do(command, resolved))
+    assert derives is not None
     compared = derives(resolved)
     found, name = [*compared.first], resolved["spec"]["name"]
     open_ = len(compared.possible)
@@ -37,6 +33,11 @@ def builds(command: str, resolved: Resolved) -> tuple[list[Resolved], int]:
     parts = [stage for one in found if one["spec"]["name"] == name for stage in one.get("stages", ())]
     own = whole[0] if whole else {**resolved, "stages": [*parts, *upto(needed, resolved)]}
     return [own, *(one for one in found if one["spec"]["name"] != name)], open_
+
+
+def asked(resolved: Resolved) -> bool:
+    """Whether the spec has the command that ``of=`` names, if that names one."""
+    return OF.given not in COMPARISONS or COMPARISONS[OF.given].serves(resolved)
 
 
 def _takes(resolved: Resolved) -> Mapping[str, str]:

@@ -47,7 +47,7 @@ def derived(
 
     Args:
         base: what to begin with.
-        name: behind that of the spec.
+        name: of the build.
         fields: of the spec, whole tables.
         sharing: stages whose artifacts it takes from ``base``, or from where this has them.
         stages: the names of those that it has; None: all that a spec like it has.

@@ -141,6 +141,8 @@ def _learners(resolved: Resolved) -> Iterator[_Learner]:
                 title = f"{prefix}-{stage.name if stage else name}"
                 fields = {**fields, **reseeded(whole, draw)}
                 build = derived(samples, title, fields, sharing=[dataset.STAGE], stages=stages)
+                if build is resolved:  # as far as it learns
+                    build = {**build, "stages": stages}
                 yield _Learner(name, size, draw, samples, build, figure)
 
 

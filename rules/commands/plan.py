@@ -15,7 +15,7 @@ from mcubuild.shared import shared_store
 from mcubuild.store import Store
 from mcubuild.units import format_time
 from rules.command import Command
-from rules.comparisons import builds
+from rules.comparisons import asked, builds
 from rules.execute import code_files, source_digests
 from rules.foresight import Foreseen, foresee
 from rules.graph import HISTORY
@@ -208,7 +208,17 @@ def _value(values: Mapping[str, Any], key: str) -> str:
     return shown(values[key]) if key in values else "nothing"
 
 
-PLAN = Command(name="plan", doc="what the build of {} would run, for how long, and what the store has", work=_plan)
-WHY = Command(name="why", doc="why each stage of {} would run: fields, files, functions, artifacts", work=_why)
+PLAN = Command(
+    name="plan",
+    doc="what the build of {} would run, for how long, and what the store has",
+    work=_plan,
+    serves=asked,
+)
+WHY = Command(
+    name="why",
+    doc="why each stage of {} would run: fields, files, functions, artifacts",
+    work=_why,
+    serves=asked,
+)
 READING = frozenset({"diff", "changed", PLAN.name, WHY.name})
 """Commands that write nothing themselves, and so may run beside a build, or have one run."""

@@ -14,7 +14,7 @@ from doit.doit_cmd import DoitMain
 from mcubuild.errors import BuildError
 from rules import options
 from rules.command import compared, with_derived
-from rules.commands import baselines
+from rules.commands import baselines, curve, plan
 from rules.comparisons import COMPARISONS, builds
 from rules.derived import SAMPLES, derived
 from rules.graph import STAGES, tasks
@@ -119,8 +119,15 @@ def test_what_a_plan_of_a_comparison_lists(net: Resolved, monkeypatch: pytest.Mo
     assert names(own) == {"dataset"} and (others, more) == ([], 6)
     (own, *others), more = builds("bits", net)
     assert "report" in names(own) and [one["spec"]["name"] for one in others] == ["net-bits-4"]
-    with pytest.raises(BuildError, match="nothing for doit bits to do"):
-        builds("bits", {**net, "spec": {**net["spec"], "arch": "resnet8"}})
+    given(monkeypatch, of="bits")
+    assert plan.PLAN.serves(net) and not plan.PLAN.serves({**net, "spec": {**net["spec"], "arch": "resnet8"}})
+
+
+def test_a_curve_takes_of_the_spec_s_own_build_what_learns(net: Resolved, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, sizes="all", draws="1", archs="none")
+    searched, *_ = curve._learners(net)
+    assert searched.build["spec"] == net["spec"] and searched.samples is net
+    assert "accuracy" in names(searched.build) and not names(searched.build) & {"firmware", "report"}
 
 
 def _unfit() -> Any:
