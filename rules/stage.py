@@ -177,7 +177,9 @@ UNSEEN: Mapping[str, Any] = {
 UNNAMED = tuple(f"board.{field}" for field in UNSEEN if field not in ("active_power_mw", "desk"))
 """What the board is called, and by whom."""
 POWER = ("board.active_power_mw",)
-DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "bits.activations", "budget")
+BITS = ("bits.weights", "bits.activations", "bits.ends")
+"""Of a network that is trained here; all others say them themselves."""
+DEPLOYMENT = ("board", "engine", "firmware", *BITS, "budget")
 """What a stage declares that builds for the spec's ``Deployment``, without what it ignores of that."""
 COMPILING = ("firmware.toolchain", "firmware.optimize", "firmware.prefix")
 """How the C is compiled and called, which plans and estimates do not depend on."""

@@ -95,6 +95,7 @@ def conditions(deployment: Deployment, toolchain: str, networks: str) -> str:
         f"{toolchain} -{deployment.firmware.optimize}",
         f"{deployment.bits}-bit weights",
         *(["4-bit activations"] if deployment.activations == 4 else []),
+        *([f"{deployment.ends}-bit weights at the ends"] if deployment.ends else []),
         *switched,
         networks,
     ]

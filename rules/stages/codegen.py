@@ -4,7 +4,7 @@ import json
 from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
-from rules.stage import DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
+from rules.stage import BITS, DEPLOYMENT, LIMITS, POWER, QUALITY, Job, Resolved, Stage
 from rules.stages.threshold import THRESHOLD, read
 
 TUNED = "tune.json"
@@ -98,8 +98,7 @@ STAGE = Stage(
     called=_called,
     templates=("kernels_templates/**/*.j2",),
     ignored=(
-        "bits.weights",
-        "bits.activations",
+        *BITS,
         "firmware.toolchain",
         "firmware.optimize",
         *LIMITS,

@@ -1,6 +1,6 @@
 """tune: which kernel computes each layer fastest, where the spec asks to try."""
 
-from rules.stage import DEPLOYMENT, POWER, UNNAMED, Job, Resolved, Stage
+from rules.stage import BITS, DEPLOYMENT, POWER, UNNAMED, Job, Resolved, Stage
 from rules.stages import codegen, firmware
 
 
@@ -26,5 +26,5 @@ STAGE = Stage(
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c"),
     identities=firmware.STAGE.identities,
     serves=_asked_for,
-    ignored=("firmware.prefix", "bits.weights", "bits.activations", "budget", *UNNAMED, *POWER),
+    ignored=("firmware.prefix", *BITS, "budget", *UNNAMED, *POWER),
 )
