@@ -174,7 +174,7 @@ TRIED = Count("samples", "N", "test samples to answer", "10")
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
     "bits": (SPEC, SET, WIDTHS),
-    "bench": (MODELS, CURVE, ERRORS, TOOLCHAIN),
+    "bench": (MODELS, CURVE, ERRORS, WIDTHS, TOOLCHAIN),
     "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),
     "diff": (A, B),

@@ -139,6 +139,12 @@ def write(estimates: Iterable[Estimate], path: Path) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+def keep(found: Sequence[Estimate], path: Path) -> None:
+    """Put ``found`` in the place of what the file has for the same ``conditions``, behind all else."""
+    measured = {estimate.conditions for estimate in found}
+    write([*(one for one in read(path) if one.conditions not in measured), *found], path)
+
+
 def origin(estimates: Sequence[Estimate]) -> str:
     """Of the figures: what was drawn, built and run."""
     names = sorted({estimate.space for estimate in estimates})
