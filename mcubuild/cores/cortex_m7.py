@@ -142,13 +142,13 @@ COSTS: Costs = {
         "row": 6.14,
     },
     "packed": {
-        "call": 107.03,
-        "kept": 1.98,
-        "pack": 79.56,
-        "packed": 8.53,
+        "call": 0.0,
+        "kept": 2.12,
+        "pack": 15.16,
+        "packed": 21.63,
         "tile": 0.0,
         "unpack": 0.0,
-        "unpacked": 5.99,
+        "unpacked": 3.18,
     },
     "pad": {
         "byte": 0.52,

@@ -3,13 +3,14 @@
     python -m tests.engine.calibrate [file [kind of networks ...]]
 
 Random networks are generated, compiled (zig, -O2) and run in the emulator, as often as it takes for each layer to be
-computed by every kernel that can; the coefficients are the non-negative least squares fit of the relative errors over
-all layers. What layers do only because their weights are narrow is fitted to them alone, all else being held: as fitted
-to the others, or as it was if there are none. Run it after a change of a kernel or of a cycle model, and see whether
-``test_footprint`` agrees. Costs of what none of the networks does stay as they are.
+computed by every kernel that can (with packed activations, by the one that estimates choose); the coefficients are the
+non-negative least squares fit of the relative errors over all layers. What layers do only because their weights are
+narrow is fitted to them alone, all else being held: as fitted to the others, or as it was if there are none. Run it
+after a change of a kernel or of a cycle model, and see whether ``test_footprint`` agrees. Costs of what none of the
+networks does stay as they are.
 
-Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say; keys of NETWORKS_OF) take less, for
-kernels that are in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
+Measuring takes ten minutes or more; fewer kinds of networks (``pool``, say, of KINDS) take less, for kernels that are
+in no other kind. ``file`` keeps what was measured; if it exists, that is fitted once more, which
 shows what a change of the features of a kernel's work is worth.
 """
 
@@ -30,7 +31,9 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from mcubuild import ROOT
+from mcubuild.bench.latency import mixed
 from mcubuild.bench.values import with_random_values
+from mcubuild.bench.workbench import roomy
 from mcubuild.board import Board, CoreName, read_board
 from mcubuild.cores.core import Costs
 from mcubuild.cores.registry import core_of, cores
@@ -52,7 +55,9 @@ from mcubuild.ir.ops.resize import Resize
 from mcubuild.ir.ops.softmax import Softmax
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv2D, Weighted
 from mcubuild.measure.runner import measure
+from mcubuild.nas.space.skeleton import skeleton
 from mcubuild.progress import bar
+from mcubuild.spec.deployment import Deployment
 from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
@@ -76,6 +81,8 @@ MOST_ELEMENTS = 5000
 """Of a tensor that such an operator computes on."""
 SMALL_NETWORKS = 6
 """On maps of 3x3, 2x2 and 1x1 pixels, in 8 and in 4 bits."""
+PACKED = (0, 1, 4)
+"""Networks of ``bench.latency.mixed``, by number, whose packed layers are measured: of 64, 48 and 28 pixels."""
 MOST_CALL = 200
 """Cycles of a call, at most: whole layers hardly tell, and chains make many calls."""
 BOARDS = {name: core.board for name, core in cores().items() if core.board is not None}
@@ -373,6 +380,16 @@ def samples_of_every_kernel(graph: Graph, board: Board) -> list[Sample]:
     return list(found.values())
 
 
+def samples_of_packed_layers(number: int, board: Board) -> list[Sample]:
+    """Layers with activations of 4 bits of a searched network, each with the kernel of the lowest estimate.
+
+    What packing takes is what the kernel inside leaves: around slow kernels, it would be lost in the error of these.
+    """
+    case, room = mixed(Deployment(roomy(board)), "mobile", number + 1)[number], roomy(board)
+    graph = with_random_values(skeleton(case.arch, 8, 4), case.seed)
+    return [sample for sample in samples(graph, room, FirmwareSettings(), {}) if sample.layer.packed]
+
+
 def fit(data: list[Sample]) -> tuple[dict[str, float], list[float]]:
     """Cycles by feature, and the relative error of each sample's estimate."""
     common, costs = data[0].kernel.common, core_of(data[0].core).costs
@@ -423,21 +440,25 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "matrix": (matrix_network, OTHER_NETWORKS),
     "narrow": (narrow_network, NARROW_NETWORKS),
     "operator": (operator_network, OPERATOR_NETWORKS),
-    "packed": (packed_network, NETWORKS),
     "pool": (pool_network, POOL_NETWORKS),
     "small": (small_network, SMALL_NETWORKS),
 }
 """What makes the networks of each kind, and how many."""
+KINDS = (*NETWORKS_OF, "packed")
 
 
 def measure_all(kinds: Iterable[str]) -> list[Sample]:
     """Every layer of the networks of these kinds, with every kernel, on every board."""
-    graphs = [make(seed) for make, count in map(NETWORKS_OF.__getitem__, kinds) for seed in range(count)]
-    jobs = list(product(graphs, map(read_board, BOARDS.values())))
+    kinds, boards = set(kinds), [*map(read_board, BOARDS.values())]
+    makers = [NETWORKS_OF[kind] for kind in NETWORKS_OF if kind in kinds]
+    graphs = [make(seed) for make, count in makers for seed in range(count)]
+    numbers = PACKED if "packed" in kinds else ()
     result: list[Sample] = []
-    with ProcessPoolExecutor() as pool, bar("calibrate", len(jobs)) as progress:
-        for found in pool.map(samples_of_every_kernel, *zip(*jobs, strict=True)):
-            result += found
+    with ProcessPoolExecutor() as pool, bar("calibrate", (len(graphs) + len(numbers)) * len(boards)) as progress:
+        running = [pool.submit(samples_of_every_kernel, *job) for job in product(graphs, boards)]
+        running += [pool.submit(samples_of_packed_layers, *job) for job in product(numbers, boards)]
+        for one in running:
+            result += one.result()
             progress.advance()
     return result
 
@@ -505,4 +526,4 @@ def main(kept: Path | None, kinds: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None, sys.argv[2:] or NETWORKS_OF)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None, sys.argv[2:] or KINDS)
