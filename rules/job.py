@@ -13,7 +13,9 @@ if TYPE_CHECKING:  # a stage depends on the settings that it declares alone
     from mcubuild.spec.deployment import Deployment
     from mcubuild.spec.spec import Spec
 
-DEPLOYMENT = ("board", "engine", "firmware", "bits.weights", "bits.activations", "budget")
+BITS = ("bits.weights", "bits.activations", "bits.ends")
+"""Of a network that is trained here; all others say them themselves."""
+DEPLOYMENT = ("board", "engine", "firmware", *BITS, "budget")
 """What a stage declares that builds for the spec's ``Deployment``, without what it ignores of that."""
 
 

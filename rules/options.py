@@ -180,7 +180,7 @@ _FORESEEN = (SPEC, SET, OF, ARCHS, SEEDS, TRAININGS, WIDTHS, SIZES, DRAWS)
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "baselines": (SPEC, ARCHS, SEEDS, TRAININGS),
     "bits": (SPEC, SET, WIDTHS),
-    "bench": (MODELS, CURVE, ERRORS, TOOLCHAIN),
+    "bench": (MODELS, CURVE, ERRORS, WIDTHS, TOOLCHAIN),
     "calibrate": (CORE, KERNELS),
     "changed": (BASE, SLOWER, LARGER, LINKS),
     "curve": (SPEC, SIZES, DRAWS, ARCHS),

@@ -36,11 +36,6 @@ def _dice(seed: int) -> tuple[np.random.Generator, Callable[..., int]]:
     return rng, lambda *choices: choices[int(rng.integers(len(choices)))]
 
 
-def packed_network(seed: int) -> Graph:
-    """A network of the kind that the search draws, with activations of 4 bits."""
-    return calibration_network(seed, activations=4)
-
-
 def calibration_network(seed: int, activations: int = 8) -> Graph:
     """A network of the kind that the search draws, with shapes off its grid mixed in."""
     rng, pick = _dice(seed)
@@ -234,7 +229,6 @@ NETWORKS_OF: Mapping[str, tuple[Callable[[int], Graph], int]] = {
     "matrix": (matrix_network, 2),
     "narrow": (narrow_network, 12),
     "operator": (operator_network, 18),
-    "packed": (packed_network, NETWORKS),
     "pool": (pool_network, 6),
     "small": (small_network, 6),
 }

@@ -8,6 +8,7 @@ were fitted on) are part of the error.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from mcubuild.nas.space.baselines import Baseline
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.candidates import Candidates, Limits
 from mcubuild.nas.space.footprints import Footprints
-from mcubuild.nas.space.skeleton import skeleton
+from mcubuild.nas.space.skeleton import LayerBits, skeleton
 from mcubuild.processes import processes
 from mcubuild.progress import bar
 from mcubuild.report.estimates import conditions, reading, searched
@@ -90,11 +91,11 @@ class Case:
     @property
     def shapes(self) -> Graph:
         """The skeleton of the network."""
-        bits = self.deployment.bits
-        if bits != "mixed":
-            return skeleton(self.arch, bits, self.deployment.activations)
-        rng, names = np.random.default_rng(self.seed), weight_bits(skeleton(self.arch, WIDTHS[0]))
-        return skeleton(self.arch, {name: int(rng.choice(WIDTHS)) for name in names}, self.deployment.activations)
+        bits: LayerBits | Literal["mixed"] = self.deployment.bits
+        if bits == "mixed":
+            rng, names = np.random.default_rng(self.seed), weight_bits(skeleton(self.arch, WIDTHS[0]))
+            bits = {name: int(rng.choice(WIDTHS)) for name in names}
+        return skeleton(self.arch, bits, self.deployment.activations, self.deployment.ends)
 
 
 def mixed(deployment: Deployment, block: str, count: int) -> list[Case]:

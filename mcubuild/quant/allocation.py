@@ -18,7 +18,6 @@ from mcubuild.engine.kernels import choose
 from mcubuild.engine.layer import layers
 from mcubuild.engine.memory.footprint import Footprint, estimate
 from mcubuild.engine.target import Target
-from mcubuild.ir.ops.weighted import Weighted
 from mcubuild.ir.widths import weight_bits
 from mcubuild.nas.space.blocks import Described
 from mcubuild.nas.space.skeleton import skeleton
@@ -52,17 +51,29 @@ class Allocation:
     """The choice between two widths for each layer with weights of a network."""
 
     def __init__(
-        self, arch: Described, target: Target, stack: int, widths: tuple[int, int], activations: int = 8
+        self,
+        arch: Described,
+        target: Target,
+        stack: int,
+        widths: tuple[int, int],
+        activations: int = 8,
+        ends: int | None = None,
     ) -> None:
-        """For the network ``arch`` with ``stack`` bytes of stack; the wider width comes first."""
+        """For the network ``arch`` with ``stack`` bytes of stack; the wider width comes first.
+
+        ``ends``: bits of the first and the last layer, which are not chosen then.
+        """
         self._arch, self._target, self._stack, self._widths = arch, target, stack, widths
         self._activations = activations
-        self.names = tuple(weight_bits(skeleton(arch, widths[0])))
-        """The layers with weights, in order."""
+        first, *inner, last = weight_bits(skeleton(arch, widths[0]))
+        self._given = {} if ends is None else {first: ends, last: ends}
+        self.names = tuple(name for name in (first, *inner, last) if name not in self._given)
+        """The layers with weights whose widths are chosen, in order."""
 
     def bits(self, narrow: Sequence[bool]) -> dict[str, int]:
-        """Bits by layer, where those of ``narrow`` have the narrower width."""
-        return {name: self._widths[one] for name, one in zip(self.names, narrow, strict=True)}
+        """Bits by layer, where those of ``narrow``, one for each of ``names``, have the narrower width."""
+        chosen = {name: self._widths[one] for name, one in zip(self.names, narrow, strict=True)}
+        return {**chosen, **self._given}
 
     def footprint(self, bits: Mapping[str, int]) -> Footprint:
         """What the network needs with these widths."""
@@ -70,7 +81,7 @@ class Allocation:
 
     def ends(self) -> tuple[Footprint, Footprint]:
         """What it needs with the wider weights everywhere, and with the narrower ones."""
-        wide, narrow = (self.footprint(dict.fromkeys(self.names, width)) for width in self._widths)
+        wide, narrow = (self.footprint(self.bits([one] * len(self.names))) for one in (False, True))
         return wide, narrow
 
     def solve(self, losses: Mapping[str, float], ceilings: Ceilings) -> dict[str, int] | None:
@@ -105,7 +116,7 @@ class Allocation:
             graph = skeleton(self._arch, width, self._activations)
             row = []
             for layer in layers(graph):
-                if isinstance(layer.op, Weighted):
+                if layer.op.output in self.names:
                     kernel = choose(layer, self._target)
                     flash = kernel.constant_bytes(layer) + kernel.code_bytes(layer)
                     row.append(_Cost(flash, kernel.cycles(layer, self._target.core), kernel.routines(layer)))

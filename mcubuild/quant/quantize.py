@@ -50,6 +50,7 @@ def quantize(
     *,
     bits: LayerBits,
     activations: int = 8,
+    ends: int | None = None,
     learning: Learning,
     seed: int,
     out: Path,
@@ -70,6 +71,7 @@ def quantize(
         settings: how ranges are found, what may be lost, how the network is fine-tuned.
         bits: of the weights, 8 or 4; of all layers, or by their names.
         activations: bits of the activations, 8 or 4.
+        ends: bits of the weights of the first and the last layer, where they are others.
         learning: how networks learn their task.
         seed: of the order of samples.
         out: folder, made if missing.
@@ -79,7 +81,7 @@ def quantize(
         BuildError: the weights are missing or belong to another network.
     """
     exact = read_network(arch, weights)
-    network, plain = copy.deepcopy(exact), skeleton(arch, bits, activations)
+    network, plain = copy.deepcopy(exact), skeleton(arch, bits, activations, ends)
     samples = at_resolution(spread(train, settings.samples), arch.resolution)
     with workers():
         widths = weight_bits(plain)

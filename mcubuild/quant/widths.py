@@ -60,7 +60,7 @@ def choose_widths(
     """
     sram, limits, footprints = deployment.sram, Limits.of(deployment), Footprints(deployment, margin)
     cycles = np.inf if limits.latency is None else footprints.most_cycles(arch, limits.latency)
-    allocation = Allocation(arch, footprints.target, deployment.stack, WIDTHS, deployment.activations)
+    allocation = Allocation(arch, footprints.target, deployment.stack, WIDTHS, deployment.activations, deployment.ends)
     wide, narrow = allocation.ends()
     network = read_network(arch, weights)
     calibration = at_resolution(spread(train, samples), arch.resolution)
@@ -73,7 +73,7 @@ def choose_widths(
         needs = allocation.footprint(bits)
         with workers():
             divergence, accuracy = sensitivity.judge(bits)
-        narrowed = [name for name, width in bits.items() if width == WIDTHS[1]]
+        narrowed = [name for name in allocation.names if bits[name] == WIDTHS[1]]
         return {
             "flash": needs.flash,
             "cycles": needs.cycles,

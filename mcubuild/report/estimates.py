@@ -67,6 +67,7 @@ def conditions(deployment: Deployment, toolchain: str, networks: str) -> str:
         f"{toolchain} -{deployment.firmware.optimize}",
         f"{deployment.bits}-bit weights",
         *(["4-bit activations"] if deployment.activations == 4 else []),
+        *([f"{deployment.ends}-bit weights at the ends"] if deployment.ends else []),
         *switched,
         networks,
     ]
@@ -104,6 +105,12 @@ def write(estimates: Iterable[Estimate], path: Path) -> None:
     """A line of JSON an estimate."""
     lines = (json.dumps(msgspec.to_builtins(estimate), sort_keys=True) for estimate in estimates)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def keep(found: Sequence[Estimate], path: Path) -> None:
+    """Put ``found`` in the place of what the file has for the same ``conditions``, behind all else."""
+    measured = {estimate.conditions for estimate in found}
+    write([*(one for one in read(path) if one.conditions not in measured), *found], path)
 
 
 def origin(estimates: Sequence[Estimate]) -> str:

@@ -21,6 +21,9 @@ class BitsSettings(Settings):
     activations: Literal[4, 8] = 8
     """Of tensors between layers. With 4, two share a byte of RAM; the network's input, the mean of all pixels and the
     answer keep 8."""
+    ends: Literal[4, 8] | None = None
+    """Bits of the weights of the first and of the last layer, which often lose the most by few bits. Default: those of
+    the others."""
 
 
 def _table(value: Any) -> Any:
@@ -28,11 +31,14 @@ def _table(value: Any) -> Any:
     if isinstance(value, BitsSettings):
         return value
     table = value if isinstance(value, dict) else {"weights": value}
-    weights, activations = table.get("weights", 8), table.get("activations", 8)
+    weights, activations, ends = table.get("weights", 8), table.get("activations", 8), table.get("ends")
     known = table.keys() <= BitsSettings.model_fields.keys()
-    if known and _is_one_of(weights, (*WIDTHS, "mixed")) and _is_one_of(activations, WIDTHS):
-        return table
-    raise ValueError(f'found {shown(value)}; must be 4 or 8 or "mixed", or such as {{ weights = 4, activations = 4 }}')
+    asked = _is_one_of(weights, (*WIDTHS, "mixed")) and _is_one_of(activations, WIDTHS)
+    if known and asked and (ends is None or _is_one_of(ends, WIDTHS)):
+        return {**table, "ends": None if ends == weights else ends}
+    raise ValueError(
+        f'found {shown(value)}; must be 4 or 8 or "mixed", or such as {{ weights = 4, activations = 4, ends = 8 }}'
+    )
 
 
 def _is_one_of(value: Any, allowed: tuple[Any, ...]) -> bool:

@@ -25,13 +25,16 @@ class Deployment:
     """Of the weights of networks that are searched for."""
     activations: int = 8
     """Bits of their activations, 8 or 4."""
+    ends: int | None = None
+    """Bits of the weights of their first and last layer, where those are others than ``bits``."""
     budget: Budget = field(default_factory=Budget)
     """As ``read_spec`` resolved it, if it is a spec's."""
 
     @classmethod
     def of(cls, spec: "Spec", board: Board) -> "Deployment":
         """That of a spec."""
-        return cls(board, spec.engine, spec.firmware, spec.bits.weights, spec.bits.activations, spec.budget)
+        bits = spec.bits
+        return cls(board, spec.engine, spec.firmware, bits.weights, bits.activations, bits.ends, spec.budget)
 
     @property
     def sram(self) -> int:

@@ -1,6 +1,7 @@
 """Speed and memory beside other engines: ``doit bench``; and cycles against memory: ``doit bench curve=<network>``.
 
-``doit bench latency=<networks>`` measures how far estimates of cycles are off and keeps that for all reports.
+``doit bench latency=<networks>`` measures how far estimates of cycles are off and keeps that for all reports; with
+``widths=4x4``, of such networks alone, and what is kept of others stays.
 
 Networks of papers are built in; ``models=<folder>`` adds the .tflite files of a folder. Figures come from the store if
 nothing that they depend on has changed.
@@ -22,7 +23,7 @@ from mcubuild.store import Store, digest_json
 from rules.execute import template_files
 from rules.imports import dependencies
 from rules.known import FILES
-from rules.options import CURVE, ERRORS, MODELS, TOOLCHAIN, usage
+from rules.options import CURVE, ERRORS, MODELS, TOOLCHAIN, WIDTHS, usage
 from rules.stage import BUILD
 from rules.stages import tune
 from rules.streams import INTERRUPTED
@@ -150,17 +151,22 @@ def _latency(count: int) -> None:
     from mcubuild.bench.workbench import roomy
     from mcubuild.board import board_names, read_board
     from mcubuild.measure.cycles.model import cycle_model
-    from mcubuild.report.estimates import ESTIMATES, write
-    from mcubuild.spec.bits import WIDTHS
+    from mcubuild.report.estimates import ESTIMATES, keep, write
     from mcubuild.spec.deployment import Deployment
+    from rules.commands.bits import widths
 
     boards = [board for board in map(read_board, board_names()) if cycle_model(board.core)]
     firmware = _firmware()
-    each = [Deployment(roomy(board), firmware=firmware, bits=bits) for bits in WIDTHS for board in boards]
+    each = [
+        Deployment(roomy(board), firmware=firmware, bits=bits["weights"], activations=bits["activations"])
+        for bits in widths().values()
+        for board in boards
+    ]
     by_board = [[case for block in SPACES for case in mixed(one, block, count)] for one in each]
     cases = [case for cases in zip(*by_board, strict=True) for case in cases]
     found = estimates(cases, workbench())
-    write(found, ESTIMATES)
+    every = replace(WIDTHS, default=None).given is None
+    (write if every else keep)(found, ESTIMATES)
     show_estimates("Estimated against emulated cycles", found, BUILD / "bench" / "latency.html")
     print(f"kept for reports: {ESTIMATES.relative_to(ROOT)}")
 

@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
-from rules.job import DEPLOYMENT, Job
+from rules.job import BITS, DEPLOYMENT, Job
 from rules.stage import LIMITS, POWER, QUALITY, Resolved, Stage
 from rules.stages.threshold import THRESHOLD
 
@@ -96,8 +96,7 @@ STAGE = Stage(
     called=_called,
     templates=("kernels_templates/**/*.j2",),
     ignored=(
-        "bits.weights",
-        "bits.activations",
+        *BITS,
         "firmware.toolchain",
         "firmware.optimize",
         *LIMITS,

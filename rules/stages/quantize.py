@@ -2,7 +2,7 @@
 
 import json
 
-from rules.job import Job
+from rules.job import BITS, Job
 from rules.stage import Stage, trains
 from rules.stages.widths import WIDTHS
 
@@ -22,6 +22,7 @@ def _run(job: Job) -> None:
         job["quantize"],
         bits=json.loads(widths.read_text())["bits"] if widths else job["bits.weights"],
         activations=job["bits.activations"],
+        ends=job["bits.ends"],
         learning=learning(read_index(job.file("index.json"))),
         seed=job["seed"],
         out=job.out,
@@ -37,7 +38,7 @@ STAGE = Stage(
     inputs=("index.json", "train.npz", "val.npz", "arch.json", "weights.safetensors"),
     optional=(WIDTHS,),
     outputs=(*MODEL, "quantize_log.json"),
-    settings=("quantize", "bits.weights", "bits.activations", "seed"),
+    settings=("quantize", *BITS, "seed"),
     run=_run,
     serves=trains,
 )

@@ -1,6 +1,6 @@
 """rung: what a network takes with some of the engine's optimisations alone, for comparison."""
 
-from rules.job import DEPLOYMENT, Job
+from rules.job import BITS, DEPLOYMENT, Job
 from rules.stage import LIMITS, POWER, QUALITY, UNNAMED, Stage, listed
 from rules.stages import codegen, firmware, quantize, tune
 
@@ -37,5 +37,5 @@ STAGE = Stage(
     templates=tune.STAGE.templates,
     identities=firmware.STAGE.identities,
     serves=listed(NAME),
-    ignored=("firmware.prefix", "bits.weights", "bits.activations", *LIMITS, *QUALITY, *UNNAMED, *POWER),
+    ignored=("firmware.prefix", *BITS, *LIMITS, *QUALITY, *UNNAMED, *POWER),
 )

@@ -1,6 +1,6 @@
 """tune: which kernel computes each layer fastest, where the spec asks to try."""
 
-from rules.job import DEPLOYMENT, Job
+from rules.job import BITS, DEPLOYMENT, Job
 from rules.stage import POWER, UNNAMED, Resolved, Stage
 from rules.stages import codegen, firmware
 
@@ -27,5 +27,5 @@ STAGE = Stage(
     templates=("kernels_templates/**/*", "mcubuild/measure/*.c"),
     identities=firmware.STAGE.identities,
     serves=_asked_for,
-    ignored=("firmware.prefix", "bits.weights", "bits.activations", "budget", *UNNAMED, *POWER),
+    ignored=("firmware.prefix", *BITS, "budget", *UNNAMED, *POWER),
 )

@@ -78,6 +78,13 @@ def test_every_row_belongs_to_a_kind() -> None:
 ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040_000, 1e6, "")
 
 
+def test_what_is_measured_anew_replaces_its_like_alone(tmp_path: Path) -> None:
+    path, narrow = tmp_path / "estimates.jsonl", replace(ONE, conditions="4-bit weights")
+    estimates.write([ONE, narrow, replace(narrow, space="w0.2-r12")], path)
+    estimates.keep([fresh := replace(narrow, emulated=2e6)], path)
+    assert estimates.read(path) == [ONE, fresh]
+
+
 def test_errors() -> None:
     other = structs.replace(ONE, estimated=900_000, streams=True, arena=4096)
     found = errors([ONE, other])

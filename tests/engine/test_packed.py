@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcubuild.bench.kernel_networks import packed_network
+from mcubuild.bench.kernel_networks import calibration_network
 from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
@@ -129,7 +129,9 @@ def test_every_layer_between_the_ends_is_packed() -> None:
     ]
 
 
-@pytest.mark.parametrize("make", [lambda: mobile(4), lambda: packed_network(2)], ids=["mobile", "odd shapes"])
+@pytest.mark.parametrize(
+    "make", [lambda: mobile(4), lambda: calibration_network(2, activations=4)], ids=["mobile", "odd shapes"]
+)
 def test_memories_are_as_foretold(tmp_path: Path, make: object) -> None:
     assert callable(make)
     check_memories(make(), BOARD, FirmwareSettings(), tmp_path)

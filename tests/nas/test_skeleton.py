@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
@@ -7,7 +8,7 @@ import pytest
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.reduction import Mean
 from mcubuild.ir.ops.weighted import Conv2D, DepthwiseConv2D, FullyConnected
-from mcubuild.ir.widths import arithmetic
+from mcubuild.ir.widths import arithmetic, weight_bits
 from mcubuild.nas.space.arch import Space, draw, largest, smallest
 from mcubuild.nas.space.backbones import Mobile
 from mcubuild.nas.space.blocks import Bottleneck
@@ -25,6 +26,16 @@ def test_activations_of_four_bits_are_those_between_the_ends() -> None:
     assert {tensor.name for tensor in narrow.activations() if not tensor.packed} == {"input", "pool", "classifier"}
     assert isinstance(narrow.ops[-2], Mean)  # which has a scale of its own
     assert arithmetic(narrow) == "w8a4" and arithmetic(skeleton(arch, 4, 4)) == "w4a4"
+
+
+@pytest.mark.parametrize("stride", [0, 16])
+def test_the_ends_may_have_bits_of_their_own(stride: int) -> None:
+    graph = skeleton(smallest(replace(SPACE, stride=stride)), 4, ends=8)
+    wide = [name for name, bits in weight_bits(graph).items() if bits == 8]
+    assert wide == [graph.ops[0].output, graph.ops[-1].output] == ["stem", "classifier"]
+    block = next(iter(largest(SPACE).blocks().values()))
+    assert [*weight_bits(block_skeleton(block, 4, ends=8)).values()] == [8]
+    assert [*weight_bits(block_skeleton(block, 4, ends=8, first=False)).values()] == [4]
 
 
 def test_shapes_of_the_smallest_network() -> None:

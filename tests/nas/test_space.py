@@ -47,16 +47,16 @@ def run(
 
 
 @pytest.mark.parametrize("engine", [EngineSettings(), EngineSettings(inplace_depthwise=False, inplace_add=False)])
-@pytest.mark.parametrize(("bits", "activations"), [(8, 8), (4, 8), (8, 4)])
+@pytest.mark.parametrize(("bits", "activations", "ends"), [(8, 8, None), (4, 8, 8), (8, 4, None)])
 def test_blocks_together_cost_what_the_whole_network_costs(
-    engine: EngineSettings, bits: Literal[8, 4], activations: int
+    engine: EngineSettings, bits: Literal[8, 4], activations: int, ends: int | None
 ) -> None:
-    asked = Deployment(BOARD, engine, bits=bits, activations=activations)
+    asked = Deployment(BOARD, engine, bits=bits, activations=activations, ends=ends)
     footprints = Footprints(replace(asked, budget=Budget(sram=1 << 30)))
     rng = np.random.default_rng(1)
     for space in (Space(0.5, square(144), 3, 100), Space(0.3, square(30), 1, 10), Space(0.2, square(7), 1, 2)):
         for arch in (smallest(space), largest(space), *(draw(space, rng) for _ in range(3))):
-            whole = skeleton(arch, bits, activations)
+            whole = skeleton(arch, bits, activations, ends)
             assert footprints.of(arch) == estimate(whole, Target.of(BOARD, engine), 2048)
             for sram in (10_000, 60_000, 100_000):
                 tight = Footprints(replace(asked, budget=Budget(sram=sram)))

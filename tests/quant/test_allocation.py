@@ -50,3 +50,13 @@ def test_the_wider_width_wherever_nothing_forbids_it() -> None:
 def test_nothing_where_flash_is_too_small() -> None:
     assert ALLOCATION.solve(LOSSES, Ceilings(64 << 10, min(one.flash for one in NEEDS) - 1, np.inf)) is None
     assert ALLOCATION.solve(LOSSES, Ceilings(1 << 10, 1 << 20, np.inf)) is None
+
+
+def test_ends_that_are_given_are_not_chosen() -> None:
+    given = Allocation(Baseline("smallcifar", 0.5, 16, 1, 10), TARGET, 2048, (8, 4), ends=8)
+    assert given.names == ALLOCATION.names[1:-1]
+    narrow = given.ends()[1]
+    assert narrow == given.footprint({name: 8 if name not in given.names else 4 for name in ALLOCATION.names})
+    found = given.solve(dict.fromkeys(given.names, 1.0), Ceilings(64 << 10, narrow.flash, np.inf))
+    assert found == {**dict.fromkeys(given.names, 4), ALLOCATION.names[0]: 8, ALLOCATION.names[-1]: 8}
+    assert given.solve(dict.fromkeys(given.names, 1.0), Ceilings(64 << 10, narrow.flash - 1, np.inf)) is None

@@ -493,16 +493,21 @@ def test_single_keys_are_changed_from_outside(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "weights", "activations"),
+    ("text", "weights", "activations", "ends"),
     [
-        ("bits = 4", 4, 8),
-        ('bits = "mixed"', "mixed", 8),
-        ("bits = { weights = 4 }", 4, 8),
-        ("bits = { activations = 4 }", 8, 4),
-        ("bits = { weights = 4, activations = 4 }", 4, 4),
-        ('bits = { weights = "mixed", activations = 8 }', "mixed", 8),
+        ("bits = 4", 4, 8, None),
+        ('bits = "mixed"', "mixed", 8, None),
+        ("bits = { weights = 4 }", 4, 8, None),
+        ("bits = { activations = 4 }", 8, 4, None),
+        ("bits = { weights = 4, activations = 4 }", 4, 4, None),
+        ('bits = { weights = "mixed", activations = 8 }', "mixed", 8, None),
+        ("bits = { weights = 4, ends = 8 }", 4, 8, 8),
+        ("bits = { weights = 4, ends = 4 }", 4, 8, None),
+        ('bits = { weights = "mixed", ends = 8 }', "mixed", 8, 8),
     ],
 )
-def test_bits_are_a_number_a_word_or_a_table(tmp_path: Path, text: str, weights: int | str, activations: int) -> None:
+def test_bits_are_a_number_a_word_or_a_table(
+    tmp_path: Path, text: str, weights: int | str, activations: int, ends: int | None
+) -> None:
     bits = read(tmp_path, SPEC.replace("bits = 8", text)).bits
-    assert (bits.weights, bits.activations) == (weights, activations)
+    assert (bits.weights, bits.activations, bits.ends) == (weights, activations, ends)

@@ -119,7 +119,8 @@ class Footprints:
     def _stretch(self, block: Block, *, first: bool) -> Choice:
         choice = self._stretches.get((block, first))
         if choice is None:
-            graphs = (block_skeleton(block, bits, self.deployment.activations, first=first) for bits in self._widths)
+            asked = self.deployment
+            graphs = (block_skeleton(block, bits, asked.activations, asked.ends, first=first) for bits in self._widths)
             choice = tuple(estimate_stretch(graph, self.target) for graph in graphs)
             if isinstance(block, Cells):
                 choice = tuple(replace(stretch, code=stretch.code + DECODER) for stretch in choice)

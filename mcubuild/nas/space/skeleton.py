@@ -22,28 +22,37 @@ LayerBits: TypeAlias = int | Mapping[str, int]
 """Bits of the weights: of every layer, or by its operator's name."""
 
 
-def skeleton(arch: Described, bits: LayerBits, activations: int = 8) -> Graph:
+def skeleton(arch: Described, bits: LayerBits, activations: int = 8, ends: int | None = None) -> Graph:
     """The whole network with weights of ``bits`` bits and activations of ``activations`` bits.
 
+    ``ends``: bits of the weights of the first and the last layer, where they are others.
     Input, output and the mean of all pixels have 8 bits in any case.
 
     Input (1, H, W, C), "input"; output (1, classes) "classifier".
     """
-    return row_skeleton(arch.name, arch.blocks(), bits, activations)
+    return row_skeleton(arch.name, arch.blocks(), bits, activations, ends)
 
 
-def block_skeleton(block: Block, bits: LayerBits, activations: int = 8, *, first: bool = True) -> Graph:
+def block_skeleton(
+    block: Block, bits: LayerBits, activations: int = 8, ends: int | None = None, *, first: bool = True
+) -> Graph:
     """One block as a network of its own; ``first``: whether it reads the network's input."""
-    return row_skeleton("block", {"block": block}, bits, activations, first=first)
+    return row_skeleton("block", {"block": block}, bits, activations, ends, first=first)
 
 
 def row_skeleton(
-    name: str, parts: dict[str, Block], bits: LayerBits, activations: int = 8, *, first: bool = True
+    name: str,
+    parts: dict[str, Block],
+    bits: LayerBits,
+    activations: int = 8,
+    ends: int | None = None,
+    *,
+    first: bool = True,
 ) -> Graph:
     """A network of these blocks, by name, each of which fits the one before; ``first`` as of ``block_skeleton``."""
     begin = next(iter(parts.values()))
     source = Tensor(INPUT, (1, begin.size.height, begin.size.width, begin.inputs), bits=8 if first else activations)
-    builder = _Builder(source, bits, activations, series=begin.series)
+    builder = _Builder(source, bits, activations, ends, first=first, series=begin.series)
     for prefix, block in parts.items():
         builder.append(prefix, block)
     return Graph(name, builder.tensors, tuple(builder.ops), (INPUT,), (builder.last,))
@@ -52,11 +61,14 @@ def row_skeleton(
 class _Builder:
     """Appends operators to a chain; ``last`` is the tensor at its end."""
 
-    def __init__(self, source: Tensor, bits: LayerBits, activations: int, *, series: bool) -> None:
+    def __init__(
+        self, source: Tensor, bits: LayerBits, activations: int, ends: int | None, *, first: bool, series: bool
+    ) -> None:
         self.tensors = {INPUT: source}
         self.ops: list[Op] = []
         self.last = INPUT
         self._bits, self._activations, self._series = bits, activations, series
+        self._ends, self._first = ends, first
 
     def append(self, name: str, block: Block) -> None:
         if isinstance(block, Stem):
@@ -136,6 +148,8 @@ class _Builder:
     def _constants(self, name: str, shape: Shape, outputs: int) -> tuple[str, str]:
         weights, bias = f"{name}.weights", f"{name}.bias"
         width = self._bits if isinstance(self._bits, int) else self._bits[name]
+        if self._ends is not None and (name == "classifier" or (self._first and not self.ops)):
+            width = self._ends
         self.tensors[weights] = Tensor(weights, shape, bits=width)
         self.tensors[bias] = Tensor(bias, (outputs,), dtype="int32", bits=32)
         return weights, bias
