@@ -79,9 +79,9 @@ ONE = Estimate("cortex-m4", "stm32f412", "zig 0", "w0.5-r32", None, False, 1_040
 
 
 def test_what_is_measured_anew_replaces_its_like_alone(tmp_path: Path) -> None:
-    path, narrow = tmp_path / "estimates.jsonl", replace(ONE, conditions="4-bit weights")
-    estimates.write([ONE, narrow, replace(narrow, space="w0.2-r12")], path)
-    estimates.keep([fresh := replace(narrow, emulated=2e6)], path)
+    path, narrow = tmp_path / "estimates.jsonl", structs.replace(ONE, conditions="4-bit weights")
+    estimates.write([ONE, narrow, structs.replace(narrow, space="w0.2-r12")], path)
+    estimates.keep([fresh := structs.replace(narrow, emulated=2e6)], path)
     assert estimates.read(path) == [ONE, fresh]
 
 

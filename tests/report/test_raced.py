@@ -4,12 +4,13 @@ import pytest
 
 from mcubuild.artifacts.spaces import ComparedSpace, Race, Raced, Smallest, SpaceLimits, SpaceTable
 from mcubuild.report.race import plot, table
+from mcubuild.resolution import square
 from mcubuild.tasks.classification import ACCURACY
 from mcubuild.tasks.detection import MEAN_AP
 
 
 def space(name: str, block: str) -> ComparedSpace:
-    return ComparedSpace(name, block, 0.5, 32, 10, 1.0, None, (), Smallest(1, 1, 1.0, 1))
+    return ComparedSpace(name, block, 0.5, square(32), 10, 1.0, None, (), Smallest(1, 1, 1.0, 1))
 
 
 SPACES = SpaceTable(
