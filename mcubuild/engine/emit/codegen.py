@@ -19,8 +19,8 @@ from mcubuild.engine.assembly.constants import Field
 from mcubuild.engine.assembly.schedule import ordered
 from mcubuild.engine.emit.calls import calls, chain_values, layer_values
 from mcubuild.engine.emit.chaincode import ChainCode
-from mcubuild.engine.emit.functions import layer_functions, routine_values
-from mcubuild.engine.emit.naming import PREFIX, dimensions, file_name
+from mcubuild.engine.emit.functions import dimensions, layer_functions, routine_values
+from mcubuild.engine.emit.naming import PREFIX, file_name
 from mcubuild.engine.emit.planned import memory_plan, planned_after
 from mcubuild.engine.emit.tables import (
     constant_values,
