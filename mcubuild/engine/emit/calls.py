@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from mcubuild.engine.emit.chaincode import ChainCode
-from mcubuild.engine.emit.functions import GeneratedLayer, ctype
-from mcubuild.engine.emit.naming import dimensions
+from mcubuild.engine.emit.functions import GeneratedLayer, ctype, dimensions
 from mcubuild.engine.memory.planner import ChainPlan, Placement, Plan
 from mcubuild.engine.memory.streaming import SOURCE
 from mcubuild.engine.memory.variables import updates

@@ -19,9 +19,9 @@ from mcubuild.engine.assembly.constants import Field
 from mcubuild.engine.assembly.schedule import ordered
 from mcubuild.engine.emit.calls import calls, chain_values, layer_values
 from mcubuild.engine.emit.chaincode import ChainCode
-from mcubuild.engine.emit.functions import layer_functions, routine_values
-from mcubuild.engine.emit.naming import PREFIX, dimensions, file_name
-from mcubuild.engine.emit.planned import memory_plan, planned_boxes, planned_error
+from mcubuild.engine.emit.functions import dimensions, layer_functions, routine_values
+from mcubuild.engine.emit.naming import PREFIX, file_name
+from mcubuild.engine.emit.planned import memory_plan, planned_after
 from mcubuild.engine.emit.tables import (
     constant_values,
     in_lines,
@@ -189,11 +189,8 @@ def generate(
         (out / file_name(name, prefix)).write_text(text, encoding="utf-8")
     footprint = estimate(graph, target, stack)
     planned = memory_plan(graph, generated, plan, replace(footprint, sram=footprint.sram + arena - plan.arena))
-    if boxes is not None:
-        layers = (*planned.layers, planned_boxes(graph, boxes, prefix, len(generated)))
-        planned = msgspec.structs.replace(planned, layers=layers)
-    if error is not None:
-        layers = (*planned.layers, planned_error(graph, error, prefix, len(generated)))
+    if after is not None:
+        layers = (*planned.layers, planned_after(graph, after, prefix, len(generated)))
         planned = msgspec.structs.replace(planned, layers=layers)
     write_artifact(planned, out / PLAN)
 

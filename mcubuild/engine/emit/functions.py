@@ -7,13 +7,13 @@ import jinja2
 
 from mcubuild.engine.assembly.constants import Channels, Constants, channels
 from mcubuild.engine.assembly.routine import Routine
-from mcubuild.engine.emit.naming import dimensions
 from mcubuild.engine.kernels import choose
 from mcubuild.engine.kernels.base import Kernel
 from mcubuild.engine.kernels.packed import Packed
 from mcubuild.engine.layer import Layer, layers
 from mcubuild.engine.memory.planner import Plan
 from mcubuild.engine.target import Target
+from mcubuild.ir.geometry import Shape
 from mcubuild.ir.graph import BYTES, Graph, Tensor
 from mcubuild.ir.ops.elementwise import Add
 from mcubuild.ir.ops.movement import Reshape
@@ -133,6 +133,11 @@ def _body_values(
         add = layer.op.parameters(layer.graph)
         common |= {"add": add, "zero_point": add.output_offset}
     return {**common, **kernel.context(layer)}
+
+
+def dimensions(shape: Shape) -> str:
+    """A shape without its batch, as names and comments have it: 3x3x8."""
+    return "x".join(str(size) for size in shape[1:])
 
 
 def ctype(tensor: Tensor) -> str:

@@ -1,6 +1,4 @@
-"""What files with a network's C are called, so that several go into one firmware; how shapes are written in them."""
-
-from mcubuild.ir.geometry import Shape
+"""What the files with the network's C are called, so that several networks go into one firmware."""
 
 PREFIX = "model"
 """Where the spec names none."""
@@ -16,8 +14,3 @@ def file_name(name: str, prefix: str) -> str:
     if prefix == PREFIX or suffix not in ("c", "h", "S"):
         return name
     return f"{prefix if stem == PREFIX else f'{prefix}_{stem}'}{dot}{suffix}"
-
-
-def dimensions(shape: Shape) -> str:
-    """A shape without its batch: 3x3x8."""
-    return "x".join(str(size) for size in shape[1:])

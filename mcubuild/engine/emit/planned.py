@@ -64,51 +64,29 @@ def _planned_layer(generated: GeneratedLayer, plan: Plan) -> PlannedLayer:
     )
 
 
-def planned_boxes(graph: Graph, decoding: Decoding, prefix: str, index: int) -> PlannedLayer:
-    """The boxes in plan.json, as a layer of their own; its tables are counted as code."""
+def planned_after(graph: Graph, after: Decoding | Errors, prefix: str, index: int) -> PlannedLayer:
+    """What is computed of the output, as a layer of its own in plan.json; its tables are counted as code."""
     output = graph.tensor(graph.outputs[0])
+    kind = "boxes" if isinstance(after, Decoding) else "error"
+    written = BOX_BYTES * after.most if isinstance(after, Decoding) else after.values + ERROR_BYTES
     return PlannedLayer(
         index=index,
-        name=f"{prefix}_boxes",
-        kind="boxes",
-        op="Boxes",
-        output="boxes",
-        macs=0,
+        name=f"{prefix}_{kind}",
+        kind=kind,
+        op=kind.capitalize(),
+        output=kind,
+        macs=0 if isinstance(after, Decoding) else after.values,
         weights_bytes=0,
         bits=None,
-        output_bits=16,
+        output_bits=16 if isinstance(after, Decoding) else 32,
         constants=None,
         constants_reads=1,
         shape_in=output.shape,
-        shape_out=(1, decoding.most, BOX_BYTES // 2),
+        shape_out=(1, after.most, BOX_BYTES // 2) if isinstance(after, Decoding) else (1, 1),
         kernel=None,
         stride=None,
         live=(output.name,),
-        live_bytes=output.nbytes + BOX_BYTES * decoding.most,
-    )
-
-
-def planned_error(graph: Graph, error: Errors, prefix: str, index: int) -> PlannedLayer:
-    """The error in plan.json, as a layer of its own; its table is counted as code."""
-    output = graph.tensor(graph.outputs[0])
-    return PlannedLayer(
-        index=index,
-        name=f"{prefix}_error",
-        kind="error",
-        op="Error",
-        output="error",
-        macs=error.values,
-        weights_bytes=0,
-        bits=None,
-        output_bits=32,
-        constants=None,
-        constants_reads=1,
-        shape_in=output.shape,
-        shape_out=(1, 1),
-        kernel=None,
-        stride=None,
-        live=(output.name,),
-        live_bytes=output.nbytes + error.values + ERROR_BYTES,
+        live_bytes=output.nbytes + written,
     )
 
 

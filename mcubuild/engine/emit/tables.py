@@ -1,8 +1,7 @@
 """The constants of the network in C: weights, operands, and what variables begin with."""
 
 from mcubuild.engine.assembly.constants import Field
-from mcubuild.engine.emit.functions import GeneratedLayer
-from mcubuild.engine.emit.naming import dimensions
+from mcubuild.engine.emit.functions import GeneratedLayer, dimensions
 from mcubuild.engine.layer import align
 from mcubuild.engine.memory.planner import Plan
 from mcubuild.engine.memory.variables import as_bytes, initial_tables
