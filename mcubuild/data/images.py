@@ -105,7 +105,8 @@ def read_images(
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
     or of the longer ones where images are seen whole, at most ``largest``. They are grey if all files are, RGB
-    otherwise. The images to train with decide it alone. A process a core decodes them, and pixels of many are mapped (``room``).
+    otherwise. The images to train with decide it alone.
+    A process a core decodes them, and pixels of many are mapped (``room``).
 
     Args:
         splits: the files by split, ``train`` among them.
