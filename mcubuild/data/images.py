@@ -104,7 +104,8 @@ def read_images(
     """The pixels of each split's image files.
 
     Every image is turned upright, cut to its central square and brought to one side: the median of the shorter sides,
-    at most ``largest``. They are grey if all files are, RGB otherwise. The images to train with decide it alone.
+    or of the longer ones where images are seen whole, at most ``largest``. They are grey if all files are, RGB
+    otherwise. The images to train with decide it alone.
     A process a core decodes them, and pixels of many are mapped (``room``).
 
     Args:
@@ -152,8 +153,7 @@ def read_images(
 class _Looks:
     """Of some images to train with, without their pixels."""
 
-    sides: list[int]
-    """The shorter ones."""
+    sizes: list[tuple[int, int]]
     grey: bool
     """Whether all are."""
     contrasts: list[list[float]]
@@ -173,7 +173,7 @@ def _look(files: Sequence[File]) -> _Looks:
                     found.extents.append(_extent(*_values(_upright(image))))
                 elif (layer := _layer(image)) is not None:
                     found.contrasts.append(_contrasts(layer))
-                found.sides.append(min(image.size))
+                found.sizes.append(image.size)
                 grey = grey and image.mode in (*_GREY_MODES, *_DEEP_MODES)
         except DamagedError as error:
             found.damaged.append((file, error.what))
@@ -190,20 +190,21 @@ def _survey(
     progress: Bar,
 ) -> _Reading:
     """How to read a data set with these images to train with. Of most of them it reads only the header."""
-    sides: list[int] = []
+    sizes: list[tuple[int, int]] = []
     contrasts: list[list[float]] = []
     extents: list[tuple[float, float] | None] = []
     grey = not colour
     for found, group in zip(executor.map(_look, batched(files)), batched(files), strict=True):
-        sides += found.sides
+        sizes += found.sizes
         contrasts += found.contrasts
         extents += found.extents
         grey = grey and found.grey
         damage.note(found.damaged)
         progress.advance(len(group))
-    if not sides:
+    if not sizes:
         damage.refuse_more_than(0, len(files))
-    side = min(int(np.median(sides)), largest)
+    sides = np.array(sizes)
+    side = min(int(np.median(sides.max(axis=1) if whole else sides.min(axis=1))), largest)
     return _Reading(side, "L" if grey else "RGB", _ground(contrasts), _levels(extents), bool(extents), whole)
 
 

@@ -219,10 +219,10 @@ def test_boxes_are_where_the_pixels_are(name: str, layout: Any, tmp_path: Path) 
         assert [len(splits[split]) for split in SPLITS] == [20, 5, 5]
     seen = 0
     for split in splits.values():
-        assert split.x.shape[1:] == (HEIGHT, HEIGHT, 3)  # stretched
+        assert split.x.shape[1:] == (WIDTH, WIDTH, 3)  # stretched
         assert split.boxes is not None and len(split.boxes) == len(split)
         for x, boxes in zip(split.x, split.boxes, strict=True):
-            for label, corners in zip(boxes.classes, boxes.corners * HEIGHT, strict=True):
+            for label, corners in zip(boxes.classes, boxes.corners * WIDTH, strict=True):
                 (top, left), (bottom, right) = np.ceil(corners[:2]).astype(int), np.floor(corners[2:]).astype(int)
                 inside = x[top + 1 : bottom - 1, left + 1 : right - 1].mean()
                 assert inside > 250 if index.classes[label] == "bright" else inside < 5
@@ -441,7 +441,7 @@ def test_pictures_that_lie(orientation: int, stored: bool, tmp_path: Path) -> No
     for split in splits.values():
         assert split.boxes is not None
         for x, boxes in zip(split.x, split.boxes, strict=True):
-            for label, corners in zip(boxes.classes, boxes.corners * HEIGHT, strict=True):
+            for label, corners in zip(boxes.classes, boxes.corners * WIDTH, strict=True):
                 top, left, bottom, right = np.round(corners).astype(int)
                 if label == 1:
                     darkest.append(x[top + 2 : bottom - 2, left + 2 : right - 2].mean())

@@ -67,7 +67,7 @@ def test_layers_form_the_blocks_that_architectures_name() -> None:
     assert [block.residual for block in row] == [False, False, True, False, False, False]
     assert [(block.first, block.last) for block in row] == [(0, 0), (1, 2), (3, 6), (7, 9), (10, 10), (11, 11)]
     assert sum(block.cycles for block in row) == pytest.approx(1)
-    assert [(size, len(group)) for size, group in by_size(row)] == [(4, 3), (2, 1), (1, 2)]
+    assert [(size, len(group)) for size, group in by_size(row)] == [(square(4), 3), (square(2), 1), (square(1), 2)]
 
 
 def test_a_1x1_convolution_in_the_general_kernel_belongs_to_its_block() -> None:
