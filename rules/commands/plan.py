@@ -26,6 +26,8 @@ from rules.stage import BUILD, Resolved
 
 _MOST_CHANGES = 12
 """Changes of a stage that are listed; of more, the number."""
+_MOST_NAMES = 5
+"""Artifacts of a line that are named; of more, the number."""
 _DONE_BY_A_BUILD = ("to build", "depends", "from store", "from shared")
 STATES = {"depends": "perhaps"}
 """What states are called that have another name for people."""
@@ -116,7 +118,8 @@ def _changes(one: Foreseen, makers: Mapping[str, str]) -> Iterator[str]:
                     yield f"{folder / name}: {'it is not what the stage made' if there else 'it is gone'}"
     if one.waits:
         stages = dict.fromkeys(makers.get(name.rpartition("start/")[2], "an earlier stage") for name in one.waits)
-        yield f"reads {', '.join(one.waits)}, which may change: {', '.join(stages)} first"
+        more = f" and {len(one.waits) - _MOST_NAMES} more" if len(one.waits) > _MOST_NAMES else ""
+        yield f"reads {', '.join(one.waits[:_MOST_NAMES])}{more}, which may change: {', '.join(stages)} first"
 
 
 def _differences(before: Mapping[str, Any], one: Foreseen) -> Iterator[str]:

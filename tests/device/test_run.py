@@ -337,9 +337,11 @@ def test_a_port_of_a_server_that_shows_rings(tmp_path: Path, served: Served) -> 
         thread.start()
         port = f"127.0.0.1:{listening.getsockname()[1]}"
         with over_port(served.code, BOARD, SETTINGS, port, tmp_path, write=False, over="rtt") as reached:
-            check(reached.conversation, served)
-            ends.set()
-            thread.join()
+            try:
+                check(reached.conversation, served)
+            finally:
+                ends.set()
+                thread.join(10)
 
 
 def test_a_light_changes_with_each_answer(tmp_path: Path, served: Served) -> None:
