@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from mcubuild.cores import names
-from mcubuild.cores.registry import core_of
+from mcubuild.cores.core import core_of
 from mcubuild.errors import BuildError
 from mcubuild.project import files
 from mcubuild.quantities import Bytes, Hertz

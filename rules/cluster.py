@@ -96,6 +96,7 @@ def run(
         )
     if isinstance(answer, str):
         raise BuildError(answer)
+    assert isinstance(answer, dict)
     for name, content in answer.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(content)

@@ -37,7 +37,8 @@ def builds(command: str, resolved: Resolved) -> tuple[list[Resolved], int]:
 
 def asked(resolved: Resolved) -> bool:
     """Whether the spec has the command that ``of=`` names, if that names one."""
-    return OF.given not in COMPARISONS or COMPARISONS[OF.given].serves(resolved)
+    command = COMPARISONS.get(OF.given or "")
+    return command is None or command.serves(resolved)
 
 
 def _takes(resolved: Resolved) -> Mapping[str, str]:

@@ -86,7 +86,8 @@ def tasks_of(resolved: Resolved) -> list[str]:
 
 def folder(resolved: Resolved) -> Path:
     """Of its artifacts."""
-    return BUILD / resolved["spec"]["name"]
+    name: str = resolved["spec"]["name"]
+    return BUILD / name
 
 
 def lacking(resolved: Resolved) -> str | None:

@@ -434,7 +434,7 @@ def _reduction(kind: str) -> Converter:
 def _extreme(kind: str, reduced: str) -> Converter:
     """``max`` and ``min``: of two tensors, or of all along an axis, without their places."""
 
-    def convert(t: _Translation) -> str:
+    def convert(t: _Translation) -> str | Sequence[str]:
         return (_binary(kind) if "other" in t.node.arguments else _REDUCTIONS[reduced])(t)
 
     return convert

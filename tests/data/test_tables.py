@@ -11,7 +11,6 @@ from mcubuild.data.dataset import prepare
 from mcubuild.data.images import as_levels
 from mcubuild.data.inventory import read_inventory
 from mcubuild.data.kinds import kind
-from mcubuild.data.samples import Windows
 from mcubuild.data.series import levels
 from mcubuild.data.splits import Series, Split, read_index, read_split
 from mcubuild.data.tables import read_table, windows
@@ -206,9 +205,8 @@ def test_every_column_with_values_has_a_name(tmp_path: Path) -> None:
 def test_a_table_without_rows_is_told(tmp_path: Path) -> None:
     write_rows(tmp_path / "data" / "one.csv", ROWS)
     write_rows(tmp_path / "data" / "two.csv", [])
-    samples = kind("csv").find(table(window=8), tmp_path).samples
-    assert isinstance(samples, Windows)
-    assert samples.cautions == ("Tables without a row below the names of columns: 1 of 2 (two.csv)",)
+    found = kind("csv").find(table(window=8), tmp_path)
+    assert found.cautions == ("Tables without a row below the names of columns: 1 of 2 (two.csv)",)
 
 
 def test_tables_must_have_the_same_columns(tmp_path: Path) -> None:

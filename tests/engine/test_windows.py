@@ -70,7 +70,7 @@ def check(folder: Path, stored: int, side: int, compiler: tuple[str, ...], *, st
     x, series = drawn(stored)
     write_c(folder, series, stored, side, stream=stream)
     library = compiled(folder, tuple(compiler))
-    for window, expected in zip(x, network_input(levels(x, series), side), strict=True):
+    for window, expected in zip(x, network_input(levels(x, series), Resolution(side, 1)), strict=True):
         out = np.full((side, 1, CHANNELS), 99, np.int8)
         values = np.ascontiguousarray(window)
         if stream:

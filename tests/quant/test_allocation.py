@@ -53,7 +53,7 @@ def test_nothing_where_flash_is_too_small() -> None:
 
 
 def test_ends_that_are_given_are_not_chosen() -> None:
-    given = Allocation(Baseline("smallcifar", 0.5, 16, 1, 10), TARGET, 2048, (8, 4), ends=8)
+    given = Allocation(Baseline("smallcifar", 0.5, square(16), 1, 10), TARGET, 2048, (8, 4), ends=8)
     assert given.names == ALLOCATION.names[1:-1]
     narrow = given.ends()[1]
     assert narrow == given.footprint({name: 8 if name not in given.names else 4 for name in ALLOCATION.names})

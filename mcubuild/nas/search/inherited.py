@@ -8,6 +8,7 @@ from mcubuild.nas.search.evolution import Score
 from mcubuild.nas.space.arch import Arch
 from mcubuild.nas.training.recipe import calibrate, device, evaluate
 from mcubuild.nas.training.supernet import SuperNetwork
+from mcubuild.resolution import Resolution
 from mcubuild.tasks.learning import Learning
 
 
@@ -18,7 +19,7 @@ class Inherited:
     supernet: SuperNetwork
     """On the CPU."""
     learning: Learning
-    samples: Mapping[int, tuple[Split, Split]]
+    samples: Mapping[Resolution, tuple[Split, Split]]
     """By resolution: training samples that batch norm's statistics are taken from, and the samples to judge by."""
 
     def __call__(self, arch: Arch) -> Score:

@@ -42,6 +42,7 @@ from mcubuild.nas.training.recipe import (
 )
 from mcubuild.nas.training.supernet import SuperNetwork, fresh, sort_channels
 from mcubuild.progress import bar
+from mcubuild.resolution import Resolution
 from mcubuild.spec.supernet import SupernetSettings
 from mcubuild.tasks.learning import Learning
 
@@ -114,7 +115,7 @@ class _Run:
     network: SuperNetwork
     family: Family
     train: Split
-    judged: Mapping[int, tuple[Split, Split]]
+    judged: Mapping[Resolution, tuple[Split, Split]]
     """By resolution: samples that set the batch norm of the networks in the log, and those that they are judged by."""
     settings: SupernetSettings
     length: Length
