@@ -141,9 +141,8 @@ def _of_classes(labels: Mapping[str, NDArray[np.int64]], classes: Sequence[str])
         label for label in np.argsort(counts, kind="stable").tolist() if counts[label] < max(_FEW, _SHARE * median)
     ]
     if small:
-        shown = [f"{_shown(classes[label])} {counts[label]}" for label in small[:_NAMES]] + ["..."][
-            : len(small) > _NAMES
-        ]
+        shown = [f"{_shown(classes[label])} {counts[label]}" for label in small[:_NAMES]]
+        shown += ["..."][: len(small) > _NAMES]
         found.append(
             f"Classes with few training samples: {len(small)} of {len(classes)} ({', '.join(shown)}; "
             f"the median class has {median:g})"
