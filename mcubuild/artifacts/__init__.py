@@ -30,5 +30,12 @@ def read_artifact(path: Path, kind: type[A]) -> A:
 
 def write_artifact(value: Artifact, path: Path) -> None:
     """Write the file ``path``: keys sorted, so that equal values give equal bytes."""
-    text = json.dumps(msgspec.to_builtins(value), indent=1, sort_keys=True) + "\n"
+    text = json.dumps(msgspec.to_builtins(value, enc_hook=_plain), indent=1, sort_keys=True) + "\n"
     path.write_text(text, encoding="utf-8")
+
+
+def _plain(value: object) -> float:
+    """NumPy's float64 is a float, too."""
+    if isinstance(value, float):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} in an artifact")

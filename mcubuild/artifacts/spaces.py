@@ -98,7 +98,7 @@ class Raced(Artifact, frozen=True):
     """The task's score, 0 ... 1."""
 
 
-class Race(Artifact, frozen=True):
+class Race(Artifact, frozen=True, omit_defaults=True):
     """The whole race.json."""
 
     winner: str
