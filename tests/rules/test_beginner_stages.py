@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,8 @@ def test_the_plain_network_is_mirrored_where_the_searched_one_is(
             return 7
 
     monkeypatch.setattr(beginner, "plain_network", recorded)
-    stage, rest = plain.STAGE, (None, None, dict[str, str](), "", tmp_path, tmp_path, tmp_path)
-    stage.run(Read(tmp_path, stage.settings, stage.inputs, *rest))  # type: ignore[arg-type]
+    stage = plain.STAGE
+    rest: tuple[Any, ...] = (None, None, {}, "", tmp_path, tmp_path, tmp_path)
+    stage.run(Read(tmp_path, stage.settings, stage.inputs, *rest))
     assert asked == {"task": "image_classification", "mirror": mirror, "classes": 3, "seed": 7}
     assert json.loads((tmp_path / "plain.json").read_text()) == {"accuracy": 0.5}
