@@ -36,7 +36,7 @@ class SetNormalize(Kernel):
 
     def code_bytes(self, layer: Layer) -> int:
         """Two nests of loops, and the root."""
-        return 1000
+        return 1500
 
     def work(self, layer: Layer) -> Mapping[str, int]:
         """Sets, outputs."""
