@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from mcubuild.measure.elf import Firmware, Segment, Symbol
 from mcubuild.measure.remote.packets import checksum
@@ -62,7 +63,7 @@ class Server:
         self.remote = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
