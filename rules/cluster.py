@@ -18,7 +18,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from mcubuild import ROOT
 from mcubuild.errors import BuildError, shortened
@@ -70,7 +70,7 @@ def run(
         with Client(address, timeout=_PATIENCE, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=_PATIENCE)
             warnings.filterwarnings("ignore", message="Sending large graph")  # a worker may be lost, and what it holds
-            sent, answer = dict[str, bytes](), None
+            sent, answer = dict[str, bytes](), cast("Answer | None", None)
             while answer is None or isinstance(answer, list):
                 future = client.submit(there, job, sent, pure=False)
                 failure = future.exception()  # of the worker or the scheduler; what this machine meets is raised

@@ -212,11 +212,11 @@ def test_of_rules_a_stage_runs_its_own_module_and_takes_names_of_artifacts(stage
 
 def _classes(annotation: Any) -> set[type]:
     """Those of mcubuild in a type and, if these are settings, in their fields."""
-    found = set().union(*map(_classes, get_args(annotation)))
+    found = set[type]().union(*map(_classes, get_args(annotation)))
     if isinstance(annotation, type) and annotation.__module__.startswith("mcubuild."):
         found |= {one for one in annotation.__mro__ if one.__module__.startswith("mcubuild.")}
         if issubclass(annotation, BaseModel):
-            found |= set().union(*(_classes(field.annotation) for field in annotation.model_fields.values()))
+            found |= set[type]().union(*(_classes(field.annotation) for field in annotation.model_fields.values()))
     return found
 
 
