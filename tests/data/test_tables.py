@@ -177,8 +177,7 @@ def sensor(count: int) -> NDArray[np.float64]:
 def test_clocks_and_names_that_mean_the_same_are_told(tmp_path: Path) -> None:
     values = sensor(400)
     keys = [("s1", label) for label in ("Walk", "walk ", "1", "1.0", "-1") for _ in range(80)]
-    rows = [(*key, 0.02 * (number % 40), values[number], " ") for number, key in enumerate(keys)]
-    rows = [(*row[:-1], values[-number]) for number, row in enumerate(rows)]
+    rows = [(*key, 0.02 * (number % 40), values[number], values[-number]) for number, key in enumerate(keys)]
     write_rows(tmp_path / "data" / "one.csv", rows, header="subject,activity,time,a,b")
     prepare(table(window=8, group=None, columns=["time", "a", "b"]), tmp_path, 0, tmp_path / "out")
     told = told_of(tmp_path / "out")
