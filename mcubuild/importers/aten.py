@@ -155,8 +155,8 @@ class _Translation:
 
     def numbers(self, name: str, count: int, default: Sequence[int]) -> Shape:
         """One number for each of ``count`` axes."""
-        found = self.argument(name) or default
-        found = (found,) if isinstance(found, int) else tuple(found)
+        found = self.argument(name, default)
+        found = (found,) if isinstance(found, int) else tuple(found) or tuple(default)
         return found * count if len(found) == 1 else found
 
     # ---- calls -------------------------------------------------------------------------------------------------------
@@ -434,7 +434,7 @@ def _reduction(kind: str) -> Converter:
 def _extreme(kind: str, reduced: str) -> Converter:
     """``max`` and ``min``: of two tensors, or of all along an axis, without their places."""
 
-    def convert(t: _Translation) -> str:
+    def convert(t: _Translation) -> str | Sequence[str]:
         return (_binary(kind) if "other" in t.node.arguments else _REDUCTIONS[reduced])(t)
 
     return convert
