@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph, Quantization, Tensor
+from mcubuild.ir.graph import Constant, Graph, Quantization, Tensor
 from mcubuild.ir.ops.normalize import MOST, Normalize, fraction
 from tests.engine.test_generated_c import Compiled
 
@@ -32,7 +32,7 @@ def network(seed: int, sizes: tuple[int, int, int], *, centred: bool = True, eps
         Tensor("y", (1, outer, pixels, count), quantization=Quantization((0.03,), int(rng.integers(-30, 30)))),
     ]
     op = Normalize("x", "weight", "bias", "y", pixels, groups, channels, epsilon, centred)
-    values = {"weight": weight, "bias": bias}
+    values: dict[str, Constant] = {"weight": weight, "bias": bias}
     return Graph("norm", {tensor.name: tensor for tensor in tensors}, (op,), ("x",), ("y",), values)
 
 
