@@ -155,8 +155,8 @@ class _Translation:
 
     def numbers(self, name: str, count: int, default: Sequence[int]) -> Shape:
         """One number for each of ``count`` axes."""
-        found = self.argument(name) or default
-        found = (found,) if isinstance(found, int) else tuple(found)
+        found = self.argument(name, default)
+        found = (found,) if isinstance(found, int) else tuple(found) or tuple(default)
         return found * count if len(found) == 1 else found
 
     # ---- calls -------------------------------------------------------------------------------------------------------

@@ -109,6 +109,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
         x.mean(1, keepdim=True).expand_as(x) * x
         + torch.cat([x[:, :1].expand(-1, 2, -1, -1), x[:, :2].tile(1, 1, 1, 1)], 1)
     ),
+    "along the first": lambda x: x[0].sum(0) + x[0].amax(0) + torch.roll(x, 1, 0)[0, 0],
     "edges": lambda x: F.pad(x, (1, 2, 0, 3), mode="replicate") + F.pad(x, (2, 1, 3, 0), mode="circular"),
     "turned": lambda x: x.flip(3) + torch.roll(x, (2, -1), (2, 3)) + x[:, [0, 3, 2, 1]] + x.narrow(1, 1, 1),
     "moved": lambda x: torch.movedim(x, 1, 3).reshape(1, 54, 4).swapaxes(1, 2) + torch.zeros(1, 4, 54),
