@@ -27,7 +27,8 @@ def test_wires_that_lead_nowhere(
 ) -> None:
     spec, board = read_spec(ROOT / "specs" / "quickstart.toml")
     resolved = {"spec": spec.model_dump(mode="json"), "board": board.model_dump(mode="json")}
-    for name, values in {"OVER": {"chosen": over}, "ON": {"chosen": on}, "PORT": {"given": port}}.items():
+    given: dict[str, dict[str, str | None]] = {"OVER": {"chosen": over}, "ON": {"chosen": on}, "PORT": {"given": port}}
+    for name, values in given.items():
         monkeypatch.setattr(run, name, SimpleNamespace(**values))
     with pytest.raises(BuildError, match=told):
         run._reached(resolved, tmp_path)
