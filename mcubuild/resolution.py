@@ -1,6 +1,7 @@
 """Height and width of pictures and maps as one value."""
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 
@@ -20,6 +21,11 @@ class Resolution:
     def longer(self) -> int:
         """The longer side."""
         return max(self.height, self.width)
+
+    @property
+    def side(self) -> float:
+        """That of a square with as many pixels; of series their length."""
+        return self.height if self.width == 1 else sqrt(self.pixels)
 
     def reduced(self, stride: int) -> "Resolution":
         """Of the map that a window leaves at such steps, where borders are padded: ceil(sides / stride)."""

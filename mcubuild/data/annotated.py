@@ -149,14 +149,9 @@ def _with_suffix(folder: Path, suffixes: Sequence[str], zips: bool) -> dict[str,
             for member in zipped(path):
                 places = [(home / member.name).as_posix() for home in (name.parent, name.with_suffix(""))]
                 wanted = PurePosixPath(member.name).suffix.lower() in suffixes
-                if wanted and not any(place in paths for place in places) and not _litter(member.name):
+                if wanted and not any(place in paths for place in places):
                     found[places[places[0] in found]] = member
     return found
-
-
-def _litter(name: str) -> bool:
-    """Whether macOS put it into an archive beside the real files, or its name has a leading dot."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def key(name: str) -> str:

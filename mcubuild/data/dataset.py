@@ -202,7 +202,7 @@ def _meaning(name: str) -> str:
     """A name without what people write either way; of a number, what it is."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     try:
-        return repr(float(plain))
+        return repr(float("" if "_" in plain else plain))  # Python takes 1_1 for 11
     except ValueError:
         return re.sub(r"[\s_-]+", " ", plain).strip()
 

@@ -249,7 +249,7 @@ def _read(file: File, reading: _Reading, findings: Findings) -> tuple[NDArray[np
         shorter, longer = sorted(flat.size)
         if longer > 2 * shorter and not reading.whole:
             findings.add("Only the square in the middle is read, which is less than half of the image", file.name)
-        if 2 * shorter <= reading.side:
+        if 2 * (longer if reading.whole else shorter) <= reading.side:
             findings.add(f"Images were enlarged twice or more, to {reading.side}x{reading.side} pixels", file.name)
         pixels = np.asarray(fit(flat.convert(reading.mode), square(reading.side), whole=reading.whole))
         return pixels.reshape(reading.side, reading.side, -1), (width, height, _orientation(image))

@@ -127,7 +127,7 @@ def rates(
     likely = max(drawn, key=footprints.macs)
     network = SuperNetwork(family.largest)
     with workers() as executor:
-        trainer = Trainer(family, at_resolution(train, family.largest.resolution), spec.supernet, learning, executor)
+        trainer = Trainer(family, at_resolution(train, family.resolution), spec.supernet, learning, executor)
         ends = [largest(family.largest), smallest(family.smallest)]
         some, judges = drawn[: 2 * _cores()], to_judge_by(val)
         batch = batch_for(spec.finetune, len(train))

@@ -175,14 +175,14 @@ def sensor(count: int) -> NDArray[np.float64]:
 
 
 def test_clocks_and_names_that_mean_the_same_are_told(tmp_path: Path) -> None:
-    values = sensor(400)
-    keys = [("s1", label) for label in ("Walk", "walk ", "1", "1.0", "-1") for _ in range(80)]
+    values = sensor(560)
+    keys = [("s1", label) for label in ("Walk", "walk ", "1", "1.0", "-1", "1_1", "11") for _ in range(80)]
     rows = [(*key, 0.02 * (number % 40), values[number], values[-number]) for number, key in enumerate(keys)]
     write_rows(tmp_path / "data" / "one.csv", rows, header="subject,activity,time,a,b")
     prepare(table(window=8, group=None, columns=["time", "a", "b"]), tmp_path, 0, tmp_path / "out")
     told = told_of(tmp_path / "out")
     assert "may tell classes apart without any sensor: 1 of 3 (time)" in told
-    assert "1 and 1.0): 4 of 5 (1, 1.0, Walk, ...)" in told
+    assert "1 and 1.0): 4 of 7 (1, 1.0, Walk, ...)" in told
 
 
 def test_values_that_floats_of_32_bits_do_not_tell_apart(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A space and its neighbours: one super network, one search."""
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,12 @@ def test_neighbours_are_one_step_narrower_and_one_resolution_away() -> None:
     assert {space.name for space in NEIGHBOURS} == {"w0.2-r6", "w0.2-r8", "w0.2-r12", "w0.4-r6", "w0.4-r12"}
     assert {space.name for space in neighbours(SPACES[0], SPACES)} == {"w0.2-r8"}
     assert FAMILY.largest == HIGH and FAMILY.smallest == Space(0.2, square(6), 1, 3)
+
+
+def test_images_for_all_are_as_high_and_as_wide_as_any_takes() -> None:
+    wide, high = (replace(SPACE, resolution=Resolution(*sides)) for sides in ((96, 160), (128, 128)))
+    assert Family(high, (wide,)).resolution == Resolution(128, 160)
+    assert FAMILY.resolution == FAMILY.largest.resolution == square(12)
 
 
 def test_space_json_keeps_them_and_has_nothing_more_without(tmp_path: Path) -> None:

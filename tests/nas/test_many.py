@@ -164,6 +164,7 @@ def test_two_hosts_learn_the_same_as_two_processes_on_one(
     [
         ("--nnodes=2", 'such as "--nnodes=2 --master-addr'),
         ("--nnodes=1 --master-addr=a", "must be options of torchrun"),
+        ("--nnodes=2 --master-addr='a", "must be options of torchrun"),
         ("--nnodes=4 --master-addr=a", "shared equally among the 4 hosts"),
     ],
 )

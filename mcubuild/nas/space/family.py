@@ -36,6 +36,11 @@ class Family:
         return tuple(sorted({space.resolution for space in self.spaces}))
 
     @cached_property
+    def resolution(self) -> Resolution:
+        """As high as the highest and as wide as the widest: images for all of them are reduced from it."""
+        return Resolution(max(one.height for one in self.resolutions), max(one.width for one in self.resolutions))
+
+    @cached_property
     def largest(self) -> Space:
         """The widest, with the highest resolution: the weights of its largest network are those of all others."""
         return self._space(self.widths[-1], self.resolutions[-1])

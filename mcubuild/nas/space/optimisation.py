@@ -201,7 +201,7 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
         assert best is not None
         sides, found = sorted({row.space.resolution for row in own}), [best]
         for share in _SIDES:
-            side = min(sides, key=lambda side: abs(side.longer - share * sides[-1].longer))
+            side = min(sides, key=lambda one: abs(one.side - share * sides[-1].side))
             found.append(max((row for row in own if row.space.resolution == side), key=lambda row: row.space.width))
         alike = [row for row in enough if row.space.resolution == best.space.resolution]
         found.append(min(alike, key=lambda row: abs(row.space.width - best.space.width / 2)))
@@ -256,9 +256,9 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
     """What the spaces' widths and resolutions are, and how they come from the paper's."""
     pairs = sizes(outline, settings)
     sides = sorted({resolution for _, resolution in pairs})
-    blocks = tuple(dict.fromkeys(settings.blocks))
+    blocks = blocks_for(outline, settings)
     count = f"{len(pairs) * len(blocks)} spaces: "
-    if blocks != ("mobile",):
+    if blocks != ["mobile"]:
         count += f"{', '.join(blocks)} networks of "
     count += f"{len(pairs) // len(sides)} widths x {len(sides)} resolutions"
     listed = ", ".join(map(str, sides))
@@ -269,7 +269,7 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
     if settings.resolutions:
         origin = f"({listed}), as space.resolutions says"
     elif outline.stride:
-        return f"{count} ({listed}: multiples of {CELL}); stages are those that leave cells of {outline.stride} pixels"
+        origin = f"({listed}: multiples of {CELL})"
     elif sides == list(map(square, BASE_RESOLUTIONS)):
         origin = f"({low} to {high} pixels, the paper's)"
     else:
@@ -277,8 +277,10 @@ def axes(outline: Outline, settings: SpaceSettings) -> str:
             f"({listed}): the paper's {low} to {high} pixels scaled to {what} of {outline.max_resolution} pixels, "
             f"rounded to even, at least 8"
         )
+    if outline.stride:
+        return f"{count} {origin}; stages are those that leave cells of {outline.stride} pixels"
     if _large(outline):
-        blocks = tuple(block for block in blocks if block != "mobile")
+        blocks = [block for block in blocks if block != "mobile"]
     if not blocks:
         return f"{count} {origin}"
     least = " or ".join(str(side) for side in sorted({BACKBONES[block].least_side for block in blocks}))

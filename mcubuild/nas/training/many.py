@@ -124,12 +124,21 @@ def _hosts(options: str) -> int:
         BuildError: they do not say it, or not where the hosts meet.
     """
     found = re.search(r"--nnodes[= ](\d{1,4})(?!\S)", options)
-    if found is None or int(found[1]) < 2 or "--master-addr" not in options:
+    if found is None or int(found[1]) < 2 or "--master-addr" not in options or not _is_command(options):
         raise BuildError(
             f"{HOSTS}={shown(options)}: must be options of torchrun with a number of hosts and the address of this "
             f'one, such as "--nnodes=2 --master-addr=10.0.0.5 --master-port=29500".'
         )
     return int(found[1])
+
+
+def _is_command(text: str) -> bool:
+    """Whether all quotation marks in ``text`` are closed."""
+    try:
+        shlex.split(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _leave_at_end_of_input() -> None:

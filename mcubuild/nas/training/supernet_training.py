@@ -96,7 +96,7 @@ def train(
             )
             for arch in _judged(family).values()
         }
-        train = at_resolution(train, family.largest.resolution)
+        train = at_resolution(train, family.resolution)
         network = fresh(family.largest, seed, kernel_transform=settings.kernel_transform)
         if start is not None:
             network.load_state_dict(load_file(start))
