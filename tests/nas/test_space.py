@@ -155,8 +155,6 @@ def test_axes_say_how_they_come_from_the_papers() -> None:
     assert "scaled to images of 32 pixels, rounded to even, at least 8" in module.axes(OUTLINE, settings)
     wide = SpaceSettings.model_validate({"resolutions": ["128x160"]})
     detected = module.axes(Outline("object_detection", 2, 3, 224, anchors=5, stride=32), wide)
-        replace(OUTLINE, task="object_detection", stride=32), SpaceSettings.model_validate({"resolutions": ["128x160"]})
-    )
     assert "(128x160), as space.resolutions says; stages are those that leave cells of 32 pixels" in detected
     assert "spectrograms of 32" in module.axes(replace(OUTLINE, task="audio_classification"), settings)
     assert "3 widths x 2 resolutions (16, 32), as space.resolutions says; stages that" in module.axes(OUTLINE, SETTINGS)
