@@ -69,6 +69,7 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
         "choose",
         "finetune",
         "quantize",
+        "rung",
         "ablation",
     }
     (first,) = (line for line in run.output.splitlines() if line.startswith(" 0 generated C"))
