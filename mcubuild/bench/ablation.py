@@ -1,11 +1,11 @@
 """Optimisations switched on one after another: what each does to cycles and SRAM."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mcubuild.artifacts import read_artifact
 from mcubuild.bench.workbench import Figures, Workbench, roomy
 from mcubuild.board import Board
 from mcubuild.ir.graph import Graph
@@ -66,7 +66,7 @@ def rung(graph: Graph, deployment: Deployment, tuned: Mapping[str, str] | None, 
 
 def read_rungs(paths: Iterable[Path]) -> list[Rung]:
     """The figures in these files, which ``steps`` gave."""
-    figures = (Figures(**json.loads(path.read_text(encoding="utf-8"))) for path in paths)
+    figures = (read_artifact(path, Figures) for path in paths)
     return [Rung(title, found) for (title, _), found in zip(steps(), figures, strict=True)]
 
 

@@ -9,21 +9,17 @@ FIGURES = "figures.json"
 
 
 def _run(job: Job) -> None:
-    from dataclasses import asdict
-
-    from mcubuild.artifacts import read_artifact
+    from mcubuild.artifacts import read_artifact, write_artifact
     from mcubuild.artifacts.tuned import Tuned
     from mcubuild.bench.ablation import rung
     from mcubuild.bench.workbench import Workbench
     from mcubuild.ir.files import read_graph
-    from mcubuild.nas.space.files import write_json
     from mcubuild.store import Store
 
     path = job.find(codegen.TUNED)
     graph, bench = read_graph(job.file("model.json").parent), Workbench(Store(), job.code)
     tuned = read_artifact(path, Tuned).kernels if path else None
-    found = rung(graph, job.deployment, tuned, bench)
-    write_json(asdict(found), job.out / FIGURES)
+    write_artifact(rung(graph, job.deployment, tuned, bench), job.out / FIGURES)
 
 
 STAGE = Stage(

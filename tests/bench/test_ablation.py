@@ -1,13 +1,12 @@
 """The ablation: every switch, in order."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from mcubuild.artifacts import write_artifact
 from mcubuild.bench.ablation import FIRST, LAST, SWITCHES, Rung, lines, plots, read_rungs, rung, steps, table
 from mcubuild.bench.sketch import Sketch
 from mcubuild.bench.workbench import Figures, Workbench
@@ -57,7 +56,7 @@ def test_rungs_are_read_in_order(tmp_path: Path) -> None:
     titles = [title for title, _ in steps()]
     paths = [tmp_path / f"{number}.json" for number in range(len(titles))]
     for number, path in enumerate(paths):
-        path.write_text(json.dumps(asdict(figures(1e6 / (1 + number)))))
+        write_artifact(figures(1e6 / (1 + number)), path)
     found = read_rungs(paths)
     assert [one.title for one in found] == titles and found[3].figures == figures(1e6 / 4)
 

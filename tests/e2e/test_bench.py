@@ -61,6 +61,7 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
     assert run.code == 0, run.output
     assert run.did("built") == {
         "dataset",
+        "outline",
         "margin",
         "space",
         "race",
@@ -69,6 +70,7 @@ def test_an_ablation_runs_up_to_the_network_and_no_further(checkout: Checkout) -
         "choose",
         "finetune",
         "quantize",
+        "rung",
         "ablation",
     }
     (first,) = (line for line in run.output.splitlines() if line.startswith(" 0 generated C"))
@@ -84,7 +86,7 @@ def test_estimates_in_the_space_of_a_spec_are_measured_once(checkout: Checkout) 
     checkout.write_spec()
     run = checkout.doit("latency", "networks=2")
     assert run.code == 0, run.output
-    assert run.did("built") == {"dataset", "margin", "space", "latency"}
+    assert run.did("built") == {"dataset", "outline", "margin", "space", "race", "latency"}
     (total,) = (line for line in run.output.splitlines() if line.startswith("cortex-m4"))
     assert total.split()[1:3] == ["2", "all"]
     assert "2 random networks of w0." in (checkout.path / "build/net/latency.html").read_text()

@@ -137,7 +137,9 @@ REACHES = {
     "report": PLANS | RUNS | {"data", "escape", "files", "npz", "report", "store", "tasks"},
     "plain": TRAINS - {"ir"},
     "forest": TRAINS - {"ir"},
-    "rung": (PLANS - {"processes"}) | RUNS | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
+    "rung": (PLANS - {"nas", "processes"})
+    | RUNS
+    | {"bench", "data", "escape", "files", "npz", "report", "store", "tasks"},
 }
 """What a stage may depend on of mcubuild: whatever else is edited, its results are kept."""
 
