@@ -61,7 +61,7 @@ def test_variables_of_their_commands(monkeypatch: pytest.MonkeyPatch, line: str)
     [
         ("build sepc=a.toml", "sepc=: doit build has no such variable; allowed: spec=, set=; did you mean spec=?"),
         ("sepc=a.toml", "did you mean spec="),
-        ("bench model=x", "allowed: models=, curve=, latency=, toolchain=; did you mean models="),
+        ("bench model=x", "allowed: models=, curve=, latency=, widths=, toolchain=; did you mean models="),
         ("bench spec=a.toml", "spec=: doit bench has no such variable; allowed: models="),
         ("build archs=resnet8", "archs= belongs to doit baselines"),
         ("diff A=x b=y", "A=: doit diff has no such variable; allowed: a=, b="),
