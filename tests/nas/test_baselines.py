@@ -162,7 +162,8 @@ def test_sizes_train_at_once_to_the_same_bits(tmp_path: Path, monkeypatch: pytes
     accuracies = {size["name"]: size["accuracy"] for size in table["fitting"] if size["accuracy"] is not None}
     assert len(set(accuracies.values())) == 2, "one is better"
     assert table["chosen"] == max(accuracies, key=lambda name: accuracies[name])
-    assert read_described(tmp_path / "many/arch.json").to_json()["resolution"] == int(table["chosen"].split("-r")[1])
+    side = int(table["chosen"].split("-r")[1])
+    assert read_described(tmp_path / "many/arch.json").to_json()["resolution"] == {"height": side, "width": side}
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     scaled(tmp_path / "one", budget)
     assert json.loads((tmp_path / "one/scaling.json").read_text()) == table
