@@ -61,10 +61,10 @@ def _imported(file: Path) -> set[str]:
 
 def _version(name: str) -> str:
     """Version of what is imported as ``name``; "missing" where it is not there, which its import tells."""
-    from importlib.metadata import PackageNotFoundError, packages_distributions
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
     try:
-        return library_version(name)
+        return version(name)
     except PackageNotFoundError:
         distributions = packages_distributions().get(name, [])
         return " ".join(f"{one} {library_version(one)}" for one in sorted(set(distributions))) or "missing"

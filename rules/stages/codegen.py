@@ -1,6 +1,6 @@
 """codegen: the quantised graph as C, with everything that makes it a firmware."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from mcubuild.engine.emit.naming import file_name
 from rules.job import BITS, DEPLOYMENT, Job
@@ -14,11 +14,6 @@ INTERFACE = "interface.json"
 MODEL = ("c/model.h", "c/model.c", "c/weights.h", "c/weights.c", "c/kernels.S", "c/preprocess.c")
 FIRMWARE = ("c/firmware/main.c", "c/firmware/startup.c", "c/firmware/clock.c", "c/firmware/linker.ld")
 FOR_OTHERS = ("c/README.md", "c/CMakeLists.txt", "model.zip")
-
-
-def folder_of_c(job: Job) -> Path:
-    """Where a stage that reads MODEL and FIRMWARE finds the C."""
-    return job.file(FIRMWARE[0]).parent.parent
 
 
 def _called(resolved: Resolved, artifact: str) -> str:

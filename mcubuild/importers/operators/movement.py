@@ -241,7 +241,7 @@ def _mirror_pad(node: Node) -> None:
         if axis != padded[-1]:
             make = partial(_gathered, x, axis + offset, indices)
             builder = node.builder
-            x = builder.step(make, f"{x}.raw{axis}", builder.quantization(x), builder.dtype(x))
+            x = builder.step(make, f"{builder.name_of(result)}.raw{axis}", builder.quantization(x), builder.dtype(x))
         else:
             node.builder.emit(partial(_gathered, x, axis + offset, indices), result)
 
