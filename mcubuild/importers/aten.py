@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import pi, prod, sqrt
+from math import prod, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,9 @@ _WHOLE: Final = 1e-6
 """How far a size times a factor may be from a whole number."""
 _FLOAT: Final = 7
 """PyTorch's number of float32."""
+_FLOATS: Final = (6, _FLOAT, 8, 13)
+"""Its numbers of float16, float32, float64, bfloat16."""
+_RANDOM: Final = "drops elements at random; export the network in evaluation mode: model.eval()"
 _ALIASES: Final = frozenset({"alias", "contiguous", "detach", "dropout", "feature_dropout", "to"})
 """Operators whose result is their operand, memory and all, in evaluation mode, wherever they change nothing."""
 _VIEWS: Final = frozenset({
@@ -228,6 +231,8 @@ def _attention(t: _Translation) -> str:
         raise UnsupportedError("has a mask; must attend to all of its keys")
     if t.argument("enable_gqa"):
         raise UnsupportedError("has fewer heads for keys than for queries; repeat them before")
+    if t.argument("dropout_p", 0.0) > 0:
+        raise UnsupportedError(_RANDOM)
     query, key = t.shape("query"), t.shape("key")
     axes = list(range(len(key)))
     turned = t.call("Transpose", t.tensor("key"), perm=(*axes[:-2], axes[-1], axes[-2]))
@@ -282,6 +287,18 @@ def _function(kind: str, *options: tuple[str, str, float]) -> Converter:
     )
 
 
+def _real(t: _Translation, x: str) -> str:
+    """``x``, as float32 where it is constant integers, which ONNX's operators would compute with as integers."""
+    return t.call("Cast", x, to=1)
+
+
+def _divided(t: _Translation) -> str:
+    """The true quotient, also of integers."""
+    if t.argument("rounding_mode"):
+        raise UnsupportedError(f"rounds ({t.argument('rounding_mode')})")
+    return t.call("Div", t.tensor("self"), _real(t, t.tensor("other")))
+
+
 def _binary(kind: str) -> Converter:
     def convert(t: _Translation) -> str:
         left, right = t.tensor("self"), t.tensor("other")
@@ -289,8 +306,6 @@ def _binary(kind: str) -> Converter:
             left, right = right, left
         if (alpha := t.argument("alpha", 1)) != 1:
             right = t.call("Mul", right, t.constant(np.float32(alpha)))
-        if t.argument("rounding_mode"):
-            raise UnsupportedError(f"rounds ({t.argument('rounding_mode')})")
         return t.call(kind, left, right)
 
     return convert
@@ -328,13 +343,7 @@ def _mish(t: _Translation) -> str:
 
 
 def _gelu(t: _Translation) -> str:
-    x = t.tensor("self")
-    if t.argument("approximate", "none") == "none":
-        return t.call("Gelu", x)
-    cube = t.call("Mul", t.call("Mul", x, x), t.call("Mul", x, t.constant(np.float32(0.044715))))
-    inside = t.call("Mul", t.call("Add", x, cube), t.constant(np.float32(sqrt(2 / pi))))
-    half = t.call("Mul", x, t.constant(np.float32(0.5)))
-    return t.call("Mul", half, t.call("Add", t.call("Tanh", inside), t.constant(np.float32(1))))
+    return t.call("Gelu", t.tensor("self"), approximate=t.argument("approximate", "none"))
 
 
 def _elu(t: _Translation) -> str:
@@ -368,11 +377,13 @@ def _glu(t: _Translation) -> str:
 def _softplus(t: _Translation) -> str:
     if t.argument("beta", 1) != 1:
         raise UnsupportedError(f"has beta {t.argument('beta')}, must be 1")
+    if t.argument("threshold", 20) < 10:  # from there on the function is its operand to 5e-5
+        raise UnsupportedError(f"has threshold {t.argument('threshold')}, must be at least 10")
     return t.call("Softplus", t.tensor("self"))
 
 
 def _pow(t: _Translation) -> str:
-    return t.call("Pow", t.tensor("self"), t.tensor("exponent"))
+    return t.call("Pow", _real(t, t.tensor("self")), t.tensor("exponent"))
 
 
 def _prelu(t: _Translation) -> str:
@@ -503,7 +514,7 @@ def _upsample(mode: str) -> Converter:
 
 def _same(t: _Translation) -> str:
     if t.argument("train"):
-        raise UnsupportedError("drops elements at random; export the network in evaluation mode: model.eval()")
+        raise UnsupportedError(_RANDOM)
     return t.tensor("input" if "input" in t.node.arguments else "self")
 
 
@@ -623,11 +634,13 @@ def _flip(t: _Translation) -> str:
 
 def _roll(t: _Translation) -> str:
     """What leaves at an end comes in at the other."""
-    x, shape = t.tensor("self"), t.shape("self")
-    for axis, shift in zip(t.numbers("dims", 1, ()), t.numbers("shifts", 1, ()), strict=True):
-        size = shape[axis]
+    x, shape, axes = t.tensor("self"), t.shape("self"), t.numbers("dims", 1, ())
+    sizes = shape if axes else (prod(shape),)  # without axes as one row
+    x = x if axes else _reshaped(t, x, *sizes)
+    for axis, shift in zip(axes or (0,), t.numbers("shifts", 1, ()), strict=True):
+        size = sizes[axis]
         x = t.call("Gather", x, t.constant((np.arange(size) - shift) % size), axis=axis)
-    return x
+    return x if axes else _reshaped(t, x, *shape)
 
 
 def _taken(t: _Translation) -> str:
@@ -651,7 +664,9 @@ def _move(t: _Translation) -> str:
 
 
 def _narrow(t: _Translation) -> str:
-    return _cut(t, t.argument("dim"), t.argument("start"), t.argument("start") + t.argument("length"))
+    axis = t.argument("dim")
+    start = t.argument("start") % t.shape("self")[axis]
+    return _cut(t, axis, start, start + t.argument("length"))
 
 
 def _filled(t: _Translation) -> str:
@@ -661,7 +676,11 @@ def _filled(t: _Translation) -> str:
 
 def _counted(t: _Translation) -> str:
     start, step, (count,) = t.argument("start", 0), t.argument("step", 1), t.result_shape()
-    return t.constant(np.asarray(start + step * np.arange(count), np.result_type(type(start), type(step), np.int64)))
+    fractions = any(isinstance(each, float) for each in (start, step, t.argument("end")))
+    real = t.argument("dtype") in _FLOATS if t.argument("dtype") else fractions
+    if fractions and not real:
+        raise UnsupportedError(f"counts from {start} in steps of {step} as integers; give it integers")
+    return t.constant(np.asarray(start + step * np.arange(count), np.float32 if real else np.int64))
 
 
 def _expand(t: _Translation) -> str:
@@ -752,7 +771,7 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "convolution": _conv,
     "cos": _function("Cos"),
     "detach": _same,
-    "div": _binary("Div"),
+    "div": _divided,
     "dropout": _same,
     "elu": _elu,
     "erf": _function("Erf"),
@@ -816,7 +835,7 @@ _CONVERTERS: Final[Mapping[str, Converter]] = {
     "reshape": _view,
     "rms_norm": _layer_norm,
     "roll": _roll,
-    "rsqrt": lambda t: t.call("Pow", t.tensor("self"), t.constant(np.float32(-0.5))),
+    "rsqrt": lambda t: t.call("Pow", _real(t, t.tensor("self")), t.constant(np.float32(-0.5))),
     "rsub": _binary("Sub"),
     "scaled_dot_product_attention": _attention,
     "select": _select,

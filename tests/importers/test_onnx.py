@@ -251,3 +251,52 @@ def test_norms_are_those_of_onnx_runtime(tmp_path: Path, kind: str) -> None:
         ours = Network(file).run([sample.transpose(0, 2, 3, 1).ravel()])
         order = file.orders.get(file.outputs[0], (0, 1, 2, 3))
         assert np.abs(ours - theirs.transpose(order).ravel()).max() < 1e-5
+
+
+def real_difference(path: Path, shape: tuple[int, ...]) -> float:
+    """The largest between what a network of real numbers, of one input ``x``, gives here and in ONNX Runtime."""
+    from mcubuild.importers.network import read_network
+    from mcubuild.quant.floating import Network
+
+    file, sample = read_network(path), np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    (theirs,) = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": sample})
+    ours = Network(file).run([sample.transpose(0, 2, 3, 1).ravel()])
+    order = file.orders.get(file.outputs[0], (0, 1, 2, 3))
+    return float(np.abs(ours - theirs.transpose(order).ravel()).max())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"output_shape": [12, 10]},
+        {"output_shape": [12, 10], "auto_pad": "SAME_UPPER"},
+        {"auto_pad": "SAME_UPPER"},
+        {"auto_pad": "SAME_LOWER"},
+    ],
+    ids=str,
+)
+def test_transposed_convolutions_of_a_given_size_are_those_of_onnx_runtime(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """13 x 11 before an odd number of rows and columns is cut off."""
+    w = Writer(7, "int8")
+    weights = w.constant(w.rng.standard_normal((4, 3, 3, 3)).astype(np.float32))
+    y = w.node("ConvTranspose", "x", weights, strides=[2, 2], kernel_shape=[3, 3], **options)
+    assert real_difference(w.finish(tmp_path / "net.onnx", (1, 4, 6, 5), y), (1, 4, 6, 5)) < 1e-5
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_is_that_of_onnx_runtime(tmp_path: Path, approximate: str) -> None:
+    w = Writer(8, "int8")
+    path = w.finish(tmp_path / "net.onnx", (1, 4, 6, 5), w.node("Gelu", "x", approximate=approximate))
+    model = onnx.load(str(path))
+    model.opset_import[0].version = 20
+    onnx.save(model, str(path))
+    assert real_difference(path, (1, 4, 6, 5)) < 2e-6
+
+
+@pytest.mark.parametrize(("index", "told"), [(4, "takes element 4 of 4"), (-5, "must be from -4 to 3")])
+def test_places_beyond_the_end_are_refused(tmp_path: Path, index: int, told: str) -> None:
+    w = Writer(9, "int8")
+    y = w.node("Gather", w.levelled("x", 0.02, 0), w.constant(np.array([0, index], np.int64)), axis=1)
+    assert told in refusal(w.finish(tmp_path / "net.onnx", (1, 4, 6, 5), w.levelled(y, 0.02, 0)))

@@ -112,6 +112,18 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "along the first": lambda x: x[0].sum(0) + x[0].amax(0) + torch.roll(x, 1, 0)[0, 0],
     "edges": lambda x: F.pad(x, (1, 2, 0, 3), mode="replicate") + F.pad(x, (2, 1, 3, 0), mode="circular"),
     "turned": lambda x: x.flip(3) + torch.roll(x, (2, -1), (2, 3)) + x[:, [0, 3, 2, 1]] + x.narrow(1, 1, 1),
+    "counted": lambda x: F.relu(x) + torch.arange(9) / 8 + torch.arange(1, 10) / torch.arange(3, 12),
+    "counted in reals": lambda x: (
+        F.relu(x) + torch.arange(9, dtype=torch.float32) ** 0.5 + torch.arange(9.0) / 4 + torch.arange(0, 4.5, 0.5)
+    ),
+    "powers of integers": lambda x: (
+        x + torch.arange(9) ** 0.5 + torch.arange(9) ** 2 + torch.arange(1, 10).rsqrt() + 1 / torch.arange(1, 10)
+    ),
+    "constants cut": lambda x: (
+        x + torch.arange(18.0)[::2] + torch.arange(18.0)[1:2:4] + torch.arange(54.0).reshape(6, 9).flip(1)
+    ),
+    "cut from the end": lambda x: x.narrow(3, -3, 2) + x.narrow(3, -2, 2),
+    "rolled as a row": lambda x: torch.roll(x, 5) * 2,
     "moved": lambda x: torch.movedim(x, 1, 3).reshape(1, 54, 4).swapaxes(1, 2) + torch.zeros(1, 4, 54),
 }
 
@@ -346,6 +358,9 @@ def test_a_layer_with_several_names_keeps_its_result(tmp_path: Path) -> None:
     ("function", "reason"),
     [
         (lambda x: F.interpolate(x, scale_factor=1.3), "by a factor of 1.3; give it sizes instead"),
+        (lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.5), "drops elements at random"),
+        (lambda x: F.softplus(x, threshold=2), "has threshold 2.0, must be at least 10"),
+        (lambda x: x + torch.arange(0, 4.5, 0.5, dtype=torch.int64), "as integers; give it integers"),
         (lambda x: (x + 1, None), "returns something that is no tensor"),
     ],
 )

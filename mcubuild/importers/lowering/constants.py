@@ -88,7 +88,8 @@ def _sliced(call: Call, known: Sequence[Values]) -> Values:
         steps = known[4].ravel().tolist() if len(known) > 4 else [1] * len(begin)
     else:
         begin, end = call.options["starts"], call.options["ends"]
-        axes, steps = call.options.get("axes", range(len(begin))), [1] * len(begin)
+        axes = call.options.get("axes", range(len(begin)))
+        steps = call.options.get("steps", [1] * len(begin))
     places = [slice(None)] * known[0].ndim
     for axis, first, last, step in zip(axes, begin, end, steps, strict=True):
         places[axis] = slice(first, last if step > 0 or last >= -known[0].shape[axis] else None, step)
@@ -132,7 +133,7 @@ def _constant(call: Call, known: Sequence[Values]) -> Values:
 
 def _divided(call: Call, known: Sequence[Values]) -> Values:
     left, right = known
-    if left.dtype.kind in "iu":
+    if left.dtype.kind in "iu" and right.dtype.kind in "iu":
         if not right.all():
             raise ValueError("divides by zero")
         return np.asarray(np.trunc(left / right), left.dtype)
@@ -163,7 +164,7 @@ _COMPUTED: Final[Mapping[str, Callable[[Call, Sequence[Values]], Values]]] = {
     "Identity": lambda call, known: known[0],
     "Mul": lambda call, known: known[0] * known[1],
     "Neg": lambda call, known: -known[0],
-    "Pow": lambda call, known: np.power(known[0], known[1].astype(known[0].dtype)),
+    "Pow": lambda call, known: np.power(known[0], known[1]).astype(known[0].dtype),
     "Range": _range,
     "Reciprocal": lambda call, known: 1 / known[0],
     "ReduceProd": lambda call, known: np.prod(known[0], keepdims=bool(call.options.get("keepdims", 1))),

@@ -1,7 +1,7 @@
 """Functions of single elements, and operators with two operands."""
 
 from collections.abc import Callable, Mapping
-from math import prod
+from math import pi, prod, sqrt
 from typing import Final
 
 import numpy as np
@@ -106,6 +106,24 @@ def _prelu(lowering: Lowering, call: Call) -> Value:
     return _two(lowering, call, "PRELU")
 
 
+def _gelu(lowering: Lowering, call: Call) -> Value:
+    """Approximated, x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))): Hendrycks and Gimpel, 2016."""
+    if call.options.get("approximate", "none") == "none":
+        return _function("GELU")(lowering, call)
+
+    def tanh(x: Placed) -> Placed:
+        def of(kind: str, *operands: int) -> int:
+            return lowering.emit(call, kind, operands, x.shape, x.order).index
+
+        cube = of("MUL", of("MUL", x.index, x.index), of("MUL", x.index, lowering.scalar(0.044715)))
+        inside = of("MUL", of("ADD", x.index, cube), lowering.scalar(sqrt(2 / pi)))
+        half = of("MUL", x.index, lowering.scalar(0.5))
+        factor = of("ADD", of("TANH", inside), lowering.scalar(1))
+        return lowering.emit(call, "MUL", [half, factor], x.shape, x.order)
+
+    return on_real(lowering, call, lowering.activation(call), tanh)
+
+
 def _pow(lowering: Lowering, call: Call) -> Value:
     x, power = lowering.activation(call), lowering.known(call, 1)
     kind = None
@@ -186,7 +204,7 @@ CONVERTERS: Mapping[str, Converter] = {
     "Elu": _with_alpha("ELU", 1.0),
     "Erf": _function("ERF"),
     "Exp": _function("EXP"),
-    "Gelu": _function("GELU"),
+    "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _function("HARD_SWISH"),
     "LeakyRelu": _with_alpha("LEAKY_RELU", 0.01),

@@ -171,7 +171,10 @@ def _gather(lowering: Lowering, call: Call) -> Value:
     axis = call.options.get("axis", 0) % len(x.shape)
     if known is None or known.values.ndim > 1 or known.values.dtype.kind not in "iu":
         raise UnsupportedError("must have a constant index, or a list of them")
-    indices = [int(index) % x.shape[axis] for index in known.values.ravel().tolist()]
+    size, given = x.shape[axis], known.values.ravel().tolist()
+    if outside := [index for index in given if not -size <= index < size]:
+        raise ValueError(f"takes element {outside[0]} of {size}; must be from {-size} to {size - 1}")
+    indices = [index % size for index in given]
     if known.values.ndim == 0:
         return without(lowering, call, cut(lowering, call, x, {axis: range(indices[0], indices[0] + 1)}), {axis})
     return taken(lowering, call, x, axis, indices)

@@ -67,8 +67,8 @@ def _conv_transpose(lowering: Lowering, call: Call) -> Value:
     if call.options.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in call.options:
         wanted = call.options.get("output_shape", [step * size for step, size in zip(stride, before, strict=True)])
         size = (1, wanted[-1]) if signal else tuple(wanted)[-2:]
-        over = [most + extra - end for most, extra, end in zip(full, more, size, strict=True)]
-        lower = call.options.get("auto_pad") == "SAME_LOWER"
+        over = [max(0, most + extra - end) for most, extra, end in zip(full, more, size, strict=True)]
+        lower = call.options.get("auto_pad") != "SAME_UPPER"  # as ONNX has it, also where only the shape is given
         top, left = ((each + lower) // 2 for each in over)
     else:
         pads = tuple(call.options.get("pads", (0, 0) if signal else (0, 0, 0, 0)))
