@@ -115,10 +115,15 @@ def _places(stage: Stage, resolved: Resolved, inputs: Path) -> dict[str, Any]:
 
 
 def _makers(resolved: Resolved) -> dict[str, tuple[str, ...]]:
-    """For each artifact of a spec, and of that which it starts from, all that its stage writes."""
+    """For each artifact of a spec, and of that which it starts from, all that its stage writes.
+
+    What another build makes for this one is among them.
+    """
     from rules.graph import STAGES
 
-    found = {name: stage.outputs for stage in pipeline(STAGES, resolved) for name in stage.outputs}
+    whole = {field: value for field, value in resolved.items() if field not in ("stages", "shares")}
+    made = [*pipeline(STAGES, whole), *pipeline(STAGES, resolved)]
+    found = {name: stage.outputs for stage in made for name in stage.outputs}
     if starts(resolved):
         found |= {START + name: files for name, files in _makers(resolved["start"]).items()}
     return found
@@ -199,7 +204,7 @@ def _fetched(key: str | None, files: Sequence[str], folder: Path) -> Path:
     from mcubuild.store import Store
 
     place = folder / f"artifact-{key}"
-    if key is None or place.exists():
+    if key is None or not files or place.exists():  # an artifact with other files than it has would be damaged
         return place
     place.mkdir()
     store, shared = Store(), shared_store()

@@ -100,4 +100,4 @@ def lacking(resolved: Resolved) -> str | None:
         key = action_key(waiting[0], resolved, place, FILES)
     except (BuildError, OSError):
         key = None
-    return HISTORY.failure(resolved["spec"]["name"], waiting[0].name, key) or "nothing of it fits."
+    return HISTORY.failure(resolved["spec"]["name"], waiting[0].name, key) or "it was not built."

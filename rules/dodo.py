@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 from doit import cmd_run
@@ -112,7 +113,8 @@ def _of_specs() -> Iterator[dict[str, Any]]:
             tell(f"{name}: left out, as its data is not there. {reason}")
         specs = [one for one in specs if one["spec"]["name"] not in without]
     words = {word.partition(":")[0] for word in asked_for()}
-    found = {command.name: compared(command, specs) for command in COMMANDS if command.name in words}
+    wanted = [command for command in COMMANDS if any(fnmatchcase(command.name, word) for word in words)]
+    found = {command.name: compared(command, specs) for command in wanted}
     builds = with_derived(specs, [one for each in found.values() for one in each.values()])
     yield from tasks(builds, broken, named(chosen))
     for command in COMMANDS:

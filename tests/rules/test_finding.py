@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from mcubuild import ROOT
 from mcubuild.shared import SharedStore, shared_store
 from mcubuild.store import Store
 from rules import cluster
+from rules.derived import SAMPLES, derived
 from rules.known import Files
+from rules.resolve import resolve
 
 CONTENT = b"thousands of pictures"
 KEY = "5" * 64
@@ -78,4 +81,19 @@ def test_what_a_store_has_of_another_content_is_not_taken(worker: Path) -> None:
 def test_what_was_sent_is_not_looked_for(worker: Path) -> None:
     (worker / "inputs").mkdir()
     (worker / "inputs" / "train.npz").write_bytes(CONTENT)
+    assert _lacking(worker, Path("/nowhere/train.npz")) == []
+
+
+def test_what_another_build_makes_is_known_with_all_its_files(tmp_path: Path) -> None:
+    (base,) = resolve(ROOT / "specs" / "quickstart.toml", tmp_path)
+    other = derived(base, "quickstart-other", {"seed": 7}, sharing=SAMPLES)
+    assert cluster._makers(other)["train.npz"] == cluster._makers(base)["train.npz"] != ()
+
+
+def test_nothing_of_the_store_is_lost_to_an_artifact_whose_files_are_not_known(worker: Path) -> None:
+    store = Store()
+    with store.lock(KEY, lambda: None):
+        store.put(KEY, _made(worker.parent / "made"), ["index.json", "train.npz"])
+    place: dict[str, Any] = {"path": "/nowhere/train.npz", "key": KEY, "files": []}
+    assert cluster._find({"train.npz": place}, {"train.npz": "0" * 64}, worker) == ["train.npz"]
     assert _lacking(worker, Path("/nowhere/train.npz")) == []
