@@ -230,7 +230,10 @@ def test_detectors_may_see_pictures_that_are_no_squares(tmp_path: Path) -> None:
     assert [row["name"] for row in table["spaces"]] == ["w0.3-r96x160", "w0.3-r160x96", "w0.3-r128"]
     wide, tall, _ = (row["smallest"]["macs"] for row in table["spaces"])
     assert wide == pytest.approx(tall, rel=0.01)
-    assert table["axes"] == "3 spaces: 1 widths x 3 resolutions (96x160, 160x96, 128), as space.resolutions says"
+    assert table["axes"] == (
+        "3 spaces: 1 widths x 3 resolutions (96x160, 160x96, 128), as space.resolutions says; "
+        "stages are those that leave cells of 32 pixels"
+    )
 
 
 @pytest.mark.parametrize(
