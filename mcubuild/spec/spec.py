@@ -125,6 +125,12 @@ class Spec(Settings):
             )
         if not boxes and self.detection != DetectionSettings():
             raise ValueError("found [detection] beside a [model] that detects nothing: remove one")
+        heads = [key for key in _OF_A_HEAD if getattr(self.detection, key) != getattr(DetectionSettings(), key)]
+        if heads:
+            raise ValueError(
+                f"found detection.{heads[0]} = {getattr(self.detection, heads[0])} beside [model]; a network that "
+                "exists has its own anchors, which model.anchors says, and cells: remove it"
+            )
         self._labels_serve_and_are_served(self.model)
         return self
 
@@ -201,6 +207,8 @@ class Spec(Settings):
 
 _OF_A_SEARCH = ("task", "arch", "start", "bits", "space", "supernet", "search", "finetune")
 """Keys that mean nothing for a network that exists already."""
+_OF_A_HEAD = ("anchors", "stride")
+"""Keys of [detection] that mean nothing for it either."""
 _OF_LEVELS = ("samples", "method")
 """Keys of [quantize] that mean something for one in floating point."""
 

@@ -17,9 +17,10 @@ def _run(job: Job) -> None:
     from mcubuild.data.dataset import prepare
     from mcubuild.tasks.detection.head import detector
 
-    count, stride, seed = job["detection.anchors"], job["detection.stride"], job["seed"]
-    head = partial(detector, count=count, stride=stride, seed=seed)
-    prepare(job["dataset"], job.root, seed, job.out, job["task"], head)
+    count, stride, seed, task = job["detection.anchors"], job["detection.stride"], job["seed"], job["task"]
+    # A detector that somebody brings has no task here: its head is not one for these boxes.
+    head = partial(detector, count=count, stride=stride, seed=seed) if task == "object_detection" else None
+    prepare(job["dataset"], job.root, seed, job.out, task, head)
 
 
 def _sources(resolved: Resolved) -> dict[str, Path]:

@@ -24,7 +24,6 @@ file = "net.tflite"
 anchors = [[{high}, {wide}]]
 
 [detection]
-anchors = 1
 threshold = 0.5
 max_boxes = 8
 """

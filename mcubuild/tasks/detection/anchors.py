@@ -41,8 +41,8 @@ def anchors(corners: NDArray[np.float32], count: int, seed: int) -> Sizes:
     different = len(np.unique(sizes, axis=0))
     if different < count:
         raise BuildError(
-            f"anchors: found {count} for {different} sizes of boxes to train with; allowed are as many as there are "
-            f"sizes: ask for fewer anchors, or label more boxes."
+            f"detection.anchors: found {count} for {different} sizes of boxes to train with; allowed are as many as "
+            f"there are sizes: ask for fewer anchors, or label more boxes."
         )
     rng = np.random.default_rng(seed)
     found = [_clustered(sizes, _first(sizes, count, rng)) for _ in range(_STARTS)]
