@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import TiffImagePlugin as TiffTags
 
 from mcubuild.data.checks import Findings
 from mcubuild.data.damage import Damage, DamagedError
@@ -37,6 +38,9 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 """Grey of 16 or 32 bits."""
+_UNSIGNED, _WHITE = "unsigned", "white"
+"""Of an image's ``info``: whether its 32 bits have no sign; the value that means 0 where 0 is white, as TIFF's
+PhotometricInterpretation says."""
 _GROUNDS = {"white": 255, "black": 0, "grey": 128}
 """What transparent images may stand on, first choice first."""
 _VANISHED = 16
@@ -315,6 +319,10 @@ def _beginning(file: File) -> str:
     """What ``file`` begins with: it tells people what it is (HEIC, a web page, a pointer of Git LFS)."""
     with file.open() as content:
         start = content.read(16)
+    for format in _FORMATS:
+        _, accept = Image.OPEN[format]
+        if accept and accept(start) is True:
+            return f"it is a {format} that is damaged or of a sort that is not read; save it anew, as a PNG"
     return f"it begins with {start!r}, as none of {', '.join(_FORMATS)} does" if start else "it is empty"
 
 
@@ -356,8 +364,21 @@ def _upright(image: ImageFile.ImageFile) -> Image.Image:
         if right * lower < image.width * image.height:
             raise ValueError("parts of it are missing")  # Pillow would read them as black
     image.load()
+    if image.format == "TIFF" and image.mode in _DEEP_MODES:
+        image.info |= _told_by_tags(image)
     turn = TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
+
+
+def _told_by_tags(image: Any) -> dict[str | tuple[int, int], Any]:
+    """What Pillow leaves aside of a TIFF of more than 8 bits: ``_UNSIGNED``, and ``_WHITE`` where zero is white."""
+    tags = image.tag_v2
+    unsigned = tags.get(TiffTags.SAMPLEFORMAT, (1,))[0] == 1
+    bits = tags.get(TiffTags.BITSPERSAMPLE, (1,))[0]
+    told: dict[str | tuple[int, int], Any] = {_UNSIGNED: unsigned}
+    if tags.get(TiffTags.PHOTOMETRIC_INTERPRETATION) == 0:
+        told[_WHITE] = 2**bits - 1 if unsigned else 0
+    return told
 
 
 def _orientation(image: Image.Image) -> int:
@@ -404,8 +425,13 @@ def _ground(contrasts: Sequence[Sequence[float]]) -> str:
 
 def _values(image: Image.Image) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Values (H, W) of an image of more than 8 bits, and which of them are known: neither NaN nor transparent."""
-    values = np.asarray(image).astype(np.float64)
+    stored = np.asarray(image)
+    if image.info.get(_UNSIGNED) and stored.dtype == np.int32:
+        stored = stored.view(np.uint32)
+    values = stored.astype(np.float64)
     known = np.isfinite(values) & (values != image.info.get("transparency"))
+    if _WHITE in image.info:
+        values = image.info[_WHITE] - values
     return np.where(known, values, 0), known
 
 

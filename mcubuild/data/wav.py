@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from mcubuild.data.damage import DamagedError
 from mcubuild.data.files import DAMAGES, File
 
-_ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">"}
-"""Byte order by a file's first letters. RF64 has sizes of 64 bits elsewhere (EBU Tech 3306)."""
+_ORDERS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
+"""Byte order by a file's first letters. RF64 and BW64 have long sizes elsewhere (EBU Tech 3306, ITU-R BS.2088)."""
 _PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _OTHERS = {2: "ADPCM", 6: "ALAW", 7: "MULAW", 17: "IMA ADPCM", 49: "GSM", 80: "MPEG", 85: "MP3", 255: "AAC"}
 """Compressed sound that one meets, by code."""

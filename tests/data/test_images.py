@@ -204,6 +204,43 @@ def test_colours_of_16_bits_are_told(tmp_path: Path) -> None:
     assert cautions == ("Colours of 16 bits were read by their upper 8: 1 of 1 (0.png)",)
 
 
+def tiff(values: np.ndarray[Any, Any], photometric: int, sample_format: int) -> bytes:
+    """One strip of grey, as scanners and microscopes write it and Pillow does not."""
+    height, width = values.shape
+    tags = {256: width, 257: height, 258: 8 * values.itemsize, 259: 1, 262: photometric, 277: 1, 278: height}
+    tags |= {273: 8, 279: values.nbytes, 339: sample_format}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    place = 8 + values.nbytes
+    return b"II*\0" + struct.pack("<I", place) + values.tobytes() + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "sample_format", "stored"),
+    [
+        (1, 1, lambda shown: (257 * shown).astype("<u2")),
+        (0, 1, lambda shown: (65535 - 257 * shown).astype("<u2")),
+        (1, 1, lambda shown: (16843009 * shown).astype("<u4")),
+        (1, 2, lambda shown: (10000000 * (shown - 128)).astype("<i4")),
+        (0, 3, lambda shown: (-shown / 255).astype("<f4")),
+    ],
+    ids=["16 bits", "16 bits, 0 is white", "32 bits", "32 bits with a sign", "floats, 0 is white"],
+)
+def test_grey_tiffs_of_more_than_8_bits_show_what_people_see(
+    tmp_path: Path, photometric: int, sample_format: int, stored: Any
+) -> None:
+    shown = np.repeat(np.repeat(np.arange(256).reshape(16, 16), 2, axis=0), 2, axis=1)
+    shown[:6, :6], shown[-6:, -6:] = 0, 255  # extents that a median leaves
+    (tmp_path / "0.tif").write_bytes(tiff(stored(shown.astype(np.float64)), photometric, sample_format))
+    found, _ = read([tmp_path / "0.tif"])
+    assert np.abs(found["train"][0][..., 0].astype(int) - shown).max() <= 1
+
+
+def test_formats_of_a_sort_that_is_not_read_are_called_by_their_name(tmp_path: Path) -> None:
+    (tmp_path / "0.tif").write_bytes(tiff(np.zeros((8, 8), "<f8"), 1, 3))
+    with pytest.raises(BuildError, match=r"it is a TIFF that is damaged or of a sort that is not read; save it anew"):
+        read([tmp_path / "0.tif"])
+
+
 def test_photos_of_phones_with_a_second_picture_are_nothing_special(tmp_path: Path) -> None:
     photo = Image.new("RGB", (8, 8), (100, 100, 100))
     paths = write(tmp_path, photo, suffix="jpg", format="MPO", save_all=True, append_images=[photo])
@@ -292,7 +329,7 @@ def compressed_png(width: int, height: int) -> bytes:
     ("name", "content", "told"),
     [
         ("a.png", b"", "(it is empty)"),
-        ("b.jpg", b"\xff\xd8\xff", "it begins with b'\\xff\\xd8\\xff', as none of"),
+        ("b.jpg", b"\xff\xd8\xff", "it is a JPEG that is damaged or of a sort that is not read; save it anew"),
         ("h.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "ftypheic\\x00\\x00\\x00\\x00', as none of BMP, GIF, JPEG"),
         ("c.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it begins with b'%!PS-Adobe-3.0 E'"),
         ("d.png", compressed_png(50_000, 50_000), "exceeds limit"),

@@ -1,5 +1,6 @@
 """Tables and arrays of the user: windows, groups, scales, and what is told of what is wrong."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -234,6 +235,42 @@ def test_images_as_arrays(tmp_path: Path) -> None:
     assert index.series is None and index.classes == ("a", "b", "c", "d") and index.native_resolution == 12
     known = {one.tobytes() for one in x[:, :, 2:14]}
     assert all(one.tobytes() in known for split in splits(tmp_path / "out").values() for one in split.x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "seen", "caution"),
+    [
+        ((28, 28), np.uint8, True, r"of uint8 was read as grey images; windows name their channels"),
+        ((28, 28), np.float32, False, r"windows of as many moments as channels; of images, add an axis"),
+        ((64, 3), np.uint8, False, None),
+        ((8, 24, 1), np.uint8, True, r"only the square in the middle is read, less than half"),
+    ],
+)
+def test_what_shapes_may_mean_is_told(
+    tmp_path: Path, shape: tuple[int, ...], dtype: type, seen: bool, caution: str | None
+) -> None:
+    x: NDArray[np.generic] = np.random.default_rng(0).integers(0, 255, (80, *shape)).astype(dtype)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(80) % 2)
+    prepare(arrays(), tmp_path, 0, tmp_path / "out")
+    index = read_index(tmp_path / "out" / "index.json")
+    assert (index.series is None) is seen
+    told = read_inventory(tmp_path / "out" / "inventory.json").cautions
+    found = [one for one in told if "data.npz: " in one]
+    assert len(found) == (caution is not None) and all(re.search(str(caution), one) for one in found)
+
+
+@pytest.mark.parametrize("shape", [(128, 3, 1), (1, 128, 3)])
+def test_windows_with_an_axis_too_many_are_not_taken_for_images(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.savez(tmp_path / "data.npz", x=np.zeros((80, *shape)), y=np.arange(80) % 2)
+    with pytest.raises(BuildError, match=r"of which but [13]x[13] pixels would be read.*Windows are \(N, T, C\)"):
+        prepare(arrays(), tmp_path, 0, tmp_path / "out")
+
+
+def test_labels_below_zero_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x=images(), y=np.arange(80) % 4 - 1)
+    prepare(arrays(), tmp_path, 0, tmp_path / "out")
+    told = read_inventory(tmp_path / "out" / "inventory.json").cautions
+    assert any("the label -1 is a class like others" in one for one in told)
 
 
 def test_images_of_floats_have_the_range_of_the_training_images(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from mcubuild.tasks.answers import answers
 from mcubuild.tasks.detection.decode import Decoding
 from mcubuild.tasks.detection.reading import Detection
 from tests.device.serving import BOARD, SETTINGS, Served, serve
-from tests.engine.test_stream import network as pictures
+from tests.engine.networks import image_network as pictures
 from tests.measure.remote.server import FLASH, RAM, SYMBOLS, Server, firmware
 from tests.measure.remote.stub import QEMU, needs_qemu, stub
 from tests.networks import random_network

@@ -56,3 +56,13 @@ def keyword_like() -> Graph:
     last = sketch.conv(sketch.conv(sketch.conv("input", 64), 64), 64)
     sketch.fully_connected(sketch.pool(last), 5)
     return with_random_values(sketch.graph())
+
+
+def image_network() -> Graph:
+    """An image that is large beside all else."""
+    sketch = Sketch((1, 41, 40, 3))
+    last = sketch.conv("input", 8, 5, 2)
+    last = sketch.bottleneck(last, 24, 8, 3, 2)
+    last = sketch.bottleneck(last, 24, 8)
+    sketch.fully_connected(sketch.pool(last), 5)
+    return with_random_values(sketch.graph())

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 from mcubuild.bench.sketch import Sketch
-from mcubuild.bench.values import with_random_values
 from mcubuild.board import read_board
 from mcubuild.engine.memory.footprint import estimate
 from mcubuild.engine.memory.planner import plan
 from mcubuild.engine.target import Target
 from mcubuild.errors import BuildError
 from mcubuild.ir.executor import run
-from mcubuild.ir.graph import Graph
 from mcubuild.measure.remote.runner import measure_remotely
 from mcubuild.measure.runner import measure
 from mcubuild.nas.space.arch import Space, smallest
@@ -27,6 +25,7 @@ from mcubuild.spec.engine import EngineSettings
 from mcubuild.spec.firmware import FirmwareSettings
 from mcubuild.spec.measure import MeasureSettings
 from tests.engine.building import build
+from tests.engine.networks import image_network
 from tests.measure.remote.stub import needs_qemu
 from tests.networks import random_inputs
 
@@ -35,20 +34,10 @@ STREAM = EngineSettings(input="stream")
 SETTINGS = FirmwareSettings()
 
 
-def network() -> Graph:
-    """An image that is large beside all else."""
-    sketch = Sketch((1, 41, 40, 3))
-    last = sketch.conv("input", 8, 5, 2)
-    last = sketch.bottleneck(last, 24, 8, 3, 2)
-    last = sketch.bottleneck(last, 24, 8)
-    sketch.fully_connected(sketch.pool(last), 5)
-    return with_random_values(sketch.graph())
-
-
 @pytest.mark.parametrize("smallest_plan", [False, True])
 def test_firmware_computes_the_same_in_the_ram_that_was_predicted(tmp_path: Path, smallest_plan: bool) -> None:
     engine = EngineSettings(input="stream", plan="smallest" if smallest_plan else "fastest")
-    graph = network()
+    graph = image_network()
     build(graph, BOARD, SETTINGS, tmp_path, engine)
     predicted = estimate(graph, Target.of(BOARD, engine), SETTINGS.stack)
     sizes = json.loads((tmp_path / "sizes.json").read_text())
@@ -65,7 +54,7 @@ def test_firmware_computes_the_same_in_the_ram_that_was_predicted(tmp_path: Path
 
 @needs_qemu
 def test_rows_are_written_through_a_debugger_too(tmp_path: Path) -> None:
-    graph = network()
+    graph = image_network()
     build(graph, BOARD, SETTINGS, tmp_path, STREAM)
     samples, settings = random_inputs(graph, 2), MeasureSettings(runner="qemu")
     result = measure_remotely(tmp_path / "firmware.elf", tmp_path, BOARD, settings, SETTINGS, samples, [])
@@ -73,7 +62,7 @@ def test_rows_are_written_through_a_debugger_too(tmp_path: Path) -> None:
 
 
 def test_inputs_of_another_size_are_refused(tmp_path: Path) -> None:
-    build(network(), BOARD, SETTINGS, tmp_path, STREAM)
+    build(image_network(), BOARD, SETTINGS, tmp_path, STREAM)
     with pytest.raises(
         BuildError, match=r"an input is 4920 bytes of int8 \(rows of 120\); found int8 \(40, 40, 3\), 4800 bytes"
     ):

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mcubuild.data.samples import Samples
     from mcubuild.spec.datasets.npz import NpzSettings
 
 _SPLITS = ("train", "val", "test")
+_SMALLEST = 8
+"""Pixels along a side of images of which the other side may be longer; moments of a window."""
 
 
 def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
@@ -61,14 +64,17 @@ def _find(settings: "NpzSettings", root: Path) -> Found:
         groups = [name for one in found for name in _names(one, "groups", path)]
         if len(groups) != len(x):
             raise BuildError(f"{path}: found {len(groups)} groups for {len(x)} samples; allowed is one each.")
-    samples = _samples(x, names, arrays.get("channels"), settings, path)
+    samples, cautions = _samples(x, names, arrays.get("channels"), settings, path)
+    if any(name.startswith("-") for name in classes) and len(classes) > 2 and "classes" not in arrays:
+        cautions += (f"{path.name}: the label {classes[0]} is a class like others; leave out what it marks as unknown",)
     held_out = {"val": settings.val_fraction, "test": settings.test_fraction}
-    return Found(classes, labels, samples, splits, groups, held_out)
+    return Found(classes, labels, samples, splits, groups, held_out, cautions=cautions)
 
 
 def _samples(
     x: "NDArray[Any]", names: list[str], channels: "NDArray[Any] | None", settings: "NpzSettings", path: Path
-) -> "Any":
+) -> "tuple[Samples, tuple[str, ...]]":
+    """What ``x`` holds, and what is odd about its shape."""
     import numpy as np
 
     from mcubuild.data.samples import Values, Windows
@@ -76,17 +82,36 @@ def _samples(
 
     if x.dtype.kind not in "uif" or 0 in x.shape:
         raise BuildError(f"{path}: found x {x.dtype}{x.shape}; allowed are integers or floats, and a sample at least.")
+    cautions = list[str]()
+    if x.ndim == 3 and x.dtype == np.uint8 and channels is None and min(x.shape[1:]) >= _SMALLEST:
+        cautions.append(f"{path.name}: x {x.shape} of uint8 was read as grey images; windows name their channels")
+        x = x[..., np.newaxis]
     if x.ndim == 3:
         called = _names(channels, "channels", path) if channels is not None else ()
         if channels is not None and len(called) != x.shape[2]:
             raise BuildError(f"{path}: found {len(called)} channels for x {x.shape}; allowed is a name a channel.")
-        if x.shape[1] < 8:
-            raise BuildError(f"{path}: found windows of {x.shape[1]} moments in x {x.shape}; allowed are 8 and more.")
+        if x.shape[1] < _SMALLEST:
+            raise BuildError(
+                f"{path}: found windows of {x.shape[1]} moments in x {x.shape}; allowed are {_SMALLEST} and more."
+            )
         _refuse_twice(called, "channels", path)
+        if channels is None and x.shape[1] == x.shape[2]:
+            cautions.append(
+                f"{path.name}: x {x.shape} was read as windows of as many moments as channels; of images, add an axis, "
+                f"x[..., np.newaxis]"
+            )
         called = called or tuple(f"channel {number}" for number in range(x.shape[2]))
-        return Windows(x.astype(np.float32), names, called, settings.corrupt)
+        return Windows(x.astype(np.float32), names, called, settings.corrupt), tuple(cautions)
     if x.ndim == 4 and x.shape[3] in (1, 3):
-        return Values(x, names, settings.corrupt)
+        shorter, longer = sorted(x.shape[1:3])
+        if shorter < _SMALLEST <= longer:
+            raise BuildError(
+                f"{path}: found images x {x.shape}, of which but {shorter}x{shorter} pixels would be read; allowed are "
+                f"{_SMALLEST} and more along both sides. Windows are (N, T, C): remove an axis, as by x[..., 0]."
+            )
+        if longer > 2 * shorter:
+            cautions.append(f"{path.name}: of x {x.shape} only the square in the middle is read, less than half")
+        return Values(x, names, settings.corrupt), tuple(cautions)
     raise BuildError(
         f"{path}: found x {x.shape}; allowed are images (N, H, W, C) with 1 or 3 channels and windows (N, T, C): add "
         f"an axis of 1 for a single channel, x[..., np.newaxis], and put channels last, np.moveaxis(x, 1, -1)."
