@@ -1,5 +1,6 @@
 """A store that several machines share, at any URL of fsspec: what one of them has built, the others fetch.
 
+    <url>/.new/...               objects that are being put there, where that is not done at once
     <url>/<key[:2]>/<key>        one object an artifact: a line of JSON with the key and with names, lengths and SHA-256
                                  of the files, then their bytes, in the order of the names
 
@@ -29,7 +30,10 @@ from mcubuild.store import write_chunks
 
 T = TypeVar("T")
 _ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "oci", "oss"})
-"""Protocols where an object appears when all of it is there; elsewhere it is written beside and renamed."""
+"""Protocols where an object appears when all of it is there; elsewhere it is written to _NEW and renamed."""
+_NEW = ".new"
+_FORGOTTEN = 3600.0
+"""Seconds after the last byte when what is still in _NEW was left by a build that was killed."""
 _CHUNK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 _SLOWEST = 100_000
@@ -77,7 +81,7 @@ class SharedStore:
         os.set_blocking(self._told, False)  # that are forked from this one, too
         os.write(told, b"!")
         os.close(told)
-        self._aside = False
+        self._aside = self._swept = False
 
     def fetch(self, key: str, folder: Path, names: Collection[str], scratch: Path) -> bool:
         """Copy the artifact ``key`` into the empty ``folder``; False if it is not there, is damaged or does not come.
@@ -152,8 +156,11 @@ class SharedStore:
                 if self._protocol in _ATOMIC:
                     files.put_file(str(whole), place)
                     return True
-                beside = f"{place}.{uuid.uuid4().hex}.new"
-                files.makedirs(place.rpartition("/")[0], exist_ok=True)
+                new = f"{root.rstrip('/')}/{_NEW}"
+                beside = f"{new}/{uuid.uuid4().hex}"
+                for folder in (new, place.rpartition("/")[0]):
+                    files.makedirs(folder, exist_ok=True)
+                self._sweep(files, new)
                 try:
                     files.put_file(str(whole), beside)
                     files.mv(beside, place)
@@ -166,6 +173,16 @@ class SharedStore:
             self._ask(put, lambda: size)
         finally:
             discard(whole)
+
+    def _sweep(self, files: Any, new: str) -> None:
+        """Remove what builds that were killed have left in the folder ``new``, when something is first put there."""
+        if self._swept:
+            return
+        self._swept = True
+        for left in files.ls(new, detail=False):
+            with suppress(FileNotFoundError, NotImplementedError):  # another build sweeps, too; few tell no time
+                if time.time() - files.modified(left).timestamp() > _FORGOTTEN:
+                    files.rm_file(left)
 
     def _ask(self, request: Callable[[Any, str], T], moved: Callable[[], int]) -> T | None:
         """What ``request`` gives, called with the file system and the path in it; None if the store is set aside.

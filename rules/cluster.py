@@ -21,25 +21,22 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from mcubuild import ROOT
-from mcubuild.errors import BuildError, shortened
+from mcubuild.cluster import ADDRESS, answer, asked_for, connected
+from mcubuild.errors import BuildError, NothingFitsError, reading, shortened
 from rules.stage import BUILD, START, Resolved, Stage, located, pipeline, starts
 
-ADDRESS = "MCUBUILD_DASK"
-"""Environment variable: address of a Dask scheduler; the search's own, too, which has its networks judged there."""
 GOING = frozenset(
     {"margin", "race", "supernet", "finetune", "scale", "train", "widths", "quantize", "tune", "accuracy", "measure"}
 )
 """Stages that compute for long. The search stays where the command is, and sends networks."""
-_PATIENCE = 20
-"""Seconds in which a scheduler must answer and have a worker."""
-_JOB, _INPUTS, _MADE, _REFUSED, _LACKING = "job.json", "inputs", "made", "refused", "lacking.json"
-Answer: TypeAlias = dict[str, bytes] | list[str] | str
+_JOB, _INPUTS, _MADE, _REFUSED, _LACKING = "job.json", "inputs", "made", "refused.json", "lacking.json"
+Answer: TypeAlias = dict[str, bytes] | list[str] | BuildError
 """Of a worker: what the stage wrote, by name; or names of what it reads that are to be sent; or why it is not made."""
 
 
 def address_for(stage: Stage) -> str | None:
     """The scheduler on whose workers ``stage`` is to run; None: it runs here."""
-    return os.environ.get(ADDRESS) or None if stage.name in GOING and stage.stored else None
+    return asked_for() if stage.name in GOING and stage.stored else None
 
 
 def run(
@@ -57,49 +54,41 @@ def run(
 
     Raises:
         BuildError: there is no such cluster, a worker is not like this machine, workers were lost, or the stage failed.
+        NothingFitsError: no network fits.
     """
-    try:
-        from distributed import CancelledError, Client, KilledWorker
-    except ModuleNotFoundError:
-        raise BuildError(
-            f"{ADDRESS} is {address}, but dask.distributed is not installed; pip install '.[cluster]', or unset it."
-        ) from None
     places = _places(stage, resolved, inputs)
     job = json.dumps({"stage": stage.name, "resolved": dict(resolved), "ingredients": ingredients, "places": places})
-    try:
-        with Client(address, timeout=_PATIENCE, set_as_default=False) as client:
-            client.wait_for_workers(1, timeout=_PATIENCE)
-            warnings.filterwarnings("ignore", message="Sending large graph")  # a worker may be lost, and what it holds
-            sent, answer = dict[str, bytes](), cast("Answer | None", None)
-            while answer is None or isinstance(answer, list):
-                future = client.submit(there, job, sent, pure=False)
-                failure = future.exception()  # of the worker or the scheduler; what this machine meets is raised
-                if failure:
-                    break
-                answer = future.result()
-                if isinstance(answer, list):
-                    sent |= {name: (inputs / name).read_bytes() for name in answer}
-    except (OSError, ValueError) as error:
-        raise BuildError(
-            f"{ADDRESS} is {address}, where there is no Dask scheduler with a worker ({error}); start them (dask "
-            f"scheduler; dask worker {address}), or unset it."
-        ) from None
-    except CancelledError as error:
-        failure = error
-    if isinstance(failure, CancelledError | KilledWorker):
-        raise BuildError(f"{ADDRESS} is {address}, where workers were lost ({failure}); run the same command again.")
-    if failure:
-        raise BuildError(
-            f"{ADDRESS} is {address}, where this could not be done ({type(failure).__name__}: "
-            f"{shortened(str(failure), 200)}); start scheduler and workers in copies of the project, with the same "
-            f"environment."
-        )
-    if isinstance(answer, str):
-        raise BuildError(answer)
-    assert isinstance(answer, dict)
-    for name, content in answer.items():
+    with connected(address) as client:
+        warnings.filterwarnings("ignore", message="Sending large graph")  # a worker may be lost, and what it holds
+        sent, made = dict[str, bytes](), _there(client, address, job, {})
+        while isinstance(made, list):
+            for name in made:
+                with reading(inputs / name, "artifact"):
+                    sent[name] = (inputs / name).read_bytes()
+            made = _there(client, address, job, sent)
+    if isinstance(made, BuildError):
+        raise made
+    for name, content in made.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(content)
+
+
+def _there(client: Any, address: str, job: str, sent: Mapping[str, bytes]) -> Answer:
+    """What ``there`` answers on a worker.
+
+    Raises:
+        BuildError: workers were lost, or are not such that they can run it.
+    """
+    try:
+        return cast("Answer", answer(client, client.submit(there, job, sent, pure=False)))
+    except BuildError:
+        raise
+    except Exception as error:  # whatever a worker meets that cannot import the project, or has no room
+        raise BuildError(
+            f"{ADDRESS} is {address}, where this could not be done ({type(error).__name__}: "
+            f"{shortened(str(error), 200)}); start scheduler and workers in copies of the project, with the same "
+            f"environment."
+        ) from None
 
 
 def _places(stage: Stage, resolved: Resolved, inputs: Path) -> dict[str, Any]:
@@ -160,9 +149,12 @@ def there(job: str, sent: Mapping[str, bytes]) -> Answer:
             lacking: list[str] = json.loads((folder / _LACKING).read_text("utf-8"))
             return lacking
         if (folder / _REFUSED).is_file():
-            return (folder / _REFUSED).read_text("utf-8")
+            refused = json.loads((folder / _REFUSED).read_text("utf-8"))
+            return (NothingFitsError if refused["unfit"] else BuildError)(*refused["lines"])
         if done.returncode:
-            return f"a worker's process ended with {done.returncode}: {shortened(done.stdout.strip()[-600:], 300)}"
+            return BuildError(
+                f"a worker's process ended with {done.returncode}: {shortened(done.stdout.strip()[-600:], 300)}"
+            )
         made = folder / _MADE
         return {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
@@ -253,7 +245,8 @@ def main() -> None:
     try:
         _work(folder)
     except BuildError as error:
-        (folder / _REFUSED).write_text(str(error), encoding="utf-8")
+        told = {"unfit": isinstance(error, NothingFitsError), "lines": error.args}
+        (folder / _REFUSED).write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rules.command import Command
 from rules.commands import ablation, baselines, bits, curve
-from rules.derived import lacking, upto
+from rules.derived import settled, upto
 from rules.options import OF
 from rules.stage import Resolved
 
@@ -24,7 +24,7 @@ def builds(command: str, resolved: Resolved) -> tuple[list[Resolved], int]:
     compared = derives(resolved)
     found, name = [*compared.first], resolved["spec"]["name"]
     open_ = len(compared.possible)
-    if open_ and all(lacking(one) is None for one in compared.first):
+    if open_ and settled(compared.first):
         chosen, open_ = {one["spec"]["name"] for one in compared.choice()}, 0
         taken = {other for one in compared.possible if one["spec"]["name"] in chosen for other in _takes(one).values()}
         found += [one for one in compared.possible if one["spec"]["name"] in chosen | taken]

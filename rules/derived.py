@@ -101,3 +101,29 @@ def lacking(resolved: Resolved) -> str | None:
     except (BuildError, OSError):
         key = None
     return HISTORY.failure(resolved["spec"]["name"], waiting[0].name, key) or "it was not built."
+
+
+def settled(builds: Iterable[Resolved]) -> bool:
+    """Whether all of the parts ``builds`` that can be made is there.
+
+    A stage for which no network fits is left out, as are those that read what it would make; makers come first.
+    """
+    left = set[Path]()
+    for one in builds:
+        place = folder(one)
+        for stage in pipeline(STAGES, one):
+            if difference(stage, one, place, FILES) is None:
+                continue
+            if left.isdisjoint(stage.read(one, place).values()) and not _unfit(stage, one):
+                return False
+            left |= {place / name for name in stage.outputs}
+    return True
+
+
+def _unfit(stage: Stage, resolved: Resolved) -> bool:
+    """Whether no network of a part was found to fit."""
+    try:
+        key = action_key(stage, resolved, folder(resolved), FILES)
+    except (BuildError, OSError):
+        return False
+    return bool(resolved.get("part")) and HISTORY.unfit(resolved["spec"]["name"], stage.name, key)

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcubuild.errors import BuildError
+from mcubuild.errors import BuildError, NothingFitsError
 from rules.known import remove_database
 from rules.stage import BUILD
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS ingredients (key TEXT PRIMARY KEY, made TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS definitions (digest TEXT PRIMARY KEY, found TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failed (spec TEXT, stage TEXT, key TEXT, told TEXT, PRIMARY KEY (spec, stage)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused (
+    spec TEXT, stage TEXT, key TEXT, told TEXT, unfit INTEGER, PRIMARY KEY (spec, stage)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS durations (key TEXT PRIMARY KEY, seconds REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS times (stage TEXT, spec TEXT, seconds REAL, PRIMARY KEY (stage, spec)) WITHOUT ROWID;
 """
@@ -96,17 +98,25 @@ class History:
         try:
             yield attempt
         except BuildError as error:
-            self._ask("INSERT OR REPLACE INTO failed VALUES (?, ?, ?, ?)", spec, stage, attempt.key, str(error))
+            unfit = isinstance(error, NothingFitsError)
+            values = (spec, stage, attempt.key, str(error), unfit)
+            self._ask("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", *values)
             raise
-        self._ask("DELETE FROM failed WHERE spec = ? AND stage = ?", spec, stage)
+        self._ask("DELETE FROM refused WHERE spec = ? AND stage = ?", spec, stage)
 
     def failure(self, spec: str, stage: str, key: str | None) -> str | None:
         """Why the stage of the spec could not be made with that action key, when it was tried last; None: it was not.
 
         A stage whose key could not be found (a file that it reads is not there, say) has failed with None.
         """
-        told = self._ask("SELECT told FROM failed WHERE spec = ? AND stage = ? AND key IS ?", spec, stage, key)
+        told = self._ask("SELECT told FROM refused WHERE spec = ? AND stage = ? AND key IS ?", spec, stage, key)
         return told[0][0] if told else None
+
+    def unfit(self, spec: str, stage: str, key: str) -> bool:
+        """Whether no network fitted, when the stage of the spec was tried last with that action key."""
+        return bool(
+            self._ask("SELECT 1 FROM refused WHERE spec = ? AND stage = ? AND key = ? AND unfit", spec, stage, key)
+        )
 
     def took(self, stage: str, spec: str, key: str, seconds: float) -> None:
         """Keep how long the stage of a spec took, whose action key was ``key``."""

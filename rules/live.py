@@ -50,12 +50,11 @@ class Display:
 
     def __init__(self, tasks: Iterable[str], out: IO[str], pipe: int) -> None:
         """Show ``tasks`` ("stage:spec", in order) on the terminal ``out``; ``pipe`` is read for progress."""
-        self._cells = {task: _Cell() for task in tasks}
-        self._stages = list(dict.fromkeys(task.partition(":")[0] for task in self._cells))
-        self._specs = list(dict.fromkeys(task.partition(":")[2] for task in self._cells))
+        self._cells = dict[str, _Cell]()
+        self._lock = RLock()
+        self.show(tasks)
         self._console = Console(file=out, highlight=False)
         self._pipe = pipe
-        self._lock = RLock()
         self._live = Live(
             console=self._console,
             auto_refresh=False,
@@ -70,6 +69,13 @@ class Display:
         """Draw the table and keep it up to date."""
         self._live.start(refresh=True)
         self._thread.start()
+
+    def show(self, tasks: Iterable[str]) -> None:
+        """From now on, the table is of these ``tasks``, in order; what is known of any stays."""
+        with self._lock:
+            self._cells = {task: self._cells.get(task) or _Cell() for task in tasks}
+            self._stages = list(dict.fromkeys(task.partition(":")[0] for task in self._cells))
+            self._specs = list(dict.fromkeys(task.partition(":")[2] for task in self._cells))
 
     def set(self, task: str, state: str, seconds: float | None = None) -> None:
         """``task`` is now in ``state``: "up to date", "running", "built", "failed", ..., after ``seconds``."""

@@ -29,6 +29,9 @@ from rules.streams import INTERRUPTED
 if TYPE_CHECKING:  # rich is imported when the first stage runs: a build with nothing to do is to be quick
     from rules.live import Display
 
+_WIDTH = 15
+"""Least characters of the column with builds' names."""
+
 
 class StageReporter(ConsoleReporter):  # type: ignore[misc]
     """Lines such as ``quickstart  search  built  21.4 s``; a problem of the user's is shown without a traceback.
@@ -49,6 +52,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
         """Builds that have a report now, and those that could not be made."""
         self._tasks: Mapping[str, Any] = {}
         """None where another build is running."""
+        self._selected, self._width = list[str](), _WIDTH
         self._noted = True
         self._built = False
 
@@ -66,7 +70,8 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
 
         manager = Globals.dep_manager
         manager.close = partial(self._close, manager.close)
-        self._tasks, self._selected = tasks, selected_tasks
+        self._tasks, self._selected = tasks, [*selected_tasks]
+        self._width = max([_WIDTH, *(len(name.partition(":")[2]) for name in tasks)])
         live = self.outstream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         if live:  # before doit forks, so that stages in other processes can tell their progress too
             self._pipe = open_pipe()
@@ -92,7 +97,7 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._display.set(task.name, what, seconds)
         elif stage not in ("build", *READING):
             time = "" if seconds is None else format_time(seconds)
-            self._lines[task.name] = what, f"{spec:<15} {stage:<11} {what:<11} {time:>8}".rstrip() + "\n"
+            self._lines[task.name] = what, f"{spec:<{self._width}} {stage:<11} {what:<11} {time:>8}".rstrip() + "\n"
             if self._pipe is None:
                 self._write_lines()
 
@@ -129,6 +134,12 @@ class StageReporter(ConsoleReporter):  # type: ignore[misc]
             self._built = True
             what = {"built": "built", "store": "from store", "shared": "from shared"}[task.values["origin"]]
             self._show(task, what, task.values["seconds"])
+        if "task_dep" in task.values:  # what was chosen among builds is part of the table from now on
+            self._selected += task.values["task_dep"]
+            if self._display:
+                from rules.live import planned
+
+                self._display.show(planned(self._tasks, self._selected))
         self._judge(task, "cautions" if task.values.get("cautions") else "pass")
 
     def skip_uptodate(self, task: Any) -> None:

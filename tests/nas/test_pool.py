@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from mcubuild import cluster as clusters
+from mcubuild.cluster import ADDRESS
 from mcubuild.errors import BuildError
 from mcubuild.nas.search import pool as pools
 from mcubuild.nas.search.evolution import Score
 from mcubuild.nas.search.inherited import Inherited
-from mcubuild.nas.search.pool import ADDRESS, pool
+from mcubuild.nas.search.pool import pool
 from mcubuild.nas.space.arch import Arch, draw
 from mcubuild.nas.training.network import initialise
 from mcubuild.nas.training.supernet import SuperNetwork
@@ -120,7 +122,44 @@ def test_a_worker_with_other_code_is_an_error(cluster: str, monkeypatch: pytest.
 
 @needs_dask
 def test_an_address_without_a_scheduler_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "_PATIENCE", 1)
+    monkeypatch.setattr(clusters, "PATIENCE", 1)
     monkeypatch.setenv(ADDRESS, "tcp://127.0.0.1:1")
     with pytest.raises(BuildError, match="there is no Dask scheduler"):
         scores()
+
+
+@needs_dask
+def test_workers_that_are_all_lost_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask itself would wait for ever: of a process that is the only worker, and ends with what it is asked."""
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(clusters, "_NO_WORKER", 1.0)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as local,
+        clusters.connected(local.scheduler_address) as client,
+    ):
+        assert clusters.answer(client, client.submit(abs, -3)) == 3
+        with pytest.raises(OSError, match="full"):
+            clusters.answer(client, client.submit(_full))
+        local.scale(0)
+        asked = client.submit(abs, -4)
+        with pytest.raises(BuildError, match=r"workers were lost \(none is left\).*run the same command"):
+            clusters.answer(client, asked)
+
+
+def _full() -> None:
+    raise OSError("the worker's disk is full")
+
+
+@needs_dask
+def test_a_scheduler_that_is_lost_is_told() -> None:
+    import time
+    from threading import Timer
+
+    from distributed import LocalCluster
+
+    local = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None)
+    with clusters.connected(local.scheduler_address) as client:
+        Timer(1, local.close).start()
+        with pytest.raises(BuildError, match="workers were lost"):
+            clusters.answer(client, client.submit(time.sleep, 5))

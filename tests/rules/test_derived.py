@@ -16,10 +16,10 @@ from rules import options
 from rules.command import compared, with_derived
 from rules.commands import baselines, curve, plan
 from rules.comparisons import COMPARISONS, builds
-from rules.derived import SAMPLES, derived
-from rules.graph import STAGES, tasks
+from rules.derived import SAMPLES, derived, settled
+from rules.graph import HISTORY, STAGES, tasks
 from rules.resolve import resolve
-from rules.stage import Resolved, pipeline
+from rules.stage import Resolved, Stage, pipeline
 from rules.workers import GATHERS, Tolerant, Unfit, Workers
 
 SPEC = 'task = "image_classification"\ndataset = "digits"\nboard = "stm32f412"\nbudget.latency = "5ms"\n'
@@ -121,6 +121,31 @@ def test_what_a_plan_of_a_comparison_lists(net: Resolved, monkeypatch: pytest.Mo
     assert "report" in names(own) and [one["spec"]["name"] for one in others] == ["net-bits-4"]
     given(monkeypatch, of="bits")
     assert plan.PLAN.serves(net) and not plan.PLAN.serves({**net, "spec": {**net["spec"], "arch": "resnet8"}})
+
+
+def test_a_comparison_is_settled_where_a_network_does_not_fit(net: Resolved, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads it will never be there, and keeps nobody from choosing."""
+    given(monkeypatch)
+    first = COMPARISONS["baselines"].derives(net).first  # type: ignore[misc]
+    assert first[0] is net
+    part = next(one for one in first if one.get("part") and {"scale", "train", "quantize"} <= names(one))
+    name = part["spec"]["name"]
+    absent, unfit = {("dataset", "net"), ("scale", name), ("train", name), ("quantize", name)}, set[tuple[str, str]]()
+
+    def difference(stage: Stage, one: Resolved, folder: Path, files: object) -> str | None:
+        return "not there" if (stage.name, one["spec"]["name"]) in absent else None
+
+    monkeypatch.setattr("rules.derived.difference", difference)
+    monkeypatch.setattr("rules.derived.action_key", lambda *_: "key")
+    monkeypatch.setattr(HISTORY, "unfit", lambda spec, stage, key: (stage, spec) in unfit)
+    assert not settled(first)
+    unfit.add(("scale", name))
+    assert not settled(first), "the spec's own data are yet to be made"
+    absent.remove(("dataset", "net"))
+    assert settled(first)
+    assert not settled([{**one, "part": False} for one in first]), "a build of its own fails"
+    unfit.clear()
+    assert not settled(first)
 
 
 def test_a_curve_takes_of_the_spec_s_own_build_what_learns(net: Resolved, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,17 @@
 """What a stage reads on a worker: found where the machine that asks has it, or in a store; else it is to be sent."""
 
 import hashlib
+import pickle
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from mcubuild import ROOT
+from mcubuild.errors import BuildError, NothingFitsError
 from mcubuild.shared import SharedStore, shared_store
 from mcubuild.store import Store
 from rules import cluster
@@ -97,3 +101,28 @@ def test_nothing_of_the_store_is_lost_to_an_artifact_whose_files_are_not_known(w
     place: dict[str, Any] = {"path": "/nowhere/train.npz", "key": KEY, "files": []}
     assert cluster._find({"train.npz": place}, {"train.npz": "0" * 64}, worker) == ["train.npz"]
     assert _lacking(worker, Path("/nowhere/train.npz")) == []
+
+
+def test_nothing_fits_on_a_worker_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict, not its text alone: in a comparison that is a result, elsewhere a failure."""
+    for error in (NothingFitsError("no size fits.", "96 kB"), BuildError("no such file.")):
+        monkeypatch.setattr(cluster, "_work", Mock(side_effect=error))
+        monkeypatch.setattr(cluster.subprocess, "run", lambda line, **_: _main_in(Path(line[-1]), monkeypatch))
+        answer = cluster.there("{}", {})
+        assert type(answer) is type(error) and answer.args == error.args
+        assert pickle.loads(pickle.dumps(answer)).args == error.args, "it travels"
+
+
+def _main_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    monkeypatch.setattr("sys.argv", ["cluster", str(folder)])
+    cluster.main()
+    return Mock(returncode=0)
+
+
+def test_a_file_here_that_cannot_be_sent_is_told_as_such(worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "connected", lambda address: nullcontext())
+    monkeypatch.setattr(cluster, "_places", lambda *_: {})
+    monkeypatch.setattr(cluster, "_there", lambda *_: ["train.npz"])
+    stage = next(one for one in SAMPLES if one.name == "dataset")
+    with pytest.raises(BuildError, match=r"train\.npz: cannot be read \(No such file"):
+        cluster.run("tcp://127.0.0.1:1", stage, {}, {}, worker, worker)

@@ -7,11 +7,15 @@ import pty
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from doit import Globals
+from doit.task import Task
 
 from mcubuild import progress
-from rules.live import Display
+from rules.live import Display, planned
+from rules.reporter import StageReporter
 from tests.e2e.checkout import Checkout
 
 TASKS = [f"{stage}:{spec}" for stage in ("dataset", "supernet", "build") for spec in ("one", "two")]
@@ -58,6 +62,53 @@ def test_states_progress_and_printed_lines(monkeypatch: pytest.MonkeyPatch, line
     assert text.count(100 * "long") == 1
     assert ("waiting" in text) == (lines == 30 or "two" in text)
     assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1
+
+
+def test_builds_that_are_chosen_join_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    display, out = show(monkeypatch, 120, 30)
+    try:
+        display.start()
+        display.set("dataset:one", "built", 3)
+        display.set("train:chosen", "running")  # of no table yet
+        display.show([*TASKS, "train:chosen"])
+        display.set("train:chosen", "built", 5)
+    finally:
+        progress.close_pipe()
+        display.stop()
+    last = plain(out).split("chosen")[-1]
+    assert "train" in last and "3.0 s" in last and "5.0 s" in last
+
+
+def test_a_comparison_on_a_terminal_shows_what_it_chose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("build").mkdir()
+    chosen = Task("train:net-baselines-resnet8-layerwise", [lambda: None])
+    choice = Task("baselines:net/choice", [lambda: None])
+    compares = Task("baselines:net", [lambda: None], calc_dep=[choice.name], task_dep=["train:net"])
+    known = {task.name: task for task in (Task("train:net", [lambda: None]), chosen, choice, compares)}
+    assert planned(known, [compares.name]) == ["train:net", compares.name]
+    for out in (Terminal(), io.StringIO()):
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(Globals, "dep_manager", SimpleNamespace(close=lambda: None))
+        reporter = StageReporter(out, {})
+        reporter.initialize(known, [compares.name])
+        try:
+            for task, values in (
+                (known["train:net"], {"origin": "built", "seconds": 1.0}),
+                (choice, {"task_dep": [chosen.name]}),
+                (chosen, {"origin": "built", "seconds": 2.0}),
+            ):
+                reporter.execute_task(task)
+                task.values = values
+                reporter.add_success(task)
+        finally:
+            reporter.complete_run()
+            reporter._lock.close()
+        if out.isatty():
+            assert "resnet8" in plain(out).split("waiting")[-1] or "2.0 s" in plain(out)
+        else:
+            one, other = out.getvalue().splitlines()
+            assert one.index("train ") == other.index("train "), "columns stay, however long the names are"
 
 
 def test_of_bars_inside_each_other_only_the_outermost_is_shown() -> None:

@@ -78,6 +78,18 @@ def test_what_one_machine_puts_another_fetches(url: str, tmp_path: Path) -> None
     assert other.fetch() == FILES | {"a.json": b"[]"}
 
 
+def test_what_a_killed_build_left_in_a_folder_is_swept(tmp_path: Path) -> None:
+    new = tmp_path / "shared" / ".new"
+    new.mkdir(parents=True)
+    for name, age in (("killed", 2 * 3600), ("another's", 60)):
+        (new / name).write_bytes(b"half")
+        os.utime(new / name, (time.time() - age,) * 2)
+    machine = Machine(tmp_path / "one", SharedStore(str(tmp_path / "shared")))
+    machine.push()
+    assert machine.fetch() == FILES
+    assert [path.name for path in new.iterdir()] == ["another's"]
+
+
 def test_a_store_that_is_only_read_gets_nothing(url: str, tmp_path: Path) -> None:
     reader = Machine(tmp_path / "reader", SharedStore(url, read_only=True))
     reader.push()

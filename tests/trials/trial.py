@@ -50,7 +50,8 @@ def run(kind: str, trial: Trial, numbers: Iterable[int], seed: int, patience: fl
     before = signal.signal(signal.SIGALRM, _out_of_patience)
     try:
         for number in numbers:
-            with tempfile.TemporaryDirectory() as folder:
+            # Processes of a trial that was given up may write for a moment yet: what they leave ends no run.
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 end, told = _ended(trial, Random(f"{kind} {seed} {number}"), Path(folder), patience)
             summary.ends[end] += 1
             if end in BAD:

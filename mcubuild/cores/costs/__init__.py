@@ -71,10 +71,10 @@ def costs_of(name: str, kinds: tuple[str, ...]) -> tuple[Mapping[str, float], fl
     return {feature: cost for kind in kinds for feature, cost in fitted.get(kind, {}).items()}, core.times
 
 
-def uncosted(name: str, kind: str, work: Iterable[str]) -> BuildError:
-    """What to tell where the costs of the core ``name`` lack features of the ``work`` of a ``kind`` of kernel."""
-    fitted = core_of(name).like or name
-    known = read_costs(fitted).get(kind, {})
+def uncosted(name: str, kinds: tuple[str, ...], work: Iterable[str]) -> BuildError:
+    """What to tell where ``costs_of`` the core ``name`` for ``kinds`` lacks features of the ``work``."""
+    fitted, kind = core_of(name).like or name, kinds[-1]
+    known, _ = costs_of(name, kinds)
     lacking = ", ".join(feature for feature in work if feature not in known)
     return BuildError(
         f"{path_of(fitted)}: the kernel {kind!r} has no cost of {lacking}; write a guess in cycles, and let "

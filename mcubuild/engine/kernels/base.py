@@ -156,7 +156,7 @@ class Kernel(ABC):
         try:
             own = round(times * sum(costs[feature] * count for feature, count in work.items()))
         except KeyError:
-            raise uncosted(core, self.costed[-1], work) from None
+            raise uncosted(core, self.costed, work) from None
         return own + self.cycles_inside(layer, core)
 
     def cycles_inside(self, layer: Layer, core: CoreName) -> int:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from mcubuild import cluster
 from mcubuild.errors import BuildError
 from mcubuild.nas.search.evolution import Score
 from mcubuild.nas.space.arch import Arch
@@ -24,14 +25,6 @@ from mcubuild.processes import processes
 from mcubuild.processor import floating_point
 from mcubuild.store import digest_json
 
-ADDRESS = "MCUBUILD_DASK"
-"""Environment variable: address of a Dask scheduler, such as tcp://10.0.0.5:8786.
-
-No setting of the spec, for it says which machines somebody has today: whoever checks the spec out elsewhere has others,
-and gets the same result.
-"""
-_PATIENCE = 20
-"""Seconds in which a scheduler must answer and have a worker."""
 _WORTH_PROCESSES = 60.0
 """Seconds of judging in one thread below which other processes would take longer to start than they gain."""
 _THREADS_SUFFICE = 2
@@ -48,9 +41,9 @@ def pool(judge: Judge, count: int) -> Iterator[JudgeAll]:
     """``judge``, for many networks at once; there will be about ``count`` in all.
 
     Raises:
-        BuildError: there is no cluster at the address in MCUBUILD_DASK, or it has other code.
+        BuildError: there is no cluster at the address in MCUBUILD_DASK, its workers are lost, or it has other code.
     """
-    address = os.environ.get(ADDRESS)
+    address = cluster.asked_for()
     with _cluster(judge, address) if address else _here(judge, count) as judge_all:
         yield judge_all
 
@@ -105,32 +98,13 @@ def _judge_received(arch: Arch) -> Score:
 @contextmanager
 def _cluster(judge: Judge, address: str) -> Iterator[JudgeAll]:
     """The workers of the Dask scheduler at ``address``, however many there are and whenever they join."""
-    try:
-        from distributed import CancelledError, Client, KilledWorker
-    except ModuleNotFoundError:
-        raise BuildError(
-            f"{ADDRESS} is {address}, but dask.distributed is not installed; pip install '.[cluster]', or unset it."
-        ) from None
-    with ExitStack() as stack:
-        try:
-            client = stack.enter_context(Client(address, timeout=_PATIENCE, set_as_default=False))
-            client.wait_for_workers(1, timeout=_PATIENCE)
-        except (OSError, ValueError) as error:
-            raise BuildError(
-                f"{ADDRESS} is {address}, where there is no Dask scheduler with a worker ({error}); start them (dask "
-                f"scheduler; dask worker {address}), or unset it."
-            ) from None
+    with cluster.connected(address) as client:
         shared = client.scatter(judge, broadcast=True, hash=False)
 
         def judge_all(archs: Sequence[Arch]) -> Iterator[Score]:
             futures: list[Any] = client.map(_judge_there, archs, judge=shared, code=_code(), pure=False)
             try:
-                yield from (future.result() for future in futures)
-            except (CancelledError, KilledWorker) as error:
-                raise BuildError(
-                    f"{ADDRESS} is {address}, where workers were lost ({error}); the same command goes on from the "
-                    f"last generation."
-                ) from None
+                yield from (cluster.answer(client, future) for future in futures)
             finally:
                 client.cancel(futures)
 
@@ -145,8 +119,8 @@ def _judge_there(arch: Arch, judge: Judge, code: str) -> Score:
     """
     if code != _code():
         raise BuildError(
-            f"{ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout, or another kind of "
-            f"processor or GPU than this machine; update it and start it again, or leave it out."
+            f"{cluster.ADDRESS}: a worker has another version of mcubuild or PyTorch than this checkout, or another "
+            f"kind of processor or GPU than this machine; update it and start it again, or leave it out."
         )
     make_deterministic(threads=1)
     return judge(arch)

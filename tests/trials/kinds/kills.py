@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from random import Random
 
+from tests.e2e.checkout import Run
 from tests.trials.build import BOTH, BROUGHT, Small, digests
 
 COUNT = 300
@@ -62,8 +63,12 @@ def trial(rng: Random, folder: Path) -> None:
     killed(rng, folder)
 
 
-def killed(rng: Random, folder: Path, **variables: str) -> tuple[str, dict[str, str]]:
-    """The same, with these ``variables`` in the environment: what was built, and digests of all that must come out."""
+def killed(rng: Random, folder: Path, **variables: str) -> tuple[str, dict[str, str], Run]:
+    """The same, with these ``variables`` in the environment.
+
+    Returns:
+        What was built; digests of all that must come out; what the build did that was not killed.
+    """
     specs = rng.choice((BROUGHT, BROUGHT, BOTH))
     right, seconds = _undisturbed(specs)
     count, whom, name = (
@@ -110,7 +115,7 @@ def killed(rng: Random, folder: Path, **variables: str) -> tuple[str, dict[str, 
     left = [*small.path.rglob("build/**/.stage-*"), *small.store.rglob(".new-*"), *(small.store / "work").glob("*")]
     left += (folder / "tmp").iterdir()
     assert not left, f"{what}: left behind: {left}"
-    return specs, right
+    return specs, right, run
 
 
 def _different(one: dict[str, str], other: dict[str, str]) -> list[str]:
