@@ -107,7 +107,7 @@ def test_nothing_fits_on_a_worker_as_here(monkeypatch: pytest.MonkeyPatch) -> No
     """The verdict, not its text alone: in a comparison that is a result, elsewhere a failure."""
     for error in (NothingFitsError("no size fits.", "96 kB"), BuildError("no such file.")):
         monkeypatch.setattr(cluster, "_work", Mock(side_effect=error))
-        monkeypatch.setattr(cluster.subprocess, "run", lambda line, **_: _main_in(Path(line[-1]), monkeypatch))
+        monkeypatch.setattr("rules.cluster.subprocess.run", lambda line, **_: _main_in(Path(line[-1]), monkeypatch))
         answer = cluster.there("{}", {})
         assert type(answer) is type(error) and answer.args == error.args
         assert pickle.loads(pickle.dumps(answer)).args == error.args, "it travels"

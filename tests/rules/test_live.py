@@ -34,7 +34,7 @@ def show(monkeypatch: pytest.MonkeyPatch, columns: int, lines: int) -> tuple[Dis
     return Display(TASKS, out, progress.open_pipe()), out
 
 
-def plain(out: Terminal) -> str:
+def plain(out: io.StringIO) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
 
 
