@@ -1,6 +1,9 @@
 """What networks from elsewhere have that files of other formats do not say with the same bits."""
 
+from dataclasses import replace
+
 from mcubuild.ir.graph import Graph, Op
+from mcubuild.ir.ops.elementwise import Mul
 from mcubuild.ir.ops.pool import AveragePool2D
 from mcubuild.ir.ops.weighted import Weighted
 
@@ -14,4 +17,6 @@ def untold(graph: Graph, op: Op) -> str | None:
         return "rounds averages as networks of uint8 do"
     if isinstance(op, Weighted) and graph.quantization(op.weights).zero_point:
         return "has weights with a zero point"
+    if isinstance(op, Weighted | Mul) and op.parameters(graph) != replace(op, single=False).parameters(graph):
+        return "multiplies scales in single precision, as networks of uint8 do"
     return None

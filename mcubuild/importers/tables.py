@@ -24,9 +24,13 @@ def requantized(x: Quantization, y: Quantization) -> Table:
     return _saturated(_rescaled(x, x.scale[0] / y.scale[0]) + y.zero_point)
 
 
-def clamped(x: Quantization, y: Quantization, low: float, high: float | None) -> Table:
-    """Requantised, then limited to [low, high] (``ReluQuantized``)."""
-    values = _rescaled(x, x.scale[0] / y.scale[0]) + y.zero_point
+def clamped(x: Quantization, y: Quantization, low: float, high: float | None, single: bool = False) -> Table:
+    """Requantised, then limited to [low, high] (``ReluQuantized``).
+
+    ``single``: by a factor of float32, as LiteRT has it for networks of uint8.
+    """
+    precision = np.float32 if single else np.float64
+    values = _rescaled(x, float(precision(x.scale[0]) / precision(y.scale[0]))) + y.zero_point
     return np.clip(values, *y.clamp(low, high)).astype(np.int8)
 
 

@@ -1,6 +1,7 @@
 """Networks of uint8, as they were before TensorFlow Lite had int8: levels and zero points less 128 are int8.
 
-That changes no real value, and no arithmetic of the operators that say that they take UINT8.
+That changes no real value, and of the arithmetic of the operators that say that they take UINT8 only how averages round
+and how precisely factors are computed.
 """
 
 from dataclasses import replace

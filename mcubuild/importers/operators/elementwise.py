@@ -12,7 +12,8 @@ def _clamped(kind: type[Add | Sub | Mul | Div]) -> Callable[[Node], None]:
     def convert(node: Node) -> None:
         left, right = _operands(node)
         clamp = fused_clamp(node)
-        node.builder.emit(lambda out: kind(left, right, out, clamp), node.output)
+        single = {"single": True} if kind is Mul and node.output.unsigned else {}
+        node.builder.emit(lambda out: kind(left, right, out, clamp, **single), node.output)
 
     return convert
 

@@ -115,7 +115,10 @@ CONVERTERS: Mapping[str, Converter] = {
         types=UNSIGNED,
         limits="also from FLOAT32 at inputs",
     ),
-    "RELU": Converter(_by_type(_function(lambda _, x, y: tables.clamped(x, y, 0, None)), _rescaled(0, None)), UNSIGNED),
+    "RELU": Converter(
+        _by_type(_function(lambda node, x, y: tables.clamped(x, y, 0, None, node.output.unsigned)), _rescaled(0, None)),
+        UNSIGNED,
+    ),
     "RELU6": Converter(
         _by_type(_function(lambda _, x, y: tables.relu6(x, y)), _relu6),
         UNSIGNED,

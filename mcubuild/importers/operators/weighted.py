@@ -26,7 +26,7 @@ def _conv2d(node: Node) -> None:
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
     clamp = fused_clamp(node)
-    whole = Conv2D(x, weights, bias, "", stride, pad, clamp, dilation)
+    whole = Conv2D(x, weights, bias, "", stride, pad, clamp, dilation, single=node.input(1).unsigned)
     channels, own = node.input(0).shape[3], node.input(1).shape[3]
     if channels == own or channels % own or node.input(1).shape[0] % (channels // own):
         node.builder.emit(lambda out: replace(whole, output=out), node.output)
@@ -50,7 +50,8 @@ def _one_channel_each(node: Node, whole: Conv2D) -> None:
     )
     builder.emit(
         lambda out: DepthwiseConv2D(
-            whole.input, weights, whole.bias, out, whole.stride, whole.padding, whole.clamp, whole.dilation
+            *(whole.input, weights, whole.bias, out, whole.stride, whole.padding, whole.clamp, whole.dilation),
+            single=whole.single,
         ),
         node.output,
     )
@@ -95,7 +96,10 @@ def _depthwise(node: Node) -> None:
     stride, dilation = _steps(node)
     pad = padding(node, size, kernel, stride, dilation)
     clamp = fused_clamp(node)
-    node.builder.emit(lambda out: DepthwiseConv2D(x, weights, bias, out, stride, pad, clamp, dilation), node.output)
+    single = node.input(1).unsigned
+    node.builder.emit(
+        lambda out: DepthwiseConv2D(x, weights, bias, out, stride, pad, clamp, dilation, single=single), node.output
+    )
 
 
 def _transpose_conv(node: Node) -> None:

@@ -1,6 +1,6 @@
 """Operators on the elements of two tensors; sizes of 1 are repeated as in numpy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -191,13 +191,16 @@ class Mul(Elementwise, Clamping):
     """Element-wise product."""
 
     clamp: Clamp = INT8
+    single: bool = field(default=False, kw_only=True)
+    """Whether its factor is computed in float32: LiteRT's for networks of uint8."""
 
     def parameters(self, graph: Graph) -> MulParameters:
         """Offsets, the factor of a product, clamp."""
         left_scale, left_zero = graph.scale(self.left)
         right_scale, right_zero = graph.scale(self.right)
         output_scale, output_zero = graph.scale(self.output)
-        factor = FixedPoint.of(left_scale * right_scale / output_scale)
+        precision = np.float32 if self.single else np.float64
+        factor = FixedPoint.of(float(precision(left_scale) * precision(right_scale) / precision(output_scale)))
         if factor.shift > _MOST_ENLARGED[graph.tensor(self.output).dtype]:
             raise ValueError(
                 f"Mul: the scale {output_scale} of {self.output!r} is too small for the product of its operands' "

@@ -5,7 +5,7 @@ float32's or the 53 of float64's significand.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
@@ -53,6 +53,9 @@ class Weighted(Clamping):
     weights: str
     bias: str
     output: str
+    single: bool = field(default=False, kw_only=True)
+    """Whether the scales of input and weights are multiplied in float32: LiteRT's convolutions of uint8
+    (``GetQuantizedConvolutionMultipler``). All others multiply them in double precision."""
     channel_axis: ClassVar[int] = 0
     """Of the weights: that of the output channels."""
 
@@ -76,7 +79,9 @@ class Weighted(Clamping):
             raise ValueError(f"weights {self.weights!r} have {len(weights.scale)} scales, must have 1 or {channels}")
         if weights.zero_point and (len(weights.scale) > 1 or isinstance(self, TransposeConv2D)):
             raise ValueError(f"weights {self.weights!r} have zero point {weights.zero_point}, must be symmetric (0)")
-        factors = tuple(FixedPoint.of(input_scale * scale / output_scale) for scale in weights.scale)
+        precision = np.float32 if self.single else np.float64
+        products = (float(precision(input_scale) * precision(scale)) for scale in weights.scale)
+        factors = tuple(FixedPoint.of(product / output_scale) for product in products)
         if len(factors) == 1:
             factors *= channels
         wide = graph.tensor(self.bias).dtype == "int64"

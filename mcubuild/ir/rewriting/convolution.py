@@ -53,7 +53,7 @@ def _ordinary(match: Match) -> Replacement:
     number = np.arange(filters)
     values[number, :, :, number // (filters // channels)] = before[0].transpose(2, 0, 1)
     tensor, name = _weights(match, "ordinary", values, 0)
-    conv = Conv2D(op.input, name, op.bias, op.output, op.stride, op.padding, op.clamp, op.dilation)
+    conv = Conv2D(*(op.input, name, op.bias, op.output, op.stride, op.padding, op.clamp, op.dilation), single=op.single)
     return Replacement((conv,), (tensor,), {name: values})
 
 
@@ -169,7 +169,7 @@ def _product(match: Match) -> Replacement:
     name, row = f"{op.output}.matrix", f"{op.output}.row"
     tensor = replace(tensor, name=name, shape=flat.shape)
     result = replace(match.graph.tensor(op.output), name=row, shape=(1, filters))
-    product = FullyConnected(op.input, name, op.bias, row, op.clamp)
+    product = FullyConnected(op.input, name, op.bias, row, op.clamp, single=op.single)
     return Replacement((product, Reshape(row, op.output, match.shape(op.output))), (tensor, result), {name: flat})
 
 
@@ -195,7 +195,7 @@ def _pointwise(match: Match) -> Replacement:
     )
     ops = (
         Reshape(op.input, source, shapes[0]),
-        Conv2D(source, name, op.bias, result, clamp=op.clamp),
+        Conv2D(source, name, op.bias, result, clamp=op.clamp, single=op.single),
         Reshape(result, op.output, match.shape(op.output)),
     )
     return Replacement(ops, tensors, {name: values.reshape(filters, 1, 1, depth)})
