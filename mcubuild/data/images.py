@@ -38,9 +38,9 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 """Grey of 16 or 32 bits."""
-_UNSIGNED, _WHITE = "unsigned", "white"
-"""Of an image's ``info``: whether its 32 bits have no sign; the value that means 0 where 0 is white, as TIFF's
-PhotometricInterpretation says."""
+_UNSIGNED, _WHITE = (TiffTags.SAMPLEFORMAT, 0), (TiffTags.PHOTOMETRIC_INTERPRETATION, 0)
+"""Of an image's ``info``, where names that are text are the file's own: whether its 32 bits have no sign; the value
+that means 0 where 0 is white."""
 _GROUNDS = {"white": 255, "black": 0, "grey": 128}
 """What transparent images may stand on, first choice first."""
 _VANISHED = 16

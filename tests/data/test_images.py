@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from mcubuild.data.files import PathFile
 from mcubuild.data.images import read_images
@@ -233,6 +233,14 @@ def test_grey_tiffs_of_more_than_8_bits_show_what_people_see(
     (tmp_path / "0.tif").write_bytes(tiff(stored(shown.astype(np.float64)), photometric, sample_format))
     found, _ = read([tmp_path / "0.tif"])
     assert np.abs(found["train"][0][..., 0].astype(int) - shown).max() <= 1
+
+
+def test_text_in_a_file_is_not_taken_for_what_tags_say(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    for name in ("white", "unsigned"):
+        text.add_text(name, "65535")
+    paths = write(tmp_path, Image.fromarray(thermal().astype(np.uint16)), pnginfo=text)
+    assert read(paths)[0]["train"][0][15, 9, 0] > 200
 
 
 def test_formats_of_a_sort_that_is_not_read_are_called_by_their_name(tmp_path: Path) -> None:

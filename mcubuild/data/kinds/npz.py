@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SPLITS = ("train", "val", "test")
 _SMALLEST = 8
-"""Pixels along a side of images of which the other side may be longer; moments of a window."""
+"""Pixels along either side of an image, unless both are fewer, and moments of a window."""
 
 
 def _sources(settings: Mapping[str, Any], root: Path) -> dict[str, Path]:
@@ -47,7 +47,8 @@ def _find(settings: "NpzSettings", root: Path) -> Found:
     if len(shapes := {x.shape[1:] for x in given["x"]}) > 1:
         raise BuildError(f"{path}: found samples of {' and '.join(map(str, sorted(shapes)))}; all must have one shape.")
     x = np.ascontiguousarray(np.concatenate(given["x"]))
-    classes, labels = _classes(np.concatenate(given["y"]), arrays.get("classes"), path)
+    y = np.concatenate(given["y"])
+    classes, labels = _classes(y, arrays.get("classes"), path)
     names = [
         f"{path.name}: x{part}[{number}]"
         for part, one in zip(parts, given["x"], strict=True)
@@ -65,8 +66,8 @@ def _find(settings: "NpzSettings", root: Path) -> Found:
         if len(groups) != len(x):
             raise BuildError(f"{path}: found {len(groups)} groups for {len(x)} samples; allowed is one each.")
     samples, cautions = _samples(x, names, arrays.get("channels"), settings, path)
-    if any(name.startswith("-") for name in classes) and len(classes) > 2 and "classes" not in arrays:
-        cautions += (f"{path.name}: the label {classes[0]} is a class like others; leave out what it marks as unknown",)
+    if y.dtype.kind == "i" and y.min() < 0 and len(classes) > 2:
+        cautions += (f"{path.name}: the label {y.min()} is a class like others; leave out what it marks as unknown",)
     held_out = {"val": settings.val_fraction, "test": settings.test_fraction}
     return Found(classes, labels, samples, splits, groups, held_out, cautions=cautions)
 
